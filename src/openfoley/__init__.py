@@ -1,0 +1,63 @@
+"""OpenFoley: silent video in, synchronized sound out.
+
+    import openfoley
+    take = openfoley.load("salsa-v-gym").generate("video.mp4", prompt="a wooden ball", steps=8, seed=1)
+    take.save("video.foley.mp4")
+
+Importing this package defines names only; torch is imported when one of them is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openfoley.errors import MediaError, OpenFoleyError, OutputError, UsageError, WeightsError
+    from openfoley.pipeline import Pipeline, Take, load
+    from openfoley.types import Audio, Conditions, Video, VideoInfo, Window
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "load": "pipeline",
+    "Pipeline": "pipeline",
+    "Take": "pipeline",
+    "Audio": "types",
+    "Conditions": "types",
+    "Video": "types",
+    "VideoInfo": "types",
+    "Window": "types",
+    "OpenFoleyError": "errors",
+    "UsageError": "errors",
+    "MediaError": "errors",
+    "WeightsError": "errors",
+    "OutputError": "errors",
+}
+
+__all__ = [
+    "Audio",
+    "Conditions",
+    "MediaError",
+    "OpenFoleyError",
+    "OutputError",
+    "Pipeline",
+    "Take",
+    "UsageError",
+    "Video",
+    "VideoInfo",
+    "WeightsError",
+    "Window",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"openfoley.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'openfoley' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Data sets and feature caches for training and evaluation."""

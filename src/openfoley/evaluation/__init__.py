@@ -1,0 +1,1 @@
+"""One metric per file, and the suite that runs them."""

@@ -1,0 +1,1 @@
+"""The method as pure functions: path, times, masks, shortcut target, guidance, samplers."""

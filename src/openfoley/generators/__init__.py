@@ -1,0 +1,1 @@
+"""Networks that predict the velocity of the flow."""

@@ -1,0 +1,1 @@
+"""Any duration as a plan of windows."""

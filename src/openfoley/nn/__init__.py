@@ -1,0 +1,1 @@
+"""Small shared network parts, no domain words."""

@@ -1,0 +1,246 @@
+"""A training run that survives being killed: checkpoints, logs, progress.
+
+A recipe reads
+
+    run = Run(folder, total_steps=1000, seed=1, resume=True)
+    run.attach(model=model, optimizer=optimizer, ema=ema)
+    for step in run.steps():
+        random = run.generator(step)
+        ...
+        run.log(step, loss=loss)
+
+and continues after a kill with exactly the losses of the uninterrupted run: whatever was attached comes from the last
+checkpoint, every random draw depends on (seed, step) alone, and log rows that the checkpoint has not seen are dropped.
+"""
+
+import csv
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.errors import OpenFoleyError, UsageError
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_NAME = "checkpoint.pt"
+LOG_NAME = "log.csv"
+LOG_COLUMNS = ["step", "name", "value"]
+
+
+class Stateful(Protocol):
+    """What a checkpoint can hold: modules, optimisers, `Ema`."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
+
+
+class TrainingStopped(OpenFoleyError):
+    """SIGTERM or SIGINT arrived: the state is saved, the training is not finished."""
+
+
+class Run:
+    """One folder with `checkpoint.pt`, `log.csv` (step, name, value), `tb/` and `pictures/`.
+
+    total_steps: optimiser steps of the whole training.
+    seed: of every random draw (`generator`); the global torch generator (dropout) is seeded by (seed, step) as well.
+    resume: continue from the folder's checkpoint if there is one; without it an existing checkpoint is an error.
+    save_every, log_every: steps between checkpoints, and between log rows and progress lines.
+    time_limit_s: the loop ends (normally, with a checkpoint) after this much time, summed over all resumptions.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        total_steps: int,
+        seed: int,
+        resume: bool,
+        save_every: int = 200,
+        log_every: int = 20,
+        time_limit_s: float | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.total_steps = total_steps
+        self.seed = seed
+        self.save_every = save_every
+        self.log_every = log_every
+        self.time_limit_s = time_limit_s
+        self.elapsed_s = 0.0  # training time so far, earlier parts of a resumed run included
+        self._attached: dict[str, Stateful] = {}
+        self._signal: int | None = None
+        self._latest: dict[str, float] = {}
+        self._tensorboard: Any = None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._checkpoint = self._read_checkpoint(resume)
+        self.first_step: int = self._checkpoint["step"] if self._checkpoint else 0
+        _keep_rows_before(self.folder / LOG_NAME, self.first_step)
+        self._log_file = open(self.folder / LOG_NAME, "a", newline="", encoding="utf-8")
+
+    def attach(self, **stateful: Stateful) -> None:
+        """Puts the state of these into every checkpoint, and the checkpoint's state into these (if one is resumed)."""
+        for name, thing in stateful.items():
+            self._attached[name] = thing
+            if self._checkpoint is not None:
+                if name not in self._checkpoint["state"]:
+                    raise UsageError(f"{self.folder / CHECKPOINT_NAME} has no {name}; it is of another recipe")
+                thing.load_state_dict(self._checkpoint["state"].pop(name))
+
+    def generator(self, step: int, device: str | torch.device = "cpu") -> torch.Generator:
+        """A generator that depends on (seed, step) alone: the data order and all draws of one step."""
+        return torch.Generator(device).manual_seed(_mix(self.seed, step, 0))
+
+    def steps(self) -> Iterator[int]:
+        """Step numbers from the resumed one on. Saves every `save_every` steps, at the end, and on SIGTERM or SIGINT
+        (after the step in hand, then raises `TrainingStopped`)."""
+        self._checkpoint = None  # loaded by attach; frees the memory
+        handlers = {number: self._catch(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        elapsed_before, started = self.elapsed_s, time.monotonic()
+        saved = done = self.first_step
+        try:
+            while done < self.total_steps and not self._out_of_time():
+                torch.manual_seed(_mix(self.seed, done, 1))
+                yield done
+                done += 1
+                self.elapsed_s = elapsed_before + time.monotonic() - started
+                if done % self.log_every == 0 or done == self.total_steps:
+                    self._report(done, elapsed_before)
+                if done % self.save_every == 0 or done == self.total_steps or self._signal is not None:
+                    self._save(done)
+                    saved = done
+                if self._signal is not None and done < self.total_steps:
+                    name = signal.Signals(self._signal).name
+                    raise TrainingStopped(f"training stopped by {name} after step {done}; go on with --resume")
+            if saved < done:
+                self._save(done)
+        finally:
+            for number, handler in handlers.items():
+                if handler is not None:
+                    signal.signal(number, handler)
+            self._close()
+
+    def log(self, step: int, *, always: bool = False, **scalars: float | Tensor) -> None:
+        """Writes scalars to the CSV and TensorBoard every `log_every` steps (else returns at once, without waiting for
+        the device); `always` for figures that are computed rarely."""
+        last = step == self.total_steps - 1
+        if not (always or last or step % self.log_every == 0):
+            return
+        values = {
+            name: float(value.detach() if isinstance(value, Tensor) else value) for name, value in scalars.items()
+        }
+        self._latest.update(values)
+        writer = csv.writer(self._open_log())
+        for name, value in values.items():
+            writer.writerow([step, name, repr(value)])
+            if (tensorboard := self._tensorboard_writer()) is not None:
+                tensorboard.add_scalar(name, value, step)
+
+    def picture(self, step: int, name: str, picture: Any) -> Path:
+        """Saves a matplotlib figure or PNG bytes as pictures/NAME-STEP.png, and shows it in TensorBoard."""
+        path = self.folder / "pictures" / f"{name}-{step:07d}.png"
+        path.parent.mkdir(exist_ok=True)
+        if isinstance(picture, bytes):
+            path.write_bytes(picture)
+        else:
+            picture.savefig(path)
+        if (tensorboard := self._tensorboard_writer()) is not None:
+            from matplotlib.image import imread
+
+            tensorboard.add_image(name, imread(path)[..., :3], step, dataformats="HWC")
+        return path
+
+    def _read_checkpoint(self, resume: bool) -> dict[str, Any] | None:
+        path = self.folder / CHECKPOINT_NAME
+        if not path.exists():
+            return None
+        if not resume:
+            raise UsageError(f"{path} exists; resume that training or choose another folder")
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        if checkpoint["seed"] != self.seed:
+            raise UsageError(f"{path} was trained with seed {checkpoint['seed']}, got {self.seed}")
+        self.elapsed_s = checkpoint["elapsed_s"]
+        logger.info("resuming %s at step %d of %d", self.folder, checkpoint["step"], self.total_steps)
+        return checkpoint
+
+    def _save(self, step: int) -> None:
+        """Complete on disk before it takes the old one's name: a kill at any instant leaves a whole checkpoint."""
+        self._open_log().flush()
+        state = {name: thing.state_dict() for name, thing in self._attached.items()}
+        path = self.folder / CHECKPOINT_NAME
+        partial = path.with_suffix(".partial")
+        with open(partial, "wb") as file:
+            torch.save({"step": step, "seed": self.seed, "elapsed_s": self.elapsed_s, "state": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+
+    def _report(self, done: int, elapsed_before: float) -> None:
+        steps_per_s = (done - self.first_step) / max(self.elapsed_s - elapsed_before, 1e-9)
+        left = int((self.total_steps - done) / steps_per_s)
+        scalars = "  ".join(f"{name} {value:.4g}" for name, value in self._latest.items())
+        logger.info(
+            "step %d/%d  %.2f steps/s  %d:%02d:%02d left  %s",
+            *(done, self.total_steps, steps_per_s, left // 3600, left // 60 % 60, left % 60, scalars),
+        )
+
+    def _out_of_time(self) -> bool:
+        return self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s
+
+    def _catch(self, number: int) -> Any:
+        """Notes the signal instead of dying; returns the handler to put back (None off the main thread)."""
+
+        def note(received: int, _frame: FrameType | None) -> None:
+            self._signal = received
+
+        try:
+            return signal.signal(number, note)
+        except ValueError:  # signals are the main thread's business
+            return None
+
+    def _open_log(self) -> Any:
+        if self._log_file.closed:
+            self._log_file = open(self.folder / LOG_NAME, "a", newline="", encoding="utf-8")
+        return self._log_file
+
+    def _tensorboard_writer(self) -> Any:
+        """TensorBoard is optional: without the package the CSV holds the same figures."""
+        if self._tensorboard is None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                logger.info("tensorboard is not installed; figures go to %s only", self.folder / LOG_NAME)
+                self._tensorboard = False
+            else:
+                self._tensorboard = SummaryWriter(str(self.folder / "tb"), purge_step=self.first_step)
+        return self._tensorboard or None
+
+    def _close(self) -> None:
+        self._log_file.close()
+        if self._tensorboard:
+            self._tensorboard.close()
+
+
+def _mix(*numbers: int) -> int:
+    """A well-spread 63-bit seed from small integers (neighbouring seeds and steps give unrelated streams)."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _keep_rows_before(path: Path, step: int) -> None:
+    """Drops the rows of later steps, and a row that a kill cut short."""
+    rows: list[list[str]] = []
+    if path.exists() and step > 0:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if len(row) == len(LOG_COLUMNS) and row[0].isdigit()]
+    partial = path.with_suffix(".partial")
+    with open(partial, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([LOG_COLUMNS, *(row for row in rows if int(row[0]) < step)])
+    os.replace(partial, path)

@@ -1,0 +1,20 @@
+"""Learning rate over a training: linear warm-up from 0, then half a cosine down to `floor` (arXiv 2510.02916, A.4)."""
+
+import math
+
+from torch.optim import Optimizer
+
+
+def warmup_cosine(step: int, *, warmup_steps: int, total_steps: int, floor: float = 0.0) -> float:
+    """The factor of the peak learning rate at `step` (0 .. total_steps - 1); a pure function, so resume needs no state."""
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
+    return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
+    """Sets every group to factor times the rate it was made with."""
+    for group in optimizer.param_groups:
+        peak = group.setdefault("peak_lr", float(group["lr"]))
+        group["lr"] = peak * factor

@@ -1,0 +1,118 @@
+"""Run: a killed and resumed training gives the losses of the uninterrupted one."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from openfoley.errors import UsageError
+from openfoley.training.ema import Ema
+from openfoley.training.run import Run, TrainingStopped
+from openfoley.training.schedule import set_learning_rate, warmup_cosine
+
+TOTAL_STEPS = 30
+
+
+def train(folder: Path, *, resume: bool, stop_before: int | None = None, nap_s: float = 0.0) -> None:
+    """A small training with everything that has state or is random: AdamW, Ema, schedule, data order, dropout."""
+    run = Run(folder, total_steps=TOTAL_STEPS, seed=7, resume=resume, save_every=4, log_every=1)
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.Dropout(0.5), torch.nn.Linear(32, 1))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
+    ema = Ema(model, decay=0.9)
+    run.attach(model=model, optimizer=optimizer, ema=ema)
+    for step in run.steps():
+        if step == stop_before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(nap_s)
+        set_learning_rate(optimizer, warmup_cosine(step, warmup_steps=5, total_steps=TOTAL_STEPS))
+        inputs = torch.randn(16, 8, generator=run.generator(step))
+        loss = (model(inputs)[:, 0] - inputs.sum(1)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        ema.update(model)
+        run.log(step, loss=loss, average=ema.model(inputs).mean())
+
+
+def rows(folder: Path) -> list[list[str]]:
+    with open(folder / "log.csv", newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def test_killed_and_resumed_run_gives_the_losses_of_the_uninterrupted_one(tmp_path: Path) -> None:
+    train(tmp_path / "whole", resume=False)
+    child = (
+        f"import test_run; test_run.train(test_run.Path({str(tmp_path / 'killed')!r}), resume=False, stop_before=15)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", child], cwd=Path(__file__).parent, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == -signal.SIGKILL
+    with open(tmp_path / "killed" / "log.csv", "a", encoding="utf-8") as file:
+        file.write("14,lo")  # a row that the kill cut short
+    train(tmp_path / "killed", resume=True)
+    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
+    assert len(rows(tmp_path / "whole")) == 1 + 2 * TOTAL_STEPS
+
+
+def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+    train(tmp_path / "whole", resume=False)
+    run = Run(tmp_path / "stopped", total_steps=TOTAL_STEPS, seed=7, resume=False)
+    run.attach(weights=torch.nn.Linear(1, 1))
+    with pytest.raises(TrainingStopped, match="SIGTERM after step 6"):
+        for step in run.steps():
+            if step == 5:
+                os.kill(os.getpid(), signal.SIGTERM)
+    again = Run(tmp_path / "stopped", total_steps=TOTAL_STEPS, seed=7, resume=True)
+    assert again.first_step == 6
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_new_training_does_not_overwrite_an_old_checkpoint(tmp_path: Path) -> None:
+    train(tmp_path, resume=False)
+    with pytest.raises(UsageError, match="exists"):
+        Run(tmp_path, total_steps=3, seed=7, resume=False)
+    with pytest.raises(UsageError, match="seed"):
+        Run(tmp_path, total_steps=3, seed=8, resume=True)
+
+
+def test_finished_run_resumes_to_no_steps(tmp_path: Path) -> None:
+    train(tmp_path, resume=False)
+    before = rows(tmp_path)
+    train(tmp_path, resume=True)
+    assert rows(tmp_path) == before
+
+
+def test_time_limit_counts_earlier_parts(tmp_path: Path) -> None:
+    counts = []
+    for _ in range(2):
+        run = Run(tmp_path, total_steps=1000, seed=1, resume=True, time_limit_s=0.05)
+        run.attach(weights=torch.nn.Linear(1, 1))
+        counts.append(sum(1 for _ in run.steps() if time.sleep(0.01) is None))
+    assert 1 <= counts[0] < 10 and counts[1] == 0
+
+
+def test_ema_without_warm_up_is_the_geometric_average() -> None:
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(model.weight)
+    ema = Ema(model, decay=0.9, warm_up=False)
+    torch.nn.init.ones_(model.weight)
+    for _ in range(10):
+        ema.update(model)
+    assert ema.model.weight.item() == pytest.approx(1 - 0.9**10)
+
+
+def test_picture_is_kept_as_png(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    run = Run(tmp_path, total_steps=1, seed=1, resume=False)
+    figure = Figure()
+    figure.subplots().plot([0, 1])
+    assert run.picture(3, "line", figure).read_bytes().startswith(b"\x89PNG")

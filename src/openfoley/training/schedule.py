@@ -6,7 +6,7 @@ from torch.optim import Optimizer
 
 
 def warmup_cosine(step: int, *, warmup_steps: int, total_steps: int, floor: float = 0.0) -> float:
-    """The factor of the peak learning rate at `step` (0 .. total_steps - 1); a pure function, so resume needs no state."""
+    """The factor of the peak rate at `step` (0 .. total_steps - 1); a pure function, so a resume needs no state."""
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))

@@ -1,0 +1,93 @@
+"""Read a model folder: config.json, four safetensors files, tokenizer.json. Strict; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from openfoley.errors import UsageError, WeightsError
+from openfoley.hub.parts import FORMAT, PARTS, TOKENIZER_NAME, Model, build_part
+from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model
+
+
+def load_model(name_or_folder: str | os.PathLike[str] = DEFAULT_MODEL, device: str | torch.device = "cpu") -> Model:
+    """The model `name_or_folder` in float32 and evaluation mode on `device`.
+
+    Raises UsageError for an unknown name or device, WeightsError for files that are missing, damaged or do not match.
+    """
+    folder = find_model(name_or_folder)
+    target = checked_device(device)
+    config = read_config(folder)
+    modules = {}
+    for part in PARTS:
+        with torch.random.fork_rng(devices=[]):  # random weights that are replaced at once leave no trace
+            module = build_part(part, config[part], folder)
+        load_weights(module, folder / f"{part}.safetensors")
+        modules[part] = module.to(target).eval().requires_grad_(False)
+    return Model(name=config["name"], config=config, **modules)
+
+
+def checked_device(device: str | torch.device) -> torch.device:
+    """A torch device that exists here; no silent fallback to another."""
+    try:
+        target = torch.device(device)
+        torch.empty(0, device=target)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device {str(device)!r} cannot be used here ({reason}); use cpu") from None
+    return target
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json with its format and sections checked."""
+    path = folder / CONFIG_NAME
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{str(path)!r} cannot be read: {error}") from None
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        found = config.get("format") if isinstance(config, dict) else type(config).__name__
+        raise WeightsError(f"{str(path)!r}: expected format {FORMAT}, found {found!r}")
+    for key in ("name", *PARTS):
+        if key not in config:
+            raise WeightsError(f"{str(path)!r}: key {key!r} is missing")
+    if not (folder / TOKENIZER_NAME).is_file():
+        raise WeightsError(f"{str(folder / TOKENIZER_NAME)!r} is missing")
+    return config
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; floating point ones as float32."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise WeightsError(f"{str(path)!r} is missing")
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{str(path)!r} is not a whole safetensors file: {error}") from None
+    return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fill the module from the file; WeightsError names the first key or shape that does not match."""
+    tensors = read_weights(path)
+    expected = module.state_dict()
+    for key, value in expected.items():
+        if key not in tensors:
+            raise WeightsError(f"{str(path)!r} does not match its config: key {key!r} {list(value.shape)} is missing")
+        if tensors[key].shape != value.shape:
+            raise WeightsError(
+                f"{str(path)!r} does not match its config: {key!r} should be {list(value.shape)}, "
+                f"found {list(tensors[key].shape)}"
+            )
+    extra = sorted(set(tensors) - set(expected))
+    if extra:
+        raise WeightsError(f"{str(path)!r} does not match its config: key {extra[0]!r} is not part of it")
+    module.load_state_dict(tensors, strict=True)

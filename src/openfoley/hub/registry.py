@@ -1,0 +1,31 @@
+"""Which models have a name, and where they lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from openfoley.errors import UsageError, WeightsError
+
+CONFIG_NAME = "config.json"
+DEFAULT_MODEL = "salsa-v-gym"
+SHIPPED_FOLDER = Path(__file__).parent / "weights"
+SHIPPED = ("salsa-v-gym",)
+
+
+def find_model(name_or_folder: str | os.PathLike[str]) -> Path:
+    """The folder of a model: a shipped name, or a folder that holds config.json."""
+    text = os.fspath(name_or_folder)
+    if text in SHIPPED:
+        folder = SHIPPED_FOLDER / text
+        if not (folder / CONFIG_NAME).is_file():
+            raise WeightsError(f"the shipped model {text!r} is not in this installation; install OpenFoley again")
+        return folder
+    folder = Path(text)
+    if not folder.is_dir():
+        raise UsageError(
+            f"unknown model {text!r}; pass one of {', '.join(SHIPPED)} or a folder that holds {CONFIG_NAME}"
+        )
+    if not (folder / CONFIG_NAME).is_file():
+        raise UsageError(f"{text!r} is not a model folder: it holds no {CONFIG_NAME}")
+    return folder

@@ -1,0 +1,80 @@
+"""Write a model folder. Matrices are stored in bfloat16; vectors and scalars (norms, statistics) stay float32."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from openfoley.config import to_dict
+from openfoley.errors import OutputError, WeightsError
+from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZER_NAME, Model
+from openfoley.hub.registry import CONFIG_NAME
+
+
+def save_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Tensors to safetensors, matrices as bfloat16."""
+    from safetensors.torch import save_file
+
+    def stored(value: Tensor) -> Tensor:
+        is_matrix = value.is_floating_point() and value.ndim >= 2
+        return value.detach().to("cpu", torch.bfloat16 if is_matrix else value.dtype).contiguous().clone()
+
+    try:
+        save_file({key: stored(value) for key, value in tensors.items()}, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}") from None
+
+
+def save_model(folder: Path, model: Model) -> Path:
+    """Write a model that `load_model` reads back. Each part carries its dataclass as `.config`."""
+    configs = {part: to_dict(module.config) for part, module in model.parts.items()}
+    tensors = {part: module.state_dict() for part, module in model.parts.items()}
+    return write_folder(folder, model.name, configs, tensors, model.semantic.tokenizer_json())
+
+
+def assemble_model(folder: Path, name: str, parts: Mapping[str, Path], tokenizer: Path) -> Path:
+    """A model folder from trained parts, each a folder with config.json and model.safetensors."""
+    from openfoley.hub.load import read_weights
+
+    configs, tensors = {}, {}
+    for part in PARTS:
+        config_path = parts[part] / CONFIG_NAME
+        try:
+            configs[part] = json.loads(config_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"{str(config_path)!r} cannot be read: {error}; train {part} first") from None
+        tensors[part] = read_weights(parts[part] / "model.safetensors")
+    return write_folder(folder, name, configs, tensors, tokenizer.read_text(encoding="utf-8"))
+
+
+def write_folder(
+    folder: Path,
+    name: str,
+    configs: Mapping[str, dict[str, Any]],
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    tokenizer_json: str,
+) -> Path:
+    """The folder appears whole or not at all."""
+    whole = {"format": FORMAT, "name": name}
+    whole |= {part: {"kind": KINDS[part], **configs[part]} for part in PARTS}
+    unfinished = folder.with_name(folder.name + ".unfinished")
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+        (unfinished / TOKENIZER_NAME).write_text(tokenizer_json, encoding="utf-8")
+        for part in PARTS:
+            save_weights(tensors[part], unfinished / f"{part}.safetensors")
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.replace(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write the model folder {str(folder)!r}: {error.strerror}") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder

@@ -1,0 +1,52 @@
+"""The features of a moving stretch of the video, however long the file.
+
+Feature k of an encoder at rate r belongs to the instant k / r on the video's clock (time 0 is the first shown frame).
+Features arrive in order while the file is decoded, are read by one window after the other, and are then dropped.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+
+import torch
+from torch import Tensor
+
+
+class FeatureBuffer:
+    """Consecutive features float32 [n, dim] of one encoder; the oldest are dropped when no window needs them."""
+
+    def __init__(self, rate: Fraction, dim: int, device: torch.device | str = "cpu"):
+        self.rate = rate
+        self.first_index = 0
+        self.features = torch.zeros(0, dim, device=device)
+
+    @property
+    def end_index(self) -> int:
+        return self.first_index + len(self.features)
+
+    @property
+    def end(self) -> Fraction:
+        """Up to this instant (s) every feature is here."""
+        return self.end_index / self.rate
+
+    def append(self, features: Tensor) -> None:
+        """Features [n, dim] that follow those already here."""
+        self.features = torch.cat([self.features, features.to(self.features)])
+
+    def drop_before(self, time: Fraction) -> None:
+        """Forget features of instants before `time` (s)."""
+        keep_from = min(max(ceil(time * self.rate), self.first_index), self.end_index)
+        self.features = self.features[keep_from - self.first_index :].clone()
+        self.first_index = keep_from
+
+    def window(self, zero: Fraction, start: Fraction, end: Fraction) -> tuple[Tensor, Tensor]:
+        """Features with start <= k / rate < end as ([n, dim], times [n] in s relative to `zero`).
+
+        Times are differences of rationals, rounded once: a window an hour into the file is as exact as the first.
+        """
+        first = min(max(ceil(start * self.rate), self.first_index), self.end_index)
+        last = min(max(ceil(end * self.rate), first), self.end_index)
+        times = [float(Fraction(k) / self.rate - zero) for k in range(first, last)]
+        chosen = self.features[first - self.first_index : last - self.first_index]
+        return chosen, torch.tensor(times, dtype=torch.float32, device=chosen.device)

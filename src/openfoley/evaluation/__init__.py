@@ -1,1 +1,1 @@
-"""One metric per file, and the suite that runs them."""
+"""Figures that judge generated sound: events in milliseconds, spectra, materials. Metrics never import training."""

@@ -1,0 +1,107 @@
+"""One-to-one matching of detected to true event times, and precision, recall and F1 from counts.
+
+A detection may answer one event and an event may be answered once; a pair is allowed where |detected - true| <=
+tolerance (inclusive,
+as mir_eval.onset). With one tolerance for all, sorted times and a greedy walk give a matching of maximum size: if the
+earliest event
+and the earliest detection are within reach, some maximum matching pairs them (exchange argument); if not, the earlier
+one of the two
+is out of reach of everything that follows and is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TIME_ROUNDING_S = 1e-9
+"""Slack (s) that keeps a pair exactly at the tolerance inside it: 0.35 - 0.30 is 0.04999... or 0.05000...1 in
+binary."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Events answered (`hits`), detections and true events that count; adding pools them."""
+
+    hits: int = 0
+    detections: int = 0
+    events: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.hits + other.hits, self.detections + other.detections, self.events + other.events)
+
+    @property
+    def precision(self) -> float:
+        """hits / detections; 0 without detections."""
+        return self.hits / self.detections if self.detections else 0.0
+
+    @property
+    def recall(self) -> float:
+        """hits / events; 0 without events."""
+        return self.hits / self.events if self.events else 0.0
+
+    @property
+    def f1(self) -> float:
+        """2 hits / (detections + events), the harmonic mean of the two; 0 where both lists are empty (mir_eval's
+        rule)."""
+        total = self.detections + self.events
+        return 2 * self.hits / total if total else 0.0
+
+
+def match(detected_s: np.ndarray, true_s: np.ndarray, tolerance_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pair detected with true times: a matching of maximum size.
+
+    detected_s, true_s: times in seconds, any order. Returns index arrays (into detected_s, into true_s) of equal
+    length.
+    """
+    detected_order, true_order = np.argsort(detected_s, kind="stable"), np.argsort(true_s, kind="stable")
+    detected, true = detected_s[detected_order].tolist(), true_s[true_order].tolist()
+    reach = tolerance_s + TIME_ROUNDING_S
+    pairs: list[tuple[int, int]] = []
+    i = j = 0
+    while i < len(detected) and j < len(true):
+        difference = detected[i] - true[j]
+        if abs(difference) <= reach:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif difference > 0:
+            j += 1
+        else:
+            i += 1
+    chosen = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return detected_order[chosen[:, 0]], true_order[chosen[:, 1]]
+
+
+def match_closest(detected_s: np.ndarray, true_s: np.ndarray, tolerance_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Among the matchings of maximum size, the one with the smallest sum of absolute errors (used for error
+    statistics only).
+
+    On a line an optimal matching never crosses, so dynamic programming over the two sorted lists finds it; its cost
+    of a pair is
+    |error| - `bonus`, with a bonus larger than any sum of errors, so that size comes first.
+    """
+    detected_order, true_order = np.argsort(detected_s, kind="stable"), np.argsort(true_s, kind="stable")
+    detected, true = detected_s[detected_order], true_s[true_order]
+    rows, columns = len(detected), len(true)
+    reach = tolerance_s + TIME_ROUNDING_S
+    bonus = (min(rows, columns) + 1) * reach
+    error = np.abs(detected[:, None] - true[None, :])
+    cost = np.where(error <= reach, error - bonus, np.inf)
+    best = np.zeros((rows + 1, columns + 1))
+    for i in range(rows):
+        # best[i+1, j+1] = min(best[i, j+1], best[i, j] + cost[i, j], best[i+1, j]); the last one is a running minimum
+        without_or_paired = np.minimum(best[i, 1:], best[i, :-1] + cost[i])
+        best[i + 1, 1:] = np.minimum.accumulate(np.minimum(without_or_paired, 0.0))
+    pairs: list[tuple[int, int]] = []
+    i, j = rows, columns
+    while i and j:
+        if best[i, j] == best[i - 1, j]:
+            i -= 1
+        elif best[i, j] == best[i, j - 1]:
+            j -= 1
+        else:
+            i, j = i - 1, j - 1
+            pairs.append((i, j))
+    chosen = np.array(pairs[::-1], dtype=np.int64).reshape(-1, 2)
+    return detected_order[chosen[:, 0]], true_order[chosen[:, 1]]

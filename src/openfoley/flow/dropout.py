@@ -1,0 +1,61 @@
+"""Random absence of conditions while training, so that each works alone and guidance has its unconditional branch."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from openfoley.types import Conditions
+
+
+@dataclass(frozen=True)
+class ConditionDropout:
+    """Probabilities per sequence.
+
+    drop: all conditions, and each of the three alone (arXiv 2510.02916, A.4: "all conditioning signals are dropped out
+    with a probability of 0.1"). Beyond the paper, for a model that must work without a prompt and obey a contradicting
+    one: text_given, how often a prompt is there at all; swapped, how often the semantic features of a sequence with a
+    prompt come from another sequence; picture_absent, sound-and-text samples without any picture (the paper has 8.5
+    thousand hours of them); reference_unseen, how often a masked sequence has no picture over its clean latents.
+    """
+
+    drop: float
+    text_given: float
+    swapped: float
+    picture_absent: float
+    reference_unseen: float
+
+
+def drop_conditions(
+    conditions: Conditions, known: Tensor, latent_time: Tensor, chances: ConditionDropout, generator: torch.Generator
+) -> Conditions:
+    """The conditions with parts marked absent. known [batch, latents] bool, latent_time [latents] s."""
+    batch = known.shape[0]
+
+    def chance(probability: float) -> Tensor:
+        return torch.rand(batch, generator=generator, device=generator.device) < probability
+
+    sound_only = chance(chances.picture_absent)
+    text = conditions.text_present & (chance(chances.text_given) | sound_only)
+    swapped = text & chance(chances.swapped)
+    semantic = torch.where(swapped[:, None, None], conditions.semantic.roll(1, 0), conditions.semantic)
+    unseen = known & chance(chances.reference_unseen)[:, None]
+    semantic_gone, sync_gone, text_gone, all_gone = (chance(chances.drop) for _ in range(4))
+    return replace(
+        conditions,
+        semantic=semantic,
+        semantic_present=conditions.semantic_present
+        & ~(semantic_gone | all_gone | sound_only)[:, None]
+        & ~_within(conditions.semantic_time, unseen, latent_time),
+        sync_present=conditions.sync_present
+        & ~(sync_gone | all_gone | sound_only)[:, None]
+        & ~_within(conditions.sync_time, unseen, latent_time),
+        text_present=text & ~(text_gone | all_gone),
+    )
+
+
+def _within(token_time: Tensor, flags: Tensor, latent_time: Tensor) -> Tensor:
+    """flags [batch, latents] read at the latent nearest to each token_time [batch, tokens]."""
+    middle = (latent_time[1:] + latent_time[:-1]) / 2
+    nearest = torch.searchsorted(middle.contiguous(), token_time.contiguous())
+    return flags.gather(1, nearest)

@@ -1,0 +1,71 @@
+"""What a generator is, and the one way to draw latents from one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from openfoley.flow.guidance import DEFAULT_GUIDANCE, guided
+from openfoley.flow.samplers import sample, seeded_noise
+from openfoley.types import Conditions
+
+
+class Generator(Protocol):
+    """Predicts the velocity dx/dt of latents on their way from noise (t = 0) to data (t = 1).
+
+    It never sees a file, a device choice or a codec.
+    """
+
+    latent_dim: int
+
+    def velocity(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
+        """x_t [batch, latents, latent_dim]; t [batch] or [batch, latents]; step [batch], 0 for the instantaneous
+        velocity; known bool [batch, latents], latents that are clean already. Returns like x_t."""
+        ...
+
+    def trained_step(self, steps: int) -> float:
+        """The step size to tell the model when `steps` steps are taken."""
+        ...
+
+
+def sample_latents(
+    generator: Generator,
+    conditions: Conditions,
+    *,
+    seeds: Sequence[int],
+    latents: int,
+    steps: int,
+    guidance: float = DEFAULT_GUIDANCE,
+    known_latent: Tensor | None = None,
+    known: Tensor | None = None,
+    negative_text: Tensor | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> Tensor:
+    """float32 [batch, latents, latent_dim], one row per seed and row of `conditions`.
+
+    known_latent [batch, latents, latent_dim] and known bool [batch, latents] (both or none): kept bit for bit.
+    negative_text [batch, text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
+    A row's noise depends on its seed alone. Rows are independent, but matrix products may round differently in another
+    batch size: for the same bytes whatever the batch, call with one row at a time.
+    """
+    noise = seeded_noise(seeds, latents, generator.latent_dim, conditions.text.device)
+    if known is None or known_latent is None:
+        known, known_latent = torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device), noise
+    without = conditions.null()
+    if negative_text is not None:
+        without = replace(without, text=negative_text, text_present=torch.ones_like(without.text_present))
+
+    def conditional(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
+        return generator.velocity(x_t, t, step, known, conditions)
+
+    def unconditional(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
+        return generator.velocity(x_t, t, step, known, without)
+
+    velocity = guided(conditional, unconditional, guidance, noise)
+    return sample(
+        velocity, noise, known_latent, known, steps=steps, step_size=generator.trained_step(steps), on_step=on_step
+    )

@@ -1,0 +1,92 @@
+"""Sizes of the SALSA-V generator.
+
+The paper gives block counts (A.4), feature widths (section 3) and parameter totals (Table 2: 643 M and 347 M), but no
+width, head count or MLP width. With full adaLN, MLPs of 4 widths and separate weights per stream, a joint block holds
+about 36 width^2 parameters, the extra attention 7 width^2 and an audio block 18 width^2 (the semantic stream of the last
+joint block ends in its attention: 11 width^2 less). LARGE is then about 334 width^2 and SMALL 219 width^2, which one
+common width cannot meet (643 / 347 > 334 / 219); each has the multiple of 32 (heads of 64 or 76 .. 86 channels would be
+odd otherwise) nearest to its total, and the MLP width takes up the rest. tests/generators/test_salsa_v.py counts them.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class SalsaVConfig:
+    """Architecture; no defaults."""
+
+    latent_dim: int  # channels of a latent
+    sample_rate: int  # Hz, of the codec
+    hop_length: int  # samples per latent
+    semantic_dim: int
+    sync_dim: int
+    text_dim: int
+    width: int
+    heads: int
+    mlp_width: int
+    joint_blocks: int  # over audio and semantic tokens
+    extra_attention_blocks: int  # the first n joint blocks attend over audio alone as well
+    audio_blocks: int  # over audio only
+    modulation_rank: int | None  # of the per-token adaLN; None: full, as the paper
+    upsampling: int  # factor of the transposed convolution of Eq. 4
+    sync_in_input: bool  # sync features also enter the audio tokens' embedding (beyond the paper)
+    smallest_step: Fraction | None  # smallest trained shortcut step, 1 / a power of two; None: flow matching alone
+
+
+LARGE = SalsaVConfig(
+    latent_dim=64,
+    sample_rate=44100,
+    hop_length=1024,
+    semantic_dim=1152,
+    sync_dim=768,
+    text_dim=1152,
+    width=1344,
+    heads=21,
+    mlp_width=5376,
+    joint_blocks=6,
+    extra_attention_blocks=3,
+    audio_blocks=6,
+    modulation_rank=None,
+    upsampling=2,
+    sync_in_input=False,
+    smallest_step=Fraction(1, 128),
+)
+
+SMALL = SalsaVConfig(
+    latent_dim=64,
+    sample_rate=44100,
+    hop_length=1024,
+    semantic_dim=1152,
+    sync_dim=768,
+    text_dim=1152,
+    width=1216,
+    heads=19,
+    mlp_width=4864,
+    joint_blocks=4,
+    extra_attention_blocks=2,
+    audio_blocks=4,
+    modulation_rank=None,
+    upsampling=2,
+    sync_in_input=False,
+    smallest_step=Fraction(1, 128),
+)
+
+GYM = SalsaVConfig(
+    latent_dim=64,
+    sample_rate=44100,
+    hop_length=1024,
+    semantic_dim=128,
+    sync_dim=128,
+    text_dim=128,
+    width=192,
+    heads=4,
+    mlp_width=768,
+    joint_blocks=2,
+    extra_attention_blocks=1,
+    audio_blocks=3,
+    modulation_rank=64,
+    upsampling=2,
+    sync_in_input=True,
+    smallest_step=Fraction(1, 32),
+)

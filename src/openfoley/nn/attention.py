@@ -1,0 +1,55 @@
+"""Queries, keys and values with RMS-normed queries and keys and rotary positions, and attention over them."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openfoley.nn.rope import rotate
+
+NORM_EPSILON = 1e-6
+
+
+class Projected(NamedTuple):
+    """Queries, keys and values, each [batch, heads, tokens, head_width]."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+
+
+class HeadProjection(nn.Module):
+    """x [batch, tokens, width] to queries, keys and values per head.
+
+    RMS norm on queries and keys keeps the logits bounded as in Stable Diffusion 3 (arXiv 2403.03206, section 5.3.2).
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.project = nn.Linear(width, 3 * width)
+        self.query_scale = nn.Parameter(torch.ones(width // heads))
+        self.key_scale = nn.Parameter(torch.ones(width // heads))
+
+    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Projected:
+        batch, tokens, _ = x.shape
+        stacked = self.project(x).view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = stacked.unbind(0)
+        query, key = _rms_norm(query, self.query_scale), _rms_norm(key, self.key_scale)
+        return Projected(rotate(query, cosine, sine), rotate(key, cosine, sine), value)
+
+
+def attend(projected: Projected) -> Tensor:
+    """Full attention, heads merged: [batch, tokens, width]."""
+    mixed = F.scaled_dot_product_attention(projected.query, projected.key, projected.value)
+    return mixed.transpose(1, 2).flatten(2)
+
+
+def join(first: Projected, second: Projected) -> Projected:
+    """The sequence-wise concatenation over which two streams attend together (arXiv 2510.02916, section 3)."""
+    return Projected(*(torch.cat(pair, dim=2) for pair in zip(first, second, strict=True)))
+
+
+def _rms_norm(x: Tensor, scale: Tensor) -> Tensor:
+    return F.rms_norm(x, (x.shape[-1],), scale.to(x.dtype), NORM_EPSILON)

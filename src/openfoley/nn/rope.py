@@ -1,0 +1,30 @@
+"""Rotary positions on one time axis in seconds, shared by token streams of different rates.
+
+A query at time s and a key at time r meet as R(s)q . R(r)k, which depends on s - r alone (Su et al., arXiv 2104.09864).
+SALSA-V uses rotary positions in every block (arXiv 2510.02916, section 3); that audio latents (43.07 Hz) and semantic
+tokens (8 Hz) sit on the same clock is what lets them meet at the same instants.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+SHORTEST_PERIOD_S = 2 * math.pi * 1024 / 44100  # one radian per latent, as rotary positions count tokens
+LONGEST_PERIOD_S = 120.0  # far above any window, so the slowest pair tells order without wrapping
+
+
+def rotary(time_s: Tensor, head_width: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines, each float32 [batch, 1, tokens, head_width / 2], for tokens at `time_s` [batch, tokens]."""
+    pairs = head_width // 2
+    exponent = torch.arange(pairs, device=time_s.device, dtype=torch.float32) / max(1, pairs - 1)
+    period_s = SHORTEST_PERIOD_S * (LONGEST_PERIOD_S / SHORTEST_PERIOD_S) ** exponent
+    angle = time_s.float()[:, None, :, None] * (2 * math.pi / period_s)
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turns the pairs (x[i], x[i + head_width / 2]) of x [batch, heads, tokens, head_width] by their angles."""
+    first, second = x.chunk(2, dim=-1)
+    cosine, sine = cosine.to(x.dtype), sine.to(x.dtype)
+    return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)

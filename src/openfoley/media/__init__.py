@@ -1,1 +1,1 @@
-"""Files in and out: decode, mux, resample, limit, spectrograms. Below `data`, only this layer touches files."""
+"""Files of pictures and sound, in and out: the only folder that opens media files (PyAV)."""

@@ -1,0 +1,132 @@
+"""Pick frames at any rate and size from a video, exactly, in one decode pass.
+
+`scan` tells which frame is shown at every instant k / rate before anything is decoded; here the decoder's frames are
+matched with that list, scaled (once per frame and size, by swscale) and handed on in chunks. Nothing is kept but the
+chunk being filled, so a two-hour file needs no more memory than a short one. Packets that no request needs are not
+decoded where every frame stands alone (ProRes, MJPEG) or is marked disposable.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from openfoley.errors import MediaError, UsageError
+from openfoley.media.scan import Timeline, probe, scan, shown_indices
+from openfoley.media.source import open_media, picture_stream, reason, shown
+from openfoley.types import FrameChunk, FrameRequest, VideoInfo
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+__all__ = ["VideoInfo", "pick_frames", "probe"]
+
+BT709_MIN_HEIGHT = 720  # pixels; an untagged picture this high is BT.709, below it BT.601 (ITU-R BT.709, common practice)
+UNSPECIFIED_COLORSPACE = 2  # ITU-T H.273 table 4
+MAX_LOST_RUN = 2  # frames in a row without a picture: the second field of a frame may come without, three never do
+
+
+class _Filling:
+    """One request's position and the chunk being filled."""
+
+    def __init__(self, request: FrameRequest, timeline: Timeline, chunk: int) -> None:
+        if request.rate <= 0 or request.height < 1 or request.width < 1:
+            raise UsageError(f"a frame request needs rate, height and width > 0, got {request}")
+        self.request, self.chunk = request, chunk
+        self.indices = shown_indices(timeline.instants, timeline.unit, timeline.info.duration, Fraction(request.rate))
+        self.wanted = next(self.indices, None)
+        self.first, self.pictures = 0, []
+
+    def offer(self, index: int, picture: Tensor) -> Iterator[FrameChunk]:
+        """Take the picture for every instant that asks for frame `index` (or for an earlier one, which got lost)."""
+        while self.wanted is not None and self.wanted <= index:
+            self.pictures.append(picture)
+            self.wanted = next(self.indices, None)
+            if len(self.pictures) == self.chunk or self.wanted is None:
+                yield FrameChunk(self.request.name, self.first, torch.stack(self.pictures))
+                self.first, self.pictures = self.first + len(self.pictures), []
+
+
+def pick_frames(path: str | Path, requests: Sequence[FrameRequest], *, chunk: int = 64) -> Iterator[FrameChunk]:
+    """The frames shown at k / rate of every request, k = 0 ... ceil(duration * rate) - 1, as uint8 [n, 3, H, W].
+
+    All requests are served by one pass, in time order, in chunks of at most `chunk` frames; pictures are turned upright
+    and squashed to the asked size. MediaError for a damaged or truncated file (raised where the damage is met).
+    """
+    timeline = scan(path)
+    fillings = [_Filling(request, timeline, chunk) for request in requests]
+    for index, frame in _decoded(timeline, requests):
+        pictures: dict[tuple[int, int], Tensor] = {}
+        for filling in fillings:
+            if filling.wanted is None or filling.wanted > index:
+                continue
+            size = (filling.request.height, filling.request.width)
+            if size not in pictures:
+                pictures[size] = _scaled(frame, timeline, *size)
+            yield from filling.offer(index, pictures[size])
+
+
+def _decoded(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[tuple[int, VideoFrame]]:
+    """(index on the timeline, frame) of every decoded frame; each index once, ascending."""
+    import av
+
+    path, pts = timeline.info.path, timeline.pts
+    needed = _needed(timeline, requests) if timeline.intra_only else None
+    last, at = -1, 0.0
+    with open_media(path) as container:
+        stream = picture_stream(container, path)
+        stream.thread_type = "AUTO"
+        stream.codec_context.options = {"err_detect": "explode"}  # report damage instead of painting over it
+        try:
+            for packet in container.demux(stream):
+                if needed is not None and packet.size and packet.pts is not None and packet.pts not in needed:
+                    continue
+                for frame in packet.decode():
+                    index = last + 1 if timeline.untimed or frame.pts is None else bisect_left(pts, frame.pts)
+                    if index >= len(pts) or index <= last or (not timeline.untimed and pts[index] != frame.pts):
+                        continue
+                    at = float(timeline.instants[index] * timeline.unit)
+                    if frame.is_corrupt or (needed is None and index - last - 1 > MAX_LOST_RUN):
+                        raise MediaError(_damaged(path, at, "frames are missing or broken"))
+                    last = index
+                    yield index, frame
+        except av.FFmpegError as error:
+            raise MediaError(_damaged(path, at, reason(error))) from error
+    if needed is None and last + 1 + MAX_LOST_RUN < len(pts) or last < 0:
+        raise MediaError(_damaged(path, at, f"{len(pts) - last - 1} frames at the end cannot be decoded"))
+
+
+def _needed(timeline: Timeline, requests: Sequence[FrameRequest]) -> set[int]:
+    """The pts of all frames that some request asks for."""
+    return {
+        timeline.pts[i]
+        for rate in {Fraction(r.rate) for r in requests}
+        for i in shown_indices(timeline.instants, timeline.unit, timeline.info.duration, rate)
+    }
+
+
+def _damaged(path: Path, at: float, why: str) -> str:
+    return f"{shown(path)} is damaged near {at:.2f} s ({why}); export or copy it again"
+
+
+def _scaled(frame: VideoFrame, timeline: Timeline, height: int, width: int) -> Tensor:
+    """The frame as shown, uint8 [3, height, width]."""
+    from av.video.reformatter import Colorspace, Interpolation
+
+    orientation = timeline.orientation
+    if orientation.transposed:
+        height, width = width, height
+    shrinks = width * height < frame.width * frame.height
+    untagged_hd = frame.colorspace == UNSPECIFIED_COLORSPACE and min(frame.width, frame.height) >= BT709_MIN_HEIGHT
+    picture = frame.reformat(
+        width=width, height=height, format="rgb24", src_colorspace=Colorspace.ITU709 if untagged_hd else None,
+        interpolation=Interpolation.AREA if shrinks else Interpolation.BICUBIC,
+    )
+    pixels = torch.from_numpy(picture.to_ndarray())  # [height, width, 3]
+    return orientation.apply(pixels.permute(2, 0, 1))

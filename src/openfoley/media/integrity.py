@@ -1,0 +1,123 @@
+"""Is the file whole? A walk over the outermost boxes of MP4, Matroska and RIFF files.
+
+FFmpeg plays as much as there is: a Matroska file cut short, or one with a hole in the middle, raises nothing. But these
+formats tell the size of every box, so a box that reaches past the end of the file, or bytes that are no box, prove the
+damage. Sources: ISO/IEC 14496-12 section 4.2 (boxes), RFC 8794 (EBML), RFC 9559 (Matroska), Microsoft RIFF.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from openfoley.errors import MediaError
+from openfoley.media.source import shown
+
+EBML_HEADER, SEGMENT, CLUSTER, CUES, SEEK_HEAD = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1C53BB6B, 0x114D9B74
+SEGMENT_CHILDREN = frozenset({
+    CLUSTER, CUES, SEEK_HEAD, 0x1549A966, 0x1654AE6B, 0x1941A469, 0x1043A770, 0x1254C367, 0xEC, 0xBF,
+})  # ... Info, Tracks, Attachments, Chapters, Tags, Void, CRC-32
+CLUSTER_CHILDREN = frozenset({0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF, 0xEC, 0xBF})  # Timestamp, SimpleBlock, ...
+MP4_FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"})
+
+
+def check_whole(path: Path) -> None:
+    """Raise MediaError if the outer structure of the file shows that it is cut short or damaged."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(12)
+        file.seek(0)
+        if head[4:8] in MP4_FIRST_BOXES:
+            problem = _mp4_problem(file, size)
+        elif head[:4] == EBML_HEADER.to_bytes(4, "big"):
+            problem = _matroska_problem(file, size)
+        elif head[:4] == b"RIFF":
+            problem = _riff_problem(file, size)
+        else:
+            problem = None
+    if problem:
+        raise MediaError(f"{shown(path)} is {problem}; export or copy it again")
+
+
+def _cut_short(end: int, size: int) -> str:
+    return f"cut short ({size} bytes there, at least {end} expected)"
+
+
+def _mp4_problem(file: BinaryIO, size: int) -> str | None:
+    position = 0
+    while position + 8 <= size:
+        file.seek(position)
+        head = file.read(16)
+        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        if length == 0:  # "to the end of the file"
+            return None
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if length < 8 or (position == 0 and kind not in MP4_FIRST_BOXES):
+            return None  # trailing padding or not a box: FFmpeg ignores it as well
+        position += length
+        if position > size:
+            return _cut_short(position, size)
+    return None
+
+
+def _riff_problem(file: BinaryIO, size: int) -> str | None:
+    position = 0
+    while position + 12 <= size:
+        file.seek(position)
+        head = file.read(8)
+        length = int.from_bytes(head[4:8], "little")
+        if head[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):  # sizes that a live recorder leaves behind
+            return None
+        position += 8 + length + (length & 1)
+        if position > size + 1:
+            return _cut_short(position, size)
+    return None
+
+
+def _element(file: BinaryIO, position: int) -> tuple[int, int | None, int] | None:
+    """(identifier, payload length or None for unknown, payload position) of the EBML element, or None if it is none."""
+    file.seek(position)
+    head = file.read(12)
+    if not head or head[0] < 0x10:  # identifiers have at most 4 bytes (RFC 8794 section 5)
+        return None
+    id_length = 9 - head[0].bit_length()
+    first = head[id_length] if len(head) > id_length else 0
+    if first == 0:
+        return None
+    length_length = 9 - first.bit_length()
+    raw = head[id_length : id_length + length_length]
+    length = int.from_bytes(raw, "big") & ((1 << 7 * length_length) - 1)
+    unknown = length == (1 << 7 * length_length) - 1
+    return int.from_bytes(head[:id_length], "big"), None if unknown else length, position + id_length + length_length
+
+
+def _matroska_problem(file: BinaryIO, size: int) -> str | None:
+    header = _element(file, 0)
+    if header is None or header[1] is None:
+        return None
+    segment = _element(file, header[2] + header[1])
+    if segment is None or segment[0] != SEGMENT:
+        return _cut_short(header[2] + header[1] + 12, size)
+    end = size if segment[1] is None else segment[2] + segment[1]
+    if end > size:
+        return _cut_short(end, size)
+    return _matroska_children_problem(file, segment[2], end, SEGMENT_CHILDREN)
+
+
+def _matroska_children_problem(file: BinaryIO, position: int, end: int, allowed: frozenset[int]) -> str | None:
+    while position < end:
+        element = _element(file, position)
+        if element is None or element[0] not in allowed:
+            return f"damaged at byte {position}"
+        identifier, length, payload = element
+        if length is None:  # a live recording: its blocks follow one another without a known end
+            return None
+        if payload + length > end:
+            return _cut_short(payload + length, end)
+        if identifier == CLUSTER:
+            problem = _matroska_children_problem(file, payload, payload + length, CLUSTER_CHILDREN)
+            if problem:
+                return problem
+        position = payload + length
+    return None

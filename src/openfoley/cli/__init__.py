@@ -1,0 +1,75 @@
+"""The command `openfoley`: the only place that prints and exits.
+
+Progress and messages go to standard error; with --json one object goes to standard output. Every failure is one line,
+`openfoley: error: ...`: exit code 2 for a wrong request, 1 for a failure, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+
+from openfoley.cli.arguments import build_parser, protect_dashes
+from openfoley.cli.messages import complain, note
+from openfoley.errors import OpenFoleyError, UsageError
+
+TRACEBACK_VARIABLE = "OPENFOLEY_TRACEBACK"
+EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class _Terminated(BaseException):
+    """SIGTERM, so that unfinished files are removed on the way out."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    wants_traceback = os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0")
+    try:
+        parser = build_parser()
+        parsed = parser.parse_args(protect_dashes(arguments))
+        _quieten(wants_traceback)
+        return parsed.run(parsed) or 0
+    except OpenFoleyError as error:
+        if wants_traceback:
+            raise
+        complain(str(error))
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return EXIT_INTERRUPTED
+    except _Terminated:
+        complain("terminated")
+        return 128 + signal.SIGTERM
+    except BrokenPipeError:  # the reader of our output went away, as in `openfoley ... --json | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILURE
+    except Exception as error:  # a bug of ours, or a machine out of memory
+        if wants_traceback:
+            raise
+        first_line = (str(error).strip().splitlines() or ["no message"])[0]
+        complain(f"unexpected {type(error).__name__}: {first_line} (set {TRACEBACK_VARIABLE}=1 to see where)")
+        return EXIT_FAILURE
+
+
+def _quieten(wants_traceback: bool) -> None:
+    """Our own log lines to standard error; nothing from libraries, which only speak to developers."""
+    if not wants_traceback:
+        warnings.simplefilter("ignore")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    logging.getLogger("openfoley").setLevel(logging.INFO)
+
+    def stop(_number: int, _frame: object) -> None:
+        raise _Terminated
+
+    try:
+        signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread: someone calls `main` as a function
+        note("SIGTERM is left to the caller")

@@ -1,0 +1,219 @@
+"""The command line's words. Nothing heavy is imported here: `openfoley --help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, NoReturn
+
+from openfoley import __version__
+from openfoley.errors import UsageError
+from openfoley.request import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_STEPS,
+    GUIDANCE_RANGE,
+    SAMPLE_RATE_RANGE,
+    STEPS_RANGE,
+    TAKES_RANGE,
+)
+
+PART_NAMES = ("codec", "semantic", "sync", "generator", "all")
+DEFAULT_MODEL = "salsa-v-gym"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises instead of printing its usage and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def protect_dashes(arguments: Sequence[str]) -> list[str]:
+    """File names that begin with a dash, written so that they do not look like options.
+
+    After `--` every word is a name; before it, a word that is no option but an existing file is that file.
+    """
+    words: list[str] = []
+    rest = list(arguments)
+    after = []
+    if "--" in rest:
+        cut = rest.index("--")
+        rest, after = rest[:cut], rest[cut + 1 :]
+    for word in rest:
+        looks_like_option = re.match(r"--?[a-z][a-z-]*(=|$)", word) and word.partition("=")[0] in _option_words()
+        is_file = word.startswith("-") and not looks_like_option and os.path.lexists(word)
+        follows_path_option = bool(words) and words[-1] in ("--out", "--model") and word.startswith("-")
+        words.append("./" + word if is_file or (follows_path_option and not looks_like_option) else word)
+    return words + ["./" + word if word.startswith("-") else word for word in after]
+
+
+def _option_words() -> frozenset[str]:
+    """Every option of every command."""
+
+    def options(parser: argparse.ArgumentParser) -> set[str]:
+        found: set[str] = set()
+        for action in parser._actions:
+            found.update(action.option_strings)
+            if isinstance(action, argparse._SubParsersAction):
+                for child in action.choices.values():
+                    found |= options(child)
+        return found
+
+    return frozenset(options(build_parser()))
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="openfoley",
+        description="Silent video in, synchronized sound out.",
+        epilog="Example: openfoley generate clip.mp4 --prompt 'a wooden ball' --seed 1",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"openfoley {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    _generate(commands)
+    _gym(commands)
+    _train(commands)
+    _evaluate(commands)
+    _demo(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, module: str, function: str, summary: str) -> argparse.ArgumentParser:
+    """A command whose module is imported when it runs."""
+
+    def run(parsed: argparse.Namespace) -> int | None:
+        import importlib
+
+        return getattr(importlib.import_module(f"openfoley.cli.{module}"), function)(parsed)
+
+    parser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _generate(commands: Any) -> None:
+    parser = _command(commands, "generate", "generate", "run", "Make the sound of a video.")
+    add = parser.add_argument
+    add("video", metavar="VIDEO", help="any video file")
+    add("--prompt", metavar="T", help="what it should sound like")
+    add("--negative-prompt", metavar="T", help="what it should not sound like")
+    add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
+    add(
+        "--steps",
+        metavar="N",
+        type=whole,
+        default=DEFAULT_STEPS,
+        help=_range("sampling steps", STEPS_RANGE, DEFAULT_STEPS),
+    )
+    guidance = _range("how closely to follow picture and prompt", GUIDANCE_RANGE, DEFAULT_GUIDANCE)
+    add("--guidance", metavar="W", type=number, default=DEFAULT_GUIDANCE, help=guidance)
+    add("--seed", metavar="S", type=whole, default=0, help="the same seed gives the same sound (0)")
+    add("--takes", metavar="K", type=whole, default=1, help=_range("takes, with seeds S, S+1, ...", TAKES_RANGE, 1))
+    add(
+        "--audio", choices=("add", "replace"), default="add", help="beside the video's own sound (add) or instead of it"
+    )
+    add("--sample-rate", metavar="R", type=whole, help=_range("Hz", SAMPLE_RATE_RANGE, "the model's"))
+    add("--bit-depth", choices=("16", "24", "32f"), help="bits per sample where the format has them (24)")
+    add("--out", metavar="PATH", help="a video, .wav or .flac (VIDEO's folder, STEM.foley.EXT)")
+    add("--force", action="store_true", help="overwrite existing files")
+    add("--device", metavar="D", default="cpu", help="torch device: cpu, cuda, cuda:1, mps (cpu)")
+    add("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def _gym(commands: Any) -> None:
+    gym = commands.add_parser(
+        "gym", help="Render scenes of the Foley Gym.", description="The Foley Gym: scenes with exact truth."
+    )
+    inner = gym.add_subparsers(title="commands", metavar="COMMAND", dest="gym_command", required=True)
+    parser = _command(inner, "render", "gym", "render", "Write <seed>.mp4, <seed>.wav and <seed>.json for each seed.")
+    add = parser.add_argument
+    add("--seed", metavar="S", type=whole, required=True, help="the first seed; its range decides the split")
+    add("--count", metavar="K", type=whole, default=1, help="how many seeds from S on (1)")
+    add("--duration", metavar="D", type=number, required=True, help="seconds")
+    add("--fps", metavar="F", type=rate, default=Fraction(24), help="frames per second: 24, 29.97, 30000/1001 ... (24)")
+    add("--size", metavar="WxH", type=size, default=(640, 360), help="pixels (640x360)")
+    add("--silent", action="store_true", help="no sound in the .mp4 (the .wav and .json keep the truth)")
+    add("--out", metavar="DIR", required=True, help="folder, made if missing")
+    add("--force", action="store_true", help="overwrite existing files")
+    add("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def _train(commands: Any) -> None:
+    parser = _command(commands, "train", "train", "run", "Train a part, or all four in order and report.")
+    add = parser.add_argument
+    add("part", choices=PART_NAMES)
+    add("--preset", required=True, help="cpu (2 cores) or gpu")
+    add("--out", metavar="DIR", required=True, help="folder for checkpoints, logs and the trained part")
+    add("--resume", action="store_true", help="go on from the last checkpoint")
+
+
+def _evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="Measure generated sound against truth.")
+    inner = evaluate.add_subparsers(title="commands", metavar="COMMAND", dest="evaluate_command", required=True)
+    sync = _command(inner, "sync", "evaluate", "sync", "Event times of generated sound against Gym truth.")
+    sync.add_argument(
+        "generated", metavar="GENERATED_DIR", help="<name>.wav, .flac or video for each clip; missing is silence"
+    )
+    sync.add_argument("truth", metavar="TRUTH_DIR", help="<name>.json and <name>.wav as `gym render` writes them")
+    sync.add_argument(
+        "--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help="its codec gives the detector's ceiling"
+    )
+    sync.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    report = _command(inner, "report", "evaluate", "report", "Generate for Gym splits and print every figure.")
+    add = report.add_argument
+    add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
+    add("--clips", metavar="N", type=whole, default=200, help="clips of 8 s per split (200)")
+    add("--outside", metavar="DIR", help="further clips with truth in the Gym's format")
+    add("--device", metavar="D", default="cpu", help="torch device (cpu)")
+    add("--out", metavar="DIR", required=True, help="folder for the report and its pictures")
+    add("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def _demo(commands: Any) -> None:
+    parser = _command(commands, "demo", "demo", "run", "Render a silent video, make its sound, draw both.")
+    add = parser.add_argument
+    add("--out", metavar="DIR", default="out", help="folder for demo.mp4 and demo.png (out)")
+    add("--seed", metavar="S", type=whole, help="a Gym seed (one of the evaluation split)")
+    add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
+    add("--device", metavar="D", default="cpu", help="torch device (cpu)")
+
+
+def _range(what: str, limits: tuple[float, float], default: object) -> str:
+    return f"{what}, {limits[0]:g} to {limits[1]:g} ({default})"
+
+
+def whole(text: str) -> int:
+    if not re.fullmatch(r"[+-]?\d+", text.strip()):
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+
+
+def rate(text: str) -> Fraction:
+    """Frames per second, exactly; 23.976, 29.97, 59.94 and 119.88 mean the NTSC fractions."""
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"expected a frame rate such as 25 or 30000/1001, got {text!r}") from None
+    ntsc = Fraction(round(value) * 1000, 1001)
+    value = ntsc if value.denominator != 1 and abs(value - ntsc) < Fraction(1, 200) else value
+    if not 1 <= value <= 1000:
+        raise argparse.ArgumentTypeError(f"the frame rate must be from 1 to 1000, got {text}")
+    return value
+
+
+def size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match or not all(16 <= int(side) <= 8192 for side in match.groups()):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT from 16x16 to 8192x8192, got {text!r}")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,109 @@
+"""What a user may ask for, and the checks that need no heavy import: they run before any work starts."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from openfoley.errors import UsageError
+
+STEPS_RANGE = (1, 128)  # the step sizes of training reach down to 1/128 (arXiv 2510.02916, section 3.3)
+GUIDANCE_RANGE = (0.0, 20.0)
+TAKES_RANGE = (1, 99)
+SAMPLE_RATE_RANGE = (8000, 192000)  # Hz
+DEFAULT_STEPS = 8
+DEFAULT_GUIDANCE = 4.0  # section 4.1
+AUDIO_SUFFIXES = (".wav", ".flac")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+FALLBACK_SUFFIX = ".mkv"  # holds the picture of any other container
+
+AudioMode = Literal["add", "replace"]
+BitDepth = Literal["16", "24", "32f"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked of the pipeline for one take."""
+
+    video: Path
+    model: str
+    prompt: str | None
+    negative_prompt: str | None
+    steps: int
+    guidance: float
+    seed: int
+
+
+def check_settings(steps: int, guidance: float, seeds: Sequence[int]) -> None:
+    """Ranges of sampling; UsageError names the value and the range."""
+    low, high = STEPS_RANGE
+    if isinstance(steps, bool) or not isinstance(steps, int) or not low <= steps <= high:
+        raise UsageError(f"steps must be a whole number from {low} to {high}, got {steps!r}")
+    least, most = GUIDANCE_RANGE
+    is_number = isinstance(guidance, (int, float)) and not isinstance(guidance, bool) and math.isfinite(guidance)
+    if not is_number or not least <= guidance <= most:
+        raise UsageError(f"guidance must be from {least:g} to {most:g}, got {guidance!r}")
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise UsageError(f"seed must be a whole number >= 0, got {seed!r}")
+
+
+def checked_video(video: str | os.PathLike[str]) -> Path:
+    """The absolute path of a file that exists (absolute: a name like 'a:b.mp4' must not read as a protocol)."""
+    path = Path(video).absolute()
+    try:
+        if path.is_dir():
+            raise UsageError(f"the video {str(video)!r} is a directory; pass a video file")
+        if not path.exists():
+            raise UsageError(f"the video {str(video)!r} does not exist")
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
+        raise UsageError(f"the video {str(video)!r} cannot be opened: {error}") from None
+    return path
+
+
+def check_saving(
+    path: str | os.PathLike[str],
+    video: Path,
+    audio: str = "add",
+    sample_rate: int | None = None,
+    bit_depth: str | None = None,
+    force: bool = False,
+) -> Path:
+    """The output path, after everything about it that can be known beforehand is checked."""
+    from openfoley.media.atomic import check_output
+
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in VIDEO_SUFFIXES + AUDIO_SUFFIXES:
+        known = ", ".join(VIDEO_SUFFIXES + AUDIO_SUFFIXES)
+        raise UsageError(f"cannot write {str(path)!r}: unknown extension {suffix!r}; use one of {known}")
+    if audio not in ("add", "replace"):
+        raise UsageError(f"audio must be 'add' or 'replace', got {audio!r}")
+    low, high = SAMPLE_RATE_RANGE
+    if sample_rate is not None and not low <= sample_rate <= high:
+        raise UsageError(f"sample rate must be from {low} to {high} Hz, got {sample_rate}")
+    if bit_depth not in (None, "16", "24", "32f"):
+        raise UsageError(f"bit depth must be 16, 24 or 32f, got {bit_depth!r}")
+    if suffix == ".flac" and bit_depth == "32f":
+        raise UsageError("FLAC holds 16 or 24 bits, not 32f; write a .wav, or choose bit depth 24")
+    check_output(path, [video], force)
+    return path
+
+
+def default_output(video: Path) -> Path:
+    """STEM.foley.EXT beside the input, in the input's container if that can hold the sound."""
+    suffix = video.suffix if video.suffix.lower() in VIDEO_SUFFIXES else FALLBACK_SUFFIX
+    return video.with_name(f"{video.stem}.foley{suffix}")
+
+
+def take_paths(path: Path, takes: int) -> list[Path]:
+    """The path itself for one take, STEM.take01.EXT ... for more."""
+    if not TAKES_RANGE[0] <= takes <= TAKES_RANGE[1]:
+        raise UsageError(f"takes must be a whole number from {TAKES_RANGE[0]} to {TAKES_RANGE[1]}, got {takes}")
+    if takes == 1:
+        return [path]
+    return [path.with_name(f"{path.stem}.take{number:02d}{path.suffix}") for number in range(1, takes + 1)]

@@ -1,0 +1,91 @@
+"""Random changes of pictures that leave the time of events alone: the sync skill must outlive this renderer.
+
+Each snippet (or single picture) is changed as one: crop and zoom, mirror, one colour matrix for brightness, contrast,
+saturation, tint and grey, blur, noise. All of it depends on the given generator only.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class PictureAugmentation:
+    """Strengths; the zero of each switches it off. smallest_crop: side of the crop relative to the picture."""
+
+    smallest_crop: float
+    mirror: bool
+    brightness: float  # largest shift of the colours (0..1)
+    contrast: float  # largest change of the factor around 1
+    tint: float  # the same, per colour
+    grey_probability: float
+    blur_probability: float
+    noise: float  # largest standard deviation (0..1)
+
+
+STRONG = PictureAugmentation(
+    smallest_crop=0.8,
+    mirror=True,
+    brightness=0.2,
+    contrast=0.4,
+    tint=0.25,
+    grey_probability=0.15,
+    blur_probability=0.15,
+    noise=0.04,
+)
+
+
+def augment(pictures: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
+    """uint8 [batch, time, 3, height, width] -> float32 in 0..1 of the same shape, each row changed in its own way."""
+    rows = [_row(row, strength, generator) for row in pictures]
+    result = torch.stack(rows)
+    if strength.noise:
+        grain = torch.randn(pictures.shape[1:], generator=generator).to(result.device)
+        for row in result:  # one grain for all, moved and scaled: fresh noise would cost more than the network's input
+            down, right = (int(v) for v in torch.randint(0, 96, (2,), generator=generator))
+            row += grain.roll((down, right), (-2, -1)) * (strength.noise * _uniform(generator))
+    return result.clamp_(0, 1)
+
+
+def _row(frames: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
+    frames = _crop(frames, strength.smallest_crop, generator)
+    if strength.mirror and _uniform(generator) < 0.5:
+        frames = frames.flip(-1)
+    if _uniform(generator) < strength.blur_probability:
+        frames = F.avg_pool2d(F.pad(frames.float(), (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    matrix, shift = _colour(strength, generator)
+    flat = frames.float().flatten(2)  # [time, 3, pixels]
+    return torch.baddbmm(shift.to(flat), (matrix / 255).expand(len(flat), 3, 3).to(flat), flat).view(frames.shape)
+
+
+def _crop(frames: Tensor, smallest: float, generator: torch.Generator) -> Tensor:
+    """A random part of the picture, brought back to its size."""
+    height, width = frames.shape[-2:]
+    side = 1 - (1 - smallest) * _uniform(generator)
+    rows, columns = round(height * side), round(width * side)
+    top = int(_uniform(generator) * (height - rows + 1))
+    left = int(_uniform(generator) * (width - columns + 1))
+    part = frames[..., top : top + rows, left : left + columns]
+    if part.shape[-2:] == (height, width):
+        return part
+    return F.interpolate(part, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def _colour(strength: PictureAugmentation, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Matrix [3, 3] and shift [1, 3, 1]: saturation, then tint and contrast around middle grey, then brightness."""
+    saturation = _uniform(generator) * 1.5 if strength.tint else 1.0
+    saturation = 0.0 if _uniform(generator) < strength.grey_probability else saturation
+    matrix = saturation * torch.eye(3) + (1 - saturation) * LUMA.expand(3, 3)
+    contrast = 1 + strength.contrast * (2 * _uniform(generator) - 1)
+    tint = 1 + strength.tint * (2 * torch.rand(3, 1, generator=generator) - 1)
+    matrix = contrast * tint * matrix
+    shift = 0.5 * (1 - contrast) + strength.brightness * (2 * _uniform(generator) - 1)
+    return matrix, torch.full((1, 3, 1), shift)
+
+
+def _uniform(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))

@@ -1,0 +1,107 @@
+"""Gym scenes rendered once to a folder of memory-mapped arrays, for training and validation.
+
+    frames.npy  uint8  [scenes, 192, 3, 96, 96]   24 fps; every third frame is the 8 fps sequence
+    sound.npy   int16  [scenes, 2, 352800]        44.1 kHz
+    truth.json  a list of `gym.truth.truth` records, captions among them
+"""
+
+import json
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from openfoley.errors import UsageError
+
+logger = logging.getLogger(__name__)
+
+FRAME_RATE = Fraction(24)
+SIZE = 96
+"""pixels, height and width"""
+DURATION_S = 8.0
+SAMPLE_RATE = 44_100
+FULL_SCALE = 32767
+FRAMES, SAMPLES = int(FRAME_RATE * int(DURATION_S)), int(SAMPLE_RATE * DURATION_S)
+
+
+@dataclass(frozen=True)
+class GymCache:
+    """An opened cache. `frames`, `sound` are read-only memory maps; int16 sound is full scale at 32767."""
+
+    folder: Path
+    frames: np.ndarray
+    sound: np.ndarray
+    truth: list[dict]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @classmethod
+    def open(cls, folder: Path) -> "GymCache":
+        """Raises UsageError when the folder holds no finished cache."""
+        folder = Path(folder)
+        if not (folder / "truth.json").is_file():
+            raise UsageError(f"no Gym cache in {str(folder)!r}; `openfoley train` renders one, or call GymCache.build")
+        truth = json.loads((folder / "truth.json").read_text())
+        frames, sound = (np.load(folder / name, mmap_mode="r") for name in ("frames.npy", "sound.npy"))
+        return cls(folder, frames, sound, truth)
+
+    @classmethod
+    def build(cls, folder: Path, seeds: Sequence[int], *, split: str, workers: int | None = None, silent: bool | None = None) -> "GymCache":
+        """Render the scenes of `seeds` (see gym.seeds) in `workers` processes; a finished cache of the same seeds is opened as it is."""
+        folder = Path(folder)
+        if (folder / "truth.json").is_file():
+            cache = cls.open(folder)
+            if [t["seed"] for t in cache.truth] == list(seeds):
+                return cache
+            raise UsageError(f"{str(folder)!r} holds a Gym cache of other seeds; choose another folder or delete it")
+        folder.mkdir(parents=True, exist_ok=True)
+        shapes = {"frames.npy": (np.uint8, (len(seeds), FRAMES, 3, SIZE, SIZE)), "sound.npy": (np.int16, (len(seeds), 2, SAMPLES))}
+        for name, (dtype, shape) in shapes.items():
+            np.lib.format.open_memmap(folder / name, mode="w+", dtype=dtype, shape=shape).flush()
+        jobs = [(str(folder), row, seed, split, silent) for row, seed in enumerate(seeds)]
+        truth, begun = [{} for _ in seeds], time.monotonic()
+        with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=_one_thread) as pool:
+            for done, (row, record) in enumerate(pool.imap_unordered(_render_row, jobs, chunksize=2), start=1):
+                truth[row] = record
+                if done % 100 == 0 or done == len(jobs):
+                    rate = done / (time.monotonic() - begun)
+                    logger.info("gym: %d/%d scenes, %.2f scenes/s, %.0f s left", done, len(jobs), rate, (len(jobs) - done) / rate)
+        temporary = folder / "truth.json.partial"
+        temporary.write_text(json.dumps(truth))
+        temporary.replace(folder / "truth.json")
+        return cls.open(folder)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _render_row(job: tuple[str, int, int, str, bool | None]) -> tuple[int, dict]:
+    folder, row, seed, split, silent = job
+    frames, samples, record = render_for_cache(seed, split, silent)
+    np.load(Path(folder) / "frames.npy", mmap_mode="r+")[row] = frames
+    np.load(Path(folder) / "sound.npy", mmap_mode="r+")[row] = samples
+    return row, record
+
+
+def render_for_cache(seed: int, split: str, silent: bool | None = None) -> tuple[np.ndarray, np.ndarray, dict]:
+    """One scene: frames uint8 [192, 3, 96, 96], sound int16 [2, 352800], truth."""
+    from openfoley.gym.picture import render_picture
+    from openfoley.gym.scene import sample_scene
+    from openfoley.gym.sound import render_sound
+    from openfoley.gym.truth import truth
+
+    scene = sample_scene(seed, DURATION_S, split=split, silent=silent)  # type: ignore[arg-type]
+    sound = render_sound([scene], sample_rate=SAMPLE_RATE)[0]
+    frames = render_picture([scene], rate=FRAME_RATE, height=SIZE, width=SIZE)[0].numpy()
+    samples = (sound.mix.clamp(-1, 1) * FULL_SCALE).round().short().numpy()
+    return frames, samples, truth(scene, sound, FRAME_RATE)

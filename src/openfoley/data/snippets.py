@@ -1,0 +1,85 @@
+"""Which snippets a contrastive step sees, and which pairs of them are pairs (arXiv 2510.02916, sections 3.1 and A.4).
+
+Most negatives come from the same video. Abutting snippets alone would teach only offsets of 0.667 s, so each picture
+snippet also meets the sound of its own surroundings, 2 to 10 frames (83 to 417 ms) early or late. Sound is about fifty
+times cheaper to encode than pictures, so these shifted snippets exist only as sound.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SNIPPET_FRAMES = 16  # 0.667 s at 24 fps
+FRAME_RATE = 24  # Hz
+SAMPLE_RATE = 16000  # Hz
+SNIPPET_SAMPLES = 10667  # 16 frames x 666.67 samples
+NEAREST_SHIFT, FARTHEST_SHIFT = 2, 10  # frames; nearer than this, a pair is neither right nor wrong
+RATIO_TOLERANCE = 0.05  # arXiv 2510.02916, A.4
+
+
+@dataclass(frozen=True)
+class Snippets:
+    """Snippets of several videos: video index and first frame of each, [n] int64."""
+
+    video: Tensor
+    start: Tensor
+
+
+def audio_ratio_is_right(samples: int, frames: int, sample_rate: int, frame_rate: float) -> bool:
+    """Whether a video has within 5 % as many samples per frame as its rates promise (16000 / 24 = 666.67, A.4).
+
+    A file that fails this has sound and picture of different length: its events would be taught at wrong times.
+    """
+    if frames <= 0 or samples <= 0:
+        return False
+    expected = sample_rate / frame_rate
+    return abs(samples / frames - expected) <= RATIO_TOLERANCE * expected
+
+
+def first_sample(frame: Tensor) -> Tensor:
+    """The 16 kHz sample at which a frame is shown: frame k at k / 24 s, rounded to the nearest sample."""
+    return (frame * (2 * SAMPLE_RATE) + FRAME_RATE) // (2 * FRAME_RATE)
+
+
+def random_snippets(videos: int, per_video: int, frames: int, generator: torch.Generator) -> Snippets:
+    """Random starts, uniform over all places where a snippet fits."""
+    start = torch.randint(0, frames - SNIPPET_FRAMES + 1, (videos, per_video), generator=generator)
+    video = torch.arange(videos)[:, None].expand_as(start)
+    return Snippets(video.reshape(-1), start.reshape(-1))
+
+
+def shifted_snippets(snippets: Snippets, per_snippet: int, frames: int, generator: torch.Generator) -> Snippets:
+    """For each snippet `per_snippet` others of its video, 2 to 10 frames earlier or later (turned round at the ends)."""
+    shape = (len(snippets.start), per_snippet)
+    shift = torch.randint(NEAREST_SHIFT, FARTHEST_SHIFT + 1, shape, generator=generator)
+    sign = torch.randint(0, 2, shape, generator=generator) * 2 - 1
+    moved = snippets.start[:, None] + sign * shift
+    outside = (moved < 0) | (moved > frames - SNIPPET_FRAMES)
+    moved = torch.where(outside, snippets.start[:, None] - sign * shift, moved)
+    return Snippets(snippets.video.repeat_interleave(per_snippet), moved.reshape(-1))
+
+
+def joined(first: Snippets, second: Snippets) -> Snippets:
+    return Snippets(torch.cat([first.video, second.video]), torch.cat([first.start, second.start]))
+
+
+def pair_labels(
+    pictures: Snippets, sounds: Snippets, picture_activity: Tensor, sound_activity: Tensor, *, alike: float, still: float
+) -> Tensor:
+    """z of Eq. 1 with a third value: float [pictures, sounds], 1 the same moment, -1 another one, 0 left out.
+
+    activity [n, ...]: what can be heard in a snippet over time, in 0..1 (`onset_targets`); for picture snippets that of
+    their own sound. Left out are pairs of the same video closer than 2 frames; pairs whose sounds differ by less than
+    `alike` (mean absolute difference: silence against silence, one stretch of steady rain against the next); and the
+    own sound of a snippet in which nothing starts (largest onset under `still`), for there is nothing to match.
+    """
+    same_video = pictures.video[:, None] == sounds.video
+    shift = (pictures.start[:, None] - sounds.start).abs()
+    positive = same_video & (shift == 0)
+    difference = torch.cdist(picture_activity.flatten(1), sound_activity.flatten(1), p=1)
+    difference = difference / picture_activity[0].numel()
+    is_still = picture_activity[..., :-1].flatten(1).amax(1) < still
+    left_out = (same_video & (shift < NEAREST_SHIFT)) | (difference < alike)
+    labels = torch.where(left_out, 0.0, -1.0)
+    return torch.where(positive, torch.where(is_still[:, None], 0.0, 1.0), labels)

@@ -1,0 +1,255 @@
+"""The Gym's picture: parts projected through a pinhole, painted back to front in torch, then graded like footage.
+
+Each part is a rounded box (ball, plate, rod ...) painted from its signed distance: anti-aliased edge, Lambert and highlight from a bulged
+normal, a procedural texture that turns with it, a soft shadow on the floor. Only the pixels round a part are touched, so cost follows the
+area that things cover.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.gym.records import Camera, Grade, Look, Part, Scene, Shot
+
+FRAMES_AT_ONCE = 48
+LINEAR_TO_SCREEN = 1 / 2.2
+SHUTTER = 0.5
+"""Share of the frame interval that motion blur covers."""
+
+
+def project(camera: Camera, aspect: float, points: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """World points [n, 3] at times [n] -> x, y in 0..1 from the top left, depth (m), scale (picture heights per metre)."""
+    yaw, pitch, roll = camera.turn(times).T
+    d = points - camera.eye(times)
+    x, z = d[:, 0] * np.cos(yaw) + d[:, 2] * np.sin(yaw) * -1, d[:, 0] * np.sin(yaw) + d[:, 2] * np.cos(yaw)
+    y, depth = d[:, 1] * np.cos(pitch) - z * np.sin(pitch), d[:, 1] * np.sin(pitch) + z * np.cos(pitch)
+    depth = np.maximum(depth, 0.2)
+    scale = camera.focal / depth
+    u, v = x * scale, y * scale
+    u, v = u * np.cos(roll) - v * np.sin(roll), u * np.sin(roll) + v * np.cos(roll)
+    return 0.5 + u / aspect, 0.5 - v, depth, scale
+
+
+def render_picture(
+    scenes: list[Scene], *, rate: Fraction, height: int, width: int, device: torch.device | str = "cpu", aspect: float | None = None
+) -> Tensor:
+    """Pictures uint8 [scene, ceil(duration * rate), 3, height, width] of scenes of one duration. The scene's own aspect is squashed into
+    height x width unless `aspect` (width / height as shown) is given."""
+    return torch.stack([_render_scene(scene, rate, height, width, torch.device(device), aspect) for scene in scenes])
+
+
+def frame_count(duration_s: float, rate: Fraction) -> int:
+    return int(np.ceil(duration_s * float(rate) - 1e-9))
+
+
+def render_frames(scene: Scene, first: int, count: int, *, rate: Fraction, height: int, width: int, device: torch.device, aspect: float) -> Tensor:
+    """Frames first ... first + count - 1 of a scene, uint8 [count, 3, height, width]."""
+    times = (first + np.arange(count)) / float(rate)
+    starts = np.array([shot.start_s for shot in scene.shots])
+    which = np.searchsorted(starts, times + 1e-9, side="right") - 1
+    pieces = []
+    for number in np.unique(which):
+        shot, chosen = scene.shots[number], times[which == number]
+        rng = torch.Generator(device="cpu").manual_seed(scene.seed * 1009 + int(number) * 31 + first)
+        linear = _paint_shot(shot, aspect, chosen, height, width, device)
+        if shot.grade.motion_blur:
+            linear = (linear + _paint_shot(shot, aspect, chosen - SHUTTER / 2 / float(rate), height, width, device)) / 2
+        pieces.append(_grade(linear, shot.grade, rng))
+    return torch.cat(pieces)
+
+
+def _render_scene(scene: Scene, rate: Fraction, height: int, width: int, device: torch.device, aspect: float | None) -> Tensor:
+    total = frame_count(scene.duration_s, rate)
+    starts = range(0, total, FRAMES_AT_ONCE)
+    shape = {"rate": rate, "height": height, "width": width, "device": device, "aspect": aspect or scene.aspect}
+    return torch.cat([render_frames(scene, k, min(FRAMES_AT_ONCE, total - k), **shape) for k in starts])
+
+
+def _texture(look: Look, x: Tensor, y: Tensor) -> Tensor:
+    """Grain in -1..1 from two warped waves; sharp waves make checks and stripes."""
+    kx, ky, wx, wy = look.waves
+    wave = kx * x + ky * y + look.phase
+    if look.warp:
+        wave = wave + look.warp * torch.sin(wx * x + wy * y)
+    if look.sharpness > 2:
+        return torch.tanh(look.sharpness * torch.sin(wave) * (torch.sin(wx * x + wy * y + 0.7) if wx or wy else 1.0))
+    return torch.sin(wave)
+
+
+def _background(shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, device: torch.device) -> Tensor:
+    """Floor and wall seen by the camera, [frames, height, width, 3]; one frame is enough when the camera stands still."""
+    camera, grade = shot.camera, shot.grade
+    eye, turn = camera.eye(times), camera.turn(times)
+    if np.allclose(eye, eye[:1], atol=1e-6) and np.allclose(turn, turn[:1], atol=1e-6):
+        eye, turn = eye[:1], turn[:1]
+    f = torch.as_tensor(np.concatenate([eye, turn], axis=1), dtype=torch.float32, device=device)[:, :, None, None]
+    v = (0.5 - (torch.arange(height, device=device) + 0.5) / height)[None, :, None] / camera.focal
+    u = ((torch.arange(width, device=device) + 0.5) / width - 0.5)[None, None, :] * aspect / camera.focal
+    u, v = u * torch.cos(f[:, 5]) + v * torch.sin(f[:, 5]), v * torch.cos(f[:, 5]) - u * torch.sin(f[:, 5])
+    up, ahead = v * torch.cos(f[:, 4]) + torch.sin(f[:, 4]), torch.cos(f[:, 4]) - v * torch.sin(f[:, 4])
+    right, ahead = u * torch.cos(f[:, 3]) + ahead * torch.sin(f[:, 3]), ahead * torch.cos(f[:, 3]) - u * torch.sin(f[:, 3])
+    to_wall = (grade.wall_z - f[:, 2]) / ahead.clamp(min=0.05)
+    to_floor = torch.where(up < -1e-4, f[:, 1] / (-up).clamp(min=1e-4), torch.full_like(up, 1e6))
+    on_floor = (to_floor < to_wall)[..., None]
+    distance = torch.minimum(to_floor, to_wall)
+    x, y, z = f[:, 0] + right * distance, f[:, 1] + up * distance, f[:, 2] + ahead * distance
+    tex_floor, tex_wall = _texture(grade.floor, x, z), _texture(grade.wall, x, y)
+    near = torch.exp(-0.05 * distance)[..., None]
+    floor = torch.tensor(grade.floor.color, device=device) * (1 + grade.floor.contrast * tex_floor[..., None]) * near
+    wall = torch.tensor(grade.wall.color, device=device) * (1 + grade.wall.contrast * tex_wall[..., None])
+    wall = wall * (0.8 + 0.2 * torch.clamp(y[..., None] / 2, 0, 1))
+    return torch.where(on_floor, floor, wall).expand(len(times), height, width, 3).contiguous()
+
+
+def _paint_shot(shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, device: torch.device) -> Tensor:
+    """Linear light [frames, height, width, 3] of one shot at the given times."""
+    canvas = _background(shot, aspect, times, height, width, device)
+    margin = (max(height, width) + 1) // 2  # parts larger than the picture are cut at its own size
+    padded = torch.empty(len(times), height + 2 * margin, width + 2 * margin, 3, device=device)
+    padded[:, margin : margin + height, margin : margin + width] = canvas
+    parts = [p for act in shot.performances for p in act.parts]
+    # Shadows fall first, then things from far to near in the order of their mean depth; panels in front come last.
+    depth = [float(np.mean(p.position(times)[:, 2])) - (100 if p.in_front else 0) for p in parts]
+    for part in (p for p in parts if p.shadow):
+        _paint_shadow(padded, part, shot, aspect, times, height, width, margin)
+    for k in sorted(range(len(parts)), key=lambda k: -depth[k]):
+        _paint_part(padded, parts[k], shot, aspect, times, height, width, margin)
+    return padded[:, margin : margin + height, margin : margin + width]
+
+
+def _paint_shadow(canvas: Tensor, part: Part, shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, margin: int) -> None:
+    """A dark, soft ellipse on the floor below the part, shifted away from the light, fainter with height."""
+    where = part.position(times)
+    up = np.maximum(where[:, 1], 0.0)
+    light = shot.grade.light
+    ground = np.stack([where[:, 0] - light[0] / light[1] * up * 0.5, 0 * up, where[:, 2]], axis=1)
+    span = max(part.half) + part.radius if part.angle is not None else part.half[0] + part.radius
+    fade = shot.grade.shadow * np.exp(-0.8 * up)
+    if part.opacity is not None:
+        fade = fade * part.opacity(times)
+    dark = Look((0.0, 0.0, 0.0), 0.0, 1.0, 0.0)
+    tilt = float(np.clip(abs(shot.camera.turn(times[:1])[0, 1]), 0.08, 1.2))
+    _paint(canvas, (0.0, 0.0), span, dark, ground, None, fade, shot, aspect, times, height, width, margin, squash=np.sin(tilt), soft=0.6)
+
+
+def _paint_part(canvas: Tensor, part: Part, shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, margin: int) -> None:
+    opacity = np.full(len(times), part.look.alpha) if part.opacity is None else part.look.alpha * part.opacity(times)
+    angle = None if part.angle is None else part.angle(times)
+    _paint(canvas, part.half, part.radius, part.look, part.position(times), angle, opacity, shot, aspect, times, height, width, margin)
+
+
+def _paint(
+    canvas: Tensor, half: tuple[float, float], radius: float, look: Look, where: np.ndarray, angle: np.ndarray | None, opacity: np.ndarray,
+    shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, margin: int, squash: float = 1.0, soft: float = 0.0,
+) -> None:  # fmt: skip
+    """Composite one rounded box over the canvas [frames, padded height, padded width, 3], in place."""
+    x, y, depth, scale = project(shot.camera, aspect, where, times)
+    shown = (opacity > 0) & (depth > 0.25)
+    if not shown.any():
+        return
+    device, index = canvas.device, np.nonzero(shown)[0]
+    px, py, scale = x[index] * width, y[index] * height, scale[index]
+    reach = float(np.hypot(*half)) + radius if angle is not None else max(half[0], half[1]) + radius
+    reach *= 1 + soft
+    wide = min(int(np.ceil(2 * reach * scale.max() * width / aspect)) + 4, 2 * margin)
+    high = min(int(np.ceil(2 * reach * squash * scale.max() * height)) + 4, 2 * margin)
+    left = np.clip(np.floor(px - wide / 2).astype(np.int64) + margin, 0, canvas.shape[2] - wide)
+    top = np.clip(np.floor(py - high / 2).astype(np.int64) + margin, 0, canvas.shape[1] - high)
+    outside = (left + wide <= margin) | (left >= margin + width) | (top + high <= margin) | (top >= margin + height)
+    if outside.all():
+        return
+    index, px, py, scale, left, top = (a[~outside] for a in (index, px, py, scale, left, top))
+
+    def put(a: np.ndarray) -> Tensor:
+        return torch.as_tensor(a, dtype=torch.float32, device=device)[:, None, None]
+
+    rows = torch.as_tensor(top, device=device)[:, None] + torch.arange(high, device=device)
+    columns = torch.as_tensor(left, device=device)[:, None] + torch.arange(wide, device=device)
+    # Metres from the part's centre, in its own plane.
+    x = ((columns - margin + 0.5).float()[:, None, :] - put(px)) * (aspect / width) / put(scale)
+    y = -((rows - margin + 0.5).float()[:, :, None] - put(py)) / (height * squash) / put(scale)
+    light = shot.grade.light
+    lx, ly = light[0], light[1]
+    if angle is not None:
+        c, s = put(np.cos(angle[index])), put(np.sin(angle[index]))
+        x, y = x * c + y * s, y * c - x * s
+        lx, ly = light[0] * c + light[1] * s, light[1] * c - light[0] * s
+    qx, qy = x.abs() - half[0], y.abs() - half[1]
+    ox, oy = qx.clamp(min=0), qy.clamp(min=0)
+    distance = torch.sqrt(ox * ox + oy * oy + 1e-12) + torch.maximum(qx, qy).clamp(max=0) - radius
+    pixel = 1.0 / (put(scale) * height)
+    edge = pixel if soft == 0 else pixel + soft * radius
+    alpha = torch.clamp(0.5 - distance / edge, 0, 1) * put(opacity[index])
+    frames = torch.as_tensor(index, device=device)[:, None, None]
+    old = canvas[frames, rows[:, :, None], columns[:, None, :]]
+    canvas[frames, rows[:, :, None], columns[:, None, :]] = torch.lerp(
+        old, _shade(look, shot.grade, x, y, ox, oy, distance, radius, lx, ly, pixel), alpha[..., None]
+    )
+
+
+def _shade(
+    look: Look, grade: Grade, x: Tensor, y: Tensor, ox: Tensor, oy: Tensor, distance: Tensor, radius: float, lx, ly, pixel: Tensor
+) -> Tensor:
+    """Colour [frames, high, wide, 3]: texture, Lambert from a bulged normal, a highlight, an outline in the held-out style."""
+    color = torch.tensor(look.color, device=x.device)
+    shade = torch.ones_like(x)
+    if look.contrast:
+        shade = 1 + look.contrast * _texture(look, x, y)
+    if grade.outline:
+        return color * (shade * torch.where(distance > -2.5 * pixel, 0.1, 1.0))[..., None]
+    if look.bulge > 0 and radius > 0:
+        inverse = look.bulge / max(radius, 0.04)
+        nx, ny = torch.clamp(torch.sign(x) * ox * inverse, -1, 1), torch.clamp(torch.sign(y) * oy * inverse, -1, 1)
+        nz = torch.sqrt(torch.clamp(1 - nx * nx - ny * ny, min=0.0))
+        lit = torch.clamp(nx * lx + ny * ly - nz * grade.light[2], min=0.0)
+    else:
+        lit = torch.full_like(x, max(-grade.light[2], 0.0) + 0.2)
+    lit = shade * (grade.ambient + (1.1 - grade.ambient) * lit)
+    spot = look.gloss * torch.clamp(lit - 0.55, min=0) ** 2 * 1.5 if look.gloss else None
+    paint = color * lit[..., None]
+    return paint if spot is None else paint + spot[..., None]
+
+
+def _grade(linear: Tensor, grade: Grade, rng: torch.Generator) -> Tensor:
+    """Linear light [frames, height, width, 3] -> uint8 [frames, 3, height, width]: tint, gamma, blur, noise, compression."""
+    picture = linear * torch.tensor(grade.tint, device=linear.device)
+    if grade.saturation != 1:
+        grey = picture.mean(-1, keepdim=True)
+        picture = grey + grade.saturation * (picture - grey)
+    picture = picture.clamp(1e-4, 1) ** (LINEAR_TO_SCREEN * grade.gamma * 1.4)
+    picture = picture.permute(0, 3, 1, 2)
+    if grade.blur:
+        picture = _blur(picture, grade.blur * picture.shape[2] / 96)
+    if grade.noise:
+        noise = torch.randn(picture.shape[0], 1, *picture.shape[2:], generator=rng).to(picture.device)
+        picture = picture + grade.noise * noise
+    if grade.quantization:
+        picture = _compress(picture, grade.quantization)
+    return (picture.clamp(0, 1) * 255 + 0.5).to(torch.uint8)
+
+
+def _blur(picture: Tensor, sigma: float) -> Tensor:
+    reach = max(1, int(2.5 * sigma))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 0.2)) ** 2)
+    weights /= weights.sum()
+    for axis in (2, 3):  # shifted sums: torch's CPU convolution of one channel is ten times slower
+        size = picture.shape[axis]
+        padded = torch.nn.functional.pad(picture, (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0), mode="replicate")
+        picture = sum(float(w) * padded.narrow(axis, k, size) for k, w in enumerate(weights))  # type: ignore[assignment]
+    return picture
+
+
+def _compress(picture: Tensor, step: float) -> Tensor:
+    """What block coding does: 8 x 8 cosine transform, coefficients rounded, coarser for higher frequencies."""
+    n, c, h, w = picture.shape
+    if h % 8 or w % 8:
+        return picture
+    k = torch.arange(8, device=picture.device, dtype=picture.dtype)
+    basis = torch.cos(torch.pi / 8 * (k[None] + 0.5) * k[:, None]) * 0.5
+    basis[0] *= 0.5**0.5
+    blocks = picture.reshape(n, c, h // 8, 8, w // 8, 8).permute(0, 1, 2, 4, 3, 5)
+    steps = step * (1 + k[:, None] + k[None, :])
+    coefficients = torch.round(basis @ blocks @ basis.T / steps) * steps
+    return (basis.T @ coefficients @ basis).permute(0, 1, 2, 4, 3, 5).reshape(n, c, h, w)

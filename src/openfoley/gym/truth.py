@@ -1,0 +1,68 @@
+"""A scene's truth as the JSON that `openfoley gym render` writes and `openfoley evaluate sync` reads."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from openfoley.gym.picture import project
+from openfoley.gym.records import Contact, Friction, Scene, Shot
+from openfoley.gym.sound import SceneSound, scene_contacts
+
+
+def truth(scene: Scene, sound: SceneSound, rate: Fraction) -> dict:
+    """`{duration_s, fps, caption, captions, objects, events}`; x, y are 0..1 from the picture's top left; time 0 is the first frame."""
+    objects = {o.id: o for o in scene.objects}
+    events = []
+    for k, (shot, contact) in enumerate(scene_contacts(scene)):
+        x, y, seen = _where(scene, shot, np.array([contact.position]), contact.time_s)
+        events.append(
+            {
+                "time_s": round(contact.time_s, 6), "end_s": round(contact.time_s + contact.spread_s, 6), "action": contact.action,
+                "object_id": contact.object_id, "material": objects[contact.object_id].material,
+                "loudness_db": round(sound.loudness_db[k], 2), "x": x, "y": y,
+                "visible": seen and not _hidden(scene, shot, contact), "audible": sound.audible[k],
+            }
+        )  # fmt: skip
+    for shot in scene.shots:
+        for friction in (f for p in shot.performances for f in p.frictions if f.start_s < scene.duration_s):
+            middle = min((friction.start_s + friction.end_s) / 2, scene.duration_s)
+            x, y, seen = _where(scene, shot, friction.position(np.array([middle])), middle)
+            events.append(
+                {
+                    "time_s": round(friction.start_s, 6), "end_s": round(min(friction.end_s, scene.duration_s), 6), "action": friction.action,
+                    "object_id": friction.object_id, "material": objects[friction.object_id].material, "loudness_db": _level_db(scene, sound, friction),
+                    "x": x, "y": y, "visible": seen, "audible": True, "continuous": True,
+                }
+            )  # fmt: skip
+    return {
+        "duration_s": scene.duration_s, "fps": float(rate), "caption": scene.caption, "captions": list(scene.captions),
+        "seed": scene.seed, "split": scene.split, "cuts_s": [shot.start_s for shot in scene.shots[1:]],
+        "objects": [{"id": o.id, "caption": o.caption, "material": o.material, "action": o.action} for o in scene.objects],
+        "events": sorted(events, key=lambda e: e["time_s"]),
+    }  # fmt: skip
+
+
+def _level_db(scene: Scene, sound: SceneSound, friction: Friction) -> float:
+    """Mean power of the object's stem over the sound's span."""
+    stem = sound.stems[friction.object_id]
+    per_second = stem.shape[-1] / scene.duration_s
+    span = stem[:, int(friction.start_s * per_second) : max(int(friction.end_s * per_second), int(friction.start_s * per_second) + 1)]
+    return round(10 * float(np.log10(float(span.square().mean()) + 1e-12)), 2)
+
+
+def _where(scene: Scene, shot: Shot, position: np.ndarray, time_s: float) -> tuple[float, float, bool]:
+    x, y, _, _ = project(shot.camera, scene.aspect, position, np.array([time_s]))
+    inside = bool(0 <= x[0] <= 1 and 0 <= y[0] <= 1)
+    return round(float(x[0]), 4), round(float(y[0]), 4), inside
+
+
+def _hidden(scene: Scene, shot: Shot, contact: Contact) -> bool:
+    """Behind a panel at the moment of contact."""
+    times = np.array([contact.time_s])
+    x, y, _, _ = project(shot.camera, scene.aspect, np.array([contact.position]), times)
+    for part in (p for act in shot.performances for p in act.parts if p.in_front):
+        px, py, _, scale = project(shot.camera, scene.aspect, part.position(times), times)
+        wide, high = (part.half[0] + part.radius) * scale / scene.aspect, (part.half[1] + part.radius) * scale
+        if abs(x[0] - px[0]) < wide[0] and abs(y[0] - py[0]) < high[0]:
+            return True
+    return False

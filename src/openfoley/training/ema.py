@@ -30,8 +30,8 @@ class Ema:
         decay = self.decay
         if self.warm_up:
             decay = min(decay, (1 + self.updates) / (10 + self.updates))
-        averages, weights = list(self.model.parameters()), [weight.detach() for weight in model.parameters()]
-        torch._foreach_lerp_(averages, weights, 1.0 - decay)
+        for average, weight in zip(self.model.parameters(), model.parameters(), strict=True):
+            average.lerp_(weight, 1.0 - decay)
         for buffer, source in zip(self.model.buffers(), model.buffers(), strict=True):
             buffer.copy_(source)
         self.updates += 1

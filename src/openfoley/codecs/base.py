@@ -1,0 +1,77 @@
+"""What a codec tells and does: sound to a sequence of latents and back, and decoding of endless sequences in chunks.
+
+Latent n covers the samples [hop n, hop (n + 1)); an impulse at sample n comes back at sample n.
+"""
+
+from fractions import Fraction
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Codec(Protocol):
+    """sample_rate in Hz, hop_length in samples per latent, latent_rate = sample_rate / hop_length in Hz exactly.
+
+    decoder_context: latents on either side of latent n that its samples can depend on.
+    """
+
+    sample_rate: int
+    hop_length: int
+    channels: int
+    latent_dim: int
+    decoder_context: int
+
+    @property
+    def latent_rate(self) -> Fraction: ...
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """[batch, channels, time] -> [batch, ceil(time / hop_length), latent_dim], zero mean and unit variance per
+        channel over the training data; the posterior's mean, so the same sound gives the same latents."""
+        ...
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """[batch, latent_time, latent_dim] -> [batch, channels, latent_time * hop_length]."""
+        ...
+
+
+class StreamingDecoder:
+    """Decodes an endless latent sequence in chunks: the joined result is the unchunked one.
+
+    Each chunk is decoded with `decoder_context` real latents on both sides, whose samples are thrown away; so pushing
+    n latents gives the samples of all latents that have their whole right context, and `flush` the rest.
+    chunk: latents decoded at once at least; larger wastes less on context and holds more memory.
+    """
+
+    def __init__(self, codec: Codec, chunk: int = 256) -> None:
+        self.codec = codec
+        self.chunk = chunk
+        self._left = 0  # latents in the buffer whose samples are out already
+        self._buffer: Tensor | None = None
+
+    def push(self, latent: Tensor) -> Tensor:
+        """[1, n, latent_dim] -> the samples [1, channels, m] that are ready (m may be 0)."""
+        self._buffer = latent if self._buffer is None else torch.cat([self._buffer, latent], 1)
+        ready = self._buffer.shape[1] - self._left - self.codec.decoder_context
+        return self._decode(ready) if ready >= self.chunk else self._nothing(latent)
+
+    def flush(self) -> Tensor:
+        """The samples of the last latents; the decoder is as new afterwards."""
+        if self._buffer is None:
+            raise ValueError("nothing was pushed; push latents before flush")
+        samples = self._decode(self._buffer.shape[1] - self._left)
+        self._buffer, self._left = None, 0
+        return samples
+
+    def _decode(self, count: int) -> Tensor:
+        """Samples of the next `count` latents; afterwards only what is needed as left context is kept."""
+        assert self._buffer is not None
+        context, hop = self.codec.decoder_context, self.codec.hop_length
+        end = self._left + count
+        samples = self.codec.decode(self._buffer[:, : end + context])[..., self._left * hop : end * hop]
+        first = max(0, end - context)
+        self._buffer, self._left = self._buffer[:, first:], end - first
+        return samples
+
+    def _nothing(self, latent: Tensor) -> Tensor:
+        return latent.new_zeros(latent.shape[0], self.codec.channels, 0)

@@ -1,0 +1,208 @@
+"""Stable Audio's Oobleck autoencoder at 43.07 Hz: 44.1 kHz stereo, 1024 samples per latent of 64 channels.
+
+SALSA-V doubles the latent rate of Stable Audio Open's VAE (21.5 Hz) "by replacing the first encoder and last decoder
+layers" (arXiv 2510.02916, A.5): the blocks that halved and doubled the rate become blocks of stride 1. The network is
+diffusers' AutoencoderOobleck; this file changes what that class ties together or gets wrong:
+
+- its blocks of stride 1 shift by half a sample and add one (kernel 2, padding 1): here an odd, centred kernel;
+- its latent width is half its first layer's width: here they are free;
+- `stem_stride` lets the outermost convolutions hop as well, so that a small model spends nothing at 44.1 kHz;
+- its weight norm is left to the training (training/codec.py), here are plain weights.
+
+Every resampling kernel is centred on the samples it stands for, so latents and sound stay aligned to the sample.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from openfoley.errors import WeightsError
+
+CENTRED_KERNEL = 3  # samples; the smallest odd kernel, for convolutions that keep the rate
+STEM_KERNEL_PER_STRIDE = 4  # kernel of a hopping outermost convolution in strides: neighbours overlap smoothly
+
+
+@dataclass(frozen=True)
+class OobleckConfig:
+    """sample_rate in Hz; widths[0] channels after the stem, widths[i + 1] after encoder block i, which divides the rate
+    by strides[i]; all widths are multiples of the first. hop_length = stem_stride * product(strides) samples."""
+
+    sample_rate: int
+    channels: int
+    latent_dim: int
+    stem_stride: int
+    widths: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    @property
+    def hop_length(self) -> int:
+        return self.stem_stride * math.prod(self.strides)
+
+
+# Stable Audio Open (arXiv 2407.14358): strides 2 4 4 8 8, widths 128 x 1 1 2 4 8 16, 64 latents.
+STABLE_AUDIO_STRIDES = (2, 4, 4, 8, 8)
+FULL = OobleckConfig(
+    sample_rate=44100,
+    channels=2,
+    latent_dim=64,
+    stem_stride=1,
+    widths=(128, 128, 256, 512, 1024, 2048),
+    strides=(1, 4, 4, 8, 8),
+)
+# Forward and backward in bf16 cost 0.18 CPU-seconds per second of sound; a stem at 44.1 kHz with half these widths costs
+# 0.25 (one core, docs/log.md).
+GYM = replace(FULL, stem_stride=4, widths=(32, 64, 192, 384), strides=(4, 8, 8))
+
+
+class OobleckCodec(nn.Module):
+    """sound [batch, channels, time] <-> latents [batch, latent_time, latent_dim]; see `codecs.base.Codec`."""
+
+    latent_mean: Tensor  # [latent_dim] over the training data, of the posterior's mean
+    latent_std: Tensor  # [latent_dim]
+
+    def __init__(self, config: OobleckConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sample_rate = config.sample_rate
+        self.channels = config.channels
+        self.latent_dim = config.latent_dim
+        self.hop_length = config.hop_length
+        self.encoder, self.decoder = _build(config)
+        self.register_buffer("latent_mean", torch.zeros(config.latent_dim))
+        self.register_buffer("latent_std", torch.ones(config.latent_dim))
+        self.decoder_context = decoder_context(config)
+
+    @property
+    def latent_rate(self) -> Fraction:
+        return Fraction(self.sample_rate, self.hop_length)
+
+    def posterior(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """[batch, channels, time] -> mean and standard deviation, each [batch, latent_dim, latent_time], before
+        normalisation; the end is padded with silence to a whole latent."""
+        padding = -samples.shape[-1] % self.hop_length
+        mean, scale = self.encoder(functional.pad(samples, (0, padding))).chunk(2, dim=1)
+        return mean, functional.softplus(scale) + 1e-4  # the floor of diffusers' posterior
+
+    def reconstruct(self, unnormalised: Tensor) -> Tensor:
+        """[batch, latent_dim, latent_time] before normalisation -> [batch, channels, latent_time * hop_length]."""
+        return self.decoder(unnormalised)
+
+    def encode(self, samples: Tensor) -> Tensor:
+        mean, _ = self.posterior(samples)
+        return (mean.mT - self.latent_mean) / self.latent_std
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return self.reconstruct((latent * self.latent_std + self.latent_mean).mT)
+
+
+def _build(config: OobleckConfig) -> tuple[nn.Module, nn.Module]:
+    """diffusers' encoder and decoder with plain weights, free latent width, exact stride 1 and a hopping stem."""
+    from diffusers.models.autoencoders.autoencoder_oobleck import AutoencoderOobleck
+
+    width = config.widths[0]
+    if len(config.widths) != len(config.strides) + 1 or any(other % width for other in config.widths):
+        count = len(config.strides) + 1
+        raise WeightsError(f"codec: widths must be {count} multiples of the first, got {config.widths}")
+    network = AutoencoderOobleck(
+        encoder_hidden_size=width,
+        downsampling_ratios=list(config.strides),
+        channel_multiples=[other // width for other in config.widths[1:]],
+        decoder_channels=width,
+        decoder_input_channels=config.latent_dim,
+        audio_channels=config.channels,
+        sampling_rate=config.sample_rate,
+    )
+    for module in network.modules():
+        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
+            nn.utils.remove_weight_norm(module)
+    encoder, decoder = network.encoder, network.decoder
+    encoder.conv2 = nn.Conv1d(config.widths[-1], 2 * config.latent_dim, CENTRED_KERNEL, padding=CENTRED_KERNEL // 2)
+    for index, stride in enumerate(config.strides):
+        if stride == 1:
+            inner, outer = config.widths[index : index + 2]
+            encoder.block[index].conv1 = nn.Conv1d(inner, outer, CENTRED_KERNEL, padding=CENTRED_KERNEL // 2)
+            decoder.block[-1 - index].conv_t1 = nn.Conv1d(outer, inner, CENTRED_KERNEL, padding=CENTRED_KERNEL // 2)
+    if config.stem_stride > 1:
+        stem = _stem(config.stem_stride)
+        encoder.conv1 = nn.Conv1d(config.channels, width, **stem)
+        decoder.conv2 = nn.ConvTranspose1d(width, config.channels, bias=False, **stem)
+    return encoder, decoder
+
+
+def _stem(stride: int) -> dict[str, int]:
+    """out = in / stride exactly, and centred: kernel = stride + 2 padding."""
+    kernel = STEM_KERNEL_PER_STRIDE * stride
+    return {"kernel_size": kernel, "stride": stride, "padding": (kernel - stride) // 2}
+
+
+def decoder_context(config: OobleckConfig) -> int:
+    """Latents on either side that the samples of one latent depend on.
+
+    Walks back from the samples [first, last] of latent 0 through the decoder; a convolution of radius r widens the span
+    by r on both sides, a transposed one (kernel k, stride s, padding p) maps it to
+    [ceil((first + p - k + 1) / s), floor((last + p) / s)].
+    """
+    first, last = 0, config.hop_length - 1
+    for kernel, stride, dilation in reversed(list(_decoder_layers(config))):
+        if stride == 1:
+            radius = dilation * (kernel - 1) // 2
+            first, last = first - radius, last + radius
+        else:
+            padding = (kernel - stride) // 2
+            first, last = -((kernel - 1 - padding - first) // stride), (last + padding) // stride
+    return max(-first, last)
+
+
+def _decoder_layers(config: OobleckConfig) -> Iterator[tuple[int, int, int]]:
+    """(kernel, stride, dilation) of the decoder's convolutions in order; those of kernel 1 left out."""
+    yield 7, 1, 1
+    for stride in reversed(config.strides):
+        yield (CENTRED_KERNEL, 1, 1) if stride == 1 else (2 * stride, stride, 1)
+        yield from ((7, 1, dilation) for dilation in (1, 3, 9))
+    stem = config.stem_stride
+    yield (7, 1, 1) if stem == 1 else (STEM_KERNEL_PER_STRIDE * stem, stem, 1)
+
+
+def start_from_21_hz(codec: OobleckCodec, state_dict: Mapping[str, Tensor]) -> list[str]:
+    """Fills a FULL codec from Stable Audio Open's VAE in diffusers' naming (21.5 Hz, weight norm as weight_g, weight_v
+    or folded). All layers are copied strictly, except the resampling convolution of the first encoder and the last
+    decoder block, which stay fresh (A.5); returns the names of those."""
+    if codec.config.stem_stride != 1 or codec.config.strides != (1, *STABLE_AUDIO_STRIDES[1:]):
+        raise WeightsError(f"codec: only strides (1, 4, 4, 8, 8) can start from 21.5 Hz, got {codec.config.strides}")
+    last = len(codec.config.strides) - 1
+    replaced = ("encoder.block.0.conv1.", f"decoder.block.{last}.conv_t1.")
+    own = codec.state_dict()
+    fresh = [name for name in own if name.startswith(replaced) or name.startswith("latent_")]
+    given = {name: tensor for name, tensor in fold_weight_norm(state_dict).items() if not name.startswith(replaced)}
+    wrong = sorted((given.keys() | set(fresh)) ^ own.keys())
+    wrong += [name for name, tensor in given.items() if name in own and tensor.shape != own[name].shape]
+    if wrong:
+        raise WeightsError(f"codec: the 21.5 Hz checkpoint does not fit at {wrong[0]} (and {len(wrong) - 1} more)")
+    codec.load_state_dict({**own, **given})
+    return [name for name in fresh if not name.startswith("latent_")]
+
+
+def fold_weight_norm(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """weight = g v / |v| (norm over all but the first axis) for the pairs weight_g, weight_v and torch's newer
+    parametrizations.weight.original0, original1; everything else as it is."""
+    folded: dict[str, Tensor] = {}
+    for name, tensor in state_dict.items():
+        for gain, direction in (("weight_g", "weight_v"), (_PARAMETRIZED + "0", _PARAMETRIZED + "1")):
+            if name.endswith(gain):
+                v = state_dict[name.removesuffix(gain) + direction]
+                norm = torch.linalg.vector_norm(v, dim=tuple(range(1, v.ndim)), keepdim=True)
+                folded[name.removesuffix(gain) + "weight"] = tensor * v / norm
+                break
+            if name.endswith(direction):
+                break
+        else:
+            folded[name] = tensor
+    return folded
+
+
+_PARAMETRIZED = "parametrizations.weight.original"

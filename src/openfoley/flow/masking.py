@@ -1,6 +1,6 @@
 """Which latents of a training sequence are kept clean.
 
-The paper keeps a contiguous run of 1 to 88 latents (2 s) clean in a quarter of the sequences (arXiv 2510.02916, sections
+The paper keeps a contiguous run of 1 to 88 latents (2 s) clean in a quarter of sequences (arXiv 2510.02916, sections
 3.2 and A.4). `MaskKind` "span" is that; "prefix", "suffix" and "ends" (a prefix and a suffix) up to 90 % of the
 sequence go beyond the paper, for windows that continue or bridge existing sound.
 """

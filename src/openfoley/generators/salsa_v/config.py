@@ -2,10 +2,10 @@
 
 The paper gives block counts (A.4), feature widths (section 3) and parameter totals (Table 2: 643 M and 347 M), but no
 width, head count or MLP width. With full adaLN, MLPs of 4 widths and separate weights per stream, a joint block holds
-about 36 width^2 parameters, the extra attention 7 width^2 and an audio block 18 width^2 (the semantic stream of the last
-joint block ends in its attention: 11 width^2 less). LARGE is then about 334 width^2 and SMALL 219 width^2, which one
-common width cannot meet (643 / 347 > 334 / 219); each has the multiple of 32 (heads of 64 or 76 .. 86 channels would be
-odd otherwise) nearest to its total, and the MLP width takes up the rest. tests/generators/test_salsa_v.py counts them.
+about 36 width^2 parameters, the extra attention 7 width^2 and an audio block 18 width^2 (the semantic stream of the
+last joint block ends in its attention: 13 width^2 less). LARGE is then about 332 width^2 and SMALL 217 width^2, which
+one common width cannot meet (643 / 347 is above 332 / 217). With heads of 64 channels, the usual size, 21 heads (1344)
+give 622 M and 19 heads (1216) give 341 M; the MLP width takes up the rest, in steps of 64: 642.7 M and 347.5 M.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ LARGE = SalsaVConfig(
     text_dim=1152,
     width=1344,
     heads=21,
-    mlp_width=5376,
+    mlp_width=5824,
     joint_blocks=6,
     extra_attention_blocks=3,
     audio_blocks=6,
@@ -62,7 +62,7 @@ SMALL = SalsaVConfig(
     text_dim=1152,
     width=1216,
     heads=19,
-    mlp_width=4864,
+    mlp_width=5120,
     joint_blocks=4,
     extra_attention_blocks=2,
     audio_blocks=4,
@@ -80,7 +80,7 @@ GYM = SalsaVConfig(
     sync_dim=128,
     text_dim=128,
     width=192,
-    heads=4,
+    heads=3,
     mlp_width=768,
     joint_blocks=2,
     extra_attention_blocks=1,

@@ -1,7 +1,8 @@
 """Random changes of pictures that leave the time of events alone: the sync skill must outlive this renderer.
 
 Each snippet (or single picture) is changed as one: crop and zoom, mirror, one colour matrix for brightness, contrast,
-saturation, tint and grey, blur, noise. All of it depends on the given generator only.
+saturation, tint and grey, blur, noise, and the uneven lag of a
+file with another frame rate. All of it depends on the given generator only.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+FRAME_RATE = 24.0  # Hz
 LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -25,6 +27,7 @@ class PictureAugmentation:
     grey_probability: float
     blur_probability: float
     noise: float  # largest standard deviation (0..1)
+    lag_probability: float  # of a source of another frame rate, see `_lag`
 
 
 STRONG = PictureAugmentation(
@@ -36,6 +39,7 @@ STRONG = PictureAugmentation(
     grey_probability=0.15,
     blur_probability=0.15,
     noise=0.04,
+    lag_probability=0.35,
 )
 
 
@@ -57,9 +61,23 @@ def _row(frames: Tensor, strength: PictureAugmentation, generator: torch.Generat
         frames = frames.flip(-1)
     if _uniform(generator) < strength.blur_probability:
         frames = F.avg_pool2d(F.pad(frames.float(), (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    if _uniform(generator) < strength.lag_probability:
+        frames = _lag(frames.float(), generator)
     matrix, shift = _colour(strength, generator)
     flat = frames.float().flatten(2)  # [time, 3, pixels]
     return torch.baddbmm(shift.to(flat), (matrix / 255).expand(len(flat), 3, 3).to(flat), flat).view(frames.shape)
+
+
+def _lag(frames: Tensor, generator: torch.Generator) -> Tensor:
+    """As picked from a file of 25 to 60 frames a second: the frame shown at k / 24 s was taken up to 1 / rate earlier.
+
+    The lag is a sawtooth over k with the rates' beat. Pictures between two frames are blended, which is close enough.
+    """
+    rate = (25.0, 30000 / 1001, 30.0, 50.0, 60.0)[int(_uniform(generator) * 5)]
+    ticks = torch.arange(len(frames)) * (rate / FRAME_RATE) + _uniform(generator)
+    share = (ticks - ticks.floor()) * (FRAME_RATE / rate)  # of the frame before
+    before = torch.cat([frames[:1], frames[:-1]])
+    return torch.lerp(frames, before, share.to(frames)[:, None, None, None])
 
 
 def _crop(frames: Tensor, smallest: float, generator: torch.Generator) -> Tensor:

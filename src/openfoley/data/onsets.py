@@ -33,7 +33,7 @@ def onset_targets(samples: Tensor, frames: int) -> Tensor:
     first = ((2 * index + 1) * SAMPLE_RATE) // (2 * STEP_RATE) - WINDOW_LENGTH // 2
     edge = -int(first[0])
     after = max(0, int(first[-1]) + WINDOW_LENGTH - samples.shape[-1])
-    padded = torch.nn.functional.pad(samples.float(), (edge, after))
+    padded = _mirrored(samples.float(), edge, after)
     windows = padded.unfold(-1, WINDOW_LENGTH, 1)[:, first + edge]
     power = torch.fft.rfft(windows * torch.hann_window(WINDOW_LENGTH, device=samples.device)).abs().square()
     # Parseval: the mean square of a windowed sine is sum |X|^2 * 2 / N^2; the Hann window keeps 3/8 of it
@@ -43,6 +43,12 @@ def onset_targets(samples: Tensor, frames: int) -> Tensor:
     rise = ((logs[:, memory:] - before - RISE_THRESHOLD) / RISE_RANGE).clamp(0, 1)
     level = (torch.log10(bands[:, memory:].sum(-1, keepdim=True) + FLOOR) - torch.log10(torch.tensor(FLOOR))) / LEVEL_RANGE
     return torch.cat([rise, level.clamp(0, 1)], dim=-1).unflatten(1, (frames, STEPS_PER_FRAME))
+
+
+def _mirrored(samples: Tensor, before: int, after: int) -> Tensor:
+    """Continued backwards in time at both ends: neither a running noise nor its cut end looks like an onset."""
+    start, end = samples[:, 1 : before + 1].flip(-1), samples[:, -after - 1 : -1].flip(-1)
+    return torch.cat([start, samples, end], dim=-1)
 
 
 def _band_matrix() -> Tensor:

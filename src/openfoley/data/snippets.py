@@ -50,13 +50,14 @@ def random_snippets(videos: int, per_video: int, frames: int, generator: torch.G
 
 
 def shifted_snippets(snippets: Snippets, per_snippet: int, frames: int, generator: torch.Generator) -> Snippets:
-    """For each snippet `per_snippet` others of its video, 2 to 10 frames earlier or later (turned round at the ends)."""
+    """For each snippet `per_snippet` others of its video, 2 to 10 frames earlier or later (turned round at the ends;
+    in a video of under 36 frames that may not fit either, and the pair ends up left out)."""
     shape = (len(snippets.start), per_snippet)
     shift = torch.randint(NEAREST_SHIFT, FARTHEST_SHIFT + 1, shape, generator=generator)
     sign = torch.randint(0, 2, shape, generator=generator) * 2 - 1
     moved = snippets.start[:, None] + sign * shift
     outside = (moved < 0) | (moved > frames - SNIPPET_FRAMES)
-    moved = torch.where(outside, snippets.start[:, None] - sign * shift, moved)
+    moved = torch.where(outside, snippets.start[:, None] - sign * shift, moved).clamp(0, frames - SNIPPET_FRAMES)
     return Snippets(snippets.video.repeat_interleave(per_snippet), moved.reshape(-1))
 
 

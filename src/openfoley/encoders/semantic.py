@@ -1,0 +1,167 @@
+"""Semantic encoder: what is there, and of what is it made? SigLIP-2 (arXiv 2502.14786; used by arXiv 2510.02916, 3).
+
+Frames at 8 fps become one vector each, a text becomes one vector of the same space. The networks are transformers'
+SigLIP classes (fixed resolution, as the published "siglip2-so400m-patch14-384" style checkpoints use them); the Gym size
+is the same classes, small, trained by `openfoley.training.semantic`.
+
+Vectors are returned with length sqrt(dim), so that their numbers have unit mean square whatever the network's scale.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openfoley.encoders.tokenizer import load_tokenizer, token_ids
+
+FRAMES_PER_CALL = 32  # frames through the network at once; fixed, so that chunking cannot change a rounding
+
+
+@dataclass(frozen=True)
+class SemanticConfig:
+    """Shape of both towers; text_length in tokens."""
+
+    rate: Fraction
+    image_size: int
+    patch_size: int
+    hidden_size: int
+    heads: int
+    mlp_size: int
+    vision_layers: int
+    text_layers: int
+    text_length: int
+    vocabulary: int
+
+
+FULL = SemanticConfig(  # SigLIP-2 so400m: 1152 wide
+    rate=Fraction(8),
+    image_size=384,
+    patch_size=14,
+    hidden_size=1152,
+    heads=16,
+    mlp_size=4304,
+    vision_layers=27,
+    text_layers=27,
+    text_length=64,
+    vocabulary=256000,
+)
+
+GYM = SemanticConfig(
+    rate=Fraction(8),
+    image_size=96,
+    patch_size=16,
+    hidden_size=128,
+    heads=4,
+    mlp_size=384,
+    vision_layers=3,
+    text_layers=2,
+    text_length=40,
+    vocabulary=1536,
+)
+
+
+class SemanticEncoder(nn.Module):
+    """Frames and texts into one space. tokenizer: path of tokenizer.json, or its JSON text."""
+
+    def __init__(self, config: SemanticConfig, tokenizer: Path | str) -> None:
+        from transformers import SiglipConfig, SiglipModel, SiglipTextConfig, SiglipVisionConfig
+
+        super().__init__()
+        self.config = config
+        self.rate = config.rate
+        self.height = self.width = config.image_size
+        self.dim = self.text_dim = config.hidden_size
+        self.tokenizer = load_tokenizer(tokenizer)
+        if self.tokenizer.get_vocab_size() > config.vocabulary:
+            pieces = self.tokenizer.get_vocab_size()
+            raise ValueError(f"the tokenizer has {pieces} pieces, the text tower's vocabulary {config.vocabulary}")
+        shape = {
+            "hidden_size": config.hidden_size,
+            "num_attention_heads": config.heads,
+            "intermediate_size": config.mlp_size,
+            "attn_implementation": "eager",  # measured: torch's CPU flash backward is 4x slower at these short lengths
+        }
+        vision = SiglipVisionConfig(
+            **shape,
+            num_hidden_layers=config.vision_layers,
+            image_size=config.image_size,
+            patch_size=config.patch_size,
+        )
+        text = SiglipTextConfig(
+            **shape,
+            num_hidden_layers=config.text_layers,
+            max_position_embeddings=config.text_length,
+            vocab_size=config.vocabulary,
+            projection_size=config.hidden_size,
+            pad_token_id=0,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
+        self.siglip = SiglipModel(SiglipConfig(text_config=text.to_dict(), vision_config=vision.to_dict()))
+        for tower in (self.siglip.vision_model, self.siglip.text_model):
+            tower.set_attn_implementation("eager")
+        del self.siglip.logit_scale, self.siglip.logit_bias  # the loss owns temperature and bias
+
+    def pictures(self, pictures: Tensor) -> Tensor:
+        """Pictures in 0..1 [batch, 3, height, width] -> vectors [batch, dim] of any length."""
+        return self.siglip.vision_model(pixel_values=pictures * 2 - 1).pooler_output
+
+    def texts(self, ids: Tensor) -> Tensor:
+        """Token numbers [batch, text_length] -> vectors [batch, dim] of any length."""
+        return self.siglip.text_model(input_ids=ids).pooler_output
+
+    def token_ids(self, texts: list[str]) -> Tensor:
+        return token_ids(self.tokenizer, texts, self.config.text_length)
+
+    @torch.no_grad()
+    def encode_text(self, texts: list[str]) -> Tensor:
+        """Texts -> [texts, dim], length sqrt(dim)."""
+        device = next(self.parameters()).device
+        return self._scaled(self.texts(self.token_ids(texts).to(device)))
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 [batch, time, 3, height, width] -> [batch, time, dim], length sqrt(dim)."""
+        rows = []
+        for video in frames:
+            stream = self.stream()
+            rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
+        return torch.stack(rows)
+
+    def stream(self) -> "SemanticStream":
+        return SemanticStream(self)
+
+    def _scaled(self, vectors: Tensor) -> Tensor:
+        return F.normalize(vectors.float(), dim=-1) * self.dim**0.5
+
+
+class SemanticStream:
+    """Frame by frame, in groups of FRAMES_PER_CALL."""
+
+    def __init__(self, encoder: SemanticEncoder) -> None:
+        self.encoder = encoder
+        self.held: list[Tensor] = []
+        self.next_index = 0
+
+    def push(self, frames: Tensor, first_index: int) -> list[Tensor]:
+        if first_index != self.next_index:
+            raise ValueError(f"frames must follow one another: expected frame {self.next_index}, got {first_index}")
+        self.held.extend(frames)
+        self.next_index += len(frames)
+        results = []
+        while len(self.held) >= FRAMES_PER_CALL:
+            results.append(self._features(self.held[:FRAMES_PER_CALL]))
+            self.held = self.held[FRAMES_PER_CALL:]
+        return results
+
+    def flush(self) -> list[Tensor]:
+        held, self.held = self.held, []
+        return [self._features(held)] if held else []
+
+    @torch.no_grad()
+    def _features(self, frames: list[Tensor]) -> Tensor:
+        parameter = next(self.encoder.parameters())
+        pictures = torch.stack(frames).to(parameter.device).to(parameter.dtype) / 255
+        return self.encoder._scaled(self.encoder.pictures(pictures))

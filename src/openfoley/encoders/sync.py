@@ -1,0 +1,218 @@
+"""Sync encoder: when does something happen? (SALSA-V, arXiv 2510.02916, sections 3.1 and A.4)
+
+    frames -> VideoPrism backbone -> + spatial layers (within each frame) -> + temporal layers (along each patch)
+           -> attention pooling over the patches -> one feature per frame, 24 per second
+
+The backbone and the layers are transformers' VideoPrism (factorised attention as in ViViT, arXiv 2103.15691, model 2).
+At full size the backbone is frozen and the added layers and the pooling are trained; the Gym size trains all of it.
+
+Snippets have 16 frames (0.667 s). At inference they are tiled on the absolute clock: window j starts at frame j * hop.
+With hop 16 (paper) they abut; with a smaller hop each frame is taken from the window that holds it most centrally.
+
+Beyond the paper: `motion_channels` adds to RGB the luminance minus the previous frame's and the next frame's minus it.
+A small network from scratch then sees a reversal of motion in a single patch (their difference is an acceleration).
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+
+from openfoley.encoders.pooling import AttentionPooling
+
+MOTION_GAIN = 4.0  # frame differences are small; brings them to the spread of the colours
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+WINDOWS_PER_CALL = 8  # windows through the network at once; fixed, so that chunking cannot change a rounding
+
+
+@dataclass(frozen=True)
+class SyncConfig:
+    """Shape of the video tower. snippet_hop: frames between windows at inference; softcap: of the attention's logits."""
+
+    rate: Fraction
+    image_size: int
+    patch_size: int
+    snippet_frames: int
+    snippet_hop: int
+    motion_channels: bool
+    hidden_size: int
+    heads: int
+    mlp_size: int
+    activation: str
+    softcap: float
+    spatial_layers: int
+    temporal_layers: int
+    freeze_backbone: bool
+    added_spatial_layers: int
+    added_temporal_layers: int
+
+
+FULL = SyncConfig(
+    rate=Fraction(24),
+    image_size=288,
+    patch_size=18,
+    snippet_frames=16,
+    snippet_hop=16,
+    motion_channels=False,
+    hidden_size=768,
+    heads=12,
+    mlp_size=3072,
+    activation="gelu_python",
+    softcap=50.0,
+    spatial_layers=12,
+    temporal_layers=4,
+    freeze_backbone=True,
+    added_spatial_layers=4,
+    added_temporal_layers=2,
+)
+
+GYM = SyncConfig(
+    rate=Fraction(24),
+    image_size=96,
+    patch_size=16,
+    snippet_frames=16,
+    snippet_hop=8,
+    motion_channels=True,
+    hidden_size=128,
+    heads=4,
+    mlp_size=256,
+    activation="gelu",
+    softcap=50.0,
+    spatial_layers=2,
+    temporal_layers=1,
+    freeze_backbone=False,
+    added_spatial_layers=1,
+    added_temporal_layers=1,
+)
+
+
+def add_motion(pictures: Tensor) -> Tensor:
+    """[batch, time, 3, height, width] in 0..1 -> 5 channels; the snippet's first and last frame lack one neighbour (0)."""
+    luma = sum(weight * pictures[:, :, channel] for channel, weight in enumerate(LUMA))
+    assert isinstance(luma, Tensor)
+    change = MOTION_GAIN * (luma[:, 1:] - luma[:, :-1])
+    still = torch.zeros_like(luma[:, :1])
+    backward, forward = torch.cat([still, change], 1), torch.cat([change, still], 1)
+    return torch.cat([pictures, backward.unsqueeze(2), forward.unsqueeze(2)], dim=2)
+
+
+class SyncEncoder(nn.Module):
+    """Video tower. `forward` is for one batch of snippets, `encode` and `stream` for whole videos."""
+
+    def __init__(self, config: SyncConfig) -> None:
+        from transformers.models.videoprism.configuration_videoprism import VideoPrismVisionConfig
+        from transformers.models.videoprism.modeling_videoprism import VideoPrismLayer, VideoPrismVisionModel
+
+        super().__init__()
+        self.config = config
+        self.rate = config.rate
+        self.height = self.width = config.image_size
+        self.dim = config.hidden_size
+        prism = VideoPrismVisionConfig(
+            image_size=config.image_size,
+            num_frames=config.snippet_frames,
+            tubelet_size=(1, config.patch_size, config.patch_size),
+            num_channels=5 if config.motion_channels else 3,
+            hidden_size=config.hidden_size,
+            num_attention_heads=config.heads,
+            intermediate_size=config.mlp_size,
+            hidden_act=config.activation,
+            num_spatial_layers=config.spatial_layers,
+            num_temporal_layers=config.temporal_layers,
+            attn_logit_softcapping=config.softcap,
+        )
+        self.backbone = VideoPrismVisionModel(prism)
+        self.backbone.requires_grad_(not config.freeze_backbone)
+        prism = self.backbone.config  # with its attention implementation settled (eager: the others drop the softcap)
+        self.added_spatial = nn.ModuleList([VideoPrismLayer(prism) for _ in range(config.added_spatial_layers)])
+        self.added_temporal = nn.ModuleList([VideoPrismLayer(prism) for _ in range(config.added_temporal_layers)])
+        for layer in [*self.added_spatial, *self.added_temporal]:
+            layer.apply(self.backbone._init_weights)
+        self.pooling = AttentionPooling(config.hidden_size, config.heads, config.mlp_size)
+        self.norm = nn.LayerNorm(config.hidden_size)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures in 0..1 [batch, snippet_frames, 3, height, width] -> [batch, snippet_frames, dim]."""
+        batch, frames = pictures.shape[:2]
+        pictures = add_motion(pictures) if self.config.motion_channels else pictures
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_backbone):
+            tokens = self.backbone(pixel_values_videos=pictures).last_hidden_state
+        tokens = tokens.unflatten(1, (frames, -1)).flatten(0, 1)  # [batch frames, patches, dim]
+        for layer in self.added_spatial:
+            tokens = layer(tokens)
+        tokens = tokens.unflatten(0, (batch, frames)).transpose(1, 2).flatten(0, 1)  # [batch patches, frames, dim]
+        for layer in self.added_temporal:
+            tokens = layer(tokens)
+        tokens = tokens.unflatten(0, (batch, -1)).transpose(1, 2).flatten(0, 1)
+        return self.norm(self.pooling(tokens)).unflatten(0, (batch, frames))
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 [batch, time, 3, height, width] -> [batch, time, dim]; row by row, so a row never depends on others."""
+        rows = []
+        for video in frames:
+            stream = self.stream()
+            rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
+        return torch.stack(rows)
+
+    def stream(self) -> "SyncStream":
+        return SyncStream(self)
+
+
+class SyncStream:
+    """Tiles a video with windows as its frames arrive; holds little more than WINDOWS_PER_CALL windows.
+
+    Window j covers frames [j hop, j hop + 16) and owns its central hop frames; the first also owns its head, the last its
+    tail. The last is moved back to end with the video; a video shorter than a window is filled up with its last frame.
+    """
+
+    def __init__(self, encoder: SyncEncoder) -> None:
+        self.encoder = encoder
+        self.length = encoder.config.snippet_frames
+        self.hop = encoder.config.snippet_hop
+        self.margin = (self.length - self.hop) // 2  # frames before those that a window owns
+        self.held: list[Tensor] = []  # single frames
+        self.held_from = 0  # index of held[0]
+        self.next_window = 0  # first frame of the next window
+        self.done = 0  # features given out
+
+    def push(self, frames: Tensor, first_index: int) -> list[Tensor]:
+        expected = self.held_from + len(self.held)
+        if first_index != expected:
+            raise ValueError(f"frames must follow one another: expected frame {expected}, got {first_index}")
+        self.held.extend(frames)
+        results = []
+        span = self.length + (WINDOWS_PER_CALL - 1) * self.hop
+        # a whole further window must be there, else the video's last window might reach back before what is kept
+        while self.held_from + len(self.held) >= self.next_window + span + self.hop:
+            starts = [self.next_window + i * self.hop for i in range(WINDOWS_PER_CALL)]
+            results.append(self._features(starts, starts[-1] + self.margin + self.hop))
+            self.next_window = starts[-1] + self.hop
+            self.held = self.held[self.next_window - self.held_from :]
+            self.held_from = self.next_window
+        return results
+
+    def flush(self) -> list[Tensor]:
+        total = self.held_from + len(self.held)
+        if self.done >= total:
+            return []
+        last = max(0, total - self.length)
+        starts = [*range(self.next_window, last, self.hop), last]
+        return [self._features(starts, total)]
+
+    @torch.no_grad()
+    def _features(self, starts: list[int], end: int) -> Tensor:
+        """Features done .. end - 1 from windows at `starts`; each frame is of the first window that owns it."""
+        parameter = next(self.encoder.parameters())
+        windows = []
+        for start in starts:
+            window = self.held[start - self.held_from : start - self.held_from + self.length]
+            windows.append(torch.stack(window + [window[-1]] * (self.length - len(window))))
+        pictures = torch.stack(windows).to(parameter.device).to(parameter.dtype) / 255
+        outputs = self.encoder(pictures).float()
+        parts = []
+        for start, output in zip(starts, outputs, strict=True):
+            stop = end if start == starts[-1] else min(end, start + self.margin + self.hop)
+            parts.append(output[self.done - start : stop - start])
+            self.done = stop
+        return torch.cat(parts)

@@ -27,7 +27,10 @@ CONTINUOUS_ACTIONS = frozenset((*CONTINUOUS, *"rolling sliding scraping pouring 
 """Actions whose sound has no single instant: the Gym's own and their like in truth from elsewhere."""
 
 DISCRETE_ACTIONS = frozenset(
-    "bounce strike hit knock collide land footstep footsteps step drip tick click rattle shake rotate swing break".split()
+    (
+        "bounce strike hit knock collide land footstep footsteps step drip tick click rattle shake rotate swing break "
+        "tap topple cascade clap"
+    ).split()
 )
 """Actions that have an instant however long they sound."""
 

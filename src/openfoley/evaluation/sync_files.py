@@ -1,0 +1,160 @@
+"""`openfoley evaluate sync GENERATED_DIR TRUTH_DIR`: the figures of `sync` for a folder of sounds, as a record and as
+text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from openfoley.errors import UsageError
+from openfoley.evaluation.onsets import Onsets, detect
+from openfoley.evaluation.sync import Estimate, Score, SyncReport, sync_report
+from openfoley.evaluation.truth import Truth, read_truths
+
+SOUND_SUFFIXES = (".wav", ".flac", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".m4a", ".ogg", ".mp3")
+"""Where a clip's sound is looked for, in this order."""
+
+Codec = Callable[[Tensor, int], Tensor]
+"""samples [channels, n] and their rate -> the same after encoding and decoding."""
+
+
+@dataclass(frozen=True)
+class SyncFiles:
+    """The report on the generated sounds, and the detector's ceiling where the truth folder holds the true sounds."""
+
+    generated: SyncReport
+    missing: tuple[str, ...]
+    ceiling: SyncReport | None
+    codec_ceiling: SyncReport | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "generated": self.generated.to_dict(),
+            "missing": list(self.missing),
+            "ceiling_true_sound": self.ceiling.to_dict() if self.ceiling else None,
+            "ceiling_through_codec": self.codec_ceiling.to_dict() if self.codec_ceiling else None,
+        }
+
+    def text(self) -> str:
+        """The tables for a terminal."""
+        parts = [table(self.generated, "generated sound")]
+        if self.missing:
+            parts.append(f"missing sounds, counted as silence: {len(self.missing)} ({', '.join(self.missing[:5])} ...)")
+        for report, name in ((self.ceiling, "true sound"), (self.codec_ceiling, "true sound through the codec")):
+            if report:
+                parts.append(table(report, f"ceiling: {name}"))
+        return "\n\n".join(parts)
+
+
+def evaluate_sync(
+    generated_dir: Path,
+    truth_dir: Path,
+    *,
+    seed: int = 0,
+    codec: Codec | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SyncFiles:
+    """Score `<stem>.<wav|flac|mp4|...>` of `generated_dir` against `<stem>.json` of `truth_dir`; a missing sound is
+    silence.
+
+    Sounds beside the truth files give the detector's ceiling; with `codec` also the one on true sound through it.
+    Raises UsageError for folders without truth, MediaError for a sound or a truth that cannot be read.
+    """
+    if not generated_dir.is_dir():
+        raise UsageError(f"{generated_dir} is not a folder; pass the folder of the generated sounds")
+    truths = read_truths(truth_dir)
+    paths = [find_sound(generated_dir, truth.name) for truth in truths]
+    if not any(paths):
+        raise UsageError(
+            f"{generated_dir} holds no sound for any of the {len(truths)} truth files of {truth_dir}; "
+            f"name it like {truths[0].name}.wav"
+        )
+    found = []
+    for index, path in enumerate(paths):
+        found.append(_detected(path))
+        if progress:
+            progress(index + 1, len(paths))
+    true_paths = [find_sound(truth_dir, truth.name) for truth in truths]
+    known = [k for k, path in enumerate(true_paths) if path is not None]
+    ceilings: list[SyncReport | None] = [None, None]
+    if known and generated_dir.resolve() != truth_dir.resolve():
+        chosen = [truths[k] for k in known]
+        ceilings[0] = sync_report([_detected(true_paths[k]) for k in known], chosen, seed=seed)
+        if codec is not None:
+            ceilings[1] = sync_report([_detected(true_paths[k], codec) for k in known], chosen, seed=seed)
+    missing = tuple(truth.name for truth, path in zip(truths, paths, strict=True) if path is None)
+    return SyncFiles(sync_report(found, truths, seed=seed), missing, *ceilings)
+
+
+def find_sound(folder: Path, name: str) -> Path | None:
+    """The file of a clip's sound, by SOUND_SUFFIXES; a video without a sound stream does not count."""
+    for suffix in SOUND_SUFFIXES:
+        path = folder / (name + suffix)
+        if path.is_file() and (suffix in (".wav", ".flac") or _has_sound(path)):
+            return path
+    return None
+
+
+def score_sounds(
+    sounds: Iterable[tuple[Tensor | np.ndarray, int]], truths: list[Truth], *, seed: int = 0
+) -> SyncReport:
+    """The report for sounds in memory: (samples [channels, n], rate) in the order of the truths."""
+    return sync_report([detect(samples, rate) for samples, rate in sounds], truths, seed=seed)
+
+
+def table(report: SyncReport, title: str) -> str:
+    """A report as plain text."""
+    lines = [
+        f"{title}: {report.clips} clips ({report.silent_clips} silent), {report.events} scored events "
+        f"({report.visible_events} visible), {report.detections} detections",
+        f"{'events':11}{'+-ms':>5}{'P':>8}{'R':>8}{'F1':>8}  "
+        f"{'95 % interval':16}{'shuffled':>9}{'random':>8}{'corrected':>10}",
+    ]
+    for name, scores in (("visible", report.visible), ("off-screen", report.off_screen), ("all", report.everything)):
+        lines += [_row(name, score) for score in scores]
+    lines += [
+        _line("median |error|, ms", report.median_abs_error_ms),
+        _line("median signed error, ms (late > 0)", report.median_signed_error_ms),
+        _line("false events per minute, silent clips", report.silent_false_per_minute),
+        _line("loudness rank correlation, pooled", report.loudness_pooled),
+        _line("loudness rank correlation, in clips", report.loudness_within),
+    ]
+    return "\n".join(lines)
+
+
+def _row(name: str, score: Score) -> str:
+    low, high = score.f1_interval
+    return (
+        f"{name:11}{score.tolerance_ms:5}{score.precision:8.3f}{score.recall:8.3f}{score.f1:8.3f}  "
+        f"{f'{low:.3f} .. {high:.3f}':16}{score.shuffled:9.3f}{score.random:8.3f}{score.corrected:10.3f}"
+    )
+
+
+def _line(name: str, estimate: Estimate) -> str:
+    low, high = estimate.interval
+    return f"{name:38}{estimate.value:8.3f}  {low:.3f} .. {high:.3f}  (n = {estimate.count})"
+
+
+def _has_sound(path: Path) -> bool:
+    from openfoley.media.decode import probe
+
+    if path.suffix.lower() in (".m4a", ".ogg", ".mp3"):
+        return True
+    return probe(path).audio_streams > 0
+
+
+def _detected(path: Path | None, codec: Codec | None = None) -> Onsets:
+    """Events of a file; of no file none."""
+    if path is None:
+        return Onsets(np.zeros(0), np.zeros(0), np.zeros(0))
+    from openfoley.media.audio_files import read_audio
+
+    audio = read_audio(path)
+    samples = audio.samples if codec is None else codec(audio.samples, audio.sample_rate)
+    return detect(samples, audio.sample_rate)

@@ -76,10 +76,12 @@ def bounce(stage: Stage) -> Performance:
     thing, look = s.thing("bounce", f"{s.material} ball"), s.look(bulge=1.0)
     play.objects.append(thing)
     while again < s.end_s - 0.6:
-        height, restitution, drift = s.uniform(0.35, 1.5), s.uniform(0.35, 0.85), s.uniform(-0.25, 0.25)
+        height, restitution, drift = s.uniform(0.35, 1.5), s.uniform(0.3, 0.8), s.uniform(-0.25, 0.25)
         end = min(again + s.uniform(1.5, 4.0), s.end_s)
-        times, speeds = motion.bounce_times(again, height, restitution, end - 0.02, int(s.rng.integers(1, 9)))
-        level = motion.bounce_height(again, height, times, speeds)
+        times, speeds, after = motion.bounce_times(again, height, restitution, end - 0.02)
+        level = motion.bounce_height(again, height, times, after)
+        if not s.sounds:  # a ball on a string: it dips and turns in the air
+            level = lambda t, begin=again, height=height: 0.3 + height * (0.5 + 0.5 * np.cos(4 * (t - begin)))  # noqa: E731
         x0, spin = s.x - drift, s.uniform(-6, 6)
         begin, stop = again, (end if end < s.end_s - 0.6 else s.end_s)
 
@@ -90,8 +92,8 @@ def bounce(stage: Stage) -> Performance:
             return ((t >= begin - 0.4) & (t < stop)).astype(float)
 
         play.parts.append(Part((0, 0), r, look, where, lambda t, w=spin: w * t, seen, object_id=s.id))
-        force = np.clip((speeds / 4.5) ** 1.2, 0.03, 1)
-        play.contacts += contacts_of(s, times, np.zeros(len(times)), force, where, "bounce")
+        force = np.clip((speeds / 5.5) ** 1.2, 0.03, 1)
+        play.contacts += contacts_of(s, times, np.full(len(times), 0.0 if s.sounds else 0.3), force, where, "bounce")
         again = stop + s.uniform(0.45, 1.2)
     play.caption = f"a {s.material} ball bounces"
     return play
@@ -506,8 +508,8 @@ def cascade(stage: Stage) -> Performance:
     r, t0, count = s.size_m * 0.2, s.start_s + s.uniform(0.2, 0.8), int(s.rng.integers(3, 8))
     for k in range(count):
         height = s.uniform(0.5, 1.3)
-        times, speeds = motion.bounce_times(t0, height, s.uniform(0.3, 0.6), s.end_s - 0.05, 3)
-        level, x = motion.bounce_height(t0, height, times, speeds), s.x + s.uniform(-0.4, 0.4)
+        times, speeds, after = motion.bounce_times(t0, height, s.uniform(0.2, 0.5), s.end_s - 0.05)
+        level, x = motion.bounce_height(t0, height, times, after), s.x + s.uniform(-0.4, 0.4)
 
         def where(t: np.ndarray, x=x, level=level, k=k) -> np.ndarray:
             return np.stack([np.full(len(t), x), r + level(t), np.full(len(t), s.z + 0.03 * k)], axis=1)
@@ -515,7 +517,7 @@ def cascade(stage: Stage) -> Performance:
         seen = lambda t, t0=t0: (t >= t0 - 0.4).astype(float)  # noqa: E731
         if s.sounds:
             play.parts.append(Part((0, 0), r, s.look(bulge=1.0), where, None, seen, object_id=s.id))
-            force = np.clip((speeds / 4.5) ** 1.2, 0.03, 1)
+            force = np.clip((speeds / 5.5) ** 1.2, 0.03, 1)
             play.contacts += contacts_of(s, times, np.zeros(len(times)), force, where, "cascade")
         t0 += s.uniform(0.4, 1.5)
         if t0 > s.end_s - 0.8:

@@ -6,6 +6,8 @@ from openfoley.gym.records import Track
 
 GRAVITY = 9.81
 """m / s^2"""
+REST_SPEED = 0.6
+"""m / s: a bounce slower than this (3.7 cm high, 0.12 s long) is left out; the ball rests"""
 
 
 def still(position: tuple[float, float, float]) -> Track:
@@ -66,16 +68,18 @@ def swing_phase(times: np.ndarray) -> Track:
     return track
 
 
-def bounce_times(start_s: float, height_m: float, restitution: float, end_s: float, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Contacts of a ball let go at `start_s` from `height_m` above contact, and the speeds (m/s) just after each of them."""
+def bounce_times(start_s: float, height_m: float, restitution: float, end_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Contacts of a ball let go at `start_s` from `height_m` above contact: times, speeds (m/s) just before and just after each of them.
+    Below REST_SPEED it stays down, so every landing that can be seen is in the list."""
     time, speed = start_s + np.sqrt(2 * height_m / GRAVITY), np.sqrt(2 * GRAVITY * height_m)
-    times, speeds = [], []
-    while len(times) < count and time < end_s and speed > 0.35:
-        speed *= restitution
+    times, before, after = [], [], []
+    while time < end_s and speed > 0:
         times.append(time)
-        speeds.append(speed)
+        before.append(speed)
+        speed = speed * restitution if speed * restitution > REST_SPEED else 0.0
+        after.append(speed)
         time += 2 * speed / GRAVITY
-    return np.array(times), np.array(speeds)
+    return np.array(times), np.array(before), np.array(after)
 
 
 def bounce_height(start_s: float, height_m: float, times: np.ndarray, speeds: np.ndarray) -> Track:

@@ -18,15 +18,18 @@ BUSIEST = 6.0
 """Contacts per second that a shot may have; further actors are left out."""
 
 
-def sample_scene(seed: int, duration_s: float, *, split: Split = "train", silent: bool | None = None) -> Scene:
+def sample_scene(
+    seed: int, duration_s: float, *, split: Split = "train", silent: bool | None = None, aspect: float | None = None
+) -> Scene:
     """The scene of `seed`. The caller takes seeds from `seeds.SEED_RANGES[split]`; `split="heldout"` uses held-out actions, materials and
-    styles. `silent=True` gives motion without any sound, None leaves it to chance."""
+    styles. `silent=True` gives motion without any sound, None leaves it to chance; `aspect` (width / height) likewise."""
     if not duration_s > 0:
         raise UsageError(f"duration must be > 0 s, got {duration_s}")
     rng = np.random.default_rng([seed, 20261120])
     silent = bool(rng.random() < SILENT_SHARE) if silent is None else silent
     heldout = split == "heldout"
-    aspect = float(rng.choice([16 / 9, 4 / 3, 1.0, 2.0, 9 / 16], p=[0.45, 0.2, 0.2, 0.1, 0.05]))
+    any_aspect = float(rng.choice([16 / 9, 4 / 3, 1.0, 2.0, 9 / 16], p=[0.45, 0.2, 0.2, 0.1, 0.05]))
+    aspect = aspect or any_aspect
     shots, start, number = [], 0.0, 0
     while start < duration_s - 1e-9:
         end = _shot_end(rng, start, duration_s)

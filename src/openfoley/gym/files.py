@@ -1,0 +1,81 @@
+"""Gym scenes as files: `<seed>.mp4`, `<seed>.wav`, `<seed>.json`, and on request each object's stem."""
+
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from openfoley.errors import OutputError, UsageError
+from openfoley.gym.picture import FRAMES_AT_ONCE, frame_count, render_frames
+from openfoley.gym.records import Scene
+from openfoley.gym.scene import sample_scene
+from openfoley.gym.seeds import split_of
+from openfoley.gym.sound import render_sound
+from openfoley.gym.truth import truth
+from openfoley.media.atomic import replace_when_done
+from openfoley.media.audio_files import AudioWriter
+from openfoley.media.encode import write_video
+from openfoley.types import Audio
+
+SAMPLE_RATE = 44_100
+LARGEST_SIDE = 4096
+"""pixels"""
+
+
+def scene_frames(scene: Scene, rate: Fraction, height: int, width: int, device: torch.device) -> Iterator[Tensor]:
+    """The scene's frames in chunks uint8 [n, 3, height, width], painted in the shape that they are shown in."""
+    total = frame_count(scene.duration_s, rate)
+    for first in range(0, total, FRAMES_AT_ONCE):
+        count = min(FRAMES_AT_ONCE, total - first)
+        yield render_frames(scene, first, count, rate=rate, height=height, width=width, device=device, aspect=width / height)
+
+
+def render_files(
+    seed: int, count: int, duration_s: float, folder: Path, *, rate: Fraction = Fraction(24), width: int = 256, height: int = 256,
+    silent: bool = False, stems: bool = False, force: bool = False, device: str = "cpu",
+) -> list[Path]:  # fmt: skip
+    """Render seeds seed ... seed + count - 1 into `folder`. `silent` leaves the sound out of the mp4 (the wav is written all the same).
+
+    Raises UsageError for values out of range and for existing files without `force`, OutputError where nothing can be written."""
+    if count < 1 or not duration_s > 0 or not 1 <= rate <= 240:
+        raise UsageError(f"count must be >= 1, duration > 0 s and fps in 1..240; got {count}, {duration_s:g} s, {float(rate):g}")
+    if not (16 <= width <= LARGEST_SIDE and 16 <= height <= LARGEST_SIDE):
+        raise UsageError(f"size must be 16x16 to {LARGEST_SIDE}x{LARGEST_SIDE} pixels, got {width}x{height}")
+    splits = {s: split_of(s) for s in range(seed, seed + count)}
+    taken = [p for s in splits for p in (folder / f"{s}.{e}" for e in ("mp4", "wav", "json")) if p.exists()]
+    if taken and not force:
+        raise UsageError(f"{str(taken[0])!r} exists; pass --force to overwrite it or choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {str(folder)!r}: {error.strerror}; choose another --out") from error
+    paths: list[Path] = []
+    for s, split in splits.items():
+        scene = sample_scene(s, duration_s, split=split, aspect=width / height)
+        paths += _write_scene(scene, folder, rate, width, height, silent, stems, torch.device(device))
+    return paths
+
+
+def _write_scene(
+    scene: Scene, folder: Path, rate: Fraction, width: int, height: int, silent: bool, stems: bool, device: torch.device
+) -> list[Path]:
+    sound = render_sound([scene], sample_rate=SAMPLE_RATE, device=device)[0]
+    sounds = {f"{scene.seed}.wav": sound.mix}
+    if stems:
+        sounds |= {f"{scene.seed}.{name}.wav": stem for name, stem in sound.stems.items()}
+    written = []
+    for name, samples in sounds.items():
+        with replace_when_done(folder / name, force=True) as path:
+            writer = AudioWriter(path, SAMPLE_RATE, 2, "24")
+            writer.write(samples.cpu())
+            writer.close()
+        written.append(folder / name)
+    with replace_when_done(folder / f"{scene.seed}.mp4", force=True) as path:
+        audio = None if silent else Audio(sound.mix.cpu(), SAMPLE_RATE)
+        write_video(path, scene_frames(scene, rate, height, width, device), rate, audio=audio)
+    with replace_when_done(folder / f"{scene.seed}.json", force=True) as path:
+        path.write_text(json.dumps(truth(scene, sound, rate), indent=1), encoding="utf-8")
+    return [*written, folder / f"{scene.seed}.mp4", folder / f"{scene.seed}.json"]

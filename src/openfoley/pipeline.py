@@ -13,7 +13,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,7 @@ import torch
 from torch import Tensor
 
 from openfoley.codecs.base import StreamingDecoder
-from openfoley.flow.guidance import guided
-from openfoley.flow.samplers import sample
-from openfoley.flow.times import trained_step
+from openfoley.generators.base import sample_latents
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
@@ -102,13 +99,11 @@ class Pipeline:
         listener = Listener(self.model, path, self.device)
         voices = [Voice(codec, seed, math.floor(info.duration * codec.sample_rate + Fraction(1, 2))) for seed in seeds]
         for index, window in enumerate(plan_windows(info.duration, codec.latent_rate)):
-            conditions, unconditional = listener.conditions(window, text, negative)
-            for voice in voices:
-                noise = window_noise(voice.seed, index, window, codec.latent_dim).to(self.device)
-                latent = self._latents(window, noise, voice.context(window), conditions, unconditional, steps, guidance)
+            conditions = listener.conditions(window, text)
+            for number, voice in enumerate(voices):
+                told = _StepProgress(progress, info.duration, window, codec.latent_rate, steps, number, len(voices))
+                latent = self._latents(window, index, voice, conditions, negative, steps, guidance, told)
                 voice.add(latent, window)
-            if progress is not None:
-                progress(min(float(window.end_latent / codec.latent_rate), float(info.duration)), float(info.duration))
         listener.finish()
         return [self._finished(voice, info, prompt, negative_prompt, steps, guidance) for voice in voices]
 
@@ -119,27 +114,31 @@ class Pipeline:
     def _latents(
         self,
         window: Window,
-        noise: Tensor,
-        context: Tensor,
+        index: int,
+        voice: Voice,
         conditions: Conditions,
-        unconditional: Conditions,
+        negative: Tensor | None,
         steps: int,
         guidance: float,
+        on_step: Callable[[int], None],
     ) -> Tensor:
         """Latents [1, latent_count, latent_dim] of a window; its first `context` latents are returned bit for bit."""
-        known = torch.zeros(1, window.latent_count, dtype=torch.bool, device=self.device)
-        known[:, : window.context] = True
-        known_latent = torch.zeros_like(noise)
-        known_latent[:, : window.context] = context
         generator = self.model.generator
-        velocity = guided(
-            partial(generator.velocity, conditions=conditions),
-            partial(generator.velocity, conditions=unconditional),
-            guidance,
-            noise,
+        known_latent = torch.zeros(1, window.latent_count, generator.latent_dim, device=self.device)
+        known_latent[:, : window.context] = voice.context(window)
+        known = torch.arange(window.latent_count, device=self.device)[None] < window.context
+        return sample_latents(
+            generator,
+            conditions,
+            seeds=[window_seed(voice.seed, index)],
+            latents=window.latent_count,
+            steps=steps,
+            guidance=guidance,
+            known_latent=known_latent,
+            known=known,
+            negative_text=negative,
+            on_step=on_step,
         )
-        step_size = trained_step(steps, generator.smallest_step)
-        return sample(velocity, noise, known_latent, known, steps=steps, step_size=step_size)
 
     def _finished(
         self,
@@ -154,11 +153,33 @@ class Pipeline:
         return Take(request, info, self.model.codec.sample_rate, voice.finish())
 
 
-def window_noise(seed: int, index: int, window: Window, latent_dim: int) -> Tensor:
-    """Gaussian noise [1, latent_count, latent_dim] that depends on seed and window index alone."""
+def window_seed(seed: int, index: int) -> int:
+    """The seed of a window's noise: it depends on seed and window index alone, and is spread over 63 bits."""
     (state,) = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)
-    generator = torch.Generator().manual_seed(int(state))
-    return torch.randn(1, window.latent_count, latent_dim, generator=generator)
+    return int(state) >> 1
+
+
+@dataclass(frozen=True)
+class _StepProgress:
+    """Sampling steps of one take's window as seconds of sound done."""
+
+    progress: Progress | None
+    duration: Fraction
+    window: Window
+    latent_rate: Fraction
+    steps: int
+    take: int
+    takes: int
+
+    def __call__(self, steps_done: int) -> None:
+        if self.progress is None:
+            return
+        share = (self.take + steps_done / self.steps) / self.takes
+        start = (self.window.first_latent + self.window.context) / self.latent_rate
+        end = min(self.window.end_latent / self.latent_rate, self.duration)
+        is_last = share == 1 and end == self.duration
+        done = float(self.duration) if is_last else float(start) + share * float(end - start)
+        self.progress(done, float(self.duration))
 
 
 class Listener:
@@ -176,8 +197,8 @@ class Listener:
         self.buffers = {name: FeatureBuffer(e.rate, e.dim, device) for name, e in encoders.items()}
         self.is_over = False
 
-    def conditions(self, window: Window, text: Tensor | None, negative: Tensor | None) -> tuple[Conditions, Conditions]:
-        """What is seen and asked in a window, and the unconditional branch (which carries the negative prompt)."""
+    def conditions(self, window: Window, text: Tensor | None) -> Conditions:
+        """What is seen and asked in a window."""
         zero = window.first_latent / self.codec.latent_rate
         end = window.end_latent / self.codec.latent_rate
         sync_reach = SYNC_REACH / self.buffers["sync"].rate
@@ -186,22 +207,16 @@ class Listener:
         sync, sync_time = self.buffers["sync"].window(zero, zero - sync_reach, end + sync_reach)
         for buffer in self.buffers.values():
             buffer.drop_before(zero - sync_reach)
-        seen = Conditions(
+        return Conditions(
             semantic=semantic[None],
             semantic_time=semantic_time[None],
             semantic_present=torch.ones(1, len(semantic), dtype=torch.bool, device=self.device),
             sync=sync[None],
             sync_time=sync_time[None],
             sync_present=torch.ones(1, len(sync), dtype=torch.bool, device=self.device),
-            **self._text(text),
+            text=torch.zeros(1, self.text_dim, device=self.device) if text is None else text,
+            text_present=torch.tensor([text is not None], device=self.device),
         )
-        nothing = seen.null()
-        return seen, Conditions(**{**vars(nothing), **self._text(negative)})
-
-    def _text(self, text: Tensor | None) -> dict[str, Tensor]:
-        is_present = torch.tensor([text is not None], device=self.device)
-        vector = torch.zeros(1, self.text_dim, device=self.device) if text is None else text.to(self.device)
-        return {"text": vector, "text_present": is_present}
 
     def _decode_until(self, time: Fraction) -> None:
         """Decode until every feature before `time` (s) is there, or the file is over."""

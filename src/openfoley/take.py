@@ -130,10 +130,10 @@ class Take:
 
     def _limited(self, sample_rate: int) -> Iterator[Tensor]:
         """The sound at `sample_rate`, [2, n] chunks, true peak <= -1 dBTP. Resampling comes first: it moves peaks."""
-        from openfoley.media.limiter import TruePeakLimiter
+        from openfoley.media.limiter import Limiter
         from openfoley.media.resample import StreamingResampler
 
-        limiter = TruePeakLimiter(sample_rate, CHANNELS)
+        limiter = Limiter(sample_rate, CHANNELS)
         resampler = StreamingResampler(self.sample_rate, sample_rate, CHANNELS)
         for chunk in self.samples.chunks():
             yield limiter.push(resampler.push(chunk))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -38,10 +39,11 @@ def export_scene(
     force: bool = False,
     device: torch.device | str = "cpu",
 ) -> dict[str, Path]:
-    """Render the scene of `seed` into `folder`; `silent` leaves the sound out of the .mp4. Returns the paths by suffix."""
+    """Render the scene of `seed` into `folder`; `silent` leaves the sound out of the .mp4. Returns paths."""
     import soundfile
 
-    scene = sample_scene(seed, duration_s, split=split_of(seed))
+    # The truth's x, y and the panning follow the shape that is rendered.
+    scene = replace(sample_scene(seed, duration_s, split=split_of(seed)), aspect=width / height)
     (sound,) = render_sound([scene], sample_rate=SAMPLE_RATE, device=device)
     mix = Audio(sound.mix.cpu(), SAMPLE_RATE)
     paths = {suffix: folder / f"{seed}{suffix}" for suffix in SUFFIXES}
@@ -61,5 +63,5 @@ def _pictures(scene: Scene, rate: Fraction, width: int, height: int, device: tor
     for first in range(0, total, FRAMES_AT_ONCE):
         count = min(FRAMES_AT_ONCE, total - first)
         yield render_frames(
-            scene, first, count, rate=rate, height=height, width=width, device=device, aspect=width / height
+            scene, first, count, rate=rate, height=height, width=width, device=device, aspect=scene.aspect
         )

@@ -25,11 +25,20 @@ def load_model(name_or_folder: str | os.PathLike[str] = DEFAULT_MODEL, device: s
     config = read_config(folder)
     modules = {}
     for part in PARTS:
-        with torch.random.fork_rng(devices=[]):  # random weights that are replaced at once leave no trace
-            module = build_part(part, config[part], folder)
+        module = _built(part, config[part], folder)
         load_weights(module, folder / f"{part}.safetensors")
         modules[part] = module.to(target).eval().requires_grad_(False)
     return Model(name=config["name"], config=config, **modules)
+
+
+def _built(part: str, settings: dict[str, Any], folder: Path) -> nn.Module:
+    """The part as configured; its random weights leave no trace in torch's global generator."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return build_part(part, settings, folder)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{str(folder / CONFIG_NAME)!r}: the {part} cannot be built as configured: {reason}") from None
 
 
 def checked_device(device: str | torch.device) -> torch.device:

@@ -35,7 +35,7 @@ def save_model(folder: Path, model: Model) -> Path:
     """Write a model that `load_model` reads back. Each part carries its dataclass as `.config`."""
     configs = {part: to_dict(module.config) for part, module in model.parts.items()}
     tensors = {part: module.state_dict() for part, module in model.parts.items()}
-    return write_folder(folder, model.name, configs, tensors, model.semantic.tokenizer_json())
+    return write_folder(folder, model.name, configs, tensors, model.semantic.tokenizer.to_str())
 
 
 def assemble_model(folder: Path, name: str, parts: Mapping[str, Path], tokenizer: Path) -> Path:

@@ -1,0 +1,61 @@
+"""`openfoley gym render`: scenes with exact truth, as files."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from openfoley.cli.messages import note, print_json
+from openfoley.errors import OutputError, UsageError
+
+LONGEST_S = 3600.0
+
+
+def render(options: Namespace) -> int:
+    if options.count < 1:
+        raise UsageError(f"count must be at least 1, got {options.count}")
+    if not 0 < options.duration <= LONGEST_S:
+        raise UsageError(f"duration must be above 0 and at most {LONGEST_S:g} s, got {options.duration}")
+    seeds = range(options.seed, options.seed + options.count)
+    folder = Path(options.out)
+
+    from openfoley.gym.seeds import split_of
+    from openfoley.media.atomic import check_output
+
+    split_of(seeds[0])
+    split_of(seeds[-1])
+    _make_folder(folder)
+    for seed in seeds:
+        for suffix in (".mp4", ".wav", ".json"):
+            check_output(folder / f"{seed}{suffix}", [], options.force)
+
+    from openfoley.gym.export import export_scene
+
+    started = time.monotonic()
+    width, height = options.size
+    for number, seed in enumerate(seeds, start=1):
+        export_scene(
+            folder,
+            seed,
+            options.duration,
+            rate=options.fps,
+            width=width,
+            height=height,
+            silent=options.silent,
+            force=options.force,
+        )
+        note(f"rendered {folder / str(seed)} .mp4 .wav .json ({number} of {options.count})")
+    if options.json:
+        elapsed_s = time.monotonic() - started
+        print_json({"folder": str(folder), "seeds": list(seeds), "elapsed_s": round(elapsed_s, 3)})
+    return 0
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"the output {str(folder)!r} is a file; pass a folder") from None
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from None

@@ -1,0 +1,70 @@
+"""Outputs appear whole or not at all: write beside the target under another name, then rename."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from openfoley.errors import OutputError, UsageError
+from openfoley.media.source import reason, shown
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def check_output(path: str | Path, inputs: Sequence[str | Path] = (), force: bool = False) -> Path:
+    """`path` as a Path that may be written; UsageError or OutputError before any work is done for it."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise UsageError(f"output {shown(path)} is a directory; give a file name")
+        if not path.name or not path.parent.is_dir():
+            raise UsageError(f"the folder of output {shown(path)} does not exist; create {shown(path.parent)} first")
+        for source in inputs:
+            if path.exists() and Path(source).exists() and path.samefile(source):
+                raise UsageError(f"output {shown(path)} is the input itself; give another name with --out")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"output {shown(path)} is not a regular file; give another name with --out")
+        if path.exists() and not force:
+            raise UsageError(f"output {shown(path)} exists; pass --force to replace it or give another name with --out")
+        probe = _beside(path)
+        try:
+            probe.touch()
+        finally:
+            probe.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from error
+    return path
+
+
+@contextmanager
+def replace_when_done(path: str | Path, force: bool = False) -> Iterator[Path]:
+    """Yield a temporary path in the same folder with the same suffix; it becomes `path` when the block succeeds.
+
+    If the block fails the temporary file is removed, `path` is left as it was, and an operating system error (disk full,
+    no permission) comes out as a one-line OutputError.
+    """
+    path = check_output(path, force=force)
+    temporary = _beside(path)
+    try:
+        yield temporary
+        if path.exists() and not force:
+            raise UsageError(f"output {shown(path)} appeared meanwhile; pass --force to replace it")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.parent / f".{secrets.token_hex(8)}.partial{path.suffix}"
+
+
+def _cannot_write(path: Path, error: Exception) -> OutputError:
+    if getattr(error, "errno", None) in DISK_FULL:
+        return OutputError(f"cannot write {shown(path)}: the disk is full; free some space and run again")
+    return OutputError(f"cannot write {shown(path)} ({reason(error)}); choose another folder with --out")

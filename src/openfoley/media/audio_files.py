@@ -1,0 +1,170 @@
+"""Sound files: written in a stream (.wav with RF64 beyond 4 GiB, .flac), read from any container.
+
+WAV is written here byte by byte (EBU Tech 3285, and Tech 3306 for RF64: a JUNK chunk keeps the place of the 64-bit sizes,
+which are filled in on close if they are needed); FLAC by FFmpeg's encoder.
+"""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.errors import MediaError, UsageError
+from openfoley.media.scan import probe
+from openfoley.media.resample import StreamingResampler
+from openfoley.media.sound_track import BIT_DEPTHS, SoundTrack, quantised, sound_format
+from openfoley.media.source import check_input, open_media, reason, shown
+from openfoley.types import Audio
+
+RIFF_LIMIT_BYTES = 0xFFFF_FFFF  # the largest size a 32-bit RIFF header can tell
+DS64_BYTES = 28  # EBU Tech 3306: RIFF size, data size, sample count (64 bit each), table length
+WAV_HEADER_BYTES = 12 + 8 + DS64_BYTES + 8 + 18 + 12 + 8
+PCM_TAG, FLOAT_TAG = 1, 3  # WAVE_FORMAT_PCM, WAVE_FORMAT_IEEE_FLOAT
+
+
+class AudioWriter:
+    """Write float samples [channels, n] piece by piece to a .wav or .flac file. A context manager; OSError on a full disk."""
+
+    def __init__(self, path: str | Path, sample_rate: int, channels: int = 2, bit_depth: str = "24") -> None:
+        path = Path(path)
+        if bit_depth not in BIT_DEPTHS:
+            raise UsageError(f"bit depth must be one of {', '.join(BIT_DEPTHS)}, got {bit_depth}")
+        if path.suffix.lower() == ".wav":
+            self._writer = _Wav(path, sample_rate, channels, bit_depth)
+        elif path.suffix.lower() == ".flac":
+            self._writer = _Flac(path, sample_rate, channels, bit_depth)
+        else:
+            raise UsageError(f"a sound file must end in .wav or .flac, got {shown(path)}")
+
+    def write(self, samples: Tensor) -> None:
+        self._writer.write(samples.detach().cpu().float())
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def __enter__(self) -> AudioWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Wav:
+    def __init__(self, path: Path, sample_rate: int, channels: int, bit_depth: str) -> None:
+        self.sample_rate, self.channels, self.bit_depth = sample_rate, channels, bit_depth
+        self.sample_bytes = {"16": 2, "24": 3, "32f": 4}[bit_depth]
+        self.count = 0  # samples per channel
+        self.file: BinaryIO = open(path, "wb")  # noqa: SIM115 (closed by close)
+        self.file.write(self._header())
+
+    def write(self, samples: Tensor) -> None:
+        if self.bit_depth == "32f":
+            data = samples.numpy().T.astype("<f4").tobytes()
+        else:
+            values = np.ascontiguousarray(quantised(samples, 8 * self.sample_bytes).T.astype("<i4"))
+            data = values.view(np.uint8).reshape(-1, 4)[:, : self.sample_bytes].tobytes()
+        self.file.write(data)
+        self.count += samples.shape[-1]
+
+    def close(self) -> None:
+        if self.file.closed:
+            return
+        with self.file:
+            if self.count * self.channels * self.sample_bytes % 2:
+                self.file.write(b"\0")
+            self.file.seek(0)
+            self.file.write(self._header())
+
+    def _header(self) -> bytes:
+        frame_bytes = self.channels * self.sample_bytes
+        data = self.count * frame_bytes
+        total = WAV_HEADER_BYTES - 8 + data + data % 2
+        big = total > RIFF_LIMIT_BYTES
+        tag = FLOAT_TAG if self.bit_depth == "32f" else PCM_TAG
+        sizes = struct.pack("<QQQI", total, data, self.count, 0) if big else bytes(DS64_BYTES)
+        form = struct.pack("<HHIIHHH", tag, self.channels, self.sample_rate, self.sample_rate * frame_bytes, frame_bytes,
+                           8 * self.sample_bytes, 0)
+        return b"".join((
+            b"RF64" if big else b"RIFF", struct.pack("<I", 0xFFFF_FFFF if big else total), b"WAVE",
+            b"ds64" if big else b"JUNK", struct.pack("<I", DS64_BYTES), sizes,
+            b"fmt ", struct.pack("<I", len(form)), form,
+            b"fact", struct.pack("<II", 4, min(self.count, 0xFFFF_FFFF)),
+            b"data", struct.pack("<I", 0xFFFF_FFFF if big else data),
+        ))
+
+
+class _Flac:
+    def __init__(self, path: Path, sample_rate: int, channels: int, bit_depth: str) -> None:
+        import av
+
+        sound = sound_format(".flac", bit_depth)
+        self.container = av.open(f"file:{path}", "w", format="flac")
+        self.track = SoundTrack(self.container, sound, sample_rate, channels)
+        self.container.start_encoding()
+        self.open = True
+
+    def write(self, samples: Tensor) -> None:
+        for packet in self.track.push(samples):
+            self.container.mux(packet)
+
+    def close(self) -> None:
+        if not self.open:
+            return
+        self.open = False
+        try:
+            for packet in self.track.flush():
+                self.container.mux(packet)
+        finally:
+            self.container.close()
+
+
+def read_audio(path: str | Path, sample_rate: int | None = None, *, stream: int = 0) -> Audio:
+    """The sound of any media file as float32 [channels, n]; at its own rate, or resampled to `sample_rate`.
+
+    In a file with a moving picture sample 0 is the instant of the first shown frame: earlier sound is cut, a later start
+    is padded with silence. `stream` counts the audio streams (-1: the last). MediaError for a file without sound.
+    """
+    import av
+
+    path = check_input(path)
+    with open_media(path) as container:
+        if not container.streams.audio:
+            raise MediaError(f"{shown(path)} holds no sound; pass a sound file or a video with sound")
+        try:
+            source = container.streams.audio[stream]
+        except IndexError as error:
+            count = len(container.streams.audio)
+            raise MediaError(f"{shown(path)} has {count} audio streams, number {stream} was asked for") from error
+        rate, pieces, first = source.rate, [], None
+        resampler = av.AudioResampler(format="fltp")
+        try:
+            for frame in container.decode(source):
+                first = frame.pts * frame.time_base if first is None and frame.pts is not None else first
+                pieces += [torch.from_numpy(f.to_ndarray()) for f in resampler.resample(frame)]
+            pieces += [torch.from_numpy(f.to_ndarray()) for f in resampler.resample(None)] if pieces else []
+        except av.FFmpegError as error:
+            raise MediaError(f"the sound of {shown(path)} is damaged ({reason(error)}); export it again") from error
+    if not pieces:
+        raise MediaError(f"the sound of {shown(path)} is empty; export it again")
+    samples = torch.cat(pieces, dim=-1)
+    samples = _aligned(samples, rate, first or Fraction(0), path)
+    if sample_rate is None or sample_rate == rate:
+        return Audio(samples, rate)
+    converter = StreamingResampler(rate, sample_rate, samples.shape[0])
+    return Audio(torch.cat([converter.push(samples), converter.flush()], dim=-1), sample_rate)
+
+
+def _aligned(samples: Tensor, rate: int, first: Fraction, path: Path) -> Tensor:
+    """Cut or pad so that sample 0 is the first shown frame (files without a moving picture stay as they are)."""
+    try:
+        start = probe(path).start
+    except MediaError:
+        return samples
+    lead = round((first - start) * rate)
+    return torch.nn.functional.pad(samples, (lead, 0)) if lead >= 0 else samples[:, -lead:]

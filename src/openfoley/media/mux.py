@@ -1,0 +1,217 @@
+"""Put a new sound into a video file: the picture and everything else is copied packet for packet.
+
+The sound's first sample belongs to the first shown frame, whatever the file's clock says at that frame. Packets of the
+file and blocks of the sound are written side by side in time, so the sound may still be in the making while the file is
+written and neither is ever held whole.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor
+
+from openfoley.errors import UsageError
+from openfoley.media.scan import probe
+from openfoley.media.sound_track import SoundTrack, sound_format
+from openfoley.media.source import open_media, picture_stream, shown
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+
+log = logging.getLogger(__name__)
+
+TITLE = "OpenFoley"  # of the new stream
+FORMAT_NAMES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
+MAX_MOVIE_TIMESCALE = 2**31 - 1  # ISO/IEC 14496-12 section 8.2.2, kept to the signed range that readers use
+LEFT_OUT_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "DURATION", "BPS", "NUMBER_OF_", "_STATISTICS")
+
+Mode = Literal["add", "replace"]
+
+
+def check_mux(video_path: str | Path, output: str | Path, mode: Mode = "add", bit_depth: str = "24") -> None:
+    """Raise UsageError or MediaError now if `mux` into a file named `output` could not work later."""
+    suffix = _suffix(Path(output))
+    sound_format(suffix, bit_depth)
+    with open_media(video_path) as source:
+        _check_picture(source, Path(video_path), suffix)
+
+
+def mux(
+    video_path: str | Path,
+    audio_chunks: Iterator[Tensor],
+    sample_rate: int,
+    output_path: Path,
+    mode: Mode = "add",
+    bit_depth: str = "24",
+) -> None:
+    """Write `output_path` (its suffix names the container): the video with the sound [2, n], n, ... at `sample_rate`.
+
+    "add" keeps the file's own sound untouched and first, the new one is a further stream; "replace" leaves it out.
+    Streams that the container cannot hold are left out with a warning. OSError when the disk is full.
+    """
+    import av
+
+    video_path, suffix = Path(video_path), _suffix(output_path)
+    sound = sound_format(suffix, bit_depth)
+    info = probe(video_path)
+    with open_media(video_path) as source:
+        _check_picture(source, video_path, suffix)
+        kept = _kept(source, video_path, suffix, mode)
+        picture = picture_stream(source, video_path)
+        with av.open(
+            f"file:{output_path}", "w", format=FORMAT_NAMES[suffix],
+            container_options=_options(suffix, picture.time_base, sample_rate),
+        ) as out:
+            streams = {s.index: _add_copy(out, s, suffix, source.format.name) for s in kept}
+            track = SoundTrack(out, sound, sample_rate, start=info.start)
+            _describe(out, source, track, first=not any(s.type == "audio" for s in kept))
+            out.start_encoding()
+            _write(out, source, streams, track, audio_chunks)
+
+
+def _write(
+    out: OutputContainer, source: InputContainer, streams: dict[int, Stream], track: SoundTrack, chunks: Iterator[Tensor]
+) -> None:
+    """Copy packets; before each one bring the new sound up to its time."""
+    for packet in _timed(source.demux([source.streams[i] for i in streams])):
+        time = (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
+        while track.time <= time and (chunk := next(chunks, None)) is not None:
+            for encoded in track.push(chunk):
+                out.mux(encoded)
+        packet.stream = streams[packet.stream_index]
+        out.mux(packet)
+    for chunk in chunks:
+        for encoded in track.push(chunk):
+            out.mux(encoded)
+    for encoded in track.flush():
+        out.mux(encoded)
+
+
+def _timed(packets: Iterator[Packet]) -> Iterator[Packet]:
+    """The packets with data. Those that lack a decoding time (Matroska's first with B-frames) get one from the next.
+
+    A flush packet is told by its size: `dts is None` would drop Matroska's first key frame.
+    """
+    waiting: dict[int, list[Packet]] = {}
+    seen: set[int] = set()
+    for packet in packets:
+        if packet.size == 0:
+            continue
+        if packet.pts is None:
+            packet.pts = packet.dts
+        index = packet.stream_index
+        if index in seen:
+            yield packet
+        elif packet.dts is None:
+            waiting.setdefault(index, []).append(packet)
+        else:
+            seen.add(index)
+            yield from _with_dts(waiting.pop(index, []), packet)
+            yield packet
+    for rest in waiting.values():
+        yield from rest
+
+
+def _with_dts(early: list[Packet], following: Packet) -> Iterator[Packet]:
+    step = following.duration or 1
+    for back, packet in zip(range(len(early), 0, -1), early, strict=True):
+        packet.dts = following.dts - back * step if following.dts is not None else None
+        yield packet
+
+
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in FORMAT_NAMES:
+        raise UsageError(f"a video output must end in {', '.join(FORMAT_NAMES)}, got {shown(path)}; pass --out NAME.mp4")
+    return suffix
+
+
+def _options(suffix: str, tick: Fraction | None, sample_rate: int) -> dict[str, str]:
+    """Muxer options: no shift of the file's times, and starts finer than MP4's usual millisecond."""
+    if suffix not in MP4_FAMILY:
+        return {"avoid_negative_ts": "disabled"}
+    scale = math.lcm(tick.denominator if tick else 1, sample_rate)
+    return {"movie_timescale": str(scale if scale <= MAX_MOVIE_TIMESCALE else 90_000)}
+
+
+def _check_picture(source: InputContainer, path: Path, suffix: str) -> None:
+    """The container must hold the picture's codec, and the edit list where frames are hidden by one."""
+    picture = picture_stream(source, path)
+    if not _accepts(suffix, [picture], source.format.name):
+        raise UsageError(
+            f"{suffix} cannot hold the {picture.codec_context.name} picture of {shown(path)}; "
+            f"keep the suffix {path.suffix or '.mkv'} with --out, or write .mkv"
+        )
+    if suffix not in MP4_FAMILY and "mp4" in source.format.name:
+        first = next((p for p in source.demux(picture) if p.size), None)
+        source.seek(0, backward=True)
+        if first is not None and first.is_discard:
+            raise UsageError(
+                f"{shown(path)} hides its first frames by an edit list, which {suffix} cannot hold; write .mp4 or .mov"
+            )
+
+
+def _kept(source: InputContainer, path: Path, suffix: str, mode: Mode) -> list[Stream]:
+    """The streams to copy, in the file's order, tried one by one against the container."""
+    picture = picture_stream(source, path)
+    kept: list[Stream] = [picture]
+    for stream in source.streams:
+        if stream.index == picture.index or (mode == "replace" and stream.type == "audio"):
+            continue
+        if _remade_by_muxer(stream):
+            continue
+        if _accepts(suffix, [picture, stream], source.format.name):
+            kept.append(stream)
+        else:
+            log.warning("%s cannot hold stream %d (%s) of %s: left out", suffix, stream.index, stream.type, shown(path))
+    return sorted(kept, key=lambda s: s.index)
+
+
+def _remade_by_muxer(stream: Stream) -> bool:
+    """Timecode and chapter tracks are written anew from the metadata ("timecode") and the chapters."""
+    return stream.type == "data" and ("timecode" in stream.metadata or stream.name in ("bin_data", None))
+
+
+def _accepts(suffix: str, streams: list[Stream], source_format: str) -> bool:
+    """Does the container take these streams? Tried by writing a header to memory."""
+    import av
+
+    try:
+        with av.open(io.BytesIO(), "w", format=FORMAT_NAMES[suffix]) as trial:
+            for stream in streams:
+                _add_copy(trial, stream, suffix, source_format)
+            trial.start_encoding()
+        return True
+    except (av.FFmpegError, ValueError, TypeError):
+        return False
+
+
+def _add_copy(out: OutputContainer, stream: Stream, suffix: str, source_format: str) -> Stream:
+    """A stream of `out` for the packets of `stream`, with its tags, language and disposition."""
+    copy = out.add_stream_from_template(stream, opaque=True)
+    if suffix in MP4_FAMILY and copy.codec_context is not None:
+        if stream.codec_context.name == "hevc":
+            copy.codec_context.codec_tag = "hvc1"  # QuickTime plays no other
+    copy.metadata.update({k: v for k, v in stream.metadata.items() if not k.startswith(LEFT_OUT_TAGS)})
+    copy.disposition = stream.disposition
+    return copy
+
+
+def _describe(out: OutputContainer, source: InputContainer, track: SoundTrack, first: bool) -> None:
+    """Tags and chapters of the file, title and disposition of the new sound."""
+    from av.stream import Disposition
+
+    out.metadata.update({k: v for k, v in source.metadata.items() if not k.startswith(LEFT_OUT_TAGS)})
+    out.set_chapters(source.chapters())
+    track.stream.metadata.update({"title": TITLE, "handler_name": TITLE})
+    track.stream.disposition = Disposition.default if first else Disposition(0)

@@ -1,0 +1,200 @@
+"""Trains the SALSA-V generator from cached features (arXiv 2510.02916, sections 3.2, 3.3, A.4).
+
+Every step takes crops of one length, drawn from `crop_latents`, at any latent of any clip, as many as `batch_latents`
+holds: the sync features thus come with every offset against the latents.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from openfoley.config import to_dict
+from openfoley.data.feature_cache import FeatureCache
+from openfoley.flow.dropout import ConditionDropout
+from openfoley.flow.masking import MASK_PROBABILITY
+from openfoley.flow.path import on_path, path_velocity, velocity_error
+from openfoley.generators.base import sample_latents
+from openfoley.generators.salsa_v import GYM, SalsaVConfig, SalsaVGenerator
+from openfoley.training.ema import Ema
+from openfoley.training.objective import Objective, losses
+from openfoley.training.run import Run
+from openfoley.training.schedule import set_learning_rate, warmup_cosine
+from openfoley.types import Conditions
+
+VALIDATION_CLIPS = 8
+VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
+PICTURE_CLIPS = 2
+PICTURE_STEPS = 8
+
+
+@dataclass(frozen=True)
+class GeneratorTraining:
+    """A recipe. `features` holds the caches `train` and `validation`."""
+
+    architecture: SalsaVConfig
+    features: Path
+    objective: Literal["shortcut", "flow"]
+    use_sync: bool  # False: an ablation that never sees sync features
+    consistency: Objective
+    steps: int
+    crop_latents: tuple[int, ...]  # one is drawn per step
+    batch_latents: int  # latents per step
+    learning_rate: float
+    warmup_steps: int
+    weight_decay: float
+    gradient_norm: float  # gradients are clipped to this norm
+    ema_decay: float
+    validate_every: int
+    device: str
+    seed: int
+    time_limit_s: float | None
+
+
+BEYOND_PAPER = Objective(
+    consistency_fraction=0.25,
+    mask_probability=MASK_PROBABILITY,
+    mask_kinds=("span", "prefix", "suffix", "ends"),
+    dropout=ConditionDropout(drop=0.1, text_given=0.5, swapped=0.15, picture_absent=0.05, reference_unseen=0.5),
+)
+
+CPU = GeneratorTraining(
+    architecture=GYM,
+    features=Path("out/features"),
+    objective="shortcut",
+    use_sync=True,
+    consistency=BEYOND_PAPER,
+    steps=2400,
+    crop_latents=(86, 129, 172, 258),
+    batch_latents=2752,
+    learning_rate=1.5e-3,
+    warmup_steps=100,
+    weight_decay=0.01,
+    gradient_norm=1.0,
+    ema_decay=0.999,
+    validate_every=400,
+    device="cpu",
+    seed=1,
+    time_limit_s=None,
+)
+
+GPU = replace(
+    CPU, steps=20_000, crop_latents=(86, 172, 258, 345), batch_latents=22_080, learning_rate=1e-3, validate_every=2000,
+    warmup_steps=500, device="cuda",
+)  # fmt: skip
+
+
+def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Path:
+    """Trains into the folder `out`; returns `out`, which then holds model.safetensors (the averaged weights) and
+    config.json."""
+    from safetensors.torch import save_file
+
+    device = torch.device(preset.device)
+    training, validation = (FeatureCache.open(preset.features / split) for split in ("train", "validation"))
+    if device.type != "cpu":
+        training, validation = training.to(device), validation.to(device)
+    run = Run(out, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
+    model = build_generator(preset).to(device)
+    ema = Ema(model, preset.ema_decay)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=preset.learning_rate, betas=(0.9, 0.99), weight_decay=preset.weight_decay, fused=True
+    )
+    run.attach(model=model, ema=ema, optimizer=optimizer)
+    for step in run.steps():
+        random = run.generator(step, device)
+        data, conditions = draw_batch(training, preset, random)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            parts = losses(model, ema.model, data, conditions, preset.consistency, random)
+        parts["loss"].backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), preset.gradient_norm)
+        factor = warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps)
+        set_learning_rate(optimizer, factor)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        ema.update(model)
+        run.log(step, **parts, gradient_norm=norm)
+        if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
+            run.log(step, always=True, **validate(ema.model, validation, preset.use_sync))
+            run.picture(step, "samples", sample_picture(ema.model, validation, preset.use_sync))
+    save_file({name: value.contiguous() for name, value in ema.model.state_dict().items()}, out / "model.safetensors")
+    (out / "config.json").write_text(json.dumps(to_dict(model.config), indent=1))
+    return out
+
+
+def build_generator(preset: GeneratorTraining) -> SalsaVGenerator:
+    """Random weights from the seed; the plain flow-matching objective has no trained steps."""
+    config = preset.architecture
+    if preset.objective == "flow":
+        config = replace(config, smallest_step=None)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(preset.seed)
+        return SalsaVGenerator(config)
+
+
+def draw_batch(cache: FeatureCache, preset: GeneratorTraining, random: torch.Generator) -> tuple[Tensor, Conditions]:
+    """Crops of one random length; which clips, where and which caption depends on `random` alone."""
+    device = random.device
+
+    def integers(high: int, count: int) -> Tensor:
+        return torch.randint(high, (count,), generator=random, device=device)
+
+    lengths = [length for length in preset.crop_latents if length <= cache.latents.shape[1]]
+    latents = lengths[int(integers(len(lengths), 1))]
+    batch = max(1, preset.batch_latents // latents)
+    clip = integers(len(cache), batch)
+    start = integers(cache.latents.shape[1] - latents + 1, batch)
+    caption = integers(cache.text.shape[1], batch)
+    data, conditions = cache.crop(clip, start, latents, caption)
+    return data, without_sync(conditions) if not preset.use_sync else conditions
+
+
+def without_sync(conditions: Conditions) -> Conditions:
+    return replace(conditions, sync_present=torch.zeros_like(conditions.sync_present))
+
+
+def _whole_clips(cache: FeatureCache, count: int, use_sync: bool) -> tuple[Tensor, Conditions]:
+    """The first clips, whole and without prompt."""
+    clip = torch.arange(min(count, len(cache)), device=cache.latents.device)
+    data, conditions = cache.crop(clip, torch.zeros_like(clip), cache.latents.shape[1], torch.zeros_like(clip))
+    conditions = replace(conditions, text_present=torch.zeros_like(conditions.text_present))
+    return data, conditions if use_sync else without_sync(conditions)
+
+
+@torch.no_grad()
+def validate(model: SalsaVGenerator, cache: FeatureCache, use_sync: bool) -> dict[str, float]:
+    """Flow-matching error of whole validation clips at fixed times and noise, and, at t = 0.3, how much larger it is
+    with the sync features of another clip (what the model has learned to take from them)."""
+    data, conditions = _whole_clips(cache, VALIDATION_CLIPS, use_sync)
+    noise = torch.randn(data.shape, generator=torch.Generator().manual_seed(0)).to(data.device)
+    known = torch.zeros(data.shape[:2], dtype=torch.bool, device=data.device)
+    zero = torch.zeros(len(data), device=data.device)
+
+    def error(time: float, conditions: Conditions) -> float:
+        t = torch.full_like(zero, time)
+        with torch.autocast(data.device.type, dtype=torch.bfloat16):
+            predicted = model.velocity(on_path(noise, data, t), t, zero, known, conditions)
+        return float(velocity_error(predicted, path_velocity(noise, data), known).mean())
+
+    figures = {f"validation_t{time}": error(time, conditions) for time in VALIDATION_TIMES}
+    other = replace(conditions, sync=conditions.sync.roll(1, 0))
+    figures["validation_other_sync"] = error(0.3, other) - figures["validation_t0.3"]
+    return figures
+
+
+def sample_picture(model: SalsaVGenerator, cache: FeatureCache, use_sync: bool) -> Any:
+    """True and generated latents of some validation clips under each other, as a figure."""
+    from matplotlib.figure import Figure
+
+    data, conditions = _whole_clips(cache, PICTURE_CLIPS, use_sync)
+    made = sample_latents(model, conditions, seeds=range(len(data)), latents=data.shape[1], steps=PICTURE_STEPS)
+    figure = Figure(figsize=(12, 2.2 * 2 * len(data)), layout="constrained")
+    axes = figure.subplots(2 * len(data), 1, squeeze=False)[:, 0]
+    for row, (true, generated) in enumerate(zip(data, made, strict=True)):
+        for axis, values, name in ((axes[2 * row], true, "true"), (axes[2 * row + 1], generated, "generated")):
+            axis.imshow(values.float().cpu().T, aspect="auto", vmin=-3, vmax=3, cmap="RdBu", interpolation="nearest")
+            axis.set_ylabel(f"clip {row}, {name}")
+    axes[-1].set_xlabel(f"latent (guidance default, {PICTURE_STEPS} steps)")
+    return figure

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,3 +37,70 @@ def seeded() -> None:
     random.seed(TEST_SEED)
     np.random.seed(TEST_SEED)
     torch.manual_seed(TEST_SEED)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder: the real classes, tiny, with random weights."""
+    from openfoley.codecs import oobleck
+    from openfoley.encoders import semantic, sync
+    from openfoley.encoders.tokenizer import train_tokenizer
+    from openfoley.generators import salsa_v
+    from openfoley.hub.parts import Model
+    from openfoley.hub.save import save_model
+
+    torch.manual_seed(TEST_SEED)
+    wide = {"hidden_size": 32, "heads": 2, "mlp_size": 32}
+    codec = oobleck.OobleckCodec(replace(oobleck.GYM, widths=(8, 8, 8, 8)))
+    pictures = {"image_size": 32, "patch_size": 16, **wide}
+    seeing = sync.SyncEncoder(replace(sync.GYM, **pictures, spatial_layers=1))
+    tokenizer = train_tokenizer(["a wooden ball bounces on the floor"], 400).to_str()
+    meaning = semantic.SemanticEncoder(
+        replace(semantic.GYM, **pictures, vision_layers=1, text_layers=1, vocabulary=400), tokenizer
+    )
+    generator = salsa_v.SalsaVGenerator(
+        replace(
+            salsa_v.GYM,
+            semantic_dim=32,
+            sync_dim=32,
+            text_dim=32,
+            width=32,
+            heads=2,
+            mlp_width=32,
+            joint_blocks=1,
+            audio_blocks=1,
+            modulation_rank=8,
+        )
+    )
+    for parameter in generator.parameters():  # zero-initialised gates would make every condition silent
+        torch.nn.init.normal_(parameter, std=0.05)
+    model = Model("tiny", codec, seeing, meaning, generator, config={})
+    return save_model(tmp_path_factory.mktemp("model") / "tiny", model)
+
+
+@pytest.fixture(scope="session")
+def make_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """make_video(name, duration_s, rate, sound) writes a moving bright square, with a click track if `sound`."""
+
+    def make(
+        name: str = "video.mp4", duration_s: float = 2.0, rate: Fraction = Fraction(24), sound: bool = False
+    ) -> Path:
+        from openfoley.media.picture_file import write_video
+        from openfoley.types import Audio
+
+        path = tmp_path_factory.mktemp("video") / name
+        count = round(duration_s * rate)
+
+        def pictures() -> Iterator[torch.Tensor]:
+            for k in range(count):
+                frame = torch.full((1, 3, 48, 64), 40, dtype=torch.uint8)
+                left = 2 + (3 * k) % 50
+                frame[:, :, 16:32, left : left + 12] = 230
+                yield frame
+
+        clicks = torch.zeros(2, round(duration_s * 44100))
+        clicks[:, ::11025] = 0.5
+        write_video(path, pictures(), rate, Audio(clicks, 44100) if sound else None)
+        return path
+
+    return make

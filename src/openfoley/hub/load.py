@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from openfoley.errors import UsageError, WeightsError
+from openfoley.errors import OpenFoleyError, UsageError, WeightsError
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZER_NAME, Model, build_part
 from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model
 
@@ -36,9 +36,13 @@ def _built(part: str, settings: dict[str, Any], folder: Path) -> nn.Module:
     try:
         with torch.random.fork_rng(devices=[]):
             return build_part(part, settings, folder)
-    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+    except OpenFoleyError:
+        raise
+    except Exception as error:  # whatever the networks' libraries raise; tokenizers raises bare Exceptions
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{str(folder / CONFIG_NAME)!r}: the {part} cannot be built as configured: {reason}") from None
+        raise WeightsError(
+            f"{str(folder / CONFIG_NAME)!r}: the {part} cannot be built as configured: {reason}"
+        ) from None
 
 
 def checked_device(device: str | torch.device) -> torch.device:

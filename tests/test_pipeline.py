@@ -1,0 +1,172 @@
+"""The line end to end with tiny random weights: lengths, repeatability, continuity, memory."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+
+import openfoley
+from openfoley.errors import MediaError, UsageError
+from openfoley.longform.plan import plan_windows
+from openfoley.pipeline import Listener, Pipeline, load
+from openfoley.types import Conditions
+
+MakeVideo = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_model: Path) -> Pipeline:
+    return load(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def video(make_video: MakeVideo) -> Path:
+    return make_video(duration_s=1.0)
+
+
+@pytest.fixture(scope="module")
+def long_video(make_video: MakeVideo) -> Path:
+    return make_video("long.mp4", duration_s=11.0)
+
+
+@pytest.mark.parametrize(("frames", "rate"), [(1, Fraction(25)), (24, Fraction(24)), (31, Fraction(30000, 1001))])
+def test_sound_is_exactly_as_long_as_the_picture(
+    pipeline: Pipeline, make_video: MakeVideo, frames: int, rate: Fraction
+) -> None:
+    video = make_video("exact.mp4", duration_s=float(frames / rate), rate=rate)
+    take = pipeline.generate(video, steps=1)
+    assert take.sample_rate == 44100
+    assert take.audio.samples.shape == (2, round(frames / rate * 44100))
+    assert take.audio.samples.isfinite().all() and take.audio.samples.abs().max() > 0
+
+
+def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(pipeline: Pipeline, video: Path) -> None:
+    first, again = (pipeline.generate(video, steps=2, seed=3).audio.samples for _ in range(2))
+    other = pipeline.generate(video, steps=2, seed=4).audio.samples
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+
+
+def test_takes_together_are_the_takes_alone(pipeline: Pipeline, long_video: Path) -> None:
+    together = pipeline.generate_takes(long_video, [7, 8], steps=1)
+    for take, seed in zip(together, (7, 8), strict=True):
+        assert take.request.seed == seed
+        assert torch.equal(take.audio.samples, pipeline.generate(long_video, steps=1, seed=seed).audio.samples)
+
+
+@pytest.mark.parametrize("setting", ["prompt", "negative_prompt"])
+def test_texts_change_the_sound(pipeline: Pipeline, video: Path, setting: str) -> None:
+    without = pipeline.generate(video, steps=2).audio.samples
+    blank = pipeline.generate(video, steps=2, **{setting: "  "}).audio.samples
+    with_text = pipeline.generate(video, steps=2, **{setting: "a wooden ball"}).audio.samples
+    assert torch.equal(without, blank)
+    assert not torch.equal(without, with_text)
+
+
+def test_guidance_of_one_ignores_the_negative_prompt(pipeline: Pipeline, video: Path) -> None:
+    first = pipeline.generate(video, steps=1, guidance=1.0).audio.samples
+    second = pipeline.generate(video, steps=1, guidance=1.0, negative_prompt="rain").audio.samples
+    assert torch.equal(first, second)
+
+
+def test_conditions_of_a_later_window_are_those_of_a_whole_pass(pipeline: Pipeline, long_video: Path) -> None:
+    """Features at absolute times: streaming and dropping change nothing."""
+    codec = pipeline.model.codec
+    windows = plan_windows(Fraction(11), codec.latent_rate)
+    assert len(windows) == 2
+    streaming, whole = (Listener(pipeline.model, long_video, pipeline.device) for _ in range(2))
+    streamed = [streaming.conditions(window, None) for window in windows][1]
+    whole._decode_until(Fraction(11))
+    late = whole.conditions(windows[1], None)
+    for name in vars(streamed):
+        assert torch.equal(getattr(streamed, name), getattr(late, name)), name
+    zero = windows[1].first_latent / codec.latent_rate
+    absolute = (streamed.sync_time[0].double() + float(zero)) * 24
+    torch.testing.assert_close(absolute, absolute.round(), atol=1e-4, rtol=0)
+    assert absolute.round().diff().eq(1).all()
+
+
+def test_progress_ends_at_the_duration(pipeline: Pipeline, long_video: Path) -> None:
+    told: list[tuple[float, float]] = []
+    pipeline.generate(long_video, steps=2, progress=lambda done, total: told.append((done, total)))
+    done = [d for d, _ in told]
+    assert done == sorted(done) and told[-1] == (11.0, 11.0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"steps": 0}, {"steps": 129}, {"steps": 2.5}, {"guidance": -1}, {"guidance": 21}, {"guidance": float("nan")}]
+    + [{"seed": -1}],
+)
+def test_settings_out_of_range_are_usage_errors(pipeline: Pipeline, video: Path, settings: dict) -> None:
+    with pytest.raises(UsageError, match=next(iter(settings))):
+        pipeline.generate(video, **settings)
+
+
+def test_missing_video_and_folder_are_usage_errors(pipeline: Pipeline, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        pipeline.generate(tmp_path / "none.mp4")
+    with pytest.raises(UsageError, match="directory"):
+        pipeline.generate(tmp_path)
+
+
+def test_text_named_mp4_is_a_media_error(pipeline: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("not a video")
+    with pytest.raises(MediaError):
+        pipeline.generate(tmp_path / "text.mp4")
+
+
+def test_temporary_sound_is_gone_with_the_take(pipeline: Pipeline, video: Path) -> None:
+    take = pipeline.generate(video, steps=1)
+    path = take.samples.path
+    assert path.exists()
+    del take
+    assert not path.exists()
+
+
+def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the second window calls known is what the first one made, bit for bit."""
+    from openfoley import pipeline as module
+
+    made = []
+    real = module.sample_latents
+
+    def spy(generator: object, conditions: Conditions, **settings: object) -> torch.Tensor:
+        latent = real(generator, conditions, **settings)  # type: ignore[arg-type]
+        made.append((latent, settings["known"], settings["known_latent"]))
+        return latent
+
+    monkeypatch.setattr(module, "sample_latents", spy)
+    pipeline.generate(long_video, steps=2)
+    (first, known_first, _), (second, known_second, _) = made
+    context = int(known_second.sum())
+    assert not known_first.any() and context == 22
+    assert torch.equal(second[:, :context], first[:, -context:])
+
+
+def test_the_public_surface_is_this_pipeline(tiny_model: Path, video: Path, tmp_path: Path) -> None:
+    take = openfoley.load(tiny_model).generate(video, prompt="a ball", steps=1, seed=1)
+    assert take.request.prompt == "a ball" and take.request.seed == 1 and take.request.model == "tiny"
+    assert isinstance(take.audio, openfoley.Audio)
+    assert take.save(tmp_path / "sound.wav").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_length(tiny_model: Path, make_video: MakeVideo, tmp_path: Path) -> None:
+    """Peak memory of a 10-minute file stays within 150 MB of that of a 30-second file (own processes)."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, resource, openfoley; t = openfoley.load(sys.argv[1]).generate(sys.argv[2], steps=1);"
+        "t.save(sys.argv[3]); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    peaks_mb = []
+    for seconds in (30, 600):
+        video = make_video(f"{seconds}.mp4", duration_s=float(seconds))
+        command = [sys.executable, "-c", code, str(tiny_model), str(video), str(tmp_path / f"{seconds}.foley.mp4")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks_mb.append(int(done.stdout))
+    assert peaks_mb[1] < peaks_mb[0] + 150, peaks_mb

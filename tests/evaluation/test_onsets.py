@@ -96,3 +96,8 @@ def test_same_input_gives_same_bytes_and_mono_equals_doubled_mono() -> None:
     sound = ringing(TIMES, GAINS)
     np.testing.assert_array_equal(detect(sound, RATE).times_s, detect(sound.copy(), RATE).times_s)
     np.testing.assert_array_equal(detect(sound, RATE).times_s, detect(sound[0], RATE).times_s)
+
+
+def test_a_ring_cut_off_by_the_end_of_the_file_is_not_an_event() -> None:
+    sound = ringing(np.array([1.0]), np.array([1.0]))[:, : round(1.06 * RATE)]
+    np.testing.assert_allclose(detect(sound, RATE).times_s, [1.0], atol=0.002)

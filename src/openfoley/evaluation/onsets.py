@@ -101,9 +101,9 @@ def band_rise(audio: Tensor, sample_rate: int, settings: OnsetSettings = DEFAULT
     [channels, time]."""
     fft = _window(settings.window_s, sample_rate)
     window = torch.hann_window(fft)
-    spectrum = torch.stft(
-        audio, fft, _hop(settings, sample_rate), fft, window, center=True, pad_mode="constant", return_complex=True
-    )
+    # silence before the sound, its mirror image after it: a cut-off ring at the very end must not splash over all bands
+    framed = functional.pad(functional.pad(audio[None], (0, fft // 2), mode="reflect")[0], (fft // 2, 0))
+    spectrum = torch.stft(framed, fft, _hop(settings, sample_rate), fft, window, center=False, return_complex=True)
     # Parseval: the sum over the bins is the frame's mean square re full scale
     power = (spectrum.real.square() + spectrum.imag.square()).mean(0) * (2 / (fft * float(window.square().sum())))
     bands = _filterbank(settings, fft, sample_rate) @ power

@@ -38,6 +38,10 @@ CONTINUOUS_FROM_S = 0.15
 """Span (s) from which an unknown action counts as continuous; the outside clips' longest rattle is 0.186 s and
 known."""
 
+RATTLES = frozenset(("rattle", "shake"))
+RATTLE_S = 0.15
+"""Grains of a rattle follow its onset for at least this long (s), whatever end_s says."""
+
 INSIDE_FROM_S = 0.06
 """A discrete event longer than this (s) has an inside in which further detections are not false (the outside clips'
 rattle rule)."""
@@ -90,7 +94,8 @@ def from_dict(record: dict[str, Any], name: str = "") -> Truth:
     scored_ids = {id(event) for event in scored}
     spans = []
     for event in events:
-        end_s = max(event.get("end_s", event["time_s"]), event["time_s"])
+        shortest_s = RATTLE_S if event.get("action") in RATTLES else 0.0
+        end_s = max(event.get("end_s", event["time_s"]), event["time_s"] + shortest_s)
         if id(event) not in scored_ids or end_s - event["time_s"] > INSIDE_FROM_S:
             spans.append((event["time_s"], end_s))
     return Truth(

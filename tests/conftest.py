@@ -85,7 +85,7 @@ def make_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def make(
         name: str = "video.mp4", duration_s: float = 2.0, rate: Fraction = Fraction(24), sound: bool = False
     ) -> Path:
-        from openfoley.media.picture_file import write_video
+        from openfoley.media.encode import write_video
         from openfoley.types import Audio
 
         path = tmp_path_factory.mktemp("video") / name
@@ -100,7 +100,7 @@ def make_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
         clicks = torch.zeros(2, round(duration_s * 44100))
         clicks[:, ::11025] = 0.5
-        write_video(path, pictures(), rate, Audio(clicks, 44100) if sound else None)
+        write_video(path, pictures(), rate, audio=Audio(clicks, 44100) if sound else None)
         return path
 
     return make

@@ -23,6 +23,7 @@ FALLBACK_SUFFIX = ".mkv"  # holds the picture of any other container
 
 AudioMode = Literal["add", "replace"]
 BitDepth = Literal["16", "24", "32f"]
+DEFAULT_BIT_DEPTH: BitDepth = "24"
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,14 @@ def checked_video(video: str | os.PathLike[str]) -> Path:
 def check_saving(
     path: str | os.PathLike[str],
     video: Path,
-    audio: str = "add",
+    audio: AudioMode = "add",
     sample_rate: int | None = None,
-    bit_depth: str | None = None,
+    bit_depth: BitDepth | None = None,
     force: bool = False,
 ) -> Path:
     """The output path, after everything about it that can be known beforehand is checked."""
     from openfoley.media.atomic import check_output
+    from openfoley.media.mux import check_mux
 
     path = Path(path)
     suffix = path.suffix.lower()
@@ -91,6 +93,8 @@ def check_saving(
     if suffix == ".flac" and bit_depth == "32f":
         raise UsageError("FLAC holds 16 or 24 bits, not 32f; write a .wav, or choose bit depth 24")
     check_output(path, [video], force)
+    if suffix in VIDEO_SUFFIXES:
+        check_mux(video, path, audio, bit_depth or DEFAULT_BIT_DEPTH)
     return path
 
 

@@ -19,13 +19,11 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import OutputError
-from openfoley.request import AUDIO_SUFFIXES, AudioMode, BitDepth, Request, check_saving
+from openfoley.request import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, AudioMode, BitDepth, Request, check_saving
 from openfoley.types import Audio, VideoInfo
 
 CHANNELS = 2
 CHUNK_SAMPLES = 1 << 17  # read back about 3 s at a time
-
-DEFAULT_BIT_DEPTH: BitDepth = "24"
 
 
 class SampleFile:
@@ -107,33 +105,35 @@ class Take:
         from openfoley.media.atomic import replace_when_done
 
         path = check_saving(path, self.info.path, audio, sample_rate, bit_depth, force)
+        rate, bits = sample_rate or self.sample_rate, bit_depth or DEFAULT_BIT_DEPTH
         with replace_when_done(path, force) as unfinished:
             if path.suffix.lower() in AUDIO_SUFFIXES:
-                self._write_sound(unfinished, sample_rate or self.sample_rate, bit_depth or DEFAULT_BIT_DEPTH)
+                self._write_sound(unfinished, rate, bits)
             else:
-                self._write_video(unfinished, audio, sample_rate, bit_depth)
+                self._write_video(unfinished, audio, rate, bits)
         return path
 
     def _write_sound(self, path: Path, sample_rate: int, bit_depth: BitDepth) -> None:
         from openfoley.media.audio_files import AudioWriter
+        from openfoley.media.sound_track import ceiling_dbtp
 
-        writer = AudioWriter(path, sample_rate, CHANNELS, bit_depth)
-        for chunk in self._limited(sample_rate):
-            writer.write(chunk)
-        writer.close()
+        with AudioWriter(path, sample_rate, CHANNELS, bit_depth) as writer:
+            for chunk in self._limited(sample_rate, ceiling_dbtp(path.suffix, bit_depth)):
+                writer.write(chunk)
 
-    def _write_video(self, path: Path, audio: AudioMode, sample_rate: int | None, bit_depth: BitDepth | None) -> None:
+    def _write_video(self, path: Path, audio: AudioMode, sample_rate: int, bit_depth: BitDepth) -> None:
         from openfoley.media.mux import mux
+        from openfoley.media.sound_track import ceiling_dbtp
 
-        rate = sample_rate or self.sample_rate
-        mux(self.info.path, self._limited(rate), rate, path, audio, bit_depth or DEFAULT_BIT_DEPTH)
+        chunks = self._limited(sample_rate, ceiling_dbtp(path.suffix, bit_depth))
+        mux(self.info.path, chunks, sample_rate, path, audio, bit_depth)
 
-    def _limited(self, sample_rate: int) -> Iterator[Tensor]:
-        """The sound at `sample_rate`, [2, n] chunks, true peak <= -1 dBTP. Resampling comes first: it moves peaks."""
+    def _limited(self, sample_rate: int, ceiling_dbtp: float) -> Iterator[Tensor]:
+        """The sound at `sample_rate`, [2, n] chunks, true peak <= ceiling. Resampling comes first: it moves peaks."""
         from openfoley.media.limiter import Limiter
         from openfoley.media.resample import StreamingResampler
 
-        limiter = Limiter(sample_rate, CHANNELS)
+        limiter = Limiter(sample_rate, CHANNELS, ceiling_dbtp)
         resampler = StreamingResampler(self.sample_rate, sample_rate, CHANNELS)
         for chunk in self.samples.chunks():
             yield limiter.push(resampler.push(chunk))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from typing import Any
@@ -31,14 +32,25 @@ def _say(line: str) -> None:
 
 def print_json(value: Any) -> None:
     """One object on one line, ASCII only: safe in every terminal and for every file name."""
-    print(json.dumps(value, default=str), flush=True)
+    print(json.dumps(_plain(value), default=str), flush=True)
+
+
+def _plain(value: Any) -> Any:
+    """NaN and infinities are not JSON: they become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
 
 
 class Bar:
     """A progress bar in a terminal; silent elsewhere, so that logs stay readable."""
 
-    def __init__(self, label: str) -> None:
-        self.label, self.is_shown = label, sys.stderr.isatty()
+    def __init__(self, label: str, unit: str = " s") -> None:
+        self.label, self.unit, self.is_shown = label, unit, sys.stderr.isatty()
         self.drawn_at = 0.0
 
     def __call__(self, done: float, total: float) -> None:
@@ -50,4 +62,9 @@ class Bar:
         filled = round(BAR_WIDTH * done / total) if total else BAR_WIDTH
         bar = "#" * filled + "." * (BAR_WIDTH - filled)
         end = "\n" if is_last else ""
-        print(f"\r{self.label} [{bar}] {done:.1f} / {total:.1f} s", end=end, file=sys.stderr, flush=True)
+        print(
+            f"\r{self.label} [{bar}] {round(done, 1):g} / {round(total, 1):g}{self.unit}",
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )

@@ -19,7 +19,7 @@ from openfoley.gym.seeds import split_of
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
 from openfoley.media.atomic import replace_when_done
-from openfoley.media.picture_file import write_video
+from openfoley.media.encode import write_video
 from openfoley.types import Audio
 
 SUFFIXES = (".mp4", ".wav", ".json")
@@ -49,7 +49,7 @@ def export_scene(
     paths = {suffix: folder / f"{seed}{suffix}" for suffix in SUFFIXES}
     with replace_when_done(paths[".mp4"], force) as unfinished:
         pictures = _pictures(scene, rate, width, height, torch.device(device))
-        write_video(unfinished, pictures, rate, None if silent else mix)
+        write_video(unfinished, pictures, rate, audio=None if silent else mix)
     with replace_when_done(paths[".wav"], force) as unfinished:
         soundfile.write(unfinished, np.ascontiguousarray(mix.samples.T.numpy()), SAMPLE_RATE, subtype="PCM_24")
     with replace_when_done(paths[".json"], force) as unfinished:

@@ -1,0 +1,47 @@
+"""`openfoley evaluate`: figures on standard output, as tables or as one JSON object."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from openfoley.cli.messages import Bar, print_json
+
+
+def sync(options: Namespace) -> int:
+    """Event times of the sounds in a folder against the truth in another."""
+    from openfoley.evaluation.sync_files import evaluate_sync
+
+    codec = _codec(options.model)
+    bar = Bar("clips", unit="")
+    result = evaluate_sync(Path(options.generated), Path(options.truth), codec=codec, progress=bar)
+    if options.json:
+        print_json(result.to_dict())
+    else:
+        print(result.text())
+    return 0
+
+
+def _codec(model: str) -> Callable[[Any, int], Any]:
+    """Sound through the model's codec, for the detector's ceiling."""
+    from openfoley.hub.registry import find_model
+
+    find_model(model)
+    import torch
+
+    from openfoley.hub.load import load_model
+    from openfoley.media.resample import resample
+    from openfoley.types import Audio
+
+    codec = load_model(model).codec
+
+    @torch.inference_mode()
+    def through(samples: Any, sample_rate: int) -> Any:
+        audio = Audio(torch.as_tensor(samples, dtype=torch.float32), sample_rate)
+        stereo = resample(audio, codec.sample_rate).samples.expand(codec.channels, -1)
+        decoded = codec.decode(codec.encode(stereo[None]))[0, :, : stereo.shape[-1]]
+        return resample(Audio(decoded.contiguous(), codec.sample_rate), sample_rate).samples
+
+    return through

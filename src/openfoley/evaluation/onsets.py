@@ -101,8 +101,8 @@ def band_rise(audio: Tensor, sample_rate: int, settings: OnsetSettings = DEFAULT
     [channels, time]."""
     fft = _window(settings.window_s, sample_rate)
     window = torch.hann_window(fft)
-    # silence before the sound, its mirror image after it: a cut-off ring at the very end must not splash over all bands
-    framed = functional.pad(functional.pad(audio[None], (0, fft // 2), mode="reflect")[0], (fft // 2, 0))
+    # silence before the sound but nothing after it: a ring cut off by the end would splash over all bands
+    framed = functional.pad(audio, (fft // 2, 0))
     spectrum = torch.stft(framed, fft, _hop(settings, sample_rate), fft, window, center=False, return_complex=True)
     # Parseval: the sum over the bins is the frame's mean square re full scale
     power = (spectrum.real.square() + spectrum.imag.square()).mean(0) * (2 / (fft * float(window.square().sum())))

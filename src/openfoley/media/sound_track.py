@@ -8,8 +8,7 @@
 | webm | Opus 256 kbit/s at 48 kHz (all depths) |
 | flac | FLAC 16 / FLAC 24 |
 
-A lossy codec moves peaks: decoded AAC of sound limited to c dBTP was measured up to 0.7 dB above it, so give the limiter
-`ceiling_dbtp(suffix)`.
+A lossy codec moves peaks, so give the limiter `ceiling_dbtp(suffix)`.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ def codec_rate(sound: SoundFormat, sample_rate: int) -> int:
 
 
 def quantised(samples: Tensor, bits: int) -> np.ndarray:
-    """float [channels, n] -> int32 [channels, n] of `bits` bits, rounded and clipped; +1.0 becomes the largest value."""
+    """float [channels, n] -> int32 [channels, n] of `bits` bits, rounded and clipped."""
     full = 2 ** (bits - 1)
     return (samples.double() * full).round().clamp(-full, full - 1).to(torch.int32).numpy()
 
@@ -101,7 +100,8 @@ class SoundTrack:
     """One audio stream of an output container. push() and flush() after the header is written."""
 
     def __init__(
-        self, out: OutputContainer, sound: SoundFormat, sample_rate: int, channels: int = 2, start: Fraction = Fraction(0)
+        self, out: OutputContainer, sound: SoundFormat, sample_rate: int, channels: int = 2,
+        start: Fraction = Fraction(0),
     ) -> None:
         self.sound, self.channels, self.layout = sound, channels, "mono" if channels == 1 else "stereo"
         self.sample_rate = codec_rate(sound, sample_rate)
@@ -136,7 +136,8 @@ class SoundTrack:
         size = self.stream.codec_context.frame_size or BLOCK_SAMPLES
         for block in rest.split(size, dim=-1) if rest.shape[-1] else ():
             yield from self._encoded(block)
-        yield from (p for p in self.stream.encode(None) if p.size)
+        # FLAC's last packet is empty but carries the header's final length and checksum.
+        yield from (p for p in self.stream.encode(None) if p.size or any(True for _ in p.iter_sidedata()))
 
     def _encoded(self, block: Tensor) -> Iterator[Packet]:
         import av

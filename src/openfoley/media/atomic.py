@@ -44,8 +44,8 @@ def check_output(path: str | Path, inputs: Sequence[str | Path] = (), force: boo
 def replace_when_done(path: str | Path, force: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder with the same suffix; it becomes `path` when the block succeeds.
 
-    If the block fails the temporary file is removed, `path` is left as it was, and an operating system error (disk full,
-    no permission) comes out as a one-line OutputError.
+    If the block fails the temporary file is removed, `path` is left as it was, and an operating system error (disk
+    full, no permission) comes out as a one-line OutputError.
     """
     path = check_output(path, force=force)
     temporary = _beside(path)

@@ -1,7 +1,7 @@
 """Sound files: written in a stream (.wav with RF64 beyond 4 GiB, .flac), read from any container.
 
-WAV is written here byte by byte (EBU Tech 3285, and Tech 3306 for RF64: a JUNK chunk keeps the place of the 64-bit sizes,
-which are filled in on close if they are needed); FLAC by FFmpeg's encoder.
+WAV is written here byte by byte (EBU Tech 3285, and Tech 3306 for RF64: a JUNK chunk keeps the place of the 64-bit
+sizes, which are filled in on close if they are needed); FLAC by FFmpeg's encoder.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.scan import probe
 from openfoley.media.resample import StreamingResampler
+from openfoley.media.scan import probe
 from openfoley.media.sound_track import BIT_DEPTHS, SoundTrack, quantised, sound_format
 from openfoley.media.source import check_input, open_media, reason, shown
 from openfoley.types import Audio
@@ -29,7 +29,7 @@ PCM_TAG, FLOAT_TAG = 1, 3  # WAVE_FORMAT_PCM, WAVE_FORMAT_IEEE_FLOAT
 
 
 class AudioWriter:
-    """Write float samples [channels, n] piece by piece to a .wav or .flac file. A context manager; OSError on a full disk."""
+    """Write float samples [channels, n] piece by piece to a .wav or .flac file. OSError when the disk is full."""
 
     def __init__(self, path: str | Path, sample_rate: int, channels: int = 2, bit_depth: str = "24") -> None:
         path = Path(path)
@@ -88,7 +88,8 @@ class _Wav:
         big = total > RIFF_LIMIT_BYTES
         tag = FLOAT_TAG if self.bit_depth == "32f" else PCM_TAG
         sizes = struct.pack("<QQQI", total, data, self.count, 0) if big else bytes(DS64_BYTES)
-        form = struct.pack("<HHIIHHH", tag, self.channels, self.sample_rate, self.sample_rate * frame_bytes, frame_bytes,
+        byte_rate = self.sample_rate * frame_bytes
+        form = struct.pack("<HHIIHHH", tag, self.channels, self.sample_rate, byte_rate, frame_bytes,
                            8 * self.sample_bytes, 0)
         return b"".join((
             b"RF64" if big else b"RIFF", struct.pack("<I", 0xFFFF_FFFF if big else total), b"WAVE",
@@ -127,10 +128,11 @@ class _Flac:
 def read_audio(path: str | Path, sample_rate: int | None = None, *, stream: int = 0) -> Audio:
     """The sound of any media file as float32 [channels, n]; at its own rate, or resampled to `sample_rate`.
 
-    In a file with a moving picture sample 0 is the instant of the first shown frame: earlier sound is cut, a later start
-    is padded with silence. `stream` counts the audio streams (-1: the last). MediaError for a file without sound.
+    In a file with a moving picture sample 0 is the instant of the first shown frame: earlier sound is cut, a later
+    start is padded with silence. `stream` counts the audio streams (-1: the last). MediaError for a file without sound.
     """
     import av
+    from av.error import FFmpegError
 
     path = check_input(path)
     with open_media(path) as container:
@@ -145,10 +147,11 @@ def read_audio(path: str | Path, sample_rate: int | None = None, *, stream: int 
         resampler = av.AudioResampler(format="fltp")
         try:
             for frame in container.decode(source):
-                first = frame.pts * frame.time_base if first is None and frame.pts is not None else first
+                if first is None and frame.pts is not None and frame.time_base is not None:
+                    first = frame.pts * frame.time_base
                 pieces += [torch.from_numpy(f.to_ndarray()) for f in resampler.resample(frame)]
             pieces += [torch.from_numpy(f.to_ndarray()) for f in resampler.resample(None)] if pieces else []
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             raise MediaError(f"the sound of {shown(path)} is damaged ({reason(error)}); export it again") from error
     if not pieces:
         raise MediaError(f"the sound of {shown(path)} is empty; export it again")

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from av.error import FFmpegError
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.scan import Timeline, probe, scan, shown_indices
+from openfoley.media.scan import REPORT_DAMAGE, Timeline, from_key_frame, probe, scan, shown_indices
 from openfoley.media.source import open_media, picture_stream, reason, shown
 from openfoley.types import FrameChunk, FrameRequest, VideoInfo
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VideoInfo", "pick_frames", "probe"]
 
-BT709_MIN_HEIGHT = 720  # pixels; an untagged picture this high is BT.709, below it BT.601 (ITU-R BT.709, common practice)
+BT709_MIN_HEIGHT = 720  # pixels; players take an untagged picture this high for BT.709, a lower one for BT.601
 UNSPECIFIED_COLORSPACE = 2  # ITU-T H.273 table 4
 MAX_LOST_RUN = 2  # frames in a row without a picture: the second field of a frame may come without, three never do
 
@@ -74,31 +75,30 @@ def pick_frames(path: str | Path, requests: Sequence[FrameRequest], *, chunk: in
 
 def _decoded(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[tuple[int, VideoFrame]]:
     """(index on the timeline, frame) of every decoded frame; each index once, ascending."""
-    import av
-
     path, pts = timeline.info.path, timeline.pts
     needed = _needed(timeline, requests) if timeline.intra_only else None
     last, at = -1, 0.0
     with open_media(path) as container:
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
-        stream.codec_context.options = {"err_detect": "explode"}  # report damage instead of painting over it
-        try:
-            for packet in container.demux(stream):
-                if needed is not None and packet.size and packet.pts is not None and packet.pts not in needed:
+        stream.codec_context.options = REPORT_DAMAGE
+        for packet in from_key_frame(container.demux(stream)):
+            if needed is not None and packet.size and packet.pts is not None and packet.pts not in needed:
+                continue
+            try:
+                frames = packet.decode()
+            except FFmpegError as error:
+                raise MediaError(_damaged(path, at, reason(error))) from error
+            for frame in frames:
+                index = last + 1 if timeline.untimed or frame.pts is None else bisect_left(pts, frame.pts)
+                if index >= len(pts) or index <= last or (not timeline.untimed and pts[index] != frame.pts):
                     continue
-                for frame in packet.decode():
-                    index = last + 1 if timeline.untimed or frame.pts is None else bisect_left(pts, frame.pts)
-                    if index >= len(pts) or index <= last or (not timeline.untimed and pts[index] != frame.pts):
-                        continue
-                    at = float(timeline.instants[index] * timeline.unit)
-                    if frame.is_corrupt or (needed is None and index - last - 1 > MAX_LOST_RUN):
-                        raise MediaError(_damaged(path, at, "frames are missing or broken"))
-                    last = index
-                    yield index, frame
-        except av.FFmpegError as error:
-            raise MediaError(_damaged(path, at, reason(error))) from error
-    if needed is None and last + 1 + MAX_LOST_RUN < len(pts) or last < 0:
+                at = float(timeline.instants[index] * timeline.unit)
+                if frame.is_corrupt or (needed is None and index - last - 1 > MAX_LOST_RUN):
+                    raise MediaError(_damaged(path, at, "frames are missing or broken"))
+                last = index
+                yield index, frame
+    if (needed is None and last + 1 < len(pts)) or last < 0:
         raise MediaError(_damaged(path, at, f"{len(pts) - last - 1} frames at the end cannot be decoded"))
 
 

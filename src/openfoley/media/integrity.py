@@ -2,7 +2,8 @@
 
 FFmpeg plays as much as there is: a Matroska file cut short, or one with a hole in the middle, raises nothing. But these
 formats tell the size of every box, so a box that reaches past the end of the file, or bytes that are no box, prove the
-damage. Sources: ISO/IEC 14496-12 section 4.2 (boxes), RFC 8794 (EBML), RFC 9559 (Matroska), Microsoft RIFF.
+damage. Sources: ISO/IEC 14496-12 section 4.2 (boxes), RFC 8794 (EBML), RFC 9559 (Matroska), Microsoft RIFF,
+ISO/IEC 13818-1 (transport streams).
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ SEGMENT_CHILDREN = frozenset({
 })  # ... Info, Tracks, Attachments, Chapters, Tags, Void, CRC-32
 CLUSTER_CHILDREN = frozenset({0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF, 0xEC, 0xBF})  # Timestamp, SimpleBlock, ...
 MP4_FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"})
+TS_PACKET_BYTES, TS_SYNC = 188, b"\x47"  # ISO/IEC 13818-1 section 2.4.3.2; a cut between two packets leaves no trace
 
 
 def check_whole(path: Path) -> None:
     """Raise MediaError if the outer structure of the file shows that it is cut short or damaged."""
     size = path.stat().st_size
     with open(path, "rb") as file:
-        head = file.read(12)
+        head = file.read(2 * TS_PACKET_BYTES + 1)
         file.seek(0)
         if head[4:8] in MP4_FIRST_BOXES:
             problem = _mp4_problem(file, size)
@@ -33,6 +35,8 @@ def check_whole(path: Path) -> None:
             problem = _matroska_problem(file, size)
         elif head[:4] == b"RIFF":
             problem = _riff_problem(file, size)
+        elif head[:: TS_PACKET_BYTES] == TS_SYNC * 3 and size % TS_PACKET_BYTES:
+            problem = _cut_short(size + TS_PACKET_BYTES - size % TS_PACKET_BYTES, size)
         else:
             problem = None
     if problem:

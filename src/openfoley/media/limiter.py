@@ -1,8 +1,9 @@
 """A true-peak limiter that leaves everything alone that does not exceed its ceiling.
 
-The true peak is the largest value of the band-limited signal between samples too, estimated at a multiple of the rate
-as in ITU-R BS.1770-4 Annex 2, with a finer grid and a longer interpolation filter than the Annex's least. The needed gain c / peak[n] is held over the look-ahead and release window (moving minimum) and smoothed with a
-Hann window of the look-ahead's length, so it is never above what any peak needs and moves without clicks:
+The true peak is the largest value of the band-limited signal, between samples too, estimated at a multiple of the rate
+as in ITU-R BS.1770-4 Annex 2, with a finer grid and a longer interpolation filter than the Annex asks for. The needed
+gain c / peak[n] is held over the look-ahead and release window (moving minimum) and smoothed with a Hann window, so it
+is never above what any peak needs and moves without clicks:
 
     gain = hann * min over [n - release - ahead, n + ahead] of min(1, c / peak)
 """
@@ -58,7 +59,7 @@ def true_peak_dbtp(samples: Tensor, sample_rate: int) -> float:
 
 
 class Limiter:
-    """Push pieces [channels, n] of a sound, get it back in pieces, limited; flush() gives the rest. Same total length."""
+    """Push pieces [channels, n] of a sound, get it back in pieces, limited; flush() gives the rest. Same length."""
 
     def __init__(self, sample_rate: int, channels: int = 2, ceiling_dbtp: float = CEILING_DBTP) -> None:
         self.ceiling = 10 ** ((ceiling_dbtp - MARGIN_DB) / 20)

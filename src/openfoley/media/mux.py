@@ -33,7 +33,9 @@ TITLE = "OpenFoley"  # of the new stream
 FORMAT_NAMES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
 MAX_MOVIE_TIMESCALE = 2**31 - 1  # ISO/IEC 14496-12 section 8.2.2, kept to the signed range that readers use
-LEFT_OUT_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "DURATION", "BPS", "NUMBER_OF_", "_STATISTICS")
+LEFT_OUT_TAGS = (  # what the muxer writes by itself
+    "major_brand", "minor_version", "compatible_brands", "encoder", "DURATION", "BPS", "NUMBER_OF_", "_STATISTICS",
+)
 
 Mode = Literal["add", "replace"]
 
@@ -80,7 +82,8 @@ def mux(
 
 
 def _write(
-    out: OutputContainer, source: InputContainer, streams: dict[int, Stream], track: SoundTrack, chunks: Iterator[Tensor]
+    out: OutputContainer, source: InputContainer, streams: dict[int, Stream], track: SoundTrack,
+    chunks: Iterator[Tensor],
 ) -> None:
     """Copy packets; before each one bring the new sound up to its time."""
     for packet in _timed(source.demux([source.streams[i] for i in streams])):
@@ -132,7 +135,8 @@ def _with_dts(early: list[Packet], following: Packet) -> Iterator[Packet]:
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in FORMAT_NAMES:
-        raise UsageError(f"a video output must end in {', '.join(FORMAT_NAMES)}, got {shown(path)}; pass --out NAME.mp4")
+        allowed = ", ".join(FORMAT_NAMES)
+        raise UsageError(f"a video output must end in {allowed}, got {shown(path)}; pass --out NAME.mp4")
     return suffix
 
 
@@ -185,6 +189,7 @@ def _remade_by_muxer(stream: Stream) -> bool:
 def _accepts(suffix: str, streams: list[Stream], source_format: str) -> bool:
     """Does the container take these streams? Tried by writing a header to memory."""
     import av
+    from av.error import FFmpegError
 
     try:
         with av.open(io.BytesIO(), "w", format=FORMAT_NAMES[suffix]) as trial:
@@ -192,7 +197,7 @@ def _accepts(suffix: str, streams: list[Stream], source_format: str) -> bool:
                 _add_copy(trial, stream, suffix, source_format)
             trial.start_encoding()
         return True
-    except (av.FFmpegError, ValueError, TypeError):
+    except (FFmpegError, ValueError, TypeError):
         return False
 
 

@@ -47,10 +47,10 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     """The frame's display matrix to the nearest quarter turn, or upright where it has none."""
     from av.sidedata.sidedata import Type
 
-    for side in frame.side_data:
-        if side.type == Type.DISPLAYMATRIX:
-            a, b, _, c, d = struct.unpack("=9i", bytes(side)[:36])[:5]
-            if abs(b) + abs(c) > abs(a) + abs(d):
-                return Orientation(True, mirror_x=c < 0, mirror_y=b < 0)
-            return Orientation(False, mirror_x=a < 0, mirror_y=d < 0)
-    return UPRIGHT
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    if matrix is None:
+        return UPRIGHT
+    a, b, _, c, d = struct.unpack("=9i", bytes(matrix)[:36])[:5]  # type: ignore[arg-type]
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return Orientation(True, mirror_x=c < 0, mirror_y=b < 0)
+    return Orientation(False, mirror_x=a < 0, mirror_y=d < 0)

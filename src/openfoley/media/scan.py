@@ -2,9 +2,9 @@
 
 Frame k of a request at rate r is the last frame whose time is <= k / r. Times are pts * time_base - the first shown
 frame's. A container rounds times to its tick (1 ms in Matroska); where all of them lie on a constant-rate grid n / rate
-up to that rounding, the grid itself is used, so a 24000/1001 Hz file in Matroska picks exactly like the same file in MP4.
-Otherwise a frame counts as shown up to half a tick before its written time. Frames that an edit list hides (packets
-flagged discard) are not on the line.
+up to that rounding, the grid itself is used, so a 24000/1001 Hz file picks from Matroska exactly as from MP4. Otherwise
+a frame counts as shown up to half a tick before its written time. Frames that an edit list hides (packets flagged
+discard) are not on the line.
 """
 
 from __future__ import annotations
@@ -14,20 +14,25 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from av.error import FFmpegError
 
 from openfoley.errors import MediaError
 from openfoley.media.integrity import check_whole
 from openfoley.media.orientation import Orientation, orientation_of
-from openfoley.media.source import check_input, open_media, picture_stream, shown
+from openfoley.media.source import check_input, open_media, picture_stream, shown, still_image
 from openfoley.types import VideoInfo
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
 FALLBACK_RATE = Fraction(25)  # Hz, FFmpeg's own for streams without any timing
+REPORT_DAMAGE = {"err_detect": "explode"}  # to a decoder: raise instead of painting over it
 LOST_SECONDS = Fraction(1, 2)  # a header that promises this much more than there is means a file cut short
 
 
@@ -66,6 +71,8 @@ def scan(path: str | Path) -> Timeline:
             pts = array("q", (p for p in pts if p >= first_pts))
         if not pts:
             raise MediaError(f"{shown(path)} has no frames; export it again")
+        if len(pts) == 1 and container.format.name == "gif":
+            raise MediaError(still_image(path))
         instants, unit, frame_s = _line(pts, tick, (stream.guessed_rate, stream.average_rate, stream.base_rate))
         duration = instants[-1] * unit + (tick / 2 if unit == tick / 2 else 0)
         if len(pts) == 1:
@@ -94,21 +101,26 @@ def shown_indices(instants: Sequence[int], unit: Fraction, duration: Fraction, r
         yield i
 
 
-def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> tuple[int | None, Orientation, int, int]:
-    """(pts, orientation, width, height) of the first frame that the decoder shows."""
-    import av
-
-    failure: Exception | None = None
+def _first_frame(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> tuple[int | None, Orientation, int, int]:
+    """(pts, orientation, width, height) of the first frame that decodes."""
+    stream.codec_context.options = REPORT_DAMAGE
     try:
-        for frame in container.decode(stream):
-            orientation = orientation_of(frame)
-            width, height = (frame.height, frame.width) if orientation.transposed else (frame.width, frame.height)
-            return frame.pts, orientation, width, height
-    except av.FFmpegError as error:
-        failure = error
-    if failure is not None:
-        raise MediaError(f"{shown(path)} is damaged: its picture cannot be decoded; export it again") from failure
-    raise MediaError(f"{shown(path)} has no frames; export it again")
+        for packet in from_key_frame(container.demux(stream)):
+            for frame in packet.decode():
+                orientation = orientation_of(frame)
+                width, height = (frame.height, frame.width) if orientation.transposed else (frame.width, frame.height)
+                return frame.pts, orientation, width, height
+    except FFmpegError as error:
+        raise MediaError(f"{shown(path)} is damaged: its picture cannot be decoded; export it again") from error
+    raise MediaError(f"{shown(path)} has no frames that can be decoded; export it again")
+
+
+def from_key_frame(packets: Iterator[Packet]) -> Iterator[Packet]:
+    """The packets from the first key frame on: a recording cut at its beginning may start with ones that refer to
+    pictures that are gone."""
+    return dropwhile(lambda packet: packet.size > 0 and not packet.is_keyframe, packets)
 
 
 def _packet_times(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 READ_BLOCK_BYTES = 1 << 18  # per call from FFmpeg into Python; 32 KiB (PyAV's default) costs 8 times the calls
 STILL_IMAGE_FORMATS = frozenset({"image2", "ico", "tiff", "webp"})  # besides every "*_pipe" demuxer
-STILL_IMAGE_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})  # ISO/IEC 23008-12 still picture files in a mov container
+STILL_IMAGE_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})  # ISO/IEC 23008-12: pictures in a mov container
 
 
 def shown(path: str | os.PathLike[str]) -> str:
@@ -61,6 +61,7 @@ class _PlainFile:
 def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     """The opened container. FFmpeg's own errors inside the block become one-line MediaErrors."""
     import av
+    from av.error import FFmpegError
 
     path = check_input(path)
     with open(path, "rb") as file:
@@ -69,19 +70,23 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
                 _PlainFile(file, path.suffix), "r", buffer_size=READ_BLOCK_BYTES, metadata_errors="replace",
                 container_options={"protocol_whitelist": "none"},
             )
-        except (av.FFmpegError, ValueError, RuntimeError) as error:
+        except (FFmpegError, ValueError, RuntimeError) as error:
             raise MediaError(
                 f"{shown(path)} is not a readable media file, or it is cut short ({reason(error)}); "
                 "pass a complete video such as .mp4, .mov, .mkv or .webm"
             ) from error
         try:
             yield container
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             raise MediaError(
                 f"{shown(path)} is damaged ({reason(error)}); export or copy it again"
             ) from error
         finally:
             container.close()
+
+
+def still_image(path: Path) -> str:
+    return f"{shown(path)} is a still image, not a video; pass a file with a moving picture"
 
 
 def reason(error: BaseException) -> str:
@@ -90,15 +95,17 @@ def reason(error: BaseException) -> str:
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The moving picture of the file: its first video stream that is no cover picture. MediaError where there is none."""
+    """The moving picture of the file: its first video stream that is no cover. MediaError where there is none."""
     from av.stream import Disposition
 
     name = container.format.name
     if name.endswith("_pipe") or name in STILL_IMAGE_FORMATS or (
         container.metadata.get("major_brand", "").strip() in STILL_IMAGE_BRANDS
     ):
-        raise MediaError(f"{shown(path)} is a still image, not a video; pass a file with a moving picture")
+        raise MediaError(still_image(path))
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if len(container.streams) == 0:
+        raise MediaError(f"{shown(path)} holds nothing that can be read: it is empty or damaged; export it again")
     if not moving:
         holds = "only sound" if container.streams.audio else "no picture"
         raise MediaError(f"{shown(path)} holds {holds}; pass a file with a moving picture")

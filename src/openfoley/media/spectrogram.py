@@ -74,5 +74,7 @@ def log_mel(
     f_min: float = 0.0, f_max: float | None = None, floor: float = LOG_FLOOR,
 ) -> Tensor:
     """Natural logarithm of the mel magnitudes, not below log(floor): [..., n_mels, frames] of [..., time]."""
-    mel = mel_spectrogram(samples, sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, f_min=f_min, f_max=f_max)
+    mel = mel_spectrogram(
+        samples, sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, f_min=f_min, f_max=f_max
+    )
     return mel.clamp(min=floor).log()

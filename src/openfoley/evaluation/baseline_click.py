@@ -1,0 +1,34 @@
+"""The baseline that the Gym must defeat: a click at every peak of the difference between frames.
+
+If it scored well, contacts could be read from change of brightness, and nothing would have to be understood of motion
+and matter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.evaluation.onsets import Onsets
+
+NEIGHBOURS = 2
+"""Frames to either side that a peak must exceed."""
+ABOVE_MEDIAN = 1.5
+"""A peak must be this many times the clip's median difference."""
+CLICK_DB = -20.0
+
+
+def click_times(frames: np.ndarray | Tensor, fps: float) -> np.ndarray:
+    """Times (s) of the peaks of mean |frame - previous frame| of uint8 frames [time, 3, height, width]."""
+    pictures = torch.as_tensor(np.asarray(frames)).float()
+    change = (pictures[1:] - pictures[:-1]).abs().mean((1, 2, 3)).numpy()
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(change, NEIGHBOURS), 2 * NEIGHBOURS + 1).max(1)
+    peaks = np.flatnonzero((change >= around) & (change > ABOVE_MEDIAN * np.median(change)) & (change > 0))
+    return (peaks + 1) / fps  # the later of the two frames shows the change
+
+
+def click_onsets(frames: np.ndarray | Tensor, fps: float) -> Onsets:
+    """The baseline's events as the detector would find them in its clicks."""
+    times = click_times(frames, fps)
+    return Onsets(times, np.full(len(times), CLICK_DB), np.ones(len(times)))

@@ -1,0 +1,73 @@
+"""How often which condition is absent in training."""
+
+import torch
+
+from openfoley.flow.dropout import ConditionDropout, drop_conditions
+from openfoley.types import Conditions
+
+BATCH, LATENTS = 6000, 40
+LATENT_TIME = (torch.arange(LATENTS) + 0.5) * 1024 / 44100
+
+
+def conditions() -> Conditions:
+    row = torch.arange(BATCH, dtype=torch.float32)[:, None, None]
+    return Conditions(
+        semantic=row.expand(-1, 8, 1),
+        semantic_time=(torch.arange(8) / 8).expand(BATCH, -1),
+        semantic_present=torch.ones(BATCH, 8, dtype=torch.bool),
+        sync=row.expand(-1, 24, 1),
+        sync_time=(torch.arange(24) / 24).expand(BATCH, -1),
+        sync_present=torch.ones(BATCH, 24, dtype=torch.bool),
+        text=row[:, 0],
+        text_present=torch.ones(BATCH, dtype=torch.bool),
+    )
+
+
+def chances(**given: float) -> ConditionDropout:
+    none = dict(drop=0.0, text_given=1.0, swapped=0.0, picture_absent=0.0, reference_unseen=0.0)
+    return ConditionDropout(**{**none, **given})
+
+
+def dropped(known: torch.Tensor | None = None, **given: float) -> Conditions:
+    known = torch.zeros(BATCH, LATENTS, dtype=torch.bool) if known is None else known
+    return drop_conditions(conditions(), known, LATENT_TIME, chances(**given), torch.Generator().manual_seed(0))
+
+
+def test_each_condition_is_dropped_alone_and_with_all_others() -> None:
+    result = dropped(drop=0.1)
+    parts = [result.semantic_present.all(1), result.sync_present.all(1), result.text_present]
+    for present in parts:
+        assert abs(present.float().mean().item() - 0.81) < 0.02
+    nothing = ~(parts[0] | parts[1] | parts[2])
+    assert abs(nothing.float().mean().item() - 0.1) < 0.02
+
+
+def test_prompt_is_there_half_of_the_time() -> None:
+    assert abs(dropped(text_given=0.5).text_present.float().mean().item() - 0.5) < 0.03
+
+
+def test_swapped_semantics_come_from_another_sequence_only_beside_a_prompt() -> None:
+    result = dropped(text_given=0.5, swapped=0.3)
+    foreign = result.semantic[:, 0, 0] != torch.arange(BATCH)
+    assert result.text_present[foreign].all()
+    assert abs(foreign[result.text_present].float().mean().item() - 0.3) < 0.03
+    assert torch.equal(result.sync, conditions().sync)
+
+
+def test_sound_only_samples_have_text_and_no_picture() -> None:
+    result = dropped(picture_absent=0.2, text_given=0.0)
+    gone = ~result.sync_present.any(1)
+    assert abs(gone.float().mean().item() - 0.2) < 0.03
+    assert torch.equal(gone, ~result.semantic_present.any(1))
+    assert torch.equal(gone, result.text_present)
+
+
+def test_picture_over_an_unseen_reference_is_absent_and_elsewhere_present() -> None:
+    known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
+    known[:, 10:30] = True
+    result = dropped(known=known, reference_unseen=1.0)
+    time = result.sync_time[0]
+    inside = (time >= 10 * 1024 / 44100) & (time < 30 * 1024 / 44100)
+    assert torch.equal(~result.sync_present, inside.expand(BATCH, -1))
+    half = dropped(known=known, reference_unseen=0.5)
+    assert abs(half.sync_present.all(1).float().mean().item() - 0.5) < 0.03

@@ -1,0 +1,73 @@
+"""Sampling on fields whose flow is known, and guidance."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from openfoley.flow.guidance import guided
+from openfoley.flow.path import on_path
+from openfoley.flow.samplers import sample, seeded_noise
+
+NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 8, 128])
+def test_a_constant_velocity_field_is_integrated_exactly(steps: int) -> None:
+    noise, data = torch.randn(2, 7, 3), torch.randn(2, 7, 3)
+    made = sample(lambda x, t, d, k: data - noise, noise, noise, NONE_KNOWN, steps=steps, step_size=0.0)
+    torch.testing.assert_close(made, data, atol=1e-5, rtol=1e-5)
+
+
+def test_euler_converges_to_the_flow_of_a_linear_field() -> None:
+    noise = torch.ones(2, 7, 3)
+    made = sample(lambda x, t, d, k: x, noise, noise, NONE_KNOWN, steps=128, step_size=0.0)
+    torch.testing.assert_close(made, torch.full_like(made, (1 + 1 / 128) ** 128))
+    assert abs(made[0, 0, 0].item() - math.e) < 0.02
+
+
+def test_known_region_is_unchanged_by_masked_sampling() -> None:
+    noise, clean = torch.randn(2, 7, 3), torch.randn(2, 7, 3) * 1e3
+    known = NONE_KNOWN.clone()
+    known[:, 2:5] = True
+
+    def velocity(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
+        assert torch.equal(x[known], clean[known])
+        return torch.randn_like(x)
+
+    made = sample(velocity, noise, clean, known, steps=9, step_size=0.0)
+    assert torch.equal(made[known], clean[known])
+    assert not torch.equal(made[~known], noise[~known])
+
+
+def test_noise_of_a_row_depends_on_its_seed_alone() -> None:
+    together = seeded_noise([5, 6, 7], 9, 4)
+    assert torch.equal(seeded_noise([6], 9, 4)[0], together[1])
+    assert not torch.equal(together[0], together[1])
+
+
+@pytest.mark.parametrize("steps", [0, 129])
+def test_step_counts_out_of_range_are_refused(steps: int) -> None:
+    with pytest.raises(ValueError, match="steps"):
+        sample(lambda x, t, d, k: x, torch.zeros(2, 7, 3), torch.zeros(2, 7, 3), NONE_KNOWN, steps=steps, step_size=0)
+
+
+def test_guidance_moves_from_the_unconditional_velocity_along_the_difference() -> None:
+    velocity = guided(lambda *_: torch.tensor(3.0), lambda *_: torch.tensor(1.0), 4.0, torch.zeros(2, 7, 3))
+    assert velocity(torch.zeros(2, 7, 3), torch.zeros(2), torch.zeros(2), NONE_KNOWN).item() == 9.0
+
+
+def test_unconditional_branch_sees_the_reference_noised_and_no_mask() -> None:
+    noise, clean = torch.randn(2, 7, 3), torch.randn(2, 7, 3)
+    known = NONE_KNOWN.clone()
+    known[:, :3] = True
+    t = torch.tensor([0.25, 0.5])
+
+    def unconditional(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
+        assert not k.any()
+        torch.testing.assert_close(x[known], on_path(noise, clean, t)[known])
+        assert torch.equal(x[~known], clean[~known])
+        return torch.zeros_like(x)
+
+    guided(lambda x, t, d, k: x, unconditional, 4.0, noise)(clean, t, torch.zeros(2), known)

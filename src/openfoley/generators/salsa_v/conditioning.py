@@ -40,10 +40,8 @@ class LengthUnification(nn.Module):
     def forward(self, features: Tensor, feature_time: Tensor, latent_time: Tensor) -> Tensor:
         """features [batch, n, channels] at feature_time [batch, n] s, read at latent_time [batch, latents] s."""
         count = features.shape[1]
-        with torch.autocast(features.device.type, enabled=False):
-            features = features.float()
-            index = fractional_index(feature_time.float(), latent_time.float())
-            interpolated = cubic_weights(index, count) @ features.detach()
+        index = fractional_index(feature_time, latent_time)
+        interpolated = cubic_weights(index, count).to(features.dtype) @ features.detach()
         edge = KERNEL_STEPS // 2
         padded = F.pad(features.transpose(1, 2), (edge, edge), mode="replicate")
         dense = self.upsample(padded).transpose(1, 2)

@@ -1,0 +1,235 @@
+"""The SALSA-V generator: counts, shapes, invariances, Eq. 4."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from openfoley.config import from_dict, to_dict
+from openfoley.generators.base import sample_latents
+from openfoley.generators.salsa_v import GYM, LARGE, SMALL, SalsaVConfig, SalsaVGenerator
+from openfoley.generators.salsa_v.conditioning import LengthUnification
+from openfoley.types import Conditions
+
+TINY = replace(
+    GYM, latent_dim=6, semantic_dim=5, sync_dim=8, text_dim=7, width=32, heads=2, mlp_width=64, modulation_rank=8
+)
+BATCH, LATENTS = 3, 30
+PAPER_TOLERANCE = 0.01
+
+
+def made_conditions(
+    config: SalsaVConfig, batch: int = BATCH, latents: int = LATENTS, offset_s: float = 0.0
+) -> Conditions:
+    duration_s = latents * config.hop_length / config.sample_rate
+    frames, pictures = int(duration_s * 24) + 2, int(duration_s * 8) + 2
+    return Conditions(
+        semantic=torch.randn(batch, pictures, config.semantic_dim),
+        semantic_time=(torch.arange(pictures) / 8 - offset_s).expand(batch, -1),
+        semantic_present=torch.ones(batch, pictures, dtype=torch.bool),
+        sync=torch.randn(batch, frames, config.sync_dim),
+        sync_time=(torch.arange(frames) / 24 - offset_s).expand(batch, -1),
+        sync_present=torch.ones(batch, frames, dtype=torch.bool),
+        text=torch.randn(batch, config.text_dim),
+        text_present=torch.ones(batch, dtype=torch.bool),
+    )
+
+
+def stirred(config: SalsaVConfig) -> SalsaVGenerator:
+    """A generator whose zero-started layers are random, so that everything reaches the output."""
+    model = SalsaVGenerator(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.2)
+    return model
+
+
+def inputs(config: SalsaVConfig, batch: int = BATCH, latents: int = LATENTS) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    known = torch.zeros(batch, latents, dtype=torch.bool)
+    known[0, 3:7] = True
+    return torch.randn(batch, latents, config.latent_dim), torch.rand(batch), torch.full((batch,), 0.125), known
+
+
+@pytest.mark.parametrize(("config", "millions"), [(LARGE, 643), (SMALL, 347)])
+def test_presets_have_the_papers_parameter_counts_within_one_percent(config: SalsaVConfig, millions: int) -> None:
+    with torch.device("meta"):
+        count = sum(parameter.numel() for parameter in SalsaVGenerator(config).parameters())
+    assert abs(count / 1e6 / millions - 1) < PAPER_TOLERANCE
+
+
+@pytest.mark.parametrize("config", [LARGE, SMALL, GYM])
+def test_presets_map_latents_to_velocities_of_the_same_shape(config: SalsaVConfig) -> None:
+    with torch.device("meta"):
+        model = SalsaVGenerator(config)
+        made = model.velocity(*inputs(config, 2, 345), made_conditions(config, 2, 345))
+    assert made.shape == (2, 345, 64)
+
+
+def test_gym_preset_stays_small() -> None:
+    with torch.device("meta"):
+        count = sum(parameter.numel() for parameter in SalsaVGenerator(GYM).parameters())
+    assert 3.5e6 < count < 6e6
+
+
+def test_config_survives_json() -> None:
+    for config in (LARGE, GYM, replace(GYM, smallest_step=None)):
+        assert from_dict(SalsaVConfig, to_dict(config)) == config
+
+
+def test_new_generator_predicts_zero() -> None:
+    assert not SalsaVGenerator(TINY).velocity(*inputs(TINY), made_conditions(TINY)).any()
+
+
+@torch.no_grad()
+def test_every_input_reaches_the_output() -> None:
+    model, (x, t, step, known), conditions = stirred(TINY), inputs(TINY), made_conditions(TINY)
+    straight = model.velocity(x, t, step, known, conditions)
+    changed = {
+        "x": model.velocity(x + 1, t, step, known, conditions),
+        "t": model.velocity(x, t / 2, step, known, conditions),
+        "step": model.velocity(x, t, step * 2, known, conditions),
+        "known": model.velocity(x, t, step, ~known, conditions),
+    }
+    for name in ("semantic", "sync", "text"):
+        other = replace(conditions, **{name: getattr(conditions, name) + torch.randn(())})
+        noisy = replace(conditions, **{name: torch.randn_like(getattr(conditions, name))})
+        present = f"{name}_present"
+        absent = replace(conditions, **{present: torch.zeros_like(getattr(conditions, present))})
+        unread = replace(other, **{present: torch.zeros_like(getattr(conditions, present))})
+        changed[name] = model.velocity(x, t, step, known, noisy)
+        changed[present] = model.velocity(x, t, step, known, absent)
+        torch.testing.assert_close(model.velocity(x, t, step, known, unread), changed[present])
+    for name, made in changed.items():
+        assert (made - straight).abs().max() > 1e-4, name
+
+
+@torch.no_grad()
+def test_rows_of_a_batch_do_not_touch_each_other() -> None:
+    model, (x, t, step, known), conditions = stirred(TINY), inputs(TINY), made_conditions(TINY)
+    together = model.velocity(x, t, step, known, conditions)
+    for row in range(BATCH):
+        index = [row]
+        alone = model.velocity(x[index], t[index], step[index], known[index], conditions.select(index))
+        torch.testing.assert_close(alone[0], together[row], atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_moving_all_times_together_changes_nothing() -> None:
+    model, (x, t, step, known), conditions = stirred(TINY), inputs(TINY), made_conditions(TINY)
+    latent_time = model.latent_time(LATENTS).expand(BATCH, -1)
+    moved = replace(conditions, sync_time=conditions.sync_time + 2.75, semantic_time=conditions.semantic_time + 2.75)
+    torch.testing.assert_close(
+        model(x, t, step, known, latent_time + 2.75, moved),
+        model(x, t, step, known, latent_time, conditions),
+        atol=2e-3, rtol=2e-3,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def test_time_may_differ_per_latent() -> None:
+    model, (x, t, step, _), conditions = stirred(TINY), inputs(TINY), made_conditions(TINY)
+    known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
+    per_latent = t[:, None].expand(-1, LATENTS)
+    torch.testing.assert_close(
+        model.velocity(x, per_latent, step, known, conditions), model.velocity(x, t, step, known, conditions),
+        atol=1e-5, rtol=1e-5,
+    )  # fmt: skip
+    known[:, :5] = True
+    torch.testing.assert_close(
+        model.velocity(x, torch.where(known, 1.0, per_latent), step, known, conditions),
+        model.velocity(x, t, step, known, conditions),
+        atol=1e-5, rtol=1e-5,
+    )  # fmt: skip
+
+
+def test_length_unification_is_equation_4() -> None:
+    """At times where each term is known: features on their own instants, dense outputs on theirs."""
+    unify = LengthUnification(8, 2)
+    with torch.no_grad():
+        unify.gate.fill_(0.7)
+    features = torch.randn(1, 12, 8)
+    time = torch.arange(12)[None] / 24
+    at_features = unify(features, time, time)
+    padded = F.pad(features.mT, (2, 2), mode="replicate")
+    dense = unify.upsample(padded)[0].mT  # output j is centred at padded input (j - 1/2) / 2
+    between = torch.stack([(dense[2 * k + 4] + dense[2 * k + 5]) / 2 for k in range(12)])
+    expected = unify.norm(features[0]) + torch.tensor(0.7).tanh() * between
+    torch.testing.assert_close(at_features[0], expected)
+
+
+def test_gradient_stops_at_the_interpolation_and_passes_the_learned_path() -> None:
+    unify = LengthUnification(8, 2)
+    features = torch.randn(1, 12, 8, requires_grad=True)
+    time, wanted = torch.arange(12)[None] / 24, torch.rand(1, 9) / 2
+    unify(features, time, wanted).square().sum().backward()
+    assert features.grad is not None and not features.grad.any()  # the gate starts closed
+    with torch.no_grad():
+        unify.gate.fill_(1.0)
+    unify(features, time, wanted).square().sum().backward()
+    assert features.grad.any()
+
+
+@torch.no_grad()
+def test_sync_features_are_read_at_absolute_times() -> None:
+    """A window that starts between two frames sees the same features at the same instants, not a stretched copy."""
+    unify = LengthUnification(8, 2)
+    unify.gate.fill_(0.5)
+    features, time = torch.randn(1, 200, 8), torch.arange(200)[None] / 24
+    latent_time = (torch.arange(345)[None] + 0.5) * 1024 / 44100
+    whole = unify(features, time, latent_time)
+    start = 100
+    start_s = start * 1024 / 44100
+    part = unify(features[:, 40:150], time[:, 40:150] - start_s, latent_time[:, :50])
+    torch.testing.assert_close(part, whole[:, start : start + 50], atol=1e-3, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_samples_keep_known_latents_and_depend_on_their_seed_alone() -> None:
+    model, conditions = stirred(TINY), made_conditions(TINY)
+    known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
+    known[:, :6] = True
+    clean = torch.randn(BATCH, LATENTS, TINY.latent_dim)
+
+    def draw(seeds: list[int], rows: list[int]) -> Tensor:
+        return sample_latents(
+            model, conditions.select(rows), seeds=seeds, latents=LATENTS, steps=4, guidance=1.5,
+            known_latent=clean[rows], known=known[rows],
+        )  # fmt: skip
+
+    together = draw([1, 2, 3], [0, 1, 2])
+    assert torch.equal(together[known], clean[known])
+    assert torch.equal(draw([1, 2, 3], [0, 1, 2]), together)
+    torch.testing.assert_close(draw([2], [1])[0], together[1], atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(draw([9], [1])[0][~known[1]], together[1][~known[1]])
+
+
+@torch.no_grad()
+def test_negative_text_moves_the_result() -> None:
+    model, conditions = stirred(TINY), made_conditions(TINY)
+    common = dict(seeds=[1, 2, 3], latents=LATENTS, steps=2)
+    plain = sample_latents(model, conditions, **common)  # type: ignore[arg-type]
+    away = sample_latents(model, conditions, negative_text=torch.randn(BATCH, TINY.text_dim), **common)  # type: ignore[arg-type]
+    assert not torch.allclose(plain, away)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", [LARGE, SMALL])
+def test_paper_preset_of_reduced_depth_trains_a_step_and_generates(preset: SalsaVConfig) -> None:
+    """Full width and heads, one block of each kind: a step and a sample with random weights on real memory."""
+    config = replace(preset, joint_blocks=1, extra_attention_blocks=1, audio_blocks=1, smallest_step=Fraction(1, 128))
+    model = SalsaVGenerator(config)
+    x, t, step, known = inputs(config, 1, 64)
+    conditions = made_conditions(config, 1, 64)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    for _ in range(2):
+        error = (model.velocity(x, t, step, known, conditions) - x).square().mean()
+        optimizer.zero_grad()
+        error.backward()
+        optimizer.step()
+    assert all(parameter.grad is not None for parameter in model.audio.parameters())
+    made = sample_latents(model.eval(), conditions, seeds=[1], latents=64, steps=2)
+    assert made.shape == (1, 64, 64) and made.isfinite().all()

@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +55,8 @@ FULL = OobleckConfig(
     widths=(128, 128, 256, 512, 1024, 2048),
     strides=(1, 4, 4, 8, 8),
 )
-# Forward and backward in bf16 cost 0.18 CPU-seconds per second of sound; a stem at 44.1 kHz with half these widths costs
-# 0.25 (one core, docs/log.md).
+# Forward and backward in bf16 cost 0.18 CPU-seconds per second of sound; a stem at 44.1 kHz with half these widths
+# costs 0.25 (one core, docs/log.md).
 GYM = replace(FULL, stem_stride=4, widths=(32, 64, 192, 384), strides=(4, 8, 8))
 
 
@@ -120,24 +121,20 @@ def _build(config: OobleckConfig) -> tuple[nn.Module, nn.Module]:
     for module in network.modules():
         if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
             nn.utils.remove_weight_norm(module)
-    encoder, decoder = network.encoder, network.decoder
+    encoder: Any = network.encoder
+    decoder: Any = network.decoder
     encoder.conv2 = nn.Conv1d(config.widths[-1], 2 * config.latent_dim, CENTRED_KERNEL, padding=CENTRED_KERNEL // 2)
     for index, stride in enumerate(config.strides):
         if stride == 1:
             inner, outer = config.widths[index : index + 2]
             encoder.block[index].conv1 = nn.Conv1d(inner, outer, CENTRED_KERNEL, padding=CENTRED_KERNEL // 2)
             decoder.block[-1 - index].conv_t1 = nn.Conv1d(outer, inner, CENTRED_KERNEL, padding=CENTRED_KERNEL // 2)
-    if config.stem_stride > 1:
-        stem = _stem(config.stem_stride)
-        encoder.conv1 = nn.Conv1d(config.channels, width, **stem)
-        decoder.conv2 = nn.ConvTranspose1d(width, config.channels, bias=False, **stem)
+    if config.stem_stride > 1:  # out = in / stride exactly, and centred: kernel = stride + 2 padding
+        stride, kernel = config.stem_stride, STEM_KERNEL_PER_STRIDE * config.stem_stride
+        padding = (kernel - stride) // 2
+        encoder.conv1 = nn.Conv1d(config.channels, width, kernel, stride, padding)
+        decoder.conv2 = nn.ConvTranspose1d(width, config.channels, kernel, stride, padding, bias=False)
     return encoder, decoder
-
-
-def _stem(stride: int) -> dict[str, int]:
-    """out = in / stride exactly, and centred: kernel = stride + 2 padding."""
-    kernel = STEM_KERNEL_PER_STRIDE * stride
-    return {"kernel_size": kernel, "stride": stride, "padding": (kernel - stride) // 2}
 
 
 def decoder_context(config: OobleckConfig) -> int:

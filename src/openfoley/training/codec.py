@@ -1,0 +1,211 @@
+"""Trains the codec: random crops of the Gym's sound through the variational autoencoder, and back.
+
+    z ~ N(mean(x), std(x)),  y = decoder(z)
+    loss = spectra(y, x) + kl_weight KL(z | N(0, 1)) [+ adversarial + feature matching after `adversarial_from` steps]
+
+The sampled z is what makes the decoder forgive the small errors of a generator. Afterwards the latents' mean and
+standard deviation per channel over the training data are stored in the codec, which normalises by them.
+"""
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from openfoley.codecs.oobleck import GYM, OobleckCodec, OobleckConfig, fold_weight_norm
+from openfoley.config import to_dict
+from openfoley.training.codec_data import random_crops, to_float
+from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
+from openfoley.training.codec_losses import SpectralWeights, kl_to_normal, reconstruction_loss
+from openfoley.training.codec_report import reconstruction_figures, spectrogram_picture
+from openfoley.training.ema import Ema
+from openfoley.training.run import Run
+from openfoley.training.schedule import set_learning_rate, warmup_cosine
+
+logger = logging.getLogger(__name__)
+
+BETAS = (0.8, 0.99)  # of AdamW, as in Stable Audio's and DAC's codec trainings
+GRADIENT_LIMIT = 10.0  # norm
+EMA_DECAY = 0.999
+QUIET_START = 0.02  # factor of the decoder's last weights
+HELD_OUT_CLIPS = 8  # the last clips of the data are never trained on
+STATISTICS_CLIPS = 48  # whose latents give the normalisation
+JUDGE_WINDOWS = (2048, 1024, 512, 256, 128)  # samples
+
+
+@dataclass(frozen=True)
+class CodecTraining:
+    """data: folder of a `data.gym_cache.GymCache`. crop: samples. adversarial_from: step, None for never."""
+
+    architecture: OobleckConfig
+    data: Path
+    device: Literal["cpu", "cuda"]
+    seed: int
+    steps: int
+    batch: int
+    crop: int
+    learning_rate: float
+    warmup_steps: int
+    kl_weight: float
+    spectral: SpectralWeights
+    adversarial_from: int | None
+    adversarial_weight: float
+    feature_weight: float
+    judge_width: int
+    validate_every: int
+    time_limit_s: float | None
+
+
+CPU = CodecTraining(
+    architecture=GYM,
+    data=Path("out/gym/train"),
+    device="cpu",
+    seed=1,
+    steps=2200,
+    batch=4,
+    crop=32 * 1024,
+    learning_rate=1.5e-3,
+    warmup_steps=50,
+    kl_weight=1e-3,
+    spectral=SpectralWeights(log_linear=0.5, linear=1.0, waveform=0.3),
+    adversarial_from=None,
+    adversarial_weight=0.1,
+    feature_weight=2.0,
+    judge_width=16,
+    validate_every=400,
+    time_limit_s=1320.0,
+)
+GPU = replace(
+    CPU,
+    device="cuda",
+    steps=12000,
+    batch=32,
+    crop=48 * 1024,
+    learning_rate=8e-4,
+    warmup_steps=300,
+    adversarial_from=6000,
+    validate_every=2000,
+    time_limit_s=None,
+)
+
+
+def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.ndarray | None = None) -> Path:
+    """Writes out/{config.json, model.safetensors, report.json, log.csv, pictures/}; returns the weights' path.
+
+    sound: int16 [clips, 2, samples] instead of the preset's data folder.
+    """
+    if sound is None:
+        from openfoley.data.gym_cache import GymCache
+
+        sound = GymCache.open(preset.data).sound
+    training, held_out = sound[:-HELD_OUT_CLIPS], to_float(sound[-HELD_OUT_CLIPS:])
+    run = Run(out, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
+    torch.manual_seed(preset.seed)
+    codec = OobleckCodec(preset.architecture).to(preset.device)
+    start_quietly(codec)
+    add_weight_norm(codec)
+    optimizer = torch.optim.AdamW(codec.parameters(), preset.learning_rate, BETAS, weight_decay=1e-3, fused=True)
+    ema = Ema(codec, EMA_DECAY)
+    run.attach(codec=codec, optimizer=optimizer, ema=ema)
+    judges = _Judges(preset, run) if preset.adversarial_from is not None else None
+
+    for step in run.steps():
+        random = run.generator(step)
+        true = random_crops(training, preset.batch, preset.crop, random).to(preset.device)
+        noise = torch.randn(preset.batch, codec.latent_dim, preset.crop // codec.hop_length, generator=random)
+        with torch.autocast(preset.device, torch.bfloat16):
+            mean, std = (part.float() for part in codec.posterior(true))
+            decoded = codec.reconstruct(mean + std * noise.to(preset.device)).float()
+        spectra = reconstruction_loss(decoded, true, preset.spectral, step=step, rate=codec.sample_rate)
+        kl = kl_to_normal(mean, std)
+        loss = spectra + preset.kl_weight * kl
+        factor = warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps)
+        if judges is not None and step >= (preset.adversarial_from or 0):
+            loss = loss + judges.learn_and_judge(true, decoded, factor)
+        set_learning_rate(optimizer, factor)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(codec.parameters(), GRADIENT_LIMIT)
+        optimizer.step()
+        ema.update(codec)
+        run.log(step, loss=loss, spectra=spectra, kl=kl, posterior_std=std.mean(), gradient=norm)
+        if (step + 1) % preset.validate_every == 0:
+            _validate(ema.model, held_out, run, step)
+
+    return _finish(preset, ema.model, training, held_out, out)
+
+
+@torch.no_grad()
+def start_quietly(codec: OobleckCodec) -> None:
+    """The untrained decoder is tens of dB louder than the data, and the first hundred steps would only turn it down."""
+    codec.decoder.conv2.weight.mul_(QUIET_START)
+
+
+def add_weight_norm(codec: nn.Module) -> None:
+    """Length and direction of every convolution's weights apart, as Oobleck trains; `fold_weight_norm` undoes it."""
+    for module in list(codec.modules()):
+        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
+            nn.utils.parametrizations.weight_norm(module)
+
+
+class _Judges:
+    """The adversarial part with its own optimiser."""
+
+    def __init__(self, preset: CodecTraining, run: Run) -> None:
+        self.preset = preset
+        channels = preset.architecture.channels
+        self.discriminator = Discriminator(JUDGE_WINDOWS, channels, preset.judge_width).to(preset.device)
+        self.optimizer = torch.optim.AdamW(self.discriminator.parameters(), preset.learning_rate, BETAS, fused=True)
+        run.attach(discriminator=self.discriminator, judge_optimizer=self.optimizer)
+
+    def learn_and_judge(self, true: Tensor, decoded: Tensor, factor: float) -> Tensor:
+        """One step of the judges, then what they say to the codec."""
+        set_learning_rate(self.optimizer, factor)
+        self.optimizer.zero_grad(set_to_none=True)
+        judge_loss(self.discriminator(true), self.discriminator(decoded.detach())).backward()
+        nn.utils.clip_grad_norm_(self.discriminator.parameters(), GRADIENT_LIMIT)
+        self.optimizer.step()
+        self.discriminator.requires_grad_(False)
+        adversarial, features = codec_losses(self.discriminator(true), self.discriminator(decoded))
+        self.discriminator.requires_grad_(True)
+        return self.preset.adversarial_weight * adversarial + self.preset.feature_weight * features
+
+
+@torch.no_grad()
+def _validate(codec: nn.Module, held_out: Tensor, run: Run, step: int) -> None:
+    assert isinstance(codec, OobleckCodec)
+    figures = reconstruction_figures(codec, held_out[:4])
+    run.log(step, always=True, **{f"held_out_{name}": value for name, value in figures.items()})
+    run.picture(step, "reconstruction", spectrogram_picture(codec, held_out[0]))
+
+
+@torch.no_grad()
+def _finish(preset: CodecTraining, averaged: nn.Module, training: np.ndarray, held_out: Tensor, out: Path) -> Path:
+    """Plain weights, normalised latents, the report; model.safetensors comes last, the sign of a finished training."""
+    from openfoley.hub.save import save_weights
+
+    codec = OobleckCodec(preset.architecture).eval()
+    codec.load_state_dict(fold_weight_norm({name: tensor.cpu() for name, tensor in averaged.state_dict().items()}))
+    codec.to(preset.device)
+    set_latent_statistics(codec, to_float(training[:: max(1, len(training) // STATISTICS_CLIPS)]))
+    report = reconstruction_figures(codec, held_out)
+    logger.info("codec on %d held-out clips: %s", len(held_out), report)
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    spectrogram_picture(codec, held_out[0]).savefig(out / "reconstruction.png")
+    (out / "config.json").write_text(json.dumps(to_dict(preset.architecture), indent=2) + "\n", encoding="utf-8")
+    path = out / "model.safetensors"
+    save_weights(codec.state_dict(), path)
+    return path
+
+
+def set_latent_statistics(codec: OobleckCodec, samples: Tensor) -> None:
+    """Zero mean and unit variance per latent channel over these clips [clips, 2, time]."""
+    device = codec.latent_mean.device
+    latents = torch.cat([codec.posterior(clip[None].to(device))[0][0] for clip in samples], 1)
+    codec.latent_mean.copy_(latents.mean(1))
+    codec.latent_std.copy_(latents.std(1).clamp(min=1e-3))  # a channel that carries nothing stays finite

@@ -1,0 +1,84 @@
+"""How far a decoded sound is from the true one: spectra at many resolutions, and a little of the waveform.
+
+For each window length w, with magnitudes scaled so that a full-scale sine has 1 and the floor lies at -100 dBFS:
+
+    log-mel     mean |ln mel(x) - ln mel(y)|           (Kumar et al., arXiv 2306.06546, section 3.4: short windows
+                                                        keep onsets sharp, long ones keep pitch)
+    log-linear  mean |ln |X| - ln |Y||                 (Yamamoto et al., arXiv 1910.11480)
+    linear      sum ||X| - |Y|| / sum |Y|              (the loud parts, which the logarithm levels)
+
+each on left, right, mid and side (Stable Audio, arXiv 2407.14358, section 3.1), so that the stereo image is heard too.
+The logarithm over a low floor is what makes silence decode to silence.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+FLOOR = 1e-5  # of full scale, -100 dBFS: below it nothing is told apart
+WINDOWS = ((2048, 512, 128), (1024, 256, 64))  # samples; steps alternate between the two sets, at half the cost
+MELS_PER_WINDOW = {2048: 160, 1024: 120, 512: 80, 256: 40, 128: 20, 64: 10}
+OVERLAP = 4  # hop = window / 4
+
+
+@dataclass(frozen=True)
+class SpectralWeights:
+    """log_linear, linear and waveform (sum |x - y| / sum |y|) relative to log-mel, which has 1."""
+
+    log_linear: float
+    linear: float
+    waveform: float
+
+
+def reconstruction_loss(decoded: Tensor, true: Tensor, weights: SpectralWeights, *, step: int, rate: int) -> Tensor:
+    """Both [batch, 2, time] at `rate` Hz -> scalar."""
+    windows = WINDOWS[step % len(WINDOWS)]
+    total = weights.waveform * _relative(decoded, true)
+    for window in windows:
+        one, other = magnitudes(decoded, window), magnitudes(true, window)
+        mel_one, mel_other = (_mel(magnitude, window, rate) for magnitude in (one, other))
+        loss = (mel_one.log() - mel_other.log()).abs().mean()
+        loss = loss + weights.log_linear * (one.log() - other.log()).abs().mean()
+        total = total + (loss + weights.linear * _relative(one, other)) / len(windows)
+    return total
+
+
+def magnitudes(samples: Tensor, window: int) -> Tensor:
+    """[batch, 2, time] -> [batch, 4 (left, right, mid, side), window / 2 + 1, frames], sqrt(|STFT|^2 + FLOOR^2)."""
+    shape = torch.hann_window(window, device=samples.device)
+    spectrum = torch.stft(
+        samples.flatten(0, 1), window, window // OVERLAP, window=shape * (2 / shape.sum()), return_complex=True
+    ).unflatten(0, samples.shape[:2])
+    left, right = spectrum.unbind(1)
+    all_four = torch.view_as_real(torch.stack([left, right, (left + right) / 2, (left - right) / 2], 1))
+    return (all_four.square().sum(-1) + FLOOR**2).sqrt()
+
+
+def kl_to_normal(mean: Tensor, std: Tensor) -> Tensor:
+    """KL from the standard normal in nats per latent number; both [batch, latent_dim, latent_time]."""
+    return 0.5 * (mean.square() + std.square() - 1).mean() - std.log().mean()
+
+
+def _relative(one: Tensor, other: Tensor) -> Tensor:
+    """Over the whole batch, so that a silent clip does not divide by nothing."""
+    return (one - other).abs().sum() / (other.abs().sum() + FLOOR * other.numel())
+
+
+def _mel(magnitude: Tensor, window: int, rate: int) -> Tensor:
+    """Mean magnitude under each triangle (the triangles sum to 1)."""
+    return torch.einsum("mf,bcft->bcmt", mel_triangles(window, rate).to(magnitude.device), magnitude)
+
+
+@lru_cache
+def mel_triangles(window: int, rate: int) -> Tensor:
+    """[mels, window / 2 + 1] triangles equally spaced in mel = 2595 log10(1 + f / 700 Hz), each of sum 1 and at
+    least one bin wide (narrower bands than a bin would be empty)."""
+    count, bins = MELS_PER_WINDOW[window], window // 2 + 1
+    top = 2595 * torch.log10(torch.tensor(1 + rate / 2 / 700))
+    centres = 700 * (10 ** (torch.linspace(0, 1, count + 2) * top / 2595) - 1) * window / rate  # bins
+    width = (centres[2:] - centres[:-2]).clamp(min=2) / 2
+    distance = (torch.arange(bins)[None] - centres[1:-1, None]).abs()
+    triangles = (1 - distance / width[:, None]).clamp(min=0)
+    return triangles / triangles.sum(1, keepdim=True).clamp(min=1e-6)

@@ -1,0 +1,138 @@
+"""Codec training: losses judge right, crops are seeded, a short training learns and resumes, judges can learn."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from openfoley.codecs.oobleck import GYM, OobleckCodec, OobleckConfig, fold_weight_norm
+from openfoley.config import from_dict
+from openfoley.training.codec import CPU, add_weight_norm, set_latent_statistics, train_codec
+from openfoley.training.codec_data import random_crops, to_float
+from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
+from openfoley.training.codec_losses import FLOOR, kl_to_normal, magnitudes, mel_triangles, reconstruction_loss
+
+RATE = 44100
+TINY = OobleckConfig(RATE, 2, 8, 8, (8, 16, 16), (8, 16))
+PRESET = replace(CPU, architecture=TINY, steps=24, batch=2, crop=8 * 1024, learning_rate=3e-3, warmup_steps=4)
+
+
+@pytest.fixture(scope="module")
+def sound() -> np.ndarray:
+    """int16 [12, 2, 44100]: decaying partials, a noise burst and silence at random places."""
+    random = np.random.default_rng(0)
+    time = np.arange(RATE) / RATE
+    clips = []
+    for _ in range(12):
+        clip = np.zeros(RATE)
+        for _ in range(4):
+            onset = random.uniform(0, 1)
+            age = np.maximum(time - onset, 0)
+            ring = np.exp(-age * random.uniform(5, 40)) * (time >= onset)
+            clip += 0.2 * ring * np.sin(2 * np.pi * random.uniform(200, 8000) * age)
+        clips.append(np.stack([clip, random.uniform(0.3, 1) * clip]) + 1e-3 * random.standard_normal((2, RATE)))
+    return (np.clip(np.stack(clips), -1, 1) * 32767).astype(np.int16)
+
+
+def test_full_scale_sine_has_magnitude_one() -> None:
+    sine = torch.sin(2 * torch.pi * RATE / 64 * torch.arange(8192) / RATE).expand(1, 2, -1)
+    found = magnitudes(sine, 1024)
+    assert found[0, 0, 16, 8].item() == pytest.approx(1, abs=1e-3)  # left
+    assert found[0, 3].max().item() == pytest.approx(FLOOR, rel=1e-3)  # side of a mono sound
+
+
+@pytest.mark.parametrize("window", [64, 128, 256, 512, 1024, 2048])
+def test_mel_triangles_are_means(window: int) -> None:
+    triangles = mel_triangles(window, RATE)
+    torch.testing.assert_close(triangles.sum(1), torch.ones(len(triangles)))
+    assert triangles.min() >= 0
+
+
+def test_loss_is_zero_for_the_same_sound_and_grows_with_damage() -> None:
+    true = 0.1 * torch.randn(1, 2, 8192, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(true.shape, generator=torch.Generator().manual_seed(1))
+    losses = [
+        reconstruction_loss(true + level * noise, true, CPU.spectral, step=0, rate=RATE) for level in (0, 0.01, 0.1)
+    ]
+    assert losses[0] == 0 and losses[0] < losses[1] < losses[2]
+
+
+def test_loss_hears_noise_in_silence_and_a_swapped_stereo_image() -> None:
+    silence = torch.zeros(1, 2, 8192)
+    hiss = 1e-3 * torch.randn(silence.shape, generator=torch.Generator().manual_seed(0))  # -60 dBFS
+    assert reconstruction_loss(hiss, silence, CPU.spectral, step=0, rate=RATE) > 1
+    one_sided = torch.stack([hiss[:, 0], torch.zeros_like(hiss[:, 0])], 1)
+    assert reconstruction_loss(one_sided.flip(1), one_sided, CPU.spectral, step=0, rate=RATE) > 0.5
+
+
+def test_kl_is_zero_at_the_standard_normal() -> None:
+    assert kl_to_normal(torch.zeros(1, 2, 3), torch.ones(1, 2, 3)) == 0
+    assert kl_to_normal(torch.ones(1, 2, 3), torch.ones(1, 2, 3)) == 0.5
+
+
+def test_crops_depend_on_the_generator_alone(sound: np.ndarray) -> None:
+    one, again = (random_crops(sound, 4, 1024, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(one, again) and one.shape == (4, 2, 1024) and one.abs().max() <= 1
+    assert not torch.equal(one, random_crops(sound, 4, 1024, torch.Generator().manual_seed(4)))
+
+
+def test_folded_weights_compute_the_same() -> None:
+    codec = OobleckCodec(TINY)
+    samples = torch.randn(1, 2, 4096)
+    before = codec.encode(samples)
+    add_weight_norm(codec)
+    plain = OobleckCodec(TINY)
+    plain.load_state_dict(fold_weight_norm(codec.state_dict()))
+    torch.testing.assert_close(plain.encode(samples), before, atol=1e-5, rtol=1e-4)
+
+
+def test_latents_have_unit_variance_over_the_data(sound: np.ndarray) -> None:
+    codec = OobleckCodec(TINY).eval()
+    samples = to_float(sound[:4])
+    with torch.no_grad():
+        set_latent_statistics(codec, samples)
+        latents = codec.encode(samples).flatten(0, 1)
+    torch.testing.assert_close(latents.mean(0), torch.zeros(8), atol=1e-3, rtol=0)
+    torch.testing.assert_close(latents.std(0), torch.ones(8), atol=1e-2, rtol=0)
+
+
+def test_training_learns_and_writes_a_loadable_codec(sound: np.ndarray, tmp_path: Path) -> None:
+    path = train_codec(PRESET, tmp_path, resume=False, sound=sound)
+    rows = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()]
+    losses = [float(value) for _, name, value in rows[1:] if name == "spectra"]
+    assert losses[-1] < 0.8 * losses[0]
+    codec = OobleckCodec(from_dict(OobleckConfig, json.loads((tmp_path / "config.json").read_text())))
+    codec.load_state_dict(load_file(path))
+    assert (tmp_path / "reconstruction.png").exists()
+    assert json.loads((tmp_path / "report.json").read_text())["silence_dbfs"] < 0
+
+
+def test_judges_learn_to_tell_noise_from_tone() -> None:
+    torch.manual_seed(0)
+    judges = Discriminator((256, 128), channels=2, width=4)
+    optimizer = torch.optim.Adam(judges.parameters(), 1e-2)
+    tone = torch.sin(torch.arange(4096) * 0.1).expand(2, 2, -1)
+    noise = 0.5 * torch.randn(2, 2, 4096)
+    losses = []
+    for _ in range(15):
+        loss = judge_loss(judges(tone), judges(noise))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    adversarial, features = codec_losses(judges(tone), judges(tone))
+    assert features == 0 and adversarial < codec_losses(judges(tone), judges(noise))[0]
+
+
+def test_adversarial_training_takes_its_steps(sound: np.ndarray, tmp_path: Path) -> None:
+    preset = replace(PRESET, steps=3, adversarial_from=1, judge_width=2, crop=4 * 1024)
+    assert train_codec(preset, tmp_path, resume=False, sound=sound).exists()
+
+
+def test_gym_preset_is_the_shipped_architecture() -> None:
+    assert CPU.architecture == GYM and CPU.crop % GYM.hop_length == 0

@@ -88,8 +88,7 @@ GPU = replace(
 
 
 def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Path:
-    """Trains into the folder `out`; returns `out`, which then holds model.safetensors (the averaged weights) and
-    config.json."""
+    """Writes out/{config.json, model.safetensors (averaged weights), log.csv, pictures/}; returns the weights' path."""
     from safetensors.torch import save_file
 
     device = torch.device(preset.device)
@@ -119,9 +118,10 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
         if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
             run.log(step, always=True, **validate(ema.model, validation, preset.use_sync))
             run.picture(step, "samples", sample_picture(ema.model, validation, preset.use_sync))
-    save_file({name: value.contiguous() for name, value in ema.model.state_dict().items()}, out / "model.safetensors")
     (out / "config.json").write_text(json.dumps(to_dict(model.config), indent=1))
-    return out
+    weights = out / "model.safetensors"
+    save_file({name: value.contiguous() for name, value in ema.model.state_dict().items()}, weights)
+    return weights
 
 
 def build_generator(preset: GeneratorTraining) -> SalsaVGenerator:
@@ -155,7 +155,7 @@ def without_sync(conditions: Conditions) -> Conditions:
     return replace(conditions, sync_present=torch.zeros_like(conditions.sync_present))
 
 
-def _whole_clips(cache: FeatureCache, count: int, use_sync: bool) -> tuple[Tensor, Conditions]:
+def whole_clips(cache: FeatureCache, count: int, use_sync: bool) -> tuple[Tensor, Conditions]:
     """The first clips, whole and without prompt."""
     clip = torch.arange(min(count, len(cache)), device=cache.latents.device)
     data, conditions = cache.crop(clip, torch.zeros_like(clip), cache.latents.shape[1], torch.zeros_like(clip))
@@ -167,7 +167,7 @@ def _whole_clips(cache: FeatureCache, count: int, use_sync: bool) -> tuple[Tenso
 def validate(model: SalsaVGenerator, cache: FeatureCache, use_sync: bool) -> dict[str, float]:
     """Flow-matching error of whole validation clips at fixed times and noise, and, at t = 0.3, how much larger it is
     with the sync features of another clip (what the model has learned to take from them)."""
-    data, conditions = _whole_clips(cache, VALIDATION_CLIPS, use_sync)
+    data, conditions = whole_clips(cache, VALIDATION_CLIPS, use_sync)
     noise = torch.randn(data.shape, generator=torch.Generator().manual_seed(0)).to(data.device)
     known = torch.zeros(data.shape[:2], dtype=torch.bool, device=data.device)
     zero = torch.zeros(len(data), device=data.device)
@@ -188,7 +188,7 @@ def sample_picture(model: SalsaVGenerator, cache: FeatureCache, use_sync: bool) 
     """True and generated latents of some validation clips under each other, as a figure."""
     from matplotlib.figure import Figure
 
-    data, conditions = _whole_clips(cache, PICTURE_CLIPS, use_sync)
+    data, conditions = whole_clips(cache, PICTURE_CLIPS, use_sync)
     made = sample_latents(model, conditions, seeds=range(len(data)), latents=data.shape[1], steps=PICTURE_STEPS)
     figure = Figure(figsize=(12, 2.2 * 2 * len(data)), layout="constrained")
     axes = figure.subplots(2 * len(data), 1, squeeze=False)[:, 0]

@@ -1,0 +1,199 @@
+"""Generator training on impulse trains: events at random times told by sync features, timbre told by semantics."""
+
+import csv
+import json
+import os
+import signal
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_features
+from openfoley.generators.base import sample_latents
+from openfoley.generators.salsa_v import GYM
+from openfoley.training.generator import CPU, GeneratorTraining, build_generator, train_generator, whole_clips
+from openfoley.training.run import Run, TrainingStopped
+
+RATES = FeatureRates(44100, 1024, Fraction(24), Fraction(8))
+LATENTS, CHANNELS, FEATURES, MATERIALS = 172, 16, 32, 4
+LATENT_S = 1024 / 44100
+DECAY_LATENTS = 4.0
+
+
+def impulse_trains(clips: int, folder: Path, seed: int = 0) -> tuple[FeatureCache, list[Tensor]]:
+    """Latents with decaying impulses in the direction of the clip's material, sync features that tell the impulses'
+    times through a random projection of bumps, semantic features that tell the material. Returns the times too."""
+    world = torch.Generator().manual_seed(99)
+    draw = torch.Generator().manual_seed(seed)
+    timbres = torch.nn.functional.normalize(torch.randn(MATERIALS, CHANNELS, generator=world), dim=-1) * CHANNELS**0.5
+    mixing = torch.randn(12, FEATURES, generator=world)
+    materials = torch.randn(MATERIALS, FEATURES, generator=world)
+    shifts = torch.linspace(-0.15, 0.15, 12)
+    duration_s = LATENTS * LATENT_S
+    frames, pictures = int(duration_s * 24) + 1, int(duration_s * 8) + 1
+    shapes = {
+        "latents": (clips, LATENTS, CHANNELS),
+        "sync": (clips, frames, FEATURES),
+        "semantic": (clips, pictures, FEATURES),
+        "text": (clips, 1, FEATURES),
+    }
+    times = []
+    latent_start = torch.arange(LATENTS) * LATENT_S
+    with write_features(folder, shapes, RATES) as arrays:
+        for clip in range(clips):
+            count = int(torch.randint(2, 9, (1,), generator=draw))
+            onsets = (torch.rand(count, generator=draw) * duration_s).sort().values
+            onsets = onsets[torch.cat((torch.tensor([True]), onsets.diff() > 0.12))]
+            age = (latent_start[:, None] + LATENT_S - onsets) / LATENT_S
+            envelope = torch.where(age > 0, torch.exp(-age / DECAY_LATENTS) * age.clamp(max=1), 0.0).sum(1)
+            material = int(torch.randint(MATERIALS, (1,), generator=draw))
+            floor = 0.15 * torch.randn(LATENTS, CHANNELS, generator=draw)
+            away = torch.arange(frames)[:, None, None] / 24 - onsets[:, None] - shifts
+            bumps = torch.exp(-((away / 0.04) ** 2)).sum(1)
+            arrays["latents"][clip] = 2 * envelope[:, None] * timbres[material] + floor
+            arrays["sync"][clip] = bumps @ mixing / 2 + 0.1 * torch.randn(frames, FEATURES, generator=draw)
+            arrays["semantic"][clip] = materials[material] + 0.1 * torch.randn(pictures, FEATURES, generator=draw)
+            arrays["text"][clip] = materials[material]
+            times.append(onsets)
+    return FeatureCache.open(folder), times
+
+
+def onsets_in(latents: Tensor) -> Tensor:
+    """Times of the impulses in latents [latents, channels]: centres of the rises of the energy."""
+    energy = latents.square().mean(-1).sqrt()
+    rise = torch.nn.functional.pad(energy[1:] - energy[:-1], (1, 1))
+    peak = (rise[1:-1] > 0.45) & (rise[1:-1] >= rise[2:])
+    strongest = peak & (torch.nn.functional.max_pool1d(rise[None, None, 1:-1], 5, 1, 2)[0, 0] == rise[1:-1])
+    return (strongest.nonzero()[:, 0] + 1.5) * LATENT_S
+
+
+def f1_score(found: list[Tensor], true: list[Tensor], tolerance_s: float) -> float:
+    hits = 0
+    for detected, expected in zip(found, true, strict=True):
+        left = detected.tolist()
+        for time in expected.tolist():
+            near = [other for other in left if abs(other - time) <= tolerance_s]
+            if near:
+                left.remove(min(near, key=lambda other: abs(other - time)))
+                hits += 1
+    return 2 * hits / max(1, sum(map(len, found)) + sum(map(len, true)))
+
+
+def toy_training(folder: Path) -> GeneratorTraining:
+    """A small recipe on the impulse trains of `folder`."""
+    return replace(
+        CPU,
+        architecture=replace(
+            GYM, latent_dim=CHANNELS, semantic_dim=FEATURES, sync_dim=FEATURES, text_dim=FEATURES, width=96, heads=2,
+            mlp_width=288, joint_blocks=1, extra_attention_blocks=1, audio_blocks=2, modulation_rank=32,
+        ),
+        features=folder,
+        crop_latents=(43, 64),
+        batch_latents=1024,
+        learning_rate=3e-3,
+        warmup_steps=30,
+        steps=400,
+        validate_every=100_000,
+    )  # fmt: skip
+
+
+def event_score(
+    preset: GeneratorTraining, weights: Path, cache: FeatureCache, times: list[Tensor], steps: int
+) -> float:
+    """F1 of generated impulses at 1.5 latents."""
+    model = build_generator(preset).eval()
+    model.load_state_dict(load_file(weights))
+    data, conditions = whole_clips(cache, len(cache), preset.use_sync)
+    made = sample_latents(model, conditions, seeds=range(len(data)), latents=data.shape[1], steps=steps, guidance=1.0)
+    return f1_score([onsets_in(latents) for latents in made], times, 1.5 * LATENT_S)
+
+
+def losses_of(folder: Path) -> list[tuple[str, str, str]]:
+    with open(folder / "log.csv", newline="") as file:
+        return [(row["step"], row["name"], row["value"]) for row in csv.DictReader(file)]
+
+
+def tiny(folder: Path) -> GeneratorTraining:
+    preset = toy_training(folder)
+    architecture = replace(preset.architecture, width=32, heads=1, mlp_width=64, modulation_rank=8)
+    return replace(preset, architecture=architecture, crop_latents=(20, 30), batch_latents=240, steps=6, warmup_steps=2)
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    for split in ("train", "validation"):
+        impulse_trains(6, tmp_path / split)
+    return tmp_path
+
+
+def test_training_leaves_averaged_weights_and_their_config(features: Path, tmp_path: Path) -> None:
+    out = train_generator(tiny(features), tmp_path / "run", resume=False).parent
+    assert {"model.safetensors", "config.json", "log.csv"} <= {path.name for path in out.iterdir()}
+    assert any(name == "validation_t0.3" for _, name, _ in losses_of(out))
+    assert list((out / "pictures").glob("samples-*.png"))
+
+
+def test_killed_and_resumed_training_has_the_losses_of_the_uninterrupted_one(
+    features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_log = Run.log
+
+    def log_all(self: Run, step: int, **scalars: Any) -> None:
+        real_log(self, step, **{**scalars, "always": True})
+
+    def log_and_kill(self: Run, step: int, **scalars: Any) -> None:
+        log_all(self, step, **scalars)
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Run, "log", log_all)
+    preset = tiny(features)
+    train_generator(preset, tmp_path / "whole", resume=False)
+    monkeypatch.setattr(Run, "log", log_and_kill)
+    with pytest.raises(TrainingStopped):
+        train_generator(preset, tmp_path / "parts", resume=False)
+    monkeypatch.setattr(Run, "log", log_all)
+    train_generator(preset, tmp_path / "parts", resume=True)
+    assert losses_of(tmp_path / "parts") == losses_of(tmp_path / "whole")
+
+
+def test_plain_flow_matching_and_training_without_sync_run(features: Path, tmp_path: Path) -> None:
+    """The ablation rows: no consistency targets and no trained steps; sync features absent throughout."""
+    preset = replace(tiny(features), objective="flow", use_sync=False)
+    out = train_generator(preset, tmp_path / "run", resume=False).parent
+    names = {name for _, name, _ in losses_of(out)}
+    assert "flow" in names and "consistency" not in names
+    assert json.loads((out / "config.json").read_text())["smallest_step"] is None
+    other_sync = [float(value) for _, name, value in losses_of(out) if name == "validation_other_sync"]
+    assert other_sync == [0.0]
+
+
+def test_crops_know_their_true_times(features: Path) -> None:
+    """The sync features nearest to an instant of a crop are those of that instant of the clip."""
+    cache = FeatureCache.open(features / "train")
+    start = torch.tensor([0, 37, 140])
+    data, conditions = cache.crop(torch.tensor([0, 1, 2]), start, 30, torch.zeros(3, dtype=torch.long))
+    for row, first in enumerate(start.tolist()):
+        assert torch.equal(data[row], cache.latents[row, first : first + 30].float())
+        frame = (conditions.sync_time[row] + first * LATENT_S) * 24
+        torch.testing.assert_close(frame, frame.round(), atol=1e-3, rtol=0)
+        assert torch.equal(conditions.sync[row], cache.sync[row, frame.round().long()].float())
+        assert conditions.sync_time[row, 0] <= LATENT_S and conditions.sync_time[row, -1] >= 29 * LATENT_S
+
+
+@pytest.mark.slow
+def test_generator_learns_to_place_events_and_eight_steps_suffice(tmp_path: Path) -> None:
+    """Two CPU minutes: F1 at 35 ms (1.5 latents) of generated impulses, without guidance."""
+    impulse_trains(256, tmp_path / "train")
+    cache, times = impulse_trains(24, tmp_path / "validation", seed=1)
+    preset = replace(toy_training(tmp_path), steps=250)
+    weights = train_generator(preset, tmp_path / "run", resume=False)
+    scores = {steps: event_score(preset, weights, cache, times, steps) for steps in (8, 32)}
+    assert scores[8] > 0.9
+    assert scores[8] > scores[32] - 0.02

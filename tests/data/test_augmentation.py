@@ -4,7 +4,7 @@ import torch
 
 from openfoley.data.augmentation import STRONG, PictureAugmentation, augment
 
-NONE = PictureAugmentation(1.0, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NONE = PictureAugmentation(0.0, 1.0, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 PICTURES = torch.randint(0, 256, (3, 4, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 

@@ -16,7 +16,8 @@ def encoder() -> SyncEncoder:
 
 
 def video(frames: int) -> torch.Tensor:
-    return torch.randint(0, 256, (frames, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(frames))
+    generator = torch.Generator().manual_seed(frames)
+    return torch.randint(0, 256, (frames, 3, 32, 32), dtype=torch.uint8, generator=generator)
 
 
 @pytest.mark.parametrize("frames", [1, 15, 16, 17, 24, 81, 150, 192])

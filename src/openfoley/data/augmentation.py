@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FRAME_RATE = 24.0  # Hz
+GRAIN_SPREAD = 8192  # numbers: how many places the grain can be taken from
 LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -19,10 +20,12 @@ LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 class PictureAugmentation:
     """Strengths; the zero of each switches it off. smallest_crop: side of the crop relative to the picture."""
 
+    crop_probability: float
     smallest_crop: float
     mirror: bool
     brightness: float  # largest shift of the colours (0..1)
     contrast: float  # largest change of the factor around 1
+    saturation: float  # the same, of the distance from grey
     tint: float  # the same, per colour
     grey_probability: float
     blur_probability: float
@@ -31,10 +34,12 @@ class PictureAugmentation:
 
 
 STRONG = PictureAugmentation(
-    smallest_crop=0.8,
+    crop_probability=0.6,
+    smallest_crop=0.75,
     mirror=True,
     brightness=0.2,
     contrast=0.4,
+    saturation=0.7,
     tint=0.25,
     grey_probability=0.15,
     blur_probability=0.15,
@@ -42,30 +47,57 @@ STRONG = PictureAugmentation(
     lag_probability=0.35,
 )
 
+GENTLE = PictureAugmentation(  # leaves colours and textures, by which materials are told apart
+    crop_probability=0.6,
+    smallest_crop=0.8,
+    mirror=True,
+    brightness=0.08,
+    contrast=0.15,
+    saturation=0.15,
+    tint=0.05,
+    grey_probability=0.0,
+    blur_probability=0.1,
+    noise=0.03,
+    lag_probability=0.0,
+)
+
 
 def augment(pictures: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
     """uint8 [batch, time, 3, height, width] -> float32 in 0..1 of the same shape, each row changed in its own way."""
-    rows = [_row(row, strength, generator) for row in pictures]
-    result = torch.stack(rows)
-    if strength.noise:
-        grain = torch.randn(pictures.shape[1:], generator=generator).to(result.device)
-        for row in result:  # one grain for all, moved and scaled: fresh noise would cost more than the network's input
-            down, right = (int(v) for v in torch.randint(0, 96, (2,), generator=generator))
-            row += grain.roll((down, right), (-2, -1)) * (strength.noise * _uniform(generator))
+    result = torch.empty(pictures.shape, device=pictures.device)
+    numbers = pictures[0].numel()
+    # one grain for all rows, each taking it from another place: fresh noise would cost more than the network's input
+    grain = torch.randn(numbers + GRAIN_SPREAD, generator=generator).to(pictures.device) if strength.noise else None
+    for row, frames in zip(result, pictures, strict=True):
+        _change(frames, row, strength, generator)
+        if grain is not None:
+            first = int(_uniform(generator) * GRAIN_SPREAD)
+            row.add_(grain[first : first + numbers].view_as(row), alpha=strength.noise * _uniform(generator))
     return result.clamp_(0, 1)
 
 
-def _row(frames: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
-    frames = _crop(frames, strength.smallest_crop, generator)
+def _change(frames: Tensor, row: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> None:
+    """One snippet uint8 [time, 3, height, width], changed into `row`."""
+    if _uniform(generator) < strength.crop_probability:
+        frames = _crop(frames, strength.smallest_crop, generator)
     if strength.mirror and _uniform(generator) < 0.5:
         frames = frames.flip(-1)
     if _uniform(generator) < strength.blur_probability:
-        frames = F.avg_pool2d(F.pad(frames.float(), (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+        frames = _blur(frames, generator)
     if _uniform(generator) < strength.lag_probability:
         frames = _lag(frames.float(), generator)
     matrix, shift = _colour(strength, generator)
     flat = frames.float().flatten(2)  # [time, 3, pixels]
-    return torch.baddbmm(shift.to(flat), (matrix / 255).expand(len(flat), 3, 3).to(flat), flat).view(frames.shape)
+    matrices = (matrix / 255).to(flat).expand(len(flat), 3, 3)
+    torch.baddbmm(shift.to(flat), matrices, flat, out=row.flatten(2))
+
+
+def _blur(frames: Tensor, generator: torch.Generator) -> Tensor:
+    """Out of focus: shrunk to 1/2 .. 3/4 and brought back."""
+    height, width = frames.shape[-2:]
+    share = 0.5 + 0.25 * _uniform(generator)
+    small = F.interpolate(frames, size=(round(height * share), round(width * share)), mode="bilinear", antialias=True)
+    return F.interpolate(small, size=(height, width), mode="bilinear")
 
 
 def _lag(frames: Tensor, generator: torch.Generator) -> Tensor:
@@ -95,7 +127,7 @@ def _crop(frames: Tensor, smallest: float, generator: torch.Generator) -> Tensor
 
 def _colour(strength: PictureAugmentation, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Matrix [3, 3] and shift [1, 3, 1]: saturation, then tint and contrast around middle grey, then brightness."""
-    saturation = _uniform(generator) * 1.5 if strength.tint else 1.0
+    saturation = 1 + strength.saturation * (2 * _uniform(generator) - 1)
     saturation = 0.0 if _uniform(generator) < strength.grey_probability else saturation
     matrix = saturation * torch.eye(3) + (1 - saturation) * LUMA.expand(3, 3)
     contrast = 1 + strength.contrast * (2 * _uniform(generator) - 1)

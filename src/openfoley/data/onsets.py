@@ -1,6 +1,6 @@
-"""What starts to sound when: a dense target for the sync encoder, from sound alone (beyond the paper, no labels).
+"""What starts to sound when: a dense target for the sync encoder, from sound alone (beyond the paper).
 
-For each frame's 1/24 s, in four steps of 10.4 ms: how much each of six mel bands rises, and the overall level. The paper's
+For each frame's 1/24 s, in four steps of 10.4 ms: how much each of six bands rises, and the overall level. The paper's
 contrastive loss gives one bit per pair of snippets; this says for every frame where in it something starts, how loud
 and how bright, so that a small encoder learns the timing from hours instead of weeks. It works on any video with sound.
 """
@@ -15,8 +15,8 @@ WINDOW_LENGTH = 256  # samples, 16 ms: the step before an onset hears little of 
 BAND_EDGES_HZ = (60.0, 250.0, 600.0, 1200.0, 2400.0, 4500.0, 8000.0)  # six bands of about an octave
 BANDS = len(BAND_EDGES_HZ) - 1
 TARGETS = BANDS + 1  # rises per band, then the level
-FLOOR = 1e-8  # mean-square level taken as silence, -80 dB of full scale
-LEVEL_RANGE = 6.0  # decades of power between silence and the loudest, -20 dB
+FLOOR = 1e-7  # mean-square level taken as silence, -70 dB of full scale
+LEVEL_RANGE = 6.0  # decades of power between silence and the loudest, -10 dB
 RISE_RANGE = 3.0  # decades of power that count as a full rise (30 dB)
 RISE_THRESHOLD = 0.1  # decades (1 dB): the flutter of steady noise
 
@@ -41,7 +41,7 @@ def onset_targets(samples: Tensor, frames: int) -> Tensor:
     logs = torch.log10(bands + FLOOR)
     before = torch.maximum(logs[:, :-memory], logs[:, 1:-1])
     rise = ((logs[:, memory:] - before - RISE_THRESHOLD) / RISE_RANGE).clamp(0, 1)
-    level = (torch.log10(bands[:, memory:].sum(-1, keepdim=True) + FLOOR) - torch.log10(torch.tensor(FLOOR))) / LEVEL_RANGE
+    level = torch.log10(bands[:, memory:].sum(-1, keepdim=True) / FLOOR + 1) / LEVEL_RANGE
     return torch.cat([rise, level.clamp(0, 1)], dim=-1).unflatten(1, (frames, STEPS_PER_FRAME))
 
 

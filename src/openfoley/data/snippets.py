@@ -66,7 +66,13 @@ def joined(first: Snippets, second: Snippets) -> Snippets:
 
 
 def pair_labels(
-    pictures: Snippets, sounds: Snippets, picture_activity: Tensor, sound_activity: Tensor, *, alike: float, still: float
+    pictures: Snippets,
+    sounds: Snippets,
+    picture_activity: Tensor,
+    sound_activity: Tensor,
+    *,
+    alike: float,
+    still: float,
 ) -> Tensor:
     """z of Eq. 1 with a third value: float [pictures, sounds], 1 the same moment, -1 another one, 0 left out.
 

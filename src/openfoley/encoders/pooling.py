@@ -12,8 +12,8 @@ class AttentionPooling(nn.Module):
     """[sets, tokens, dim] -> [sets, dim].
 
     The query does not depend on the input, so the two big projections are folded away:
-    q . (K x) = (K^T q) . x, and the attention's weights sum to 1, so sum_s a_s (V x_s) = V (sum_s a_s x_s). The result is
-    that of ordinary multi-head attention at a small part of its cost (bias of K drops out of the softmax).
+    q . (K x) = (K^T q) . x, and the attention's weights sum to 1, so sum_s a_s (V x_s) = V (sum_s a_s x_s). The result
+    is that of ordinary multi-head attention at a small part of its cost (bias of K drops out of the softmax).
     """
 
     def __init__(self, dim: int, heads: int, mlp_dim: int) -> None:

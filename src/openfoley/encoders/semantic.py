@@ -1,8 +1,8 @@
 """Semantic encoder: what is there, and of what is it made? SigLIP-2 (arXiv 2502.14786; used by arXiv 2510.02916, 3).
 
 Frames at 8 fps become one vector each, a text becomes one vector of the same space. The networks are transformers'
-SigLIP classes (fixed resolution, as the published "siglip2-so400m-patch14-384" style checkpoints use them); the Gym size
-is the same classes, small, trained by `openfoley.training.semantic`.
+SigLIP classes (fixed resolution, as the published "siglip2-so400m-patch14-384" style checkpoints use them); the Gym
+size is the same classes, small, trained by `openfoley.training.semantic`.
 
 Vectors are returned with length sqrt(dim), so that their numbers have unit mean square whatever the network's scale.
 """

@@ -28,7 +28,7 @@ WINDOWS_PER_CALL = 8  # windows through the network at once; fixed, so that chun
 
 @dataclass(frozen=True)
 class SyncConfig:
-    """Shape of the video tower. snippet_hop: frames between windows at inference; softcap: of the attention's logits."""
+    """Shape of the video tower. snippet_hop: frames between windows at inference; softcap: of attention logits."""
 
     rate: Fraction
     image_size: int
@@ -88,9 +88,9 @@ GYM = SyncConfig(
 
 
 def add_motion(pictures: Tensor) -> Tensor:
-    """[batch, time, 3, height, width] in 0..1 -> 5 channels; the snippet's first and last frame lack one neighbour (0)."""
-    luma = sum(weight * pictures[:, :, channel] for channel, weight in enumerate(LUMA))
-    assert isinstance(luma, Tensor)
+    """[batch, time, 3, height, width] in 0..1 -> 5 channels; the first and last frame lack one neighbour (0)."""
+    red, green, blue = pictures.unbind(2)
+    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
     change = MOTION_GAIN * (luma[:, 1:] - luma[:, :-1])
     still = torch.zeros_like(luma[:, :1])
     backward, forward = torch.cat([still, change], 1), torch.cat([change, still], 1)
@@ -162,8 +162,9 @@ class SyncEncoder(nn.Module):
 class SyncStream:
     """Tiles a video with windows as its frames arrive; holds little more than WINDOWS_PER_CALL windows.
 
-    Window j covers frames [j hop, j hop + 16) and owns its central hop frames; the first also owns its head, the last its
-    tail. The last is moved back to end with the video; a video shorter than a window is filled up with its last frame.
+    Window j covers frames [j hop, j hop + 16) and owns its central hop frames; the first also owns its head, the last
+    its tail. The last is moved back to end with the video; a video shorter than a window is filled up with its last
+    frame.
     """
 
     def __init__(self, encoder: SyncEncoder) -> None:

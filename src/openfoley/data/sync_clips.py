@@ -1,0 +1,103 @@
+"""What the sync encoder is trained on: a Gym cache with its sound as 16 kHz mono and its onset targets, made once.
+
+mono16k.npy  int16  [scenes, 128000]
+onsets.npy   uint8  [scenes, 192, 4, 7]   `onset_targets` times 255
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.data.gym_cache import FULL_SCALE, GymCache
+from openfoley.data.gym_cache import SAMPLE_RATE as CACHE_RATE
+from openfoley.data.onsets import onset_targets
+from openfoley.data.snippets import (
+    FRAME_RATE,
+    SAMPLE_RATE,
+    SNIPPET_FRAMES,
+    SNIPPET_SAMPLES,
+    Snippets,
+    audio_ratio_is_right,
+    first_sample,
+)
+
+ONSET_SCALE = 255
+
+
+@dataclass(frozen=True)
+class SyncClips:
+    """Memory-mapped clips; `video` of a Snippets is a row here."""
+
+    frames: np.ndarray  # uint8 [scenes, frames, 3, height, width]
+    mono: np.ndarray  # int16 [scenes, samples]
+    onsets: np.ndarray  # uint8 [scenes, frames, 4, 7]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def frame_count(self) -> int:
+        return self.frames.shape[1]
+
+    @classmethod
+    def open(cls, folder: Path) -> "SyncClips":
+        """Opens a Gym cache; makes the two side arrays first if they are missing."""
+        cache = GymCache.open(folder)
+        frames = cache.frames.shape[1]
+        if not audio_ratio_is_right(cache.sound.shape[-1], frames, CACHE_RATE, FRAME_RATE):
+            raise ValueError(f"{folder}: sound and picture differ in length by more than 5 %")
+        mono = _side_array(folder / "mono16k.npy", (_mono(sound) for sound in cache.sound), len(cache))
+        onsets = _side_array(folder / "onsets.npy", (_onsets(row, frames) for row in mono), len(cache))
+        return cls(cache.frames, mono, onsets)
+
+    def pictures(self, snippets: Snippets) -> Tensor:
+        """uint8 [n, 16, 3, height, width]"""
+        places = zip(snippets.video.tolist(), snippets.start.tolist(), strict=True)
+        return torch.from_numpy(np.stack([self.frames[v, s : s + SNIPPET_FRAMES] for v, s in places]))
+
+    def sounds(self, snippets: Snippets) -> Tensor:
+        """float32 [n, 10667] in -1..1; the end of a clip is filled up with silence (at most one sample is)."""
+        result = np.zeros((len(snippets.start), SNIPPET_SAMPLES), np.int16)
+        places = zip(snippets.video.tolist(), first_sample(snippets.start).tolist(), strict=True)
+        for row, (video, first) in zip(result, places, strict=True):
+            piece = self.mono[video, first : first + SNIPPET_SAMPLES]
+            row[: len(piece)] = piece
+        return torch.from_numpy(result).float() / FULL_SCALE
+
+    def activity(self, snippets: Snippets) -> Tensor:
+        """Onset targets of the snippets, float32 [n, 16, 4, 7] in 0..1."""
+        places = zip(snippets.video.tolist(), snippets.start.tolist(), strict=True)
+        rows = np.stack([self.onsets[v, s : s + SNIPPET_FRAMES] for v, s in places])
+        return torch.from_numpy(rows).float() / ONSET_SCALE
+
+
+def _mono(sound: np.ndarray) -> np.ndarray:
+    """int16 [2, n] at the cache's rate -> int16 [m] at 16 kHz."""
+    import soxr
+
+    mono = soxr.resample(sound.astype(np.float32).mean(0), CACHE_RATE, SAMPLE_RATE)
+    return np.clip(np.round(mono), -FULL_SCALE, FULL_SCALE).astype(np.int16)
+
+
+def _onsets(mono: np.ndarray, frames: int) -> np.ndarray:
+    samples = torch.from_numpy(mono.astype(np.float32))[None] / FULL_SCALE
+    return (onset_targets(samples, frames)[0] * ONSET_SCALE).round().byte().numpy()
+
+
+def _side_array(path: Path, rows: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """Rows written beside the cache once, complete before they take their name."""
+    if not path.exists():
+        partial = path.with_name(f"{path.stem}.partial{os.getpid()}.npy")
+        array = None
+        for index, row in enumerate(rows):
+            if array is None:
+                array = np.lib.format.open_memmap(partial, mode="w+", dtype=row.dtype, shape=(count, *row.shape))
+            array[index] = row
+        del array
+        os.replace(partial, path)
+    return np.load(path, mmap_mode="r")

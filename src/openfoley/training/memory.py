@@ -1,0 +1,22 @@
+"""Keep freed memory for the next step instead of giving it back to the system (CPU training under glibc).
+
+A step frees and takes again some hundred arrays of 3 to 60 MB. By default glibc maps such arrays one by one and unmaps
+them when freed, so that every step pays for hundreds of thousands of page faults. Measured on the sync encoder's step,
+one thread: 1.11 s -> 0.84 s of CPU time.
+"""
+
+import ctypes
+import sys
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+LARGEST = 2**30  # bytes: arrays up to this size come from the heap
+
+
+def keep_freed_memory() -> None:
+    """Process-wide; for a recipe to call. Does nothing where the C library is not glibc."""
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGEST)
+        mallopt(M_TRIM_THRESHOLD, 2 * LARGEST - 1)

@@ -1,0 +1,240 @@
+"""Train the sync encoder: pictures against sound, snippet by snippet (arXiv 2510.02916, sections 3.1 and A.4).
+
+    loss = SigLIP(picture snippets, sound snippets)  +  onset_weight * BCE(onset head(frame features), onset targets)
+
+The second term is beyond the paper (see `data.onsets`); onset_weight 0 switches it off. A step takes a few videos with
+many snippets each, and for each picture snippet further sounds 2 to 10 frames away (see `data.snippets`).
+
+Writes OUT/config.json and model.safetensors (what the model folder takes), training.json, audio.safetensors and
+onset_head.safetensors (only needed to go on training or to judge sync), log.csv, checkpoint.pt.
+"""
+
+import json
+import logging
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openfoley.config import to_dict
+from openfoley.data.augmentation import STRONG, PictureAugmentation, augment
+from openfoley.data.onsets import STEPS_PER_FRAME, TARGETS
+from openfoley.data.snippets import Snippets, joined, pair_labels, random_snippets, shifted_snippets
+from openfoley.data.sync_clips import SyncClips
+from openfoley.encoders import audio_tower, sync
+from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
+from openfoley.encoders.siglip_loss import SiglipLoss
+from openfoley.encoders.sync import SyncConfig, SyncEncoder
+from openfoley.training.memory import keep_freed_memory
+from openfoley.training.offset_retrieval import offset_retrieval
+from openfoley.training.run import Run
+from openfoley.training.schedule import set_learning_rate, warmup_cosine
+
+logger = logging.getLogger(__name__)
+
+LOUDNESS_SPREAD_DB = 8.0  # sounds are made up to this much louder or quieter, so that level alone tells nothing
+RARE = -4.0  # logit: onsets fill about 2 % of the targets
+ADAM_BETAS = (0.9, 0.98)  # short trainings forget faster than Adam's 0.999
+
+
+@dataclass(frozen=True)
+class SyncTraining:
+    """Everything a training depends on. Learning rates are peaks; the schedule is a warm-up and half a cosine."""
+
+    sync: SyncConfig
+    audio: AudioTowerConfig
+    augmentation: PictureAugmentation
+    data: Path  # Gym caches
+    validation: Path
+    device: str
+    seed: int
+    steps: int
+    time_limit_s: float  # stops here at the latest; choose steps so that it is not reached, the cosine needs its end
+    videos_per_step: int
+    snippets_per_video: int
+    shifts_per_snippet: int  # further sounds
+    learning_rate: float
+    audio_learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    onset_weight: float
+    alike: float  # mean absolute difference of activity under which two sounds cannot be told apart
+    still: float  # largest onset (0..1) under which nothing starts in a snippet
+    validate_every: int
+    validation_videos: int
+
+
+CPU = SyncTraining(  # 2 cores: about 30 minutes
+    sync=sync.GYM,
+    audio=audio_tower.GYM,
+    augmentation=STRONG,
+    data=Path("out/data/train"),
+    validation=Path("out/data/validation"),
+    device="cpu",
+    seed=1,
+    steps=3600,
+    time_limit_s=30 * 60,
+    videos_per_step=6,
+    snippets_per_video=4,
+    shifts_per_snippet=2,
+    learning_rate=1e-3,
+    audio_learning_rate=1e-3,
+    weight_decay=0.02,
+    warmup_steps=150,
+    onset_weight=1.0,
+    alike=0.004,
+    still=0.15,
+    validate_every=400,
+    validation_videos=48,
+)
+
+GPU = replace(CPU, device="cuda", steps=12000, time_limit_s=15 * 60, videos_per_step=12, warmup_steps=400)
+
+PAPER = replace(  # the published sizes and rates: VideoPrism and AST pretrained, 1 M steps
+    GPU,
+    sync=sync.FULL,
+    audio=audio_tower.FULL,
+    steps=1_000_000,
+    time_limit_s=30 * 24 * 3600,
+    videos_per_step=6,
+    snippets_per_video=5,
+    learning_rate=1e-4,
+    audio_learning_rate=3e-5,
+    weight_decay=1e-4,
+    warmup_steps=2000,
+    onset_weight=0.0,
+)
+
+
+class OnsetHead(nn.Module):
+    """Frame features [..., dim] -> logits of `onset_targets` [..., STEPS_PER_FRAME, TARGETS]; for training only."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        last = nn.Linear(dim, STEPS_PER_FRAME * TARGETS)
+        nn.init.constant_(last.bias, RARE)
+        self.layers = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), last)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.layers(features).unflatten(-1, (STEPS_PER_FRAME, TARGETS))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch. The first sounds are those of the pictures; activity belongs to the sounds."""
+
+    pictures: Tensor  # float [n, 16, 3, height, width] in 0..1
+    sounds: Tensor  # float [m, 10667]
+    activity: Tensor  # float [m, 16, 4, 7]
+    pairs: Tensor  # float [n, m]
+
+
+def draw_step(clips: SyncClips, preset: SyncTraining, generator: torch.Generator) -> Step:
+    """Videos, snippets, shifted sounds and augmentation of one step, all decided by the generator."""
+    videos = torch.randperm(len(clips), generator=generator)[: preset.videos_per_step]
+    seen = random_snippets(len(videos), preset.snippets_per_video, clips.frame_count, generator)
+    seen = Snippets(videos[seen.video], seen.start)
+    heard = joined(seen, shifted_snippets(seen, preset.shifts_per_snippet, clips.frame_count, generator))
+    activity = clips.activity(heard)
+    pairs = pair_labels(seen, heard, activity[: len(seen.start)], activity, alike=preset.alike, still=preset.still)
+    gain_db = LOUDNESS_SPREAD_DB * (2 * torch.rand(len(heard.start), 1, generator=generator) - 1)
+    return Step(
+        pictures=augment(clips.pictures(seen), preset.augmentation, generator),
+        sounds=clips.sounds(heard) * 10 ** (gain_db / 20),
+        activity=activity,
+        pairs=pairs,
+    )
+
+
+def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
+    """Trains and returns OUT/model.safetensors."""
+    from safetensors.torch import save_file
+
+    keep_freed_memory()
+    folder = Path(out)
+    clips, validation = SyncClips.open(preset.data), SyncClips.open(preset.validation)
+    run = Run(folder, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
+
+    torch.manual_seed(preset.seed)
+    encoder = SyncEncoder(preset.sync).to(preset.device)
+    tower = AudioTower(preset.audio).to(preset.device)
+    head = OnsetHead(encoder.dim).to(preset.device)
+    siglip = SiglipLoss().to(preset.device)
+    mine = [p for part in (encoder, head, siglip) for p in part.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        [{"params": mine}, {"params": [*tower.parameters()], "lr": preset.audio_learning_rate}],
+        lr=preset.learning_rate,
+        betas=ADAM_BETAS,
+        weight_decay=preset.weight_decay,
+        fused=True,
+    )
+    run.attach(encoder=encoder, tower=tower, head=head, siglip=siglip, optimizer=optimizer)
+
+    for step in run.steps():
+        set_learning_rate(optimizer, warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps))
+        batch = draw_step(clips, preset, run.generator(step))
+        with torch.autocast(preset.device, torch.bfloat16):
+            features = encoder(batch.pictures.to(preset.device))
+            sounds = tower(batch.sounds.to(preset.device))
+            logits = head(features)
+        contrast = siglip(features.float().mean(1), sounds.float().mean(1), batch.pairs.to(preset.device))
+        onset = onset_loss(logits.float(), batch.activity[: len(features)].to(preset.device))
+        loss = contrast + preset.onset_weight * onset
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(mine, 1.0)
+        optimizer.step()
+        run.log(step, loss=loss, contrast=contrast, onset=onset, gradient=norm)
+        if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
+            run.log(step, always=True, **validate(encoder, tower, head, validation, preset))
+
+    save_file(encoder.state_dict(), folder / "model.safetensors")
+    save_file(tower.state_dict(), folder / "audio.safetensors")
+    save_file(head.state_dict(), folder / "onset_head.safetensors")
+    (folder / "config.json").write_text(json.dumps(to_dict(preset.sync), indent=1))
+    (folder / "training.json").write_text(json.dumps(to_dict(preset), indent=1))
+    return folder / "model.safetensors"
+
+
+def onset_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross entropy in nats per frame, less its smallest possible value (the entropy of the targets): 0 is perfect."""
+    loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none") - _entropy(targets)
+    return loss.flatten(2).sum(-1).mean()
+
+
+def _entropy(targets: Tensor) -> Tensor:
+    return -(torch.xlogy(targets, targets) + torch.xlogy(1 - targets, 1 - targets))
+
+
+@torch.no_grad()
+def validate(
+    encoder: SyncEncoder, tower: AudioTower, head: OnsetHead, clips: SyncClips, preset: SyncTraining
+) -> dict[str, float]:
+    """Retrieval of the right offset, and how well the onset head knows when things start, on clips never trained on."""
+    for part in (encoder, tower, head):
+        part.eval()
+    with torch.autocast(preset.device, torch.bfloat16):
+        found = offset_retrieval(
+            encoder,
+            tower,
+            clips,
+            videos=preset.validation_videos,
+            per_video=6,
+            reach=12,
+            still=preset.still,
+            generator=torch.Generator().manual_seed(preset.seed),
+        )
+        predicted, true = [], []
+        for video in range(0, min(preset.validation_videos, len(clips)), 4):
+            frames = torch.from_numpy(clips.frames[video].copy()).to(preset.device)
+            predicted.append(head(encoder.encode(frames[None])[0]).float().sigmoid()[..., :-1].amax(-1).flatten().cpu())
+            true.append(torch.from_numpy(clips.onsets[video] / 255)[..., :-1].amax(-1).flatten())
+    for part in (encoder, tower, head):
+        part.train()
+    correlation = torch.corrcoef(torch.stack([torch.cat(predicted), torch.cat(true).float()]))[0, 1]
+    result = {f"offset_{name}": float(value) for name, value in asdict(found).items()}
+    result["onset_correlation"] = float(correlation.nan_to_num())
+    logger.info("validation: %s", "  ".join(f"{name} {value:.4g}" for name, value in result.items()))
+    return result

@@ -1,0 +1,125 @@
+"""The recipes on a stand-in cache: bright squares that fall and click."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from openfoley.data.snippets import Snippets
+from openfoley.data.sync_clips import SyncClips
+from openfoley.encoders.audio_tower import GYM as AUDIO
+from openfoley.encoders.sync import GYM, SyncConfig, SyncEncoder
+from openfoley.training import semantic, sync
+
+MATERIALS = {"wood": (140, 90, 40), "steel": (170, 170, 180)}
+
+
+def make_cache(folder: Path, scenes: int, frames: int = 48) -> Path:
+    folder.mkdir(parents=True)
+    pictures = np.zeros((scenes, frames, 3, 96, 96), np.uint8)
+    sound = np.zeros((scenes, 2, frames * 44100 // 24), np.int16)
+    truth = []
+    for scene in range(scenes):
+        material = list(MATERIALS)[scene % 2]
+        hits = [0.3 + 0.1 * (scene % 5), 1.2 + 0.07 * (scene % 4)]
+        for frame in range(frames):
+            top = int(60 - 150 * min(abs(frame / 24 - hit) for hit in hits)) % 80
+            pictures[scene, frame, :, top : top + 14, 40:54] = np.array(MATERIALS[material])[:, None, None]
+        for hit in hits:
+            start = int(hit * 44100)
+            ring = np.arange(2000) / 44100
+            sound[scene, :, start : start + 2000] = 9000 * np.sin(2 * np.pi * 1500 * ring) * np.exp(-ring / 0.01)
+        events = [{"time_s": hit, "material": material, "visible": True, "audible": True} for hit in hits]
+        words = {"caption": f"a {material} ball", "material": material}
+        truth.append({"caption": f"a {material} ball bounces", "objects": [words], "events": events, "seed": scene})
+    np.save(folder / "frames.npy", pictures)
+    np.save(folder / "sound.npy", sound)
+    (folder / "truth.json").write_text(json.dumps(truth))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_cache(tmp_path_factory.mktemp("data") / "train", 8)
+
+
+def tiny(cache: Path, steps: int) -> sync.SyncTraining:
+    shape = replace(GYM, hidden_size=32, heads=2, mlp_size=32, spatial_layers=1)
+    audio = replace(AUDIO, hidden_size=32, heads=2, mlp_size=32, layers=1, output_dim=32)
+    return replace(
+        sync.CPU,
+        sync=shape,
+        audio=audio,
+        data=cache,
+        validation=cache,
+        steps=steps,
+        warmup_steps=2,
+        videos_per_step=2,
+        snippets_per_video=2,
+        validate_every=100,
+        validation_videos=1,
+    )
+
+
+def rows(folder: Path, name: str) -> list[float]:
+    with open(folder / "log.csv", newline="") as file:
+        return [float(value) for _, key, value in list(csv.reader(file))[1:] if key == name]
+
+
+def test_clips_give_the_sound_under_the_picture(cache: Path) -> None:
+    clips = SyncClips.open(cache)
+    snippets = Snippets(torch.tensor([0, 0]), torch.tensor([0, 32]))
+    sounds, activity = clips.sounds(snippets), clips.activity(snippets)
+    assert sounds.shape == (2, 10667) and activity.shape == (2, 16, 4, 7)
+    assert abs(int(sounds[0].abs().argmax()) / 16000 - 0.3) < 0.01  # the scene's first click
+    assert int(activity[0, :, :, :6].amax((1, 2)).argmax()) == int(0.3 * 24)
+    assert torch.equal(clips.pictures(snippets)[1, 0], torch.from_numpy(clips.frames[0, 32].copy()))
+
+
+def test_a_step_has_most_negatives_from_the_same_videos(cache: Path) -> None:
+    preset = replace(tiny(cache, 1), snippets_per_video=4)
+    step = sync.draw_step(SyncClips.open(cache), preset, torch.Generator().manual_seed(0))
+    assert step.pictures.shape == (8, 16, 3, 96, 96) and step.sounds.shape[0] == step.pairs.shape[1] == 24
+    assert (step.pairs.diagonal() >= 0).all() and (step.pairs == -1).float().mean() > 0.5
+
+
+def test_training_writes_a_model_that_loads_and_its_loss_falls(cache: Path, tmp_path: Path) -> None:
+    preset = tiny(cache, 8)
+    path = sync.train_sync(replace(preset, onset_weight=1.0), tmp_path, resume=False)
+    from openfoley.config import from_dict
+
+    config = from_dict(SyncConfig, json.loads((tmp_path / "config.json").read_text()))
+    SyncEncoder(config).load_state_dict(load_file(path), strict=True)
+    losses = rows(tmp_path, "loss")
+    assert losses[-1] < losses[0]
+    assert 0 <= rows(tmp_path, "offset_accuracy")[-1] <= 1 and (tmp_path / "audio.safetensors").exists()
+
+
+def test_onset_loss_is_zero_at_the_truth_and_positive_elsewhere() -> None:
+    targets = torch.rand(2, 3, 4, 7)
+    assert abs(float(sync.onset_loss(torch.logit(targets, eps=1e-6), targets))) < 1e-3
+    assert sync.onset_loss(torch.zeros(2, 3, 4, 7), targets) > 0.1
+
+
+def test_semantic_training_learns_two_colours(cache: Path, tmp_path: Path) -> None:
+    shape = replace(semantic.CPU.semantic, hidden_size=32, heads=2, mlp_size=32, vision_layers=1, text_layers=1)
+    preset = replace(
+        semantic.CPU,
+        semantic=shape,
+        data=cache,
+        validation=cache,
+        steps=20,
+        warmup_steps=2,
+        scenes_per_step=8,
+        validate_every=100,
+    )
+    path = semantic.train_semantic(preset, tmp_path, resume=False)
+    encoder = semantic.SemanticEncoder(shape, tmp_path / "tokenizer.json")
+    encoder.load_state_dict(load_file(path), strict=True)
+    assert rows(tmp_path, "loss")[-1] < rows(tmp_path, "loss")[0]
+    assert rows(tmp_path, "zero_shot_material_chance") == [0.5]

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from av.error import FFmpegError
+
 from openfoley.errors import OutputError, UsageError
 from openfoley.media.source import reason, shown
 
@@ -54,7 +56,7 @@ def replace_when_done(path: str | Path, force: bool = False) -> Iterator[Path]:
         if path.exists() and not force:
             raise UsageError(f"output {shown(path)} appeared meanwhile; pass --force to replace it")
         os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, FFmpegError) as error:
         raise _cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)

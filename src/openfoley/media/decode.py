@@ -82,7 +82,7 @@ def _decoded(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[t
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
         stream.codec_context.options = REPORT_DAMAGE
-        for packet in from_key_frame(container.demux(stream)):
+        for packet in from_key_frame(container.demux(stream), timeline.drop_leading):
             if needed is not None and packet.size and packet.pts is not None and packet.pts not in needed:
                 continue
             try:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
-from openfoley.errors import UsageError
+from openfoley.errors import MediaError, UsageError
 from openfoley.media.scan import probe
 from openfoley.media.sound_track import SoundTrack, sound_format
-from openfoley.media.source import open_media, picture_stream, shown
+from openfoley.media.source import open_media, picture_stream, reason, shown
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -66,7 +66,7 @@ def mux(
     video_path, suffix = Path(video_path), _suffix(output_path)
     sound = sound_format(suffix, bit_depth)
     info = probe(video_path)
-    with open_media(video_path) as source:
+    with open_media(video_path, raw_errors=True) as source:
         _check_picture(source, video_path, suffix)
         kept = _kept(source, video_path, suffix, mode)
         picture = picture_stream(source, video_path)
@@ -77,6 +77,7 @@ def mux(
             streams = {s.index: _add_copy(out, s, suffix, source.format.name) for s in kept}
             track = SoundTrack(out, sound, sample_rate, start=info.start)
             _describe(out, source, track, first=not any(s.type == "audio" for s in kept))
+            _copy_covers(out, source, suffix)
             out.start_encoding()
             _write(out, source, streams, track, audio_chunks)
 
@@ -86,7 +87,7 @@ def _write(
     chunks: Iterator[Tensor],
 ) -> None:
     """Copy packets; before each one bring the new sound up to its time."""
-    for packet in _timed(source.demux([source.streams[i] for i in streams])):
+    for packet in _timed(_read(source, list(streams))):
         time = (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
         while track.time <= time and (chunk := next(chunks, None)) is not None:
             for encoded in track.push(chunk):
@@ -98,6 +99,16 @@ def _write(
             out.mux(encoded)
     for encoded in track.flush():
         out.mux(encoded)
+
+
+def _read(source: InputContainer, indices: list[int]) -> Iterator[Packet]:
+    """The packets of some streams; an error here is the input's, every other one while writing is the output's."""
+    from av.error import FFmpegError
+
+    try:
+        yield from source.demux([source.streams[i] for i in indices])
+    except FFmpegError as error:
+        raise MediaError(f"the input is damaged ({reason(error)}); export or copy it again") from error
 
 
 def _timed(packets: Iterator[Packet]) -> Iterator[Packet]:
@@ -172,7 +183,7 @@ def _kept(source: InputContainer, path: Path, suffix: str, mode: Mode) -> list[S
     for stream in source.streams:
         if stream.index == picture.index or (mode == "replace" and stream.type == "audio"):
             continue
-        if _remade_by_muxer(stream):
+        if _remade_by_muxer(stream) or (suffix == ".mkv" and _is_cover(stream)):
             continue
         if _accepts(suffix, [picture, stream], source.format.name):
             kept.append(stream)
@@ -184,6 +195,24 @@ def _kept(source: InputContainer, path: Path, suffix: str, mode: Mode) -> list[S
 def _remade_by_muxer(stream: Stream) -> bool:
     """Timecode and chapter tracks are written anew from the metadata ("timecode") and the chapters."""
     return stream.type == "data" and ("timecode" in stream.metadata or stream.name in ("bin_data", None))
+
+
+def _is_cover(stream: Stream) -> bool:
+    from av.stream import Disposition
+
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _copy_covers(out: OutputContainer, source: InputContainer, suffix: str) -> None:
+    """Matroska keeps cover pictures as attachments, not as streams."""
+    covers = [s for s in source.streams if _is_cover(s)] if suffix == ".mkv" else []
+    for number, cover in enumerate(covers):
+        kind = {"mjpeg": "jpeg"}.get(cover.codec_context.name, cover.codec_context.name)
+        data = next((bytes(p) for p in source.demux(cover) if p.size), None)
+        source.seek(0)
+        if data:
+            name = f"cover{number or ''}.{'jpg' if kind == 'jpeg' else kind}"
+            out.add_attachment(cover.metadata.get("filename", name), f"image/{kind}", data)
 
 
 def _accepts(suffix: str, streams: list[Stream], source_format: str) -> bool:

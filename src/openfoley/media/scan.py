@@ -47,6 +47,7 @@ class Timeline:
     unit: Fraction  # s
     untimed: bool  # the decoder's frames carry no pts: count them instead
     intra_only: bool  # every packet decodes by itself
+    drop_leading: bool  # the pictures shown before the first key frame cannot be decoded
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -58,9 +59,15 @@ def scan(path: str | Path) -> Timeline:
     """Read every packet's time and decode the first frame (its orientation, and that something can be decoded)."""
     path = check_input(path)
     check_whole(path)
-    with open_media(path) as container:
-        stream = picture_stream(container, path)
-        first_pts, orientation, width, height = _first_frame(container, stream, path)
+    try:
+        drop_leading = False
+        first_pts, orientation, width, height = _first_frame(path, drop_leading)
+    except FFmpegError:
+        try:
+            drop_leading = True
+            first_pts, orientation, width, height = _first_frame(path, drop_leading)
+        except FFmpegError as error:
+            raise MediaError(f"{shown(path)} is damaged: its picture cannot be decoded; export it again") from error
     with open_media(path) as container:
         stream = picture_stream(container, path)
         tick = stream.time_base or 1 / FALLBACK_RATE
@@ -85,7 +92,7 @@ def scan(path: str | Path) -> Timeline:
             rotation=orientation.rotation, frame_rate=len(pts) / duration, frame_count_estimate=len(pts),
             audio_streams=len(container.streams.audio),
         )
-    return Timeline(info, orientation, pts, instants, unit, untimed, intra_only)
+    return Timeline(info, orientation, pts, instants, unit, untimed, intra_only, drop_leading)
 
 
 def shown_indices(instants: Sequence[int], unit: Fraction, duration: Fraction, rate: Fraction) -> Iterator[int]:
@@ -101,26 +108,27 @@ def shown_indices(instants: Sequence[int], unit: Fraction, duration: Fraction, r
         yield i
 
 
-def _first_frame(
-    container: InputContainer, stream: VideoStream, path: Path
-) -> tuple[int | None, Orientation, int, int]:
-    """(pts, orientation, width, height) of the first frame that decodes."""
-    stream.codec_context.options = REPORT_DAMAGE
-    try:
-        for packet in from_key_frame(container.demux(stream)):
+def _first_frame(path: Path, drop_leading: bool) -> tuple[int | None, Orientation, int, int]:
+    """(pts, orientation, width, height) of the first frame that decodes. FFmpegError where it cannot be decoded."""
+    with open_media(path, raw_errors=True) as container:
+        stream = picture_stream(container, path)
+        stream.codec_context.options = REPORT_DAMAGE
+        for packet in from_key_frame(container.demux(stream), drop_leading):
             for frame in packet.decode():
                 orientation = orientation_of(frame)
                 width, height = (frame.height, frame.width) if orientation.transposed else (frame.width, frame.height)
                 return frame.pts, orientation, width, height
-    except FFmpegError as error:
-        raise MediaError(f"{shown(path)} is damaged: its picture cannot be decoded; export it again") from error
     raise MediaError(f"{shown(path)} has no frames that can be decoded; export it again")
 
 
-def from_key_frame(packets: Iterator[Packet]) -> Iterator[Packet]:
+def from_key_frame(packets: Iterator[Packet], drop_leading: bool) -> Iterator[Packet]:
     """The packets from the first key frame on: a recording cut at its beginning may start with ones that refer to
-    pictures that are gone."""
-    return dropwhile(lambda packet: packet.size > 0 and not packet.is_keyframe, packets)
+    pictures that are gone. So may those that follow the key frame and are shown before it (`drop_leading`)."""
+    key_pts = None
+    for packet in dropwhile(lambda packet: packet.size > 0 and not packet.is_keyframe, packets):
+        key_pts = packet.pts if key_pts is None else key_pts
+        if not (drop_leading and packet.pts is not None and key_pts is not None and packet.pts < key_pts):
+            yield packet
 
 
 def _packet_times(

@@ -58,8 +58,8 @@ class _PlainFile:
 
 
 @contextmanager
-def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
-    """The opened container. FFmpeg's own errors inside the block become one-line MediaErrors."""
+def open_media(path: str | os.PathLike[str], raw_errors: bool = False) -> Iterator[InputContainer]:
+    """The opened container. FFmpeg's own errors inside the block become one-line MediaErrors (unless `raw_errors`)."""
     import av
     from av.error import FFmpegError
 
@@ -72,12 +72,14 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             )
         except (FFmpegError, ValueError, RuntimeError) as error:
             raise MediaError(
-                f"{shown(path)} is not a readable media file, or it is cut short ({reason(error)}); "
+                f"{shown(path)} is not a readable media file, or it is damaged or cut short ({reason(error)}); "
                 "pass a complete video such as .mp4, .mov, .mkv or .webm"
             ) from error
         try:
             yield container
         except FFmpegError as error:
+            if raw_errors:
+                raise
             raise MediaError(
                 f"{shown(path)} is damaged ({reason(error)}); export or copy it again"
             ) from error

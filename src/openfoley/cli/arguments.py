@@ -137,6 +137,7 @@ def _gym(commands: Any) -> None:
     add("--fps", metavar="F", type=rate, default=Fraction(24), help="frames per second: 24, 29.97, 30000/1001 ... (24)")
     add("--size", metavar="WxH", type=size, default=(640, 360), help="pixels (640x360)")
     add("--silent", action="store_true", help="no sound in the .mp4 (the .wav and .json keep the truth)")
+    add("--stems", action="store_true", help="also <seed>.<object>.wav, each object's sound alone")
     add("--out", metavar="DIR", required=True, help="folder, made if missing")
     add("--force", action="store_true", help="overwrite existing files")
     add("--json", action="store_true", help="print one JSON object on standard output")

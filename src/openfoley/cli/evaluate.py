@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from openfoley.cli.messages import Bar, print_json
+from openfoley.errors import UsageError
 
 
 def sync(options: Namespace) -> int:
     """Event times of the sounds in a folder against the truth in another."""
     from openfoley.evaluation.sync_files import evaluate_sync
 
+    for folder in (options.generated, options.truth):
+        if not Path(folder).is_dir():
+            raise UsageError(f"{folder!r} is not a folder")
     codec = _codec(options.model)
     bar = Bar("clips", unit="")
     result = evaluate_sync(Path(options.generated), Path(options.truth), codec=codec, progress=bar)

@@ -30,19 +30,21 @@ def render(options: Namespace) -> int:
         for suffix in (".mp4", ".wav", ".json"):
             check_output(folder / f"{seed}{suffix}", [], options.force)
 
-    from openfoley.gym.export import export_scene
+    from openfoley.gym.files import render_files
 
     started = time.monotonic()
     width, height = options.size
     for number, seed in enumerate(seeds, start=1):
-        export_scene(
-            folder,
+        render_files(
             seed,
+            1,
             options.duration,
+            folder,
             rate=options.fps,
             width=width,
             height=height,
             silent=options.silent,
+            stems=options.stems,
             force=options.force,
         )
         note(f"rendered {folder / str(seed)} .mp4 .wav .json ({number} of {options.count})")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from importlib import import_module
 from pathlib import Path
 
 from openfoley.cli.messages import note
 from openfoley.errors import UsageError
 
 PRESETS = ("cpu", "gpu")
-ORDER = ("codec", "semantic", "sync", "generator")
-MODEL_NAME = "salsa-v-gym"
 
 
 def run(options: Namespace) -> int:
@@ -21,24 +18,21 @@ def run(options: Namespace) -> int:
     out = Path(options.out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"the output {options.out!r} is a file; pass a folder")
+
+    from openfoley.training.recipe import ORDER, assemble, train_part
+
     for part in ORDER if options.part == "all" else (options.part,):
-        note(f"training {part} into {out / part}")
-        train_part(part, preset, out / part, options.resume)
+        train_part(part, preset, out, resume=options.resume)
+        note(f"trained {part}; it is in {out / part}")
     if options.part == "all":
-        _assemble_and_report(out)
+        folder = assemble(out)
+        note(f"the model is in {folder}")
+        _report(folder, out, preset)
     return 0
 
 
-def train_part(part: str, preset: str, out: Path, resume: bool) -> Path:
-    """Run `openfoley.training.<part>.train_<part>` with one of its presets (CPU, GPU)."""
-    module = import_module(f"openfoley.training.{part}")
-    return getattr(module, f"train_{part}")(getattr(module, preset.upper()), out, resume=resume)
+def _report(folder: Path, out: Path, preset: str) -> None:
+    from openfoley.cli.evaluate import report
 
-
-def _assemble_and_report(out: Path) -> None:
-    from openfoley.hub.save import assemble_model
-
-    folder = assemble_model(
-        out / MODEL_NAME, MODEL_NAME, {part: out / part for part in ORDER}, out / "semantic" / "tokenizer.json"
-    )
-    note(f"the model is in {folder}")
+    device = "cuda" if preset == "gpu" else "cpu"
+    report(Namespace(model=str(folder), clips=200, outside=None, device=device, out=str(out / "report"), json=False))

@@ -31,6 +31,18 @@ def load_model(name_or_folder: str | os.PathLike[str] = DEFAULT_MODEL, device: s
     return Model(name=config["name"], config=config, **modules)
 
 
+def load_part(part: str, folder: Path, device: str | torch.device = "cpu") -> Any:
+    """One trained part (codec, sync, semantic or generator) from its own folder: config.json and model.safetensors."""
+    path = folder / CONFIG_NAME
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{str(path)!r} cannot be read: {error}") from None
+    module = _built(part, settings, folder)
+    load_weights(module, folder / "model.safetensors")
+    return module.to(checked_device(device)).eval().requires_grad_(False)
+
+
 def _built(part: str, settings: dict[str, Any], folder: Path) -> nn.Module:
     """The part as configured; its random weights leave no trace in torch's global generator."""
     try:

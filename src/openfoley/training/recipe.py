@@ -1,0 +1,77 @@
+"""The whole recipe of a Gym model: render, codec, semantic, sync, features, generator, model folder.
+
+Everything lies in one folder, and each step finds what the earlier ones left:
+
+    data/{train,validation}      rendered Gym scenes
+    codec/ semantic/ sync/       trained parts
+    features/{train,validation}  what the generator trains from
+    generator/
+    salsa-v-gym/                 the model folder
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+from openfoley.errors import UsageError
+
+logger = logging.getLogger(__name__)
+
+Part = Literal["codec", "semantic", "sync", "generator"]
+Preset = Literal["cpu", "gpu"]
+ORDER: tuple[Part, ...] = ("codec", "semantic", "sync", "generator")
+MODEL_NAME = "salsa-v-gym"
+TRAINING_SCENES = {"cpu": 1500, "gpu": 6000}  # 8 s each, 6.7 MB on disk
+VALIDATION_SCENES = 64
+
+
+def train_part(part: Part, preset: Preset, out: Path, *, resume: bool) -> Path:
+    """Train one part into out/<part>, from data (and, for the generator, the other parts) in the same folder."""
+    prepare_data(preset, out)
+    module = import_module(f"openfoley.training.{part}")
+    settings = getattr(module, preset.upper())
+    if part == "generator":
+        prepare_features(out, settings.device)
+        settings = replace(settings, features=out / "features")
+    elif part == "codec":
+        settings = replace(settings, data=out / "data" / "train")
+    else:
+        settings = replace(settings, data=out / "data" / "train", validation=out / "data" / "validation")
+    logger.info("training %s into %s", part, out / part)
+    return getattr(module, f"train_{part}")(settings, out / part, resume=resume)
+
+
+def prepare_data(preset: Preset, out: Path) -> None:
+    """Render the Gym scenes once."""
+    from openfoley.data.gym_cache import GymCache
+    from openfoley.gym.seeds import seeds_of
+
+    for split, count in (("train", TRAINING_SCENES[preset]), ("validation", VALIDATION_SCENES)):
+        GymCache.build(out / "data" / split, seeds_of(split, count), split=split)
+
+
+def prepare_features(out: Path, device: str) -> None:
+    """Run the trained codec and encoders over the scenes once."""
+    from openfoley.data.gym_cache import GymCache
+    from openfoley.hub.load import load_part
+    from openfoley.training.features import cache_features
+
+    for part in ("codec", "semantic", "sync"):
+        if not (out / part / "model.safetensors").is_file():
+            raise UsageError(f"the generator needs the {part} in {str(out / part)!r}; train {part} first")
+    codec, semantic, sync = (load_part(part, out / part, device) for part in ("codec", "semantic", "sync"))
+    for split in ("train", "validation"):
+        data = GymCache.open(out / "data" / split)
+        cache_features(data, codec, sync, semantic, out / "features" / split, device=device)
+
+
+def assemble(out: Path) -> Path:
+    """The model folder of the four trained parts."""
+    from openfoley.hub.save import assemble_model
+
+    parts = {part: out / part for part in ORDER}
+    return assemble_model(out / MODEL_NAME, MODEL_NAME, parts, out / "semantic" / "tokenizer.json")

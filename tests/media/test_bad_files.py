@@ -6,12 +6,12 @@ from fractions import Fraction
 
 import pytest
 import torch
+from numbered_videos import number_of, write_numbered
 
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.audio_files import AudioWriter
 from openfoley.media.decode import pick_frames, probe
 from openfoley.types import FrameRequest
-from tests.media.videos import number_of, write_numbered
 
 KINDS = [("a.mp4", "libx264", "yuv420p"), ("a.mkv", "libx264", "yuv420p"), ("v.webm", "libvpx-vp9", "yuv420p"),
          ("h.mp4", "libx265", "yuv420p"), ("p.mov", "prores_ks", "yuv422p10le"), ("m.avi", "mjpeg", "yuvj420p")]

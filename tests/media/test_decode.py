@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numbered_videos import number_of, write_numbered
 
 from openfoley.media.decode import pick_frames, probe
 from openfoley.media.scan import scan, shown_indices
 from openfoley.types import FrameRequest
-from tests.media.videos import number_of, write_numbered
 
 COUNT = 40
 CODECS = [

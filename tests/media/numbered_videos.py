@@ -38,12 +38,13 @@ def write_numbered(
 ) -> Path:
     """Frame i shows number i at pts[i] * time_base. `shift` is taken off all packet times (negative: an edit list)."""
     defaults = {"libx264": {"preset": "ultrafast", "crf": "10", "bf": "2", "g": "12"}, "libx265": {
-        "preset": "ultrafast", "crf": "10", "x265-params": "log-level=none"}, "libsvtav1": {
+        "preset": "ultrafast", "crf": "10", "x265-params": "log-level=none:pools=none:frame-threads=1"}, "libsvtav1": {
         "preset": "12", "crf": "20", "svtav1-params": "lp=1"}, "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"}}
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=rate, options={**defaults.get(codec, {}), **(options or {})})
         stream.height, stream.width, stream.pix_fmt = *size, pixel_format
         stream.codec_context.time_base = time_base
+        stream.codec_context.thread_count = 1
         tone = out.add_stream("aac", rate=44100) if sound else None
         durations = dict(zip(pts, np.diff([*pts, pts[-1] + (last_duration or 1)]).tolist(), strict=True))
         if tone is not None:

@@ -1,0 +1,244 @@
+"""The picture's packets and times survive to the bit, and the sound starts at the first shown frame."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from fractions import Fraction
+
+import av
+import pytest
+import torch
+from numbered_videos import write_numbered
+
+from openfoley.errors import MediaError, UsageError
+from openfoley.media.atomic import check_output, replace_when_done
+from openfoley.media.audio_files import read_audio
+from openfoley.media.decode import probe
+from openfoley.media.limiter import Limiter, true_peak_dbtp
+from openfoley.media.mux import check_mux, mux
+from openfoley.media.sound_track import ceiling_dbtp
+
+mux_module = sys.modules["openfoley.media.mux"]
+
+CASES = [
+    ("a.mp4", ".mp4", "libx264", "yuv420p", {}), ("a.mkv", ".mkv", "libx264", "yuv420p", {}),
+    ("a.mkv", ".mp4", "libx264", "yuv420p", {}), ("a.mp4", ".mkv", "libx264", "yuv420p", {}),
+    ("h.mp4", ".mp4", "libx265", "yuv420p", {}), ("v.webm", ".webm", "libvpx-vp9", "yuv420p", {}),
+    ("v.webm", ".mp4", "libvpx-vp9", "yuv420p", {}), ("d.mp4", ".mp4", "libsvtav1", "yuv420p", {}),
+    ("p.mov", ".mov", "prores_ks", "yuv422p10le", {}), ("m.avi", ".mkv", "mjpeg", "yuvj420p", {}),
+    ("vfr.mp4", ".mp4", "libx264", "yuv420p", {"pts": [i * 3 + i % 3 for i in range(40)]}),
+    ("vfr.mkv", ".mkv", "libx264", "yuv420p", {"pts": [i * 3 + i % 3 for i in range(40)]}),
+    ("off.mp4", ".mp4", "libx264", "yuv420p", {"first": 37}), ("off.mov", ".mov", "libx264", "yuv420p", {"first": 37}),
+    ("off.mkv", ".mkv", "libx264", "yuv420p", {"first": 37}), ("edit.mp4", ".mp4", "libx264", "yuv420p", {"shift": 5}),
+    ("edit.mov", ".mov", "libx264", "yuv420p", {"shift": 5, "options": {"bf": "0"}}),
+]
+
+
+def packets(path, kind="video", index=0):
+    with av.open(str(path)) as container:
+        stream = getattr(container.streams, kind)[index]
+        return [(hashlib.md5(bytes(p)).hexdigest(), p.pts * p.time_base if p.pts is not None else None, p.is_keyframe)
+                for p in container.demux(stream) if p.size]
+
+
+def video(folder, name, codec="libx264", pixel_format="yuv420p", first=0, pts=None, **more):
+    pts = pts or list(range(first, first + 40))
+    return write_numbered(folder / name, pts, Fraction(1, 25), codec=codec, pixel_format=pixel_format, last_duration=1,
+                          **more)
+
+
+def impulse(count=70560, at=22050):
+    samples = torch.zeros(2, count)
+    samples[:, at] = 0.5
+    return samples
+
+
+@pytest.mark.parametrize(("name", "suffix", "codec", "pixel_format", "more"), CASES)
+def test_picture_is_copied_and_sound_starts_at_the_first_shown_frame(
+    tmp_path, name, suffix, codec, pixel_format, more
+):
+    source = video(tmp_path, name, codec, pixel_format, **more)
+    out = tmp_path / f"out{suffix}"
+    mux(source, iter(impulse().split(5000, dim=1)), 44100, out, "add", "24")
+    assert packets(out) == packets(source)
+    before, after = probe(source), probe(out)
+    assert after.duration == before.duration and after.start == before.start
+    sound = read_audio(out)
+    at = sound.samples.abs().argmax(dim=1).tolist()
+    assert at == [sound.sample_rate // 2] * 2
+    assert abs(sound.samples.shape[-1] / sound.sample_rate - 1.6) < 0.03
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("a.mp4", ".mp4"), ("a.mkv", ".mkv"), ("a.mov", ".mov")])
+def test_own_sound_is_kept_first_and_untouched_or_replaced(tmp_path, name, suffix):
+    source = video(tmp_path, name, sound=True)
+    for mode, count in (("add", 2), ("replace", 1)):
+        out = tmp_path / f"{mode}{suffix}"
+        mux(source, iter([impulse()]), 44100, out, mode, "16")
+        with av.open(str(out)) as container:
+            new = container.streams.audio[-1]
+            assert len(container.streams.audio) == count
+            assert (new.metadata.get("title") or new.metadata.get("handler_name")) == "OpenFoley"
+            assert bool(new.disposition & 1) == (mode == "replace")
+        if mode == "add":
+            assert packets(out, "audio") == packets(source, "audio")
+        assert read_audio(out, stream=-1).samples[0].abs().argmax() == 22050
+
+
+def rich_mkv(folder):
+    base = video(folder, "base.mkv", sound=True)
+    path = folder / "rich.mkv"
+    with av.open(str(base)) as source, av.open(str(path), "w") as out:
+        copies = {s.index: out.add_stream_from_template(s, opaque=True) for s in source.streams}
+        subtitle = out.add_mux_stream("subrip")
+        subtitle.metadata["language"] = "fra"
+        out.metadata["title"] = "my film"
+        out.add_attachment("font.ttf", "application/x-truetype-font", b"abc" * 50)
+        out.set_chapters([{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000),
+                           "metadata": {"title": "one"}}])
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                out.mux(packet)
+        for i in range(3):
+            line = av.Packet(b"hello %d" % i)
+            line.pts = line.dts = i * 400
+            line.duration, line.time_base, line.stream = 300, Fraction(1, 1000), subtitle
+            out.mux(line)
+    return path
+
+
+def test_subtitles_attachments_chapters_and_tags_are_kept(tmp_path):
+    source, out = rich_mkv(tmp_path), tmp_path / "out.mkv"
+    mux(source, iter([impulse()]), 44100, out)
+    assert packets(out, "subtitles") == packets(source, "subtitles")
+    with av.open(str(out)) as container:
+        assert container.metadata["title"] == "my film"
+        assert [c["metadata"]["title"] for c in container.chapters()] == ["one"]
+        assert container.streams.subtitles[0].metadata["language"] == "fra"
+        assert [s.data for s in container.streams if s.type == "attachment"] == [b"abc" * 50]
+
+
+def test_timecode_survives(tmp_path):
+    base, source = video(tmp_path, "base.mov"), tmp_path / "tc.mov"
+    with av.open(str(base)) as old, av.open(str(source), "w") as new:
+        copy = new.add_stream_from_template(old.streams.video[0], opaque=True)
+        copy.metadata["timecode"] = "01:00:00:00"
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = copy
+                new.mux(packet)
+    mux(source, iter([impulse()]), 44100, tmp_path / "out.mov")
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert container.streams.video[0].metadata["timecode"] == "01:00:00:00"
+
+
+def test_what_cannot_work_is_told_before_the_work(tmp_path):
+    with pytest.raises(UsageError, match=r"\.webm cannot hold the h264"):
+        check_mux(video(tmp_path, "a.mp4"), "out.webm")
+    with pytest.raises(UsageError, match="edit list"):
+        check_mux(video(tmp_path, "b.mp4", shift=5), "out.mkv")
+    with pytest.raises(UsageError, match="must end in"):
+        check_mux(tmp_path / "a.mp4", "out.xyz")
+    check_mux(tmp_path / "a.mp4", "out.mkv", "replace", "32f")
+
+
+def test_sound_is_asked_for_no_earlier_than_the_picture_needs_it(tmp_path, monkeypatch):
+    """Streaming: a piece of sound is drawn when the copied packets have come to its time, so neither is held whole."""
+    source = video(tmp_path, "a.mkv", pts=list(range(250)))
+    copied = [Fraction(0)]
+    read = mux_module._read
+
+    def reading(*arguments):
+        for packet in read(*arguments):
+            copied.append((packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base)
+            yield packet
+
+    def chunks():
+        for second in range(10):
+            assert copied[-1] >= second - 1  # at most one piece ahead
+            yield torch.zeros(2, 44100)
+
+    monkeypatch.setattr(mux_module, "_read", reading)
+    mux(source, chunks(), 44100, tmp_path / "out.mkv")
+    assert copied[-1] > 9
+
+
+def test_peaks_stay_below_the_ceiling_after_lossy_coding(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    loud = torch.randn(2, 44100, generator=generator)
+    loud *= torch.exp(-torch.arange(44100) % 4410 / 600)
+    source = video(tmp_path, "a.mp4")
+    for suffix in (".mp4", ".mov"):
+        limiter = Limiter(44100, ceiling_dbtp=ceiling_dbtp(suffix))
+        mux(source, iter([limiter.push(loud), limiter.flush()]), 44100, tmp_path / f"o{suffix}")
+        peak = true_peak_dbtp(read_audio(tmp_path / f"o{suffix}").samples, 44100)
+        assert -6 < peak <= -1.0
+
+
+def test_output_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "x.wav"
+    with pytest.raises(RuntimeError), replace_when_done(target) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with replace_when_done(target) as temporary:
+        assert temporary.suffix == ".wav" and temporary.parent == tmp_path
+        temporary.write_bytes(b"whole")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"whole"]
+    with pytest.raises(UsageError, match="--force"), replace_when_done(target):
+        pass
+    with replace_when_done(target, force=True) as temporary:
+        temporary.write_bytes(b"new")
+    assert target.read_bytes() == b"new"
+    with pytest.raises(UsageError, match="input itself"):
+        check_output(target, [target], force=True)
+    for bad in (tmp_path, tmp_path / "no" / "x.wav", "/dev/null"):
+        with pytest.raises(UsageError):
+            check_output(bad, force=True)
+
+
+FULL_DISK = """
+import resource, sys, torch
+from openfoley.errors import OutputError
+from openfoley.media.atomic import replace_when_done
+from openfoley.media.audio_files import AudioWriter
+from openfoley.media.mux import mux
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+out, source = sys.argv[1:]
+try:
+    with replace_when_done(out) as temporary:
+        pieces = (torch.rand(2, 44100) - 0.5 for _ in range(8))
+        if source:
+            mux(source, pieces, 44100, temporary)
+        else:
+            with AudioWriter(temporary, 44100) as writer:
+                for piece in pieces:
+                    writer.write(piece)
+except OutputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.wav", "o.flac"])
+def test_full_disk_leaves_one_line_and_no_file(tmp_path, name):
+    source = str(video(tmp_path, "a.mp4")) if name[2:] in ("mp4", "mkv") else ""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(folder / name), source], capture_output=True, text=True)
+    assert done.stdout.count("\n") == 1 and "disk is full" in done.stdout, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr and list(folder.iterdir()) == []
+
+
+def test_error_of_the_generator_passes_through_and_leaves_no_file(tmp_path):
+    source = video(tmp_path, "a.mp4")
+
+    def failing():
+        yield impulse()
+        raise MediaError("the picture met a damaged frame")
+
+    with pytest.raises(MediaError, match="damaged frame"), replace_when_done(tmp_path / "o.mp4") as temporary:
+        mux(source, failing(), 44100, temporary)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from openfoley.flow.guidance import guided
+from openfoley.flow.guidance import guided, rescaled
 from openfoley.flow.path import on_path
 from openfoley.flow.samplers import sample, seeded_noise
 
@@ -71,3 +71,17 @@ def test_unconditional_branch_sees_the_reference_noised_and_no_mask() -> None:
         return torch.zeros_like(x)
 
     guided(lambda x, t, d, k: x, unconditional, 4.0, noise)(clean, t, torch.zeros(2), known)
+
+
+def test_rescaled_guidance_heads_for_the_spread_of_the_conditional_end_point() -> None:
+    x, with_conditions, combined = torch.randn(2, 7, 3), torch.randn(2, 7, 3), 5 * torch.randn(2, 7, 3)
+    known = NONE_KNOWN.clone()
+    known[:, :3] = True
+    t = torch.tensor([0.25, 0.5])
+    left = (1 - t)[:, None, None]
+    result = rescaled(combined, with_conditions, x, t, known, 1.0)
+    for row in range(2):
+        wanted = (x + left * with_conditions)[row, 3:].std(correction=0)
+        torch.testing.assert_close((x + left * result)[row, 3:].std(correction=0), wanted)
+    torch.testing.assert_close(rescaled(combined, with_conditions, x, t, known, 0.0), combined)
+    torch.testing.assert_close(rescaled(with_conditions, with_conditions, x, t, known, 1.0), with_conditions)

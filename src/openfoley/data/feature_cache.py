@@ -10,7 +10,7 @@ cache.json    {sample_rate, hop_length, sync_rate, semantic_rate}
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -104,7 +104,7 @@ def _span(features: Tensor, clip: Tensor, start_s: Tensor, duration_s: float, ra
 @contextmanager
 def write_features(
     folder: Path, shapes: dict[str, tuple[int, ...]], rates: FeatureRates
-) -> Iterator[dict[str, np.ndarray]]:
+) -> Iterator[Mapping[str, np.ndarray]]:
     """Float16 arrays of the given shapes to fill; the cache can be opened once all is written."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX_NAME).unlink(missing_ok=True)

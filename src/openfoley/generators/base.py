@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from openfoley.flow.guidance import DEFAULT_GUIDANCE, guided
+from openfoley.flow.guidance import DEFAULT_GUIDANCE, DEFAULT_RESCALE, guided
 from openfoley.flow.samplers import sample, seeded_noise
 from openfoley.types import Conditions
 
@@ -40,6 +40,7 @@ def sample_latents(
     latents: int,
     steps: int,
     guidance: float = DEFAULT_GUIDANCE,
+    rescale: float = DEFAULT_RESCALE,
     known_latent: Tensor | None = None,
     known: Tensor | None = None,
     negative_text: Tensor | None = None,
@@ -48,6 +49,7 @@ def sample_latents(
     """float32 [batch, latents, latent_dim], one row per seed and row of `conditions`.
 
     known_latent [batch, latents, latent_dim] and known bool [batch, latents] (both or none): kept bit for bit.
+    rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance).
     negative_text [batch, text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
     A row's noise depends on its seed alone. Rows are independent, but matrix products may round differently in another
     batch size: for the same bytes whatever the batch, call with one row at a time.
@@ -65,7 +67,7 @@ def sample_latents(
     def unconditional(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
         return generator.velocity(x_t, t, step, known, without)
 
-    velocity = guided(conditional, unconditional, guidance, noise)
+    velocity = guided(conditional, unconditional, guidance, noise, rescale)
     return sample(
         velocity, noise, known_latent, known, steps=steps, step_size=generator.trained_step(steps), on_step=on_step
     )

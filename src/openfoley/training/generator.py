@@ -7,7 +7,7 @@ holds: the sync features thus come with every offset against the latents.
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -101,12 +101,13 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=preset.learning_rate, betas=(0.9, 0.99), weight_decay=preset.weight_decay, fused=True
     )
+    average = cast(SalsaVGenerator, ema.model)
     run.attach(model=model, ema=ema, optimizer=optimizer)
     for step in run.steps():
         random = run.generator(step, device)
         data, conditions = draw_batch(training, preset, random)
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            parts = losses(model, ema.model, data, conditions, preset.consistency, random)
+            parts = losses(model, average, data, conditions, preset.consistency, random)
         parts["loss"].backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), preset.gradient_norm)
         factor = warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps)
@@ -114,10 +115,10 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         ema.update(model)
-        run.log(step, **parts, gradient_norm=norm)
+        run.log(step, always=False, **parts, gradient_norm=norm)
         if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
-            run.log(step, always=True, **validate(ema.model, validation, preset.use_sync))
-            run.picture(step, "samples", sample_picture(ema.model, validation, preset.use_sync))
+            run.log(step, always=True, **validate(average, validation, preset.use_sync))
+            run.picture(step, "samples", sample_picture(average, validation, preset.use_sync))
     (out / "config.json").write_text(json.dumps(to_dict(model.config), indent=1))
     weights = out / "model.safetensors"
     save_file({name: value.contiguous() for name, value in ema.model.state_dict().items()}, weights)

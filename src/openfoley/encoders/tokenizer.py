@@ -69,8 +69,9 @@ def load_tokenizer(source: Path | str) -> "Tokenizer":
     """From a tokenizer.json (a path) or from its JSON text."""
     from tokenizers import Tokenizer
 
-    is_json = isinstance(source, str) and source.lstrip().startswith("{")
-    return Tokenizer.from_str(source) if is_json else Tokenizer.from_file(str(source))
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        return Tokenizer.from_str(source)
+    return Tokenizer.from_file(str(source))
 
 
 def token_ids(tokenizer: "Tokenizer", texts: list[str], length: int) -> Tensor:

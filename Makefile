@@ -20,8 +20,8 @@ test-slow: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.stamp-dev
-	$(BIN)/ruff check src tests recipes
-	$(BIN)/ruff format --check src tests recipes
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/basedpyright
 

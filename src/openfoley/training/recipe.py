@@ -48,9 +48,10 @@ def train_part(part: Part, preset: Preset, out: Path, *, resume: bool) -> Path:
 def prepare_data(preset: Preset, out: Path) -> None:
     """Render the Gym scenes once."""
     from openfoley.data.gym_cache import GymCache
-    from openfoley.gym.seeds import seeds_of
+    from openfoley.gym.seeds import Split, seeds_of
 
-    for split, count in (("train", TRAINING_SCENES[preset]), ("validation", VALIDATION_SCENES)):
+    counts: dict[Split, int] = {"train": TRAINING_SCENES[preset], "validation": VALIDATION_SCENES}
+    for split, count in counts.items():
         GymCache.build(out / "data" / split, seeds_of(split, count), split=split)
 
 

@@ -1,0 +1,50 @@
+"""The recipe hands each step what the earlier ones left."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from openfoley.errors import UsageError
+from openfoley.training import recipe
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path = Path()
+    validation: Path = Path()
+    features: Path = Path()
+    device: str = "cpu"
+
+
+@pytest.mark.parametrize("part", recipe.ORDER)
+def test_parts_get_their_folders(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+
+    def train(settings: Settings, out: Path, *, resume: bool) -> Path:
+        given.update(settings=settings, out=out, resume=resume)
+        return out
+
+    monkeypatch.setattr(recipe, "prepare_data", lambda *_: None)
+    monkeypatch.setattr(recipe, "prepare_features", lambda *_: None)
+    monkeypatch.setattr(recipe, "import_module", lambda _: SimpleNamespace(CPU=Settings(), **{f"train_{part}": train}))
+    recipe.train_part(part, "cpu", tmp_path, resume=True)  # type: ignore[arg-type]
+    assert given["out"] == tmp_path / part and given["resume"]
+    expected = tmp_path / "features" if part == "generator" else tmp_path / "data" / "train"
+    assert expected in (given["settings"].features, given["settings"].data)
+
+
+def test_presets_of_every_part_have_what_the_recipe_replaces() -> None:
+    from importlib import import_module
+
+    for part in recipe.ORDER:
+        module = import_module(f"openfoley.training.{part}")
+        for preset in (module.CPU, module.GPU):
+            assert hasattr(preset, "features" if part == "generator" else "data") and preset.device
+        assert callable(getattr(module, f"train_{part}"))
+
+
+def test_generator_without_its_encoders_says_what_to_train(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="train codec first"):
+        recipe.prepare_features(tmp_path, "cpu")

@@ -18,7 +18,9 @@ from openfoley.training.codec_losses import FLOOR, kl_to_normal, magnitudes, mel
 
 RATE = 44100
 TINY = OobleckConfig(RATE, 2, 8, 8, (8, 16, 16), (8, 16))
-PRESET = replace(CPU, architecture=TINY, steps=24, batch=2, crop=8 * 1024, learning_rate=3e-3, warmup_steps=4)
+PRESET = replace(
+    CPU, architecture=TINY, steps=16, batch=2, crop=8 * 1024, learning_rate=3e-3, warmup_steps=4, validate_every=12
+)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,15 @@ def test_judges_learn_to_tell_noise_from_tone() -> None:
 def test_adversarial_training_takes_its_steps(sound: np.ndarray, tmp_path: Path) -> None:
     preset = replace(PRESET, steps=3, adversarial_from=1, judge_width=2, crop=4 * 1024)
     assert train_codec(preset, tmp_path, resume=False, sound=sound).exists()
+
+
+def test_interrupted_training_ends_with_the_same_loss(sound: np.ndarray, tmp_path: Path) -> None:
+    preset = replace(PRESET, steps=4, crop=4 * 1024)
+    train_codec(preset, tmp_path / "whole", resume=False, sound=sound)
+    train_codec(replace(preset, time_limit_s=1e-9), tmp_path / "parts", resume=False, sound=sound)  # one step
+    train_codec(preset, tmp_path / "parts", resume=True, sound=sound)
+    whole, parts = ((tmp_path / name / "log.csv").read_text() for name in ("whole", "parts"))
+    assert whole == parts
 
 
 def test_gym_preset_is_the_shipped_architecture() -> None:

@@ -63,6 +63,8 @@ GYM = replace(FULL, stem_stride=4, widths=(32, 64, 192, 384), strides=(4, 8, 8))
 class OobleckCodec(nn.Module):
     """sound [batch, channels, time] <-> latents [batch, latent_time, latent_dim]; see `codecs.base.Codec`."""
 
+    encoder: Any  # diffusers' OobleckEncoder and OobleckDecoder with replaced layers
+    decoder: Any
     latent_mean: Tensor  # [latent_dim] over the training data, of the posterior's mean
     latent_std: Tensor  # [latent_dim]
 
@@ -101,7 +103,7 @@ class OobleckCodec(nn.Module):
         return self.reconstruct((latent * self.latent_std + self.latent_mean).mT)
 
 
-def _build(config: OobleckConfig) -> tuple[nn.Module, nn.Module]:
+def _build(config: OobleckConfig) -> tuple[Any, Any]:
     """diffusers' encoder and decoder with plain weights, free latent width, exact stride 1 and a hopping stem."""
     from diffusers.models.autoencoders.autoencoder_oobleck import AutoencoderOobleck
 

@@ -78,7 +78,7 @@ CPU = CodecTraining(
     feature_weight=2.0,
     judge_width=16,
     validate_every=400,
-    time_limit_s=1320.0,
+    time_limit_s=3600.0,
 )
 GPU = replace(
     CPU,

@@ -17,6 +17,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from openfoley.media.spectrogram import mel_filterbank
+
 FLOOR = 1e-5  # of full scale, -100 dBFS: below it nothing is told apart
 WINDOWS = ((2048, 512, 128), (1024, 256, 64))  # samples; steps alternate between the two sets, at half the cost
 MELS_PER_WINDOW = {2048: 160, 1024: 120, 512: 80, 256: 40, 128: 20, 64: 10}
@@ -73,12 +75,8 @@ def _mel(magnitude: Tensor, window: int, rate: int) -> Tensor:
 
 @lru_cache
 def mel_triangles(window: int, rate: int) -> Tensor:
-    """[mels, window / 2 + 1] triangles equally spaced in mel = 2595 log10(1 + f / 700 Hz), each of sum 1 and at
-    least one bin wide (narrower bands than a bin would be empty)."""
-    count, bins = MELS_PER_WINDOW[window], window // 2 + 1
-    top = 2595 * torch.log10(torch.tensor(1 + rate / 2 / 700))
-    centres = 700 * (10 ** (torch.linspace(0, 1, count + 2) * top / 2595) - 1) * window / rate  # bins
-    width = (centres[2:] - centres[:-2]).clamp(min=2) / 2
-    distance = (torch.arange(bins)[None] - centres[1:-1, None]).abs()
-    triangles = (1 - distance / width[:, None]).clamp(min=0)
-    return triangles / triangles.sum(1, keepdim=True).clamp(min=1e-6)
+    """[mels, window / 2 + 1] triangles on the mel scale, each of sum 1; those without a bin are left out."""
+    triangles = mel_filterbank(rate, window, MELS_PER_WINDOW[window])
+    total = triangles.sum(1, keepdim=True)
+    filled = total[:, 0] > 0
+    return triangles[filled] / total[filled]

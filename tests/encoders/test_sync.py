@@ -69,7 +69,7 @@ def test_a_still_picture_has_no_motion() -> None:
 def test_motion_is_forward_and_backward_difference_of_luminance() -> None:
     pictures = torch.rand(1, 16, 3, 8, 8)
     motion = add_motion(pictures)
-    assert torch.equal(motion[:, :, :3], pictures)
+    assert torch.equal(motion[:, :, :3], pictures - 0.5)
     assert torch.equal(motion[:, 1:, 3], motion[:, :-1, 4])
     assert motion[:, 0, 3].abs().max() == 0 and motion[:, -1, 4].abs().max() == 0
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from openfoley.encoders.pooling import AttentionPooling
 
 MOTION_GAIN = 4.0  # frame differences are small; brings them to the spread of the colours
+MIDDLE_GREY = 0.5  # taken off the colours when there are motion channels; VideoPrism itself wants plain 0..1
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 WINDOWS_PER_CALL = 8  # windows through the network at once; fixed, so that chunking cannot change a rounding
 
@@ -94,7 +95,7 @@ def add_motion(pictures: Tensor) -> Tensor:
     change = MOTION_GAIN * (luma[:, 1:] - luma[:, :-1])
     still = torch.zeros_like(luma[:, :1])
     backward, forward = torch.cat([still, change], 1), torch.cat([change, still], 1)
-    return torch.cat([pictures, backward.unsqueeze(2), forward.unsqueeze(2)], dim=2)
+    return torch.cat([pictures - MIDDLE_GREY, backward.unsqueeze(2), forward.unsqueeze(2)], dim=2)
 
 
 class SyncEncoder(nn.Module):

@@ -149,24 +149,24 @@ def _pairs(onsets: Onsets, truth: Truth) -> np.ndarray:
     return np.stack([errors, onsets.loudness_db[rows], truth.loudness_db[columns]])
 
 
-def _sums(times: Sequence[np.ndarray], truths: Sequence[Truth], tolerance_s: float) -> np.ndarray:
+def clip_sums(times: Sequence[np.ndarray], truths: Sequence[Truth], tolerance_s: float) -> np.ndarray:
     """[clips, 3]: hits, detections, events."""
     counts = [score(detected_s, truth, tolerance_s) for detected_s, truth in zip(times, truths, strict=True)]
     return np.array([(c.hits, c.detections, c.events) for c in counts], dtype=np.float64)
 
 
-def _f1(sums: np.ndarray) -> np.ndarray:
+def pooled_f1(sums: np.ndarray) -> np.ndarray:
     """[m, 3] -> [m]."""
     return 2 * sums[:, 0] / np.maximum(sums[:, 1] + sums[:, 2], 1)
 
 
 def _scores(detected: Sequence[Onsets], truths: Sequence[Truth], tolerance_s: float, seed: int) -> Score:
     times = [onsets.times_s for onsets in detected]
-    sums = _sums(times, truths, tolerance_s)
+    sums = clip_sums(times, truths, tolerance_s)
     pooled = Counts(*(int(value) for value in sums.sum(0)))
     shuffled = _shuffled(times, truths, tolerance_s, sums, seed)
     chance = float(np.mean(shuffled)) if len(shuffled) else float("nan")
-    low, high = ratio_interval(_f1, sums, seed=seed)
+    low, high = ratio_interval(pooled_f1, sums, seed=seed)
 
     def corrected(f1: float) -> float:
         return (f1 - chance) / (1 - chance) if chance < 1 else float("nan")
@@ -198,7 +198,7 @@ def _shuffled(
     values = []
     for shift in shifts:
         borrowed = [times[k] for k in np.roll(with_events, shift)]
-        values.append(float(_f1((_sums(borrowed, chosen, tolerance_s).sum(0) + rest)[None])[0]))
+        values.append(float(pooled_f1((clip_sums(borrowed, chosen, tolerance_s).sum(0) + rest)[None])[0]))
     return values
 
 
@@ -208,7 +208,7 @@ def _random(times: Sequence[np.ndarray], truths: Sequence[Truth], tolerance_s: f
     values = []
     for _ in range(RANDOM_DRAWS):
         drawn = [rng.uniform(0, truth.duration_s, len(t)) for t, truth in zip(times, truths, strict=True)]
-        values.append(_f1(_sums(drawn, truths, tolerance_s).sum(0)[None])[0])
+        values.append(pooled_f1(clip_sums(drawn, truths, tolerance_s).sum(0)[None])[0])
     return float(np.mean(values))
 
 

@@ -1,0 +1,172 @@
+"""The figures of one set of clips: timing relative to the ceiling, materials, reach and decay. Sounds are int16
+[clips, 2, time]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.evaluation.bootstrap import interval, ratio_interval
+from openfoley.evaluation.matching import match_closest
+from openfoley.evaluation.material import MaterialClassifier
+from openfoley.evaluation.onsets import Onsets, detect
+from openfoley.evaluation.spectral import (
+    bandwidth,
+    isolated,
+    mean_power_spectrum,
+    mel_distance_db,
+    rise_time_ms,
+    si_sdr_db,
+    stft_distance,
+    t20_s,
+)
+from openfoley.evaluation.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
+from openfoley.evaluation.truth import Truth
+
+RATE = 44100
+FULL_SCALE = 32767
+SILENT_POWER = 1e-9
+"""Mean square (-90 dB) below which a sound has no spectrum to speak of."""
+T20_BEFORE_S, T20_AFTER_S = 0.10, 0.30
+SPECTRUM_DRAWS = 200
+
+
+def samples_of(sounds: np.ndarray, index: int) -> Tensor:
+    """float32 [2, time] of one int16 sound."""
+    return torch.from_numpy(np.array(sounds[index])).float() / FULL_SCALE
+
+
+def onsets_of(sounds: np.ndarray) -> list[Onsets]:
+    """Detected events of every sound."""
+    return [detect(samples_of(sounds, k), RATE) for k in range(len(sounds))]
+
+
+def relative_f1(
+    found: Sequence[Onsets], ceiling: Sequence[Onsets], truths: Sequence[Truth], tolerance_s: float = MAIN_TOLERANCE_S
+) -> dict[str, Any]:
+    """F1 on visible events as a share of the ceiling's, and the difference, with paired intervals (the same clips
+    resampled)."""
+    seen = [truth.only(True) for truth in truths]
+    sums = np.concatenate(
+        [clip_sums([o.times_s for o in each], seen, tolerance_s) for each in (found, ceiling)], axis=1
+    )
+
+    def share(pooled: np.ndarray) -> np.ndarray:
+        return pooled_f1(pooled[:, :3]) / np.maximum(pooled_f1(pooled[:, 3:]), 1e-9)
+
+    def difference(pooled: np.ndarray) -> np.ndarray:
+        return pooled_f1(pooled[:, :3]) - pooled_f1(pooled[:, 3:])
+
+    total = sums.sum(0, keepdims=True)
+    return {
+        "f1": float(pooled_f1(total[:, :3])[0]),
+        "other_f1": float(pooled_f1(total[:, 3:])[0]),
+        "share": float(share(total)[0]),
+        "share_interval": ratio_interval(share, sums),
+        "difference": float(difference(total)[0]),
+        "difference_interval": ratio_interval(difference, sums),
+        "clips": len(truths),
+    }
+
+
+def heard_materials(
+    judge: MaterialClassifier,
+    sounds: np.ndarray,
+    found: Sequence[Onsets],
+    truths: Sequence[Truth],
+    expected: Sequence[dict[str, str]] | None = None,
+) -> dict[str, Any]:
+    """How often the judge hears the right material at detected visible events (within 50 ms of the truth).
+
+    expected: per clip a map from the true to the asked material (events of other materials are left out); None asks
+    for the true one.
+    """
+    from openfoley.evaluation.material import CLASSES
+
+    sums = np.zeros((len(truths), 3))  # right, still the seen material, all
+    for k, (onsets, truth) in enumerate(zip(found, truths, strict=True)):
+        seen = truth.only(True)
+        rows, columns = match_closest(onsets.times_s, seen.scored_s, MAIN_TOLERANCE_S)
+        asked = expected[k] if expected is not None else {name: name for name in CLASSES}
+        chosen = [(r, c) for r, c in zip(rows, columns, strict=True) if seen.materials[c] in asked]
+        if not chosen:
+            continue
+        names = judge.names(samples_of(sounds, k), RATE, onsets.times_s[[r for r, _ in chosen]])
+        for name, (_, c) in zip(names, chosen, strict=True):
+            sums[k] += (name == asked[seen.materials[c]], name == seen.materials[c], 1)
+    pooled = sums.sum(0)
+    return {
+        "right": float(pooled[0] / pooled[2]) if pooled[2] else float("nan"),
+        "seen_material": float(pooled[1] / pooled[2]) if pooled[2] else float("nan"),
+        "interval": ratio_interval(lambda s: s[:, 0] / np.maximum(s[:, 2], 1), sums),
+        "events": int(pooled[2]),
+        "clips": int((sums[:, 2] > 0).sum()),
+    }
+
+
+def reach_and_decay(
+    made: np.ndarray, true: np.ndarray, found: Sequence[Onsets], truths: Sequence[Truth]
+) -> dict[str, Any]:
+    """Bandwidth of the mean spectrum and decay after isolated events, of made sounds relative to true ones; mel and
+    STFT distances."""
+    spectra: list[list[np.ndarray]] = [[], []]
+    distances, decays, rises = [], [], []
+    for k, (onsets, truth) in enumerate(zip(found, truths, strict=True)):
+        ours, theirs = samples_of(made, k), samples_of(true, k)
+        if theirs.square().mean() > SILENT_POWER:
+            distances.append(
+                (mel_distance_db(ours, theirs, RATE), stft_distance(ours, theirs), si_sdr_db(ours, theirs))
+            )
+            for store, sound in zip(spectra, (ours, theirs), strict=True):
+                power = mean_power_spectrum(sound)
+                store.append(power / max(float(power.sum()), 1e-12))  # every clip counts the same, loud or not
+        for time_s, next_s in isolated(truth.scored_s, truth.duration_s, T20_BEFORE_S, T20_AFTER_S):
+            rows, _ = match_closest(onsets.times_s, np.array([time_s]), MAIN_TOLERANCE_S)
+            if len(rows):
+                at = float(onsets.times_s[rows[0]])
+                decays.append((t20_s(ours, RATE, at, next_s), t20_s(theirs, RATE, time_s, next_s)))
+                rises.append((rise_time_ms(ours, RATE, at), rise_time_ms(theirs, RATE, time_s)))
+    return {
+        "distances": dict(zip(("mel_db", "stft", "si_sdr_db"), np.mean(distances, 0).tolist(), strict=True)),
+        "bandwidth": _bandwidth_ratios(np.array(spectra[0]), np.array(spectra[1])),
+        "t20": _median_ratio(np.array(decays).reshape(-1, 2)),
+        "rise_ms": _median_ratio(np.array(rises).reshape(-1, 2)),
+    }
+
+
+def _bandwidth_ratios(made: np.ndarray, true: np.ndarray) -> dict[str, Any]:
+    """Reach of the mean normalised spectra, and the ratio of their 99 % roll-offs with an interval over clips."""
+    ours, theirs = (asdict(bandwidth(spectra.mean(0), RATE)) for spectra in (made, true))
+
+    def ratio(rows: np.ndarray) -> float:
+        one, other = (bandwidth(spectra[rows].mean(0), RATE).roll_off_99_hz for spectra in (made, true))
+        return one / other
+
+    return {
+        "made": ours,
+        "true": theirs,
+        "ratio": {name: ours[name] / theirs[name] for name in ours},
+        "roll_off_99_interval": interval(ratio, len(true), draws=SPECTRUM_DRAWS),
+        "clips": len(true),
+    }
+
+
+def _median_ratio(pairs: np.ndarray) -> dict[str, Any]:
+    """Medians of (made, true) pairs in which both are defined; how many are, of those whose true value is."""
+    both = pairs[np.isfinite(pairs).all(1)]
+    of_true = int(np.isfinite(pairs[:, 1]).sum())
+    if len(both) < 2:
+        return {"made": None, "true": None, "ratio": None, "interval": None, "events": len(both), "of": of_true}
+    made, true = np.median(both, 0)
+
+    def ratio(rows: np.ndarray) -> float:
+        return float(np.median(both[rows, 0]) / max(np.median(both[rows, 1]), 1e-9))
+
+    bounds = interval(ratio, len(both), draws=SPECTRUM_DRAWS)
+    result = {"made": float(made), "true": float(true), "ratio": float(made / max(true, 1e-9))}
+    return {**result, "interval": bounds, "events": len(both), "of": of_true}

@@ -1,0 +1,125 @@
+"""From frames in memory to sounds, in batches: the pipeline without files, for evaluation over many clips.
+
+Features are computed once per set of clips and reused by every sampling run (other step counts, other prompts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.flow.guidance import DEFAULT_GUIDANCE
+from openfoley.generators.base import sample_latents
+from openfoley.hub.parts import Model
+from openfoley.longform.plan import latents_for
+from openfoley.pipeline import window_seed
+from openfoley.types import Conditions
+
+CACHE_RATE = Fraction(24)
+"""Frame rate (Hz) of the frames in memory; encoders look at every n-th."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Features of clips of equal length: semantic [clips, n, dim], sync [clips, m, dim], float32 on the CPU."""
+
+    semantic: Tensor
+    sync: Tensor
+    duration: Fraction
+
+
+@torch.inference_mode()
+def see(model: Model, frames: np.ndarray, batch: int = 4) -> Seen:
+    """Features of uint8 frames [clips, time, 3, height, width] at 24 Hz, in the size the encoders ask for."""
+    device = next(model.generator.parameters()).device
+    semantic, sync = [], []
+    every = {encoder: int(CACHE_RATE / encoder.rate) for encoder in (model.semantic, model.sync)}
+    for start in range(0, len(frames), batch):
+        part = torch.from_numpy(np.ascontiguousarray(frames[start : start + batch])).to(device)
+        semantic.append(model.semantic.encode(part[:, :: every[model.semantic]]).float().cpu())
+        sync.append(model.sync.encode(part[:, :: every[model.sync]]).float().cpu())
+    return Seen(torch.cat(semantic), torch.cat(sync), Fraction(frames.shape[1]) / CACHE_RATE)
+
+
+def conditions_of(model: Model, seen: Seen, rows: Sequence[int], prompts: Sequence[str | None]) -> Conditions:
+    """What the generator listens to for these rows of `seen`, with a prompt or none for each."""
+    device = next(model.generator.parameters()).device
+    index = torch.as_tensor(rows)
+    batch = len(rows)
+    semantic, sync = seen.semantic[index].to(device), seen.sync[index].to(device)
+    text = torch.zeros(batch, model.semantic.text_dim, device=device)
+    is_present = torch.tensor([bool(prompt and prompt.strip()) for prompt in prompts], device=device)
+    if bool(is_present.any()):
+        text[is_present] = model.semantic.encode_text([p for p in prompts if p and p.strip()]).to(text)
+    return Conditions(
+        semantic=semantic,
+        semantic_time=_times(semantic, model.semantic.rate),
+        semantic_present=torch.ones(semantic.shape[:2], dtype=torch.bool, device=device),
+        sync=sync,
+        sync_time=_times(sync, model.sync.rate),
+        sync_present=torch.ones(sync.shape[:2], dtype=torch.bool, device=device),
+        text=text,
+        text_present=is_present,
+    )
+
+
+def _times(features: Tensor, rate: Fraction) -> Tensor:
+    """[batch, n] seconds: feature k belongs to k / rate."""
+    times = torch.arange(features.shape[1], dtype=torch.float64) / float(rate)
+    return times.float().to(features.device).expand(features.shape[:2]).contiguous()
+
+
+@torch.inference_mode()
+def generate(
+    model: Model,
+    seen: Seen,
+    prompts: Sequence[str | None] | None = None,
+    *,
+    steps: int = 8,
+    guidance: float = DEFAULT_GUIDANCE,
+    seed: int = 0,
+    batch: int = 4,
+    first: int = 0,
+) -> Iterator[Tensor]:
+    """Sounds float32 [batch, 2, time] of clips `first`, first + 1 ... in order; clip k has the seed `seed + k`."""
+    latents = latents_for(seen.duration, model.codec.latent_rate)
+    samples = round(seen.duration * model.codec.sample_rate)
+    for start in range(first, len(seen.sync), batch):
+        rows = range(start, min(start + batch, len(seen.sync)))
+        asked = [prompts[k] if prompts else None for k in rows]
+        conditions = conditions_of(model, seen, rows, asked)
+        seeds = [window_seed(seed + k, 0) for k in rows]
+        latent = sample_latents(
+            model.generator, conditions, seeds=seeds, latents=latents, steps=steps, guidance=guidance
+        )
+        yield model.codec.decode(latent)[..., :samples].float().cpu()
+
+
+def generate_from_frames(
+    model: Model,
+    frames: np.ndarray,
+    prompts: Sequence[str | None] | None = None,
+    *,
+    steps: int = 8,
+    guidance: float = DEFAULT_GUIDANCE,
+    seed: int = 0,
+    batch: int = 4,
+) -> Tensor:
+    """uint8 frames [clips, time, 3, height, width] at 24 Hz -> sounds [clips, 2, time]."""
+    return torch.cat(
+        list(generate(model, see(model, frames), prompts, steps=steps, guidance=guidance, seed=seed, batch=batch))
+    )
+
+
+@torch.inference_mode()
+def through_codec(model: Model, sounds: np.ndarray, batch: int = 4, first: int = 0) -> Iterator[Tensor]:
+    """int16 sounds [clips, 2, time] after encoding and decoding, float32 [batch, 2, time] in order."""
+    device = next(model.generator.parameters()).device
+    for start in range(first, len(sounds), batch):
+        samples = torch.from_numpy(np.array(sounds[start : start + batch])).float().to(device) / 32767
+        yield model.codec.decode(model.codec.encode(samples))[..., : samples.shape[-1]].float().cpu()

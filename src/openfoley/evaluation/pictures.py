@@ -1,0 +1,91 @@
+"""Pictures of the report: generated against true spectrograms with events marked (as Figure 3 of arXiv 2510.02916),
+and the same clip at
+32, 8 and 1 steps (as its Figure 8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from openfoley.evaluation.figures import RATE, samples_of
+from openfoley.evaluation.generation import Seen, generate
+from openfoley.evaluation.onsets import detect
+from openfoley.evaluation.sync import MAIN_TOLERANCE_S, score
+from openfoley.evaluation.truth import Truth
+from openfoley.media.spectrogram import log_mel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from openfoley.evaluation.suite import Suite
+
+EXAMPLES = 4
+FEWEST_EVENTS = 6
+STEP_COUNTS = (32, 8, 1)
+FRAMES_SHOWN = 12
+RANGE_NEPERS = 8.0
+
+
+def draw_pictures(suite: Suite) -> None:
+    """pictures/events-*.png of clips between the best and the worst, pictures/steps.png of the middle one."""
+    folder = suite.workspace.folder / "pictures"
+    truths, made, cache = suite.truths("evaluation"), suite.made("evaluation"), suite.gym("evaluation")
+    found = suite.onsets("evaluation-8", made)
+    ranked = sorted(
+        (score(onsets.times_s, truth.only(True), MAIN_TOLERANCE_S).f1, index)
+        for index, (onsets, truth) in enumerate(zip(found, truths, strict=True))
+        if truth.visible.sum() >= FEWEST_EVENTS
+    )
+    if not ranked:
+        return
+    places = np.linspace(len(ranked) - 1, 0, EXAMPLES).round().astype(int)
+    for number, place in enumerate(places):
+        path = folder / f"events-{number + 1}.png"
+        if not path.is_file():
+            f1, index = ranked[place]
+            sounds = {
+                "true": samples_of(cache.sound, index),
+                f"generated, 8 steps (F1 {f1:.2f})": samples_of(made, index),
+            }
+            _draw(sounds, truths[index], str(path), cache.frames[index], cache.truth[index]["caption"])
+    path = folder / "steps.png"
+    if not path.is_file():
+        index = ranked[len(ranked) // 2][1]
+        seen = suite.seen("evaluation")
+        one = Seen(seen.semantic[index : index + 1], seen.sync[index : index + 1], seen.duration)
+        sounds = {"true": samples_of(cache.sound, index)}
+        for steps in STEP_COUNTS:
+            sounds[f"{steps} step{'s' if steps > 1 else ''}"] = next(
+                generate(suite.model, one, steps=steps, seed=suite.seed + index)
+            )[0]
+        _draw(sounds, truths[index], str(path), cache.frames[index], cache.truth[index]["caption"])
+
+
+def _draw(sounds: dict[str, torch.Tensor], truth: Truth, path: str, frames: np.ndarray, caption: str) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 1.6 + 2.2 * len(sounds)), layout="constrained")
+    axes = figure.subplots(len(sounds) + 1, 1, height_ratios=[0.8] + [1.5] * len(sounds))
+    shown = frames[np.linspace(0, len(frames) - 1, FRAMES_SHOWN).round().astype(int)]
+    axes[0].imshow(np.concatenate(list(shown.transpose(0, 2, 3, 1)), axis=1))
+    axes[0].set_axis_off()
+    axes[0].set_title(caption[:150], fontsize=9)
+    for axis, (name, samples) in zip(axes[1:], sounds.items(), strict=True):
+        _spectrogram(axis, name, samples, truth)
+    axes[-1].set_xlabel("s (solid: true events, dashed: off screen, triangles: detected)")
+    figure.savefig(path, dpi=90)
+
+
+def _spectrogram(axis: Axes, name: str, samples: torch.Tensor, truth: Truth) -> None:
+    mel = log_mel(samples.mean(0), RATE).numpy()
+    extent = (0.0, samples.shape[1] / RATE, 0.0, float(len(mel)))
+    top = float(mel.max())
+    axis.imshow(mel, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=top - RANGE_NEPERS, vmax=top)
+    for time_s, visible in zip(truth.scored_s, truth.visible, strict=True):
+        axis.axvline(time_s, color="cyan", linewidth=0.7, linestyle="-" if visible else ":", alpha=0.8)
+    times = detect(samples, RATE).times_s
+    axis.plot(times, np.full(len(times), 0.96 * len(mel)), "v", color="lime", markersize=4)
+    axis.set_ylabel(name, fontsize=8)
+    axis.set_yticks([])

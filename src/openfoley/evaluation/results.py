@@ -1,0 +1,166 @@
+"""The report's figures as results.json and as the table of results.md: figure, value, interval, floor, whether it is
+reached, N."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Section = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. `floor` is what it must reach (from above where `at_most`); None where it is only reported."""
+
+    name: str
+    value: float | None
+    interval: tuple[float | None, float | None] | None
+    floor: float | None
+    at_most: bool
+    count: str
+
+    @property
+    def reached(self) -> bool | None:
+        if self.floor is None:
+            return None
+        if self.value is None or not math.isfinite(self.value):
+            return False
+        return self.value <= self.floor if self.at_most else self.value >= self.floor
+
+
+def write_results(record: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Write results.json and results.md; returns the record with the table's rows."""
+    rows = rows_of(record["sections"])
+    full = {**record, "table": [{**vars(row), "reached": row.reached} for row in rows]}
+    (out / "results.json").write_text(json.dumps(full, indent=1))
+    (out / "results.md").write_text(markdown(rows, record["about"]))
+    return full
+
+
+def markdown(rows: list[Row], about: dict[str, Any]) -> str:
+    """The table of results.md."""
+    lines = [
+        f"`{about['command']}`, {about['hardware']}. Intervals: 95 %, BCa bootstrap over clips.",
+        "",
+        "| what | value | 95 % interval | floor | reached | N |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        floor = "" if row.floor is None else f"{'at most ' if row.at_most else ''}{_number(row.floor)}"
+        reached = {None: "", True: "yes", False: "**no**"}[row.reached]
+        bounds = "" if not row.interval else f"{_number(row.interval[0])} .. {_number(row.interval[1])}"
+        lines.append(f"| {row.name} | {_number(row.value)} | {bounds} | {floor} | {reached} | {row.count} |")
+    return "\n".join(lines) + "\n"
+
+
+def rows_of(sections: dict[str, Section]) -> list[Row]:
+    """The table of the report's sections, in the order of the requirement."""
+    evaluation, heldout, spectra = sections["evaluation"], sections["heldout"], sections["spectra"]
+    clips = f"{evaluation['report']['clips']} clips"
+    rows = [
+        *_ceiling_rows("Gym", sections["ceiling"], clips),
+        _visible("click baseline: F1 +-50 ms, visible", sections["clicks"]["report"], 0.5, at_most=True),
+        _visible("F1 +-50 ms, visible events, 8 steps", evaluation["report"]),
+        _share("the same / detector's ceiling on codec-decoded true sound", evaluation["relative"], 0.90),
+        _estimate("median absolute event error, ms", evaluation["report"]["median_abs_error_ms"], 20.0, "events"),
+        _estimate("median signed event error, ms", evaluation["report"]["median_signed_error_ms"], None, "events"),
+        _estimate("loudness rank correlation, pooled", evaluation["report"]["loudness_pooled"], None, "events"),
+        *_ceiling_rows("held out", sections["ceiling_heldout"], clips),
+        _visible("held out: F1 +-50 ms, visible events", heldout["report"]),
+        _share("held out / its ceiling", heldout["relative"], 0.70),
+    ]
+    if "outside" in sections:
+        rows += _outside_rows(sections["outside"])
+    silent = sections["silent"]["report"]["silent_false_per_minute"]
+    rows.append(_estimate("false events per minute, motion without sound", silent, 2.0, "clips"))
+    rows += _material_rows(sections)
+    steps = sections["steps"]["few_against_many"]
+    rows.append(
+        Row("F1 with 8 steps less F1 with 32", steps["difference"], steps["difference_interval"], -0.02, False, clips)
+    )
+    return rows + _spectral_rows("generated", spectra["made"], True) + _spectral_rows("codec", spectra["codec"], False)
+
+
+def _visible(name: str, report: Section, floor: float | None = None, at_most: bool = False) -> Row:
+    score = next(score for score in report["visible"] if score["tolerance_ms"] == 50)
+    return Row(name, score["f1"], score["f1_interval"], floor, at_most, f"{report['visible_events']} events")
+
+
+def _share(name: str, relative: Section, floor: float) -> Row:
+    return Row(name, relative["share"], relative["share_interval"], floor, False, f"{relative['clips']} clips")
+
+
+def _estimate(name: str, estimate: Section, floor: float | None, unit: str) -> Row:
+    return Row(name, estimate["value"], estimate["interval"], floor, True, f"{estimate['count']} {unit}")
+
+
+def _ceiling_rows(name: str, ceiling: Section, clips: str) -> list[Row]:
+    return [
+        _visible(f"detector's ceiling, {name}: F1 +-50 ms on true sound", ceiling["true"]),
+        _visible(f"detector's ceiling, {name}: on true sound through the codec", ceiling["codec"]),
+    ]
+
+
+def _outside_rows(outside: Section) -> list[Row]:
+    report = outside["report"]
+    score = next(score for score in report["visible"] if score["tolerance_ms"] == 50)
+    count = f"{report['clips']} clips"
+    rows = [
+        Row("outside clips: F1 +-50 ms, visible", score["f1"], score["f1_interval"], None, False, count),
+        Row("outside clips: shuffled control", score["shuffled"], None, None, False, count),
+        Row("outside clips: F1 corrected", score["corrected"], score["corrected_interval"], 0.50, False, count),
+        _estimate("outside: false events per minute, silent clips", report["silent_false_per_minute"], 4.0, "clips"),
+    ]
+    if outside["ceiling"]:
+        rows.insert(0, _visible("detector's ceiling, outside: F1 +-50 ms on reference sound", outside["ceiling"]))
+    return rows
+
+
+def _material_rows(sections: dict[str, Section]) -> list[Row]:
+    judge, material, contradiction = sections["classifier"], sections["material"], sections["contradiction"]
+
+    def row(name: str, figures: Section, floor: float | None) -> Row:
+        return Row(name, figures["right"], figures["interval"], floor, False, f"{figures['events']} events")
+
+    return [
+        Row("material classifier's accuracy", judge["accuracy"], None, None, False, f"{judge['events']} events"),
+        row("its accuracy on evaluation clips, true sound", material["true"], None),
+        row("its accuracy on evaluation clips through the codec", material["codec"], None),
+        row("right material, no prompt", material["made"], 0.80),
+        row("contradicting prompt obeyed", contradiction, 0.70),
+    ]
+
+
+def _spectral_rows(name: str, figures: Section, has_floor: bool) -> list[Row]:
+    reach, decay, distances = figures["bandwidth"], figures["t20"], figures["distances"]
+    clips, events = f"{reach['clips']} clips", f"{decay['events']} of {decay['of']} events"
+    ratio = reach["ratio"]
+    deviation, bend = abs(ratio["roll_off_99_hz"] - 1), abs(decay["ratio"] - 1) if decay["ratio"] else None
+    return [
+        Row(f"{name}: mel distance to true sound, dB", distances["mel_db"], None, None, True, clips),
+        Row(f"{name}: multi-resolution STFT distance", distances["stft"], None, None, True, clips),
+        Row(f"{name}: SI-SDR, dB", distances["si_sdr_db"], None, None, True, clips),
+        Row(
+            f"{name}: bandwidth (99 % roll-off) / true",
+            ratio["roll_off_99_hz"],
+            reach["roll_off_99_interval"],
+            None,
+            True,
+            clips,
+        ),
+        Row(f"{name}: bandwidth deviation", deviation, None, 0.10 if has_floor else None, True, clips),
+        Row(f"{name}: bandwidth (-60 dB) / true", ratio["minus_60_db_hz"], None, None, True, clips),
+        Row(f"{name}: T20 after events / true", decay["ratio"], decay["interval"], None, True, events),
+        Row(f"{name}: T20 deviation", bend, None, 0.25 if has_floor else None, True, events),
+        Row(
+            f"{name}: rise time / true", figures["rise_ms"]["ratio"], figures["rise_ms"]["interval"], None, True, events
+        ),
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"

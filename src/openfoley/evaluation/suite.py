@@ -1,0 +1,249 @@
+"""`openfoley evaluate report`: every figure of a model by one command, resumable section by section.
+
+    openfoley evaluate report --model salsa-v-gym --clips 200 --outside DIR --out out/report
+
+Renders Gym scenes of the evaluation and held-out splits and silent ones, generates their sounds from frames in memory
+(outside clips: from
+their files), and leaves results.json, results.md and pictures in the folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from openfoley.data.gym_cache import GymCache
+from openfoley.errors import UsageError
+from openfoley.evaluation.baseline_click import click_onsets
+from openfoley.evaluation.figures import heard_materials, onsets_of, reach_and_decay, relative_f1
+from openfoley.evaluation.generation import Seen, generate, see, through_codec
+from openfoley.evaluation.gym_sound import render_sounds
+from openfoley.evaluation.material import accuracy, examples, load_classifier, save_classifier, train_classifier
+from openfoley.evaluation.onsets import Onsets, detect
+from openfoley.evaluation.prompts import contradicting
+from openfoley.evaluation.sync import sync_report
+from openfoley.evaluation.truth import Truth, from_dict, read_truths
+from openfoley.evaluation.workspace import Workspace
+from openfoley.gym.seeds import Split, seeds_of
+from openfoley.hub.load import load_model
+from openfoley.hub.parts import Model
+
+logger = logging.getLogger(__name__)
+
+STEPS, MANY_STEPS = 8, 32
+SETS: dict[str, tuple[Split, int, bool | None]] = {
+    "evaluation": ("evaluation", 0, None),
+    "heldout": ("heldout", 0, None),
+    "silent": ("evaluation", 1_000_000, True),
+}
+"""Name -> split, first seed within it, and whether all scenes are silent (None: as the Gym draws them)."""
+
+CLASSIFIER_CLIPS, CLASSIFIER_CHECK_CLIPS = 600, 100
+CLASSIFIER_FIRST_SEED = 5_000_000
+"""Training seeds far from those that models train on."""
+
+
+def run_report(
+    model: str | Path, out: Path, *, clips: int = 200, outside: Path | None = None, device: str = "cpu", seed: int = 0
+) -> dict[str, Any]:
+    """Compute (or continue) the report in `out`; returns the record that results.json holds.
+
+    clips: scenes of 8 s per set, at least 8. Raises UsageError, WeightsError, MediaError.
+    """
+    from openfoley.evaluation.pictures import draw_pictures
+    from openfoley.evaluation.results import write_results
+
+    if clips < 8:
+        raise UsageError(f"clips must be at least 8, got {clips}; figures of fewer mean nothing")
+    suite = Suite(model, out, clips, outside, device, seed)
+    record = {
+        "about": suite.about,
+        "sections": {name: suite.workspace.section(name, compute) for name, compute in suite.sections().items()},
+    }
+    draw_pictures(suite)
+    return write_results(record, out)
+
+
+class Suite:
+    """The report's parts; everything expensive is kept in the workspace."""
+
+    def __init__(self, model: str | Path, out: Path, clips: int, outside: Path | None, device: str, seed: int):
+        self.name, self.clips, self.outside, self.device, self.seed = str(model), clips, outside, device, seed
+        self.about = {
+            "model": self.name,
+            "clips": clips,
+            "outside": str(outside) if outside else None,
+            "seed": seed,
+            "hardware": f"{device}: {_hardware(device)}",
+            "command": f"openfoley evaluate report --model {self.name} --clips {clips} --device {device}"
+            + (f" --outside {outside}" if outside else ""),
+        }
+        self.workspace = Workspace(out, self.about)
+        self._seen: dict[str, Seen] = {}
+        self._onsets: dict[str, list[Onsets]] = {}
+
+    @cached_property
+    def model(self) -> Model:
+        return load_model(self.name, self.device)
+
+    def gym(self, name: str) -> GymCache:
+        """The rendered scenes of a set."""
+        split, first, silent = SETS[name]
+        seeds = seeds_of(split, self.clips, first)
+        return GymCache.build(self.workspace.folder / "gym" / name, seeds, split=split, silent=silent)
+
+    def truths(self, name: str) -> list[Truth]:
+        return [from_dict(record, f"{name}-{k}") for k, record in enumerate(self.gym(name).truth)]
+
+    def seen(self, name: str) -> Seen:
+        if name not in self._seen:
+            logger.info("report: features of %s", name)
+            self._seen[name] = see(self.model, self.gym(name).frames)
+        return self._seen[name]
+
+    def made(
+        self, name: str, steps: int = STEPS, prompts: Sequence[str | None] | None = None, tag: str = ""
+    ) -> np.ndarray:
+        """Generated sounds of a set, int16 [clips, 2, time]."""
+        shape = self.gym(name).sound.shape
+
+        def make(first: int):
+            return generate(self.model, self.seen(name), prompts, steps=steps, seed=self.seed, first=first)
+
+        return self.workspace.sounds(f"{name}-{steps}{tag}", shape, make)
+
+    def coded(self, name: str) -> np.ndarray:
+        """True sounds of a set through the codec."""
+        sound = self.gym(name).sound
+        return self.workspace.sounds(
+            f"{name}-codec", sound.shape, lambda first: through_codec(self.model, sound, first=first)
+        )
+
+    def onsets(self, kind: str, sounds: np.ndarray) -> list[Onsets]:
+        """Detected events, remembered by name."""
+        if kind not in self._onsets:
+            self._onsets[kind] = onsets_of(sounds)
+        return self._onsets[kind]
+
+    def sections(self) -> dict[str, Callable[[], dict[str, Any]]]:
+        """Name -> what computes it, in order."""
+        chosen: dict[str, Callable[[], dict[str, Any]]] = {
+            "ceiling": lambda: self._ceiling("evaluation"),
+            "clicks": self._clicks,
+            "evaluation": lambda: self._timing("evaluation"),
+            "spectra": self._spectra,
+            "silent": self._silent,
+            "ceiling_heldout": lambda: self._ceiling("heldout"),
+            "heldout": lambda: self._timing("heldout"),
+            "classifier": self._classifier,
+            "material": self._material,
+            "contradiction": self._contradiction,
+        }
+        if self.outside:
+            chosen["outside"] = self._outside
+        return {**chosen, "steps": self._steps}
+
+    def _ceiling(self, name: str) -> dict[str, Any]:
+        """The detector on true sound, and on true sound through the codec."""
+        truths = self.truths(name)
+        true = self.onsets(f"{name}-true", self.gym(name).sound)
+        coded = self.onsets(f"{name}-codec", self.coded(name))
+        return {"true": _brief(true, truths), "codec": _brief(coded, truths)}
+
+    def _clicks(self) -> dict[str, Any]:
+        found = [click_onsets(frames, 24.0) for frames in self.gym("evaluation").frames]
+        return {"report": _brief(found, self.truths("evaluation"))}
+
+    def _timing(self, name: str) -> dict[str, Any]:
+        truths, found = self.truths(name), self.onsets(f"{name}-{STEPS}", self.made(name))
+        coded = self.onsets(f"{name}-codec", self.coded(name))
+        return {"report": _brief(found, truths), "relative": relative_f1(found, coded, truths)}
+
+    def _spectra(self) -> dict[str, Any]:
+        truths, true = self.truths("evaluation"), self.gym("evaluation").sound
+        made, coded = self.made("evaluation"), self.coded("evaluation")
+        return {
+            "made": reach_and_decay(made, true, self.onsets(f"evaluation-{STEPS}", made), truths),
+            "codec": reach_and_decay(coded, true, self.onsets("evaluation-codec", coded), truths),
+        }
+
+    def _silent(self) -> dict[str, Any]:
+        truths, made = self.truths("silent"), self.made("silent")
+        return {"report": _brief(self.onsets("silent", made), truths)}
+
+    def _classifier(self) -> dict[str, Any]:
+        """Train the judge of materials; its accuracy on true sound of validation seeds."""
+        seeds = seeds_of("train", CLASSIFIER_CLIPS, CLASSIFIER_FIRST_SEED)
+        judge = train_classifier(*examples(render_sounds(seeds, "train")))
+        save_classifier(judge, self.workspace.folder / "material.safetensors")
+        check = examples(render_sounds(seeds_of("validation", CLASSIFIER_CHECK_CLIPS), "validation"))
+        return {"accuracy": accuracy(judge, *check), "events": len(check[1]), "training_clips": len(seeds)}
+
+    def _judge(self):
+        return load_classifier(self.workspace.folder / "material.safetensors")
+
+    def _material(self) -> dict[str, Any]:
+        truths, judge, figures = self.truths("evaluation"), self._judge(), {}
+        kinds = {f"evaluation-{STEPS}": self.made("evaluation"), "evaluation-codec": self.coded("evaluation")}
+        kinds["evaluation-true"] = self.gym("evaluation").sound
+        for kind, sounds in kinds.items():
+            figures[kind.removeprefix("evaluation-")] = heard_materials(
+                judge, sounds, self.onsets(kind, sounds), truths
+            )
+        return {"made": figures.pop(str(STEPS)), **figures}
+
+    def _contradiction(self) -> dict[str, Any]:
+        """Prompts that name another material than the picture's."""
+        asked = [contradicting(record, index) for index, record in enumerate(self.gym("evaluation").truth)]
+        prompts = [one[0] if one else None for one in asked]
+        expected = [one[1] if one else {} for one in asked]
+        made = self.made("evaluation", prompts=prompts, tag="-contradicted")
+        found = self.onsets("evaluation-contradicted", made)
+        return heard_materials(self._judge(), made, found, self.truths("evaluation"), expected)
+
+    def _outside(self) -> dict[str, Any]:
+        """Clips of another renderer, from their files through the whole pipeline."""
+        from openfoley.media.audio_files import read_audio
+        from openfoley.pipeline import Pipeline
+
+        assert self.outside is not None
+        truths = [t for t in read_truths(self.outside) if (self.outside / f"{t.name}.mp4").is_file()]
+        if not truths:
+            raise UsageError(f"{self.outside} holds no <name>.mp4 beside its truth files")
+        pipeline, found, true = Pipeline(self.model, torch.device(self.device)), [], []
+        for index, truth in enumerate(truths):
+            audio = pipeline.generate(self.outside / f"{truth.name}.mp4", steps=STEPS, seed=self.seed + index).audio
+            found.append(detect(audio.samples, audio.sample_rate))
+            path = self.outside / f"{truth.name}.flac"
+            if path.is_file():
+                audio = read_audio(path)
+                true.append(detect(audio.samples, audio.sample_rate))
+        ceiling = _brief(true, truths) if len(true) == len(truths) else None
+        return {"report": _brief(found, truths), "ceiling": ceiling}
+
+    def _steps(self) -> dict[str, Any]:
+        """The same seeds with more steps: what sampling in few steps costs."""
+        truths = self.truths("evaluation")
+        many = self.onsets(f"evaluation-{MANY_STEPS}", self.made("evaluation", MANY_STEPS))
+        few = self.onsets(f"evaluation-{STEPS}", self.made("evaluation"))
+        return {"report": _brief(many, truths), "few_against_many": relative_f1(few, many, truths)}
+
+
+def _brief(found: Sequence[Onsets], truths: Sequence[Truth]) -> dict[str, Any]:
+    """A synchronization report without its clips."""
+    report = sync_report(found, truths).to_dict()
+    report.pop("per_clip")
+    return report
+
+
+def _hardware(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{torch.get_num_threads()} threads, {platform.machine()}"

@@ -28,6 +28,20 @@ def sync(options: Namespace) -> int:
     return 0
 
 
+def report(options: Namespace) -> int:
+    """Every figure of a model, written to a folder and printed."""
+    from openfoley.evaluation.suite import run_report
+
+    out = Path(options.out)
+    outside = Path(options.outside) if options.outside else None
+    record = run_report(options.model, out, clips=options.clips, outside=outside, device=options.device)
+    if options.json:
+        print_json(record)
+    else:
+        print((out / "results.md").read_text(), end="")
+    return 0
+
+
 def _codec(model: str) -> Callable[[Any, int], Any]:
     """Sound through the model's codec, for the detector's ceiling."""
     from openfoley.hub.registry import find_model

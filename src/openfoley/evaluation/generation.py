@@ -12,7 +12,9 @@ from fractions import Fraction
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from openfoley.encoders.base import PictureEncoder
 from openfoley.flow.guidance import DEFAULT_GUIDANCE
 from openfoley.generators.base import sample_latents
 from openfoley.hub.parts import Model
@@ -35,15 +37,24 @@ class Seen:
 
 @torch.inference_mode()
 def see(model: Model, frames: np.ndarray, batch: int = 4) -> Seen:
-    """Features of uint8 frames [clips, time, 3, height, width] at 24 Hz, in the size the encoders ask for."""
+    """Features of uint8 frames [clips, time, 3, height, width] at 24 Hz, squashed to the sizes the encoders ask for."""
     device = next(model.generator.parameters()).device
     semantic, sync = [], []
     every = {encoder: int(CACHE_RATE / encoder.rate) for encoder in (model.semantic, model.sync)}
     for start in range(0, len(frames), batch):
         part = torch.from_numpy(np.ascontiguousarray(frames[start : start + batch])).to(device)
-        semantic.append(model.semantic.encode(part[:, :: every[model.semantic]]).float().cpu())
-        sync.append(model.sync.encode(part[:, :: every[model.sync]]).float().cpu())
+        semantic.append(model.semantic.encode(_sized(part[:, :: every[model.semantic]], model.semantic)).float().cpu())
+        sync.append(model.sync.encode(_sized(part[:, :: every[model.sync]], model.sync)).float().cpu())
     return Seen(torch.cat(semantic), torch.cat(sync), Fraction(frames.shape[1]) / CACHE_RATE)
+
+
+def _sized(frames: Tensor, encoder: PictureEncoder) -> Tensor:
+    """uint8 frames [batch, time, 3, height, width] in the size that the encoder looks at."""
+    size = (encoder.height, encoder.width)
+    if frames.shape[-2:] == size:
+        return frames
+    resized = functional.interpolate(frames.flatten(0, 1).float(), size, mode="bilinear", antialias=True)
+    return resized.round().clamp(0, 255).byte().unflatten(0, frames.shape[:2])
 
 
 def conditions_of(model: Model, seen: Seen, rows: Sequence[int], prompts: Sequence[str | None]) -> Conditions:

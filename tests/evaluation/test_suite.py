@@ -1,0 +1,135 @@
+"""The report end to end with a tiny random model, and its parts against sounds whose figures are known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from openfoley.errors import UsageError
+from openfoley.evaluation import suite
+from openfoley.evaluation.figures import onsets_of, reach_and_decay, relative_f1
+from openfoley.evaluation.generation import generate_from_frames
+from openfoley.evaluation.gym_sound import _render
+from openfoley.evaluation.material import CLASSES, MaterialTraining, accuracy, crops, examples, train_classifier
+from openfoley.evaluation.prompts import contradicting
+from openfoley.evaluation.results import Row
+from openfoley.evaluation.truth import from_dict
+from openfoley.evaluation.workspace import Workspace
+from openfoley.gym.materials import SOLID
+from openfoley.hub.load import load_model
+
+
+@pytest.fixture(scope="module")
+def scenes() -> tuple[np.ndarray, list[dict]]:
+    """A few true Gym sounds."""
+    rendered = [_render((10_000_000 + k, "validation")) for k in range(5)]
+    return np.stack([sound for sound, _ in rendered]), [record for _, record in rendered]
+
+
+def test_true_sound_is_its_own_equal_in_every_figure(scenes: tuple[np.ndarray, list[dict]]) -> None:
+    sounds, records = scenes
+    truths, found = [from_dict(r) for r in records], onsets_of(sounds)
+    relative = relative_f1(found, found, truths)
+    assert (relative["share"], relative["difference"]) == (1.0, 0.0)
+    figures = reach_and_decay(sounds, sounds, found, truths)
+    assert figures["distances"]["mel_db"] == 0.0
+    assert figures["bandwidth"]["ratio"]["roll_off_99_hz"] == 1.0
+    assert figures["t20"]["ratio"] is None or figures["t20"]["ratio"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_clicks_at_the_true_times_fail_bandwidth_or_decay(scenes: tuple[np.ndarray, list[dict]]) -> None:
+    sounds, records = scenes
+    truths, clicks = [from_dict(r) for r in records], np.zeros_like(sounds)
+    for row, truth in zip(clicks, truths, strict=True):
+        for time_s in truth.scored_s:
+            row[:, min(round(time_s * 44100), row.shape[1] - 1)] = 20000
+    found = onsets_of(clicks)
+    assert relative_f1(found, onsets_of(sounds), truths)["share"] > 0.9
+    figures = reach_and_decay(clicks, sounds, found, truths)
+    assert figures["bandwidth"]["ratio"]["roll_off_99_hz"] > 1.1
+
+
+def test_classifier_learns_separable_crops_and_ignores_level(scenes: tuple[np.ndarray, list[dict]]) -> None:
+    sounds, records = scenes
+    clips = [(torch.from_numpy(s).float() / 32767, 44100, r) for s, r in zip(sounds, records, strict=True)]
+    pictures, labels = examples(clips)
+    assert len(pictures) == len(labels) > 10
+    samples, _, record = max(clips, key=lambda each: float(each[0].abs().max()))
+    times = from_dict(record).scored_s[:3]
+    torch.testing.assert_close(crops(0.5 * samples, 44100, times), crops(samples, 44100, times), atol=0.05, rtol=0)
+    generator = torch.Generator().manual_seed(0)
+    easy = torch.rand(200, *pictures.shape[1:], generator=generator) * 0.5
+    kinds = torch.arange(200) % 2
+    easy[kinds == 1, :, :20] += 0.5
+    judge = train_classifier(easy, kinds, MaterialTraining(epochs=3))
+    assert accuracy(judge, easy, kinds) > 0.95
+    again = train_classifier(easy, kinds, MaterialTraining(epochs=3))
+    assert all(torch.equal(a, b) for a, b in zip(judge.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+def test_a_contradicting_prompt_names_a_material_that_the_scene_does_not_hold() -> None:
+    things = [{"material": "wood"}, {"material": "water"}]
+    record = {"caption": "a wood block is struck and water drips", "objects": things}
+    asked = contradicting(record, 3)
+    assert asked is not None
+    prompt, expected = asked
+    assert set(expected) == {"wood"} and expected["wood"] in SOLID and expected["wood"] != "wood"
+    assert prompt == f"a {expected['wood']} block is struck and water drips"
+    assert contradicting({"caption": "silence", "objects": []}, 0) is None
+    assert set(SOLID) <= set(CLASSES)
+
+
+def test_batched_generation_gives_what_the_pipeline_gives(tiny_model: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (2, 48, 3, 32, 32), dtype=np.uint8)
+    model = load_model(tiny_model)
+    together = generate_from_frames(model, frames, steps=2, seed=5)
+    alone = generate_from_frames(model, frames[1:], steps=2, seed=6)
+    assert together.shape == (2, 2, 88200)
+    torch.testing.assert_close(together[1:], alone, atol=1e-4, rtol=1e-3)
+
+
+def test_a_workspace_continues_and_refuses_another_model(tmp_path: Path) -> None:
+    work = Workspace(tmp_path, {"model": "a"})
+    assert work.section("x", lambda: {"value": 1})["value"] == 1
+    assert Workspace(tmp_path, {"model": "a"}).section("x", lambda: {"value": 2})["value"] == 1
+    with pytest.raises(UsageError):
+        Workspace(tmp_path, {"model": "b"})
+
+    def interrupted(first: int):
+        yield torch.full((1, 2, 4), 0.5)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work.sounds("y", (3, 2, 4), interrupted)
+    starts = []
+
+    def rest(first: int):
+        starts.append(first)
+        for _ in range(first, 3):
+            yield torch.full((1, 2, 4), -0.5)
+
+    sounds = work.sounds("y", (3, 2, 4), rest)
+    assert starts == [1] and sounds[0, 0, 0] == 16384 and sounds[2, 0, 0] == -16384
+
+
+def test_a_floor_is_reached_from_the_right_side() -> None:
+    assert Row("f1", 0.91, None, 0.9, False, "").reached and not Row("f1", 0.89, None, 0.9, False, "").reached
+    assert Row("error", 19.0, None, 20.0, True, "").reached and not Row("error", None, None, 20.0, True, "").reached
+    assert Row("told", 1.0, None, None, True, "").reached is None
+
+
+@pytest.mark.slow
+def test_the_whole_report_runs_with_a_random_model(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "CLASSIFIER_CLIPS", 12)
+    monkeypatch.setattr(suite, "CLASSIFIER_CHECK_CLIPS", 4)
+    monkeypatch.setattr(suite, "MANY_STEPS", 2)
+    record = suite.run_report(tiny_model, tmp_path, clips=8)
+    assert (tmp_path / "results.md").read_text().count("\n") > 30
+    assert json.loads((tmp_path / "results.json").read_text())["table"] == json.loads(json.dumps(record["table"]))
+    assert (tmp_path / "pictures" / "steps.png").is_file()
+    ceiling = next(r for r in record["table"] if r["name"] == "detector's ceiling, Gym: F1 +-50 ms on true sound")
+    assert ceiling["value"] > 0.8

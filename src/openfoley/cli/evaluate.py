@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from openfoley.cli.messages import Bar, print_json
+from openfoley.cli.messages import Bar, note, print_json
 from openfoley.errors import UsageError
 
 
@@ -29,7 +29,13 @@ def sync(options: Namespace) -> int:
 
 
 def report(options: Namespace) -> int:
-    """Every figure of a model, written to a folder and printed."""
+    """Every figure of docs/results.md for a model; a report that was interrupted goes on where it stopped."""
+    from openfoley.hub.registry import find_model
+
+    find_model(options.model)
+    if options.outside is not None and not Path(options.outside).is_dir():
+        raise UsageError(f"{options.outside!r} is not a folder")
+
     from openfoley.evaluation.suite import run_report
 
     out = Path(options.out)
@@ -38,7 +44,8 @@ def report(options: Namespace) -> int:
     if options.json:
         print_json(record)
     else:
-        print((out / "results.md").read_text(), end="")
+        print((out / "results.md").read_text(encoding="utf-8"))
+    note(f"wrote {out / 'results.md'}, {out / 'results.json'} and pictures")
     return 0
 
 

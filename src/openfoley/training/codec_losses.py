@@ -5,7 +5,7 @@ For each window length w, with magnitudes scaled so that a full-scale sine has 1
     log-mel     mean |ln mel(x) - ln mel(y)|           (Kumar et al., arXiv 2306.06546, section 3.4: short windows
                                                         keep onsets sharp, long ones keep pitch)
     log-linear  mean |ln |X| - ln |Y||                 (Yamamoto et al., arXiv 1910.11480)
-    linear      sum ||X| - |Y|| / sum |Y|              (the loud parts, which the logarithm levels)
+    linear      sum ||X| - |Y|| / sum (|X| + |Y|)      (the loud parts, which the logarithm levels)
 
 each on left, right, mid and side (Stable Audio, arXiv 2407.14358, section 3.1), so that the stereo image is heard too.
 The logarithm over a low floor is what makes silence decode to silence.
@@ -27,7 +27,7 @@ OVERLAP = 4  # hop = window / 4
 
 @dataclass(frozen=True)
 class SpectralWeights:
-    """log_linear, linear and waveform (sum |x - y| / sum |y|) relative to log-mel, which has 1."""
+    """log_linear, linear and waveform (sum |x - y| / sum (|x| + |y|)) relative to log-mel, which has 1."""
 
     log_linear: float
     linear: float
@@ -64,8 +64,10 @@ def kl_to_normal(mean: Tensor, std: Tensor) -> Tensor:
 
 
 def _relative(one: Tensor, other: Tensor) -> Tensor:
-    """Over the whole batch, so that a silent clip does not divide by nothing."""
-    return (one - other).abs().sum() / (other.abs().sum() + FLOOR * other.numel())
+    """sum |one - other| / sum (|one| + |other|), over the whole batch: at most 1, however much too loud an untrained
+    decoder is and however silent a clip."""
+    scale = one.detach().abs().sum() + other.abs().sum() + FLOOR * other.numel()
+    return (one - other).abs().sum() / scale
 
 
 def _mel(magnitude: Tensor, window: int, rate: int) -> Tensor:

@@ -24,7 +24,7 @@ def decode(path) -> list[int]:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    return {n: write_numbered(folder / n, list(range(120)), Fraction(1, 25), codec=c, pixel_format=p, last_duration=1)
+    return {n: write_numbered(folder / n, list(range(75)), Fraction(1, 25), codec=c, pixel_format=p, last_duration=1)
             for n, c, p in KINDS}
 
 
@@ -46,8 +46,9 @@ def test_hole_in_the_middle(tmp_path, files, name):
     raw[hole] = bytes(hole.stop - hole.start)
     path = tmp_path / name
     path.write_bytes(raw)
-    with pytest.raises(MediaError, match="damaged"):
+    with pytest.raises(MediaError, match="damaged|no picture") as caught:  # a hole in MP4's index may hide the stream
         decode(path)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "content", "words"), [
@@ -82,7 +83,7 @@ def test_sound_only_directory_missing_and_device(tmp_path):
 def test_strange_names_are_plain_files(tmp_path, monkeypatch, files, name):
     (tmp_path / name).write_bytes(files["a.mp4"].read_bytes())
     monkeypatch.chdir(tmp_path)
-    assert decode(name) == list(range(120))
+    assert decode(name) == list(range(75))
 
 
 def test_message_stays_one_line_for_a_name_with_newline(tmp_path):

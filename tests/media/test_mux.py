@@ -153,7 +153,8 @@ def test_sound_is_asked_for_no_earlier_than_the_picture_needs_it(tmp_path, monke
 
     def reading(*arguments):
         for packet in read(*arguments):
-            copied.append((packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base)
+            if packet.size:
+                copied.append((packet.dts if packet.dts is not None else packet.pts) * packet.time_base)
             yield packet
 
     def chunks():

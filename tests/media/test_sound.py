@@ -33,7 +33,8 @@ def in_pieces(machine, samples, size):
 
 
 @pytest.mark.parametrize(("suffix", "depth", "step"), [
-    (".wav", "16", 2**-15), (".wav", "24", 2**-23), (".wav", "32f", 0), (".flac", "16", 2**-15), (".flac", "24", 2**-23),
+    (".wav", "16", 2**-15), (".wav", "24", 2**-23), (".wav", "32f", 0),
+    (".flac", "16", 2**-15), (".flac", "24", 2**-23),
 ])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_written_sound_reads_back(tmp_path, suffix, depth, step, channels):

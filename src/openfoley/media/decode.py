@@ -76,8 +76,8 @@ def pick_frames(path: str | Path, requests: Sequence[FrameRequest], *, chunk: in
 def _decoded(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[tuple[int, VideoFrame]]:
     """(index on the timeline, frame) of every decoded frame; each index once, ascending."""
     path, pts = timeline.info.path, timeline.pts
-    needed = _needed(timeline, requests) if timeline.intra_only else None
-    last, at = -1, 0.0
+    needed = _needed(timeline, requests) if timeline.intra_only and not timeline.untimed else None
+    last, at, count = -1, 0.0, 0
     with open_media(path) as container:
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
@@ -96,8 +96,10 @@ def _decoded(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[t
                 at = float(timeline.instants[index] * timeline.unit)
                 if frame.is_corrupt or (needed is None and index - last - 1 > MAX_LOST_RUN):
                     raise MediaError(_damaged(path, at, "frames are missing or broken"))
-                last = index
+                last, count = index, count + 1
                 yield index, frame
+    if needed is not None and count + MAX_LOST_RUN < len(needed):
+        raise MediaError(_damaged(path, at, f"{len(needed) - count} frames cannot be decoded"))
     if (needed is None and last + 1 < len(pts)) or last < 0:
         raise MediaError(_damaged(path, at, f"{len(pts) - last - 1} frames at the end cannot be decoded"))
 

@@ -73,9 +73,25 @@ def _riff_problem(file: BinaryIO, size: int) -> str | None:
         length = int.from_bytes(head[4:8], "little")
         if head[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):  # sizes that a live recorder leaves behind
             return None
-        position += 8 + length + (length & 1)
-        if position > size + 1:
-            return _cut_short(position, size)
+        end = position + 8 + length
+        if end > size + 1:
+            return _cut_short(end, size)
+        problem = _riff_chunks_problem(file, position + 12, end)
+        if problem:
+            return problem
+        position = end + (length & 1)
+    return None
+
+
+def _riff_chunks_problem(file: BinaryIO, position: int, end: int) -> str | None:
+    """Chunks follow one another without a gap, each named by four printable characters; AVI frames are in "movi"."""
+    while position + 8 <= end:
+        file.seek(position)
+        head = file.read(12)
+        length = int.from_bytes(head[4:8], "little")
+        if not all(0x20 <= c < 0x7F for c in head[:4]) or position + 8 + length > end + 1:
+            return f"damaged at byte {position}"
+        position += 12 if head[:4] == b"LIST" and head[8:12] == b"movi" else 8 + length + (length & 1)
     return None
 
 

@@ -35,9 +35,10 @@ class HeadProjection(nn.Module):
     def forward(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Projected:
         batch, tokens, _ = x.shape
         stacked = self.project(x).view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        query, key, value = stacked.unbind(0)
-        query, key = _rms_norm(query, self.query_scale), _rms_norm(key, self.key_scale)
-        return Projected(rotate(query, cosine, sine), rotate(key, cosine, sine), value)
+        scale = torch.stack((self.query_scale, self.key_scale)).to(stacked.dtype)[:, None, None, None]
+        pair = F.rms_norm(stacked[:2], stacked.shape[-1:], eps=NORM_EPSILON) * scale
+        query, key = rotate(pair, cosine, sine).unbind(0)
+        return Projected(query, key, stacked[2])
 
 
 def attend(projected: Projected) -> Tensor:
@@ -49,7 +50,3 @@ def attend(projected: Projected) -> Tensor:
 def join(first: Projected, second: Projected) -> Projected:
     """The sequence-wise concatenation over which two streams attend together (arXiv 2510.02916, section 3)."""
     return Projected(*(torch.cat(pair, dim=2) for pair in zip(first, second, strict=True)))
-
-
-def _rms_norm(x: Tensor, scale: Tensor) -> Tensor:
-    return F.rms_norm(x, (x.shape[-1],), scale.to(x.dtype), NORM_EPSILON)

@@ -14,17 +14,20 @@ SHORTEST_PERIOD_S = 2 * math.pi * 1024 / 44100  # one radian per latent, as rota
 LONGEST_PERIOD_S = 120.0  # far above any window, so the slowest pair tells order without wrapping
 
 
-def rotary(time_s: Tensor, head_width: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, each float32 [batch, 1, tokens, head_width / 2], for tokens at `time_s` [batch, tokens]."""
+def rotary(time_s: Tensor, head_width: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """Cosines and signed sines, each [batch, 1, tokens, head_width], for tokens at `time_s` [batch, tokens]."""
     pairs = head_width // 2
     exponent = torch.arange(pairs, device=time_s.device, dtype=torch.float32) / max(1, pairs - 1)
     period_s = SHORTEST_PERIOD_S * (LONGEST_PERIOD_S / SHORTEST_PERIOD_S) ** exponent
     angle = time_s.float()[:, None, :, None] * (2 * math.pi / period_s)
-    return angle.cos(), angle.sin()
+    cosine, sine = angle.cos(), angle.sin()
+    return torch.cat((cosine, cosine), dim=-1).to(dtype), torch.cat((-sine, sine), dim=-1).to(dtype)
 
 
-def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turns the pairs (x[i], x[i + head_width / 2]) of x [batch, heads, tokens, head_width] by their angles."""
-    first, second = x.chunk(2, dim=-1)
-    cosine, sine = cosine.to(x.dtype), sine.to(x.dtype)
-    return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
+def rotate(x: Tensor, cosine: Tensor, signed_sine: Tensor) -> Tensor:
+    """Turns the pairs (x[i], x[i + head_width / 2]) of x [..., batch, heads, tokens, head_width] by their angles.
+
+    (a, b) -> (a cos - b sin, b cos + a sin): x cos plus the halves swapped times (-sin, sin).
+    """
+    swapped = x.roll(x.shape[-1] // 2, dims=-1)
+    return torch.addcmul(x * cosine, swapped, signed_sine)

@@ -60,10 +60,13 @@ class SalsaVGenerator(nn.Module):
     ) -> Tensor:
         """As `velocity`, at latent_time [batch, latents] s."""
         overall, local, sync = self._condition(t, step, known, latent_time, conditions)
+        audio = self.embed(x_t)
+        # Under autocast the stream stays in bfloat16: casts to float32 and back cost as much as the products here.
+        audio = audio + torch.where(known[..., None], self.known_token, self.unknown_token).to(audio.dtype)
+        overall, local = overall.to(audio.dtype), local.to(audio.dtype)
         head_width = self.config.width // self.config.heads
-        at_audio = Positions(*rotary(latent_time, head_width))
-        at_semantic = Positions(*rotary(conditions.semantic_time, head_width))
-        audio = self.embed(x_t) + torch.where(known[..., None], self.known_token, self.unknown_token)
+        at_audio = Positions(*rotary(latent_time, head_width, audio.dtype))
+        at_semantic = Positions(*rotary(conditions.semantic_time, head_width, audio.dtype))
         if self.sync_in is not None:
             audio = audio + self.sync_in(sync)
         semantic = self.conditions.semantic_tokens(conditions)

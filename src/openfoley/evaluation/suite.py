@@ -45,7 +45,7 @@ SETS: dict[str, tuple[Split, int, bool | None]] = {
 }
 """Name -> split, first seed within it, and whether all scenes are silent (None: as the Gym draws them)."""
 
-CLASSIFIER_CLIPS, CLASSIFIER_CHECK_CLIPS = 500, 100
+CLASSIFIER_CLIPS, CLASSIFIER_CHECK_CLIPS = 300, 100
 CLASSIFIER_FIRST_SEED = 5_000_000
 """Training seeds far from those that models train on."""
 

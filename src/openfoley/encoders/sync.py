@@ -9,8 +9,10 @@ At full size the backbone is frozen and the added layers and the pooling are tra
 Snippets have 16 frames (0.667 s). At inference they are tiled on the absolute clock: window j starts at frame j * hop.
 With hop 16 (paper) they abut; with a smaller hop each frame is taken from the window that holds it most centrally.
 
-Beyond the paper: `motion_channels` adds to RGB the luminance minus the previous frame's and the next frame's minus it.
-A small network from scratch then sees a reversal of motion in a single patch (their difference is an acceleration).
+Beyond the paper, at Gym size, where no pretrained VideoPrism exists and training lasts minutes (docs/log.md):
+- `motion_channels`: the network sees what changes instead of plain colours (see `motion`);
+- `convolutional_stem`: convolutions in space and time make the patch tokens (see `conv_stem`);
+- with it, the pooling adds the largest value over the patches to MAP's mean-like one: an event fills one patch of 36.
 """
 
 from dataclasses import dataclass
@@ -19,11 +21,10 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
+from openfoley.encoders.conv_stem import ConvStem
+from openfoley.encoders.motion import MOTION_CHANNELS, motion_channels
 from openfoley.encoders.pooling import AttentionPooling
 
-MOTION_GAIN = 4.0  # frame differences are small; brings them to the spread of the colours
-MIDDLE_GREY = 0.5  # taken off the colours when there are motion channels; VideoPrism itself wants plain 0..1
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 WINDOWS_PER_CALL = 8  # windows through the network at once; fixed, so that chunking cannot change a rounding
 
 
@@ -37,6 +38,7 @@ class SyncConfig:
     snippet_frames: int
     snippet_hop: int
     motion_channels: bool
+    convolutional_stem: bool
     hidden_size: int
     heads: int
     mlp_size: int
@@ -56,6 +58,7 @@ FULL = SyncConfig(
     snippet_frames=16,
     snippet_hop=16,
     motion_channels=False,
+    convolutional_stem=False,
     hidden_size=768,
     heads=12,
     mlp_size=3072,
@@ -75,27 +78,18 @@ GYM = SyncConfig(
     snippet_frames=16,
     snippet_hop=8,
     motion_channels=True,
+    convolutional_stem=True,
     hidden_size=128,
     heads=4,
     mlp_size=256,
     activation="gelu",
     softcap=50.0,
-    spatial_layers=2,
+    spatial_layers=1,
     temporal_layers=1,
     freeze_backbone=False,
     added_spatial_layers=1,
     added_temporal_layers=1,
 )
-
-
-def add_motion(pictures: Tensor) -> Tensor:
-    """[batch, time, 3, height, width] in 0..1 -> 5 channels; the first and last frame lack one neighbour (0)."""
-    red, green, blue = pictures.unbind(2)
-    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
-    change = MOTION_GAIN * (luma[:, 1:] - luma[:, :-1])
-    still = torch.zeros_like(luma[:, :1])
-    backward, forward = torch.cat([still, change], 1), torch.cat([change, still], 1)
-    return torch.cat([pictures - MIDDLE_GREY, backward.unsqueeze(2), forward.unsqueeze(2)], dim=2)
 
 
 class SyncEncoder(nn.Module):
@@ -110,11 +104,12 @@ class SyncEncoder(nn.Module):
         self.rate = config.rate
         self.height = self.width = config.image_size
         self.dim = config.hidden_size
+        channels = MOTION_CHANNELS if config.motion_channels else 3
         prism = VideoPrismVisionConfig(
             image_size=config.image_size,
             num_frames=config.snippet_frames,
             tubelet_size=(1, config.patch_size, config.patch_size),
-            num_channels=5 if config.motion_channels else 3,
+            num_channels=channels,
             hidden_size=config.hidden_size,
             num_attention_heads=config.heads,
             intermediate_size=config.mlp_size,
@@ -124,6 +119,12 @@ class SyncEncoder(nn.Module):
             attn_logit_softcapping=config.softcap,
         )
         self.backbone = VideoPrismVisionModel(prism)
+        if config.convolutional_stem:
+            if config.patch_size != ConvStem.patch_size:
+                raise ValueError(
+                    f"the convolutional stem makes patches of 16 pixels, got patch_size {config.patch_size}"
+                )
+            self.backbone.spatial_embeddings.patch_embeddings.projection = ConvStem(channels, config.hidden_size)
         self.backbone.requires_grad_(not config.freeze_backbone)
         prism = self.backbone.config  # with its attention implementation settled (eager: the others drop the softcap)
         self.added_spatial = nn.ModuleList([VideoPrismLayer(prism) for _ in range(config.added_spatial_layers)])
@@ -131,12 +132,17 @@ class SyncEncoder(nn.Module):
         for layer in [*self.added_spatial, *self.added_temporal]:
             layer.apply(self.backbone._init_weights)
         self.pooling = AttentionPooling(config.hidden_size, config.heads, config.mlp_size)
+        self.peak = nn.Linear(config.hidden_size, config.hidden_size) if config.convolutional_stem else None
         self.norm = nn.LayerNorm(config.hidden_size)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Pictures in 0..1 [batch, snippet_frames, 3, height, width] -> [batch, snippet_frames, dim]."""
+        return self.pool(self.tokens(pictures))
+
+    def tokens(self, pictures: Tensor) -> Tensor:
+        """Pictures as in `forward` -> [batch, snippet_frames, patches, dim], row by row from the top left."""
         batch, frames = pictures.shape[:2]
-        pictures = add_motion(pictures) if self.config.motion_channels else pictures
+        pictures = motion_channels(pictures) if self.config.motion_channels else pictures
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_backbone):
             tokens = self.backbone(pixel_values_videos=pictures).last_hidden_state
         tokens = tokens.unflatten(1, (frames, -1)).flatten(0, 1)  # [batch frames, patches, dim]
@@ -145,8 +151,14 @@ class SyncEncoder(nn.Module):
         tokens = tokens.unflatten(0, (batch, frames)).transpose(1, 2).flatten(0, 1)  # [batch patches, frames, dim]
         for layer in self.added_temporal:
             tokens = layer(tokens)
-        tokens = tokens.unflatten(0, (batch, -1)).transpose(1, 2).flatten(0, 1)
-        return self.norm(self.pooling(tokens)).unflatten(0, (batch, frames))
+        return tokens.unflatten(0, (batch, -1)).transpose(1, 2)
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """[batch, frames, patches, dim] -> one feature a frame [batch, frames, dim]."""
+        pooled = self.pooling(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
+        if self.peak is not None:
+            pooled = pooled + self.peak(tokens).amax(2)
+        return self.norm(pooled)
 
     def encode(self, frames: Tensor) -> Tensor:
         """uint8 [batch, time, 3, height, width] -> [batch, time, dim]; row by row, so a row never depends on others."""

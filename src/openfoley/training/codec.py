@@ -9,6 +9,7 @@ standard deviation per channel over the training data are stored in the codec, w
 
 import json
 import logging
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -32,7 +33,9 @@ logger = logging.getLogger(__name__)
 BETAS = (0.8, 0.99)  # of AdamW, as in Stable Audio's and DAC's codec trainings
 GRADIENT_LIMIT = 10.0  # norm
 EMA_DECAY = 0.999
-QUIET_START = 0.02  # factor of the decoder's last weights
+START_STD = 0.1  # of the posterior around latents of unit variance
+SMALL = 0.05  # factor that leaves the posterior's deviation nearly constant
+START_BATCH = 32  # crops that the untrained codec is scaled by
 HELD_OUT_CLIPS = 8  # the last clips of the data are never trained on
 STATISTICS_CLIPS = 48  # whose latents give the normalisation
 JUDGE_WINDOWS = (2048, 1024, 512, 256, 128)  # samples
@@ -66,13 +69,13 @@ CPU = CodecTraining(
     data=Path("out/gym/train"),
     device="cpu",
     seed=1,
-    steps=2200,
-    batch=4,
-    crop=32 * 1024,
-    learning_rate=1e-3,
-    warmup_steps=50,
+    steps=1500,
+    batch=8,
+    crop=16 * 1024,
+    learning_rate=6e-4,
+    warmup_steps=100,
     kl_weight=1e-3,
-    spectral=SpectralWeights(log_linear=0.5, linear=2.0, waveform=1.0),
+    spectral=SpectralWeights(log_linear=0.5, linear=0.5, waveform=0.1),
     adversarial_from=None,
     adversarial_weight=0.1,
     feature_weight=2.0,
@@ -107,7 +110,7 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
     run = Run(out, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
     torch.manual_seed(preset.seed)
     codec = OobleckCodec(preset.architecture).to(preset.device)
-    start_quietly(codec)
+    start_balanced(codec, random_crops(training, START_BATCH, preset.crop, run.generator(-1)).to(preset.device))
     add_weight_norm(codec)
     optimizer = torch.optim.AdamW(codec.parameters(), preset.learning_rate, BETAS, weight_decay=1e-3, fused=True)
     ema = Ema(codec, EMA_DECAY)
@@ -141,9 +144,24 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
 
 
 @torch.no_grad()
-def start_quietly(codec: OobleckCodec) -> None:
-    """The untrained decoder is tens of dB louder than the data, and the first hundred steps would only turn it down."""
-    codec.decoder.conv2.weight.mul_(QUIET_START)
+def start_balanced(codec: OobleckCodec, true: Tensor) -> None:
+    """Scales the untrained codec by a batch of the data [batch, 2, time].
+
+    Untouched, torch's random biases bury the sound, the latents start as a constant under the posterior's noise (mean
+    0.06, deviation 0.69), and the decoder starts tens of dB too loud. Without biases quiet stays quiet through all
+    layers (a Snake is nearly linear near 0); the latents start with unit variance over a small noise, and the decoder
+    at the level of the data.
+    """
+    for module in codec.modules():
+        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and module.bias is not None:
+            module.bias.zero_()
+    to_latent, dim = codec.encoder.conv2, codec.latent_dim
+    mean, _ = codec.posterior(true)
+    to_latent.weight[:dim].div_(mean.std())
+    to_latent.weight[dim:].mul_(SMALL)  # not 0: weight norm divides by its length
+    to_latent.bias[dim:] = math.log(math.expm1(START_STD))  # softplus of it is START_STD
+    decoded = codec.reconstruct(codec.posterior(true)[0])
+    codec.decoder.conv2.weight.mul_(true.std() / decoded.std())
 
 
 def add_weight_norm(codec: nn.Module) -> None:

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 FULL_SCALE = 32767  # of int16
-GAIN_DB = (-15.0, 9.0)  # Gym scenes lie at -45 dBFS in the median, their peaks at -18
+GAIN_DB = (-6.0, 20.0)  # Gym scenes lie at -45 dBFS in the median, their peaks at -18
+LOUDEST = 0.95  # no crop is driven into clipping
 MONO_PROBABILITY = 0.1
 SILENCE_PROBABILITY = 0.02  # digital silence must come back as silence
 
@@ -30,5 +31,6 @@ def random_crops(sound: np.ndarray, batch: int, crop: int, random: torch.Generat
     crops = torch.where(uniform() < MONO_PROBABILITY, crops.mean(1, keepdim=True), crops)
     crops = torch.where(uniform() < 0.5, -crops, crops)
     gain = 10 ** ((GAIN_DB[0] + (GAIN_DB[1] - GAIN_DB[0]) * uniform()) / 20)
+    gain = torch.minimum(gain, LOUDEST / crops.abs().amax((1, 2), keepdim=True).clamp(min=1e-6))
     gain = torch.where(uniform() < SILENCE_PROBABILITY, torch.zeros(()), gain)
     return (crops * gain).clamp(-1, 1)

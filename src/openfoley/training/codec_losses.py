@@ -19,9 +19,10 @@ from torch import Tensor
 
 from openfoley.media.spectrogram import mel_filterbank
 
-FLOOR = 1e-5  # of full scale, -100 dBFS: below it nothing is told apart
+FLOOR = 2e-5  # of full scale, -94 dBFS: below it nothing is told apart
 WINDOWS = ((2048, 512, 128), (1024, 256, 64))  # samples; steps alternate between the two sets, at half the cost
 MELS_PER_WINDOW = {2048: 160, 1024: 120, 512: 80, 256: 40, 128: 20, 64: 10}
+TINY = 1e-14  # power; keeps the root's gradient finite at 0
 OVERLAP = 4  # hop = window / 4
 
 
@@ -41,26 +42,34 @@ def reconstruction_loss(decoded: Tensor, true: Tensor, weights: SpectralWeights,
     for window in windows:
         one, other = magnitudes(decoded, window), magnitudes(true, window)
         mel_one, mel_other = (_mel(magnitude, window, rate) for magnitude in (one, other))
-        loss = (mel_one.log() - mel_other.log()).abs().mean()
-        loss = loss + weights.log_linear * (one.log() - other.log()).abs().mean()
+        loss = _log_distance(mel_one, mel_other)
+        loss = loss + weights.log_linear * _log_distance(one, other)
         total = total + (loss + weights.linear * _relative(one, other)) / len(windows)
     return total
 
 
 def magnitudes(samples: Tensor, window: int) -> Tensor:
-    """[batch, 2, time] -> [batch, 4 (left, right, mid, side), window / 2 + 1, frames], sqrt(|STFT|^2 + FLOOR^2)."""
+    """[batch, 2, time] -> [batch, 4 (left, right, mid, side), window / 2 + 1, frames] of |STFT|.
+
+    The floor is added outside, log(|X| + FLOOR): under the root it would take the gradient from whatever lies below it,
+    and a decoder that has fallen silent could never come back (seen: training collapsed to silence).
+    """
     shape = torch.hann_window(window, device=samples.device)
     spectrum = torch.stft(
         samples.flatten(0, 1), window, window // OVERLAP, window=shape * (2 / shape.sum()), return_complex=True
     ).unflatten(0, samples.shape[:2])
     left, right = spectrum.unbind(1)
     all_four = torch.view_as_real(torch.stack([left, right, (left + right) / 2, (left - right) / 2], 1))
-    return (all_four.square().sum(-1) + FLOOR**2).sqrt()
+    return (all_four.square().sum(-1) + TINY).sqrt()
 
 
 def kl_to_normal(mean: Tensor, std: Tensor) -> Tensor:
     """KL from the standard normal in nats per latent number; both [batch, latent_dim, latent_time]."""
     return 0.5 * (mean.square() + std.square() - 1).mean() - std.log().mean()
+
+
+def _log_distance(one: Tensor, other: Tensor) -> Tensor:
+    return ((one + FLOOR).log() - (other + FLOOR).log()).abs().mean()
 
 
 def _relative(one: Tensor, other: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ def reconstruction_figures(codec: OobleckCodec, samples: Tensor) -> dict[str, fl
 def _log_distance_db(decoded: Tensor, true: Tensor, window: int) -> float:
     one, other = magnitudes(decoded, window), magnitudes(true, window)
     audible = torch.maximum(one, other) > 10 * FLOOR
-    distance = 20 * (one.log10() - other.log10()).abs()
+    distance = 20 * ((one + FLOOR).log10() - (other + FLOOR).log10()).abs()
     return (distance[audible].mean() if audible.any() else distance.mean()).item()
 
 
@@ -61,7 +61,7 @@ def spectrogram_picture(codec: OobleckCodec, clip: Tensor) -> "Figure":
     top, middle, bottom = figure.subplots(3)
     seconds = true.shape[-1] / codec.sample_rate
     for axis, samples, title in ((top, true, "true"), (middle, decoded, "decoded")):
-        picture = 20 * magnitudes(samples, FIGURE_WINDOW)[0, 0].log10().cpu()
+        picture = 20 * (magnitudes(samples, FIGURE_WINDOW)[0, 0] + FLOOR).log10().cpu()
         extent = (0.0, seconds, 0.0, codec.sample_rate / 2000)
         axis.imshow(picture, origin="lower", aspect="auto", vmin=-100, vmax=-20, extent=extent)
         axis.set(title=title, ylabel="kHz")

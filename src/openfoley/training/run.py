@@ -96,7 +96,7 @@ class Run:
                 thing.load_state_dict(self._checkpoint["state"].pop(name))
 
     def generator(self, step: int, device: str | torch.device = "cpu") -> torch.Generator:
-        """A generator that depends on (seed, step) alone: the data order and all draws of one step."""
+        """A generator that depends on (seed, step) alone: the draws of one step (-1: before the first)."""
         return torch.Generator(device).manual_seed(_mix(self.seed, step, 0))
 
     def steps(self) -> Iterator[int]:
@@ -231,7 +231,9 @@ class Run:
 
 def _mix(*numbers: int) -> int:
     """A well-spread 63-bit seed from small integers (neighbouring seeds and steps give unrelated streams)."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return int(
+        np.random.SeedSequence([number % 2**63 for number in numbers]).generate_state(1, np.uint64)[0] >> np.uint64(1)
+    )
 
 
 def _keep_rows_before(path: Path, step: int) -> None:

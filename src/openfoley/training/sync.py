@@ -1,9 +1,13 @@
 """Train the sync encoder: pictures against sound, snippet by snippet (arXiv 2510.02916, sections 3.1 and A.4).
 
-    loss = SigLIP(picture snippets, sound snippets)  +  onset_weight * BCE(onset head(frame features), onset targets)
+    loss = contrast_weight * SigLIP(picture snippets, sound snippets)
+         + onset_weight * BCE(onset head(frame features), onset targets)
+         + place_weight * BCE(place head(patch tokens), where an event is seen)
 
-The second term is beyond the paper (see `data.onsets`); onset_weight 0 switches it off. A step takes a few videos with
-many snippets each, and for each picture snippet further sounds 2 to 10 frames away (see `data.snippets`).
+The last two are beyond the paper; weight 0 switches them off. Onset targets come from the sound alone (`data.onsets`),
+places from the Gym's truth: they stand in for the pretraining that VideoPrism brings at full size, since from scratch
+the contrastive loss alone learns nothing in minutes (docs/log.md). A step takes a few videos with many snippets each,
+and for each picture snippet further sounds 2 to 10 frames away (see `data.snippets`).
 
 Writes OUT/config.json and model.safetensors (what the model folder takes), training.json, audio.safetensors and
 onset_head.safetensors (only needed to go on training or to judge sync), log.csv, checkpoint.pt.
@@ -22,7 +26,7 @@ from openfoley.config import to_dict
 from openfoley.data.augmentation import STRONG, PictureAugmentation, augment
 from openfoley.data.onsets import STEPS_PER_FRAME, TARGETS
 from openfoley.data.snippets import Snippets, joined, pair_labels, random_snippets, shifted_snippets
-from openfoley.data.sync_clips import SyncClips
+from openfoley.data.sync_clips import PLACE_GRID, SyncClips
 from openfoley.encoders import audio_tower, sync
 from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
 from openfoley.encoders.siglip_loss import SiglipLoss
@@ -35,6 +39,7 @@ from openfoley.training.schedule import set_learning_rate, warmup_cosine
 logger = logging.getLogger(__name__)
 
 LOUDNESS_SPREAD_DB = 8.0  # sounds are made up to this much louder or quieter, so that level alone tells nothing
+PLACE_POSITIVE_WEIGHT = 10.0  # events fill one cell in 500
 RARE = -4.0  # logit: onsets fill about 2 % of the targets
 ADAM_BETAS = (0.9, 0.98)  # short trainings forget faster than Adam's 0.999
 
@@ -59,7 +64,9 @@ class SyncTraining:
     audio_learning_rate: float
     weight_decay: float
     warmup_steps: int
+    contrast_weight: float
     onset_weight: float
+    place_weight: float
     alike: float  # mean absolute difference of activity under which two sounds cannot be told apart
     still: float  # largest onset (0..1) under which nothing starts in a snippet
     validate_every: int
@@ -69,25 +76,27 @@ class SyncTraining:
 CPU = SyncTraining(  # 2 cores: about 30 minutes
     sync=sync.GYM,
     audio=audio_tower.GYM,
-    augmentation=STRONG,
+    augmentation=replace(STRONG, crop_probability=0.0, mirror=False),  # draw_step mirrors, the places with it
     data=Path("out/data/train"),
     validation=Path("out/data/validation"),
     device="cpu",
     seed=1,
-    steps=3600,
-    time_limit_s=30 * 60,
-    videos_per_step=6,
-    snippets_per_video=4,
-    shifts_per_snippet=2,
+    steps=1800,
+    time_limit_s=75 * 60,
+    videos_per_step=10,
+    snippets_per_video=2,
+    shifts_per_snippet=1,
     learning_rate=1e-3,
     audio_learning_rate=1e-3,
     weight_decay=0.02,
-    warmup_steps=150,
+    warmup_steps=60,
+    contrast_weight=0.2,
     onset_weight=1.0,
+    place_weight=1.0,
     alike=0.004,
     still=0.15,
-    validate_every=400,
-    validation_videos=48,
+    validate_every=300,
+    validation_videos=24,
 )
 
 GPU = replace(CPU, device="cuda", steps=12000, time_limit_s=15 * 60, videos_per_step=12, warmup_steps=400)
@@ -104,7 +113,10 @@ PAPER = replace(  # the published sizes and rates: VideoPrism and AST pretrained
     audio_learning_rate=3e-5,
     weight_decay=1e-4,
     warmup_steps=2000,
+    contrast_weight=1.0,
     onset_weight=0.0,
+    place_weight=0.0,
+    augmentation=STRONG,
 )
 
 
@@ -121,6 +133,18 @@ class OnsetHead(nn.Module):
         return self.layers(features).unflatten(-1, (STEPS_PER_FRAME, TARGETS))
 
 
+class PlaceHead(nn.Module):
+    """Patch tokens [..., patches, dim] -> logit that an event is seen there now [..., patches]; for training only."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 1))
+        nn.init.constant_(self.layers[1].bias, RARE)  # type: ignore[arg-type]
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layers(tokens).squeeze(-1)
+
+
 @dataclass(frozen=True)
 class Step:
     """One batch. The first sounds are those of the pictures; activity belongs to the sounds."""
@@ -128,6 +152,7 @@ class Step:
     pictures: Tensor  # float [n, 16, 3, height, width] in 0..1
     sounds: Tensor  # float [m, 10667]
     activity: Tensor  # float [m, 16, 4, 7]
+    places: Tensor  # float [n, 16, PLACE_GRID ** 2] in 0..1
     pairs: Tensor  # float [n, m]
 
 
@@ -140,12 +165,20 @@ def draw_step(clips: SyncClips, preset: SyncTraining, generator: torch.Generator
     activity = clips.activity(heard)
     pairs = pair_labels(seen, heard, activity[: len(seen.start)], activity, alike=preset.alike, still=preset.still)
     gain_db = LOUDNESS_SPREAD_DB * (2 * torch.rand(len(heard.start), 1, generator=generator) - 1)
+    mirrored = torch.rand(len(seen.start), generator=generator) < 0.5
+    pictures, places = clips.pictures(seen), clips.events(seen).unflatten(-1, (PLACE_GRID, PLACE_GRID))
     return Step(
-        pictures=augment(clips.pictures(seen), preset.augmentation, generator),
+        pictures=augment(_mirror(pictures, mirrored), preset.augmentation, generator),
+        places=_mirror(places, mirrored).flatten(-2),
         sounds=clips.sounds(heard) * 10 ** (gain_db / 20),
         activity=activity,
         pairs=pairs,
     )
+
+
+def _mirror(pictures: Tensor, chosen: Tensor) -> Tensor:
+    """Left and right change places in the chosen rows."""
+    return torch.where(chosen.view(-1, *[1] * (pictures.ndim - 1)), pictures.flip(-1), pictures)
 
 
 def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
@@ -160,9 +193,9 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     torch.manual_seed(preset.seed)
     encoder = SyncEncoder(preset.sync).to(preset.device)
     tower = AudioTower(preset.audio).to(preset.device)
-    head = OnsetHead(encoder.dim).to(preset.device)
+    head, place_head = OnsetHead(encoder.dim).to(preset.device), PlaceHead(encoder.dim).to(preset.device)
     siglip = SiglipLoss().to(preset.device)
-    mine = [p for part in (encoder, head, siglip) for p in part.parameters() if p.requires_grad]
+    mine = [p for part in (encoder, head, place_head, siglip) for p in part.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         [{"params": mine}, {"params": [*tower.parameters()], "lr": preset.audio_learning_rate}],
         lr=preset.learning_rate,
@@ -170,23 +203,25 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
         weight_decay=preset.weight_decay,
         fused=True,
     )
-    run.attach(encoder=encoder, tower=tower, head=head, siglip=siglip, optimizer=optimizer)
+    run.attach(encoder=encoder, tower=tower, head=head, place_head=place_head, siglip=siglip, optimizer=optimizer)
 
     for step in run.steps():
         set_learning_rate(optimizer, warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps))
         batch = draw_step(clips, preset, run.generator(step))
         with torch.autocast(preset.device, torch.bfloat16):
-            features = encoder(batch.pictures.to(preset.device))
+            tokens = encoder.tokens(batch.pictures.to(preset.device))
+            features, seen = encoder.pool(tokens), place_head(tokens)
             sounds = tower(batch.sounds.to(preset.device))
             logits = head(features)
         contrast = siglip(features.float().mean(1), sounds.float().mean(1), batch.pairs.to(preset.device))
         onset = onset_loss(logits.float(), batch.activity[: len(features)].to(preset.device))
-        loss = contrast + preset.onset_weight * onset
+        place = place_loss(seen.float(), batch.places.to(preset.device)) if preset.place_weight else onset.new_zeros(())
+        loss = preset.contrast_weight * contrast + preset.onset_weight * onset + preset.place_weight * place
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(mine, 1.0)
         optimizer.step()
-        run.log(step, loss=loss, contrast=contrast, onset=onset, gradient=norm)
+        run.log(step, loss=loss, contrast=contrast, onset=onset, place=place, gradient=norm)
         if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
             run.log(step, always=True, **validate(encoder, tower, head, validation, preset))
 
@@ -202,6 +237,12 @@ def onset_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Cross entropy in nats per frame, less its smallest possible value (the entropy of the targets): 0 is perfect."""
     loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none") - _entropy(targets)
     return loss.flatten(2).sum(-1).mean()
+
+
+def place_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Weighted cross entropy per frame, summed over the patches; both [n, frames, patches]."""
+    weight = 1 + (PLACE_POSITIVE_WEIGHT - 1) * targets
+    return F.binary_cross_entropy_with_logits(logits, targets, weight=weight, reduction="none").sum(-1).mean()
 
 
 def _entropy(targets: Tensor) -> Tensor:

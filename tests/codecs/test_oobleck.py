@@ -10,7 +10,7 @@ from openfoley.codecs.oobleck import FULL, GYM, OobleckCodec, OobleckConfig, sta
 from openfoley.errors import WeightsError
 
 HOP = 1024  # samples
-TINY_FULL = OobleckConfig(44100, 2, 8, 1, (4, 4, 8, 8, 16, 16), (1, 4, 4, 8, 8))
+TINY_FULL = OobleckConfig(44100, 2, 8, 1, (4, 4, 8, 8, 16, 16), (1, 4, 4, 8, 8), 0.5)
 
 
 @pytest.fixture(scope="module", params=["gym", "tiny full"])
@@ -98,7 +98,7 @@ def test_starts_from_a_21_hz_checkpoint() -> None:
         decoder_channels=4,
         decoder_input_channels=2,
     )
-    codec = OobleckCodec(OobleckConfig(44100, 2, 2, 1, (4, 4, 8, 8, 16, 16), (1, 4, 4, 8, 8)))
+    codec = OobleckCodec(OobleckConfig(44100, 2, 2, 1, (4, 4, 8, 8, 16, 16), (1, 4, 4, 8, 8), 0.5))
     fresh = start_from_21_hz(codec, public.state_dict())
     prefixes = ("encoder.block.0.conv1", "decoder.block.4.conv_t1")
     assert {name.rpartition(".")[0] for name in fresh} == set(prefixes)

@@ -17,7 +17,7 @@ from openfoley.training.codec_discriminator import Discriminator, codec_losses, 
 from openfoley.training.codec_losses import FLOOR, kl_to_normal, magnitudes, mel_triangles, reconstruction_loss
 
 RATE = 44100
-TINY = OobleckConfig(RATE, 2, 8, 8, (8, 16, 16), (8, 16))
+TINY = OobleckConfig(RATE, 2, 8, 8, (8, 16, 16), (8, 16), 0.1)
 PRESET = replace(
     CPU, architecture=TINY, steps=16, batch=2, crop=8 * 1024, learning_rate=3e-3, warmup_steps=4, validate_every=12
 )
@@ -44,7 +44,7 @@ def test_full_scale_sine_has_magnitude_one() -> None:
     sine = torch.sin(2 * torch.pi * RATE / 64 * torch.arange(8192) / RATE).expand(1, 2, -1)
     found = magnitudes(sine, 1024)
     assert found[0, 0, 16, 8].item() == pytest.approx(1, abs=1e-3)  # left
-    assert found[0, 3].max().item() == pytest.approx(FLOOR, rel=1e-3)  # side of a mono sound
+    assert found[0, 3].max().item() < FLOOR  # side of a mono sound
 
 
 @pytest.mark.parametrize("window", [64, 128, 256, 512, 1024, 2048])
@@ -61,6 +61,14 @@ def test_loss_is_zero_for_the_same_sound_and_grows_with_damage() -> None:
         reconstruction_loss(true + level * noise, true, CPU.spectral, step=0, rate=RATE) for level in (0, 0.01, 0.1)
     ]
     assert losses[0] == 0 and losses[0] < losses[1] < losses[2]
+
+
+def test_silence_for_sound_has_a_gradient_back_to_sound() -> None:
+    """A decoder far below the floor must not be stuck there."""
+    tone = 0.1 * torch.sin(0.2 * torch.arange(8192.0)).expand(1, 2, -1)
+    whisper = (1e-7 * tone).requires_grad_()
+    reconstruction_loss(whisper, tone, CPU.spectral, step=0, rate=RATE).backward()
+    assert whisper.grad is not None and (whisper.grad * tone).sum() < -1
 
 
 def test_loss_hears_noise_in_silence_and_a_swapped_stereo_image() -> None:

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from openfoley.config import from_dict, to_dict
-from openfoley.encoders.sync import FULL, GYM, SyncConfig, SyncEncoder, add_motion
+from openfoley.encoders.motion import motion_channels
+from openfoley.encoders.sync import FULL, GYM, SyncConfig, SyncEncoder
 
 TINY = replace(GYM, image_size=32, hidden_size=16, heads=2, mlp_size=32, spatial_layers=1, added_spatial_layers=1)
 
@@ -63,15 +64,23 @@ def test_frames_out_of_order_are_refused(encoder: SyncEncoder) -> None:
 
 def test_a_still_picture_has_no_motion() -> None:
     still = torch.rand(1, 1, 3, 8, 8).expand(1, 16, 3, 8, 8)
-    assert add_motion(still)[:, :, 3:].abs().max() == 0
+    assert motion_channels(still)[:, :, :8].abs().max() < 1e-4
 
 
-def test_motion_is_forward_and_backward_difference_of_luminance() -> None:
-    pictures = torch.rand(1, 16, 3, 8, 8)
-    motion = add_motion(pictures)
-    assert torch.equal(motion[:, :, :3], pictures - 0.5)
-    assert torch.equal(motion[:, 1:, 3], motion[:, :-1, 4])
-    assert motion[:, 0, 3].abs().max() == 0 and motion[:, -1, 4].abs().max() == 0
+def test_faint_motion_counts_as_much_as_strong_motion() -> None:
+    strong = torch.rand(1, 16, 3, 8, 8)
+    faint = 0.5 + 0.2 * (strong - 0.5)
+    torch.testing.assert_close(motion_channels(faint)[:, :, :8], motion_channels(strong)[:, :, :8], atol=0.1, rtol=0.1)
+
+
+def test_a_reversal_shows_as_differences_that_cancel() -> None:
+    """A bright column goes right and comes back: at the turn the next picture equals the one before."""
+    video = torch.zeros(1, 3, 3, 8, 8)
+    for frame, column in enumerate((3, 4, 3)):
+        video[0, frame, :, :, column] = 1
+    before, after = motion_channels(video)[0, 1, 3], motion_channels(video)[0, 1, 4]
+    torch.testing.assert_close(before, -after)
+    assert before.abs().max() > 0.4
 
 
 def test_frozen_backbone_gets_no_gradient_and_the_added_layers_do() -> None:

@@ -34,7 +34,9 @@ def make_cache(folder: Path, scenes: int, frames: int = 48) -> Path:
             start = int(hit * 44100)
             ring = np.arange(2000) / 44100
             sound[scene, :, start : start + 2000] = 9000 * np.sin(2 * np.pi * 1500 * ring) * np.exp(-ring / 0.01)
-        events = [{"time_s": hit, "material": material, "visible": True, "audible": True} for hit in hits]
+        events = [
+            {"time_s": hit, "material": material, "visible": True, "audible": True, "x": 0.5, "y": 0.6} for hit in hits
+        ]
         words = {"caption": f"a {material} ball", "material": material}
         truth.append({"caption": f"a {material} ball bounces", "objects": [words], "events": events, "seed": scene})
     np.save(folder / "frames.npy", pictures)
@@ -84,7 +86,7 @@ def test_clips_give_the_sound_under_the_picture(cache: Path) -> None:
 def test_a_step_has_most_negatives_from_the_same_videos(cache: Path) -> None:
     preset = replace(tiny(cache, 1), snippets_per_video=4)
     step = sync.draw_step(SyncClips.open(cache), preset, torch.Generator().manual_seed(0))
-    assert step.pictures.shape == (8, 16, 3, 96, 96) and step.sounds.shape[0] == step.pairs.shape[1] == 24
+    assert step.pictures.shape == (8, 16, 3, 96, 96) and step.sounds.shape[0] == step.pairs.shape[1] == 8 * (1 + preset.shifts_per_snippet)
     assert (step.pairs.diagonal() >= 0).all() and (step.pairs == -1).float().mean() > 0.5
 
 

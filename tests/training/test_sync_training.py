@@ -86,7 +86,8 @@ def test_clips_give_the_sound_under_the_picture(cache: Path) -> None:
 def test_a_step_has_most_negatives_from_the_same_videos(cache: Path) -> None:
     preset = replace(tiny(cache, 1), snippets_per_video=4)
     step = sync.draw_step(SyncClips.open(cache), preset, torch.Generator().manual_seed(0))
-    assert step.pictures.shape == (8, 16, 3, 96, 96) and step.sounds.shape[0] == step.pairs.shape[1] == 8 * (1 + preset.shifts_per_snippet)
+    sounds = 8 * (1 + preset.shifts_per_snippet)
+    assert step.pictures.shape == (8, 16, 3, 96, 96) and step.sounds.shape[0] == step.pairs.shape[1] == sounds
     assert (step.pairs.diagonal() >= 0).all() and (step.pairs == -1).float().mean() > 0.5
 
 

@@ -124,7 +124,8 @@ class SyncEncoder(nn.Module):
                 raise ValueError(
                     f"the convolutional stem makes patches of 16 pixels, got patch_size {config.patch_size}"
                 )
-            self.backbone.spatial_embeddings.patch_embeddings.projection = ConvStem(channels, config.hidden_size)
+            stem = ConvStem(channels, config.hidden_size)
+            self.backbone.spatial_embeddings.patch_embeddings.projection = stem  # type: ignore[assignment]
         self.backbone.requires_grad_(not config.freeze_backbone)
         prism = self.backbone.config  # with its attention implementation settled (eager: the others drop the softcap)
         self.added_spatial = nn.ModuleList([VideoPrismLayer(prism) for _ in range(config.added_spatial_layers)])

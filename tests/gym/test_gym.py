@@ -43,7 +43,9 @@ def test_training_scenes_never_show_held_out_actions_or_materials():
         for object_ in sample_scene(seed, 8.0).objects:
             assert object_.action not in HELD_OUT_ACTIONS and object_.material not in HELD_OUT_MATERIALS
     heldout = [o for s in seeds_of("heldout", 20) for o in sample_scene(s, 8.0, split="heldout").objects]
-    assert {o.action for o in heldout} >= set(HELD_OUT_ACTIONS) and {o.material for o in heldout} & set(HELD_OUT_MATERIALS)
+    assert {o.action for o in heldout} >= set(HELD_OUT_ACTIONS) and {o.material for o in heldout} & set(
+        HELD_OUT_MATERIALS
+    )
 
 
 def test_a_falling_ball_lands_at_the_time_of_free_fall():
@@ -78,8 +80,11 @@ def test_the_silent_variant_of_every_action_moves_but_never_sounds(name: str):
 
 
 def test_sound_starts_exactly_at_the_event():
-    scene = next(s for s in (sample_scene(k, 8.0) for k in range(50)) if len(scene_contacts(s)) > 3 and not any(
-        p.frictions for shot in s.shots for p in shot.performances))  # fmt: skip
+    scene = next(
+        s
+        for s in (sample_scene(k, 8.0) for k in range(50))
+        if len(scene_contacts(s)) > 3 and not any(p.frictions for shot in s.shots for p in shot.performances)
+    )
     first = scene_contacts(scene)[0][1]
     mix = render_sound([scene])[0].mix
     heard = int(np.nonzero(mix.abs().amax(0).numpy() > 1e-4)[0][0]) / 44_100
@@ -110,13 +115,26 @@ def test_truth_has_the_fields_of_the_format_and_places_inside_the_picture_when_v
         record = truth(scene, render_sound([scene])[0], RATE)
         assert {"duration_s", "fps", "caption", "objects", "events"} <= set(record)
         for event in record["events"]:
-            assert {"time_s", "end_s", "action", "object_id", "material", "loudness_db", "x", "y", "visible", "audible"} <= set(event)
+            assert {
+                "time_s",
+                "end_s",
+                "action",
+                "object_id",
+                "material",
+                "loudness_db",
+                "x",
+                "y",
+                "visible",
+                "audible",
+            } <= set(event)
             assert 0 <= event["time_s"] <= 8.0 and event["end_s"] >= event["time_s"]
             assert not event["visible"] or (0 <= event["x"] <= 1 and 0 <= event["y"] <= 1)
 
 
 def test_a_harder_blow_is_louder_and_a_bigger_object_lower():
-    scene = next(s for s in (sample_scene(k, 8.0) for k in range(50)) if len(s.objects) == 1 and len(scene_contacts(s)) > 5)
+    scene = next(
+        s for s in (sample_scene(k, 8.0) for k in range(50)) if len(s.objects) == 1 and len(scene_contacts(s)) > 5
+    )
     loudness = render_sound([scene])[0].loudness_db
     pairs = [(c.impulse, loudness[k]) for k, (_, c) in enumerate(scene_contacts(scene))]
     order = np.argsort([p[0] for p in pairs])
@@ -125,9 +143,13 @@ def test_a_harder_blow_is_louder_and_a_bigger_object_lower():
     from openfoley.gym.sound import impact
 
     centroid = [
-        float((torch.fft.rfft(impact(o, 44_100)[0]).abs() * torch.arange(impact(o, 44_100)[0].shape[-1] // 2 + 1)).sum()
-              / torch.fft.rfft(impact(o, 44_100)[0]).abs().sum() / impact(o, 44_100)[0].shape[-1]) for o in (low, high)
-    ]  # fmt: skip
+        float(
+            (torch.fft.rfft(impact(o, 44_100)[0]).abs() * torch.arange(impact(o, 44_100)[0].shape[-1] // 2 + 1)).sum()
+            / torch.fft.rfft(impact(o, 44_100)[0]).abs().sum()
+            / impact(o, 44_100)[0].shape[-1]
+        )
+        for o in (low, high)
+    ]
     assert centroid[0] < centroid[1]
 
 

@@ -32,14 +32,26 @@ def number_of(picture) -> int:
 
 
 def write_numbered(
-    path: Path, pts: list[int], time_base: Fraction, *, codec: str = "libx264", pixel_format: str = "yuv420p",
-    size: tuple[int, int] = (64, 128), options: dict[str, str] | None = None, last_duration: int | None = None,
-    rate: Fraction = Fraction(25), shift: int = 0, sound: bool = False,
+    path: Path,
+    pts: list[int],
+    time_base: Fraction,
+    *,
+    codec: str = "libx264",
+    pixel_format: str = "yuv420p",
+    size: tuple[int, int] = (64, 128),
+    options: dict[str, str] | None = None,
+    last_duration: int | None = None,
+    rate: Fraction = Fraction(25),
+    shift: int = 0,
+    sound: bool = False,
 ) -> Path:
     """Frame i shows number i at pts[i] * time_base. `shift` is taken off all packet times (negative: an edit list)."""
-    defaults = {"libx264": {"preset": "ultrafast", "crf": "10", "bf": "2", "g": "12"}, "libx265": {
-        "preset": "ultrafast", "crf": "10", "x265-params": "log-level=none:pools=none:frame-threads=1"}, "libsvtav1": {
-        "preset": "12", "crf": "20", "svtav1-params": "lp=1"}, "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"}}
+    defaults = {
+        "libx264": {"preset": "ultrafast", "crf": "10", "bf": "2", "g": "12"},
+        "libx265": {"preset": "ultrafast", "crf": "10", "x265-params": "log-level=none:pools=none:frame-threads=1"},
+        "libsvtav1": {"preset": "12", "crf": "20", "svtav1-params": "lp=1"},
+        "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
+    }
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=rate, options={**defaults.get(codec, {}), **(options or {})})
         stream.height, stream.width, stream.pix_fmt = *size, pixel_format

@@ -13,8 +13,14 @@ from openfoley.media.audio_files import AudioWriter
 from openfoley.media.decode import pick_frames, probe
 from openfoley.types import FrameRequest
 
-KINDS = [("a.mp4", "libx264", "yuv420p"), ("a.mkv", "libx264", "yuv420p"), ("v.webm", "libvpx-vp9", "yuv420p"),
-         ("h.mp4", "libx265", "yuv420p"), ("p.mov", "prores_ks", "yuv422p10le"), ("m.avi", "mjpeg", "yuvj420p")]
+KINDS = [
+    ("a.mp4", "libx264", "yuv420p"),
+    ("a.mkv", "libx264", "yuv420p"),
+    ("v.webm", "libvpx-vp9", "yuv420p"),
+    ("h.mp4", "libx265", "yuv420p"),
+    ("p.mov", "prores_ks", "yuv422p10le"),
+    ("m.avi", "mjpeg", "yuvj420p"),
+]
 
 
 def decode(path) -> list[int]:
@@ -24,8 +30,10 @@ def decode(path) -> list[int]:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    return {n: write_numbered(folder / n, list(range(75)), Fraction(1, 25), codec=c, pixel_format=p, last_duration=1)
-            for n, c, p in KINDS}
+    return {
+        n: write_numbered(folder / n, list(range(75)), Fraction(1, 25), codec=c, pixel_format=p, last_duration=1)
+        for n, c, p in KINDS
+    }
 
 
 @pytest.mark.parametrize("name", [k[0] for k in KINDS])
@@ -51,16 +59,24 @@ def test_hole_in_the_middle(tmp_path, files, name):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "content", "words"), [
-    ("empty.mp4", b"", "is empty"),
-    ("text.mp4", b"just words\n" * 99, "not a readable media file"),
-    ("list.mp4", b"ffconcat version 1.0\nfile '/etc/hostname'\n", "not a readable media file"),
-    ("zeros.mkv", bytes(5000), "not a readable media file"),
-    ("s.mp4", b"1\n00:00:01,000 --> 00:00:02,000\nhi\n\n" * 50, "no picture"),
-    ("i.png", bytes.fromhex(
-        "89504e470d0a1a0a0000000d494844520000000100000001080200000090775"
-        "3de0000000c4944415408d763f8cfc0000003010100c9fe92ef0000000049454e44ae426082"), "still image"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.mp4", b"", "is empty"),
+        ("text.mp4", b"just words\n" * 99, "not a readable media file"),
+        ("list.mp4", b"ffconcat version 1.0\nfile '/etc/hostname'\n", "not a readable media file"),
+        ("zeros.mkv", bytes(5000), "not a readable media file"),
+        ("s.mp4", b"1\n00:00:01,000 --> 00:00:02,000\nhi\n\n" * 50, "no picture"),
+        (
+            "i.png",
+            bytes.fromhex(
+                "89504e470d0a1a0a0000000d494844520000000100000001080200000090775"
+                "3de0000000c4944415408d763f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
+            ),
+            "still image",
+        ),
+    ],
+)
 def test_what_is_no_video(tmp_path, name, content, words):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(MediaError, match=words):
@@ -77,9 +93,19 @@ def test_sound_only_directory_missing_and_device(tmp_path):
             probe(path)
 
 
-@pytest.mark.parametrize("name", [
-    "concat:a|b.mp4", "-y.mp4", "new\nline.mp4", "http:x.mp4", "img%03d.mp4", "ü 你好.mp4", "pipe:0", "noext",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "concat:a|b.mp4",
+        "-y.mp4",
+        "new\nline.mp4",
+        "http:x.mp4",
+        "img%03d.mp4",
+        "ü 你好.mp4",
+        "pipe:0",
+        "noext",
+    ],
+)
 def test_strange_names_are_plain_files(tmp_path, monkeypatch, files, name):
     (tmp_path / name).write_bytes(files["a.mp4"].read_bytes())
     monkeypatch.chdir(tmp_path)

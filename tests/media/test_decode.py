@@ -18,9 +18,15 @@ from openfoley.types import FrameRequest
 
 COUNT = 40
 CODECS = [
-    ("a.mp4", "libx264", "yuv420p"), ("a.mkv", "libx264", "yuv420p"), ("a.ts", "libx264", "yuv420p"),
-    ("a.avi", "mpeg4", "yuv420p"), ("h.mp4", "libx265", "yuv420p"), ("v.webm", "libvpx-vp9", "yuv420p"),
-    ("d.mp4", "libsvtav1", "yuv420p"), ("p.mov", "prores_ks", "yuv422p10le"), ("m.avi", "mjpeg", "yuvj420p"),
+    ("a.mp4", "libx264", "yuv420p"),
+    ("a.mkv", "libx264", "yuv420p"),
+    ("a.ts", "libx264", "yuv420p"),
+    ("a.avi", "mpeg4", "yuv420p"),
+    ("h.mp4", "libx265", "yuv420p"),
+    ("v.webm", "libvpx-vp9", "yuv420p"),
+    ("d.mp4", "libsvtav1", "yuv420p"),
+    ("p.mov", "prores_ks", "yuv422p10le"),
+    ("m.avi", "mjpeg", "yuvj420p"),
 ]
 
 
@@ -99,12 +105,15 @@ def test_odd_sizes_keep_their_size(tmp_path):
     assert picked(path, 25, 63, 127) == list(range(9))
 
 
-@pytest.mark.parametrize(("matrix", "turned"), [
-    ((0, 1, -1, 0), lambda p: p.transpose(-1, -2).flip(-1)),  # ISO/IEC 14496-12: x' = -y, y' = x: clockwise
-    ((0, -1, 1, 0), lambda p: p.transpose(-1, -2).flip(-2)),
-    ((-1, 0, 0, -1), lambda p: p.flip(-1).flip(-2)),
-    ((-1, 0, 0, 1), lambda p: p.flip(-1)),
-])
+@pytest.mark.parametrize(
+    ("matrix", "turned"),
+    [
+        ((0, 1, -1, 0), lambda p: p.transpose(-1, -2).flip(-1)),  # ISO/IEC 14496-12: x' = -y, y' = x: clockwise
+        ((0, -1, 1, 0), lambda p: p.transpose(-1, -2).flip(-2)),
+        ((-1, 0, 0, -1), lambda p: p.flip(-1).flip(-2)),
+        ((-1, 0, 0, 1), lambda p: p.flip(-1)),
+    ],
+)
 def test_rotation_turns_the_pixels_as_the_matrix_says(tmp_path, matrix, turned):
     path = write_numbered(tmp_path / "a.mp4", list(range(5)), Fraction(1, 25))
     flat = next(pick_frames(path, [FrameRequest("x", Fraction(25), 64, 128)])).frames
@@ -122,8 +131,14 @@ def test_rotation_turns_the_pixels_as_the_matrix_says(tmp_path, matrix, turned):
 
 
 def test_packets_that_nobody_needs_are_not_decoded(tmp_path, monkeypatch):
-    path = write_numbered(tmp_path / "p.mov", list(range(100)), Fraction(1, 100), codec="prores_ks", rate=Fraction(100),
-                          pixel_format="yuv422p10le")
+    path = write_numbered(
+        tmp_path / "p.mov",
+        list(range(100)),
+        Fraction(1, 100),
+        codec="prores_ks",
+        rate=Fraction(100),
+        pixel_format="yuv422p10le",
+    )
     assert scan(path).intra_only
     from openfoley.media import decode
 

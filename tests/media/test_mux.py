@@ -23,15 +23,22 @@ from openfoley.media.sound_track import ceiling_dbtp
 mux_module = sys.modules["openfoley.media.mux"]
 
 CASES = [
-    ("a.mp4", ".mp4", "libx264", "yuv420p", {}), ("a.mkv", ".mkv", "libx264", "yuv420p", {}),
-    ("a.mkv", ".mp4", "libx264", "yuv420p", {}), ("a.mp4", ".mkv", "libx264", "yuv420p", {}),
-    ("h.mp4", ".mp4", "libx265", "yuv420p", {}), ("v.webm", ".webm", "libvpx-vp9", "yuv420p", {}),
-    ("v.webm", ".mp4", "libvpx-vp9", "yuv420p", {}), ("d.mp4", ".mp4", "libsvtav1", "yuv420p", {}),
-    ("p.mov", ".mov", "prores_ks", "yuv422p10le", {}), ("m.avi", ".mkv", "mjpeg", "yuvj420p", {}),
+    ("a.mp4", ".mp4", "libx264", "yuv420p", {}),
+    ("a.mkv", ".mkv", "libx264", "yuv420p", {}),
+    ("a.mkv", ".mp4", "libx264", "yuv420p", {}),
+    ("a.mp4", ".mkv", "libx264", "yuv420p", {}),
+    ("h.mp4", ".mp4", "libx265", "yuv420p", {}),
+    ("v.webm", ".webm", "libvpx-vp9", "yuv420p", {}),
+    ("v.webm", ".mp4", "libvpx-vp9", "yuv420p", {}),
+    ("d.mp4", ".mp4", "libsvtav1", "yuv420p", {}),
+    ("p.mov", ".mov", "prores_ks", "yuv422p10le", {}),
+    ("m.avi", ".mkv", "mjpeg", "yuvj420p", {}),
     ("vfr.mp4", ".mp4", "libx264", "yuv420p", {"pts": [i * 3 + i % 3 for i in range(40)]}),
     ("vfr.mkv", ".mkv", "libx264", "yuv420p", {"pts": [i * 3 + i % 3 for i in range(40)]}),
-    ("off.mp4", ".mp4", "libx264", "yuv420p", {"first": 37}), ("off.mov", ".mov", "libx264", "yuv420p", {"first": 37}),
-    ("off.mkv", ".mkv", "libx264", "yuv420p", {"first": 37}), ("edit.mp4", ".mp4", "libx264", "yuv420p", {"shift": 5}),
+    ("off.mp4", ".mp4", "libx264", "yuv420p", {"first": 37}),
+    ("off.mov", ".mov", "libx264", "yuv420p", {"first": 37}),
+    ("off.mkv", ".mkv", "libx264", "yuv420p", {"first": 37}),
+    ("edit.mp4", ".mp4", "libx264", "yuv420p", {"shift": 5}),
     ("edit.mov", ".mov", "libx264", "yuv420p", {"shift": 5, "options": {"bf": "0"}}),
 ]
 
@@ -39,14 +46,18 @@ CASES = [
 def packets(path, kind="video", index=0):
     with av.open(str(path)) as container:
         stream = getattr(container.streams, kind)[index]
-        return [(hashlib.md5(bytes(p)).hexdigest(), p.pts * p.time_base if p.pts is not None else None, p.is_keyframe)
-                for p in container.demux(stream) if p.size]
+        return [
+            (hashlib.md5(bytes(p)).hexdigest(), p.pts * p.time_base if p.pts is not None else None, p.is_keyframe)
+            for p in container.demux(stream)
+            if p.size
+        ]
 
 
 def video(folder, name, codec="libx264", pixel_format="yuv420p", first=0, pts=None, **more):
     pts = pts or list(range(first, first + 40))
-    return write_numbered(folder / name, pts, Fraction(1, 25), codec=codec, pixel_format=pixel_format, last_duration=1,
-                          **more)
+    return write_numbered(
+        folder / name, pts, Fraction(1, 25), codec=codec, pixel_format=pixel_format, last_duration=1, **more
+    )
 
 
 def impulse(count=70560, at=22050):
@@ -56,9 +67,7 @@ def impulse(count=70560, at=22050):
 
 
 @pytest.mark.parametrize(("name", "suffix", "codec", "pixel_format", "more"), CASES)
-def test_picture_is_copied_and_sound_starts_at_the_first_shown_frame(
-    tmp_path, name, suffix, codec, pixel_format, more
-):
+def test_picture_is_copied_and_sound_starts_at_the_first_shown_frame(tmp_path, name, suffix, codec, pixel_format, more):
     source = video(tmp_path, name, codec, pixel_format, **more)
     out = tmp_path / f"out{suffix}"
     mux(source, iter(impulse().split(5000, dim=1)), 44100, out, "add", "24")
@@ -96,8 +105,9 @@ def rich_mkv(folder):
         subtitle.metadata["language"] = "fra"
         out.metadata["title"] = "my film"
         out.add_attachment("font.ttf", "application/x-truetype-font", b"abc" * 50)
-        out.set_chapters([{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000),
-                           "metadata": {"title": "one"}}])
+        out.set_chapters(
+            [{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}]
+        )
         for packet in source.demux():
             if packet.size:
                 packet.stream = copies[packet.stream_index]

@@ -32,10 +32,16 @@ def in_pieces(machine, samples, size):
     return torch.cat([*(machine.push(p) for p in samples.split(size, dim=-1)), machine.flush()], dim=-1)
 
 
-@pytest.mark.parametrize(("suffix", "depth", "step"), [
-    (".wav", "16", 2**-15), (".wav", "24", 2**-23), (".wav", "32f", 0),
-    (".flac", "16", 2**-15), (".flac", "24", 2**-23),
-])
+@pytest.mark.parametrize(
+    ("suffix", "depth", "step"),
+    [
+        (".wav", "16", 2**-15),
+        (".wav", "24", 2**-23),
+        (".wav", "32f", 0),
+        (".flac", "16", 2**-15),
+        (".flac", "24", 2**-23),
+    ],
+)
 @pytest.mark.parametrize("channels", [1, 2])
 def test_written_sound_reads_back(tmp_path, suffix, depth, step, channels):
     samples = noise(30001, channels).clamp(-1, 1 - 2**-15)

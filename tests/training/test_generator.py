@@ -9,12 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_features
+from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_index
 from openfoley.generators.base import sample_latents
 from openfoley.generators.salsa_v import GYM
 from openfoley.training.generator import CPU, GeneratorTraining, build_generator, train_generator, whole_clips
@@ -45,22 +46,26 @@ def impulse_trains(clips: int, folder: Path, seed: int = 0) -> tuple[FeatureCach
     }
     times = []
     latent_start = torch.arange(LATENTS) * LATENT_S
-    with write_features(folder, shapes, RATES) as arrays:
-        for clip in range(clips):
-            count = int(torch.randint(2, 9, (1,), generator=draw))
-            onsets = (torch.rand(count, generator=draw) * duration_s).sort().values
-            onsets = onsets[torch.cat((torch.tensor([True]), onsets.diff() > 0.12))]
-            age = (latent_start[:, None] + LATENT_S - onsets) / LATENT_S
-            envelope = torch.where(age > 0, torch.exp(-age / DECAY_LATENTS) * age.clamp(max=1), 0.0).sum(1)
-            material = int(torch.randint(MATERIALS, (1,), generator=draw))
-            floor = 0.15 * torch.randn(LATENTS, CHANNELS, generator=draw)
-            away = torch.arange(frames)[:, None, None] / 24 - onsets[:, None] - shifts
-            bumps = torch.exp(-((away / 0.04) ** 2)).sum(1)
-            arrays["latents"][clip] = 2 * envelope[:, None] * timbres[material] + floor
-            arrays["sync"][clip] = bumps @ mixing / 2 + 0.1 * torch.randn(frames, FEATURES, generator=draw)
-            arrays["semantic"][clip] = materials[material] + 0.1 * torch.randn(pictures, FEATURES, generator=draw)
-            arrays["text"][clip] = materials[material]
-            times.append(onsets)
+    arrays = {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
+    for clip in range(clips):
+        count = int(torch.randint(2, 9, (1,), generator=draw))
+        onsets = (torch.rand(count, generator=draw) * duration_s).sort().values
+        onsets = onsets[torch.cat((torch.tensor([True]), onsets.diff() > 0.12))]
+        age = (latent_start[:, None] + LATENT_S - onsets) / LATENT_S
+        envelope = torch.where(age > 0, torch.exp(-age / DECAY_LATENTS) * age.clamp(max=1), 0.0).sum(1)
+        material = int(torch.randint(MATERIALS, (1,), generator=draw))
+        floor = 0.15 * torch.randn(LATENTS, CHANNELS, generator=draw)
+        away = torch.arange(frames)[:, None, None] / 24 - onsets[:, None] - shifts
+        bumps = torch.exp(-((away / 0.04) ** 2)).sum(1)
+        arrays["latents"][clip] = 2 * envelope[:, None] * timbres[material] + floor
+        arrays["sync"][clip] = bumps @ mixing / 2 + 0.1 * torch.randn(frames, FEATURES, generator=draw)
+        arrays["semantic"][clip] = materials[material] + 0.1 * torch.randn(pictures, FEATURES, generator=draw)
+        arrays["text"][clip] = materials[material]
+        times.append(onsets)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    write_index(folder, RATES)
     return FeatureCache.open(folder), times
 
 

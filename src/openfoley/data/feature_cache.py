@@ -10,8 +10,6 @@ cache.json    {sample_rate, hop_length, sync_rate, semantic_rate}
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
@@ -101,20 +99,8 @@ def _span(features: Tensor, clip: Tensor, start_s: Tensor, duration_s: float, ra
     return features[clip[:, None], position].float(), time.float()
 
 
-@contextmanager
-def write_features(
-    folder: Path, shapes: dict[str, tuple[int, ...]], rates: FeatureRates
-) -> Iterator[Mapping[str, np.ndarray]]:
-    """Float16 arrays of the given shapes to fill; the cache can be opened once all is written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / INDEX_NAME).unlink(missing_ok=True)
-    arrays = {
-        name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=shapes[name])
-        for name in ARRAYS
-    }
-    yield arrays
-    for array in arrays.values():
-        array.flush()
+def write_index(folder: Path, rates: FeatureRates) -> None:
+    """What makes a folder of finished arrays a cache that can be opened."""
     index = {
         "sample_rate": rates.sample_rate,
         "hop_length": rates.hop_length,

@@ -1,8 +1,8 @@
 """Gym scenes rendered once to a folder of memory-mapped arrays, for training and validation.
 
-    frames.npy  uint8  [scenes, 192, 3, 96, 96]   24 fps; every third frame is the 8 fps sequence
-    sound.npy   int16  [scenes, 2, 352800]        44.1 kHz
-    truth.json  a list of `gym.truth.truth` records, captions among them
+frames.npy  uint8  [scenes, 192, 3, 96, 96]   24 fps; every third frame is the 8 fps sequence
+sound.npy   int16  [scenes, 2, 352800]        44.1 kHz
+truth.json  a list of `gym.truth.truth` records, captions among them
 """
 
 import json
@@ -53,8 +53,11 @@ class GymCache:
         return cls(folder, frames, sound, truth)
 
     @classmethod
-    def build(cls, folder: Path, seeds: Sequence[int], *, split: str, workers: int | None = None, silent: bool | None = None) -> "GymCache":
-        """Render the scenes of `seeds` (see gym.seeds) in `workers` processes; a finished cache of the same seeds is opened as it is."""
+    def build(
+        cls, folder: Path, seeds: Sequence[int], *, split: str, workers: int | None = None, silent: bool | None = None
+    ) -> "GymCache":
+        """Render the scenes of `seeds` (see gym.seeds) in `workers` processes; a finished cache of the same seeds is
+        opened as it is."""
         folder = Path(folder)
         if (folder / "truth.json").is_file():
             cache = cls.open(folder)
@@ -62,7 +65,10 @@ class GymCache:
                 return cache
             raise UsageError(f"{str(folder)!r} holds a Gym cache of other seeds; choose another folder or delete it")
         folder.mkdir(parents=True, exist_ok=True)
-        shapes = {"frames.npy": (np.uint8, (len(seeds), FRAMES, 3, SIZE, SIZE)), "sound.npy": (np.int16, (len(seeds), 2, SAMPLES))}
+        shapes = {
+            "frames.npy": (np.uint8, (len(seeds), FRAMES, 3, SIZE, SIZE)),
+            "sound.npy": (np.int16, (len(seeds), 2, SAMPLES)),
+        }
         for name, (dtype, shape) in shapes.items():
             np.lib.format.open_memmap(folder / name, mode="w+", dtype=dtype, shape=shape).flush()
         jobs = [(str(folder), row, seed, split, silent) for row, seed in enumerate(seeds)]
@@ -72,7 +78,13 @@ class GymCache:
                 truth[row] = record
                 if done % 100 == 0 or done == len(jobs):
                     rate = done / (time.monotonic() - begun)
-                    logger.info("gym: %d/%d scenes, %.2f scenes/s, %.0f s left", done, len(jobs), rate, (len(jobs) - done) / rate)
+                    logger.info(
+                        "gym: %d/%d scenes, %.2f scenes/s, %.0f s left",
+                        done,
+                        len(jobs),
+                        rate,
+                        (len(jobs) - done) / rate,
+                    )
         temporary = folder / "truth.json.partial"
         temporary.write_text(json.dumps(truth))
         temporary.replace(folder / "truth.json")

@@ -18,7 +18,8 @@ NEAR_MISS = 0.15
 
 @dataclass(frozen=True)
 class Stage:
-    """Where and when an actor plays: `x`, `z` (m) its place on the floor, `sounds` False for the silent variant (near-misses only)."""
+    """Where and when an actor plays: `x`, `z` (m) its place on the floor, `sounds` False for the silent variant
+    (near-misses only)."""
 
     rng: np.random.Generator
     start_s: float
@@ -35,7 +36,9 @@ class Stage:
         return float(self.rng.uniform(low, high))
 
     def thing(self, action: str, caption: str, material: str | None = None) -> GymObject:
-        return GymObject(self.id, caption, material or self.material, self.size_m, int(self.rng.integers(2**31)), action)
+        return GymObject(
+            self.id, caption, material or self.material, self.size_m, int(self.rng.integers(2**31)), action
+        )
 
     def look(self, material: str | None = None, bulge: float = 0.4) -> Look:
         return look_of(material or self.material, self.rng, bulge=bulge)
@@ -59,7 +62,14 @@ def on_track(track: Track, time_s: float) -> tuple[float, float, float]:
 
 
 def contacts_of(
-    stage: Stage, times: np.ndarray, gaps: np.ndarray, force: np.ndarray, where: Track, action: str, grains: int = 1, spread_s: float = 0
+    stage: Stage,
+    times: np.ndarray,
+    gaps: np.ndarray,
+    force: np.ndarray,
+    where: Track,
+    action: str,
+    grains: int = 1,
+    spread_s: float = 0,
 ) -> list[Contact]:
     return [
         Contact(float(t), action, stage.id, float(f), on_track(where, float(t)), grains, spread_s)
@@ -81,7 +91,7 @@ def bounce(stage: Stage) -> Performance:
         times, speeds, after = motion.bounce_times(again, height, restitution, end - 0.02)
         level = motion.bounce_height(again, height, times, after)
         if not s.sounds:  # a ball on a string: it dips and turns in the air
-            level = lambda t, begin=again, height=height: 0.3 + height * (0.5 + 0.5 * np.cos(4 * (t - begin)))  # noqa: E731
+            level = lambda t, begin=again, height=height: 0.3 + height * (0.5 + 0.5 * np.cos(4 * (t - begin)))
         x0, spin = s.x - drift, s.uniform(-6, 6)
         begin, stop = again, (end if end < s.end_s - 0.6 else s.end_s)
 
@@ -122,7 +132,9 @@ def strike(stage: Stage) -> Performance:
     play.parts += [
         Part((wide, high), 0.02, s.look(bulge=0.3), motion.still((s.x, high + 0.1, s.z)), object_id=s.id),
         Part((arm / 2, 0.004), 0.018, s.look("wood"), middle, lambda t: -side * lift * distance(t)),
-        Part((head_r * 0.4, 0), head_r * 0.7, s.look(s.other_material, 1.0), head, lambda t: -side * lift * distance(t)),
+        Part(
+            (head_r * 0.4, 0), head_r * 0.7, s.look(s.other_material, 1.0), head, lambda t: -side * lift * distance(t)
+        ),
     ]
     play.contacts += contacts_of(s, times, gaps, force, motion.still(top), "strike")
     play.caption = f"a mallet strikes a {s.material} block"
@@ -142,7 +154,13 @@ def tap(stage: Stage) -> Performance:
     play.objects.append(s.thing("tap", f"{s.material} box"))
     play.parts += [
         Part((wide, high), 0.01, s.look(bulge=0.25), motion.still((s.x, high, s.z)), object_id=s.id),
-        Part((0.005, half), s.size_m * 0.07, s.look(s.other_material), along(base, (0, reach, 0), distance), motion.constant(-lean)),
+        Part(
+            (0.005, half),
+            s.size_m * 0.07,
+            s.look(s.other_material),
+            along(base, (0, reach, 0), distance),
+            motion.constant(-lean),
+        ),
     ]
     play.contacts += contacts_of(s, times, gaps, force, motion.still(tip), "tap")
     play.caption = f"a stick taps a {s.material} box"
@@ -182,11 +200,16 @@ def travel(stage: Stage, kind: str) -> Performance:
     look, post = s.look(bulge=1.0 if kind == "roll" else 0.3), (s.x + side * (r + 0.05), 0.25, s.z)
 
     def distance(t: np.ndarray) -> np.ndarray:
-        """Of the object from the post, in runs: comes in (a slide brakes a little), rebounds a little, is put back at the start."""
+        """Of the object from the post, in runs: comes in (a slide brakes a little), rebounds a little, is put back at
+        the start."""
         d = np.ones(len(t))
         for instant, length, rebound, gap in zip(times, duration, back, gaps, strict=True):
             u = np.clip((instant - t) / length, 0, 1)
-            coming = gap + (1 - gap) * (u if kind == "roll" else 0.5 * u + 0.5 * u * u) if gap == 0 else gap + (1 - gap) * motion.smooth(u)
+            coming = (
+                gap + (1 - gap) * (u if kind == "roll" else 0.5 * u + 0.5 * u * u)
+                if gap == 0
+                else gap + (1 - gap) * motion.smooth(u)
+            )
             after = np.maximum(t - instant, 0)
             gone = gap + (rebound * (1 - np.exp(-3 * after)) if gap == 0 else 0 * after)
             d = np.where((t >= instant - length - 0.2) & (t < instant), np.minimum(coming, 1), d)
@@ -208,7 +231,9 @@ def travel(stage: Stage, kind: str) -> Performance:
         Part(shape, r if kind == "roll" else 0.01, look, where, spin, object_id=s.id),
         Part((0.04, 0.25), 0.01, s.look(s.other_material), motion.still(post)),
     ]
-    play.contacts += contacts_of(s, times, gaps, s.rng.uniform(0.3, 0.9, len(times)), motion.still((post[0] - side * 0.05, r, s.z)), "hit")
+    play.contacts += contacts_of(
+        s, times, gaps, s.rng.uniform(0.3, 0.9, len(times)), motion.still((post[0] - side * 0.05, r, s.z)), "hit"
+    )
     if s.sounds:
         for instant, length in zip(times, duration, strict=True):
             play.frictions.append(Friction(float(instant - length), float(instant + 0.2), kind, s.id, speed, where))
@@ -234,8 +259,12 @@ def footsteps(stage: Stage) -> Performance:
     turn = s.start_s + s.uniform(0.4, 0.6) * (s.end_s - s.start_s)
     first = s.start_s + s.uniform(0.1, 0.6)
     plants = np.arange(first, s.end_s - 0.05, step)
-    where_planted = s.x - direction * stride * len(plants) / 4 + direction * stride * np.where(
-        plants < turn, np.arange(len(plants)), 2 * np.sum(plants < turn) - np.arange(len(plants))
+    where_planted = (
+        s.x
+        - direction * stride * len(plants) / 4
+        + direction
+        * stride
+        * np.where(plants < turn, np.arange(len(plants)), 2 * np.sum(plants < turn) - np.arange(len(plants)))
     )
     play.objects.append(s.thing("footsteps", f"{s.material} shoes"))
     shoe, skin = s.look(bulge=0.5), s.look("plastic" if s.rng.random() < 0.5 else "rubber")
@@ -251,7 +280,9 @@ def footsteps(stage: Stage) -> Performance:
             u = np.clip((t - (times[k] - step * 0.85)) / (step * 0.85), 0, 1)
             u = np.where(t >= times[-1], 1.0, u)
             lift = 0.16 * np.where(u < 0.5, motion.smooth(2 * u), 1 - (2 * u - 1) ** 2) * (u > 0)
-            return np.stack([before + (after - before) * motion.smooth(u), 0.05 + lift, np.full(len(t), s.z - 0.05 * which)], axis=1)
+            return np.stack(
+                [before + (after - before) * motion.smooth(u), 0.05 + lift, np.full(len(t), s.z - 0.05 * which)], axis=1
+            )
 
         return track
 
@@ -268,9 +299,14 @@ def footsteps(stage: Stage) -> Performance:
     if s.sounds:
         force = s.rng.uniform(0.15, 0.6, len(plants))
         for k, (time, x) in enumerate(zip(plants, where_planted, strict=True)):
-            play.contacts.append(Contact(float(time), "footsteps", s.id, float(force[k]), (float(x), 0.0, s.z), 2, 0.025))
+            play.contacts.append(
+                Contact(float(time), "footsteps", s.id, float(force[k]), (float(x), 0.0, s.z), 2, 0.025)
+            )
     else:  # feet that swing in the air
-        play.parts = [replace(p, position=lambda t, f=p.position: f(t) + np.array([0, 0.35, 0.0]), shadow=False) for p in play.parts]
+        play.parts = [
+            replace(p, position=lambda t, f=p.position: f(t) + np.array([0, 0.35, 0.0]), shadow=False)
+            for p in play.parts
+        ]
     play.caption = f"footsteps in {s.material} shoes"
     return play
 
@@ -302,8 +338,12 @@ def drip(stage: Stage) -> Performance:
     if s.sounds:
         play.parts.append(Part((0, r * 0.4), r, drop, drops, shadow=False))
         white = Look((0.9, 0.95, 1.0), 0.0, 0.8, 0.0)
-        play.parts.append(Part((s.size_m * 0.28, 0.0), 0.03, white, motion.still((s.x, 0.12, s.z - 0.03)), None, splash, shadow=False))
-        play.contacts += contacts_of(s, times, np.zeros(len(times)), s.rng.uniform(0.1, 0.6, len(times)), motion.still((s.x, 0.1, s.z)), "drip")
+        play.parts.append(
+            Part((s.size_m * 0.28, 0.0), 0.03, white, motion.still((s.x, 0.12, s.z - 0.03)), None, splash, shadow=False)
+        )
+        play.contacts += contacts_of(
+            s, times, np.zeros(len(times)), s.rng.uniform(0.1, 0.6, len(times)), motion.still((s.x, 0.1, s.z)), "drip"
+        )
     play.caption = "water drips" + ("" if s.material == "water" else f" on a {s.material} dish")
     return play
 
@@ -325,17 +365,29 @@ def pour(stage: Stage) -> Performance:
         return np.max([((t >= a) & (t < b)).astype(float) for a, b in spans] + [np.zeros(len(t))], axis=0)
 
     def wiggle(t: np.ndarray) -> np.ndarray:
-        return np.stack([s.x + 0.012 * np.sin(37 * t), 0.14 + height / 2 + 0.02 * np.sin(51 * t), np.full(len(t), s.z - 0.02)], axis=1)
+        return np.stack(
+            [s.x + 0.012 * np.sin(37 * t), 0.14 + height / 2 + 0.02 * np.sin(51 * t), np.full(len(t), s.z - 0.02)],
+            axis=1,
+        )
 
     def tilt(t: np.ndarray) -> np.ndarray:
         return 0.7 * flow(t) + 0.2
 
     play.parts += [
         Part((0.005, height / 2), s.size_m * 0.06, look, wiggle, None, flow, shadow=False, object_id=s.id),
-        Part((s.size_m * 0.3, s.size_m * 0.2), 0.05, s.look(s.other_material), motion.still((s.x + s.size_m * 0.3, 0.3 + height, s.z)), tilt, shadow=False),
+        Part(
+            (s.size_m * 0.3, s.size_m * 0.2),
+            0.05,
+            s.look(s.other_material),
+            motion.still((s.x + s.size_m * 0.3, 0.3 + height, s.z)),
+            tilt,
+            shadow=False,
+        ),
     ]
     for a, b in spans:
-        ramp = lambda t, a=a, b=b: 0.6 * motion.smooth((t - a) / 0.08) * motion.smooth((b - t) / 0.15) * (0.8 + 0.2 * np.sin(9 * t))  # noqa: E731
+        ramp = lambda t, a=a, b=b: (
+            0.6 * motion.smooth((t - a) / 0.08) * motion.smooth((b - t) / 0.15) * (0.8 + 0.2 * np.sin(9 * t))
+        )
         play.frictions.append(Friction(a, b, "pour", s.id, ramp, motion.still((s.x, 0.1, s.z))))
     play.caption = f"{s.material} is poured into a bowl"
     return play
@@ -364,7 +416,9 @@ def shake(stage: Stage) -> Performance:
     base = (s.x, r + 0.3, s.z)
     track = along(base, (0.15 * reach, reach, 0) if upright else (reach, 0.15 * reach, 0), amount)
     play.objects.append(s.thing("shake", f"box of {s.material}"))
-    play.parts.append(Part((r * 0.7, r * 0.8), 0.03, s.look(bulge=0.4), track, lambda t: 0.25 * amount(t), object_id=s.id))
+    play.parts.append(
+        Part((r * 0.7, r * 0.8), 0.03, s.look(bulge=0.4), track, lambda t: 0.25 * amount(t), object_id=s.id)
+    )
     turns = np.array([begin + (k + 0.5) * 0.5 / rate for begin, n in bursts for k in range(n)])
     if s.sounds:
         force = s.rng.uniform(0.25, 0.8, len(turns))
@@ -376,7 +430,11 @@ def shake(stage: Stage) -> Performance:
 def rotate(stage: Stage) -> Performance:
     """A wheel turns; its pegs click past a clapper, which springs aside."""
     s, play = stage, Performance()
-    r, pegs, rate = s.size_m * s.uniform(0.6, 0.9), int(s.rng.integers(3, 7)), s.uniform(0.15, 0.6) * float(s.rng.choice([-1, 1]))
+    r, pegs, rate = (
+        s.size_m * s.uniform(0.6, 0.9),
+        int(s.rng.integers(3, 7)),
+        s.uniform(0.15, 0.6) * float(s.rng.choice([-1, 1])),
+    )
     centre, start_angle = (s.x, r * 1.5 + 0.1, s.z), s.uniform(0, 6.28)
     slow = s.uniform(0.0, 0.25)
 
@@ -408,9 +466,13 @@ def rotate(stage: Stage) -> Performance:
 
     def blade(t: np.ndarray) -> np.ndarray:
         lean = flick(t)
-        return np.array([s.x, tip[1] + gap + 0.28, s.z - 0.02]) + 0.2 * np.stack([-np.sin(lean), -np.cos(lean) + 0.3, 0 * t], axis=1)
+        return np.array([s.x, tip[1] + gap + 0.28, s.z - 0.02]) + 0.2 * np.stack(
+            [-np.sin(lean), -np.cos(lean) + 0.3, 0 * t], axis=1
+        )
 
-    play.parts.append(Part((0.012, 0.16), 0.02, s.look(bulge=0.3), blade, lambda t: -flick(t), shadow=False, object_id=s.id))
+    play.parts.append(
+        Part((0.012, 0.16), 0.02, s.look(bulge=0.3), blade, lambda t: -flick(t), shadow=False, object_id=s.id)
+    )
     force = s.rng.uniform(0.15, 0.6) * s.rng.uniform(0.7, 1.0, len(times))
     play.contacts += contacts_of(s, times, np.full(len(times), gap), force, motion.still(tip), "rotate")
     play.caption = f"pegs of a turning wheel click on a {s.material} clapper"
@@ -421,7 +483,11 @@ def swing(stage: Stage) -> Performance:
     """A pendulum swings against a post."""
     s, play = stage, Performance()
     times = motion.hit_times(s.rng, s.start_s, s.end_s, 0.7, 1.5)
-    times = times[0] + np.arange(len(times)) * (float(np.median(np.diff(times))) if len(times) > 1 else 1.0) if len(times) else times
+    times = (
+        times[0] + np.arange(len(times)) * (float(np.median(np.diff(times))) if len(times) > 1 else 1.0)
+        if len(times)
+        else times
+    )
     times = times[times < s.end_s - 0.05]
     phase, rope, r = motion.swing_phase(times), s.uniform(0.7, 1.2), s.size_m * 0.4
     wide, decay, side = s.uniform(0.4, 0.9), s.uniform(0.0, 0.12), float(s.rng.choice([-1, 1]))
@@ -445,7 +511,14 @@ def swing(stage: Stage) -> Performance:
         Part((0, 0), r, s.look(bulge=1.0), bob, lambda t: angle(t), object_id=s.id),
     ]
     force = 0.9 * np.exp(-decay * (times - s.start_s)) * wide
-    play.contacts += contacts_of(s, times, np.full(len(times), gap), np.clip(force, 0.1, 1), motion.still((post[0] + side * 0.05, 0.2 + r, s.z)), "swing")
+    play.contacts += contacts_of(
+        s,
+        times,
+        np.full(len(times), gap),
+        np.clip(force, 0.1, 1),
+        motion.still((post[0] + side * 0.05, 0.2 + r, s.z)),
+        "swing",
+    )
     play.caption = f"a {s.material} pendulum knocks against a post"
     return play
 
@@ -459,14 +532,18 @@ def scrape(stage: Stage) -> Performance:
     def gate(t: np.ndarray) -> np.ndarray:
         return motion.smooth((t - on[0]) / 0.3) * motion.smooth((on[1] - t) / 0.3)
 
-    track = along((s.x, r + 0.1 + (0 if s.sounds else 0.3), s.z), (reach, 0, 0), lambda t: gate(t) * np.sin(2 * np.pi * rate * t + phase))
+    track = along(
+        (s.x, r + 0.1 + (0 if s.sounds else 0.3), s.z),
+        (reach, 0, 0),
+        lambda t: gate(t) * np.sin(2 * np.pi * rate * t + phase),
+    )
     play.objects.append(s.thing("scrape", f"{s.material} block"))
     play.parts += [
         Part((reach + r, 0.05), 0.01, s.look(s.other_material, 0.1), motion.still((s.x, 0.05, s.z))),
         Part((r, r), 0.02, s.look(bulge=0.3), track, object_id=s.id),
     ]
     if s.sounds:
-        level = lambda t: 0.7 * gate(t) * np.abs(np.cos(2 * np.pi * rate * t + phase))  # noqa: E731
+        level = lambda t: 0.7 * gate(t) * np.abs(np.cos(2 * np.pi * rate * t + phase))
         play.frictions.append(Friction(on[0], on[1], "scrape", s.id, level, track))
     play.caption = f"a {s.material} block is rubbed on a board"
     return play
@@ -488,11 +565,17 @@ def topple(stage: Stage) -> Performance:
 
         def where(t: np.ndarray, x=x, lean=lean, k=k) -> np.ndarray:
             a = lean(t)
-            return np.stack([x + tall / 2 * np.sin(a), 0.03 + tall / 2 * np.cos(a), np.full(len(t), s.z + 0.06 * k)], axis=1)
+            return np.stack(
+                [x + tall / 2 * np.sin(a), 0.03 + tall / 2 * np.cos(a), np.full(len(t), s.z + 0.06 * k)], axis=1
+            )
 
-        play.parts.append(Part((0.02, tall / 2), 0.02, s.look(bulge=0.6), where, lambda t, lean=lean: -lean(t), object_id=s.id))
+        play.parts.append(
+            Part((0.02, tall / 2), 0.02, s.look(bulge=0.6), where, lambda t, lean=lean: -lean(t), object_id=s.id)
+        )
         if s.sounds:
-            play.contacts.append(Contact(instant, "topple", s.id, s.uniform(0.3, 0.9), (x + side * tall * 0.5, 0.03, s.z)))
+            play.contacts.append(
+                Contact(instant, "topple", s.id, s.uniform(0.3, 0.9), (x + side * tall * 0.5, 0.03, s.z))
+            )
         else:
             play.parts.pop()
         t0 += s.uniform(0.35, 1.4)
@@ -514,7 +597,7 @@ def cascade(stage: Stage) -> Performance:
         def where(t: np.ndarray, x=x, level=level, k=k) -> np.ndarray:
             return np.stack([np.full(len(t), x), r + level(t), np.full(len(t), s.z + 0.03 * k)], axis=1)
 
-        seen = lambda t, t0=t0: (t >= t0 - 0.4).astype(float)  # noqa: E731
+        seen = lambda t, t0=t0: (t >= t0 - 0.4).astype(float)
         if s.sounds:
             play.parts.append(Part((0, 0), r, s.look(bulge=1.0), where, None, seen, object_id=s.id))
             force = np.clip((speeds / 5.5) ** 1.2, 0.03, 1)
@@ -550,11 +633,13 @@ def clap(stage: Stage) -> Performance:
 
 Action = Callable[[Stage], Performance]
 ACTIONS: dict[str, Action] = {
-    f.__name__: f for f in (bounce, strike, tap, collide, roll, slide, footsteps, drip, pour, shake, rotate, swing, scrape)
+    f.__name__: f
+    for f in (bounce, strike, tap, collide, roll, slide, footsteps, drip, pour, shake, rotate, swing, scrape)
 }
 HELD_OUT_ACTIONS: dict[str, Action] = {f.__name__: f for f in (topple, cascade, clap)}
 CONTINUOUS = ("roll", "slide", "pour", "scrape", "rain", "fire", "fan")
-"""Actions whose sounds last; as events they are neither right nor wrong. `shake` is discrete: each turn is one rattle."""
+"""Actions whose sounds last; as events they are neither right nor wrong. `shake` is discrete: each turn is one
+rattle."""
 FITTING_MATERIALS: dict[str, tuple[str, ...]] = {
     "drip": ("water", "water", "steel", "plastic", "ceramic"),
     "pour": ("water", "gravel"),

@@ -12,7 +12,7 @@ from openfoley.errors import OutputError, UsageError
 from openfoley.gym.picture import FRAMES_AT_ONCE, frame_count, render_frames
 from openfoley.gym.records import Scene
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import split_of
+from openfoley.gym.seeds import Split, split_of
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
 from openfoley.media.atomic import replace_when_done
@@ -30,21 +30,37 @@ def scene_frames(scene: Scene, rate: Fraction, height: int, width: int, device: 
     total = frame_count(scene.duration_s, rate)
     for first in range(0, total, FRAMES_AT_ONCE):
         count = min(FRAMES_AT_ONCE, total - first)
-        yield render_frames(scene, first, count, rate=rate, height=height, width=width, device=device, aspect=width / height)
+        yield render_frames(
+            scene, first, count, rate=rate, height=height, width=width, device=device, aspect=width / height
+        )
 
 
 def render_files(
-    seed: int, count: int, duration_s: float, folder: Path, *, rate: Fraction = Fraction(24), width: int = 256, height: int = 256,
-    silent: bool = False, stems: bool = False, force: bool = False, device: str = "cpu",
-) -> list[Path]:  # fmt: skip
-    """Render seeds seed ... seed + count - 1 into `folder`. `silent` leaves the sound out of the mp4 (the wav is written all the same).
+    seed: int,
+    count: int,
+    duration_s: float,
+    folder: Path,
+    *,
+    rate: Fraction = Fraction(24),
+    width: int = 256,
+    height: int = 256,
+    silent: bool = False,
+    stems: bool = False,
+    force: bool = False,
+    device: str = "cpu",
+) -> list[Path]:
+    """Render seeds seed ... seed + count - 1 into `folder`. `silent` leaves the sound out of the mp4 (the wav is
+    written all the same).
 
-    Raises UsageError for values out of range and for existing files without `force`, OutputError where nothing can be written."""
+    Raises UsageError for values out of range and for existing files without `force`, OutputError where nothing can be
+    written."""
     if count < 1 or not duration_s > 0 or not 1 <= rate <= 240:
-        raise UsageError(f"count must be >= 1, duration > 0 s and fps in 1..240; got {count}, {duration_s:g} s, {float(rate):g}")
+        raise UsageError(
+            f"count must be >= 1, duration > 0 s and fps in 1..240; got {count}, {duration_s:g} s, {float(rate):g}"
+        )
     if not (16 <= width <= LARGEST_SIDE and 16 <= height <= LARGEST_SIDE):
         raise UsageError(f"size must be 16x16 to {LARGEST_SIDE}x{LARGEST_SIDE} pixels, got {width}x{height}")
-    splits = {s: split_of(s) for s in range(seed, seed + count)}
+    splits: dict[int, Split] = {s: split_of(s) for s in range(seed, seed + count)}
     taken = [p for s in splits for p in (folder / f"{s}.{e}" for e in ("mp4", "wav", "json")) if p.exists()]
     if taken and not force:
         raise UsageError(f"{str(taken[0])!r} exists; pass --force to overwrite it or choose another folder")

@@ -1,7 +1,9 @@
 """Materials: how each rings when struck (modal synthesis), hisses when rubbed, and looks.
 
-Mode ratios are of a free bar (wood, steel), a plate or a shell, spread at random per object; `pitch_hz` is the lowest mode of an
-object 0.3 m long, and pitch goes with 1/size. Values were set by ear and by literature figures of decay, not fitted to a recording.
+Mode ratios are of a free bar (wood, steel), a plate or a shell, spread at random per object; `pitch_hz` is the lowest
+mode of an
+object 0.3 m long, and pitch goes with 1/size. Values were set by ear and by literature figures of decay, not fitted
+to a recording.
 """
 
 from dataclasses import dataclass
@@ -53,8 +55,12 @@ SOLID = ("wood", "steel", "glass", "plastic", "rubber", "stone", "ceramic", "car
 
 def look_of(material: str, rng: np.random.Generator, *, bulge: float) -> Look:
     """Paint that tells the material: grain, speckle, gloss and a hue range of its own, all jittered."""
-    u = lambda a, b: float(rng.uniform(a, b))  # noqa: E731
-    jitter = lambda rgb, s=0.08: tuple(float(np.clip(c + u(-s, s), 0.02, 1.0)) for c in rgb)  # noqa: E731
+    u = lambda a, b: float(rng.uniform(a, b))
+
+    def jitter(rgb: tuple[float, ...], spread: float = 0.08) -> tuple[float, float, float]:
+        red, green, blue = (float(np.clip(c + u(-spread, spread), 0.02, 1.0)) for c in rgb)
+        return red, green, blue
+
     phase = u(0, 6.28)
     turn = u(0, 3.14)
 
@@ -80,9 +86,17 @@ def look_of(material: str, rng: np.random.Generator, *, bulge: float) -> Look:
         base = (0.45, 0.44, 0.42) if material == "stone" else (0.6, 0.52, 0.38)
         return Look(jitter(base), 0.05, 1, bulge, waves(u(50, 110), u(40, 90)), u(2, 5), u(0.3, 0.6), 1.5, phase)
     if material == "ceramic":
-        return Look(jitter((0.92, 0.91, 0.88), 0.05), u(0.6, 0.9), 1, bulge, waves(u(12, 30), 0), 0.0, u(0, 0.12), 4, phase)
+        return Look(
+            jitter((0.92, 0.91, 0.88), 0.05), u(0.6, 0.9), 1, bulge, waves(u(12, 30), 0), 0.0, u(0, 0.12), 4, phase
+        )
     if material == "cardboard":
-        return Look(jitter((0.68, 0.52, 0.34), 0.05), 0.02, 1, bulge * 0.3, waves(u(60, 120), 0), 0.0, u(0.05, 0.15), 1, phase)
+        return Look(
+            jitter((0.68, 0.52, 0.34), 0.05), 0.02, 1, bulge * 0.3, waves(u(60, 120), 0), 0.0, u(0.05, 0.15), 1, phase
+        )
     if material == "water":
-        return Look(jitter((0.2, 0.42, 0.75)), 0.9, u(0.6, 0.85), bulge, waves(u(10, 25), u(8, 20)), u(1, 3), 0.2, 1, phase)
-    return Look(jitter((0.7, 0.36, 0.24)), 0.1, 1, bulge, waves(u(15, 40), u(10, 30)), u(1, 3), u(0.1, 0.25), 1, phase)  # clay
+        return Look(
+            jitter((0.2, 0.42, 0.75)), 0.9, u(0.6, 0.85), bulge, waves(u(10, 25), u(8, 20)), u(1, 3), 0.2, 1, phase
+        )
+    return Look(
+        jitter((0.7, 0.36, 0.24)), 0.1, 1, bulge, waves(u(15, 40), u(10, 30)), u(1, 3), u(0.1, 0.25), 1, phase
+    )  # clay

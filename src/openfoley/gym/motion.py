@@ -24,7 +24,9 @@ def smooth(u: np.ndarray) -> np.ndarray:
     return u * u * (3 - 2 * u)
 
 
-def hit_times(rng: np.random.Generator, start_s: float, end_s: float, shortest_s: float, longest_s: float) -> np.ndarray:
+def hit_times(
+    rng: np.random.Generator, start_s: float, end_s: float, shortest_s: float, longest_s: float
+) -> np.ndarray:
     """Instants with random gaps; now and then a regular beat instead."""
     first = start_s + rng.uniform(0.25, 0.25 + longest_s)
     count = int(np.ceil((end_s - start_s) / shortest_s)) + 1
@@ -37,7 +39,8 @@ def hit_times(rng: np.random.Generator, start_s: float, end_s: float, shortest_s
 
 
 def approach(times: np.ndarray, falls: np.ndarray, rises: np.ndarray, gaps: np.ndarray) -> Track:
-    """Distance from contact, 1 = at rest, 0 = touching: before instant k it falls with growing speed for `falls[k]` s, after it rises for
+    """Distance from contact, 1 = at rest, 0 = touching: before instant k it falls with growing speed for `falls[k]`
+    s, after it rises for
     `rises[k]` s. `gaps[k]` > 0 stops short of contact: a near-miss, which slows down smoothly instead of hitting."""
 
     def track(t: np.ndarray) -> np.ndarray:
@@ -56,7 +59,8 @@ def approach(times: np.ndarray, falls: np.ndarray, rises: np.ndarray, gaps: np.n
 
 
 def swing_phase(times: np.ndarray) -> Track:
-    """0 at each instant, up to 1 half-way between two of them (|sin|): pendulums and pucks that meet at every instant."""
+    """0 at each instant, up to 1 half-way between two of them (|sin|): pendulums and pucks that meet at every
+    instant."""
     period = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     knots = np.concatenate([[times[0] - period], times, [times[-1] + period]]) if len(times) else np.array([-1e3, 1e3])
 
@@ -68,8 +72,11 @@ def swing_phase(times: np.ndarray) -> Track:
     return track
 
 
-def bounce_times(start_s: float, height_m: float, restitution: float, end_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Contacts of a ball let go at `start_s` from `height_m` above contact: times, speeds (m/s) just before and just after each of them.
+def bounce_times(
+    start_s: float, height_m: float, restitution: float, end_s: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Contacts of a ball let go at `start_s` from `height_m` above contact: times, speeds (m/s) just before and just
+    after each of them.
     Below REST_SPEED it stays down, so every landing that can be seen is in the list."""
     time, speed = start_s + np.sqrt(2 * height_m / GRAVITY), np.sqrt(2 * GRAVITY * height_m)
     times, before, after = [], [], []

@@ -1,7 +1,9 @@
 """The Gym's picture: parts projected through a pinhole, painted back to front in torch, then graded like footage.
 
-Each part is a rounded box (ball, plate, rod ...) painted from its signed distance: anti-aliased edge, Lambert and highlight from a bulged
-normal, a procedural texture that turns with it, a soft shadow on the floor. Only the pixels round a part are touched, so cost follows the
+Each part is a rounded box (ball, plate, rod ...) painted from its signed distance: anti-aliased edge, Lambert and
+highlight from a bulged
+normal, a procedural texture that turns with it, a soft shadow on the floor. Only the pixels round a part are touched,
+so cost follows the
 area that things cover.
 """
 
@@ -19,8 +21,11 @@ SHUTTER = 0.5
 """Share of the frame interval that motion blur covers."""
 
 
-def project(camera: Camera, aspect: float, points: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """World points [n, 3] at times [n] -> x, y in 0..1 from the top left, depth (m), scale (picture heights per metre)."""
+def project(
+    camera: Camera, aspect: float, points: np.ndarray, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """World points [n, 3] at times [n] -> x, y in 0..1 from the top left, depth (m), scale (picture heights per
+    metre)."""
     yaw, pitch, roll = camera.turn(times).T
     d = points - camera.eye(times)
     x, z = d[:, 0] * np.cos(yaw) + d[:, 2] * np.sin(yaw) * -1, d[:, 0] * np.sin(yaw) + d[:, 2] * np.cos(yaw)
@@ -33,9 +38,16 @@ def project(camera: Camera, aspect: float, points: np.ndarray, times: np.ndarray
 
 
 def render_picture(
-    scenes: list[Scene], *, rate: Fraction, height: int, width: int, device: torch.device | str = "cpu", aspect: float | None = None
+    scenes: list[Scene],
+    *,
+    rate: Fraction,
+    height: int,
+    width: int,
+    device: torch.device | str = "cpu",
+    aspect: float | None = None,
 ) -> Tensor:
-    """Pictures uint8 [scene, ceil(duration * rate), 3, height, width] of scenes of one duration. The scene's own aspect is squashed into
+    """Pictures uint8 [scene, ceil(duration * rate), 3, height, width] of scenes of one duration. The scene's own
+    aspect is squashed into
     height x width unless `aspect` (width / height as shown) is given."""
     return torch.stack([_render_scene(scene, rate, height, width, torch.device(device), aspect) for scene in scenes])
 
@@ -44,7 +56,17 @@ def frame_count(duration_s: float, rate: Fraction) -> int:
     return int(np.ceil(duration_s * float(rate) - 1e-9))
 
 
-def render_frames(scene: Scene, first: int, count: int, *, rate: Fraction, height: int, width: int, device: torch.device, aspect: float) -> Tensor:
+def render_frames(
+    scene: Scene,
+    first: int,
+    count: int,
+    *,
+    rate: Fraction,
+    height: int,
+    width: int,
+    device: torch.device,
+    aspect: float,
+) -> Tensor:
     """Frames first ... first + count - 1 of a scene, uint8 [count, 3, height, width]."""
     times = (first + np.arange(count)) / float(rate)
     starts = np.array([shot.start_s for shot in scene.shots])
@@ -60,7 +82,9 @@ def render_frames(scene: Scene, first: int, count: int, *, rate: Fraction, heigh
     return torch.cat(pieces)
 
 
-def _render_scene(scene: Scene, rate: Fraction, height: int, width: int, device: torch.device, aspect: float | None) -> Tensor:
+def _render_scene(
+    scene: Scene, rate: Fraction, height: int, width: int, device: torch.device, aspect: float | None
+) -> Tensor:
     total = frame_count(scene.duration_s, rate)
     starts = range(0, total, FRAMES_AT_ONCE)
     shape = {"rate": rate, "height": height, "width": width, "device": device, "aspect": aspect or scene.aspect}
@@ -79,7 +103,8 @@ def _texture(look: Look, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _background(shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, device: torch.device) -> Tensor:
-    """Floor and wall seen by the camera, [frames, height, width, 3]; one frame is enough when the camera stands still."""
+    """Floor and wall seen by the camera, [frames, height, width, 3]; one frame is enough when the camera stands
+    still."""
     camera, grade = shot.camera, shot.grade
     eye, turn = camera.eye(times), camera.turn(times)
     if np.allclose(eye, eye[:1], atol=1e-6) and np.allclose(turn, turn[:1], atol=1e-6):
@@ -89,7 +114,10 @@ def _background(shot: Shot, aspect: float, times: np.ndarray, height: int, width
     u = ((torch.arange(width, device=device) + 0.5) / width - 0.5)[None, None, :] * aspect / camera.focal
     u, v = u * torch.cos(f[:, 5]) + v * torch.sin(f[:, 5]), v * torch.cos(f[:, 5]) - u * torch.sin(f[:, 5])
     up, ahead = v * torch.cos(f[:, 4]) + torch.sin(f[:, 4]), torch.cos(f[:, 4]) - v * torch.sin(f[:, 4])
-    right, ahead = u * torch.cos(f[:, 3]) + ahead * torch.sin(f[:, 3]), ahead * torch.cos(f[:, 3]) - u * torch.sin(f[:, 3])
+    right, ahead = (
+        u * torch.cos(f[:, 3]) + ahead * torch.sin(f[:, 3]),
+        ahead * torch.cos(f[:, 3]) - u * torch.sin(f[:, 3]),
+    )
     to_wall = (grade.wall_z - f[:, 2]) / ahead.clamp(min=0.05)
     to_floor = torch.where(up < -1e-4, f[:, 1] / (-up).clamp(min=1e-4), torch.full_like(up, 1e6))
     on_floor = (to_floor < to_wall)[..., None]
@@ -119,7 +147,9 @@ def _paint_shot(shot: Shot, aspect: float, times: np.ndarray, height: int, width
     return padded[:, margin : margin + height, margin : margin + width]
 
 
-def _paint_shadow(canvas: Tensor, part: Part, shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, margin: int) -> None:
+def _paint_shadow(
+    canvas: Tensor, part: Part, shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, margin: int
+) -> None:
     """A dark, soft ellipse on the floor below the part, shifted away from the light, fainter with height."""
     where = part.position(times)
     up = np.maximum(where[:, 1], 0.0)
@@ -131,19 +161,64 @@ def _paint_shadow(canvas: Tensor, part: Part, shot: Shot, aspect: float, times: 
         fade = fade * part.opacity(times)
     dark = Look((0.0, 0.0, 0.0), 0.0, 1.0, 0.0)
     tilt = float(np.clip(abs(shot.camera.turn(times[:1])[0, 1]), 0.08, 1.2))
-    _paint(canvas, (0.0, 0.0), span, dark, ground, None, fade, shot, aspect, times, height, width, margin, squash=np.sin(tilt), soft=0.6)
+    _paint(
+        canvas,
+        (0.0, 0.0),
+        span,
+        dark,
+        ground,
+        None,
+        fade,
+        shot,
+        aspect,
+        times,
+        height,
+        width,
+        margin,
+        squash=np.sin(tilt),
+        soft=0.6,
+    )
 
 
-def _paint_part(canvas: Tensor, part: Part, shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, margin: int) -> None:
+def _paint_part(
+    canvas: Tensor, part: Part, shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, margin: int
+) -> None:
     opacity = np.full(len(times), part.look.alpha) if part.opacity is None else part.look.alpha * part.opacity(times)
     angle = None if part.angle is None else part.angle(times)
-    _paint(canvas, part.half, part.radius, part.look, part.position(times), angle, opacity, shot, aspect, times, height, width, margin)
+    _paint(
+        canvas,
+        part.half,
+        part.radius,
+        part.look,
+        part.position(times),
+        angle,
+        opacity,
+        shot,
+        aspect,
+        times,
+        height,
+        width,
+        margin,
+    )
 
 
 def _paint(
-    canvas: Tensor, half: tuple[float, float], radius: float, look: Look, where: np.ndarray, angle: np.ndarray | None, opacity: np.ndarray,
-    shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, margin: int, squash: float = 1.0, soft: float = 0.0,
-) -> None:  # fmt: skip
+    canvas: Tensor,
+    half: tuple[float, float],
+    radius: float,
+    look: Look,
+    where: np.ndarray,
+    angle: np.ndarray | None,
+    opacity: np.ndarray,
+    shot: Shot,
+    aspect: float,
+    times: np.ndarray,
+    height: int,
+    width: int,
+    margin: int,
+    squash: float = 1.0,
+    soft: float = 0.0,
+) -> None:
     """Composite one rounded box over the canvas [frames, padded height, padded width, 3], in place."""
     x, y, depth, scale = project(shot.camera, aspect, where, times)
     shown = (opacity > 0) & (depth > 0.25)
@@ -190,9 +265,20 @@ def _paint(
 
 
 def _shade(
-    look: Look, grade: Grade, x: Tensor, y: Tensor, ox: Tensor, oy: Tensor, distance: Tensor, radius: float, lx, ly, pixel: Tensor
+    look: Look,
+    grade: Grade,
+    x: Tensor,
+    y: Tensor,
+    ox: Tensor,
+    oy: Tensor,
+    distance: Tensor,
+    radius: float,
+    lx,
+    ly,
+    pixel: Tensor,
 ) -> Tensor:
-    """Colour [frames, high, wide, 3]: texture, Lambert from a bulged normal, a highlight, an outline in the held-out style."""
+    """Colour [frames, high, wide, 3]: texture, Lambert from a bulged normal, a highlight, an outline in the held-out
+    style."""
     color = torch.tensor(look.color, device=x.device)
     shade = torch.ones_like(x)
     if look.contrast:
@@ -213,7 +299,8 @@ def _shade(
 
 
 def _grade(linear: Tensor, grade: Grade, rng: torch.Generator) -> Tensor:
-    """Linear light [frames, height, width, 3] -> uint8 [frames, 3, height, width]: tint, gamma, blur, noise, compression."""
+    """Linear light [frames, height, width, 3] -> uint8 [frames, 3, height, width]: tint, gamma, blur, noise,
+    compression."""
     picture = linear * torch.tensor(grade.tint, device=linear.device)
     if grade.saturation != 1:
         grey = picture.mean(-1, keepdim=True)
@@ -236,7 +323,9 @@ def _blur(picture: Tensor, sigma: float) -> Tensor:
     weights /= weights.sum()
     for axis in (2, 3):  # shifted sums: torch's CPU convolution of one channel is ten times slower
         size = picture.shape[axis]
-        padded = torch.nn.functional.pad(picture, (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0), mode="replicate")
+        padded = torch.nn.functional.pad(
+            picture, (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0), mode="replicate"
+        )
         picture = sum(float(w) * padded.narrow(axis, k, size) for k, w in enumerate(weights))  # type: ignore[assignment]
     return picture
 

@@ -1,6 +1,7 @@
 """What a Gym scene consists of: objects, moving parts with closed-form tracks, and sound events with exact times.
 
-World axes: x to the right, y up, z away from the camera, in metres; the floor is y = 0. Time is in seconds from the first frame.
+World axes: x to the right, y up, z away from the camera, in metres; the floor is y = 0. Time is in seconds from the
+first frame.
 A track is a function of an array of times; picture and sound evaluate the same tracks, so neither can lag the other.
 """
 
@@ -15,7 +16,8 @@ Track = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Look:
-    """How a part is painted. Colours are linear RGB in 0..1; texture waves are in radians per metre of the part's own plane."""
+    """How a part is painted. Colours are linear RGB in 0..1; texture waves are in radians per metre of the part's own
+    plane."""
 
     color: tuple[float, float, float]
     gloss: float = 0.2
@@ -30,7 +32,8 @@ class Look:
 
 @dataclass(frozen=True)
 class Part:
-    """A rounded box seen face on: half extents and corner radius (m), a track of centres [n, 3], of angles (rad) and of opacity."""
+    """A rounded box seen face on: half extents and corner radius (m), a track of centres [n, 3], of angles (rad) and
+    of opacity."""
 
     half: tuple[float, float]
     radius: float
@@ -57,7 +60,8 @@ class GymObject:
 
 @dataclass(frozen=True)
 class Contact:
-    """One sounding instant. `impulse` in 0..1 sets loudness and brightness. `grains` > 1 spreads it over a rattle of `spread_s`."""
+    """One sounding instant. `impulse` in 0..1 sets loudness and brightness. `grains` > 1 spreads it over a rattle of
+    `spread_s`."""
 
     time_s: float
     action: str

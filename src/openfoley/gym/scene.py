@@ -21,8 +21,10 @@ BUSIEST = 6.0
 def sample_scene(
     seed: int, duration_s: float, *, split: Split = "train", silent: bool | None = None, aspect: float | None = None
 ) -> Scene:
-    """The scene of `seed`. The caller takes seeds from `seeds.SEED_RANGES[split]`; `split="heldout"` uses held-out actions, materials and
-    styles. `silent=True` gives motion without any sound, None leaves it to chance; `aspect` (width / height) likewise."""
+    """The scene of `seed`. The caller takes seeds from `seeds.SEED_RANGES[split]`; `split="heldout"` uses held-out
+    actions, materials and
+    styles. `silent=True` gives motion without any sound, None leaves it to chance; `aspect` (width / height)
+    likewise."""
     if not duration_s > 0:
         raise UsageError(f"duration must be > 0 s, got {duration_s}")
     rng = np.random.default_rng([seed, 20261120])
@@ -80,19 +82,31 @@ def _sample_shot(
 
 
 def _sample_stage(
-    rng: np.random.Generator, start: float, end: float, x: float, action: str, id: str, heldout: bool, sounds: bool, count: int
+    rng: np.random.Generator,
+    start: float,
+    end: float,
+    x: float,
+    action: str,
+    id: str,
+    heldout: bool,
+    sounds: bool,
+    count: int,
 ) -> Stage:
     pool = SOLID + HELD_OUT_MATERIALS * 4 if heldout else SOLID
     material = str(rng.choice(FITTING_MATERIALS.get(action, pool)))
     size = float(rng.uniform(0.28, 0.6 if count == 1 else 0.45))
     depth = float(rng.uniform(-0.3, 0.9))
-    return Stage(rng, start, end, x * (1.6 if count > 2 else 1.3), depth, size, material, str(rng.choice(SOLID)), id, sounds)
+    return Stage(
+        rng, start, end, x * (1.6 if count > 2 else 1.3), depth, size, material, str(rng.choice(SOLID)), id, sounds
+    )
 
 
 def _only_within(act: Performance, start: float, end: float) -> Performance:
     contacts = [c for c in act.contacts if start <= c.time_s < end - 0.01]
     frictions = [
-        replace(f, start_s=max(f.start_s, start), end_s=min(f.end_s, end)) for f in act.frictions if f.start_s < end and f.end_s > start
+        replace(f, start_s=max(f.start_s, start), end_s=min(f.end_s, end))
+        for f in act.frictions
+        if f.start_s < end and f.end_s > start
     ]
     return Performance(act.objects, act.parts, contacts, frictions, act.caption)
 
@@ -120,11 +134,22 @@ def _sample_camera(rng: np.random.Generator, aspect: float) -> tuple:
 
 def _any_look(rng: np.random.Generator, dark: bool = False) -> Look:
     """Floors and walls: any colour, any weave."""
-    color = tuple(float(c) for c in rng.uniform(0.05, 0.45 if dark else 0.85) * rng.uniform(0.6, 1.0, 3))
+    red, green, blue = rng.uniform(0.05, 0.45 if dark else 0.85) * rng.uniform(0.6, 1.0, 3)
+    color = (float(red), float(green), float(blue))
     k, w, turn = float(np.exp(rng.uniform(np.log(1.5), np.log(30)))), float(rng.uniform(0, 12)), rng.uniform(0, 3.14)
     waves = (k * np.cos(turn), k * np.sin(turn), -w * np.sin(turn), w * np.cos(turn))
     contrast = float(rng.choice([0.0, rng.uniform(0.03, 0.2), rng.uniform(0.1, 0.45)]))
-    return Look(color, 0.0, 1.0, 0.0, waves, float(rng.uniform(0, 3)), contrast, float(rng.choice([1, 1, 6])), float(rng.uniform(0, 6.28)))
+    return Look(
+        color,
+        0.0,
+        1.0,
+        0.0,
+        waves,
+        float(rng.uniform(0, 3)),
+        contrast,
+        float(rng.choice([1, 1, 6])),
+        float(rng.uniform(0, 6.28)),
+    )
 
 
 def _sample_grade(rng: np.random.Generator, heldout: bool) -> Grade:
@@ -135,22 +160,36 @@ def _sample_grade(rng: np.random.Generator, heldout: bool) -> Grade:
     if heldout:
         saturation, tint = float(rng.choice([0.0, 1.3])), 1 + rng.uniform(-0.3, 0.3, 3)
     return Grade(
-        (float(light[0]), float(light[1]), float(light[2])), float(rng.uniform(0.35, 0.7)), _any_look(rng), _any_look(rng, rng.random() < 0.4),
-        float(rng.uniform(1.6, 4.0)), (float(tint[0]), float(tint[1]), float(tint[2])), float(rng.uniform(0.75, 1.3)),
-        float(rng.choice([0.0, rng.uniform(0.005, 0.05)])), float(rng.choice([0.0, rng.uniform(0.2, 1.2)])),
-        float(rng.choice([0.0, rng.uniform(0.01, 0.08)])), bool(rng.random() < 0.2), saturation, heldout, float(rng.uniform(0.2, 0.6)),
-    )  # fmt: skip
+        (float(light[0]), float(light[1]), float(light[2])),
+        float(rng.uniform(0.35, 0.7)),
+        _any_look(rng),
+        _any_look(rng, rng.random() < 0.4),
+        float(rng.uniform(1.6, 4.0)),
+        (float(tint[0]), float(tint[1]), float(tint[2])),
+        float(rng.uniform(0.75, 1.3)),
+        float(rng.choice([0.0, rng.uniform(0.005, 0.05)])),
+        float(rng.choice([0.0, rng.uniform(0.2, 1.2)])),
+        float(rng.choice([0.0, rng.uniform(0.01, 0.08)])),
+        bool(rng.random() < 0.2),
+        saturation,
+        heldout,
+        float(rng.uniform(0.2, 0.6)),
+    )
 
 
 def _distractor(rng: np.random.Generator, start: float) -> Performance:
-    """Something that moves and makes no sound: it floats, blinks or darts about behind the scene, and touches nothing."""
+    """Something that moves and makes no sound: it floats, blinks or darts about behind the scene, and touches
+    nothing."""
     kind = str(rng.choice(["float", "blink", "dart", "vane"]))
     x, y, z = rng.uniform(-1.6, 1.6), rng.uniform(0.7, 1.7), rng.uniform(0.7, 1.4)
     look = look_of(str(rng.choice(SOLID)), rng, bulge=float(rng.uniform(0, 1)))
     r = float(rng.uniform(0.05, 0.22))
     speed = 0.5 if kind != "dart" else 1.6
-    wx, wy = motion.wander(rng, 0.5 if kind in ("float", "dart") else 0.0, speed), motion.wander(rng, 0.25 if kind in ("float", "dart") else 0, speed)
-    track = lambda t: np.stack([x + wx(t), y + wy(t), np.full(len(t), z)], axis=1)  # noqa: E731
+    wx, wy = (
+        motion.wander(rng, 0.5 if kind in ("float", "dart") else 0.0, speed),
+        motion.wander(rng, 0.25 if kind in ("float", "dart") else 0, speed),
+    )
+    track = lambda t: np.stack([x + wx(t), y + wy(t), np.full(len(t), z)], axis=1)
     period, share = rng.uniform(0.4, 2.0), rng.uniform(0.3, 0.7)
     blink = (lambda t: ((t / period) % 1 < share).astype(float)) if kind == "blink" else None
     rate = rng.uniform(1, 5) * rng.choice([-1, 1])
@@ -177,23 +216,29 @@ def _ambience(rng: np.random.Generator, kind: str, start: float, end: float, id:
         streak = Look((0.75, 0.8, 0.9), 0, 0.4, 0)
         for _ in range(10):
             x0, z0, speed, phase = rng.uniform(-2, 2), rng.uniform(-0.5, 1.5), rng.uniform(4, 7), rng.uniform(0, 3)
-            track = lambda t, x0=x0, z0=z0, speed=speed, phase=phase: np.stack(  # noqa: E731
+            track = lambda t, x0=x0, z0=z0, speed=speed, phase=phase: np.stack(
                 [x0 + 0 * t, 2.6 - (speed * t + phase) % 2.8, z0 + 0 * t], axis=1
             )
             play.parts.append(Part((0, 0.06), 0.006, streak, track, shadow=False))
     elif kind == "fire":
         for k in range(3):
             sway, tall = motion.wander(rng, 0.05, 4.0), motion.wander(rng, 0.4, 6.0)
-            track = lambda t, sway=sway, k=k: np.stack([x + 0.08 * (k - 1) + sway(t), 0.2 + 0 * t, z - 0.01 * k + 0 * t], axis=1)  # noqa: E731
-            glow = lambda t, tall=tall: np.clip(0.75 + tall(t), 0.2, 1.0)  # noqa: E731
-            play.parts.append(Part((0.02, 0.12), 0.07, Look((1.0, 0.45 + 0.2 * k, 0.1), 0, 0.85, 0), track, None, glow, shadow=False))
+            track = lambda t, sway=sway, k=k: np.stack(
+                [x + 0.08 * (k - 1) + sway(t), 0.2 + 0 * t, z - 0.01 * k + 0 * t], axis=1
+            )
+            glow = lambda t, tall=tall: np.clip(0.75 + tall(t), 0.2, 1.0)
+            play.parts.append(
+                Part((0.02, 0.12), 0.07, Look((1.0, 0.45 + 0.2 * k, 0.1), 0, 0.85, 0), track, None, glow, shadow=False)
+            )
     else:
         rate = rng.uniform(9, 20)
         for k in range(3):
-            turned = lambda t, k=k: rate * t + 2.094 * k  # noqa: E731
-            track = lambda t, f=turned: np.stack([x + 0.12 * np.cos(f(t)), 1.0 + 0.12 * np.sin(f(t)), z + 0 * t], axis=1)  # noqa: E731
-            play.parts.append(Part((0.11, 0.02), 0.02, look_of("plastic", rng, bulge=0.1), track, turned, None, shadow=False))
+            turned = lambda t, k=k: rate * t + 2.094 * k
+            track = lambda t, f=turned: np.stack(
+                [x + 0.12 * np.cos(f(t)), 1.0 + 0.12 * np.sin(f(t)), z + 0 * t], axis=1
+            )
+            play.parts.append(
+                Part((0.11, 0.02), 0.02, look_of("plastic", rng, bulge=0.1), track, turned, None, shadow=False)
+            )
     play.frictions.append(Friction(start, end, kind, id, motion.constant(level), motion.still((x, 0.5, z))))
     return play
-
-

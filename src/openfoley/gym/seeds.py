@@ -5,7 +5,7 @@ from typing import Literal
 from openfoley.errors import UsageError
 
 Split = Literal["train", "validation", "evaluation", "heldout"]
-SEED_RANGES: dict[str, range] = {
+SEED_RANGES: dict[Split, range] = {
     "train": range(0, 10_000_000),
     "validation": range(10_000_000, 20_000_000),
     "evaluation": range(20_000_000, 30_000_000),
@@ -17,7 +17,7 @@ def split_of(seed: int) -> Split:
     """The split a seed belongs to."""
     for name, seeds in SEED_RANGES.items():
         if seed in seeds:
-            return name  # type: ignore[return-value]
+            return name
     raise UsageError(f"a Gym seed must be in 0..{SEED_RANGES['heldout'].stop - 1}, got {seed}; pass a smaller seed")
 
 

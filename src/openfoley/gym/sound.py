@@ -1,7 +1,10 @@
-"""The Gym's sound: modal impacts, filtered-noise friction, panning from the picture, and a room. Every object has its own stem.
+"""The Gym's sound: modal impacts, filtered-noise friction, panning from the picture, and a room. Every object has its
+own stem.
 
-Impact: x(t) = sum_m a_m exp(-6.9 t / T60_m) sin(2 pi f_m t) + click noise, in a soft and a hard version; an event's impulse sets its level
-(impulse ** 0.6) and blends the two. The event's first sample is at round(time_s * sample_rate), so its time is exact to 12 us.
+Impact: x(t) = sum_m a_m exp(-6.9 t / T60_m) sin(2 pi f_m t) + click noise, in a soft and a hard version; an event's
+impulse sets its level
+(impulse ** 0.6) and blends the two. The event's first sample is at round(time_s * sample_rate), so its time is exact
+to 12 us.
 """
 
 from dataclasses import dataclass
@@ -16,7 +19,8 @@ from openfoley.gym.picture import project
 from openfoley.gym.records import Contact, Friction, GymObject, Scene, Shot
 
 LOUDEST = 0.3
-"""Amplitude of an impact of impulse 1 at one metre's reference distance, before the room; leaves head-room for several at once."""
+"""Amplitude of an impact of impulse 1 at one metre's reference distance, before the room; leaves head-room for
+several at once."""
 REFERENCE_DISTANCE_M = 3.0
 IMPACT_LONGEST_S = 2.0
 CONTROL_RATE = 200  # Hz, friction envelopes
@@ -30,7 +34,8 @@ CUT_FADE_S = 0.01
 
 @dataclass(frozen=True)
 class SceneSound:
-    """mix [2, n] and the stems [2, n] that add up to it; `loudness_db` and `audible` follow the order of `scene_contacts`."""
+    """mix [2, n] and the stems [2, n] that add up to it; `loudness_db` and `audible` follow the order of
+    `scene_contacts`."""
 
     mix: Tensor
     stems: dict[str, Tensor]
@@ -40,7 +45,9 @@ class SceneSound:
 
 def scene_contacts(scene: Scene) -> list[tuple[Shot, Contact]]:
     """All contacts of a scene in order of time."""
-    pairs = [(shot, c) for shot in scene.shots for p in shot.performances for c in p.contacts if c.time_s < scene.duration_s]
+    pairs = [
+        (shot, c) for shot in scene.shots for p in shot.performances for c in p.contacts if c.time_s < scene.duration_s
+    ]
     return sorted(pairs, key=lambda pair: pair[1].time_s)
 
 
@@ -53,7 +60,10 @@ def impact(object_: GymObject, sample_rate: int) -> tuple[Tensor, Tensor, float]
     pitch = material.pitch_hz * (0.3 / object_.size_m) ** 0.8 * rng.uniform(0.8, 1.25)
     frequency = pitch * ratios
     keep = frequency < min(18_000, 0.45 * sample_rate)
-    frequency, t60 = frequency[keep], material.decay_s * rng.uniform(0.75, 1.3) * np.maximum(ratios[keep], 1.0) ** -material.damping
+    frequency, t60 = (
+        frequency[keep],
+        material.decay_s * rng.uniform(0.75, 1.3) * np.maximum(ratios[keep], 1.0) ** -material.damping,
+    )
     strength = rng.uniform(0.4, 1.0, len(frequency)) * ratios[keep] ** -0.3
     length = int(min(IMPACT_LONGEST_S, 1.3 * t60.max() + 0.12) * sample_rate)
     t = torch.arange(length, dtype=torch.float32) / sample_rate
@@ -81,7 +91,9 @@ def _low_pass(noise: Tensor, corner_hz: float, sample_rate: int) -> Tensor:
     return shaped / (shaped.std() + 1e-9) * 0.5
 
 
-def pan_and_distance(scene: Scene, shot: Shot, position: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pan_and_distance(
+    scene: Scene, shot: Shot, position: np.ndarray, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Gains [n, 2] of left and right: constant-power panning by the place in the picture, times 1/distance."""
     x, _, depth, _ = project(shot.camera, scene.aspect, position, times)
     angle = np.clip(x, -0.15, 1.15) * 0.9 * (np.pi / 2) + 0.05 * np.pi / 2
@@ -108,7 +120,9 @@ def _impact_of(contact: Contact, object_: GymObject, sample_rate: int) -> Tensor
     return wave * float(contact.impulse**0.6 * LOUDEST)
 
 
-def _friction_of(scene: Scene, shot: Shot, friction: Friction, object_: GymObject, sample_rate: int, samples: int) -> tuple[int, Tensor]:
+def _friction_of(
+    scene: Scene, shot: Shot, friction: Friction, object_: GymObject, sample_rate: int, samples: int
+) -> tuple[int, Tensor]:
     """Start sample and sound [2, n] of a lasting sound: noise coloured by the object's modes, shaped by its level."""
     start, end = round(friction.start_s * sample_rate), min(round(friction.end_s * sample_rate), samples)
     count = end - start
@@ -128,7 +142,9 @@ def _friction_of(scene: Scene, shot: Shot, friction: Friction, object_: GymObjec
     return start, wave[None] * envelope * ramp
 
 
-def _friction_timbre(noise: Tensor, action: str, object_: GymObject, sample_rate: int, rng: np.random.Generator) -> Tensor:
+def _friction_timbre(
+    noise: Tensor, action: str, object_: GymObject, sample_rate: int, rng: np.random.Generator
+) -> Tensor:
     material = MATERIALS[object_.material]
     count = noise.shape[-1]
     frequency = torch.fft.rfftfreq(count, 1 / sample_rate).numpy()
@@ -139,11 +155,19 @@ def _friction_timbre(noise: Tensor, action: str, object_: GymObject, sample_rate
         return 0.5 * torch.as_tensor(hum) + 0.3 * _low_pass(noise, 900, sample_rate)
     if action == "fire":
         crackle = torch.from_numpy((rng.random(count) < 9 / sample_rate) * rng.exponential(1.0, count)).float()
-        kernel = torch.exp(-torch.arange(2048) / (0.002 * sample_rate)) * torch.from_numpy(rng.standard_normal(2048)).float()
+        kernel = (
+            torch.exp(-torch.arange(2048) / (0.002 * sample_rate)) * torch.from_numpy(rng.standard_normal(2048)).float()
+        )
         size = count + 2048
         pops = torch.fft.irfft(torch.fft.rfft(crackle, size) * torch.fft.rfft(kernel, size), size)[:count]
         return 0.35 * pops + 0.4 * _low_pass(noise, 300, sample_rate)
-    low, high = {"roll": (60, 700), "slide": (250, 4000), "scrape": (350, 5500), "pour": (400, 6500), "rain": (700, 11000)}[action]
+    low, high = {
+        "roll": (60, 700),
+        "slide": (250, 4000),
+        "scrape": (350, 5500),
+        "pour": (400, 6500),
+        "rain": (700, 11000),
+    }[action]
     shape = 1 / (1 + (low / np.maximum(frequency, 1)) ** 2) / (1 + (frequency / high) ** 2)
     pitch = material.pitch_hz * (0.3 / object_.size_m) ** 0.8
     for ratio in material.ratios[:4]:
@@ -167,7 +191,9 @@ def _convolve(dry: Tensor, kernel: Tensor) -> Tensor:
     return torch.fft.irfft(torch.fft.rfft(dry, size) * torch.fft.rfft(kernel, size), size)[..., : dry.shape[-1]]
 
 
-def render_sound(scenes: list[Scene], *, sample_rate: int = 44_100, device: torch.device | str = "cpu") -> list[SceneSound]:
+def render_sound(
+    scenes: list[Scene], *, sample_rate: int = 44_100, device: torch.device | str = "cpu"
+) -> list[SceneSound]:
     """The sound of each scene: mix and stems [2, round(duration * sample_rate)], linear, no normalisation."""
     return [_render_one(scene, sample_rate, torch.device(device)) for scene in scenes]
 
@@ -222,7 +248,11 @@ def _power_db(wave: Tensor, window_s: float, sample_rate: int, gain_power: float
 
 
 def _audible(
-    contacts: list[tuple[Shot, Contact]], early: dict[int, float], loudness: dict[int, float], mix: Tensor, sample_rate: int
+    contacts: list[tuple[Shot, Contact]],
+    early: dict[int, float],
+    loudness: dict[int, float],
+    mix: Tensor,
+    sample_rate: int,
 ) -> tuple[bool, ...]:
     """Loud enough, not masked by what rings just before, and the louder of two within 30 ms."""
     count = int(MASKING_WINDOW_S * sample_rate)
@@ -231,7 +261,13 @@ def _audible(
         at = round(contact.time_s * sample_rate)
         before = mix[:, max(at - count, 0) : at].square().mean() if at > 0 else torch.tensor(0.0)
         ring = 10 * float(torch.log10(before + 1e-12))
-        neighbours = [loudness[id(c)] for _, c in contacts[max(k - 4, 0) : k + 5] if c is not contact and abs(c.time_s - contact.time_s) < 0.03]
+        neighbours = [
+            loudness[id(c)]
+            for _, c in contacts[max(k - 4, 0) : k + 5]
+            if c is not contact and abs(c.time_s - contact.time_s) < 0.03
+        ]
         own = loudness[id(contact)]
-        result.append(own > FAINT_DB and early[id(contact)] > ring - MASKED_BELOW_DB and all(own > other for other in neighbours))
+        result.append(
+            own > FAINT_DB and early[id(contact)] > ring - MASKED_BELOW_DB and all(own > other for other in neighbours)
+        )
     return tuple(result)

@@ -10,43 +10,70 @@ from openfoley.gym.sound import SceneSound, scene_contacts
 
 
 def truth(scene: Scene, sound: SceneSound, rate: Fraction) -> dict:
-    """`{duration_s, fps, caption, captions, objects, events}`; x, y are 0..1 from the picture's top left; time 0 is the first frame."""
+    """`{duration_s, fps, caption, captions, objects, events}`; x, y are 0..1 from the picture's top left; time 0 is
+    the first frame."""
     objects = {o.id: o for o in scene.objects}
     events = []
     for k, (shot, contact) in enumerate(scene_contacts(scene)):
         x, y, seen = _where(scene, shot, np.array([contact.position]), contact.time_s)
         events.append(
             {
-                "time_s": round(contact.time_s, 6), "end_s": round(contact.time_s + contact.spread_s, 6), "action": contact.action,
-                "object_id": contact.object_id, "material": objects[contact.object_id].material,
-                "loudness_db": round(sound.loudness_db[k], 2), "x": x, "y": y,
-                "visible": seen and not _hidden(scene, shot, contact), "audible": sound.audible[k],
+                "time_s": round(contact.time_s, 6),
+                "end_s": round(contact.time_s + contact.spread_s, 6),
+                "action": contact.action,
+                "object_id": contact.object_id,
+                "material": objects[contact.object_id].material,
+                "loudness_db": round(sound.loudness_db[k], 2),
+                "x": x,
+                "y": y,
+                "visible": seen and not _hidden(scene, shot, contact),
+                "audible": sound.audible[k],
             }
-        )  # fmt: skip
+        )
     for shot in scene.shots:
         for friction in (f for p in shot.performances for f in p.frictions if f.start_s < scene.duration_s):
             middle = min((friction.start_s + friction.end_s) / 2, scene.duration_s)
             x, y, seen = _where(scene, shot, friction.position(np.array([middle])), middle)
             events.append(
                 {
-                    "time_s": round(friction.start_s, 6), "end_s": round(min(friction.end_s, scene.duration_s), 6), "action": friction.action,
-                    "object_id": friction.object_id, "material": objects[friction.object_id].material, "loudness_db": _level_db(scene, sound, friction),
-                    "x": x, "y": y, "visible": seen, "audible": True, "continuous": True,
+                    "time_s": round(friction.start_s, 6),
+                    "end_s": round(min(friction.end_s, scene.duration_s), 6),
+                    "action": friction.action,
+                    "object_id": friction.object_id,
+                    "material": objects[friction.object_id].material,
+                    "loudness_db": _level_db(scene, sound, friction),
+                    "x": x,
+                    "y": y,
+                    "visible": seen,
+                    "audible": True,
+                    "continuous": True,
                 }
-            )  # fmt: skip
+            )
     return {
-        "duration_s": scene.duration_s, "fps": float(rate), "caption": scene.caption, "captions": list(scene.captions),
-        "seed": scene.seed, "split": scene.split, "cuts_s": [shot.start_s for shot in scene.shots[1:]],
-        "objects": [{"id": o.id, "caption": o.caption, "material": o.material, "action": o.action} for o in scene.objects],
+        "duration_s": scene.duration_s,
+        "fps": float(rate),
+        "caption": scene.caption,
+        "captions": list(scene.captions),
+        "seed": scene.seed,
+        "split": scene.split,
+        "cuts_s": [shot.start_s for shot in scene.shots[1:]],
+        "objects": [
+            {"id": o.id, "caption": o.caption, "material": o.material, "action": o.action} for o in scene.objects
+        ],
         "events": sorted(events, key=lambda e: e["time_s"]),
-    }  # fmt: skip
+    }
 
 
 def _level_db(scene: Scene, sound: SceneSound, friction: Friction) -> float:
     """Mean power of the object's stem over the sound's span."""
     stem = sound.stems[friction.object_id]
     per_second = stem.shape[-1] / scene.duration_s
-    span = stem[:, int(friction.start_s * per_second) : max(int(friction.end_s * per_second), int(friction.start_s * per_second) + 1)]
+    span = stem[
+        :,
+        int(friction.start_s * per_second) : max(
+            int(friction.end_s * per_second), int(friction.start_s * per_second) + 1
+        ),
+    ]
     return round(10 * float(np.log10(float(span.square().mean()) + 1e-12)), 2)
 
 

@@ -89,15 +89,26 @@ class _Wav:
         tag = FLOAT_TAG if self.bit_depth == "32f" else PCM_TAG
         sizes = struct.pack("<QQQI", total, data, self.count, 0) if big else bytes(DS64_BYTES)
         byte_rate = self.sample_rate * frame_bytes
-        form = struct.pack("<HHIIHHH", tag, self.channels, self.sample_rate, byte_rate, frame_bytes,
-                           8 * self.sample_bytes, 0)
-        return b"".join((
-            b"RF64" if big else b"RIFF", struct.pack("<I", 0xFFFF_FFFF if big else total), b"WAVE",
-            b"ds64" if big else b"JUNK", struct.pack("<I", DS64_BYTES), sizes,
-            b"fmt ", struct.pack("<I", len(form)), form,
-            b"fact", struct.pack("<II", 4, min(self.count, 0xFFFF_FFFF)),
-            b"data", struct.pack("<I", 0xFFFF_FFFF if big else data),
-        ))
+        form = struct.pack(
+            "<HHIIHHH", tag, self.channels, self.sample_rate, byte_rate, frame_bytes, 8 * self.sample_bytes, 0
+        )
+        return b"".join(
+            (
+                b"RF64" if big else b"RIFF",
+                struct.pack("<I", 0xFFFF_FFFF if big else total),
+                b"WAVE",
+                b"ds64" if big else b"JUNK",
+                struct.pack("<I", DS64_BYTES),
+                sizes,
+                b"fmt ",
+                struct.pack("<I", len(form)),
+                form,
+                b"fact",
+                struct.pack("<II", 4, min(self.count, 0xFFFF_FFFF)),
+                b"data",
+                struct.pack("<I", 0xFFFF_FFFF if big else data),
+            )
+        )
 
 
 class _Flac:

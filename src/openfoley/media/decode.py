@@ -127,7 +127,10 @@ def _scaled(frame: VideoFrame, timeline: Timeline, height: int, width: int) -> T
     shrinks = width * height < frame.width * frame.height
     untagged_hd = frame.colorspace == UNSPECIFIED_COLORSPACE and min(frame.width, frame.height) >= BT709_MIN_HEIGHT
     picture = frame.reformat(
-        width=width, height=height, format="rgb24", src_colorspace=Colorspace.ITU709 if untagged_hd else None,
+        width=width,
+        height=height,
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709 if untagged_hd else None,
         interpolation=Interpolation.AREA if shrinks else Interpolation.BICUBIC,
     )
     pixels = torch.from_numpy(picture.to_ndarray())  # [height, width, 3]

@@ -15,9 +15,20 @@ from openfoley.errors import MediaError
 from openfoley.media.source import shown
 
 EBML_HEADER, SEGMENT, CLUSTER, CUES, SEEK_HEAD = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1C53BB6B, 0x114D9B74
-SEGMENT_CHILDREN = frozenset({
-    CLUSTER, CUES, SEEK_HEAD, 0x1549A966, 0x1654AE6B, 0x1941A469, 0x1043A770, 0x1254C367, 0xEC, 0xBF,
-})  # ... Info, Tracks, Attachments, Chapters, Tags, Void, CRC-32
+SEGMENT_CHILDREN = frozenset(
+    {
+        CLUSTER,
+        CUES,
+        SEEK_HEAD,
+        0x1549A966,
+        0x1654AE6B,
+        0x1941A469,
+        0x1043A770,
+        0x1254C367,
+        0xEC,
+        0xBF,
+    }
+)  # ... Info, Tracks, Attachments, Chapters, Tags, Void, CRC-32
 CLUSTER_CHILDREN = frozenset({0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF, 0xEC, 0xBF})  # Timestamp, SimpleBlock, ...
 MP4_FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"})
 TS_PACKET_BYTES, TS_SYNC = 188, b"\x47"  # ISO/IEC 13818-1 section 2.4.3.2; a cut between two packets leaves no trace
@@ -35,7 +46,7 @@ def check_whole(path: Path) -> None:
             problem = _matroska_problem(file, size)
         elif head[:4] == b"RIFF":
             problem = _riff_problem(file, size)
-        elif head[:: TS_PACKET_BYTES] == TS_SYNC * 3 and size % TS_PACKET_BYTES:
+        elif head[::TS_PACKET_BYTES] == TS_SYNC * 3 and size % TS_PACKET_BYTES:
             problem = _cut_short(size + TS_PACKET_BYTES - size % TS_PACKET_BYTES, size)
         else:
             problem = None

@@ -34,7 +34,14 @@ FORMAT_NAMES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska",
 MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
 MAX_MOVIE_TIMESCALE = 2**31 - 1  # ISO/IEC 14496-12 section 8.2.2, kept to the signed range that readers use
 LEFT_OUT_TAGS = (  # what the muxer writes by itself
-    "major_brand", "minor_version", "compatible_brands", "encoder", "DURATION", "BPS", "NUMBER_OF_", "_STATISTICS",
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "encoder",
+    "DURATION",
+    "BPS",
+    "NUMBER_OF_",
+    "_STATISTICS",
 )
 
 Mode = Literal["add", "replace"]
@@ -71,7 +78,9 @@ def mux(
         kept = _kept(source, video_path, suffix, mode)
         picture = picture_stream(source, video_path)
         with av.open(
-            f"file:{output_path}", "w", format=FORMAT_NAMES[suffix],
+            f"file:{output_path}",
+            "w",
+            format=FORMAT_NAMES[suffix],
             container_options=_options(suffix, picture.time_base, sample_rate),
         ) as out:
             streams = {s.index: _add_copy(out, s, suffix, source.format.name) for s in kept}
@@ -83,7 +92,10 @@ def mux(
 
 
 def _write(
-    out: OutputContainer, source: InputContainer, streams: dict[int, Stream], track: SoundTrack,
+    out: OutputContainer,
+    source: InputContainer,
+    streams: dict[int, Stream],
+    track: SoundTrack,
     chunks: Iterator[Tensor],
 ) -> None:
     """Copy packets; before each one bring the new sound up to its time."""

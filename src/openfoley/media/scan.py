@@ -88,8 +88,14 @@ def scan(path: str | Path) -> Timeline:
         duration += frame_s if (last_s <= tick or abs(last_s - frame_s) <= tick) and tick <= frame_s else last_s
         _check_promised(container, stream, (pts[0] * tick) + duration, path)
         info = VideoInfo(
-            path=path, duration=duration, start=Fraction(0) if untimed else pts[0] * tick, width=width, height=height,
-            rotation=orientation.rotation, frame_rate=len(pts) / duration, frame_count_estimate=len(pts),
+            path=path,
+            duration=duration,
+            start=Fraction(0) if untimed else pts[0] * tick,
+            width=width,
+            height=height,
+            rotation=orientation.rotation,
+            frame_rate=len(pts) / duration,
+            frame_count_estimate=len(pts),
             audio_streams=len(container.streams.audio),
         )
     return Timeline(info, orientation, pts, instants, unit, untimed, intra_only, drop_leading)

@@ -49,8 +49,11 @@ class SoundFormat:
     bits: int | None = None
 
 
-_PCM = {"16": SoundFormat("pcm_s16le", "s16", bits=16), "24": SoundFormat("pcm_s24le", "s32", bits=24),
-        "32f": SoundFormat("pcm_f32le", "flt")}
+_PCM = {
+    "16": SoundFormat("pcm_s16le", "s16", bits=16),
+    "24": SoundFormat("pcm_s24le", "s32", bits=24),
+    "32f": SoundFormat("pcm_f32le", "flt"),
+}
 _FLAC = {"16": SoundFormat("flac", "s16", bits=16), "24": SoundFormat("flac", "s32", bits=24)}
 _AAC = SoundFormat("aac", "fltp", bit_rate=320_000)
 _OPUS = SoundFormat("libopus", "flt", bit_rate=256_000)
@@ -100,7 +103,11 @@ class SoundTrack:
     """One audio stream of an output container. push() and flush() after the header is written."""
 
     def __init__(
-        self, out: OutputContainer, sound: SoundFormat, sample_rate: int, channels: int = 2,
+        self,
+        out: OutputContainer,
+        sound: SoundFormat,
+        sample_rate: int,
+        channels: int = 2,
         start: Fraction = Fraction(0),
     ) -> None:
         self.sound, self.channels, self.layout = sound, channels, "mono" if channels == 1 else "stereo"

@@ -26,8 +26,10 @@ STILL_IMAGE_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})  # ISO/IEC 2300
 
 def shown(path: str | os.PathLike[str]) -> str:
     """The path as one printable line (control characters escaped), for messages."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fsdecode(path).encode(
-        "utf-8", "backslashreplace").decode())
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in os.fsdecode(path).encode("utf-8", "backslashreplace").decode()
+    )
 
 
 def check_input(path: str | os.PathLike[str]) -> Path:
@@ -67,7 +69,10 @@ def open_media(path: str | os.PathLike[str], raw_errors: bool = False) -> Iterat
     with open(path, "rb") as file:
         try:
             container = av.open(
-                _PlainFile(file, path.suffix), "r", buffer_size=READ_BLOCK_BYTES, metadata_errors="replace",
+                _PlainFile(file, path.suffix),
+                "r",
+                buffer_size=READ_BLOCK_BYTES,
+                metadata_errors="replace",
                 container_options={"protocol_whitelist": "none"},
             )
         except (FFmpegError, ValueError, RuntimeError) as error:
@@ -80,9 +85,7 @@ def open_media(path: str | os.PathLike[str], raw_errors: bool = False) -> Iterat
         except FFmpegError as error:
             if raw_errors:
                 raise
-            raise MediaError(
-                f"{shown(path)} is damaged ({reason(error)}); export or copy it again"
-            ) from error
+            raise MediaError(f"{shown(path)} is damaged ({reason(error)}); export or copy it again") from error
         finally:
             container.close()
 
@@ -101,8 +104,10 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
     from av.stream import Disposition
 
     name = container.format.name
-    if name.endswith("_pipe") or name in STILL_IMAGE_FORMATS or (
-        container.metadata.get("major_brand", "").strip() in STILL_IMAGE_BRANDS
+    if (
+        name.endswith("_pipe")
+        or name in STILL_IMAGE_FORMATS
+        or (container.metadata.get("major_brand", "").strip() in STILL_IMAGE_BRANDS)
     ):
         raise MediaError(still_image(path))
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]

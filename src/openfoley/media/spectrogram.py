@@ -22,21 +22,21 @@ LOG_FLOOR = 1e-5  # amplitude: -100 dB
 def hz_to_mel(hz: Tensor) -> Tensor:
     """Frequencies in Hz on Slaney's mel scale."""
     start = LOG_START_HZ / HZ_PER_LINEAR_MEL
-    return torch.where(hz < LOG_START_HZ, hz / HZ_PER_LINEAR_MEL,
-                       start + (hz.clamp(min=LOG_START_HZ) / LOG_START_HZ).log() / LOG_STEP)
+    return torch.where(
+        hz < LOG_START_HZ, hz / HZ_PER_LINEAR_MEL, start + (hz.clamp(min=LOG_START_HZ) / LOG_START_HZ).log() / LOG_STEP
+    )
 
 
 def mel_to_hz(mel: Tensor) -> Tensor:
     """The inverse of hz_to_mel."""
     start = LOG_START_HZ / HZ_PER_LINEAR_MEL
-    return torch.where(mel < start, mel * HZ_PER_LINEAR_MEL,
-                       LOG_START_HZ * ((mel.clamp(min=start) - start) * LOG_STEP).exp())
+    return torch.where(
+        mel < start, mel * HZ_PER_LINEAR_MEL, LOG_START_HZ * ((mel.clamp(min=start) - start) * LOG_STEP).exp()
+    )
 
 
 @cache
-def mel_filterbank(
-    sample_rate: int, n_fft: int, n_mels: int, f_min: float = 0.0, f_max: float | None = None
-) -> Tensor:
+def mel_filterbank(sample_rate: int, n_fft: int, n_mels: int, f_min: float = 0.0, f_max: float | None = None) -> Tensor:
     """Triangular filters float32 [n_mels, n_fft // 2 + 1] of unit area in Hz (do not write into it: it is cached)."""
     bins = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)
     ends = hz_to_mel(torch.tensor([f_min, f_max or sample_rate / 2], dtype=torch.float64))
@@ -60,8 +60,15 @@ def stft_magnitude(samples: Tensor, n_fft: int, hop_length: int, window_length: 
 
 
 def mel_spectrogram(
-    samples: Tensor, sample_rate: int, *, n_fft: int = 2048, hop_length: int = 512, n_mels: int = 128,
-    f_min: float = 0.0, f_max: float | None = None, power: float = 1.0,
+    samples: Tensor,
+    sample_rate: int,
+    *,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    n_mels: int = 128,
+    f_min: float = 0.0,
+    f_max: float | None = None,
+    power: float = 1.0,
 ) -> Tensor:
     """Mel magnitudes (power 1) or energies (power 2) [..., n_mels, frames] of [..., time]."""
     magnitude = stft_magnitude(samples, n_fft, hop_length)
@@ -70,8 +77,15 @@ def mel_spectrogram(
 
 
 def log_mel(
-    samples: Tensor, sample_rate: int, *, n_fft: int = 2048, hop_length: int = 512, n_mels: int = 128,
-    f_min: float = 0.0, f_max: float | None = None, floor: float = LOG_FLOOR,
+    samples: Tensor,
+    sample_rate: int,
+    *,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    n_mels: int = 128,
+    f_min: float = 0.0,
+    f_max: float | None = None,
+    floor: float = LOG_FLOOR,
 ) -> Tensor:
     """Natural logarithm of the mel magnitudes, not below log(floor): [..., n_mels, frames] of [..., time]."""
     mel = mel_spectrogram(

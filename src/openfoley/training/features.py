@@ -1,23 +1,31 @@
-"""Computes the feature cache the generator trains from: latents, sync, semantic and text features of Gym scenes."""
+"""Computes the feature cache the generator trains from: latents, sync, semantic and text features of Gym scenes.
+
+Each array is computed on its own and remembers which weights it came from (NAME.from), so that latents can be made
+while
+the sync encoder still trains, and a retrained part renews its own array only.
+"""
 
 import logging
 import time
+from collections.abc import Callable
+from fractions import Fraction
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from openfoley.codecs.base import Codec
-from openfoley.data.feature_cache import INDEX_NAME, FeatureCache, FeatureRates, write_features
+from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_index
 from openfoley.data.gym_cache import FRAME_RATE, FULL_SCALE, GymCache
 from openfoley.encoders.base import PictureEncoder
 
 logger = logging.getLogger(__name__)
+BATCH = 8  # clips
 
 
-@torch.no_grad()
 def cache_features(
     cache: GymCache,
     codec: Codec,
@@ -25,43 +33,93 @@ def cache_features(
     semantic: Any,
     folder: Path,
     *,
-    batch: int = 8,
+    origins: dict[str, str] | None = None,
     device: str | torch.device = "cpu",
 ) -> FeatureCache:
-    """The features of every scene of `cache`, written to `folder`; a finished folder of as many scenes is opened.
+    """The features of every scene of `cache` in `folder`; arrays of the same origin are kept.
 
-    semantic: a PictureEncoder with `encode_text(captions) -> [captions, text_dim]` as well.
+    semantic: a PictureEncoder with `encode_text(captions) -> [captions, text_dim]` as well. origins: a fingerprint of
+    the
+    weights of "codec", "sync" and "semantic"; without one every array is computed anew.
     """
-    if (folder / INDEX_NAME).is_file() and len(finished := FeatureCache.open(folder)) == len(cache):
-        return finished
-    every_sync, every_semantic = (int(FRAME_RATE / encoder.rate) for encoder in (sync, semantic))
-    latents = ceil(cache.sound.shape[2] / codec.hop_length)
-    frames = cache.frames.shape[1]
-    captions = min(len(truth["captions"]) for truth in cache.truth)
-    text_dim = semantic.encode_text([cache.truth[0]["caption"]]).shape[-1]
-    shapes = {
-        "latents": (len(cache), latents, codec.latent_dim),
-        "sync": (len(cache), ceil(frames / every_sync), sync.dim),
-        "semantic": (len(cache), ceil(frames / every_semantic), semantic.dim),
-        "text": (len(cache), captions, text_dim),
-    }
-    rates = FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate)
-    begun, use_bf16 = time.monotonic(), torch.device(device).type
-    with write_features(folder, shapes, rates) as arrays, torch.autocast(use_bf16, dtype=torch.bfloat16):
-        for first in range(0, len(cache), batch):
-            rows = slice(first, min(first + batch, len(cache)))
-            sound = torch.from_numpy(np.array(cache.sound[rows])).to(device).float() / FULL_SCALE
-            picture = torch.from_numpy(np.array(cache.frames[rows])).to(device)
-            wordings = [wording for truth in cache.truth[rows] for wording in truth["captions"][:captions]]
-            results = {
-                "latents": codec.encode(sound),
-                "sync": sync.encode(picture[:, ::every_sync]),
-                "semantic": semantic.encode(picture[:, ::every_semantic]),
-                "text": semantic.encode_text(wordings).unflatten(0, (-1, captions)),
-            }
-            for name, values in results.items():
-                arrays[name][rows] = values.float().cpu().numpy()
-            done = rows.stop
-            if done % (batch * 10) == 0 or done == len(cache):
-                logger.info("features: %d/%d clips, %.1f clips/s", done, len(cache), done / (time.monotonic() - begun))
+    origins = origins or {}
+    cache_latents(cache, codec, folder, origin=origins.get("codec"), device=device)
+    cache_pictures("sync", cache, sync, folder, origin=origins.get("sync"), device=device)
+    cache_pictures("semantic", cache, semantic, folder, origin=origins.get("semantic"), device=device)
+    cache_text(cache, semantic, folder, origin=origins.get("semantic"), device=device)
+    write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate))
     return FeatureCache.open(folder)
+
+
+def cache_latents(
+    cache: GymCache, codec: Codec, folder: Path, *, origin: str | None, device: str | torch.device
+) -> None:
+    """latents.npy"""
+
+    def latents(rows: slice) -> Tensor:
+        return codec.encode(torch.from_numpy(np.array(cache.sound[rows])).to(device).float() / FULL_SCALE)
+
+    _fill(
+        "latents",
+        latents,
+        (len(cache), ceil(cache.sound.shape[2] / codec.hop_length), codec.latent_dim),
+        folder,
+        origin,
+        device,
+    )
+
+
+def cache_pictures(
+    name: str, cache: GymCache, encoder: PictureEncoder, folder: Path, *, origin: str | None, device: str | torch.device
+) -> None:
+    """sync.npy or semantic.npy"""
+    every = int(FRAME_RATE / Fraction(encoder.rate))
+
+    def features(rows: slice) -> Tensor:
+        return encoder.encode(torch.from_numpy(np.array(cache.frames[rows, ::every])).to(device))
+
+    _fill(name, features, (len(cache), ceil(cache.frames.shape[1] / every), encoder.dim), folder, origin, device)
+
+
+def cache_text(cache: GymCache, semantic: Any, folder: Path, *, origin: str | None, device: str | torch.device) -> None:
+    """text.npy: as many wordings of each caption as every scene has."""
+    wordings = min(len(truth["captions"]) for truth in cache.truth)
+
+    def features(rows: slice) -> Tensor:
+        texts = [text for truth in cache.truth[rows] for text in truth["captions"][:wordings]]
+        return semantic.encode_text(texts).unflatten(0, (-1, wordings))
+
+    with torch.no_grad():
+        dim = semantic.encode_text([cache.truth[0]["caption"]]).shape[-1]
+    _fill("text", features, (len(cache), wordings, dim), folder, origin, device)
+
+
+@torch.no_grad()
+def _fill(
+    name: str,
+    compute: Callable[[slice], Tensor],
+    shape: tuple[int, ...],
+    folder: Path,
+    origin: str | None,
+    device: str | torch.device,
+) -> None:
+    """Float16 NAME.npy, complete before it has its name; skipped where it stands already, of the same origin."""
+    path, mark = folder / f"{name}.npy", folder / f"{name}.from"
+    if origin is not None and mark.is_file() and mark.read_text() == f"{origin} {shape}":
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.unlink(missing_ok=True)
+    partial = path.with_suffix(".partial")
+    array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+    begun = time.monotonic()
+    for first in range(0, shape[0], BATCH):
+        rows = slice(first, min(first + BATCH, shape[0]))
+        with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
+            array[rows] = compute(rows).float().cpu().numpy()
+        if rows.stop % (BATCH * 20) == 0 or rows.stop == shape[0]:
+            logger.info(
+                "%s: %d/%d clips, %.1f clips/s", name, rows.stop, shape[0], rows.stop / (time.monotonic() - begun)
+            )
+    array.flush()
+    partial.replace(path)
+    mark.write_text(f"{origin} {shape}")

@@ -11,6 +11,7 @@ Everything lies in one folder, and each step finds what the earlier ones left:
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import replace
 from importlib import import_module
@@ -61,13 +62,15 @@ def prepare_features(out: Path, device: str) -> None:
     from openfoley.hub.load import load_part
     from openfoley.training.features import cache_features
 
+    origins = {}
     for part in ("codec", "semantic", "sync"):
         if not (out / part / "model.safetensors").is_file():
             raise UsageError(f"the generator needs the {part} in {str(out / part)!r}; train {part} first")
+        origins[part] = hashlib.sha256((out / part / "model.safetensors").read_bytes()).hexdigest()
     codec, semantic, sync = (load_part(part, out / part, device) for part in ("codec", "semantic", "sync"))
     for split in ("train", "validation"):
         data = GymCache.open(out / "data" / split)
-        cache_features(data, codec, sync, semantic, out / "features" / split, device=device)
+        cache_features(data, codec, sync, semantic, out / "features" / split, origins=origins, device=device)
 
 
 def assemble(out: Path) -> Path:

@@ -102,20 +102,26 @@ def pan_and_distance(
     return np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(2) * loss[:, None], x
 
 
+def grains(contact: Contact, object_: GymObject) -> tuple[np.ndarray, np.ndarray]:
+    """When after its start (s, the first is 0) and how strongly each grain of a rattle sounds."""
+    rng = np.random.default_rng([object_.seed, int(contact.time_s * 1e6)])
+    offsets = np.sort(rng.exponential(contact.spread_s / 2, contact.grains))
+    strengths = [1.0 if k == 0 else rng.uniform(0.15, 0.7) for k in range(contact.grains)]
+    return offsets - offsets[0], np.array(strengths)
+
+
 def _impact_of(contact: Contact, object_: GymObject, sample_rate: int) -> Tensor:
     """One event's mono sound [samples]: blended by impulse, spread into grains for a rattle."""
     soft, hard, _ = impact(object_, sample_rate)
     blend = min(1.0, contact.impulse) ** 0.7
     wave = (1 - blend) * soft + blend * hard
     if contact.grains > 1:
-        rng = np.random.default_rng([object_.seed, int(contact.time_s * 1e6)])
         wave = wave[: int(0.25 * sample_rate)]
-        offsets = np.sort(rng.exponential(contact.spread_s / 2, contact.grains))
-        offsets -= offsets[0]
+        offsets, strengths = grains(contact, object_)
         spread = torch.zeros(len(wave) + int(offsets[-1] * sample_rate) + 1)
-        for k, offset in enumerate(offsets):
+        for offset, strength in zip(offsets, strengths, strict=True):
             at = int(offset * sample_rate)
-            spread[at : at + len(wave)] += wave * float(1.0 if k == 0 else rng.uniform(0.15, 0.7))
+            spread[at : at + len(wave)] += wave * float(strength)
         wave = spread / max(1.0, float(spread.abs().max()))
     return wave * float(contact.impulse**0.6 * LOUDEST)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from openfoley.gym.picture import project
 from openfoley.gym.records import Contact, Friction, Scene, Shot
-from openfoley.gym.sound import SceneSound, scene_contacts
+from openfoley.gym.sound import SceneSound, grains, scene_contacts
 
 
 def truth(scene: Scene, sound: SceneSound, rate: Fraction) -> dict:
@@ -16,10 +16,11 @@ def truth(scene: Scene, sound: SceneSound, rate: Fraction) -> dict:
     events = []
     for k, (shot, contact) in enumerate(scene_contacts(scene)):
         x, y, seen = _where(scene, shot, np.array([contact.position]), contact.time_s)
+        last = float(grains(contact, objects[contact.object_id])[0][-1]) if contact.grains > 1 else 0.0
         events.append(
             {
                 "time_s": round(contact.time_s, 6),
-                "end_s": round(contact.time_s + contact.spread_s, 6),
+                "end_s": round(contact.time_s + last, 6),
                 "action": contact.action,
                 "object_id": contact.object_id,
                 "material": objects[contact.object_id].material,

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -41,6 +41,10 @@ class GymCache:
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    def first(self, count: int) -> "GymCache":
+        """Its first `count` scenes (all, if it has fewer)."""
+        return replace(self, frames=self.frames[:count], sound=self.sound[:count], truth=self.truth[:count])
 
     @classmethod
     def open(cls, folder: Path) -> "GymCache":

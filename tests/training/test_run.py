@@ -64,6 +64,7 @@ def test_killed_and_resumed_run_gives_the_losses_of_the_uninterrupted_one(tmp_pa
 
 def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     train(tmp_path / "whole", resume=False)
+    before = signal.getsignal(signal.SIGTERM)
     run = Run(tmp_path / "stopped", total_steps=TOTAL_STEPS, seed=7, resume=False)
     run.attach(weights=torch.nn.Linear(1, 1))
     with pytest.raises(TrainingStopped, match="SIGTERM after step 6"):
@@ -72,7 +73,7 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
     again = Run(tmp_path / "stopped", total_steps=TOTAL_STEPS, seed=7, resume=True)
     assert again.first_step == 6
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_new_training_does_not_overwrite_an_old_checkpoint(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -81,7 +82,7 @@ def draw(strip: Tensor, sound: Audio, true_s: np.ndarray, generated_s: np.ndarra
 
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     rows = figure.subplots(4, 1, sharex=True, gridspec_kw={"height_ratios": [1.3, 1, 1.6, 0.8], "hspace": 0.02})
-    figure.suptitle(f"generated from the silent picture alone: {caption}", fontsize=11)
+    figure.suptitle(textwrap.fill(f"generated from the silent picture alone: {caption}", 120), fontsize=10)
     _draw_strip(rows[0], strip, sound.duration_s)
     _draw_wave(rows[1], sound)
     _draw_mel(rows[2], sound)

@@ -1,4 +1,4 @@
-"""Median time and peak memory of `Pipeline.generate` with the model loaded: python benchmarks/generate.py VIDEO [RUNS]."""
+"""Median time and peak memory of `Pipeline.generate`, model loaded: python benchmarks/generate.py VIDEO [RUNS]."""
 
 import resource
 import statistics

@@ -1,0 +1,130 @@
+"""Timecode against the standard's own numbers, and exact both ways."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from openfoley.errors import UsageError
+from openfoley.media.timecode import (
+    Timecode,
+    counting_of,
+    frames_per_day,
+    nominal,
+    parse_time,
+    parse_timecode,
+    read_start_timecode,
+    start_timecode,
+    timecode_at,
+    zero,
+)
+
+NTSC = Fraction(30000, 1001)
+FAST_NTSC = Fraction(60000, 1001)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "frame"),
+    [
+        ("00:00:59;29", NTSC, 1799),
+        ("00:01:00;02", NTSC, 1800),  # ;00 and ;01 are left out
+        ("00:10:00;00", NTSC, 17982),  # but not in a tenth minute
+        ("01:00:00;00", NTSC, 107892),
+        ("01:00:00:00", NTSC, 108000),
+        ("00:01:00;04", FAST_NTSC, 3600),
+        ("01:00:00;00", FAST_NTSC, 215784),
+        ("10:00:00:00", Fraction(25), 900000),
+        ("00:00:01:23", Fraction(24000, 1001), 47),
+    ],
+)
+def test_known_timecodes(text: str, rate: Fraction, frame: int) -> None:
+    timecode = parse_timecode(text, rate)
+    assert timecode.frame == frame and str(timecode) == text
+    assert timecode.seconds == frame / rate
+
+
+@pytest.mark.parametrize("rate", [NTSC, FAST_NTSC])
+def test_drop_frame_stays_within_a_few_frames_of_the_clock_all_day(rate: Fraction) -> None:
+    counting = counting_of(rate, drop=True)
+    for frame in np.random.default_rng(0).integers(0, frames_per_day(counting), 2000).tolist():
+        timecode = Timecode(frame, counting)
+        assert parse_timecode(str(timecode), rate) == timecode
+        hours, minutes, rest = str(timecode).split(":")
+        seconds, frames = rest.split(";")
+        named = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + Fraction(int(frames), counting.count)
+        assert abs(named - timecode.seconds) < Fraction(3, 20)  # 86 ms a day remain, and two numbers
+    assert str(Timecode(frames_per_day(counting), counting)) == "00:00:00;00"
+
+
+def test_every_frame_of_twenty_minutes_has_its_own_number() -> None:
+    counting = counting_of(NTSC, drop=True)
+    names = [str(Timecode(frame, counting)) for frame in range(36000)]
+    assert len(set(names)) == 36000 and names == sorted(names)
+    assert not [n for n in names if n.endswith(("00;00", "00;01")) and n[4] != "0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "says"),
+    [
+        ("00:01:00;00", NTSC, "does not exist"),
+        ("00:00:00;00", Fraction(25), "drop-frame"),
+        ("00:00:00:25", Fraction(25), "out of range"),
+        ("24:00:00:00", Fraction(25), "out of range"),
+        ("00:60:00:00", Fraction(25), "out of range"),
+        ("1:2:3", Fraction(25), "HH:MM:SS:FF"),
+        ("noon", Fraction(25), "HH:MM:SS:FF"),
+    ],
+)
+def test_wrong_timecodes_say_why(text: str, rate: Fraction, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        parse_timecode(text, rate)
+
+
+def test_times_are_seconds_or_timecode_from_the_first_frame() -> None:
+    start = parse_timecode("10:00:00:00", Fraction(25))
+    assert parse_time("10:00:02:05", start) == Fraction(2) + Fraction(5, 25)
+    assert parse_time("2.2", start) == Fraction(11, 5)
+    assert parse_time("0", zero(Fraction(24))) == 0
+    assert str(timecode_at(Fraction(11, 5), start)) == "10:00:02:05"
+    with pytest.raises(UsageError, match="before the video"):
+        parse_time("09:59:59:24", start)
+    for wrong in ("-1", "nan", "1e3", "", "1/0"):
+        with pytest.raises(UsageError):
+            parse_time(wrong, start)
+
+
+def test_midnight_is_passed() -> None:
+    start = parse_timecode("23:59:50:00", Fraction(25))
+    assert parse_time("00:00:05:00", start) == 15
+    assert str(timecode_at(Fraction(15), start)) == "00:00:05:00"
+
+
+def test_a_drop_frame_video_reads_both_separators() -> None:
+    start = parse_timecode("00:59:59;28", NTSC)
+    assert parse_time("01:00:00:00", start) == parse_time("01:00:00;00", start) == 2 / NTSC
+
+
+def test_averaged_rates_mean_their_broadcast_rate() -> None:
+    assert nominal(Fraction(2997, 100)) == NTSC and nominal(Fraction(23976, 1000)) == Fraction(24000, 1001)
+    assert nominal(Fraction(24)) == 24 and nominal(Fraction(173, 10)) == Fraction(173, 10)
+
+
+@pytest.mark.parametrize("name", ["a.mov", "a.mp4", "a.mkv"])
+@pytest.mark.parametrize("text", ["01:00:00:05", "01:00:00;05"])
+def test_files_tell_their_start(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=NTSC)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        out.metadata["timecode"] = text
+        for _ in range(3):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        out.mux(stream.encode(None))
+    assert read_start_timecode(path, NTSC) == parse_timecode(text, NTSC)
+    assert str(start_timecode(path, NTSC, "02:00:00:00")) == "02:00:00:00"
+
+
+def test_a_file_without_timecode_has_none(make_video) -> None:
+    assert read_start_timecode(make_video("plain.mp4", duration_s=0.5), Fraction(24)) is None

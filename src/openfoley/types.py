@@ -78,7 +78,7 @@ class Conditions:
     sync: Tensor  # [batch, n_sync, sync_dim]
     sync_time: Tensor  # [batch, n_sync] s
     sync_present: Tensor  # bool [batch, n_sync]
-    text: Tensor  # [batch, text_dim]
+    text: Tensor  # [batch, text_dim], or [batch, tokens, text_dim] where the generator reads single tokens
     text_present: Tensor  # bool [batch]
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Conditions:
@@ -106,11 +106,13 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Window:
-    """A run of latents generated at once; the first `context` of them are known (clean) from the window before."""
+    """A run of latents generated at once. The first `context` of them are known (clean): the end of the window before,
+    or of existing sound; so are the last `after`, where a span is generated in front of existing sound."""
 
     first_latent: int
     latent_count: int
     context: int
+    after: int = 0
 
     @property
     def end_latent(self) -> int:

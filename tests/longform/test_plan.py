@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openfoley.errors import UsageError
-from openfoley.longform.plan import describe, latents_for, plan_windows
+from openfoley.longform.plan import describe, latents_for, make_plan, plan_windows
+from openfoley.longform.shots import Cut, shots_of
 
 RATE = Fraction(44100, 1024)
 
@@ -43,7 +44,7 @@ def test_a_single_frame_still_has_a_latent() -> None:
 
 
 def test_plan_prints_one_line_a_window() -> None:
-    plan = plan_windows(Fraction(20), RATE)
+    plan = make_plan(shots_of(Fraction(20), [Cut(Fraction(7))], "reset"), RATE)
     assert len(describe(plan, RATE).splitlines()) == 1 + len(plan)
 
 
@@ -56,3 +57,78 @@ def test_context_must_be_shorter_than_the_window(context: int) -> None:
 def test_no_duration_is_refused() -> None:
     with pytest.raises(UsageError, match="duration"):
         plan_windows(Fraction(0), RATE)
+
+
+CUTS = st.lists(st.integers(1, 59_999), max_size=12).map(lambda ms: [Cut(Fraction(m, 1000)) for m in ms])
+
+
+@settings(max_examples=200, deadline=None)
+@given(cuts=CUTS, rule=st.sampled_from(["auto", "carry", "reset"]), context=st.integers(0, 88))
+def test_windows_never_straddle_a_cut(cuts: list[Cut], rule: str, context: int) -> None:
+    """New latents lie in their shot (to a latent at a carried cut, with the fade's margin at a fresh start), and no
+    fresh start knows anything."""
+    shots = shots_of(Fraction(60), cuts, rule)  # type: ignore[arg-type]
+    slack = 2 / RATE
+    for one in make_plan(shots, RATE, context=context):
+        assert one.shot.start - slack <= one.key / RATE
+        assert one.window.end_latent / RATE <= one.shot.end + slack
+        assert one.join != "reset" or one.window.context == 0
+        assert 1 <= one.window.latent_count - one.window.context <= 345
+
+
+@settings(max_examples=100, deadline=None)
+@given(cuts=CUTS, context=st.integers(0, 88))
+def test_carried_cuts_leave_no_gap(cuts: list[Cut], context: int) -> None:
+    plan = make_plan(shots_of(Fraction(60), cuts, "carry"), RATE, context=context)
+    new = [n for one in plan for n in range(one.key, one.window.end_latent)]
+    assert new == list(range(latents_for(Fraction(60), RATE)))
+
+
+def test_a_fresh_start_overlaps_the_sound_before_by_the_fade_alone() -> None:
+    before, after = make_plan(shots_of(Fraction(10), [Cut(Fraction(4))], "reset"), RATE)
+    hop = 1024
+    assert after.window.first_latent * hop <= 4 * 44100 - 110 and before.window.end_latent * hop >= 4 * 44100 + 110
+    assert before.window.end_latent - after.window.first_latent <= 2
+
+
+def test_a_flash_carries_on_and_returns_afresh_in_the_automatic_rule() -> None:
+    shots = shots_of(Fraction(20), [Cut(Fraction(8)), Cut(Fraction(83, 10))], "auto")
+    assert [shot.join for shot in shots] == ["start", "carry", "reset"]
+    assert [shot.join for shot in shots_of(Fraction(20), [Cut(Fraction(8), "carry")], "reset")] == ["start", "carry"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    cuts=CUTS, start=st.integers(0, 59_000), length=st.integers(20, 40_000), context=st.integers(0, 107),
+)  # fmt: skip
+def test_a_span_is_covered_once_and_known_latents_stay_in_its_shots(
+    cuts: list[Cut], start: int, length: int, context: int
+) -> None:
+    shots = shots_of(Fraction(60), cuts, "reset")
+    span = (Fraction(start, 1000), min(Fraction(60), Fraction(start + length, 1000)))
+    plan = make_plan(shots, RATE, context=context, span=span)
+    assert plan[0].key <= span[0] * RATE and plan[-1].window.end_latent - plan[-1].window.after >= span[1] * RATE
+    assert plan[0].window.first_latent >= plan[0].shot.start * RATE - (plan[0].window.context == 0)
+    assert plan[-1].window.after == 0 or plan[-1].window.end_latent <= plan[-1].shot.end * RATE
+    for one in plan:
+        new = one.window.latent_count - one.window.context - one.window.after
+        assert new >= 1 and one.window.latent_count <= 345
+        assert one.window.context <= context and one.window.after <= context
+
+
+def test_a_cue_splits_a_shot_and_continues_its_sound() -> None:
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Note:
+        start: Fraction
+        end: Fraction
+        prompt: str | None
+        negative_prompt: str | None = None
+        seed: int | None = None
+        guidance: float | None = None
+
+    note = Note(Fraction(2), Fraction(5), "rain")
+    plan = make_plan(shots_of(Fraction(8), [], "auto"), RATE, cues=[note])
+    assert [(one.cue, one.join) for one in plan] == [(None, "start"), (note, "continue"), (None, "continue")]
+    assert [one.window.context for one in plan] == [0, 22, 22]

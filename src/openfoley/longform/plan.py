@@ -1,21 +1,74 @@
-"""Any duration as a plan of windows in whole latents (arXiv 2510.02916, section 3.2: outpainting).
+"""From a duration, its cuts and its cues to windows in whole latents: plain data that can be printed.
 
-The first window has no context. Each later one starts `context` latents before the end of the one before; those are
-known, kept bit for bit, and the generator continues from them. A short video is a plan of one window. Windows are
-balanced: the new latents are shared out evenly, so that the last one is never tiny.
+arXiv 2510.02916 extends a sound window by window: 0.5 s of what is there, 9.5 s new (section 4.1). Here a window also
+never straddles a cut, may start afresh at one, belongs to one cue, and may end in front of existing sound.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
+from typing import Literal, Protocol
 
 from openfoley.errors import UsageError
+from openfoley.longform.shots import CUT_FADE_S, Shot
 from openfoley.types import Window
 
-WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of section 4.1
+WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models
 CONTEXT_LATENTS = 22  # 0.5 s, inside the 1 to 88 latents kept clean in training (section 3.2)
+CONTEXT_S = Fraction(1, 2)  # section 4.1
+NEW_S = Fraction(19, 2)  # section 4.1; windows are no longer than the generator's training length (8 s as shipped)
+
+Join = Literal["start", "continue", "carry", "reset"]
+
+
+class Cue(Protocol):
+    """What one stretch is asked to sound like; None: as everywhere else."""
+
+    @property
+    def start(self) -> Fraction: ...  # s
+    @property
+    def end(self) -> Fraction: ...  # s
+    @property
+    def prompt(self) -> str | None: ...
+    @property
+    def negative_prompt(self) -> str | None: ...
+    @property
+    def seed(self) -> int | None: ...
+    @property
+    def guidance(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class PlannedWindow:
+    """A window, the shot that it shows, how its sound begins, and the cue that it follows.
+
+    join: "start" of everything; "continue": from the window before, in the same shot; "carry": from the sound before a
+    cut, whose picture is kept out; "reset": from nothing, at a cut.
+    """
+
+    window: Window
+    shot: Shot
+    join: Join
+    cue: Cue | None = None
+
+    @property
+    def key(self) -> int:
+        """The first new latent; with the seed it fixes the window's noise, whatever else is planned."""
+        return self.window.first_latent + self.window.context
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """New latents [first, end) of one shot and one cue."""
+
+    first: int
+    end: int
+    shot: Shot
+    join: Join
+    cue: Cue | None
 
 
 def latents_for(duration: Fraction, latent_rate: Fraction) -> int:
@@ -30,35 +83,133 @@ def plan_windows(
     window: int = WINDOW_LATENTS,
     context: int = CONTEXT_LATENTS,
 ) -> list[Window]:
-    """Windows that cover `duration` seconds; each holds at most `window` latents, `context` of them known."""
+    """Windows that cover one shot of `duration` s; each holds at most `window` latents, `context` of them known."""
     if duration <= 0:
         raise UsageError(f"duration must be > 0 s, got {float(duration)}")
+    shots = [Shot(0, Fraction(0), duration, "start")]
+    planned = make_plan(shots, latent_rate, window=window, context=context)
+    return [one.window for one in planned]
+
+
+def make_plan(
+    shots: Sequence[Shot],
+    latent_rate: Fraction,
+    *,
+    window: int = WINDOW_LATENTS,
+    context: int = CONTEXT_LATENTS,
+    cues: Sequence[Cue] = (),
+    span: tuple[Fraction, Fraction] | None = None,
+) -> list[PlannedWindow]:
+    """Windows of at most `window` latents over all shots, or over `span` (s) with existing sound on its outside.
+
+    A later window knows `context` latents of the one before. With `span` the first window also knows up to `context`
+    latents before it and the last as many behind it, both only within their shot (before: across a carried cut too).
+    """
     if not 0 <= context < window:
         raise UsageError(f"context must be from 0 to {window - 1} latents (less than the window), got {context}")
-    total = latents_for(duration, latent_rate)
-    if total <= window:
-        return [Window(first_latent=0, latent_count=total, context=0)]
-    # With n windows the plan holds total + (n - 1) * context latents; the fewest windows that fit, evenly filled.
-    count = ceil(Fraction(total - context, window - context))
-    sizes = _share(total + (count - 1) * context, count)
-    windows, end = [], 0
-    for index, size in enumerate(sizes):
-        known = context if index else 0
-        windows.append(Window(first_latent=end - known, latent_count=size, context=known))
-        end = windows[-1].end_latent
-    return windows
+    if span is not None and 2 * context >= window:  # the last window of a span knows both of its sides
+        raise UsageError(f"context must be under {window // 2} latents (half a window) on both sides, got {context}")
+    planned: list[PlannedWindow] = []
+    run_start = 0  # first latent that what comes can continue from
+    for number, stretch in enumerate(stretches := _stretches(shots, latent_rate, cues, span)):
+        before = 0
+        if number == 0 and span is not None:
+            before = min(context, stretch.first - _first_latent_to_continue(stretch.shot, shots, latent_rate))
+            run_start = stretch.first - before
+        elif stretch.join in ("start", "reset"):
+            run_start = stretch.first
+        else:
+            before = min(context, stretch.first - run_start)
+        after = 0
+        if span is not None and number == len(stretches) - 1:
+            after = max(0, min(context, floor(stretch.shot.end * latent_rate) - stretch.end))
+        planned += _windows(stretch, window, context, before, after)
+    return planned
 
 
-def _share(total: int, parts: int) -> list[int]:
-    """`total` as `parts` integers that differ by at most one, larger ones first."""
-    size, larger = divmod(total, parts)
-    return [size + 1] * larger + [size] * (parts - larger)
+def _stretches(
+    shots: Sequence[Shot], latent_rate: Fraction, cues: Sequence[Cue], span: tuple[Fraction, Fraction] | None
+) -> list[_Stretch]:
+    """Shots cut at the cues' edges, each with whole latents. Where the sound starts afresh neighbours overlap, so that
+    both have samples for the fade at the cut."""
+    start, end = span or (shots[0].start, shots[-1].end)
+    inside = [s for s in shots if s.start < end and s.end > start]
+    found: list[_Stretch] = []
+    for number, shot in enumerate(inside):
+        is_last = number == len(inside) - 1
+        low, high = max(shot.start, start), min(shot.end, end)
+        edges = sorted({edge for cue in cues for edge in (cue.start, cue.end) if low < edge < high})
+        first = floor(low * latent_rate)
+        if number:
+            first = found[-1].end if shot.join == "carry" else floor((low - CUT_FADE_S / 2) * latent_rate)
+        if is_last:
+            last = max(first + 1, ceil(high * latent_rate))
+        elif inside[number + 1].join == "carry":
+            last = max(first + 1, round(high * latent_rate))
+        else:
+            last = ceil((high + CUT_FADE_S / 2) * latent_rate)
+        join: Join = shot.join if number else "start"
+        marks = [first, *(min(max(round(edge * latent_rate), first), last) for edge in edges), last]
+        times = [low, *edges]
+        for time, begun, ended in zip(times, marks[:-1], marks[1:], strict=True):
+            if ended > begun:
+                found.append(_Stretch(begun, ended, shot, join, _cue_at(cues, time)))
+                join = "continue"
+    return found
 
 
-def describe(windows: Sequence[Window], latent_rate: Fraction) -> str:
+def _cue_at(cues: Sequence[Cue], time: Fraction) -> Cue | None:
+    return next((cue for cue in cues if cue.start <= time < cue.end), None)
+
+
+def _first_latent_to_continue(shot: Shot, shots: Sequence[Shot], latent_rate: Fraction) -> int:
+    """The first latent of the shot, or of the shots whose sound was carried into it."""
+    while shot.join == "carry":
+        shot = shots[shot.index - 1]
+    return ceil(shot.start * latent_rate)
+
+
+def _windows(stretch: _Stretch, window: int, context: int, before: int, after: int) -> list[PlannedWindow]:
+    """The fewest windows that hold the stretch, evenly filled: none is tiny."""
+    before = max(0, before)
+    fresh = stretch.end - stretch.first
+    count = max(1, ceil(Fraction(fresh + before + after - context, window - context)))
+    known = [before, *[context] * (count - 1)]
+    behind = [*[0] * (count - 1), after]
+    taken = [k + b for k, b in zip(known, behind, strict=True)]
+    planned, end = [], stretch.first
+    for index, new in enumerate(_share(fresh, taken, window)):
+        first, size = end - known[index], known[index] + new + behind[index]
+        one = Window(first_latent=first, latent_count=size, context=known[index], after=behind[index])
+        planned.append(PlannedWindow(one, stretch.shot, "continue" if index else stretch.join, stretch.cue))
+        end += new
+    return planned
+
+
+def _share(fresh: int, taken: Sequence[int], window: int) -> list[int]:
+    """How many of `fresh` latents each window gets, whose known latents are `taken`: such that the windows' lengths
+    differ by at most one, larger ones first; where a window has no room for that, the first ones are filled."""
+    count = len(taken)
+    size, larger = divmod(fresh + sum(taken), count)
+    shares = [size + (index < larger) - known for index, known in enumerate(taken)]
+    if min(shares) >= 1:
+        return shares
+    shares, left = [], fresh
+    for index, known in enumerate(taken):
+        shares.append(min(window - known, left - (count - 1 - index)))
+        left -= shares[-1]
+    return shares
+
+
+def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction) -> str:
     """The plan as a table, one line a window."""
-    lines = ["window   start s     end s   latents   known"]
-    for index, window in enumerate(windows):
-        start, end = window.first_latent / latent_rate, window.end_latent / latent_rate
-        lines.append(f"{index:6d} {float(start):9.3f} {float(end):9.3f} {window.latent_count:9d} {window.context:7d}")
+    lines = ["window  shot   start s     end s   latents   known   after   begins     prompt"]
+    for index, one in enumerate(plan):
+        window = one.window
+        start, end = one.key / latent_rate, (window.end_latent - window.after) / latent_rate
+        prompt = (one.cue.prompt or "") if one.cue is not None else ""
+        lines.append(
+            f"{index:6d} {one.shot.index:5d} {float(start):9.3f} {float(end):9.3f} {window.latent_count:9d} "
+            f"{window.context:7d} {window.after:7d}   {one.join:8s}   {prompt}".rstrip()
+        )
     return "\n".join(lines)

@@ -58,6 +58,29 @@ def test_guidance_moves_from_the_unconditional_velocity_along_the_difference() -
     assert velocity(torch.zeros(2, 7, 3), torch.zeros(2), torch.zeros(2), NONE_KNOWN).item() == 9.0
 
 
+def test_the_reference_has_its_own_weight() -> None:
+    """Constant velocities 1 (nothing), 2 (known latents), 5 (all): 1 + w_a (2 - 1) + w (5 - 2); equal weights: Eq. 3."""
+    calls: list[bool] = []
+    known = NONE_KNOWN.clone()
+    known[:, :3] = True
+
+    def unconditional(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
+        calls.append(bool(k.any()))
+        return torch.tensor(2.0 if k.any() else 1.0)
+
+    def run(guidance: float, apart: float | None) -> float:
+        velocity = guided(lambda *_: torch.tensor(5.0), unconditional, guidance, torch.zeros(2, 7, 3), 0.0, apart)
+        return velocity(torch.zeros(2, 7, 3), torch.zeros(2), torch.zeros(2), known).item()
+
+    assert run(4.0, 2.0) == 1 + 2 * (2 - 1) + 4 * (5 - 2)
+    assert run(4.0, 1.0) == 2 + 4 * (5 - 2)
+    assert calls == [False, True, True]
+    calls.clear()
+    assert run(4.0, None) == run(4.0, 4.0) == 1 + 4 * (5 - 1)
+    assert calls == [False, False]
+    assert run(1.0, None) == 5
+
+
 def test_unconditional_branch_sees_the_reference_noised_and_no_mask() -> None:
     noise, clean = torch.randn(2, 7, 3), torch.randn(2, 7, 3)
     known = NONE_KNOWN.clone()

@@ -4,11 +4,22 @@
 
 x^_t holds the clean reference x_1 in its place; the unconditional branch sees x_t, without it and without mask.
 
+Conditions of several kinds can have a weight each (as Brooks et al., arXiv 2211.09800, Eq. 3, do for two): the branches
+see more and more, each step from one to the next has its weight,
+
+    v = v_0 + w_1 (v_1 - v_0) + w_2 (v_2 - v_1) + ...
+
+and steps of equal weight are one step, so that equal weights give the equation above: v_0 sees nothing, v_1 the
+reference, v_2 reference and conditions.
+
 Beyond the paper the result can be rescaled (Lin et al., arXiv 2305.08891, section 3.4): the end point x_t + (1 - t) v
 that the guided velocity heads for gets the standard deviation of the conditional one. Without it w = 4 overshoots, most
 when the steps are few: on impulse trains with 8 steps, event F1 0.887 without, 0.983 with 0.7 and 0.990 with 1.0 (0.979
 without guidance), and squared error 0.117, 0.062 and 0.045 (0.045).
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,25 +31,70 @@ DEFAULT_GUIDANCE = 4.0  # A.4
 DEFAULT_RESCALE = 1.0  # measured above; 0 is Eq. 3 as it stands
 
 
+@dataclass(frozen=True)
+class Branch:
+    """A velocity that hears some of the conditions; weight: of the step to it from the branch before (the first: 1)."""
+
+    velocity: Velocity
+    weight: float = 1.0
+    sees_known: bool = True
+
+
 def guided(
-    conditional: Velocity, unconditional: Velocity, guidance: float, noise: Tensor, rescale: float = 0.0
+    conditional: Velocity,
+    unconditional: Velocity,
+    guidance: float,
+    noise: Tensor,
+    rescale: float = 0.0,
+    reference_guidance: float | None = None,
 ) -> Velocity:
     """The guided velocity. `unconditional` may carry a negative text.
 
-    For the unconditional branch the reference is taken back to its place on the path from `noise`: a sequence all at
-    noise level t, as in training.
+    reference_guidance: the weight of the known latents apart from that of the conditions; None: the same, Eq. 3.
     """
-    if guidance == 1.0:
-        return conditional
+    apart = guidance if reference_guidance is None else reference_guidance
+    branches = [
+        Branch(unconditional, sees_known=False),
+        Branch(unconditional, apart),
+        Branch(conditional, guidance),
+    ]
+    return guided_by(branches, noise, rescale)
+
+
+def guided_by(branches: Sequence[Branch], noise: Tensor, rescale: float = 0.0) -> Velocity:
+    """The guided velocity of branches that see more and more; the last sees everything.
+
+    For a branch without the known latents these are taken back to their place on the path from `noise`: a sequence all
+    at noise level t, as in training.
+    """
+    steps = _needed(branches)
+
+    def seen_by(branch: Branch, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
+        if branch.sees_known:
+            return branch.velocity(x_t, t, step, known)
+        unmasked = torch.where(known[..., None], on_path(noise, x_t, t), x_t)
+        return branch.velocity(unmasked, t, step, torch.zeros_like(known))
 
     def velocity(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
-        unmasked = torch.where(known[..., None], on_path(noise, x_t, t), x_t)
-        without = unconditional(unmasked, t, step, torch.zeros_like(known))
-        with_conditions = conditional(x_t, t, step, known)
-        combined = without + guidance * (with_conditions - without)
-        return rescaled(combined, with_conditions, x_t, t, known, rescale) if rescale else combined
+        combined = before = seen_by(steps[0], x_t, t, step, known)
+        for branch in steps[1:]:
+            seen = seen_by(branch, x_t, t, step, known)
+            combined, before = combined + branch.weight * (seen - before), seen
+        is_plain = not rescale or len(steps) == 1
+        return combined if is_plain else rescaled(combined, before, x_t, t, known, rescale)
 
     return velocity
+
+
+def _needed(branches: Sequence[Branch]) -> list[Branch]:
+    """The first branch, then the last of every run of equal weights; leading weights of 1 move the start."""
+    steps = [branches[0]]
+    for branch in branches[1:]:
+        if branch.weight == (1.0 if len(steps) == 1 else steps[-1].weight):
+            steps[-1] = branch
+        else:
+            steps.append(branch)
+    return steps
 
 
 def rescaled(combined: Tensor, conditional: Tensor, x_t: Tensor, t: Tensor, known: Tensor, strength: float) -> Tensor:

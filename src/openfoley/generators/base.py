@@ -21,6 +21,8 @@ class Generator(Protocol):
     """
 
     latent_dim: int
+    window_latents: int  # the longest sequence of its training
+    accepts_known: bool  # trained with clean latents in the sequence; False: `known` is always all False in velocity
 
     def velocity(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
         """x_t [batch, latents, latent_dim]; t [batch] or [batch, latents]; step [batch], 0 for the instantaneous
@@ -40,6 +42,7 @@ def sample_latents(
     latents: int,
     steps: int,
     guidance: float = DEFAULT_GUIDANCE,
+    reference_guidance: float | None = None,
     rescale: float = DEFAULT_RESCALE,
     known_latent: Tensor | None = None,
     known: Tensor | None = None,
@@ -49,8 +52,9 @@ def sample_latents(
     """float32 [batch, latents, latent_dim], one row per seed and row of `conditions`.
 
     known_latent [batch, latents, latent_dim] and known bool [batch, latents] (both or none): kept bit for bit.
+    reference_guidance: the weight of the known latents apart from that of picture and text; None: `guidance`.
     rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance).
-    negative_text [batch, text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
+    negative_text [batch, ..., text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
     A row's noise depends on its seed alone. Rows are independent, but matrix products may round differently in another
     batch size: for the same bytes whatever the batch, call with one row at a time.
     """
@@ -67,7 +71,8 @@ def sample_latents(
     def unconditional(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
         return generator.velocity(x_t, t, step, known, without)
 
-    velocity = guided(conditional, unconditional, guidance, noise, rescale)
+    apart = reference_guidance if bool(known.any()) else None
+    velocity = guided(conditional, unconditional, guidance, noise, rescale, apart)
     return sample(
         velocity, noise, known_latent, known, steps=steps, step_size=generator.trained_step(steps), on_step=on_step
     )

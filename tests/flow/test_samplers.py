@@ -59,7 +59,7 @@ def test_guidance_moves_from_the_unconditional_velocity_along_the_difference() -
 
 
 def test_the_reference_has_its_own_weight() -> None:
-    """Constant velocities 1 (nothing), 2 (known latents), 5 (all): 1 + w_a (2 - 1) + w (5 - 2); equal weights: Eq. 3."""
+    """Constant velocities 1 (nothing), 2 (known), 5 (all): 1 + w_a (2 - 1) + w (5 - 2); equal weights: Eq. 3."""
     calls: list[bool] = []
     known = NONE_KNOWN.clone()
     known[:, :3] = True

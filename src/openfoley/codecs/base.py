@@ -63,6 +63,14 @@ class StreamingDecoder:
         self._buffer, self._left = None, 0
         return samples
 
+    @property
+    def state(self) -> tuple[Tensor | None, int]:
+        """What it holds; `restore` in another decoder goes on from there, to the bit."""
+        return self._buffer, self._left
+
+    def restore(self, buffer: Tensor | None, left: int) -> None:
+        self._buffer, self._left = buffer, left
+
     def _decode(self, count: int) -> Tensor:
         """Samples of the next `count` latents; afterwards only what is needed as left context is kept."""
         assert self._buffer is not None

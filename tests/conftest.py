@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 TEST_SEED = 1234
+sys.path.insert(0, str(Path(__file__).parent / "goldens"))  # `import seeded`, the weights of the golden checks
 
 
 @pytest.fixture(autouse=True)

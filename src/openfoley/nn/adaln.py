@@ -30,9 +30,9 @@ class Modulation(nn.Module):
         return self.project(self.reduce(condition)).chunk(self.pieces, dim=-1)
 
 
-def normalise(x: Tensor) -> Tensor:
+def normalise(x: Tensor, epsilon: float = NORM_EPSILON) -> Tensor:
     """Layer norm over the last axis without learned scale (the modulation brings it)."""
-    return F.layer_norm(x, (x.shape[-1],), eps=NORM_EPSILON)
+    return F.layer_norm(x, (x.shape[-1],), eps=epsilon)
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

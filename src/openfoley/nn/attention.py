@@ -25,9 +25,9 @@ class HeadProjection(nn.Module):
     RMS norm on queries and keys keeps the logits bounded as in Stable Diffusion 3 (arXiv 2403.03206, section 5.3.2).
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, epsilon: float = NORM_EPSILON) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.epsilon = heads, epsilon
         self.project = nn.Linear(width, 3 * width)
         self.query_scale = nn.Parameter(torch.ones(width // heads))
         self.key_scale = nn.Parameter(torch.ones(width // heads))
@@ -36,7 +36,7 @@ class HeadProjection(nn.Module):
         batch, tokens, _ = x.shape
         stacked = self.project(x).view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         scale = torch.stack((self.query_scale, self.key_scale)).to(stacked.dtype)[:, None, None, None]
-        pair = F.rms_norm(stacked[:2], stacked.shape[-1:], eps=NORM_EPSILON) * scale
+        pair = F.rms_norm(stacked[:2], stacked.shape[-1:], eps=self.epsilon) * scale
         query, key = rotate(pair, cosine, sine).unbind(0)
         return Projected(query, key, stacked[2])
 

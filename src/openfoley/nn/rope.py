@@ -19,7 +19,11 @@ def rotary(time_s: Tensor, head_width: int, dtype: torch.dtype = torch.float32) 
     pairs = head_width // 2
     exponent = torch.arange(pairs, device=time_s.device, dtype=torch.float32) / max(1, pairs - 1)
     period_s = SHORTEST_PERIOD_S * (LONGEST_PERIOD_S / SHORTEST_PERIOD_S) ** exponent
-    angle = time_s.float()[:, None, :, None] * (2 * math.pi / period_s)
+    return turned(time_s.float()[:, None, :, None] * (2 * math.pi / period_s), dtype)
+
+
+def turned(angle: Tensor, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """Cosines and signed sines [..., head_width] of angles [..., head_width / 2], as `rotate` wants them."""
     cosine, sine = angle.cos(), angle.sin()
     return torch.cat((cosine, cosine), dim=-1).to(dtype), torch.cat((-sine, sine), dim=-1).to(dtype)
 

@@ -1,0 +1,99 @@
+"""The MMAudio generator (arXiv 2412.15322, Figure 2): joint blocks over three streams, then latents alone."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openfoley.generators.mmaudio.blocks import LAYER_NORM_EPSILON, AudioBlock, Handout, JointBlock
+from openfoley.generators.mmaudio.conditioning import INPUT_KERNEL, ConditionEmbedding, Heard
+from openfoley.generators.mmaudio.config import MMAudioConfig
+from openfoley.generators.mmaudio.layers import GatedUnit, TimeConv
+from openfoley.nn.adaln import Modulation, modulate, normalise
+from openfoley.types import Conditions
+
+
+class MMAudioGenerator(nn.Module):
+    """v(x_t, c, t). It was trained by plain flow matching on whole windows: no steps, no known latents."""
+
+    accepts_known = False
+
+    def __init__(self, config: MMAudioConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.latent_dim, self.window_latents = config.latent_dim, config.window_latents
+        width = config.width
+        self.conditions = ConditionEmbedding(config)
+        self.embed = TimeConv(config.latent_dim, width, INPUT_KERNEL)
+        self.embed_activation = nn.SiLU() if config.version == 2 else nn.SELU()
+        self.embed_unit = GatedUnit(width, config.mlp_width, INPUT_KERNEL)
+        last = config.joint_blocks - 1
+        self.joint = nn.ModuleList(JointBlock(config, last=number == last) for number in range(config.joint_blocks))
+        self.audio = nn.ModuleList(AudioBlock(config) for _ in range(config.audio_blocks))
+        self.modulation = Modulation(width, 2, None)
+        self.out = TimeConv(width, config.latent_dim, INPUT_KERNEL)
+        initialise(self)
+
+    def trained_step(self, steps: int) -> float:
+        """Always the instantaneous velocity."""
+        return 0.0
+
+    def latent_time(self, latents: int, device: torch.device | str | None = None) -> Tensor:
+        """Centres of the latents in seconds, float32 [latents]."""
+        index = torch.arange(latents, device=device, dtype=torch.float64)
+        return ((index + 0.5) * self.config.hop_length / self.config.sample_rate).float()
+
+    def velocity(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
+        """dx/dt like x_t [batch, latents, latent_dim]; t [batch]. `step` and `known` mean nothing here: every latent is
+        at time t."""
+        return self(x_t, t, self.conditions(conditions, x_t.shape[1]))
+
+    def hear(self, branches: Sequence[Conditions], latents: int) -> Heard:
+        """What `forward` needs of several sets of conditions for the same latents; branch-major along the batch."""
+        joined = {
+            f.name: torch.cat([getattr(branch, f.name) for branch in branches], dim=0) for f in fields(Conditions)
+        }
+        return self.conditions(Conditions(**joined), latents)
+
+    def forward(self, x_t: Tensor, t: Tensor, heard: Heard) -> Tensor:
+        """x_t [batch, latents, latent_dim] and t [batch], for as many branches as `heard` has: [branches * batch, ...].
+
+        What depends on x_t and t alone is computed once for all branches.
+        """
+        dtype = self.out.weight.dtype
+        branches = len(heard.overall) // len(x_t)
+        time = self.conditions.time(t).to(dtype).repeat(branches, 1)
+        audio = self.embed_unit(self.embed_activation(self.embed(x_t.to(dtype)))).repeat(branches, 1, 1)
+        overall = time + heard.overall
+        local = Handout(F.silu(overall[heard.row_owner] + heard.sync_rows), heard.latent_row)
+        overall = F.silu(overall)[:, None]
+        semantic, text = heard.semantic, heard.text
+        for block in self.joint:
+            audio, semantic, text = block(audio, semantic, text, local, overall, heard.at_audio, heard.at_semantic)
+        for block in self.audio:
+            audio = block(audio, local, heard.at_audio)
+        shift, scale = self.modulation(overall)
+        return self.out(modulate(normalise(audio, LAYER_NORM_EPSILON), shift, scale))
+
+
+def initialise(model: MMAudioGenerator) -> None:
+    """Xavier for linear layers, small normal for the clock, zero where a block or the output starts."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    time = model.conditions.time
+    for layer in (time.first, time.second):
+        nn.init.normal_(layer.weight, std=TIME_STD)
+    for module in model.modules():
+        if isinstance(module, Modulation):
+            nn.init.zeros_(module.project.weight)
+    nn.init.zeros_(model.out.weight)
+    assert model.out.bias is not None
+    nn.init.zeros_(model.out.bias)
+
+
+TIME_STD = 0.02  # of the clock's two layers at the start

@@ -1,0 +1,170 @@
+"""Features of a video, computed once and kept by content.
+
+    folder/<sha256 of the video>/video.json                     size, duration, rates ...: what a probe told
+    folder/<sha256 of the video>/cuts.json                      times of the cuts that were found
+    folder/<sha256 of the video>/<sha256 of encoders and shots>/sync.f32, semantic.f32, runs.json
+
+The same video under another name or at another place, another seed, prompt, span or step count, meets the same
+features: no frame is decoded and no encoder runs. Another encoder or other cuts make features of their own. An entry
+that was not finished (the process was killed, the disk was full) is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from openfoley.config import from_dict, to_dict
+from openfoley.errors import OutputError, WeightsError
+from openfoley.hub.fingerprint import fingerprint
+from openfoley.hub.parts import Model
+from openfoley.listener import ENCODERS, FeatureRun, encoded_pictures
+from openfoley.longform.shots import Shot
+from openfoley.media.atomic import DISK_FULL
+from openfoley.media.content_hash import file_hash
+from openfoley.media.source import shown
+from openfoley.types import VideoInfo
+
+FORMAT = 1
+
+
+class FeatureStore:
+    """A folder of features. Everything it gives is what it would compute."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._hashes: dict[tuple[Path, int, int], str] = {}  # of (path, size, time of change): read once
+
+    def hash(self, video: Path) -> str:
+        """The video's sha256."""
+        status = video.stat()
+        seen = (video.absolute(), status.st_size, status.st_mtime_ns)
+        if seen not in self._hashes:
+            self._hashes[seen] = file_hash(video)
+        return self._hashes[seen]
+
+    def info(self, video: Path) -> VideoInfo:
+        """What `media.decode.probe` tells of the video."""
+        place = self._entry(video) / "video.json"
+        kept = _read_json(place)
+        if kept is not None:
+            try:
+                return from_dict(VideoInfo, {**kept, "path": str(video)}, where="video")
+            except WeightsError:  # written by another version
+                pass
+        from openfoley.media.decode import probe
+
+        info = probe(video)
+        self._write_json(place, to_dict(info))
+        return info
+
+    def cuts(self, video: Path) -> tuple[Fraction, ...]:
+        """What `media.scenes.cut_times` tells of the video."""
+        place = self._entry(video) / "cuts.json"
+        kept = _read_json(place)
+        if kept is not None and kept.get("format") == FORMAT:
+            return tuple(Fraction(time) for time in kept["cuts"])
+        from openfoley.media.scenes import cut_times
+
+        cuts = cut_times(video)
+        self._write_json(place, {"format": FORMAT, "cuts": [str(time) for time in cuts]})
+        return cuts
+
+    def runs(
+        self, model: Model, video: Path, shots: Sequence[Shot], device: torch.device, first_shot: int = 0
+    ) -> Iterator[FeatureRun]:
+        """The features of the shots from `first_shot` on, as `listener.encoded_pictures` gives them.
+
+        The first call computes those of all shots while they are read; it must be read to the end to be kept.
+        """
+        place = self._entry(video) / _key(model, shots)
+        if not (place / "runs.json").is_file():
+            return (run for run in self._recorded(place, model, video, shots, device) if run.shot >= first_shot)
+        return _replayed(place, model, device, first_shot)
+
+    def _entry(self, video: Path) -> Path:
+        return self.folder / self.hash(video)
+
+    def _recorded(
+        self, place: Path, model: Model, video: Path, shots: Sequence[Shot], device: torch.device
+    ) -> Iterator[FeatureRun]:
+        """Compute, keep, hand on."""
+        unfinished = place.with_name(f".{secrets.token_hex(8)}.partial")
+        index: list[list[Any]] = []
+        try:
+            unfinished.mkdir(parents=True)
+            files = {name: open(unfinished / f"{name}.f32", "wb") for name in ENCODERS}  # noqa: SIM115
+            try:
+                for run in encoded_pictures(model, video, shots, device):
+                    files[run.name].write(run.features.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+                    index.append([run.name, run.shot, len(run.features), run.is_last])
+                    yield run
+            finally:
+                for file in files.values():
+                    file.close()
+            (unfinished / "runs.json").write_text(json.dumps({"format": FORMAT, "runs": index}))
+            if not place.exists():  # else another process was faster
+                os.replace(unfinished, place)
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from None
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _write_json(self, path: Path, value: Any) -> None:
+        temporary = path.with_name(f".{secrets.token_hex(8)}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(value), encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise _cannot_write(self.folder, error) from None
+
+
+def _key(model: Model, shots: Sequence[Shot]) -> str:
+    """Features hang on the encoders and on where their streams begin anew; not on how the sound begins there."""
+    edges = [str(shot.start) for shot in shots]
+    return hashlib.sha256(f"{fingerprint(model, ENCODERS)} {edges}".encode()).hexdigest()
+
+
+def _replayed(place: Path, model: Model, device: torch.device, first_shot: int) -> Iterator[FeatureRun]:
+    """The runs of a finished entry, in the order in which they were computed."""
+    index = json.loads((place / "runs.json").read_text())["runs"]
+    dims = {name: getattr(model, name).dim for name in ENCODERS}
+    files = {name: open(place / f"{name}.f32", "rb") for name in ENCODERS}  # noqa: SIM115
+    try:
+        for name, shot, count, is_last in index:
+            size = count * dims[name]
+            if shot < first_shot:
+                files[name].seek(4 * size, os.SEEK_CUR)
+                continue
+            values = np.frombuffer(files[name].read(4 * size), np.float32)
+            features = torch.from_numpy(values.reshape(count, dims[name]).copy()).to(device)
+            yield FeatureRun(name, shot, features, is_last)
+    finally:
+        for file in files.values():
+            file.close()
+
+
+def _read_json(path: Path) -> Any:
+    """The file's value; None where there is none that can be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _cannot_write(folder: Path, error: OSError) -> OutputError:
+    if error.errno in DISK_FULL:
+        return OutputError(f"cannot keep features in {shown(folder)}: the disk is full; free some space and run again")
+    return OutputError(f"cannot keep features in {shown(folder)}: {error.strerror}")

@@ -1,0 +1,22 @@
+"""What a loaded model is, in one number: the sha256 of its parts' configuration and weights, wherever they lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import torch
+
+from openfoley.hub.parts import PARTS, Model
+
+
+def fingerprint(model: Model, parts: Sequence[str] = PARTS) -> str:
+    """64 hexadecimal digits for these parts of a model. The same weights give the same digits on every device."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(json.dumps([part, model.config.get(part)], sort_keys=True, default=str).encode())
+        for name, value in sorted(getattr(model, part).state_dict().items()):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -86,13 +86,18 @@ class Limiter:
     def _limited(self, joined: Tensor, count: int) -> Tensor:
         """The `count` samples from self.past on, given self.past before and self.future after them."""
         wanted = joined[:, self.past : self.past + count]
+        gain = self._gain(joined, count)
+        return wanted if gain is None else wanted * gain
+
+    def _gain(self, joined: Tensor, count: int) -> Tensor | None:
+        """The gain [count] of those samples; None where nothing has to be turned down."""
         if joined.abs().max() * _phases().abs().sum(-1).max() <= self.ceiling:  # no sum of these samples can exceed it
-            return wanted
+            return None
         peaks = _interpolated_peaks(joined)
         if peaks.max() <= self.ceiling:
-            return wanted
+            return None
         need = (self.ceiling / peaks.clamp(min=self.ceiling))[None, None]
         lowest = -F.max_pool1d(-need, self.hold + self.ahead + 1, stride=1)
         gain = F.conv1d(lowest, self._smooth)[0, 0]
         gain = torch.where(-F.max_pool1d(-lowest, 2 * self.ahead + 1, stride=1)[0, 0] >= 1, 1.0, gain.clamp(max=1.0))
-        return wanted * gain[:count]
+        return gain[:count]

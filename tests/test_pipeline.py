@@ -8,9 +8,12 @@ import pytest
 import torch
 
 import openfoley
+from openfoley.engine import Texts
 from openfoley.errors import MediaError, UsageError
-from openfoley.longform.plan import plan_windows
-from openfoley.pipeline import Listener, Pipeline, load
+from openfoley.listener import Listener, encoded_pictures
+from openfoley.longform.plan import make_plan
+from openfoley.longform.shots import shots_of
+from openfoley.pipeline import Pipeline, load
 from openfoley.types import Conditions
 
 MakeVideo = Callable[..., Path]
@@ -74,15 +77,22 @@ def test_guidance_of_one_ignores_the_negative_prompt(pipeline: Pipeline, video: 
 def test_conditions_of_a_later_window_are_those_of_a_whole_pass(pipeline: Pipeline, long_video: Path) -> None:
     """Features at absolute times: streaming and dropping change nothing."""
     codec = pipeline.model.codec
-    windows = plan_windows(Fraction(11), codec.latent_rate)
+    shots = shots_of(Fraction(11), [], "auto")
+    windows = make_plan(shots, codec.latent_rate)
     assert len(windows) == 2
-    streaming, whole = (Listener(pipeline.model, long_video, pipeline.device) for _ in range(2))
-    streamed = [streaming.conditions(window, None) for window in windows][1]
-    whole._decode_until(Fraction(11))
-    late = whole.conditions(windows[1], None)
+
+    def listener() -> Listener:
+        feed = encoded_pictures(pipeline.model, long_video, shots, pipeline.device)
+        return Listener(pipeline.model, shots, feed, pipeline.device)
+
+    text = Texts(pipeline.model.semantic, pipeline.device)(None)
+    streaming, whole = listener(), listener()
+    streamed = [streaming.conditions(window, *text) for window in windows][1]
+    whole._read_until(0, Fraction(11))
+    late = whole.conditions(windows[1], *text)
     for name in vars(streamed):
         assert torch.equal(getattr(streamed, name), getattr(late, name)), name
-    zero = windows[1].first_latent / codec.latent_rate
+    zero = windows[1].window.first_latent / codec.latent_rate
     absolute = (streamed.sync_time[0].double() + float(zero)) * 24
     torch.testing.assert_close(absolute, absolute.round(), atol=1e-4, rtol=0)
     assert absolute.round().diff().eq(1).all()
@@ -128,7 +138,7 @@ def test_temporary_sound_is_gone_with_the_take(pipeline: Pipeline, video: Path) 
 
 def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the second window calls known is what the first one made, bit for bit."""
-    from openfoley import pipeline as module
+    from openfoley import engine as module
 
     made = []
     real = module.sample_latents

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,10 @@ STEPS_RANGE = (1, 128)  # the step sizes of training reach down to 1/128 (arXiv 
 GUIDANCE_RANGE = (0.0, 20.0)
 TAKES_RANGE = (1, 99)
 SAMPLE_RATE_RANGE = (8000, 192000)  # Hz
+NUDGE_RANGE = (-60_000.0, 60_000.0)  # ms
+CONTEXT_RANGE = (0.0, 15.0)  # s, as long as the longest training sequence of section 4
+WINDOW_RANGE = (0.5, 120.0)  # s; beyond the training length for comparison only (Fig. 5 right: it gets worse)
+SHORTEST_SPAN_S = Fraction(1, 20)  # two latents, and two fades of 10 ms with sound between them
 DEFAULT_STEPS = 8
 DEFAULT_GUIDANCE = 4.0  # section 4.1
 AUDIO_SUFFIXES = (".wav", ".flac")
@@ -37,20 +42,65 @@ class Request:
     steps: int
     guidance: float
     seed: int
+    reference_guidance: float | None = None
+    nudge: float = 0.0  # ms by which the sound comes later
 
 
-def check_settings(steps: int, guidance: float, seeds: Sequence[int]) -> None:
+def check_settings(steps: int, guidance: float, seeds: Sequence[int], reference_guidance: float | None = None) -> None:
     """Ranges of sampling; UsageError names the value and the range."""
     low, high = STEPS_RANGE
     if isinstance(steps, bool) or not isinstance(steps, int) or not low <= steps <= high:
         raise UsageError(f"steps must be a whole number from {low} to {high}, got {steps!r}")
-    least, most = GUIDANCE_RANGE
-    is_number = isinstance(guidance, (int, float)) and not isinstance(guidance, bool) and math.isfinite(guidance)
-    if not is_number or not least <= guidance <= most:
-        raise UsageError(f"guidance must be from {least:g} to {most:g}, got {guidance!r}")
+    _check_number("guidance", guidance, GUIDANCE_RANGE)
+    if reference_guidance is not None:
+        _check_number("reference guidance", reference_guidance, GUIDANCE_RANGE)
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise UsageError(f"seed must be a whole number >= 0, got {seed!r}")
+
+
+def check_nudge(nudge: float) -> None:
+    """ms by which a sound is moved."""
+    _check_number("nudge", nudge, NUDGE_RANGE, " ms")
+
+
+def _check_number(name: str, value: object, limits: tuple[float, float], unit: str = "") -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not limits[0] <= value <= limits[1]:  # type: ignore[operator]
+        raise UsageError(f"{name} must be from {limits[0]:g} to {limits[1]:g}{unit}, got {value!r}")
+
+
+def check_context(
+    context: float | None, window: float | None, default_context: Fraction, default_new: Fraction
+) -> tuple[Fraction, Fraction]:
+    """(context, window) in s: how much of a window is known from the one before, and how long it is in all."""
+    if context is not None:
+        _check_number("context", context, CONTEXT_RANGE, " s")
+    if window is not None:
+        _check_number("window", window, WINDOW_RANGE, " s")
+    known = default_context if context is None else Fraction(context)
+    whole = known + default_new if window is None else Fraction(window)
+    if 2 * known >= whole:
+        raise UsageError(f"the context must be under half of the window, got {float(known):g} of {float(whole):g} s")
+    return known, whole
+
+
+def check_span(
+    span: tuple[float | Fraction, float | Fraction] | Sequence[float | Fraction], duration: Fraction
+) -> tuple[Fraction, Fraction]:
+    """A span in s, inside [0, duration]."""
+    try:
+        start, end = (Fraction(edge) for edge in span)
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"a span is two times in seconds, got {span!r}") from None
+    if not 0 <= start < end <= duration:
+        raise UsageError(
+            f"the span must begin before it ends and lie from 0 to {float(duration):.3f} s, "
+            f"got {float(start):g} to {float(end):g}"
+        )
+    if end - start < SHORTEST_SPAN_S:
+        raise UsageError(f"the span must be at least {float(SHORTEST_SPAN_S):g} s long, got {float(end - start):g}")
+    return start, end
 
 
 def checked_video(video: str | os.PathLike[str]) -> Path:

@@ -1,8 +1,8 @@
 """A take: one generated sound of one video, with what was asked, ready to be saved.
 
-The sound lies in a temporary float32 file while the take lives, so a long file does not sit in memory. It leaves
-through `save`: resampled, kept at or below -1 dBTP by the true-peak limiter (nothing is normalised: stillness stays
-quiet), then written as .wav or .flac or laid beside the untouched picture.
+The sound lies in a float32 file while the take lives, so a long file does not sit in memory. It leaves through `save`:
+shifted where that was asked for, resampled, kept at or below -1 dBTP by the true-peak limiter (nothing is normalised:
+stillness stays quiet), then written as .wav or .flac or laid beside the untouched picture.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,43 +24,63 @@ from openfoley.errors import OutputError
 from openfoley.request import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, AudioMode, BitDepth, Request, check_saving
 from openfoley.types import Audio, VideoInfo
 
-CHANNELS = 2
 CHUNK_SAMPLES = 1 << 17  # read back about 3 s at a time
 
 
 class SampleFile:
-    """Float32 stereo samples in a temporary file: appended while generating, read in chunks, gone with its owner."""
+    """Float32 samples [channels, n] in a file: appended while generating, read in chunks.
 
-    def __init__(self) -> None:
+    Without a path it is a temporary file that goes with its owner. With one it stays: what lies there up to `length`
+    samples is kept, and writing goes on behind it.
+    """
+
+    def __init__(self, channels: int = 2, path: Path | None = None, length: int = 0) -> None:
+        self.channels, self.length = channels, length
         try:
-            handle, name = tempfile.mkstemp(prefix="openfoley-", suffix=".f32")
+            if path is None:
+                handle, name = tempfile.mkstemp(prefix="openfoley-", suffix=".f32")
+                self.path, self._file = Path(name), os.fdopen(handle, "wb")
+                weakref.finalize(self, _remove, self._file, self.path)
+            else:
+                self.path = path
+                self._file = open(path, "ab")  # noqa: SIM115 (closed by close)
+                self._file.truncate(length * channels * 4)
         except OSError as error:
-            raise OutputError(f"no temporary file in {tempfile.gettempdir()!r}: {error.strerror}") from None
-        self.path = Path(name)
-        self.length = 0  # samples
-        self._file = os.fdopen(handle, "wb")
-        weakref.finalize(self, _remove, self._file, self.path)
+            where = f"in {tempfile.gettempdir()!r}" if path is None else repr(str(path))
+            raise OutputError(f"no temporary file {where}: {error.strerror}") from None
 
     def append(self, samples: Tensor) -> None:
-        """Samples [2, n]."""
+        """Samples [channels, n]."""
         interleaved = samples.detach().to("cpu", torch.float32).T.contiguous().numpy()
-        try:
+        with self._explained():
             self._file.write(interleaved.tobytes())
-        except OSError as error:
-            raise OutputError(f"cannot write the temporary file {str(self.path)!r}: {error.strerror}") from None
         self.length += samples.shape[-1]
 
+    def settle(self) -> None:
+        """Everything appended is on the disk, whatever happens to this process or to the machine."""
+        with self._explained():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
     def close(self) -> None:
-        try:
+        with self._explained():
             self._file.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        from openfoley.media.atomic import DISK_FULL
+
+        try:
+            yield
         except OSError as error:
-            raise OutputError(f"cannot write the temporary file {str(self.path)!r}: {error.strerror}") from None
+            why = "the disk is full; free some space and run again" if error.errno in DISK_FULL else error.strerror
+            raise OutputError(f"cannot write the temporary file {str(self.path)!r}: {why}") from None
 
     def chunks(self, size: int = CHUNK_SAMPLES) -> Iterator[Tensor]:
-        """Samples [2, <= size] in order."""
+        """Samples [channels, <= size] in order."""
         with open(self.path, "rb") as file:
-            while data := file.read(size * CHANNELS * 4):
-                yield torch.from_numpy(np.frombuffer(data, np.float32).reshape(-1, CHANNELS).T.copy())
+            while data := file.read(size * self.channels * 4):
+                yield torch.from_numpy(np.frombuffer(data, np.float32).reshape(-1, self.channels).T.copy())
 
 
 def _remove(file, path: Path) -> None:
@@ -77,13 +99,29 @@ class Take:
     info: VideoInfo
     sample_rate: int  # Hz
     samples: SampleFile
+    work: Any = field(default=None, compare=False, repr=False)  # `work.Work` while the samples lie in one
 
     @property
     def audio(self) -> Audio:
-        """The whole sound: float32 [2, time] at `sample_rate`, before the limiter."""
-        chunks = list(self.samples.chunks())
-        samples = torch.cat(chunks, dim=1) if chunks else torch.zeros(CHANNELS, 0)
+        """The whole sound: float32 [channels, time] at `sample_rate`, before the limiter."""
+        chunks = list(self.chunks())
+        samples = torch.cat(chunks, dim=1) if chunks else torch.zeros(self.samples.channels, 0)
         return Audio(samples=samples, sample_rate=self.sample_rate)
+
+    def chunks(self) -> Iterator[Tensor]:
+        """The sound in pieces [channels, n], moved by the request's nudge (later if positive), of the same length."""
+        shift = round(self.request.nudge * self.sample_rate / 1000)
+        shift = max(-self.samples.length, min(self.samples.length, shift))
+        if shift > 0:
+            yield torch.zeros(self.samples.channels, shift)
+        skip, left = max(0, -shift), self.samples.length - max(0, shift)
+        for chunk in self.samples.chunks():
+            piece = chunk[:, skip : skip + left]
+            skip, left = max(0, skip - chunk.shape[-1]), left - piece.shape[-1]
+            if piece.shape[-1]:
+                yield piece
+        if shift < 0:
+            yield torch.zeros(self.samples.channels, -shift)
 
     @property
     def duration_s(self) -> float:
@@ -117,7 +155,7 @@ class Take:
         from openfoley.media.audio_files import AudioWriter
         from openfoley.media.sound_track import ceiling_dbtp
 
-        with AudioWriter(path, sample_rate, CHANNELS, bit_depth) as writer:
+        with AudioWriter(path, sample_rate, self.samples.channels, bit_depth) as writer:
             for chunk in self._limited(sample_rate, ceiling_dbtp(path.suffix, bit_depth)):
                 writer.write(chunk)
 
@@ -129,13 +167,13 @@ class Take:
         mux(self.info.path, chunks, sample_rate, path, audio, bit_depth)
 
     def _limited(self, sample_rate: int, ceiling_dbtp: float) -> Iterator[Tensor]:
-        """The sound at `sample_rate`, [2, n] chunks, true peak <= ceiling. Resampling comes first: it moves peaks."""
+        """The sound at `sample_rate`, [channels, n] pieces, true peak <= ceiling. Resampling first: it moves peaks."""
         from openfoley.media.limiter import Limiter
         from openfoley.media.resample import StreamingResampler
 
-        limiter = Limiter(sample_rate, CHANNELS, ceiling_dbtp)
-        resampler = StreamingResampler(self.sample_rate, sample_rate, CHANNELS)
-        for chunk in self.samples.chunks():
+        limiter = Limiter(sample_rate, self.samples.channels, ceiling_dbtp)
+        resampler = StreamingResampler(self.sample_rate, sample_rate, self.samples.channels)
+        for chunk in self.chunks():
             yield limiter.push(resampler.push(chunk))
         yield limiter.push(resampler.flush())
         yield limiter.flush()

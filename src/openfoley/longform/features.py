@@ -1,7 +1,8 @@
 """The features of a moving stretch of the video, however long the file.
 
-Feature k of an encoder at rate r belongs to the instant k / r on the video's clock (time 0 is the first shown frame).
-Features arrive in order while the file is decoded, are read by one window after the other, and are then dropped.
+Feature k of a shot belongs to the instant origin + k / r on the video's clock (time 0 is the first shown frame; the
+origin is the shot's first frame). Features arrive in order while the file is decoded, are read by one window after the
+other, and are then dropped.
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ from torch import Tensor
 
 
 class FeatureBuffer:
-    """Consecutive features float32 [n, dim] of one encoder; the oldest are dropped when no window needs them."""
+    """Consecutive features float32 [n, dim] of one encoder; the oldest are dropped when no window needs them.
 
-    def __init__(self, rate: Fraction, dim: int, device: torch.device | str = "cpu"):
-        self.rate = rate
+    rate: Hz. origin: s, the instant of feature 0.
+    """
+
+    def __init__(
+        self, rate: Fraction, dim: int, device: torch.device | str = "cpu", origin: Fraction = Fraction(0)
+    ) -> None:
+        self.rate, self.origin = rate, origin
         self.first_index = 0
         self.features = torch.zeros(0, dim, device=device)
 
@@ -28,7 +34,7 @@ class FeatureBuffer:
     @property
     def end(self) -> Fraction:
         """Up to this instant (s) every feature is here."""
-        return self.end_index / self.rate
+        return self.origin + self.end_index / self.rate
 
     def append(self, features: Tensor) -> None:
         """Features [n, dim] that follow those already here."""
@@ -36,17 +42,21 @@ class FeatureBuffer:
 
     def drop_before(self, time: Fraction) -> None:
         """Forget features of instants before `time` (s)."""
-        keep_from = min(max(ceil(time * self.rate), self.first_index), self.end_index)
+        keep_from = min(max(self._index(time), self.first_index), self.end_index)
         self.features = self.features[keep_from - self.first_index :].clone()
         self.first_index = keep_from
 
     def window(self, zero: Fraction, start: Fraction, end: Fraction) -> tuple[Tensor, Tensor]:
-        """Features with start <= k / rate < end as ([n, dim], times [n] in s relative to `zero`).
+        """Features of instants in [start, end) s as ([n, dim], times [n] in s relative to `zero`).
 
         Times are differences of rationals, rounded once: a window an hour into the file is as exact as the first.
         """
-        first = min(max(ceil(start * self.rate), self.first_index), self.end_index)
-        last = min(max(ceil(end * self.rate), first), self.end_index)
-        times = [float(Fraction(k) / self.rate - zero) for k in range(first, last)]
+        first = min(max(self._index(start), self.first_index), self.end_index)
+        last = min(max(self._index(end), first), self.end_index)
+        times = [float(self.origin + k / self.rate - zero) for k in range(first, last)]
         chosen = self.features[first - self.first_index : last - self.first_index]
         return chosen, torch.tensor(times, dtype=torch.float32, device=chosen.device)
+
+    def _index(self, time: Fraction) -> int:
+        """The first feature at `time` (s) or later."""
+        return ceil((time - self.origin) * self.rate)

@@ -1,0 +1,54 @@
+"""Where one stretch of sound gives over to the next: runs of latents, and the fades between them.
+
+Inside a run windows share latents, so their samples join by themselves. A run ends where the sound starts afresh (at a
+cut): the two sounds are decoded apart, so that the codec cannot smear one into the other, and fade over 5 ms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from openfoley.longform.plan import PlannedWindow
+from openfoley.longform.shots import CUT_FADE_S
+
+
+@dataclass(frozen=True)
+class Run:
+    """Windows whose latents follow one another; samples [start, end), the first and last few faded."""
+
+    start: int  # sample
+    end: int  # sample
+    fade_in: int  # samples that overlap the run before
+    fade_out: int  # samples that overlap the run behind
+
+
+def runs_of(plan: Sequence[PlannedWindow], sample_rate: int, start: int, end: int) -> list[Run]:
+    """The runs of a plan that makes the samples [start, end)."""
+    half = math.floor(CUT_FADE_S / 2 * sample_rate)
+    cuts = [round(one.shot.start * sample_rate) for one in plan if one.join == "reset"]
+    starts = [start, *(cut - half for cut in cuts)]
+    ends = [*(cut + half for cut in cuts), end]
+    last = len(cuts)
+    return [
+        Run(begun, ended, 2 * half if index else 0, 2 * half if index < last else 0)
+        for index, (begun, ended) in enumerate(zip(starts, ends, strict=True))
+    ]
+
+
+def rising(length: int) -> Tensor:
+    """Weights [length] of a sound that fades in over one it is not related to: equal power, sin^2 + cos^2 = 1.
+
+    The sound that fades out has the same weights the other way round (`rising(n).flip(0)`).
+    """
+    return torch.sin(math.pi / 2 * (torch.arange(length, dtype=torch.float64) + 0.5) / max(length, 1)).float()
+
+
+def blend_weights(length: int) -> Tensor:
+    """Weights [length] of a sound that takes over from its own like (an edit's edge): w + (1 - w) = 1, from 0 to 1."""
+    index = (torch.arange(length, dtype=torch.float64) + 0.5) / max(length, 1)
+    return (0.5 - 0.5 * torch.cos(math.pi * index)).float()

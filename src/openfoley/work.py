@@ -1,0 +1,158 @@
+"""What a long generation has done so far, on disk: killed at any moment, the same call goes on to the same bytes.
+
+    folder/lock              held while a process works here
+    folder/state.safetensors the request's key, how many windows are whole, and what each take needs to go on
+    folder/<n>.f32           the samples of take n; behind the length that the state tells they may be torn
+
+After each window the samples are brought to the disk, then the state replaces the one before in one step.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from openfoley.engine import Settings
+from openfoley.errors import OutputError, UsageError
+from openfoley.hub.fingerprint import fingerprint
+from openfoley.hub.parts import Model
+from openfoley.longform.plan import PlannedWindow
+from openfoley.media.atomic import DISK_FULL
+from openfoley.media.content_hash import file_hash
+from openfoley.media.source import shown
+from openfoley.take import SampleFile
+from openfoley.voice import Voice
+
+FORMAT = 1
+STATE_NAME = "state.safetensors"
+LOCK_NAME = "lock"
+
+
+def request_key(
+    model: Model,
+    video: Path,
+    plan: Sequence[PlannedWindow],
+    settings: Settings,
+    seeds: Sequence[int],
+    reference: Tensor | None,
+) -> str:
+    """sha256 of everything that the samples hang on; what happens when they are saved is no part of it."""
+    sound = b"" if reference is None else reference.detach().cpu().contiguous().numpy().tobytes()
+    parts = [FORMAT, torch.__version__, fingerprint(model), file_hash(video), list(plan), settings, list(seeds)]
+    return hashlib.sha256("\n".join(map(repr, parts)).encode() + sound).hexdigest()
+
+
+class Work:
+    """The work folder of one request. `open` makes it, or takes up what lies there."""
+
+    def __init__(self, folder: Path, key: str, lock: int) -> None:
+        self.folder, self.key, self._lock = folder, key, lock
+        self.windows_done = 0
+        self._tensors: dict[str, Tensor] = {}
+        self._numbers: list[dict[str, int]] = []
+        self._read()
+
+    @classmethod
+    def open(cls, folder: Path, key: str) -> Work:
+        """UsageError if another process works there, or if the folder is no work folder; OutputError if it cannot be
+        made. Work of another request (other settings, a changed video) is thrown away."""
+        try:
+            if folder.exists() and any(folder.iterdir()) and not (folder / LOCK_NAME).exists():
+                raise UsageError(f"the work folder {shown(folder)} holds something else; move it away")
+            folder.mkdir(exist_ok=True)
+            lock = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o644)
+        except OSError as error:
+            raise _cannot_write(folder, error) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise UsageError(f"another process is making this sound (it holds {shown(folder)}); wait for it") from None
+        return cls(folder, key, lock)
+
+    def samples(self, number: int, channels: int) -> SampleFile:
+        """The samples of take `number` as far as the state vouches for them."""
+        length = self._numbers[number]["length"] if self.windows_done else 0
+        return SampleFile(channels, self.folder / f"{number}.f32", length)
+
+    def restore(self, voices: Sequence[Voice], device: torch.device) -> int:
+        """Bring fresh voices to where the state is; the number of windows that are whole."""
+        for number, voice in enumerate(voices) if self.windows_done else ():
+            own = f"{number}."
+            tensors = {name.removeprefix(own): t for name, t in self._tensors.items() if name.startswith(own)}
+            voice.restore(tensors, self._numbers[number], device)
+        self._tensors = {}
+        return self.windows_done
+
+    def keeper(self, voices: Sequence[Voice]) -> Callable[[int], None]:
+        """To be told how many windows are whole."""
+
+        def keep(windows_done: int) -> None:
+            for voice in voices:
+                voice.samples.settle()
+            self._write(windows_done, [voice.state() for voice in voices])
+
+        return keep
+
+    def remove(self) -> None:
+        """The sound is where it belongs; nothing of the work is left."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.close()
+
+    def close(self) -> None:
+        """Leave the work for later."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _write(self, windows_done: int, states: Sequence[tuple[dict[str, Tensor], dict[str, int]]]) -> None:
+        from safetensors.torch import save
+
+        tensors = {f"{number}.{name}": t for number, (own, _) in enumerate(states) for name, t in own.items()}
+        told = {"key": self.key, "windows": windows_done, "voices": [numbers for _, numbers in states]}
+        unfinished = self.folder / f"{STATE_NAME}.partial"
+        try:
+            with open(unfinished, "wb") as file:
+                file.write(save(tensors, {"openfoley": json.dumps(told)}))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, self.folder / STATE_NAME)
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from None
+
+    def _read(self) -> None:
+        """The state, if it is whole and of the same request."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.folder / STATE_NAME, "pt") as file:
+                told: dict[str, Any] = json.loads((file.metadata() or {}).get("openfoley", "{}"))
+                if told.get("key") != self.key:
+                    return
+                self._tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        except (OSError, SafetensorError, ValueError):
+            return
+        self.windows_done, self._numbers = told["windows"], told["voices"]
+        for number, numbers in enumerate(self._numbers):
+            path = self.folder / f"{number}.f32"
+            if not path.exists() or path.stat().st_size < 4 * numbers["length"]:
+                self.windows_done = 0  # somebody was here
+                return
+
+
+def _cannot_write(folder: Path, error: OSError) -> OutputError:
+    if error.errno in DISK_FULL:
+        return OutputError(f"cannot write {shown(folder)}: the disk is full; free some space and run again")
+    return OutputError(f"cannot write {shown(folder)}: {error.strerror}")

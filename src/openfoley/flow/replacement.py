@@ -1,0 +1,130 @@
+"""Sampling around known latents with a generator that was not trained with clean latents in its input.
+
+Known latents are put in their place on the path at every step, x_t = (1 - t) noise + t known, so the velocity of the
+others is computed beside them at the noise level that the network knows. That alone is not enough: what was decided
+early was decided beside almost pure noise and does not fit. Two remedies, which work best together:
+
+Resampling (RePaint, arXiv 2201.09865, section 4.2, for the straight path). Each step is taken back and made again:
+
+    x_s = (s / t) x_t + sqrt((1 - s)^2 - (s / t)^2 (1 - t)^2) noise      s < t, with fresh noise
+
+If x_t = t x_1 + (1 - t) x_0 then x_s is a draw from the path at s. The known latents get fresh noise there too.
+
+Pull (arXiv 2310.04432, after arXiv 2302.11552's "pseudo-inverse" guidance). The network's own estimate of the end,
+m(x_t) = x_t + (1 - t) v, is wrong at the known latents by e = known - m there. Its derivative says which change of the
+others would have made it right; with r^2 = (1 - t)^2 / (t^2 + (1 - t)^2), the variance of x_1 given x_t for data of
+unit variance,
+
+    v <- v + (1 - t) / t  J^T e / r^2,     J = dm / dx_t        (one backward pass of the conditional network)
+
+Measured on Gaussian sequences of correlation 0.9 with 25 steps (tests/flow/test_replacement.py): the first open value
+should lean on the last known one with slope 0.90; replacement alone reaches 0.45, three rounds of resampling 0.72 (4
+times the work), pull alone 1.1, pull with one round 0.96 (the far end's variance is then 1.17 instead of 1).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from openfoley.flow.path import on_path
+from openfoley.flow.shortcut import Velocity
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """rounds: how often each step is made again. pull: strength of the pull, 1 as in the equation, 0 none."""
+
+    rounds: int
+    pull: float
+
+
+PLAIN = Replacement(rounds=0, pull=0.0)
+DEFAULT_REPLACEMENT = Replacement(rounds=1, pull=1.0)
+FRESH_SALT = 0x5EED  # sets the fresh noise of a seed apart from its first noise
+
+Pull = Callable[[Tensor, Tensor], Tensor]
+"""pull(x_t, t [batch]) -> what to add to the velocity."""
+
+
+def fresh_noise(seeds: Sequence[int], like: Tensor) -> Callable[[], Tensor]:
+    """A source of noise like `like` [len(seeds), latents, channels]; a row depends on its seed and which call."""
+    generators = [torch.Generator().manual_seed(seed ^ FRESH_SALT) for seed in seeds]
+
+    def draw() -> Tensor:
+        return torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in generators]).to(like)
+
+    return draw
+
+
+@torch.no_grad()
+def sample_with_replacement(
+    velocity: Velocity,
+    noise: Tensor,
+    known_latent: Tensor,
+    known: Tensor,
+    fresh: Callable[[], Tensor],
+    *,
+    steps: int,
+    step_size: float,
+    rounds: int,
+    pull: Pull | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> Tensor:
+    """The latent [batch, latent_time, channels] at t = 1; known latents leave bit for bit as they entered.
+
+    velocity is asked with `known` all False: it sees every latent at time t. Without known latents this is plain Euler
+    sampling. fresh: noise for the known latents and for going back. on_step: called with the number of steps done.
+    """
+    inside, batch = known[..., None], len(noise)
+    nothing, told = torch.zeros_like(known), torch.full((batch,), step_size, device=noise.device)
+    has_known = bool(known.any())
+
+    def forward(x: Tensor, number: int, beside: Tensor) -> Tensor:
+        """One step; the known latents go on along their path from the noise `beside`."""
+        t = torch.full((batch,), number / steps, device=noise.device)
+        change = velocity(x, t, told, nothing).to(x.dtype)
+        if not has_known:
+            return x + change / steps
+        if pull is not None and number:
+            change = change + pull(x, t).to(x.dtype)
+        after = torch.full_like(t, (number + 1) / steps)
+        return torch.where(inside, on_path(beside, known_latent, after), x + change / steps)
+
+    x, beside = noise, noise
+    for number in range(steps):
+        at_number, start = x, number / steps
+        x = forward(at_number, number, beside)
+        for _ in range(rounds if has_known and number else 0):  # back at t = 0 all would be noise again
+            beside = fresh()
+            start_t = torch.full((batch,), start, device=noise.device)
+            back = taken_back(x, (number + 1) / steps, start, fresh())
+            x = forward(torch.where(inside, on_path(beside, known_latent, start_t), back), number, beside)
+        if on_step is not None:
+            on_step(number + 1)
+    return torch.where(inside, known_latent, x)
+
+
+def taken_back(x: Tensor, t: float, s: float, noise: Tensor) -> Tensor:
+    """From a draw of the path at t to one at s < t."""
+    ratio = s / t
+    return ratio * x + max(0.0, (1 - s) ** 2 - (ratio * (1 - t)) ** 2) ** 0.5 * noise
+
+
+def pull_towards(conditional: Velocity, known_latent: Tensor, known: Tensor, strength: float) -> Pull:
+    """The pull of the equation above; `conditional` is differentiated: no tensor in it may come from inference mode."""
+
+    def pull(x_t: Tensor, t: Tensor) -> Tensor:
+        with torch.inference_mode(False), torch.enable_grad():
+            x, target = x_t.clone().requires_grad_(), known_latent.clone()
+            time = t.clone()
+            left = (1 - time)[:, None, None]
+            nothing = torch.zeros(known.shape, dtype=torch.bool, device=x.device)
+            end = x + left * conditional(x, time, torch.zeros_like(time), nothing).to(x.dtype)
+            missing = torch.where(known.clone()[..., None], target - end.detach(), 0.0)
+            (towards,) = torch.autograd.grad(end, x, missing)
+        scale = (t**2 + (1 - t) ** 2) / (t * (1 - t))
+        return strength * scale[:, None, None] * towards
+
+    return pull

@@ -19,7 +19,7 @@ from openfoley.training.codec_losses import FLOOR, kl_to_normal, magnitudes, mel
 RATE = 44100
 TINY = OobleckConfig(RATE, 2, 8, 8, (8, 16, 16), (8, 16), 0.1)
 PRESET = replace(
-    CPU, architecture=TINY, steps=16, batch=2, crop=8 * 1024, learning_rate=3e-3, warmup_steps=4, validate_every=12
+    CPU, architecture=TINY, steps=24, batch=2, crop=8 * 1024, learning_rate=2e-2, warmup_steps=4, validate_every=12
 )
 
 

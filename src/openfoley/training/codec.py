@@ -24,12 +24,15 @@ from openfoley.training.codec_data import random_crops, to_float
 from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
 from openfoley.training.codec_losses import SpectralWeights, kl_to_normal, reconstruction_loss
 from openfoley.training.codec_report import reconstruction_figures, spectrogram_picture
+from openfoley.training.codec_start import start_as_filter_bank
 from openfoley.training.ema import Ema
+from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
 
 logger = logging.getLogger(__name__)
 
+WEIGHT_DECAY = 1e-3
 BETAS = (0.8, 0.99)  # of AdamW, as in Stable Audio's and DAC's codec trainings
 GRADIENT_LIMIT = 10.0  # norm
 EMA_DECAY = 0.999
@@ -52,6 +55,8 @@ class CodecTraining:
     steps: int
     batch: int
     crop: int
+    start: Literal["random", "filter bank"]
+    optimizer: OptimizerName
     learning_rate: float
     warmup_steps: int
     kl_weight: float
@@ -69,19 +74,21 @@ CPU = CodecTraining(
     data=Path("out/gym/train"),
     device="cpu",
     seed=1,
-    steps=1500,
+    steps=2700,
     batch=8,
     crop=16 * 1024,
-    learning_rate=6e-4,
+    start="filter bank",
+    optimizer="muon",
+    learning_rate=2e-3,
     warmup_steps=100,
     kl_weight=1e-3,
-    spectral=SpectralWeights(log_linear=0.5, linear=0.5, waveform=0.1),
+    spectral=SpectralWeights(log_linear=0.5, linear=0.5, colour=1.0, waveform=0.1),
     adversarial_from=None,
     adversarial_weight=0.1,
     feature_weight=2.0,
     judge_width=16,
-    validate_every=400,
-    time_limit_s=3600.0,
+    validate_every=300,
+    time_limit_s=90 * 60.0,
 )
 GPU = replace(
     CPU,
@@ -89,7 +96,7 @@ GPU = replace(
     steps=12000,
     batch=32,
     crop=48 * 1024,
-    learning_rate=8e-4,
+    learning_rate=2e-3,
     warmup_steps=300,
     adversarial_from=6000,
     validate_every=2000,
@@ -110,9 +117,10 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
     run = Run(out, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
     torch.manual_seed(preset.seed)
     codec = OobleckCodec(preset.architecture).to(preset.device)
+    if preset.start == "filter bank":
+        start_as_filter_bank(codec)
     start_balanced(codec, random_crops(training, START_BATCH, preset.crop, run.generator(-1)).to(preset.device))
-    add_weight_norm(codec)
-    optimizer = torch.optim.AdamW(codec.parameters(), preset.learning_rate, BETAS, weight_decay=1e-3, fused=True)
+    optimizer = _optimizer(codec, preset)
     ema = Ema(codec, EMA_DECAY)
     run.attach(codec=codec, optimizer=optimizer, ema=ema)
     judges = _Judges(preset, run) if preset.adversarial_from is not None else None
@@ -141,6 +149,15 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
             _validate(ema.model, held_out, run, step)
 
     return _finish(preset, ema.model, training, held_out, out)
+
+
+def _optimizer(codec: OobleckCodec, preset: CodecTraining) -> Both:
+    """Muon on plain weights, or AdamW on weight-normed ones as Oobleck is published."""
+    if preset.optimizer == "adamw":
+        add_weight_norm(codec)
+    outermost = [codec.encoder.conv1.weight, codec.decoder.conv2.weight]
+    rate, decay = preset.learning_rate, WEIGHT_DECAY
+    return make_optimizer(preset.optimizer, [codec], rate, betas=BETAS, weight_decay=decay, adam_only=outermost)
 
 
 @torch.no_grad()

@@ -20,11 +20,13 @@ from openfoley.flow.path import on_path, path_velocity, velocity_error
 from openfoley.generators.base import sample_latents
 from openfoley.generators.salsa_v import GYM, SalsaVConfig, SalsaVGenerator
 from openfoley.training.ema import Ema
+from openfoley.training.muon import OptimizerName, make_optimizer
 from openfoley.training.objective import Objective, losses
 from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
 from openfoley.types import Conditions
 
+BETAS = (0.9, 0.99)
 VALIDATION_CLIPS = 8
 VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 PICTURE_CLIPS = 2
@@ -43,6 +45,7 @@ class GeneratorTraining:
     steps: int
     crop_latents: tuple[int, ...]  # one is drawn per step
     batch_latents: int  # latents per step
+    optimizer: OptimizerName
     learning_rate: float
     warmup_steps: int
     weight_decay: float
@@ -70,7 +73,8 @@ CPU = GeneratorTraining(
     steps=2500,
     crop_latents=(86, 129, 172, 258),
     batch_latents=2752,
-    learning_rate=1.5e-3,
+    optimizer="muon",
+    learning_rate=2e-3,
     warmup_steps=100,
     weight_decay=0.01,
     gradient_norm=1.0,
@@ -98,8 +102,8 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
     run = Run(out, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
     model = build_generator(preset).to(device)
     ema = Ema(model, preset.ema_decay)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=preset.learning_rate, betas=(0.9, 0.99), weight_decay=preset.weight_decay, fused=True
+    optimizer = make_optimizer(
+        preset.optimizer, [model], preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay
     )
     average = cast(SalsaVGenerator, ema.model)
     run.attach(model=model, ema=ema, optimizer=optimizer)

@@ -1,8 +1,14 @@
 """Learning rate over a training: linear warm-up from 0, then half a cosine down to `floor` (arXiv 2510.02916, A.4)."""
 
 import math
+from typing import Any, Protocol
 
-from torch.optim import Optimizer
+
+class HasGroups(Protocol):
+    """An optimiser, or several as one."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]: ...
 
 
 def warmup_cosine(step: int, *, warmup_steps: int, total_steps: int, floor: float = 0.0) -> float:
@@ -13,7 +19,7 @@ def warmup_cosine(step: int, *, warmup_steps: int, total_steps: int, floor: floa
     return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
+def set_learning_rate(optimizer: HasGroups, factor: float) -> None:
     """Sets every group to factor times the rate it was made with."""
     for group in optimizer.param_groups:
         peak = group.setdefault("peak_lr", float(group["lr"]))

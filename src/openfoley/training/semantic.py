@@ -25,6 +25,7 @@ from openfoley.encoders.semantic import SemanticConfig, SemanticEncoder
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.tokenizer import train_tokenizer
 from openfoley.training.memory import keep_freed_memory
+from openfoley.training.muon import OptimizerName, make_optimizer
 from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
 
@@ -48,6 +49,7 @@ class SemanticTraining:
     time_limit_s: float  # stops here at the latest
     scenes_per_step: int
     object_text_share: float  # of texts that name one object instead of the scene
+    optimizer: OptimizerName
     learning_rate: float
     weight_decay: float
     warmup_steps: int
@@ -61,11 +63,12 @@ CPU = SemanticTraining(  # 2 cores: about 4 minutes
     validation=Path("out/data/validation"),
     device="cpu",
     seed=1,
-    steps=1400,
+    steps=2400,
     time_limit_s=15 * 60,
     scenes_per_step=64,
     object_text_share=0.6,
-    learning_rate=1e-3,
+    optimizer="muon",
+    learning_rate=2e-3,
     weight_decay=0.05,
     warmup_steps=80,
     validate_every=350,
@@ -90,8 +93,13 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
     encoder = SemanticEncoder(preset.semantic, folder / "tokenizer.json").to(preset.device)
     siglip = SiglipLoss().to(preset.device)
     parameters = [*encoder.parameters(), *siglip.parameters()]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=preset.learning_rate, betas=ADAM_BETAS, weight_decay=preset.weight_decay, fused=True
+    optimizer = make_optimizer(
+        preset.optimizer,
+        [encoder, siglip],
+        preset.learning_rate,
+        betas=ADAM_BETAS,
+        weight_decay=preset.weight_decay,
+        adam_only=[encoder.siglip.text_model.embeddings.token_embedding.weight],
     )
     run.attach(encoder=encoder, siglip=siglip, optimizer=optimizer)
 

@@ -15,6 +15,7 @@ onset_head.safetensors (only needed to go on training or to judge sync), log.csv
 
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.sync import SyncConfig, SyncEncoder
 from openfoley.training.memory import keep_freed_memory
+from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.offset_retrieval import offset_retrieval
 from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
@@ -60,6 +62,7 @@ class SyncTraining:
     videos_per_step: int
     snippets_per_video: int
     shifts_per_snippet: int  # further sounds
+    optimizer: OptimizerName
     learning_rate: float
     audio_learning_rate: float
     weight_decay: float
@@ -73,7 +76,7 @@ class SyncTraining:
     validation_videos: int
 
 
-CPU = SyncTraining(  # 2 cores: about 30 minutes
+CPU = SyncTraining(  # one core: about an hour
     sync=sync.GYM,
     audio=audio_tower.GYM,
     augmentation=replace(STRONG, crop_probability=0.0, mirror=False),  # draw_step mirrors, the places with it
@@ -81,12 +84,13 @@ CPU = SyncTraining(  # 2 cores: about 30 minutes
     validation=Path("out/data/validation"),
     device="cpu",
     seed=1,
-    steps=1800,
-    time_limit_s=75 * 60,
+    steps=3300,
+    time_limit_s=90 * 60,
     videos_per_step=10,
     snippets_per_video=2,
     shifts_per_snippet=1,
-    learning_rate=1e-3,
+    optimizer="muon",
+    learning_rate=2e-3,
     audio_learning_rate=1e-3,
     weight_decay=0.02,
     warmup_steps=60,
@@ -109,6 +113,7 @@ PAPER = replace(  # the published sizes and rates: VideoPrism and AST pretrained
     time_limit_s=30 * 24 * 3600,
     videos_per_step=6,
     snippets_per_video=5,
+    optimizer="adamw",
     learning_rate=1e-4,
     audio_learning_rate=3e-5,
     weight_decay=1e-4,
@@ -195,14 +200,9 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     tower = AudioTower(preset.audio).to(preset.device)
     head, place_head = OnsetHead(encoder.dim).to(preset.device), PlaceHead(encoder.dim).to(preset.device)
     siglip = SiglipLoss().to(preset.device)
-    mine = [p for part in (encoder, head, place_head, siglip) for p in part.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        [{"params": mine}, {"params": [*tower.parameters()], "lr": preset.audio_learning_rate}],
-        lr=preset.learning_rate,
-        betas=ADAM_BETAS,
-        weight_decay=preset.weight_decay,
-        fused=True,
-    )
+    parts = (encoder, head, place_head, siglip)
+    mine = [p for part in parts for p in part.parameters() if p.requires_grad]
+    optimizer = _optimizer(preset, parts, tower)
     run.attach(encoder=encoder, tower=tower, head=head, place_head=place_head, siglip=siglip, optimizer=optimizer)
 
     for step in run.steps():
@@ -231,6 +231,15 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     (folder / "config.json").write_text(json.dumps(to_dict(preset.sync), indent=1))
     (folder / "training.json").write_text(json.dumps(to_dict(preset), indent=1))
     return folder / "model.safetensors"
+
+
+def _optimizer(preset: SyncTraining, parts: Iterable[nn.Module], tower: AudioTower) -> Both:
+    """One for the picture's side and one for the audio tower, which has a rate of its own."""
+    of_parts, of_tower = (
+        make_optimizer(preset.optimizer, modules, rate, betas=ADAM_BETAS, weight_decay=preset.weight_decay)
+        for modules, rate in ((parts, preset.learning_rate), ([tower], preset.audio_learning_rate))
+    )
+    return Both(*of_parts.optimizers, *of_tower.optimizers)
 
 
 def onset_loss(logits: Tensor, targets: Tensor) -> Tensor:

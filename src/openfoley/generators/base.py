@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from openfoley.flow.guidance import DEFAULT_GUIDANCE, DEFAULT_RESCALE, guided
+from openfoley.flow.replacement import DEFAULT_REPLACEMENT, Replacement
 from openfoley.flow.samplers import sample, seeded_noise
+from openfoley.generators.unmasked import Guidance, sample_unmasked
 from openfoley.types import Conditions
 
 
@@ -43,17 +45,24 @@ def sample_latents(
     steps: int,
     guidance: float = DEFAULT_GUIDANCE,
     reference_guidance: float | None = None,
-    rescale: float = DEFAULT_RESCALE,
+    rescale: float | None = None,
     known_latent: Tensor | None = None,
     known: Tensor | None = None,
     negative_text: Tensor | None = None,
     on_step: Callable[[int], None] | None = None,
+    picture_guidance: float | None = None,
+    text_guidance: float | None = None,
+    negative_guidance: float | None = None,
+    replacement: Replacement = DEFAULT_REPLACEMENT,
 ) -> Tensor:
     """float32 [batch, latents, latent_dim], one row per seed and row of `conditions`.
 
     known_latent [batch, latents, latent_dim] and known bool [batch, latents] (both or none): kept bit for bit.
     reference_guidance: the weight of the known latents apart from that of picture and text; None: `guidance`.
-    rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance).
+    rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance);
+    None: 1 for a generator that accepts known latents, else 0, as its published figures were made.
+    picture_guidance, text_guidance, negative_guidance: for generators that do not accept known latents, a weight for
+    each (None: `guidance`; all None: plain guidance). replacement: how those treat known latents (flow.replacement).
     negative_text [batch, ..., text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
     A row's noise depends on its seed alone. Rows are independent, but matrix products may round differently in another
     batch size: for the same bytes whatever the batch, call with one row at a time.
@@ -61,6 +70,13 @@ def sample_latents(
     noise = seeded_noise(seeds, latents, generator.latent_dim, conditions.text.device)
     if known is None or known_latent is None:
         known, known_latent = torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device), noise
+    if not generator.accepts_known:
+        weights = Guidance(guidance, picture_guidance, text_guidance, negative_guidance, rescale or 0.0)
+        return sample_unmasked(
+            generator, conditions, noise, seeds=seeds, steps=steps, guidance=weights, known_latent=known_latent,
+            known=known, negative_text=negative_text, replacement=replacement, on_step=on_step,
+        )  # fmt: skip
+    rescale = DEFAULT_RESCALE if rescale is None else rescale
     without = conditions.null()
     if negative_text is not None:
         without = replace(without, text=negative_text, text_present=torch.ones_like(without.text_present))

@@ -3,7 +3,7 @@
 A 1-D version of EDM2's magnitude-preserving network (arXiv 2312.02696): convolutions without bias whose weights have
 unit norm, activations and sums scaled so that variances stay put,
 
-    w = v / (1e-4 + |v| / sqrt(n)) / sqrt(n),   silu_mp(x) = silu(x) / 0.596,   sum_mp(a, b) = lerp(a, b, t) / |(1-t, t)|.
+    w = v / (1e-4 + |v| / sqrt(n)) / sqrt(n),  silu_mp(x) = silu(x) / 0.596,  sum_mp(a, b) = lerp(a, b, t) / |(1-t, t)|.
 
 The weights here are the w of the first equation: `from_mmaudio` folds a checkpoint's v exactly once.
 
@@ -262,7 +262,7 @@ def from_mmaudio(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def is_folded(state_dict: Mapping[str, Tensor]) -> bool:
-    """Every output channel of a folded weight has a norm of 1 - 1e-4 sqrt(n) / |v| or little less; raw ones have not."""
+    """Every output channel of a folded weight has a norm of 1 or up to 1 % less; those of raw ones differ."""
     weights = [t.float() for name, t in state_dict.items() if name.endswith(".weight") and t.ndim == 3]
     if not weights:
         raise WeightsError("these are not the weights of a mel VAE: they hold no convolution")

@@ -1,0 +1,305 @@
+"""Synchformer's visual encoder (arXiv 2401.16423), as MMAudio listens to it (arXiv 2412.15322, section 3.3).
+
+Segments of 16 frames at 25 fps, 8 frames apart, go through a MotionFormer each: ViT-B with a tubelet of 2 frames and
+divided attention, first over time at one place, then over the places of one frame; the class token sees everything.
+An aggregator then turns the 14 x 14 tokens of each tubelet into one vector: 8 vectors a segment.
+
+The aggregator is one pre-norm transformer layer of which only its class token is read. That token's query is a
+constant, so keys and values of the 196 tokens need not be projected one by one: with the query q and per head,
+
+    q . (K x_j) = (K^T q) . x_j     and     sum_j w_j V x_j = V (sum_j w_j x_j).
+
+A video of n frames gives ceil((n - 16) / 8) + 1 segments, at least one: its last frame is repeated until the last
+segment is whole, so that no frame is lost. Segment s starts at 0.32 s * s; MMAudio lays the 8 vectors of its segments
+one after the other on a clock of 24 a second that starts with the window (`SegmentBuffer`).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openfoley.errors import WeightsError
+
+SEGMENTS_PER_CALL = 4  # through the network at once; fixed, so that chunking cannot change a rounding
+NORM_EPSILON = 1e-6
+PIXEL_MEAN = PIXEL_STD = 0.5
+PREFIX = "vfeat_extractor."  # of the visual part in the public checkpoint of the whole Synchformer
+
+
+@dataclass(frozen=True)
+class SynchformerConfig:
+    """rate in frames per second; segment_frames and segment_hop in frames; feature_rate on the generator's clock."""
+
+    rate: Fraction
+    feature_rate: Fraction
+    image_size: int
+    patch_size: int
+    tubelet_frames: int
+    segment_frames: int
+    segment_hop: int
+    hidden_size: int
+    heads: int
+    mlp_size: int
+    layers: int
+
+    @property
+    def patches(self) -> int:
+        return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def segment_features(self) -> int:
+        return self.segment_frames // self.tubelet_frames
+
+
+SYNCHFORMER = SynchformerConfig(
+    rate=Fraction(25),
+    feature_rate=Fraction(24),
+    image_size=224,
+    patch_size=16,
+    tubelet_frames=2,
+    segment_frames=16,
+    segment_hop=8,
+    hidden_size=768,
+    heads=12,
+    mlp_size=3072,
+    layers=12,
+)
+
+
+class SynchformerEncoder(nn.Module):
+    """Video tower. `forward` is for a batch of segments, `encode` and `stream` for whole videos."""
+
+    fit = "cover"  # how frames are to be scaled: shorter edge to the size, centre cut out
+    resize = "bicubic"
+
+    def __init__(self, config: SynchformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.rate, self.feature_rate = config.rate, config.feature_rate
+        self.height = self.width = config.image_size
+        self.dim = config.hidden_size
+        self.window_step = config.segment_hop / config.rate  # s; windows that start on this grid get exact segments
+        width, tubelet = config.hidden_size, (config.tubelet_frames, config.patch_size, config.patch_size)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.patches, width))
+        self.temp_embed = nn.Parameter(torch.zeros(1, config.segment_features, width))
+        self.patch_embed_3d = nn.Conv3d(3, width, tubelet, tubelet)
+        self.blocks = nn.ModuleList([Block(config) for _ in range(config.layers)])
+        self.norm = nn.LayerNorm(width, NORM_EPSILON)
+        self.spatial_attn_agg = Aggregator(config)
+
+    def forward(self, segments: Tensor) -> Tensor:
+        """Pictures in -1..1 [segments, segment_frames, 3, height, width] -> [segments, segment_features, dim]."""
+        config = self.config
+        patches = self.patch_embed_3d(segments.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # [s, t, place, dim]
+        patches = patches + self.pos_embed[:, None, 1:] + self.temp_embed[:, :, None]
+        token = (self.cls_token + self.pos_embed[:, :1]).expand(len(segments), -1, -1)
+        x = torch.cat([token, patches.flatten(1, 2)], 1)  # [s, 1 + t place, dim]
+        for block in self.blocks:
+            x = block(x)
+        return self.spatial_attn_agg(self.norm(x[:, 1:]).unflatten(1, (config.segment_features, -1)))
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 [batch, time, 3, height, width] -> [batch, features, dim]; row by row."""
+        rows = []
+        for video in frames:
+            stream = self.stream()
+            rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
+        return torch.stack(rows)
+
+    def stream(self) -> "SynchformerStream":
+        return SynchformerStream(self)
+
+    def buffer(self, device: torch.device | str = "cpu") -> "SegmentBuffer":
+        """What keeps the stream's features for the windows of a long video."""
+        return SegmentBuffer(self.config, device)
+
+
+class Block(nn.Module):
+    """x + time attention, + space attention, + MLP, each on its own LayerNorm."""
+
+    def __init__(self, config: SynchformerConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.norm1 = nn.LayerNorm(width, NORM_EPSILON)
+        self.norm2 = nn.LayerNorm(width, NORM_EPSILON)
+        self.norm3 = nn.LayerNorm(width, NORM_EPSILON)
+        self.attn = DividedAttention(config, over_time=False)
+        self.timeattn = DividedAttention(config, over_time=True)
+        self.fc1 = nn.Linear(width, config.mlp_size)
+        self.fc2 = nn.Linear(config.mlp_size, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.timeattn(self.norm3(x))
+        x = x + self.attn(self.norm1(x))
+        return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
+
+
+class DividedAttention(nn.Module):
+    """Patch queries see the class token and the patches of the same place (over time) or of the same frame."""
+
+    def __init__(self, config: SynchformerConfig, over_time: bool) -> None:
+        super().__init__()
+        self.heads, self.frames, self.over_time = config.heads, config.segment_features, over_time
+        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.proj = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [s, head, token, channel]
+        token = F.scaled_dot_product_attention(q[:, :, :1], k, v)
+        groups = [self._grouped(part[:, :, 1:]) for part in (q, k, v)]
+        token_k, token_v = (self._repeated(part[:, :, :1], groups[0]) for part in (k, v))
+        patches = F.scaled_dot_product_attention(
+            groups[0], torch.cat([token_k, groups[1]], 3), torch.cat([token_v, groups[2]], 3)
+        )
+        patches = patches.transpose(2, 3) if self.over_time else patches  # [s, head, t, place, channel]
+        everything = torch.cat([token, patches.flatten(2, 3)], 2)
+        return self.proj(everything.transpose(1, 2).flatten(2))
+
+    def _grouped(self, patches: Tensor) -> Tensor:
+        """[s, head, t place, channel] -> [s, head, place, t, channel] or [s, head, t, place, channel]."""
+        patches = patches.unflatten(2, (self.frames, -1))
+        return patches.transpose(2, 3) if self.over_time else patches
+
+    def _repeated(self, token: Tensor, groups: Tensor) -> Tensor:
+        """The class token [s, head, 1, channel] in front of every group."""
+        return token[:, :, None].expand(-1, -1, groups.shape[2], -1, -1)
+
+
+class Aggregator(nn.Module):
+    """One vector from the tokens of a tubelet: the class token of a transformer layer, and nothing else of it."""
+
+    def __init__(self, config: SynchformerConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.heads = config.heads
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.linear1 = nn.Linear(width, config.mlp_size)
+        self.linear2 = nn.Linear(config.mlp_size, width)
+        self.norm1 = nn.LayerNorm(width, NORM_EPSILON)
+        self.norm2 = nn.LayerNorm(width, NORM_EPSILON)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[..., tokens, dim] -> [..., dim]."""
+        token = self.cls_token[0, 0].expand(*tokens.shape[:-2], 1, -1)
+        seen = self.norm1(torch.cat([token, tokens], -2))  # [..., 1 + tokens, dim]
+        wq, wk, wv = self.qkv.weight.unflatten(0, (3, self.heads, -1))  # [head, channel, dim]
+        bq, _, bv = self.qkv.bias.unflatten(0, (3, self.heads, -1))  # the keys' bias shifts all scores of a query alike
+        query = torch.einsum("hcd,d->hc", wq, self.norm1(self.cls_token[0, 0])) + bq
+        probes = torch.einsum("hcd,hc->hd", wk, query) / math.sqrt(wk.shape[1])
+        weights = (seen @ probes.mT).softmax(-2)  # [..., 1 + tokens, head]
+        pooled = torch.einsum("...hd,hcd->...hc", weights.mT @ seen, wv) + bv
+        x = token[..., 0, :] + self.proj(pooled.flatten(-2))
+        return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
+
+
+class SynchformerStream:
+    """Cuts a video into segments as its frames arrive; holds little more than SEGMENTS_PER_CALL segments."""
+
+    def __init__(self, encoder: SynchformerEncoder) -> None:
+        self.encoder = encoder
+        self.length, self.hop = encoder.config.segment_frames, encoder.config.segment_hop
+        self.held: list[Tensor] = []  # single frames; held[0] starts the next segment
+        self.next_index = 0
+        self.segments = 0  # given out
+
+    def push(self, frames: Tensor, first_index: int) -> list[Tensor]:
+        if first_index != self.next_index:
+            raise ValueError(f"frames must follow one another: expected frame {self.next_index}, got {first_index}")
+        self.held.extend(frames)
+        self.next_index += len(frames)
+        results = []
+        while len(self.held) >= self.length + (SEGMENTS_PER_CALL - 1) * self.hop:
+            results.append(self._features(SEGMENTS_PER_CALL))
+        return results
+
+    def flush(self) -> list[Tensor]:
+        if self.next_index == 0:
+            return []
+        left = max(0, -(-(len(self.held) - self.length) // self.hop)) + 1
+        if self.segments and len(self.held) <= self.length - self.hop:
+            return []  # what is left was the second half of the segment before
+        missing = self.length + (left - 1) * self.hop - len(self.held)
+        self.held += [self.held[-1]] * missing
+        features = self._features(left)
+        self.held = []
+        return [features]
+
+    @torch.no_grad()
+    def _features(self, count: int) -> Tensor:
+        """Features [count * segment_features, dim] of the next segments."""
+        parameter = next(self.encoder.parameters())
+        segments = [torch.stack(self.held[i * self.hop : i * self.hop + self.length]) for i in range(count)]
+        self.held = self.held[count * self.hop :]
+        self.segments += count
+        pictures = torch.stack(segments).to(parameter.device).float() / 255
+        return self.encoder(((pictures - PIXEL_MEAN) / PIXEL_STD).to(parameter.dtype)).float().flatten(0, 1)
+
+
+class SegmentBuffer:
+    """A stream's features for one window after the other, used like `longform.features.FeatureBuffer`.
+
+    A window hears the segments that start with it: those that follow the grid point (0.32 s apart) nearest to its
+    start. As in training, segment s of the window lies at s / 3 s, its 8 features 1 / 24 s apart, although it was seen
+    from 0.32 s * s on: the generator has learnt this. Windows that start on the grid get exactly their own segments.
+    """
+
+    def __init__(self, config: SynchformerConfig, device: torch.device | str = "cpu") -> None:
+        self.rate = config.feature_rate
+        self.step = config.segment_hop / config.rate  # s between segments
+        self.size = config.segment_features
+        self.first_segment = 0
+        self.features = torch.zeros(0, config.hidden_size, device=device)
+
+    @property
+    def end(self) -> Fraction:
+        """Windows that end by this instant (s) have all their segments."""
+        return (self.first_segment + len(self.features) // self.size) * self.step
+
+    def append(self, features: Tensor) -> None:
+        """Features [n segment_features, dim] that follow those already here."""
+        self.features = torch.cat([self.features, features.to(self.features)])
+
+    def drop_before(self, time: Fraction) -> None:
+        """Forget the segments that no window from `time` (s) on can need."""
+        keep = max(self.first_segment, math.floor(time / self.step) - 1)
+        self.features = self.features[(keep - self.first_segment) * self.size :].clone()
+        self.first_segment = keep
+
+    def window(self, zero: Fraction, start: Fraction, end: Fraction) -> tuple[Tensor, Tensor]:
+        """Features [n, dim] and times [n] in s relative to `zero`, for the window from `zero` to `end`, widened by as
+        much as `start` lies before `zero` (which is taken off again). Past the end the last segment is repeated."""
+        duration = (end - zero) - (zero - start)
+        count = max(1, math.floor(duration * self.rate / self.size + Fraction(1, 2)))
+        first = math.floor(zero / self.step + Fraction(1, 2)) - self.first_segment
+        if not len(self.features):
+            raise ValueError("nothing was appended; push frames before asking for a window")
+        last = len(self.features) // self.size - 1
+        chosen = [min(max(first + s, 0), last) for s in range(count)]
+        features = torch.cat([self.features[s * self.size : (s + 1) * self.size] for s in chosen])
+        times = torch.tensor([float(k / self.rate) for k in range(len(features))], device=features.device)
+        return features, times
+
+
+def from_mmaudio(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`SynchformerEncoder`'s state from the public checkpoint of the whole Synchformer, or its visual part alone.
+
+    What MMAudio does not use is left out by name: the sound tower, the aligner, and the picture-wise `patch_embed`.
+    """
+    converted = {}
+    for name, tensor in state_dict.items():
+        if not name.startswith(PREFIX) or name.startswith(PREFIX + "patch_embed."):
+            continue
+        name = name.removeprefix(PREFIX).replace(".mlp.fc", ".fc")
+        name = name.replace("self_attn.in_proj_", "qkv.").replace("self_attn.out_proj.", "proj.")
+        converted[name] = tensor.float()
+    if not converted:
+        raise WeightsError(f"this is no Synchformer checkpoint: no key starts with {PREFIX!r}")
+    return converted

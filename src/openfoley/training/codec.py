@@ -24,7 +24,6 @@ from openfoley.training.codec_data import random_crops, to_float
 from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
 from openfoley.training.codec_losses import SpectralWeights, kl_to_normal, reconstruction_loss
 from openfoley.training.codec_report import reconstruction_figures, spectrogram_picture
-from openfoley.training.codec_start import start_as_filter_bank
 from openfoley.training.ema import Ema
 from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.run import Run
@@ -45,6 +44,18 @@ JUDGE_WINDOWS = (2048, 1024, 512, 256, 128)  # samples
 
 
 @dataclass(frozen=True)
+class Cycle:
+    """A stretch of the training with its own warm-up and half a cosine (warm restarts, arXiv 1608.03983).
+
+    peak: share of the learning rate. spectral: what is listened to meanwhile.
+    """
+
+    steps: int
+    peak: float
+    spectral: SpectralWeights
+
+
+@dataclass(frozen=True)
 class CodecTraining:
     """data: folder of a `data.gym_cache.GymCache`. crop: samples. adversarial_from: step, None for never."""
 
@@ -52,15 +63,13 @@ class CodecTraining:
     data: Path
     device: Literal["cpu", "cuda"]
     seed: int
-    steps: int
+    cycles: tuple[Cycle, ...]
     batch: int
     crop: int
-    start: Literal["random", "filter bank"]
     optimizer: OptimizerName
     learning_rate: float
     warmup_steps: int
     kl_weight: float
-    spectral: SpectralWeights
     adversarial_from: int | None
     adversarial_weight: float
     feature_weight: float
@@ -74,15 +83,16 @@ CPU = CodecTraining(
     data=Path("out/gym/train"),
     device="cpu",
     seed=1,
-    steps=2700,
+    cycles=(
+        Cycle(1500, 1.0, SpectralWeights(log_linear=0.5, linear=0.5, colour=0.0, waveform=0.1)),
+        Cycle(1900, 0.7, SpectralWeights(log_linear=0.5, linear=0.5, colour=1.0, waveform=0.1)),
+    ),
     batch=8,
     crop=16 * 1024,
-    start="filter bank",
-    optimizer="muon",
-    learning_rate=2e-3,
+    optimizer="adamw",
+    learning_rate=6e-4,
     warmup_steps=100,
     kl_weight=1e-3,
-    spectral=SpectralWeights(log_linear=0.5, linear=0.5, colour=1.0, waveform=0.1),
     adversarial_from=None,
     adversarial_weight=0.1,
     feature_weight=2.0,
@@ -93,10 +103,10 @@ CPU = CodecTraining(
 GPU = replace(
     CPU,
     device="cuda",
-    steps=12000,
+    cycles=(Cycle(12000, 1.0, SpectralWeights(log_linear=0.5, linear=0.5, colour=1.0, waveform=0.1)),),
     batch=32,
     crop=48 * 1024,
-    learning_rate=2e-3,
+    learning_rate=8e-4,
     warmup_steps=300,
     adversarial_from=6000,
     validate_every=2000,
@@ -114,11 +124,15 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
 
         sound = GymCache.open(preset.data).sound
     training, held_out = sound[:-HELD_OUT_CLIPS], to_float(sound[-HELD_OUT_CLIPS:])
-    run = Run(out, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
+    run = Run(
+        out,
+        total_steps=sum(cycle.steps for cycle in preset.cycles),
+        seed=preset.seed,
+        resume=resume,
+        time_limit_s=preset.time_limit_s,
+    )
     torch.manual_seed(preset.seed)
     codec = OobleckCodec(preset.architecture).to(preset.device)
-    if preset.start == "filter bank":
-        start_as_filter_bank(codec)
     start_balanced(codec, random_crops(training, START_BATCH, preset.crop, run.generator(-1)).to(preset.device))
     optimizer = _optimizer(codec, preset)
     ema = Ema(codec, EMA_DECAY)
@@ -132,10 +146,10 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
         with torch.autocast(preset.device, torch.bfloat16):
             mean, std = (part.float() for part in codec.posterior(true))
             decoded = codec.reconstruct(mean + std * noise.to(preset.device)).float()
-        spectra = reconstruction_loss(decoded, true, preset.spectral, step=step, rate=codec.sample_rate)
+        cycle, factor = at_step(preset, step)
+        spectra = reconstruction_loss(decoded, true, cycle.spectral, step=step, rate=codec.sample_rate)
         kl = kl_to_normal(mean, std)
         loss = spectra + preset.kl_weight * kl
-        factor = warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps)
         if judges is not None and step >= (preset.adversarial_from or 0):
             loss = loss + judges.learn_and_judge(true, decoded, factor)
         set_learning_rate(optimizer, factor)
@@ -149,6 +163,17 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
             _validate(ema.model, held_out, run, step)
 
     return _finish(preset, ema.model, training, held_out, out)
+
+
+def at_step(preset: CodecTraining, step: int) -> tuple[Cycle, float]:
+    """The cycle that a step lies in, and the factor of the learning rate there."""
+    for cycle in preset.cycles[:-1]:
+        if step < cycle.steps:
+            break
+        step -= cycle.steps
+    else:
+        cycle = preset.cycles[-1]
+    return cycle, cycle.peak * warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=cycle.steps)
 
 
 def _optimizer(codec: OobleckCodec, preset: CodecTraining) -> Both:

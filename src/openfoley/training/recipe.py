@@ -28,7 +28,7 @@ ORDER: tuple[Part, ...] = ("codec", "semantic", "sync", "generator")
 MODEL_NAME = "salsa-v-gym"
 TRAINING_SCENES = {"cpu": 1500, "gpu": 6000}  # 8 s each, 6.7 MB on disk
 VALIDATION_SCENES = 64
-FEATURE_SCENES = {"cpu": 800, "gpu": 6000}  # that the generator trains from; on 2 cores 1.6 s of features a scene
+FEATURE_SCENES = {"cpu": 1200, "gpu": 6000}  # that the generator trains from; on 2 cores 1.6 s of features a scene
 
 
 def train_part(part: Part, preset: Preset, out: Path, *, resume: bool) -> Path:

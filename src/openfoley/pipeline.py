@@ -42,7 +42,7 @@ from openfoley.request import (
 )
 from openfoley.take import SampleFile, Take
 from openfoley.types import VideoInfo
-from openfoley.voice import Voice
+from openfoley.voice import Surroundings, Voice
 from openfoley.work import Work, request_key
 
 __all__ = ["Pipeline", "Take", "load", "window_seed"]
@@ -54,6 +54,21 @@ Cuts = CutRule | str | os.PathLike[str] | Sequence[Cut]
 def load(name_or_dir: str | os.PathLike[str] = DEFAULT_MODEL, device: str | torch.device = "cpu") -> Pipeline:
     """A pipeline around a shipped model or a model folder. Raises UsageError, WeightsError."""
     return Pipeline(load_model(name_or_dir, device), torch.device(device))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One plan to run for one video. samples: the first sample to make and the one behind the last."""
+
+    video: Path
+    info: VideoInfo
+    shots: Sequence[Shot]
+    plan: Sequence[PlannedWindow]
+    settings: Settings
+    seeds: Sequence[int]
+    reference: Tensor | None
+    samples: tuple[int, int]
+    around: Surroundings | None = None
 
 
 @dataclass(frozen=True)
@@ -102,42 +117,41 @@ class Pipeline:
         the takes need it until `take.work.remove()`.
         Raises UsageError for bad arguments, MediaError for a file that cannot be read.
         """
-        settings = self._settings(
-            seeds, prompt, negative_prompt, steps, guidance, reference_guidance, generator_options
-        )
+        check_settings(steps, guidance, seeds, reference_guidance)
         check_nudge(nudge)
+        settings = Settings(
+            steps, guidance, prompt, negative_prompt, reference_guidance, tuple(sorted(generator_options.items()))
+        )
         video = checked_video(video)
-        sound = self._reference(reference, reference_span)
+        sound = self.reference_latents(reference, reference_span)
         info = self.info(video, store)
         shots = self.shots(video, cuts, store=store)
-        plan = self._plan(shots, cues, context, window, sound)
-        codec = self.model.codec
-        runs = runs_of(plan, codec.sample_rate, 0, self.sample_count(info.duration))
+        plan = self.planned(shots, cues, context, window, sound)
+        samples = (0, self.sample_count(info.duration))
+        job = Job(video, info, shots, plan, settings, list(seeds), sound, samples)
+        voices, saved = self.made(job, store, work, progress)
+        name, rate = self.model.name, self.model.codec.sample_rate
         made = [
-            Request(video, self.model.name, prompt, negative_prompt, steps, guidance, seed, reference_guidance, nudge)
+            Request(video, name, prompt, negative_prompt, steps, guidance, seed, reference_guidance, nudge)
             for seed in seeds
         ]
-        saved = None
-        if work is not None and len(plan) > 1:
-            saved = Work.open(work, request_key(self.model, video, plan, settings, seeds, sound))
-        voices = [
-            Voice(codec, seed, runs, saved.samples(number, codec.channels) if saved else SampleFile(codec.channels))
-            for number, seed in enumerate(seeds)
-        ]
-        first = saved.restore(voices, self.device) if saved else 0
-        if first < len(plan):
-            shot = plan[first].shot.index
-            listener = Listener(self.model, shots, self._feed(video, shots, store, shot), self.device)
-            run_plan(
-                plan, self.model.generator, listener, Texts(self.model.semantic, self.device), voices, settings,
-                reference=sound, first_window=first, on_window=saved.keeper(voices) if saved else None,
-                progress=_in_seconds(progress, plan, codec.latent_rate, info.duration),
-            )  # fmt: skip
-            listener.finish()
         return [
-            Take(request, info, codec.sample_rate, voice.finish(), work=saved)
-            for request, voice in zip(made, voices, strict=True)
+            Take(request, info, rate, voice.finish(), work=saved) for request, voice in zip(made, voices, strict=True)
         ]
+
+    def edit(
+        self, video: str | os.PathLike[str], span: tuple[float | Fraction, float | Fraction], **settings: Any
+    ) -> Take:
+        """Existing sound with the span (s) made anew from the sound on both sides: see `editing.edited`."""
+        from openfoley.editing import edited
+
+        return edited(self, video, span, **settings)
+
+    def extend(self, video: str | os.PathLike[str], **settings: Any) -> Take:
+        """Existing sound, continued to the end of the picture: see `editing.extended`."""
+        from openfoley.editing import extended
+
+        return extended(self, video, **settings)
 
     def plan(
         self,
@@ -154,7 +168,7 @@ class Pipeline:
         video = checked_video(video)
         shots = self.shots(video, cuts, store=store)
         asked = check_span(span, shots[-1].end) if span is not None else None
-        return self._plan(shots, cues, context, window, None, asked)
+        return self.planned(shots, cues, context, window, None, asked)
 
     def info(self, video: Path, store: FeatureStore | None = None) -> VideoInfo:
         from openfoley.media.decode import probe
@@ -181,26 +195,41 @@ class Pipeline:
         """Samples of a sound of `duration` s."""
         return math.floor(duration * self.model.codec.sample_rate + Fraction(1, 2))
 
-    def _settings(
-        self,
-        seeds: Sequence[int],
-        prompt: str | None,
-        negative_prompt: str | None,
-        steps: int,
-        guidance: float,
-        reference_guidance: float | None,
-        options: dict[str, Any],
-    ) -> Settings:
-        check_settings(steps, guidance, seeds, reference_guidance)
-        return Settings(steps, guidance, prompt, negative_prompt, reference_guidance, tuple(sorted(options.items())))
+    def made(
+        self, job: Job, store: FeatureStore | None, work: Path | None, progress: Progress | None
+    ) -> tuple[list[Voice], Work | None]:
+        """Run a job's plan; the voices have every window, `finish` is left to do."""
+        codec, saved = self.model.codec, None
+        if work is not None and len(job.plan) > 1:
+            heard = [part for part in (job.reference, *_parts(job.around)) if part is not None]
+            saved = Work.open(work, request_key(self.model, job.video, job.plan, job.settings, job.seeds, heard))
+        runs = runs_of(job.plan, codec.sample_rate, *job.samples)
+        files = [
+            saved.samples(n, codec.channels) if saved else SampleFile(codec.channels) for n in range(len(job.seeds))
+        ]
+        voices = [Voice(codec, seed, runs, file, job.around) for seed, file in zip(job.seeds, files, strict=True)]
+        first = saved.restore(voices, self.device) if saved else 0
+        if first < len(job.plan):
+            shot = job.plan[first].shot.index
+            listener = Listener(self.model, job.shots, self._feed(job.video, job.shots, store, shot), self.device)
+            run_plan(
+                job.plan, self.model.generator, listener, Texts(self.model.semantic, self.device), voices, job.settings,
+                reference=job.reference, first_window=first, on_window=saved.keeper(voices) if saved else None,
+                progress=_in_seconds(progress, job.plan, codec.latent_rate, job.info.duration),
+            )  # fmt: skip
+            if job.around is None or store is not None:
+                listener.finish()
+        return voices, saved
 
-    def _reference(self, reference: str | os.PathLike[str] | None, span: tuple[float, float] | None) -> Tensor | None:
+    def reference_latents(
+        self, reference: str | os.PathLike[str] | None, span: tuple[float, float] | None
+    ) -> Tensor | None:
         """Latents [1, n, latent_dim] of the reference sound."""
         if reference is None:
             return None
         return encoded_reference(self.model.codec, reference, span, self.device)
 
-    def _plan(
+    def planned(
         self,
         shots: Sequence[Shot],
         cues: Sequence[Cue],
@@ -222,6 +251,10 @@ class Pipeline:
         if store is not None:
             return store.runs(self.model, video, shots, self.device, first_shot)
         return encoded_pictures(self.model, video, shots, self.device, first_shot)
+
+
+def _parts(around: Surroundings | None) -> tuple[Tensor, ...]:
+    return (around.before, around.after) if around is not None else ()
 
 
 def _in_seconds(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def encoded_reference(
 
     UsageError for a span outside the file, shorter than a latent, longer than 2.5 s, silent or clipped.
     """
-    audio = read_audio(path)
+    audio = read_audio(Path(path))
     first, end = _chosen(audio, span, codec, shown(path))
     _check_sound(audio.samples[:, first:end], f"{shown(path)} from {first / audio.sample_rate:.2f} s")
     margin = MARGIN_S * audio.sample_rate

@@ -12,6 +12,8 @@ from typing import Literal
 
 from openfoley.errors import UsageError
 
+AudioMode = Literal["add", "replace"]
+BitDepth = Literal["16", "24", "32f"]
 STEPS_RANGE = (1, 128)  # the step sizes of training reach down to 1/128 (arXiv 2510.02916, section 3.3)
 GUIDANCE_RANGE = (0.0, 20.0)
 TAKES_RANGE = (1, 99)
@@ -24,10 +26,10 @@ DEFAULT_STEPS = 8
 DEFAULT_GUIDANCE = 4.0  # section 4.1
 AUDIO_SUFFIXES = (".wav", ".flac")
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+DEPTH_ORDER: tuple[BitDepth, ...] = ("16", "24", "32f")  # each holds all values of those before it
+LOSSLESS_SUFFIXES = (".wav", ".flac", ".mov", ".mkv")
 FALLBACK_SUFFIX = ".mkv"  # holds the picture of any other container
 
-AudioMode = Literal["add", "replace"]
-BitDepth = Literal["16", "24", "32f"]
 DEFAULT_BIT_DEPTH: BitDepth = "24"
 
 
@@ -44,6 +46,8 @@ class Request:
     seed: int
     reference_guidance: float | None = None
     nudge: float = 0.0  # ms by which the sound comes later
+    span: tuple[Fraction, Fraction] | None = None  # s, the part that was made anew
+    sound: Path | None = None  # the file whose sound was edited or extended
 
 
 def check_settings(steps: int, guidance: float, seeds: Sequence[int], reference_guidance: float | None = None) -> None:
@@ -148,10 +152,33 @@ def check_saving(
     return path
 
 
+def check_exact(path: Path, same_rate: bool, depth: BitDepth, asked: BitDepth) -> None:
+    """An edit leaves every sample outside its span as it was; UsageError where the output could not hold them."""
+    if path.suffix.lower() not in LOSSLESS_SUFFIXES:
+        allowed = ", ".join(LOSSLESS_SUFFIXES)
+        raise UsageError(
+            f"{path.suffix} stores sound with loss, and an edit leaves all other samples as they were; "
+            f"write one of {allowed} with --out"
+        )
+    if not same_rate or DEPTH_ORDER.index(asked) < DEPTH_ORDER.index(depth):
+        raise UsageError("an edit keeps the rate and the depth of the sound; leave --sample-rate and --bit-depth out")
+
+
 def default_output(video: Path) -> Path:
     """STEM.foley.EXT beside the input, in the input's container if that can hold the sound."""
     suffix = video.suffix if video.suffix.lower() in VIDEO_SUFFIXES else FALLBACK_SUFFIX
     return video.with_name(f"{video.stem}.foley{suffix}")
+
+
+def edited_output(video: Path, sound: Path | None, verb: str, is_float: bool) -> Path:
+    """STEM.edit.EXT (or STEM.extend.EXT) beside the file that is edited, in a form that keeps every sample."""
+    if sound is not None:
+        suffix = ".flac" if sound.suffix.lower() == ".flac" and not is_float else ".wav"
+        return sound.with_name(f"{sound.stem}.{verb}{suffix}")
+    suffix = video.suffix.lower() if video.suffix.lower() in (".mkv", ".mov") else ""
+    if not suffix:
+        suffix = ".mov" if video.suffix.lower() in (".mp4", ".m4v") else ".mkv"
+    return video.with_name(f"{video.stem}.{verb}{suffix}")
 
 
 def take_paths(path: Path, takes: int) -> list[Path]:

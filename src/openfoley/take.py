@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import OutputError
-from openfoley.request import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, AudioMode, BitDepth, Request, check_saving
+from openfoley.request import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, AudioMode, BitDepth, Request, check_exact, check_saving
 from openfoley.types import Audio, VideoInfo
 
 CHUNK_SAMPLES = 1 << 17  # read back about 3 s at a time
@@ -99,6 +99,8 @@ class Take:
     info: VideoInfo
     sample_rate: int  # Hz
     samples: SampleFile
+    exact: BitDepth | None = None  # an edit of existing sound: saved at this depth and as it is, to the bit
+    replaces: int | None = None  # the audio stream of the video whose place it takes
     work: Any = field(default=None, compare=False, repr=False)  # `work.Work` while the samples lie in one
 
     @property
@@ -142,8 +144,11 @@ class Take:
         """
         from openfoley.media.atomic import replace_when_done
 
+        bit_depth = bit_depth or self.exact
         path = check_saving(path, self.info.path, audio, sample_rate, bit_depth, force)
         rate, bits = sample_rate or self.sample_rate, bit_depth or DEFAULT_BIT_DEPTH
+        if self.exact is not None:
+            check_exact(path, rate == self.sample_rate, self.exact, bits)
         with replace_when_done(path, force) as unfinished:
             if path.suffix.lower() in AUDIO_SUFFIXES:
                 self._write_sound(unfinished, rate, bits)
@@ -164,13 +169,17 @@ class Take:
         from openfoley.media.sound_track import ceiling_dbtp
 
         chunks = self._limited(sample_rate, ceiling_dbtp(path.suffix, bit_depth))
-        mux(self.info.path, chunks, sample_rate, path, audio, bit_depth)
+        channels = self.samples.channels
+        mux(self.info.path, chunks, sample_rate, path, audio, bit_depth, channels=channels, without=self.replaces)
 
     def _limited(self, sample_rate: int, ceiling_dbtp: float) -> Iterator[Tensor]:
         """The sound at `sample_rate`, [channels, n] pieces, true peak <= ceiling. Resampling first: it moves peaks."""
         from openfoley.media.limiter import Limiter
         from openfoley.media.resample import StreamingResampler
 
+        if self.exact is not None:
+            yield from self.chunks()
+            return
         limiter = Limiter(sample_rate, self.samples.channels, ceiling_dbtp)
         resampler = StreamingResampler(self.sample_rate, sample_rate, self.samples.channels)
         for chunk in self.chunks():

@@ -67,6 +67,10 @@ class Voice:
         if planned.join == "start" and self.surroundings is not None:
             self.latents = self.surroundings.before
             self.position = (planned.key - self.latents.shape[1]) * self.codec.hop_length
+        run = self.runs[self.run]
+        if self.position > run.start:  # nothing is known of what lies before
+            self.samples.append(torch.zeros(self.codec.channels, self.position - run.start))
+        if self.latents.shape[1]:
             self._write(self.decoder.push(self.latents))
 
     def add(self, planned: PlannedWindow, latent: Tensor) -> None:

@@ -43,10 +43,10 @@ def request_key(
     plan: Sequence[PlannedWindow],
     settings: Settings,
     seeds: Sequence[int],
-    reference: Tensor | None,
+    heard: Sequence[Tensor],
 ) -> str:
-    """sha256 of everything that the samples hang on; what happens when they are saved is no part of it."""
-    sound = b"" if reference is None else reference.detach().cpu().contiguous().numpy().tobytes()
+    """sha256 of all that the samples hang on (heard: latents of other sound), not of how they are saved."""
+    sound = b"".join(latents.detach().cpu().contiguous().numpy().tobytes() for latents in heard)
     parts = [FORMAT, torch.__version__, fingerprint(model), file_hash(video), list(plan), settings, list(seeds)]
     return hashlib.sha256("\n".join(map(repr, parts)).encode() + sound).hexdigest()
 

@@ -62,10 +62,14 @@ def mux(
     output_path: Path,
     mode: Mode = "add",
     bit_depth: str = "24",
+    *,
+    channels: int = 2,
+    without: int | None = None,
 ) -> None:
-    """Write `output_path` (its suffix names the container): the video with the sound [2, n], n, ... at `sample_rate`.
+    """Write `output_path` (its suffix names the container): the video with the sound [channels, n] at `sample_rate`.
 
     "add" keeps the file's own sound untouched and first, the new one is a further stream; "replace" leaves it out.
+    without: the number of an audio stream to leave out in any case, as the new one takes its place.
     Streams that the container cannot hold are left out with a warning. OSError when the disk is full.
     """
     import av
@@ -75,7 +79,7 @@ def mux(
     info = probe(video_path)
     with open_media(video_path, raw_errors=True) as source:
         _check_picture(source, video_path, suffix)
-        kept = _kept(source, video_path, suffix, mode)
+        kept = _kept(source, video_path, suffix, mode, without)
         picture = picture_stream(source, video_path)
         with av.open(
             f"file:{output_path}",
@@ -84,7 +88,7 @@ def mux(
             container_options=_options(suffix, picture.time_base, sample_rate),
         ) as out:
             streams = {s.index: _add_copy(out, s, suffix, source.format.name) for s in kept}
-            track = SoundTrack(out, sound, sample_rate, start=info.start)
+            track = SoundTrack(out, sound, sample_rate, channels, start=info.start)
             _describe(out, source, track, first=not any(s.type == "audio" for s in kept))
             _copy_covers(out, source, suffix)
             out.start_encoding()
@@ -188,12 +192,13 @@ def _check_picture(source: InputContainer, path: Path, suffix: str) -> None:
             )
 
 
-def _kept(source: InputContainer, path: Path, suffix: str, mode: Mode) -> list[Stream]:
+def _kept(source: InputContainer, path: Path, suffix: str, mode: Mode, without: int | None) -> list[Stream]:
     """The streams to copy, in the file's order, tried one by one against the container."""
     picture = picture_stream(source, path)
     kept: list[Stream] = [picture]
+    replaced = source.streams.audio[without].index if without is not None else None
     for stream in source.streams:
-        if stream.index == picture.index or (mode == "replace" and stream.type == "audio"):
+        if stream.index in (picture.index, replaced) or (mode == "replace" and stream.type == "audio"):
             continue
         if _remade_by_muxer(stream) or (suffix == ".mkv" and _is_cover(stream)):
             continue

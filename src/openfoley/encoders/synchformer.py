@@ -71,7 +71,7 @@ SYNCHFORMER = SynchformerConfig(
 )
 
 
-class SynchformerEncoder(nn.Module):
+class Synchformer(nn.Module):
     """Video tower. `forward` is for a batch of segments, `encode` and `stream` for whole videos."""
 
     fit = "cover"  # how frames are to be scaled: shorter edge to the size, centre cut out
@@ -203,7 +203,7 @@ class Aggregator(nn.Module):
 class SynchformerStream:
     """Cuts a video into segments as its frames arrive; holds little more than SEGMENTS_PER_CALL segments."""
 
-    def __init__(self, encoder: SynchformerEncoder) -> None:
+    def __init__(self, encoder: Synchformer) -> None:
         self.encoder = encoder
         self.length, self.hop = encoder.config.segment_frames, encoder.config.segment_hop
         self.held: list[Tensor] = []  # single frames; held[0] starts the next segment
@@ -289,7 +289,7 @@ class SegmentBuffer:
 
 
 def from_mmaudio(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`SynchformerEncoder`'s state from the public checkpoint of the whole Synchformer, or its visual part alone.
+    """`Synchformer`'s state from the public checkpoint of the whole Synchformer, or its visual part alone.
 
     What MMAudio does not use is left out by name: the sound tower, the aligner, and the picture-wise `patch_embed`.
     """
@@ -297,7 +297,7 @@ def from_mmaudio(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in state_dict.items():
         if not name.startswith(PREFIX) or name.startswith(PREFIX + "patch_embed."):
             continue
-        name = name.removeprefix(PREFIX).replace(".mlp.fc", ".fc")
+        name = name.removeprefix(PREFIX).replace(".mlp.fc", ".fc").replace("patch_embed_3d.proj.", "patch_embed_3d.")
         name = name.replace("self_attn.in_proj_", "qkv.").replace("self_attn.out_proj.", "proj.")
         converted[name] = tensor.float()
     if not converted:

@@ -151,7 +151,7 @@ class Listener:
         features, times = buffer.window(zero, first, end + reach)
         present = torch.ones(len(times), dtype=torch.bool, device=self.device)
         if is_unseen or not len(times):
-            features, times, present = _padded(features, times, buffer.rate, float(seen_from - zero), float(reach))
+            features, times, present = _padded(features, times, buffer, float(seen_from - zero), float(reach))
         return features[None], times[None], present[None]
 
     def _buffer(self, name: str, shot: int) -> FeatureBuffer:
@@ -159,7 +159,8 @@ class Listener:
             encoder = getattr(self.model, name)
             origin = first_frame(self.shots[shot], encoder.rate) / Fraction(encoder.rate)
             origin += Fraction(getattr(encoder, "feature_offset", 0))
-            self.buffers[name, shot] = FeatureBuffer(feature_rate(encoder), encoder.dim, self.device, origin)
+            group = getattr(encoder, "feature_group", 1)
+            self.buffers[name, shot] = FeatureBuffer(feature_rate(encoder), encoder.dim, self.device, origin, group)
         return self.buffers[name, shot]
 
     def _read_until(self, shot: int, time: Fraction) -> None:
@@ -189,12 +190,15 @@ class Listener:
             pass
 
 
-def _padded(features: Tensor, times: Tensor, rate: Fraction, seen_from: float, reach: float) -> tuple[Tensor, ...]:
+def _padded(
+    features: Tensor, times: Tensor, buffer: FeatureBuffer, seen_from: float, reach: float
+) -> tuple[Tensor, ...]:
     """Features with absent ones in front, spaced evenly back to time -reach: as training marks the picture over clean
     latents absent. Between `seen_from` and the first feature the first one is held."""
-    period = float(1 / rate)
+    period = float(1 / buffer.rate)
     begin = float(times[0]) if len(times) else seen_from + reach + period / 2
     count = max(0 if len(times) else 1, int((begin + reach) / period + 1e-6))
+    count = -(-count // buffer.group) * buffer.group
     early = torch.tensor([begin - period * k for k in range(count, 0, -1)], dtype=times.dtype, device=times.device)
     held = features[:1].expand(count, -1) if len(features) else features.new_zeros(count, features.shape[1])
     is_held = (early >= seen_from) & bool(len(features))

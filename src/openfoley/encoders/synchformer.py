@@ -10,8 +10,10 @@ constant, so keys and values of the 196 tokens need not be projected one by one:
     q . (K x_j) = (K^T q) . x_j     and     sum_j w_j V x_j = V (sum_j w_j x_j).
 
 A video of n frames gives ceil((n - 16) / 8) + 1 segments, at least one: its last frame is repeated until the last
-segment is whole, so that no frame is lost. Segment s starts at 0.32 s * s; MMAudio lays the 8 vectors of its segments
-one after the other on a clock of 24 a second that starts with the window (`SegmentBuffer`).
+segment is whole, so that no frame is lost. Segment s starts at 0.32 s * s and gives features 8 s .. 8 s + 7, so there
+are 25 features a second: feature k belongs to k / 25 s. MMAudio's 8 s hold 24 whole segments, whose 192 features it reads
+evenly, 24 a second: which latent reads which feature is the generator's knowledge. It needs whole segments
+(`feature_group`): the first feature of a window must be the first of a segment.
 """
 
 import math
@@ -33,10 +35,9 @@ PREFIX = "vfeat_extractor."  # of the visual part in the public checkpoint of th
 
 @dataclass(frozen=True)
 class SynchformerConfig:
-    """rate in frames per second; segment_frames and segment_hop in frames; feature_rate on the generator's clock."""
+    """rate in frames per second; tubelet_frames, segment_frames and segment_hop in frames."""
 
     rate: Fraction
-    feature_rate: Fraction
     image_size: int
     patch_size: int
     tubelet_frames: int
@@ -58,7 +59,6 @@ class SynchformerConfig:
 
 SYNCHFORMER = SynchformerConfig(
     rate=Fraction(25),
-    feature_rate=Fraction(24),
     image_size=224,
     patch_size=16,
     tubelet_frames=2,
@@ -71,7 +71,7 @@ SYNCHFORMER = SynchformerConfig(
 )
 
 
-class Synchformer(nn.Module):
+class SynchformerEncoder(nn.Module):
     """Video tower. `forward` is for a batch of segments, `encode` and `stream` for whole videos."""
 
     fit = "cover"  # how frames are to be scaled: shorter edge to the size, centre cut out
@@ -80,10 +80,11 @@ class Synchformer(nn.Module):
     def __init__(self, config: SynchformerConfig) -> None:
         super().__init__()
         self.config = config
-        self.rate, self.feature_rate = config.rate, config.feature_rate
+        self.rate = config.rate
+        self.feature_group = config.segment_features
+        self.feature_rate = config.rate * config.segment_features / config.segment_hop
         self.height = self.width = config.image_size
         self.dim = config.hidden_size
-        self.window_step = config.segment_hop / config.rate  # s; windows that start on this grid get exact segments
         width, tubelet = config.hidden_size, (config.tubelet_frames, config.patch_size, config.patch_size)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.patches, width))
@@ -114,10 +115,6 @@ class Synchformer(nn.Module):
 
     def stream(self) -> "SynchformerStream":
         return SynchformerStream(self)
-
-    def buffer(self, device: torch.device | str = "cpu") -> "SegmentBuffer":
-        """What keeps the stream's features for the windows of a long video."""
-        return SegmentBuffer(self.config, device)
 
 
 class Block(nn.Module):
@@ -203,7 +200,7 @@ class Aggregator(nn.Module):
 class SynchformerStream:
     """Cuts a video into segments as its frames arrive; holds little more than SEGMENTS_PER_CALL segments."""
 
-    def __init__(self, encoder: Synchformer) -> None:
+    def __init__(self, encoder: SynchformerEncoder) -> None:
         self.encoder = encoder
         self.length, self.hop = encoder.config.segment_frames, encoder.config.segment_hop
         self.held: list[Tensor] = []  # single frames; held[0] starts the next segment
@@ -243,53 +240,8 @@ class SynchformerStream:
         return self.encoder(((pictures - PIXEL_MEAN) / PIXEL_STD).to(parameter.dtype)).float().flatten(0, 1)
 
 
-class SegmentBuffer:
-    """A stream's features for one window after the other, used like `longform.features.FeatureBuffer`.
-
-    A window hears the segments that start with it: those that follow the grid point (0.32 s apart) nearest to its
-    start. As in training, segment s of the window lies at s / 3 s, its 8 features 1 / 24 s apart, although it was seen
-    from 0.32 s * s on: the generator has learnt this. Windows that start on the grid get exactly their own segments.
-    """
-
-    def __init__(self, config: SynchformerConfig, device: torch.device | str = "cpu") -> None:
-        self.rate = config.feature_rate
-        self.step = config.segment_hop / config.rate  # s between segments
-        self.size = config.segment_features
-        self.first_segment = 0
-        self.features = torch.zeros(0, config.hidden_size, device=device)
-
-    @property
-    def end(self) -> Fraction:
-        """Windows that end by this instant (s) have all their segments."""
-        return (self.first_segment + len(self.features) // self.size) * self.step
-
-    def append(self, features: Tensor) -> None:
-        """Features [n segment_features, dim] that follow those already here."""
-        self.features = torch.cat([self.features, features.to(self.features)])
-
-    def drop_before(self, time: Fraction) -> None:
-        """Forget the segments that no window from `time` (s) on can need."""
-        keep = max(self.first_segment, math.floor(time / self.step) - 1)
-        self.features = self.features[(keep - self.first_segment) * self.size :].clone()
-        self.first_segment = keep
-
-    def window(self, zero: Fraction, start: Fraction, end: Fraction) -> tuple[Tensor, Tensor]:
-        """Features [n, dim] and times [n] in s relative to `zero`, for the window from `zero` to `end`, widened by as
-        much as `start` lies before `zero` (which is taken off again). Past the end the last segment is repeated."""
-        duration = (end - zero) - (zero - start)
-        count = max(1, math.floor(duration * self.rate / self.size + Fraction(1, 2)))
-        first = math.floor(zero / self.step + Fraction(1, 2)) - self.first_segment
-        if not len(self.features):
-            raise ValueError("nothing was appended; push frames before asking for a window")
-        last = len(self.features) // self.size - 1
-        chosen = [min(max(first + s, 0), last) for s in range(count)]
-        features = torch.cat([self.features[s * self.size : (s + 1) * self.size] for s in chosen])
-        times = torch.tensor([float(k / self.rate) for k in range(len(features))], device=features.device)
-        return features, times
-
-
 def from_mmaudio(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`Synchformer`'s state from the public checkpoint of the whole Synchformer, or its visual part alone.
+    """`SynchformerEncoder`'s state from the public checkpoint of the whole Synchformer, or its visual part alone.
 
     What MMAudio does not use is left out by name: the sound tower, the aligner, and the picture-wise `patch_embed`.
     """

@@ -17,13 +17,19 @@ from torch import Tensor
 class FeatureBuffer:
     """Consecutive features float32 [n, dim] of one encoder; the oldest are dropped when no window needs them.
 
-    rate: Hz. origin: s, the instant of feature 0.
+    rate: Hz. origin: s, the instant of feature 0. group: features that belong together (an encoder's segment); windows
+    hold whole groups, so that they may start a little earlier and end a little later than asked.
     """
 
     def __init__(
-        self, rate: Fraction, dim: int, device: torch.device | str = "cpu", origin: Fraction = Fraction(0)
+        self,
+        rate: Fraction,
+        dim: int,
+        device: torch.device | str = "cpu",
+        origin: Fraction = Fraction(0),
+        group: int = 1,
     ) -> None:
-        self.rate, self.origin = rate, origin
+        self.rate, self.origin, self.group = rate, origin, group
         self.first_index = 0
         self.features = torch.zeros(0, dim, device=device)
 
@@ -42,7 +48,7 @@ class FeatureBuffer:
 
     def drop_before(self, time: Fraction) -> None:
         """Forget features of instants before `time` (s)."""
-        keep_from = min(max(self._index(time), self.first_index), self.end_index)
+        keep_from = min(max(self._group_start(self._index(time)), self.first_index), self.end_index)
         self.features = self.features[keep_from - self.first_index :].clone()
         self.first_index = keep_from
 
@@ -51,8 +57,8 @@ class FeatureBuffer:
 
         Times are differences of rationals, rounded once: a window an hour into the file is as exact as the first.
         """
-        first = min(max(self._index(start), self.first_index), self.end_index)
-        last = min(max(self._index(end), first), self.end_index)
+        first = min(max(self._group_start(self._index(start)), self.first_index), self.end_index)
+        last = min(max(-self._group_start(-self._index(end)), first), self.end_index)
         times = [float(self.origin + k / self.rate - zero) for k in range(first, last)]
         chosen = self.features[first - self.first_index : last - self.first_index]
         return chosen, torch.tensor(times, dtype=torch.float32, device=chosen.device)
@@ -60,3 +66,7 @@ class FeatureBuffer:
     def _index(self, time: Fraction) -> int:
         """The first feature at `time` (s) or later."""
         return ceil((time - self.origin) * self.rate)
+
+    def _group_start(self, index: int) -> int:
+        """The first feature of the group that feature `index` is in."""
+        return index // self.group * self.group

@@ -11,15 +11,29 @@ import torch
 from torch import Tensor, nn
 
 from openfoley.errors import OpenFoleyError, UsageError, WeightsError
+from openfoley.hub.download import Progress
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZER_NAME, Model, build_part
 from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model
+from openfoley.hub.sources import FOREIGN_MODELS
 
 
-def load_model(name_or_folder: str | os.PathLike[str] = DEFAULT_MODEL, device: str | torch.device = "cpu") -> Model:
+def load_model(
+    name_or_folder: str | os.PathLike[str] = DEFAULT_MODEL,
+    device: str | torch.device = "cpu",
+    weights_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Model:
     """The model `name_or_folder` in float32 and evaluation mode on `device`.
 
+    weights_dir: where a published model's files are looked for first; what is neither there nor in the cache is
+    fetched, with `progress` in megabytes.
     Raises UsageError for an unknown name or device, WeightsError for files that are missing, damaged or do not match.
     """
+    if os.fspath(name_or_folder) in FOREIGN_MODELS:
+        from openfoley.hub.foreign import load_foreign
+
+        published = FOREIGN_MODELS[os.fspath(name_or_folder)]
+        return load_foreign(published, checked_device(device), Path(weights_dir) if weights_dir else None, progress)
     folder = find_model(name_or_folder)
     target = checked_device(device)
     config = read_config(folder)

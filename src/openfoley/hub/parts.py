@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,20 @@ from openfoley.config import from_dict
 from openfoley.errors import WeightsError
 
 PARTS = ("codec", "sync", "semantic", "generator")
-KINDS = {"codec": "oobleck", "sync": "videoprism-map", "semantic": "siglip2", "generator": "salsa-v"}
+KINDS = {"codec": "oobleck", "sync": "videoprism-map", "semantic": "siglip2", "generator": "salsa-v"}  # the default
 TOKENIZER_NAME = "tokenizer.json"
 FORMAT = 1
+
+CLASSES = {  # part, kind -> module, configuration, class
+    ("codec", "oobleck"): ("openfoley.codecs.oobleck", "OobleckConfig", "OobleckCodec"),
+    ("codec", "mmaudio"): ("openfoley.codecs.mmaudio", "MMAudioCodecConfig", "MMAudioCodec"),
+    ("sync", "videoprism-map"): ("openfoley.encoders.sync", "SyncConfig", "SyncEncoder"),
+    ("sync", "synchformer"): ("openfoley.encoders.synchformer", "SynchformerConfig", "SynchformerEncoder"),
+    ("semantic", "siglip2"): ("openfoley.encoders.semantic", "SemanticConfig", "SemanticEncoder"),
+    ("semantic", "clip"): ("openfoley.encoders.clip", "ClipConfig", "ClipEncoder"),
+    ("generator", "salsa-v"): ("openfoley.generators.salsa_v", "SalsaVConfig", "SalsaVGenerator"),
+    ("generator", "mmaudio"): ("openfoley.generators.mmaudio", "MMAudioConfig", "MMAudioGenerator"),
+}
 
 
 @dataclass(frozen=True)
@@ -33,44 +45,27 @@ class Model:
         return {part: getattr(self, part) for part in PARTS}
 
 
-def config_class(part: str) -> type:
-    """The dataclass of a part's architecture."""
-    if part == "codec":
-        from openfoley.codecs.oobleck import OobleckConfig
+def classes(part: str, kind: str) -> tuple[type, type[nn.Module]]:
+    """The dataclass of a part's architecture and the part's class."""
+    module, config, network = CLASSES[part, kind]
+    return getattr(import_module(module), config), getattr(import_module(module), network)
 
-        return OobleckConfig
-    if part == "sync":
-        from openfoley.encoders.sync import SyncConfig
 
-        return SyncConfig
-    if part == "semantic":
-        from openfoley.encoders.semantic import SemanticConfig
-
-        return SemanticConfig
-    from openfoley.generators.salsa_v import SalsaVConfig
-
-    return SalsaVConfig
+def kind_of(part: str, config: Any) -> str:
+    """The kind of part that a configuration describes."""
+    names = {name: kind for (owner, kind), (_, name, _) in CLASSES.items() if owner == part}
+    return names[type(config).__name__]
 
 
 def build_part(part: str, settings: dict[str, Any], folder: Path) -> nn.Module:
     """A part with random weights, as its section of config.json describes it."""
     settings = dict(settings)
     kind = settings.pop("kind", KINDS[part])
-    if kind != KINDS[part]:
-        raise WeightsError(f"{folder / 'config.json'}: {part}.kind is {kind!r}, this version knows {KINDS[part]!r}")
-    config = from_dict(config_class(part), settings, where=part)
-    if part == "codec":
-        from openfoley.codecs.oobleck import OobleckCodec
-
-        return OobleckCodec(config)
-    if part == "sync":
-        from openfoley.encoders.sync import SyncEncoder
-
-        return SyncEncoder(config)
-    if part == "semantic":
-        from openfoley.encoders.semantic import SemanticEncoder
-
-        return SemanticEncoder(config, folder / TOKENIZER_NAME)
-    from openfoley.generators.salsa_v import SalsaVGenerator
-
-    return SalsaVGenerator(config)
+    known = [name for owner, name in CLASSES if owner == part]
+    if kind not in known:
+        raise WeightsError(
+            f"{folder / 'config.json'}: {part}.kind is {kind!r}, this version knows {', '.join(map(repr, known))}"
+        )
+    config_class, network = classes(part, kind)
+    config = from_dict(config_class, settings, where=part)
+    return network(config, folder / TOKENIZER_NAME) if part == "semantic" else network(config)

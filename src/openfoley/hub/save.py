@@ -13,16 +13,16 @@ from torch import Tensor
 
 from openfoley.config import to_dict
 from openfoley.errors import OutputError, WeightsError
-from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZER_NAME, Model
+from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZER_NAME, Model, kind_of
 from openfoley.hub.registry import CONFIG_NAME
 
 
-def save_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Tensors to safetensors, matrices as bfloat16."""
+def save_weights(tensors: Mapping[str, Tensor], path: Path, *, exact: bool = False) -> None:
+    """Tensors to safetensors, matrices as bfloat16 unless `exact`."""
     from safetensors.torch import save_file
 
     def stored(value: Tensor) -> Tensor:
-        is_matrix = value.is_floating_point() and value.ndim >= 2
+        is_matrix = value.is_floating_point() and value.ndim >= 2 and not exact
         return value.detach().to("cpu", torch.bfloat16 if is_matrix else value.dtype).contiguous().clone()
 
     try:
@@ -33,7 +33,9 @@ def save_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 def save_model(folder: Path, model: Model) -> Path:
     """Write a model that `load_model` reads back. Each part carries its dataclass as `.config`."""
-    configs = {part: to_dict(module.config) for part, module in model.parts.items()}
+    configs = {
+        part: {"kind": kind_of(part, module.config), **to_dict(module.config)} for part, module in model.parts.items()
+    }
     tensors = {part: module.state_dict() for part, module in model.parts.items()}
     return write_folder(folder, model.name, configs, tensors, model.semantic.tokenizer.to_str())
 
@@ -59,8 +61,11 @@ def write_folder(
     configs: Mapping[str, dict[str, Any]],
     tensors: Mapping[str, Mapping[str, Tensor]],
     tokenizer_json: str,
+    *,
+    exact: bool = False,
 ) -> Path:
-    """The folder appears whole or not at all."""
+    """The folder appears whole or not at all. A part's section names its kind, if it is not the default one. exact:
+    matrices keep their precision."""
     whole = {"format": FORMAT, "name": name}
     whole |= {part: {"kind": KINDS[part], **configs[part]} for part in PARTS}
     unfinished = folder.with_name(folder.name + ".unfinished")
@@ -70,11 +75,33 @@ def write_folder(
         (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         (unfinished / TOKENIZER_NAME).write_text(tokenizer_json, encoding="utf-8")
         for part in PARTS:
-            save_weights(tensors[part], unfinished / f"{part}.safetensors")
+            save_weights(tensors[part], unfinished / f"{part}.safetensors", exact=exact)
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.replace(folder)
     except OSError as error:
         raise OutputError(f"cannot write the model folder {str(folder)!r}: {error.strerror}") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def save_part(
+    folder: Path, section: dict[str, Any], tensors: Mapping[str, Tensor], others: Mapping[str, Mapping[str, Tensor]]
+) -> Path:
+    """One part's folder: config.json, model.safetensors and OTHER.safetensors, exactly; whole or not at all."""
+    unfinished = folder.with_name(folder.name + ".unfinished")
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        (unfinished / CONFIG_NAME).write_text(json.dumps(section, indent=2) + "\n", encoding="utf-8")
+        save_weights(tensors, unfinished / "model.safetensors", exact=True)
+        for name, values in others.items():
+            if values:
+                save_weights(values, unfinished / f"{name}.safetensors", exact=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.replace(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write the folder {str(folder)!r}: {error.strerror}") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder

@@ -1,0 +1,99 @@
+"""Other people's checkpoints to our safetensors folders, exactly: nothing is rounded, what is not used is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from openfoley.config import to_dict
+from openfoley.errors import UsageError, WeightsError
+from openfoley.hub.checkpoint import Recognised, read_checkpoint, recognise
+from openfoley.hub.foreign import assemble, checkpoints, described, generator_from, sync_from
+from openfoley.hub.parts import PARTS, kind_of
+from openfoley.hub.save import save_part, write_folder
+from openfoley.hub.sources import FOREIGN_MODELS, ForeignPart
+
+TOKENIZER_FILES = ("tokenizer.json", "merges.txt", "bpe_simple_vocab_16e6.txt.gz")
+STATISTICS = ("latent_mean", "latent_std")
+WHOLE: tuple[ForeignPart, ...] = ("network", "vae", "vocoder", "sync", "clip")
+
+
+def convert(source: Path, out: Path, *, force: bool = False) -> str:
+    """Convert a checkpoint to a part's folder, or a folder of checkpoints to a model folder; returns what it was.
+
+    A network keeps its latent statistics in `latent_statistics.safetensors` beside it, for the codec.
+    """
+    if not source.exists():
+        raise UsageError(f"{str(source)!r} does not exist; pass a checkpoint or a folder of checkpoints")
+    if out.exists() and not force:
+        raise UsageError(f"the output {str(out)!r} exists; pass --force to replace it")
+    if out.exists() and out.resolve() in (source.resolve(), *source.resolve().parents):
+        raise UsageError(f"the output {str(out)!r} holds what is to be converted; choose another folder")
+    return _convert_folder(source, out) if source.is_dir() else _convert_file(source, out)
+
+
+def _convert_file(source: Path, out: Path) -> str:
+    state = read_checkpoint(source)
+    kind = _known(recognise(state), source)
+    if kind.part == "network":
+        module, part = generator_from(kind.variant, state), "generator"
+    elif kind.part == "sync":
+        module, part = sync_from(state), "sync"
+    else:
+        raise UsageError(
+            f"{str(source)!r} is the {kind.part} {kind.variant}: no part by itself; pass a folder that holds "
+            f"all of {', '.join(WHOLE)} and one of {', '.join(TOKENIZER_FILES)}"
+        )
+    statistics = {key: state[key].float().flatten() for key in STATISTICS} if part == "generator" else {}
+    save_part(out, described_part(part, module), module.state_dict(), {"latent_statistics": statistics})
+    return f"{part}: MMAudio {kind.variant}" if part == "generator" else f"{part}: {kind.variant}"
+
+
+def _convert_folder(source: Path, out: Path) -> str:
+    states: dict[ForeignPart, Mapping[str, Tensor]] = {}
+    variants: dict[ForeignPart, tuple[str, Path]] = {}
+    for path in checkpoints(source):
+        state = read_checkpoint(path)
+        kind = recognise(state)
+        if kind is None:
+            continue
+        if kind.part in variants:
+            raise UsageError(
+                f"two checkpoints of the {kind.part} in {str(source)!r}: {variants[kind.part][1].name} "
+                f"({variants[kind.part][0]}) and {path.name} ({kind.variant}); leave one of them there"
+            )
+        states[kind.part], variants[kind.part] = state, (kind.variant, path)
+    missing = [part for part in WHOLE if part not in states]
+    tokenizer = next((path for name in TOKENIZER_FILES for path in sorted(source.rglob(name))), None)
+    if missing or tokenizer is None:
+        lacking = [*missing, *([] if tokenizer else [f"tokenizer ({' or '.join(TOKENIZER_FILES)})"])]
+        raise WeightsError(f"{str(source)!r} holds no whole model: missing {', '.join(lacking)}")
+    variant = _known(recognise(states["network"]), variants["network"][1]).variant
+    rate = variant.rsplit("-v2", 1)[0].rsplit("-", 1)[1]
+    for part in ("vae", "vocoder"):
+        if variants[part][0] != rate:
+            found, path = variants[part]
+            raise WeightsError(f"{str(path)!r} is the {part} for {found}, the network {variant} needs that for {rate}")
+    modules = assemble(variant, states, tokenizer)
+    config = described(f"mmaudio-{variant}", modules)
+    tensors = {part: modules[part].state_dict() for part in PARTS}
+    text = modules["semantic"].tokenizer.to_str()  # type: ignore[union-attr]
+    write_folder(out, config["name"], {part: config[part] for part in PARTS}, tensors, text, exact=True)  # type: ignore[arg-type]
+    return f"mmaudio-{variant}"
+
+
+def described_part(part: str, module: Any) -> dict[str, Any]:
+    """What config.json of a single part says."""
+    return {"kind": kind_of(part, module.config), **to_dict(module.config)}
+
+
+def _known(kind: Recognised | None, path: Path) -> Recognised:
+    if kind is None:
+        raise WeightsError(f"{str(path)!r} is a checkpoint of something that OpenFoley does not know")
+    names = {(file.part, file.variant) for model in FOREIGN_MODELS.values() for file in model.files}
+    if (kind.part, kind.variant) not in names:
+        raise WeightsError(f"{str(path)!r} is an {kind.variant}; known: {', '.join(sorted(v for _, v in names))}")
+    return kind

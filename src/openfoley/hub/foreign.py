@@ -1,0 +1,206 @@
+"""A published model from its publishers' own files: found or fetched, checked, renamed, and loaded strictly."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from openfoley.config import to_dict
+from openfoley.errors import WeightsError
+from openfoley.hub.checkpoint import SUFFIXES, read_checkpoint, recognise
+from openfoley.hub.download import Progress, cache_folder, check_hash, fetch, is_online
+from openfoley.hub.memory import check_memory
+from openfoley.hub.parts import FORMAT, PARTS, Model, kind_of
+from openfoley.hub.sources import ForeignModel, ForeignPart, WeightFile
+
+logger = logging.getLogger(__name__)
+
+States = Mapping[ForeignPart, Mapping[str, Tensor]]
+CHECKED_SUFFIX = ".checked"  # a note beside a fetched file: size and time when its hash was found right
+
+
+def load_foreign(
+    model: ForeignModel,
+    device: torch.device,
+    weights_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """The model in float32 and evaluation mode. WeightsError names the file and what was expected."""
+    check_memory(model.name, model.size_bytes, device)
+    paths = obtain(model, weights_dir, progress)
+    states: dict[ForeignPart, dict[str, Tensor]] = {
+        file.part: read_checkpoint(path) for file, path in paths.items() if file.part != "tokenizer"
+    }
+    for file, path in paths.items():
+        if file.part != "tokenizer":
+            check_variant(states[file.part], file, path)
+    tokenizer = next(path for file, path in paths.items() if file.part == "tokenizer")
+    modules = assemble(model.variant, states, tokenizer)
+    moved = {name: module.to(device).eval().requires_grad_(False) for name, module in modules.items()}
+    return Model(name=model.name, config=described(model.name, moved), **moved)
+
+
+def obtain(model: ForeignModel, weights_dir: Path | None, progress: Progress | None = None) -> dict[WeightFile, Path]:
+    """Every file of the model: from weights_dir, else from the cache, else from the network."""
+    found, missing = locate(model.files, weights_dir)
+    if missing and not is_online(missing[0].url):
+        raise WeightsError(_offline(model, missing, weights_dir))
+    if missing:
+        size = sum(file.size_bytes for file in missing) / 1e9
+        licences = ", ".join(sorted({f"{file.name}: {file.licence}" for file in missing}))
+        logger.info("fetching %.1f GB for %s into %s; licences: %s", size, model.name, cache_folder(), licences)
+    for file in missing:
+        found[file] = fetch(file, cache_folder(), progress)
+        _mark_checked(found[file])
+    for file, path in found.items():
+        is_named = path.name == file.name  # one found by its content may be anybody's training of the same network
+        if path.parent == cache_folder() or (is_named and file.md5 is not None):
+            _check_once(file, path)
+    return found
+
+
+def locate(files: Sequence[WeightFile], weights_dir: Path | None) -> tuple[dict[WeightFile, Path], list[WeightFile]]:
+    """What lies in weights_dir (by name, else by content) and in the cache, and what does not."""
+    if weights_dir is not None and not weights_dir.is_dir():
+        raise WeightsError(f"the weights folder {str(weights_dir)!r} does not exist")
+    found: dict[WeightFile, Path] = {}
+    for file in files:
+        places = [*(sorted(weights_dir.rglob(file.name)) if weights_dir else []), cache_folder() / file.name]
+        path = next((place for place in places if place.is_file()), None)
+        if path is not None:
+            found[file] = path
+    missing = [file for file in files if file not in found]
+    if missing and weights_dir is not None:
+        known = set(found.values())
+        for path in checkpoints(weights_dir):
+            if path not in known:
+                kind = _kind(path)
+                match = next((file for file in missing if (file.part, file.variant) == kind), None)
+                if match is not None:
+                    found[match] = path
+                    missing.remove(match)
+    return found, missing
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Files in a folder and below that could hold weights."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+
+
+def _kind(path: Path) -> tuple[str, str] | None:
+    try:
+        recognised = recognise(read_checkpoint(path))
+    except WeightsError:
+        return None
+    return None if recognised is None else (recognised.part, recognised.variant)
+
+
+def _offline(model: ForeignModel, missing: Sequence[WeightFile], weights_dir: Path | None) -> str:
+    place = f"{str(weights_dir)!r}" if weights_dir is not None else f"{str(cache_folder())!r} (or pass --weights-dir)"
+    wanted = ", ".join(f"{file.name} ({file.size_bytes / 1e9:.1f} GB, {file.url})" for file in missing)
+    return f"{model.name}: no network, and these weights are not here: {wanted}; put them into {place}"
+
+
+def check_variant(state: Mapping[str, Tensor], file: WeightFile, path: Path) -> None:
+    """WeightsError for a checkpoint of something else, naming what it is."""
+    recognised = recognise(state)
+    if recognised is None or (recognised.part, recognised.variant) != (file.part, file.variant):
+        kind = "nothing known here" if recognised is None else f"the {recognised.part} {recognised.variant}"
+        raise WeightsError(f"{str(path)!r} holds {kind}, expected the {file.part} {file.variant} ({file.name})")
+
+
+def assemble(variant: str, states: States, tokenizer: Path) -> dict[str, nn.Module]:
+    """The four parts with the published weights, each loaded strictly."""
+    return {
+        "codec": codec_from(variant, states["vae"], states["vocoder"], states["network"]),
+        "sync": sync_from(states["sync"]),
+        "semantic": semantic_from(states["clip"], tokenizer),
+        "generator": generator_from(variant, states["network"]),
+    }
+
+
+def generator_from(variant: str, network: Mapping[str, Tensor]) -> nn.Module:
+    from openfoley.generators.mmaudio import VARIANTS, MMAudioGenerator, from_mmaudio
+
+    with torch.device("meta"):
+        module = MMAudioGenerator(VARIANTS[variant])
+    return filled(module, {key: value.float() for key, value in from_mmaudio(network).items()}, f"network {variant}")
+
+
+def codec_from(
+    variant: str, vae: Mapping[str, Tensor], vocoder: Mapping[str, Tensor], network: Mapping[str, Tensor]
+) -> nn.Module:
+    from openfoley.codecs.mmaudio import CODEC_16K, CODEC_44K, MMAudioCodec, from_mmaudio
+    from openfoley.generators.mmaudio import latent_statistics
+
+    module = _unfilled(lambda: MMAudioCodec(CODEC_16K if variant.endswith("16k") else CODEC_44K))
+    return filled(module, from_mmaudio(vae, vocoder, *latent_statistics(network)), "codec")
+
+
+def sync_from(state: Mapping[str, Tensor]) -> nn.Module:
+    from openfoley.encoders.synchformer import SYNCHFORMER, SynchformerEncoder, from_mmaudio
+
+    return filled(_unfilled(lambda: SynchformerEncoder(SYNCHFORMER)), from_mmaudio(state), "Synchformer")
+
+
+def semantic_from(state: Mapping[str, Tensor], tokenizer: Path) -> nn.Module:
+    from openfoley.encoders.clip import DFN5B_VIT_H_14, ClipEncoder, from_open_clip
+    from openfoley.encoders.clip_tokenizer import clip_tokenizer, read_merges
+
+    text = clip_tokenizer(read_merges(tokenizer)).to_str()
+    return filled(_unfilled(lambda: ClipEncoder(DFN5B_VIT_H_14, text)), from_open_clip(state), "CLIP")
+
+
+def _unfilled(make: Any) -> nn.Module:
+    """A module whose random weights leave no trace in torch's generator."""
+    with torch.random.fork_rng(devices=[]):
+        return make()
+
+
+def filled(module: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
+    """The module with exactly these tensors; WeightsError names the first key or shape that does not fit."""
+    expected = module.state_dict()
+    for key, value in expected.items():
+        if key not in state:
+            raise WeightsError(f"the checkpoint of the {name} lacks {key!r} {list(value.shape)}; it is another variant")
+        if state[key].shape != value.shape:
+            found, wanted = list(state[key].shape), list(value.shape)
+            raise WeightsError(f"the checkpoint of the {name}: {key!r} should be {wanted}, found {found}")
+    extra = sorted(set(state) - set(expected))
+    if extra:
+        raise WeightsError(f"the checkpoint of the {name} holds {extra[0]!r}, which is not part of it")
+    module.load_state_dict(dict(state), strict=True, assign=True)
+    return module
+
+
+def described(name: str, modules: Mapping[str, Any]) -> dict[str, Any]:
+    """What config.json of this model says."""
+    sections = {part: {"kind": kind_of(part, modules[part].config), **to_dict(modules[part].config)} for part in PARTS}
+    return {"format": FORMAT, "name": name, **sections}
+
+
+def _check_once(file: WeightFile, path: Path) -> None:
+    """The hash, unless this very file was found right before."""
+    mark = path.with_name(path.name + CHECKED_SUFFIX)
+    if mark.is_file() and mark.read_text() == _identity(path):
+        return
+    logger.info("checking %s", path)
+    check_hash(file, path)
+    _mark_checked(path)
+
+
+def _mark_checked(path: Path) -> None:
+    try:
+        path.with_name(path.name + CHECKED_SUFFIX).write_text(_identity(path))
+    except OSError:  # a folder that may only be read: it is checked again next time
+        logger.debug("cannot note that %s was checked", path)
+
+
+def _identity(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"

@@ -1,0 +1,34 @@
+"""Whether a model fits, known before a byte of it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from openfoley.errors import WeightsError
+
+WORKING_BYTES = 1_500_000_000  # beside the weights: activations of one window, Python, libraries
+MEMORY_TABLE = Path("/proc/meminfo")
+
+
+def available_bytes(device: torch.device) -> int | None:
+    """Free memory of the device; None where it cannot be told."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu" or not MEMORY_TABLE.is_file():
+        return None
+    for line in MEMORY_TABLE.read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return 1024 * int(line.split()[1])
+    return None
+
+
+def check_memory(name: str, weights_bytes: int, device: torch.device) -> None:
+    """WeightsError if weights of this size, in float32, do not fit."""
+    free, needed = available_bytes(device), weights_bytes + WORKING_BYTES
+    if free is not None and free < needed:
+        raise WeightsError(
+            f"{name} needs about {needed / 1e9:.1f} GB of memory on {device}, {free / 1e9:.1f} GB are free; "
+            "close other programs, or choose a smaller model (openfoley models)"
+        )

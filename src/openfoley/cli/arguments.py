@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any, NoReturn
 
 from openfoley import __version__
+from openfoley.cli.project_arguments import add_project
 from openfoley.errors import UsageError
 from openfoley.request import (
     DEFAULT_GUIDANCE,
@@ -22,6 +23,7 @@ from openfoley.request import (
 
 PART_NAMES = ("codec", "semantic", "sync", "generator", "all")
 DEFAULT_MODEL = "salsa-v-gym"
+PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues")
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,7 +47,7 @@ def protect_dashes(arguments: Sequence[str]) -> list[str]:
     for word in rest:
         looks_like_option = re.match(r"--?[a-z][a-z-]*(=|$)", word) and word.partition("=")[0] in _option_words()
         is_file = word.startswith("-") and not looks_like_option and os.path.lexists(word)
-        follows_path_option = bool(words) and words[-1] in ("--out", "--model") and word.startswith("-")
+        follows_path_option = bool(words) and words[-1] in PATH_OPTIONS and word.startswith("-")
         words.append("./" + word if is_file or (follows_path_option and not looks_like_option) else word)
     return words + ["./" + word if word.startswith("-") else word for word in after]
 
@@ -75,6 +77,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"openfoley {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     _generate(commands)
+    add_project(commands, _command, whole, number)
     _gym(commands)
     _train(commands)
     _evaluate(commands)

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 TITLE = "OpenFoley"  # of the new stream
 FORMAT_NAMES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
+REPEATABLE = {"fflags": "+bitexact"}  # no random identifiers, dates or versions: the same input gives the same bytes
 MAX_MOVIE_TIMESCALE = 2**31 - 1  # ISO/IEC 14496-12 section 8.2.2, kept to the signed range that readers use
 LEFT_OUT_TAGS = (  # what the muxer writes by itself
     "major_brand",
@@ -170,9 +171,9 @@ def _suffix(path: Path) -> str:
 def _options(suffix: str, tick: Fraction | None, sample_rate: int) -> dict[str, str]:
     """Muxer options: no shift of the file's times, and starts finer than MP4's usual millisecond."""
     if suffix not in MP4_FAMILY:
-        return {"avoid_negative_ts": "disabled"}
+        return {"avoid_negative_ts": "disabled", **REPEATABLE}
     scale = math.lcm(tick.denominator if tick else 1, sample_rate)
-    return {"movie_timescale": str(scale if scale <= MAX_MOVIE_TIMESCALE else 90_000)}
+    return {"movie_timescale": str(scale if scale <= MAX_MOVIE_TIMESCALE else 90_000), **REPEATABLE}
 
 
 def _check_picture(source: InputContainer, path: Path, suffix: str) -> None:

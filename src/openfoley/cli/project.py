@@ -1,0 +1,138 @@
+"""`openfoley project ...`: the verbs of `openfoley.projects.project.Project`, one function each."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from openfoley.cli.messages import Bar, note, print_json
+from openfoley.projects.history import start_of
+from openfoley.projects.record import Record
+from openfoley.projects.showing import lines, plain
+from openfoley.projects.storage import read_project
+
+
+def new(options: Namespace) -> int:
+    from openfoley.projects.project import Project
+
+    made = Project.new(
+        options.project,
+        options.video,
+        model=options.model,
+        prompt=options.prompt,
+        negative_prompt=options.negative_prompt,
+        steps=options.steps,
+        guidance=options.guidance,
+        seed=options.seed,
+        cuts=options.cuts,
+        cues=options.cues,
+        start_timecode=options.start_timecode,
+        device=options.device,
+    )
+    record = made.record
+    note(f"made {made.folder}: {len(record.cuts)} cuts, starts at {start_of(record)}")
+    return 0
+
+
+def take(options: Namespace) -> int:
+    from openfoley.projects.project import Project
+
+    project = Project(options.project)
+    made = project.take(
+        span=_span(project.record, options.span),
+        takes=options.takes,
+        prompt=options.prompt,
+        negative_prompt=options.negative_prompt,
+        seed=options.seed,
+        steps=options.steps,
+        guidance=options.guidance,
+        reference=options.reference,
+        reference_span=tuple(options.reference_span) if options.reference_span else None,
+        reference_guidance=options.reference_guidance,
+        stem=options.stem,
+        choose=options.choose,
+        device=options.device,
+        progress=Bar("sound"),
+    )
+    record = project.record
+    for one in made:
+        sounds = "sounds now" if one.number in record.state.layers else f"choose it with: project choose {one.number}"
+        note(f"take {one.number}: {project.folder / one.file} (seed {one.seed}); {sounds}")
+    if options.json:
+        everything = plain(record, project.folder)["takes"]
+        numbers = {one.number for one in made}
+        print_json({"takes": [one for one in everything if one["number"] in numbers]})
+    return 0
+
+
+def choose(options: Namespace) -> int:
+    return _say(_project(options).choose(options.take), options)
+
+
+def lock(options: Namespace) -> int:
+    project = _project(options)
+    return _say(project.lock(_span(project.record, options.span), take=options.take), options)
+
+
+def unlock(options: Namespace) -> int:
+    project = _project(options)
+    return _say(project.unlock(_span(project.record, options.span), take=options.take), options)
+
+
+def undo(options: Namespace) -> int:
+    return _say(_project(options).undo(options.steps), options)
+
+
+def redo(options: Namespace) -> int:
+    return _say(_project(options).redo(options.steps), options)
+
+
+def show(options: Namespace) -> int:
+    folder = Path(options.project)
+    record = read_project(folder)
+    if options.json:
+        print_json(plain(record, folder))
+    else:
+        print("\n".join(lines(record, folder)))
+    return 0
+
+
+def render(options: Namespace) -> int:
+    paths = _project(options).render(
+        options.out,
+        stems=options.stems,
+        audio=options.audio,
+        sample_rate=options.sample_rate,
+        bit_depth=options.bit_depth,
+        nudge=options.nudge,
+        force=options.force,
+    )
+    for path in paths:
+        note(f"wrote {path}")
+    if options.json:
+        print_json({"out": str(paths[0]), "stems": [str(path) for path in paths[1:]]})
+    return 0
+
+
+def _project(options: Namespace) -> Any:
+    from openfoley.projects.project import Project
+
+    return Project(options.project)
+
+
+def _span(record: Record, span: list[str] | None) -> tuple[Fraction, Fraction] | None:
+    """Two words, each seconds or timecode, as times on the video's clock."""
+    from openfoley.media.timecode import parse_time
+
+    if span is None:
+        return None
+    start = start_of(record)
+    return parse_time(span[0], start), parse_time(span[1], start)
+
+
+def _say(record: Record, options: Namespace) -> int:
+    """One line on where the project stands."""
+    note(lines(record, Path(options.project))[-1])
+    return 0

@@ -1,0 +1,142 @@
+"""What the verbs do to a project, as pure functions from record to record. Nothing here touches a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from openfoley.errors import UsageError
+from openfoley.media.timecode import Timecode, counting_of, nominal, parse_timecode, timecode_at
+from openfoley.projects.record import Record, Span, State, TakeEntry, with_takes
+
+
+def add_takes(record: Record, takes: Sequence[TakeEntry], chosen: Sequence[int]) -> Record:
+    """The record with new takes; those whose numbers are in `chosen` sound from now on."""
+    added = with_takes(record, *takes)
+    layers = record.state.layers
+    for take in takes:
+        if take.number in chosen:
+            layers = _laid(added, layers, take)
+    return _then(added, f"take {_numbers(takes)}", layers=layers)
+
+
+def choose(record: Record, number: int) -> Record:
+    """Let a take sound: in the place of the one that sounded for the same span, else on top of all."""
+    take = record.take(number)
+    layers = _laid(record, record.state.layers, take)
+    if layers == record.state.layers:
+        return record
+    check_unlocked(record, take.span, f"choose take {number}")
+    return _then(record, f"choose {number}", layers=layers)
+
+
+def lock(record: Record, span: Span) -> Record:
+    """Keep a span from changing until it is unlocked."""
+    check_span(record, span)
+    locks = _joined([*record.state.locks, span])
+    if locks == record.state.locks:
+        return record
+    return _then(record, f"lock {_shown(record, span)}", locks=locks)
+
+
+def unlock(record: Record, span: Span) -> Record:
+    """Let a span change again; what is locked outside it stays locked."""
+    check_span(record, span)
+    if not any(held.overlaps(span) for held in record.state.locks):
+        raise UsageError(f"nothing is locked in {_shown(record, span)}; locked: {locks_shown(record)}")
+    left: list[Span] = []
+    for held in record.state.locks:
+        left += [
+            Span(start, end)
+            for start, end in ((held.start, min(held.end, span.start)), (max(held.start, span.end), held.end))
+            if start < end
+        ]
+    return _then(record, f"unlock {_shown(record, span)}", locks=tuple(left))
+
+
+def undo(record: Record, steps: int = 1) -> Record:
+    """Back by `steps` states. Nothing is lost: takes stay, and `redo` goes forward again."""
+    return _moved(record, "undo", steps, record.position, -1)
+
+
+def redo(record: Record, steps: int = 1) -> Record:
+    """Forward again by `steps` states."""
+    return _moved(record, "redo", steps, len(record.history) - 1 - record.position, 1)
+
+
+def _moved(record: Record, verb: str, steps: int, available: int, direction: int) -> Record:
+    if steps < 1:
+        raise UsageError(f"{verb} goes a whole number of steps from 1 on, got {steps}")
+    if steps > available:
+        raise UsageError(f"cannot {verb} {steps}: the history has {available} step{'s' * (available != 1)} to {verb}")
+    return replace(record, position=record.position + direction * steps)
+
+
+def check_span(record: Record, span: Span) -> None:
+    """UsageError for a span that is empty or reaches outside the video."""
+    if not 0 <= span.start < span.end <= record.video.duration:
+        raise UsageError(
+            f"the span {float(span.start):.3f} to {float(span.end):.3f} s is not inside the video "
+            f"(0 to {float(record.video.duration):.3f} s); the end must come after the start"
+        )
+
+
+def check_unlocked(record: Record, span: Span, what: str) -> None:
+    """UsageError where a locked span would change."""
+    for held in record.state.locks:
+        if held.overlaps(span):
+            raise UsageError(
+                f"cannot {what}: {_shown(record, held)} is locked; unlock it first, or choose another span"
+            )
+
+
+def start_of(record: Record) -> Timecode:
+    """The timecode of the first frame; 00:00:00:00 where there is none."""
+    rate = nominal(record.video.frame_rate)
+    given = record.video.start_timecode
+    return parse_timecode(given, rate) if given else Timecode(0, counting_of(rate))
+
+
+def locks_shown(record: Record) -> str:
+    return ", ".join(_shown(record, span) for span in record.state.locks) or "nothing"
+
+
+def _shown(record: Record, span: Span) -> str:
+    start = start_of(record)
+    return f"{timecode_at(span.start, start)} to {timecode_at(span.end, start)}"
+
+
+def _laid(record: Record, layers: tuple[int, ...], take: TakeEntry) -> tuple[int, ...]:
+    """The layers with a take in the place of the one of its span and stem, else on top."""
+    if take.number in layers:
+        return layers
+    for place, number in enumerate(layers):
+        other = record.take(number)
+        if other.span == take.span and other.stem == take.stem:
+            return (*layers[:place], take.number, *layers[place + 1 :])
+    return (*layers, take.number)
+
+
+def _then(
+    record: Record, did: str, layers: tuple[int, ...] | None = None, locks: tuple[Span, ...] | None = None
+) -> Record:
+    """A new state after the present one; states that could have been redone are gone (their takes are not)."""
+    now = record.state
+    state = State(did, now.layers if layers is None else layers, now.locks if locks is None else locks)
+    history = (*record.history[: record.position + 1], state)
+    return replace(record, history=history, position=len(history) - 1)
+
+
+def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:
+    """Spans in order, those that touch made one."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda s: s.start):
+        if joined and span.start <= joined[-1].end:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, span.end))
+        else:
+            joined.append(span)
+    return tuple(joined)
+
+
+def _numbers(takes: Sequence[TakeEntry]) -> str:
+    return ", ".join(str(take.number) for take in takes)

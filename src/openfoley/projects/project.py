@@ -1,0 +1,279 @@
+"""A project folder and its verbs: new, take, choose, lock, unlock, undo, redo, show, render.
+
+    film.foley/project.json            everything that was asked and decided, readable
+    film.foley/project.previous.json   the same before the last change
+    film.foley/takes/001.flac ...      the sound of every take, 24 bits
+    film.foley/cache/                  features of the video; may be deleted, will be computed again
+
+Every verb that changes something writes the project file once, at its end: what fails on the way leaves the project as
+it was. Rendering reads takes and nothing else, so it gives the same bytes every time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openfoley.errors import MediaError, UsageError, WeightsError
+from openfoley.media.content_hash import file_hash
+from openfoley.media.source import shown
+from openfoley.projects import history
+from openfoley.projects.making import TakeOrder, make_takes
+from openfoley.projects.record import (
+    FILE_NAME,
+    TAKES_FOLDER,
+    ModelEntry,
+    Record,
+    Settings,
+    Span,
+    TakeEntry,
+    new_record,
+)
+from openfoley.projects.storage import cannot_write, only_process, read_project, write_project
+from openfoley.request import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_STEPS,
+    TAKES_RANGE,
+    AudioMode,
+    BitDepth,
+    Request,
+    check_settings,
+    checked_video,
+)
+
+if TYPE_CHECKING:
+    from openfoley.pipeline import Pipeline, Progress
+
+CACHE_FOLDER = "cache"
+
+
+class Project:
+    """A project folder. Nothing is held open between calls; each verb reads the file, and changes it whole."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        read_project(self.folder)
+
+    @property
+    def record(self) -> Record:
+        """What the project file says now. UsageError where it was edited by hand with a mistake."""
+        return read_project(self.folder)
+
+    @classmethod
+    def new(
+        cls,
+        folder: str | os.PathLike[str],
+        video: str | os.PathLike[str],
+        *,
+        model: str | os.PathLike[str] = "salsa-v-gym",
+        prompt: str | None = None,
+        negative_prompt: str | None = None,
+        steps: int = DEFAULT_STEPS,
+        guidance: float = DEFAULT_GUIDANCE,
+        seed: int = 0,
+        cuts: str | os.PathLike[str] = "auto",
+        cues: str | os.PathLike[str] | None = None,
+        start_timecode: str | None = None,
+        device: str = "cpu",
+    ) -> Project:
+        """Make a project for a video; its cuts are found now and written down, where they can be changed by hand.
+
+        cuts: auto, carry, reset, none or a file with a list of cuts. cues: a cue sheet (longform.cues).
+        """
+        from openfoley.projects.making import describe_video
+
+        check_settings(steps, guidance, [seed])
+        path, folder = checked_video(video), Path(folder)
+        if (folder / FILE_NAME).exists():
+            raise UsageError(f"{shown(folder)} is a project already; choose another folder, or delete it first")
+        from openfoley.hub.registry import find_model
+
+        find_model(model)
+        from openfoley.hub.fingerprint import fingerprint
+        from openfoley.hub.load import load_model
+
+        entry, found, sheet = describe_video(folder / CACHE_FOLDER, path, video, cuts, cues, start_timecode)
+        rule = str(cuts) if str(cuts) in ("auto", "carry", "reset", "none") else "auto"
+        settings = Settings(prompt, negative_prompt, steps, guidance, seed, rule)  # type: ignore[arg-type]
+        name = os.fspath(model)
+        record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), settings)
+        try:
+            (folder / TAKES_FOLDER).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(folder, error) from None
+        with only_process(folder):
+            write_project(folder, replace(record, cuts=found, cues=sheet))
+        return cls(folder)
+
+    def take(
+        self,
+        pipeline: Pipeline | None = None,
+        *,
+        span: tuple[float | Fraction, float | Fraction] | None = None,
+        takes: int = 1,
+        prompt: str | None = None,
+        negative_prompt: str | None = None,
+        seed: int | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        reference: str | os.PathLike[str] | None = None,
+        reference_span: tuple[float | Fraction, float | Fraction] | None = None,
+        reference_guidance: float | None = None,
+        stem: str | None = None,
+        choose: bool = False,
+        device: str = "cpu",
+        progress: Progress | None = None,
+    ) -> list[TakeEntry]:
+        """Make takes of the whole video, or of a span out of the sound on both its sides; they are returned.
+
+        What is None is as the project's settings say; seed: a new one for every take. The first take of a span sounds
+        at once, further ones when they are chosen (choose=True: the first of these at once). With a cue sheet that
+        names stems a take of the whole video is one take for each stem, unless `stem` names one.
+        """
+        if not TAKES_RANGE[0] <= takes <= TAKES_RANGE[1]:
+            raise UsageError(f"takes must be a whole number from {TAKES_RANGE[0]} to {TAKES_RANGE[1]}, got {takes}")
+        with only_process(self.folder):
+            record = self.record
+            asked = Span(Fraction(span[0]), Fraction(span[1])) if span is not None else record.span
+            history.check_span(record, asked)
+            history.check_unlocked(record, asked, "make a take")
+            video = self.video(record)
+            order = TakeOrder(
+                span=None if span is None else asked,
+                takes=takes,
+                prompt=record.settings.prompt if prompt is None else prompt,
+                negative_prompt=record.settings.negative_prompt if negative_prompt is None else negative_prompt,
+                seed=self._next_seed(record) if seed is None else seed,
+                steps=record.settings.steps if steps is None else steps,
+                guidance=record.settings.guidance if guidance is None else guidance,
+                reference=None if reference is None else Path(reference),
+                reference_span=reference_span,
+                reference_guidance=reference_guidance,
+                stem=stem,
+            )
+            check_settings(order.steps, order.guidance, [order.seed])
+            pipeline = self._checked(pipeline, record, device)
+            made = make_takes(self.folder, record, video, pipeline, order, progress)
+            chosen = [take.number for take in made if self._sounds_at_once(record, made, take, choose)]
+            write_project(self.folder, history.add_takes(record, made, chosen))
+            return made
+
+    def choose(self, take: int) -> Record:
+        """Let a take sound in the place of the one that sounds for the same span, or on top of what is there."""
+        return self._change(lambda record: history.choose(record, take))
+
+    def lock(self, span: tuple[float | Fraction, float | Fraction] | None = None, *, take: int | None = None) -> Record:
+        """Keep a span, a take's span or (neither) everything from changing."""
+        return self._change(lambda record: history.lock(record, self._span(record, span, take)))
+
+    def unlock(
+        self, span: tuple[float | Fraction, float | Fraction] | None = None, *, take: int | None = None
+    ) -> Record:
+        """Let a span, a take's span or (neither) everything change again."""
+        return self._change(lambda record: history.unlock(record, self._span(record, span, take)))
+
+    def undo(self, steps: int = 1) -> Record:
+        """Go back by so many changes. Takes are kept, and `redo` goes forward again."""
+        return self._change(lambda record: history.undo(record, steps))
+
+    def redo(self, steps: int = 1) -> Record:
+        """Go forward again by so many changes."""
+        return self._change(lambda record: history.redo(record, steps))
+
+    def show(self) -> dict[str, Any]:
+        """The project in plain values, with timecodes: what `openfoley project show --json` prints."""
+        from openfoley.projects.showing import plain
+
+        return plain(self.record, self.folder)
+
+    def render(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        stems: bool = False,
+        audio: AudioMode = "add",
+        sample_rate: int | None = None,
+        bit_depth: BitDepth | None = None,
+        nudge: float = 0.0,
+        force: bool = False,
+    ) -> list[Path]:
+        """Write what the project sounds like now: a sound, or the video with it; with `stems` each stem beside it.
+
+        The mix is the sum of the stems, bit for bit. nudge: ms by which the sound comes later. The paths written.
+        """
+        from openfoley.projects.rendering import render
+
+        with only_process(self.folder):
+            record = self.record
+            if not record.state.layers:
+                raise UsageError("the project has no sound yet; make a take with `openfoley project take`")
+            video = self.video(record)
+            request = Request(
+                video, record.model.name, record.settings.prompt, record.settings.negative_prompt,
+                record.settings.steps, record.settings.guidance, record.settings.seed, nudge=nudge,
+            )  # fmt: skip
+            return render(
+                self.folder, record, request, Path(out), stems=stems, audio=audio, sample_rate=sample_rate,
+                bit_depth=bit_depth, force=force,
+            )  # fmt: skip
+
+    def video(self, record: Record) -> Path:
+        """The video's file. UsageError where it is missing, MediaError where it is not the one of the project."""
+        path = (self.folder / record.video.path).absolute()
+        if not path.is_file():
+            raise UsageError(
+                f"the project's video {shown(path)} is missing; put it back, or set video.path in "
+                f"{shown(self.folder / FILE_NAME)} to where it is now"
+            )
+        if file_hash(path) != record.video.sha256:
+            raise MediaError(
+                f"the project's video {shown(path)} has changed since the project was made; put the old one back, "
+                "or make a new project for this one"
+            )
+        return path
+
+    def _change(self, verb: Any) -> Record:
+        with only_process(self.folder):
+            record = self.record
+            changed = verb(record)
+            if changed != record:
+                write_project(self.folder, changed)
+            return changed
+
+    @staticmethod
+    def _span(record: Record, span: Sequence[float | Fraction] | None, take: int | None) -> Span:
+        if span is not None and take is not None:
+            raise UsageError("give a span or a take, not both")
+        if take is not None:
+            return record.take(take).span
+        return record.span if span is None else Span(Fraction(span[0]), Fraction(span[1]))
+
+    @staticmethod
+    def _next_seed(record: Record) -> int:
+        """A seed that no take of the project has had: takes without a seed of their own differ."""
+        return max([record.settings.seed, *(take.seed + 1 for take in record.takes)])
+
+    @staticmethod
+    def _sounds_at_once(record: Record, made: Sequence[TakeEntry], take: TakeEntry, choose: bool) -> bool:
+        """The first new take of each stem, if it was asked to be chosen or nothing sounds for its span yet."""
+        first = next(one for one in made if one.stem == take.stem)
+        there = [(one.span, one.stem) for one in (record.take(number) for number in record.state.layers)]
+        return take is first and (choose or (take.span, take.stem) not in there)
+
+    @staticmethod
+    def _checked(pipeline: Pipeline | None, record: Record, device: str) -> Pipeline:
+        """The project's model. WeightsError where it is another one now."""
+        from openfoley.hub.fingerprint import fingerprint
+        from openfoley.pipeline import load
+
+        pipeline = load(record.model.name, device) if pipeline is None else pipeline
+        if fingerprint(pipeline.model) != record.model.sha256:
+            raise WeightsError(
+                f"the model {record.model.name!r} has other weights than when the project was made; "
+                "put the old ones back, or make a new project"
+            )
+        return pipeline

@@ -1,0 +1,240 @@
+"""What a project file says, as frozen records, and its strict JSON form.
+
+`project.json` is meant to be read, and may be edited by hand: whatever is wrong with it is told by line or key. Times
+are exact seconds ("5/2" or "2.5") on the video's clock, whose zero is the first shown frame. A state in `history` lists
+the takes that sound, lowest first: where two lie over one another the later one is heard. `position` is the present
+state; the ones after it can be redone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from openfoley.config import from_dict, to_dict
+from openfoley.errors import UsageError, WeightsError
+
+FORMAT = 1
+FILE_NAME = "project.json"
+PREVIOUS_NAME = "project.previous.json"
+TAKES_FOLDER = "takes"
+
+
+@dataclass(frozen=True)
+class VideoEntry:
+    """The video and how to know it again. path: relative to the project folder if it was given so, else absolute."""
+
+    path: str
+    sha256: str
+    duration: Fraction  # s
+    frame_rate: Fraction  # Hz
+    start_timecode: str | None
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """The model's name or folder, and the hash of its weights and configuration."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What takes are asked for unless they say otherwise."""
+
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    steps: int = 8
+    guidance: float = 4.0
+    seed: int = 0
+    cuts: Literal["auto", "carry", "reset", "none"] = "auto"
+
+
+@dataclass(frozen=True)
+class CutEntry:
+    """A cut: the first instant (s) of a new shot, and the rule there (None: that of the settings)."""
+
+    time: Fraction
+    join: Literal["carry", "reset"] | None = None
+
+
+@dataclass(frozen=True)
+class CueEntry:
+    """A line of the cue sheet (longform.cues)."""
+
+    start: Fraction
+    end: Fraction
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    seed: int | None = None
+    guidance: float | None = None
+    stem: str | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceEntry:
+    """The sound whose character a take was asked to have."""
+
+    path: str
+    sha256: str
+    span: tuple[Fraction, Fraction] | None = None  # s
+    guidance: float | None = None
+
+
+@dataclass(frozen=True)
+class TakeEntry:
+    """A generated sound of [start, end) s in its own file, with everything that was asked for."""
+
+    number: int
+    file: str  # relative to the project folder
+    sha256: str
+    start: Fraction
+    end: Fraction
+    seed: int
+    steps: int
+    guidance: float
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    stem: str | None = None
+    reference: ReferenceEntry | None = None
+    made_over: tuple[int, ...] = ()  # the takes that sounded when it was made: the context on both sides
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
+
+
+@dataclass(frozen=True)
+class Span:
+    """[start, end) in s."""
+
+    start: Fraction
+    end: Fraction
+
+    def overlaps(self, other: Span) -> bool:
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True)
+class State:
+    """After `did`: the takes that sound, lowest first, and the spans that must not change."""
+
+    did: str
+    layers: tuple[int, ...] = ()
+    locks: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """The whole project."""
+
+    format: int
+    video: VideoEntry
+    model: ModelEntry
+    settings: Settings
+    cuts: tuple[CutEntry, ...]
+    cues: tuple[CueEntry, ...]
+    takes: tuple[TakeEntry, ...]
+    history: tuple[State, ...]
+    position: int
+
+    @property
+    def state(self) -> State:
+        return self.history[self.position]
+
+    @property
+    def span(self) -> Span:
+        """The whole video."""
+        return Span(Fraction(0), self.video.duration)
+
+    def take(self, number: int) -> TakeEntry:
+        """The take of this number; UsageError names those that exist."""
+        for take in self.takes:
+            if take.number == number:
+                return take
+        known = ", ".join(str(take.number) for take in self.takes) or "none yet"
+        raise UsageError(f"the project has no take {number}; takes: {known}")
+
+
+def new_record(video: VideoEntry, model: ModelEntry, settings: Settings) -> Record:
+    """A project without any take."""
+    return Record(FORMAT, video, model, settings, (), (), (), (State("new"),), 0)
+
+
+def to_text(record: Record) -> str:
+    """The file's text: JSON, one value a line where values are few."""
+    return json.dumps(to_dict(record), indent=1, ensure_ascii=False) + "\n"
+
+
+def from_text(text: str, path: Path) -> Record:
+    """The record of a file's text. UsageError names the line (no JSON) or the key (not what a project holds)."""
+    try:
+        data: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{path} line {error.lineno} column {error.colno}: {error.msg}; mend it or go back to {PREVIOUS_NAME}"
+        ) from None
+    found = data.get("format") if isinstance(data, dict) else None
+    if found != FORMAT:
+        raise UsageError(f"{path}: format is {found!r}, this version reads {FORMAT}")
+    try:
+        record = from_dict(Record, data, where="project")
+    except WeightsError as error:
+        raise UsageError(f"{path}: {error}; mend it or go back to {PREVIOUS_NAME}") from None
+    problem = _problem(record)
+    if problem:
+        raise UsageError(f"{path}: {problem}; mend it or go back to {PREVIOUS_NAME}")
+    return record
+
+
+def _problem(record: Record) -> str | None:
+    """The first contradiction in a record whose types are right, with its key."""
+    if record.video.duration <= 0 or record.video.frame_rate <= 0:
+        return "project.video: duration and frame_rate must be above 0"
+    whole = record.span
+    numbers = [take.number for take in record.takes]
+    for index, take in enumerate(record.takes):
+        key = f"project.takes[{index}]"
+        if take.number < 1 or numbers.count(take.number) > 1:
+            return f"{key}.number: expected a number of its own from 1 on, got {take.number}"
+        if not 0 <= take.start < take.end <= whole.end:
+            return f"{key}.start and end: expected a span inside the video (0 to {whole.end} s)"
+        parts = PurePosixPath(take.file).parts
+        if not parts or ".." in parts or PurePosixPath(take.file).is_absolute():
+            return f"{key}.file: expected a path inside the project folder, got {take.file!r}"
+    for index, cut in enumerate(record.cuts):
+        if not 0 < cut.time < whole.end or (index and cut.time <= record.cuts[index - 1].time):
+            return f"project.cuts[{index}].time: expected times inside the video in ascending order, got {cut.time}"
+    for index, cue in enumerate(record.cues):
+        if not 0 <= cue.start < cue.end <= whole.end:
+            return f"project.cues[{index}].start and end: expected a span inside the video (0 to {whole.end} s)"
+        for other, before in enumerate(record.cues[:index]):
+            if before.stem == cue.stem and Span(cue.start, cue.end).overlaps(Span(before.start, before.end)):
+                return f"project.cues[{index}]: overlaps project.cues[{other}]"
+    return _problem_in_history(record, numbers)
+
+
+def _problem_in_history(record: Record, numbers: list[int]) -> str | None:
+    if not record.history:
+        return "project.history: expected at least one state"
+    if not 0 <= record.position < len(record.history):
+        return f"project.position: expected 0 to {len(record.history) - 1}, got {record.position}"
+    for index, state in enumerate(record.history):
+        key = f"project.history[{index}]"
+        for number in state.layers:
+            if number not in numbers:
+                return f"{key}.layers: there is no take {number}"
+        if len(set(state.layers)) < len(state.layers):
+            return f"{key}.layers: a take is there twice"
+        for span in state.locks:
+            if not 0 <= span.start < span.end <= record.video.duration:
+                return f"{key}.locks: expected spans inside the video, got {span.start} to {span.end}"
+    return None
+
+
+def with_takes(record: Record, *takes: TakeEntry) -> Record:
+    return replace(record, takes=(*record.takes, *takes))

@@ -1,0 +1,61 @@
+"""From the chosen takes to the files that a mixer is handed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from openfoley.errors import MediaError
+from openfoley.media.source import open_media, shown
+from openfoley.projects import mix
+from openfoley.projects.record import Record
+from openfoley.request import AudioMode, BitDepth, Request, check_saving
+from openfoley.stems import save_stems
+from openfoley.take import SampleFile, Take
+
+UNNAMED = "rest"  # the stem of takes that have no stem name, beside others
+
+
+def render(
+    folder: Path,
+    record: Record,
+    request: Request,
+    out: Path,
+    *,
+    stems: bool,
+    audio: AudioMode,
+    sample_rate: int | None,
+    bit_depth: BitDepth | None,
+    force: bool,
+) -> list[Path]:
+    """Write the mix to `out`, and with `stems` each stem beside it; the paths written, the mix first."""
+    from openfoley.media.decode import probe
+
+    check_saving(out, request.video, audio, sample_rate, bit_depth, force)
+    info = probe(request.video)
+    rate, channels = sound_of(folder, record)
+    total = mix.sample_at(record.video.duration, rate)
+    takes = {}
+    for name in mix.stems_of(record):
+        samples = SampleFile(channels)
+        for piece in mix.mixed(folder, mix.layers_of(record, name), rate, channels, total):
+            samples.append(piece)
+        samples.close()
+        takes[name or UNNAMED] = Take(request, info, rate, samples)
+    paths = save_stems(
+        takes, out, write_stems=stems, audio=audio, sample_rate=sample_rate, bit_depth=bit_depth, force=force
+    )
+    return [out, *paths.values()]
+
+
+def sound_of(folder: Path, record: Record) -> tuple[int, int]:
+    """Sample rate (Hz) and channels of the takes that sound."""
+    found = set()
+    for number in record.state.layers:
+        take = record.take(number)
+        mix.check_take(folder, take)
+        with open_media(folder / take.file) as container:
+            stream = container.streams.audio[0]
+            found.add((stream.rate, stream.channels))
+    if len(found) != 1:
+        raise MediaError(f"the takes of {shown(folder)} differ in sample rate or channels; choose takes of one model")
+    return found.pop()

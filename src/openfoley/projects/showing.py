@@ -1,0 +1,74 @@
+"""A project as plain values with timecodes, and as the lines that `openfoley project show` prints."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from openfoley.config import to_dict
+from openfoley.media.timecode import timecode_at
+from openfoley.projects.history import start_of
+from openfoley.projects.record import Record, Span, TakeEntry
+
+
+def plain(record: Record, folder: Path) -> dict[str, Any]:
+    """Everything about a project: seconds as numbers, and the same instants as timecode."""
+    start, state = start_of(record), record.state
+
+    def code(time: Fraction) -> str:
+        return str(timecode_at(time, start))
+
+    def span(of: Span) -> dict[str, Any]:
+        return {"start_s": float(of.start), "end_s": float(of.end), "start": code(of.start), "end": code(of.end)}
+
+    def take(of: TakeEntry) -> dict[str, Any]:
+        rest = {key: value for key, value in to_dict(of).items() if key not in ("start", "end")}
+        return {**rest, **span(of.span), "sounds": of.number in state.layers}
+
+    return {
+        "folder": str(folder),
+        "video": {**to_dict(record.video), "duration_s": float(record.video.duration), "start": code(Fraction(0))},
+        "model": to_dict(record.model),
+        "settings": to_dict(record.settings),
+        "cuts": [{"time_s": float(c.time), "time": code(c.time), "join": c.join} for c in record.cuts],
+        "cues": [{**to_dict(c), **span(Span(c.start, c.end))} for c in record.cues],
+        "takes": [take(one) for one in record.takes],
+        "layers": list(state.layers),
+        "locks": [span(lock) for lock in state.locks],
+        "history": [one.did for one in record.history],
+        "position": record.position,
+    }
+
+
+def lines(record: Record, folder: Path) -> list[str]:
+    """The project for people: takes, what sounds, locks, cuts, and how far one can undo and redo."""
+    start = start_of(record)
+
+    def code(time: Fraction) -> str:
+        return str(timecode_at(time, start))
+
+    video, state = record.video, record.state
+    said = [
+        f"{folder}: {video.path}, {float(video.duration):.3f} s at {float(video.frame_rate):.5g} frames per second, "
+        f"starts at {start}; model {record.model.name}",
+        f"cuts ({record.settings.cuts}): "
+        + (", ".join(code(c.time) + (f" {c.join}" if c.join else "") for c in record.cuts) or "none"),
+    ]
+    said += [
+        f"cue {code(c.start)} to {code(c.end)}"
+        + (f" [{c.stem}]" if c.stem else "")
+        + (f" {c.prompt}" if c.prompt else "")
+        for c in record.cues
+    ]
+    for take in record.takes:
+        mark = "*" if take.number in state.layers else " "
+        words = f" {take.prompt}" if take.prompt else ""
+        stem = f" [{take.stem}]" if take.stem else ""
+        said.append(
+            f"{mark} take {take.number:3d}  {code(take.start)} to {code(take.end)}  seed {take.seed}{stem}{words}"
+        )
+    said += [f"locked {code(lock.start)} to {code(lock.end)}" for lock in state.locks]
+    undone, redone = record.position, len(record.history) - 1 - record.position
+    said.append(f"last: {state.did}; {undone} to undo, {redone} to redo")
+    return said

@@ -1,0 +1,121 @@
+"""Several sounds of one video that belong together: a file for each, and a mix that is exactly their sum.
+
+One limiter watches the sum and turns all stems down together; each is rounded to the bits of its file, and the mix adds
+up the rounded values: sum the files of the stems, and you have the file of the mix, bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from openfoley.errors import UsageError
+from openfoley.media.limiter import Limiter
+from openfoley.request import (
+    AUDIO_SUFFIXES,
+    DEFAULT_BIT_DEPTH,
+    AudioMode,
+    BitDepth,
+    check_saving,
+)
+from openfoley.take import Take
+
+INTEGER_BITS = {"16": 16, "24": 24, "32f": 24}  # sums of 24-bit values are exact in float32 up to full scale
+
+
+class LinkedLimiter(Limiter):
+    """Pieces [stems * channels, n] of several sounds, all turned down by the gain that their sum needs."""
+
+    def __init__(self, sample_rate: int, stems: int, channels: int, ceiling_dbtp: float) -> None:
+        super().__init__(sample_rate, stems * channels, ceiling_dbtp)
+        self.stems = stems
+
+    def _limited(self, joined: Tensor, count: int) -> Tensor:
+        wanted = joined[:, self.past : self.past + count]
+        gain = self._gain(joined.unflatten(0, (self.stems, -1)).sum(0), count)
+        return wanted if gain is None else wanted * gain
+
+
+def stem_path(path: Path, name: str) -> Path:
+    """film.wav -> film.door.wav; beside a video the stems are .wav."""
+    suffix = path.suffix if path.suffix.lower() in AUDIO_SUFFIXES else ".wav"
+    return path.with_name(f"{path.stem}.{name}{suffix}")
+
+
+def check_stems(path: Path, names: list[str], video: Path, bit_depth: BitDepth | None, force: bool) -> dict[str, Path]:
+    """The files of the stems beside a mix, checked as far as can be beforehand."""
+    paths = {name: stem_path(path, name) for name in names}
+    if len(set(paths.values()) | {path}) <= len(paths):
+        raise UsageError(f"two stems would be written to one file: {', '.join(str(p) for p in paths.values())}")
+    return {name: check_saving(p, video, "add", None, bit_depth, force) for name, p in paths.items()}
+
+
+def save_stems(
+    takes: Mapping[str, Take],
+    path: str | os.PathLike[str],
+    *,
+    write_stems: bool = True,
+    audio: AudioMode = "add",
+    sample_rate: int | None = None,
+    bit_depth: BitDepth | None = None,
+    force: bool = False,
+) -> dict[str, Path]:
+    """Write the mix to `path` (a sound or a video) and each take beside it; the paths of the stems by name.
+
+    All takes are of one video, rate and length. Everything appears, or nothing does. Raises UsageError, OutputError.
+    """
+    from openfoley.media.atomic import replace_when_done
+    from openfoley.media.audio_files import AudioWriter
+    from openfoley.media.mux import mux
+
+    first = next(iter(takes.values()))
+    path = check_saving(path, first.info.path, audio, sample_rate, bit_depth, force)
+    rate, depth = sample_rate or first.sample_rate, bit_depth or DEFAULT_BIT_DEPTH
+    paths = check_stems(path, list(takes), first.info.path, bit_depth, force) if write_stems else {}
+    channels = first.samples.channels
+    with ExitStack() as stack:
+        unfinished = stack.enter_context(replace_when_done(path, force))
+        files = [stack.enter_context(replace_when_done(paths[name], force)) for name in paths]
+        writers = [stack.enter_context(AudioWriter(file, rate, channels, depth)) for file in files]
+        chunks = _summed(list(takes.values()), writers, rate, depth, path.suffix)
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            with AudioWriter(unfinished, rate, channels, depth) as mix:
+                for chunk in chunks:
+                    mix.write(chunk)
+        else:
+            mux(first.info.path, chunks, rate, unfinished, audio, depth)
+            for _ in chunks:  # the picture may have ended first
+                pass
+    return paths
+
+
+def _summed(takes: list[Take], writers: list, sample_rate: int, bit_depth: BitDepth, suffix: str) -> Iterator[Tensor]:
+    """The mix in pieces [channels, n]; on the way each stem's piece goes to its writer, if there are writers."""
+    from openfoley.media.resample import StreamingResampler
+    from openfoley.media.sound_track import ceiling_dbtp
+
+    channels = takes[0].samples.channels
+    limiter = LinkedLimiter(sample_rate, len(takes), channels, ceiling_dbtp(suffix, bit_depth))
+    resampler = StreamingResampler(takes[0].sample_rate, sample_rate, len(takes) * channels)
+
+    def finished(pieces: Tensor) -> Tensor:
+        rounded = _rounded(pieces, INTEGER_BITS[bit_depth]).unflatten(0, (len(takes), channels))
+        for writer, stem in zip(writers, rounded, strict=False):
+            writer.write(stem)
+        return rounded.sum(0)
+
+    for chunks in zip(*(take.chunks() for take in takes), strict=True):
+        yield finished(limiter.push(resampler.push(torch.cat(chunks))))
+    yield finished(limiter.push(resampler.flush()))
+    yield finished(limiter.flush())
+
+
+def _rounded(samples: Tensor, bits: int) -> Tensor:
+    """float32 values that files of `bits` bits hold exactly."""
+    full = 2.0 ** (bits - 1)
+    return ((samples.double() * full).round().clamp(-full, full - 1) / full).float()

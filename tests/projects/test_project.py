@@ -1,0 +1,223 @@
+"""A project with a tiny model: takes, spans, stems, locks, and the same bytes every time."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from openfoley.errors import MediaError, OutputError, UsageError, WeightsError
+from openfoley.pipeline import Pipeline, load
+from openfoley.projects.project import Project
+from openfoley.projects.record import FILE_NAME
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_model: Path) -> Pipeline:
+    return load(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def begun(tiny_model: Path, pipeline: Pipeline, make_video: Callable[..., Path], tmp_path_factory) -> Path:
+    """A project with one whole take, to be copied."""
+    folder = tmp_path_factory.mktemp("projects")
+    shutil.copy(make_video("film.mp4", duration_s=2.0), folder / "film.mp4")
+    project = Project.new(folder / "film.foley", folder / "film.mp4", model=tiny_model, steps=1, cuts="none")
+    project.take(pipeline)
+    return folder
+
+
+@pytest.fixture
+def project(begun: Path, tmp_path: Path) -> Project:
+    shutil.copytree(begun, tmp_path / "copy")
+    folder = tmp_path / "copy" / "film.foley"
+    text = (folder / FILE_NAME).read_text()
+    (folder / FILE_NAME).write_text(text.replace(str(begun / "film.mp4"), str(tmp_path / "copy" / "film.mp4")))
+    return Project(folder)
+
+
+def sound(path: Path) -> np.ndarray:
+    return soundfile.read(path, dtype="int32", always_2d=True)[0] >> 8
+
+
+def rendered(project: Project, name: str = "out.wav", **options) -> np.ndarray:
+    (path, *_) = project.render(project.folder / name, force=True, **options)
+    return sound(path)
+
+
+def test_the_first_take_sounds_and_renders_as_it_lies_in_its_file(project: Project) -> None:
+    (take,) = project.record.takes
+    assert project.record.state.layers == (1,)
+    assert np.array_equal(rendered(project), sound(project.folder / take.file))
+
+
+def test_rendering_twice_gives_the_same_bytes(project: Project) -> None:
+    for name in ("a.wav", "a.flac", "a.mkv"):
+        (first,) = project.render(project.folder / name)
+        (again,) = project.render(project.folder / f"again-{name}")
+        assert first.read_bytes() == again.read_bytes()
+
+
+def test_the_same_settings_make_the_same_take(project: Project, pipeline: Pipeline) -> None:
+    (take,) = project.take(pipeline, seed=0)
+    assert (project.folder / take.file).read_bytes() == (project.folder / "takes/001.flac").read_bytes()
+    assert project.record.state.layers == (1,)  # a further take of the same span sounds only when chosen
+
+
+def test_a_span_changes_nothing_outside_itself_and_undo_brings_all_back(project: Project, pipeline: Pipeline) -> None:
+    before = rendered(project)
+    takes = project.take(pipeline, span=(0.5, 1.25), takes=2, steps=2)
+    after = rendered(project)
+    first, last = round(0.5 * 44100), round(1.25 * 44100)
+    assert project.record.state.layers == (1, takes[0].number)
+    assert np.array_equal(before[:first], after[:first]) and np.array_equal(before[last:], after[last:])
+    assert (before[first + 500 : last - 500] != after[first + 500 : last - 500]).mean() > 0.9
+    project.choose(takes[1].number)
+    assert project.record.state.layers == (1, takes[1].number)
+    second = rendered(project)
+    assert not np.array_equal(second, after) and np.array_equal(before[:first], second[:first])
+    project.undo(2)
+    assert np.array_equal(rendered(project), before)
+    project.redo()
+    assert np.array_equal(rendered(project), after)
+
+
+def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import openfoley.feature_store as store
+    import openfoley.media.decode as decode
+    import openfoley.media.scan as scan
+    from openfoley.encoders.semantic import SemanticStream
+    from openfoley.encoders.sync import SyncEncoder
+
+    counted, film = [], project.video(project.record)
+
+    def count(name: str, real=None):
+        def called(*arguments, **options):
+            if real is None or Path(arguments[0]) == film:
+                counted.append(name)
+            return real(*arguments, **options) if real else None
+
+        return called
+
+    for module, name in ((decode, "pick_frames"), (scan, "scan"), (decode, "scan"), (store, "encoded_pictures")):
+        monkeypatch.setattr(module, name, count(name, getattr(module, name)))
+    monkeypatch.setattr(SemanticStream, "push", count("semantic"))
+    monkeypatch.setattr(SyncEncoder, "stream", count("sync"))
+    monkeypatch.setattr(SyncEncoder, "encode", count("sync"))
+    project.take(pipeline, seed=9, prompt="a ball", steps=2, guidance=2.0)
+    project.take(pipeline, span=(1, 1.5), seed=3, prompt="rain")
+    assert counted == []
+
+
+def test_a_locked_span_is_not_changed(project: Project, pipeline: Pipeline) -> None:
+    project.lock((1.0, 1.5))
+    before = (project.folder / FILE_NAME).read_bytes()
+    for span in (None, (0.9, 1.1), (1.4, 2.0)):
+        with pytest.raises(UsageError, match="is locked"):
+            project.take(pipeline, span=span)
+    assert (project.folder / FILE_NAME).read_bytes() == before
+    project.take(pipeline, span=(0.25, 0.75))
+    project.unlock()
+    project.take(pipeline, span=(1.0, 1.5))
+    assert len(project.record.takes) == 3
+
+
+@pytest.mark.parametrize("span", [(1.5, 1.0), (-1, 1), (1.0, 2.5), (1.0, 1.0)])
+def test_spans_outside_the_video_are_refused(project: Project, pipeline: Pipeline, span) -> None:
+    with pytest.raises(UsageError, match="not inside the video"):
+        project.take(pipeline, span=span)
+
+
+def test_a_changed_or_missing_video_is_an_error_and_nothing_is_lost(project: Project, pipeline: Pipeline) -> None:
+    video = project.video(project.record)
+    data = video.read_bytes()
+    video.write_bytes(data + b"\0")
+    for verb in (lambda: project.take(pipeline), lambda: project.render(project.folder / "x.wav")):
+        with pytest.raises(MediaError, match="has changed"):
+            verb()
+    video.unlink()
+    for verb in (lambda: project.take(pipeline), lambda: project.render(project.folder / "x.wav")):
+        with pytest.raises(UsageError, match="is missing"):
+            verb()
+    video.write_bytes(data)
+    assert len(rendered(project)) == 2 * 44100
+
+
+def test_a_changed_take_or_model_is_an_error(project: Project, pipeline: Pipeline) -> None:
+    path = project.folder / "takes/001.flac"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1])
+    with pytest.raises(MediaError, match="take 1.*was changed"):
+        project.render(project.folder / "x.wav")
+    path.unlink()
+    with pytest.raises(MediaError, match="take 1.*missing"):
+        project.render(project.folder / "x.wav")
+    text = (project.folder / FILE_NAME).read_text()
+    (project.folder / FILE_NAME).write_text(text.replace(project.record.model.sha256, "0" * 64))
+    with pytest.raises(WeightsError, match="other weights"):
+        project.take(pipeline)
+
+
+def test_a_disk_that_fills_up_loses_nothing(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openfoley.media.audio_files import AudioWriter
+
+    before = (project.folder / FILE_NAME).read_bytes()
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AudioWriter, "write", full)
+        with pytest.raises(OutputError, match="disk is full"):
+            project.take(pipeline, seed=5)
+    assert (project.folder / FILE_NAME).read_bytes() == before
+    assert sorted(p.name for p in (project.folder / "takes").iterdir()) == ["001.flac"]
+    project.take(pipeline, seed=5)
+
+
+def test_stems_add_up_to_the_mix_bit_for_bit(begun: Path, tiny_model: Path, pipeline: Pipeline, tmp_path: Path) -> None:
+    sheet = tmp_path / "cues.csv"
+    sheet.write_text("start,end,prompt,stem\n0,1,steps,steps\n0.5,2,a door,door\n1.25,1.5,more,steps\n")
+    project = Project.new(tmp_path / "p", begun / "film.mp4", model=tiny_model, steps=1, cuts="none", cues=sheet)
+    takes = project.take(pipeline)
+    assert [take.stem for take in takes] == ["steps", "door"] and project.record.state.layers == (1, 2)
+    for bit_depth, rate in (("24", None), ("16", 48000), ("32f", None)):
+        name = f"mix{bit_depth}.wav"
+        paths = project.render(tmp_path / name, stems=True, bit_depth=bit_depth, sample_rate=rate)
+        assert [p.name for p in paths] == [name, f"mix{bit_depth}.steps.wav", f"mix{bit_depth}.door.wav"]
+        mix, *stems = (soundfile.read(path, dtype="float64", always_2d=True)[0] for path in paths)
+        assert np.array_equal(mix, sum(stems)) and np.abs(mix).max() > 0
+        assert np.abs(mix).max() <= 10 ** (-1 / 20)
+    steps = soundfile.read(paths[1], always_2d=True)[0]
+    outside = np.r_[round(1.001 * 44100) : round(1.249 * 44100), round(1.501 * 44100) : len(steps)]
+    assert not steps[outside].any() and steps[: 44100 // 2].any()
+
+
+def test_what_is_missing_or_there_already_is_told(project: Project, tiny_model: Path, begun: Path, tmp_path) -> None:
+    with pytest.raises(UsageError, match="is a project already"):
+        Project.new(project.folder, begun / "film.mp4", model=tiny_model)
+    with pytest.raises(UsageError, match="not a project"):
+        Project(tmp_path)
+    fresh = Project.new(tmp_path / "fresh", begun / "film.mp4", model=tiny_model, cuts="none")
+    with pytest.raises(UsageError, match="no sound yet"):
+        fresh.render(tmp_path / "x.wav")
+    with pytest.raises(UsageError, match="whole video first"):
+        fresh.take(load(tiny_model), span=(0.5, 1))
+
+
+def test_start_timecode_is_kept_and_shown(begun: Path, tiny_model: Path, tmp_path: Path) -> None:
+    project = Project.new(
+        tmp_path / "p", begun / "film.mp4", model=tiny_model, cuts="none", start_timecode="10:00:00:00"
+    )
+    project.lock((Fraction(1), Fraction(3, 2)))
+    shown = project.show()
+    assert shown["video"]["start"] == "10:00:00:00"
+    assert (shown["locks"][0]["start"], shown["locks"][0]["end"]) == ("10:00:01:00", "10:00:01:12")

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any, NoReturn
 
 from openfoley import __version__
+from openfoley.cli.model_arguments import add_models
 from openfoley.cli.project_arguments import add_project
 from openfoley.errors import UsageError
 from openfoley.request import (
@@ -82,6 +83,7 @@ def build_parser() -> Parser:
     _train(commands)
     _evaluate(commands)
     _demo(commands)
+    add_models(commands, _command)
     return parser
 
 

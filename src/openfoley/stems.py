@@ -64,6 +64,7 @@ def save_stems(
     sample_rate: int | None = None,
     bit_depth: BitDepth | None = None,
     force: bool = False,
+    start_timecode: str | None = None,
 ) -> dict[str, Path]:
     """Write the mix to `path` (a sound or a video) and each take beside it; the paths of the stems by name.
 
@@ -77,18 +78,18 @@ def save_stems(
     path = check_saving(path, first.info.path, audio, sample_rate, bit_depth, force)
     rate, depth = sample_rate or first.sample_rate, bit_depth or DEFAULT_BIT_DEPTH
     paths = check_stems(path, list(takes), first.info.path, bit_depth, force) if write_stems else {}
-    channels = first.samples.channels
+    channels, start = first.samples.channels, first.start(start_timecode)
     with ExitStack() as stack:
         unfinished = stack.enter_context(replace_when_done(path, force))
         files = [stack.enter_context(replace_when_done(paths[name], force)) for name in paths]
-        writers = [stack.enter_context(AudioWriter(file, rate, channels, depth)) for file in files]
+        writers = [stack.enter_context(AudioWriter(file, rate, channels, depth, start)) for file in files]
         chunks = _summed(list(takes.values()), writers, rate, depth, path.suffix)
         if path.suffix.lower() in AUDIO_SUFFIXES:
-            with AudioWriter(unfinished, rate, channels, depth) as mix:
+            with AudioWriter(unfinished, rate, channels, depth, start) as mix:
                 for chunk in chunks:
                     mix.write(chunk)
         else:
-            mux(first.info.path, chunks, rate, unfinished, audio, depth)
+            mux(first.info.path, chunks, rate, unfinished, audio, depth, channels=channels, start=start)
             for _ in chunks:  # the picture may have ended first
                 pass
     return paths

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from torch import Tensor
 from openfoley.errors import OutputError
 from openfoley.request import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, AudioMode, BitDepth, Request, check_exact, check_saving
 from openfoley.types import Audio, VideoInfo
+
+if TYPE_CHECKING:
+    from openfoley.media.timecode import Timecode
 
 CHUNK_SAMPLES = 1 << 17  # read back about 3 s at a time
 
@@ -136,10 +139,12 @@ class Take:
         sample_rate: int | None = None,
         bit_depth: BitDepth | None = None,
         force: bool = False,
+        start_timecode: str | None = None,
     ) -> Path:
         """Write a .wav or .flac, or the video with this sound (`audio`: beside its own sound, or instead of it).
 
         sample_rate: Hz; None keeps the model's. bit_depth: None is 24. force: overwrite an existing file.
+        start_timecode: HH:MM:SS:FF of the first frame, written where the format has a place; None: the video's own.
         The file appears whole or not at all. Raises UsageError, OutputError.
         """
         from openfoley.media.atomic import replace_when_done
@@ -149,28 +154,42 @@ class Take:
         rate, bits = sample_rate or self.sample_rate, bit_depth or DEFAULT_BIT_DEPTH
         if self.exact is not None:
             check_exact(path, rate == self.sample_rate, self.exact, bits)
+        start = self.start(start_timecode)
         with replace_when_done(path, force) as unfinished:
             if path.suffix.lower() in AUDIO_SUFFIXES:
-                self._write_sound(unfinished, rate, bits)
+                self._write_sound(unfinished, rate, bits, start)
             else:
-                self._write_video(unfinished, audio, rate, bits)
+                self._write_video(unfinished, audio, rate, bits, start)
         return path
 
-    def _write_sound(self, path: Path, sample_rate: int, bit_depth: BitDepth) -> None:
+    def start(self, given: str | None = None) -> Timecode | None:
+        """The timecode of the first frame: what is given, or what the video says, if it is still there."""
+        from openfoley.media.timecode import start_timecode
+
+        if given is None and not self.info.path.is_file():
+            return None
+        return start_timecode(self.info.path, self.info.frame_rate, given)
+
+    def _write_sound(self, path: Path, sample_rate: int, bit_depth: BitDepth, start: Timecode | None) -> None:
         from openfoley.media.audio_files import AudioWriter
         from openfoley.media.sound_track import ceiling_dbtp
 
-        with AudioWriter(path, sample_rate, self.samples.channels, bit_depth) as writer:
+        with AudioWriter(path, sample_rate, self.samples.channels, bit_depth, start) as writer:
             for chunk in self._limited(sample_rate, ceiling_dbtp(path.suffix, bit_depth)):
                 writer.write(chunk)
 
-    def _write_video(self, path: Path, audio: AudioMode, sample_rate: int, bit_depth: BitDepth) -> None:
+    def _write_video(
+        self, path: Path, audio: AudioMode, sample_rate: int, bit_depth: BitDepth, start: Timecode | None
+    ) -> None:
         from openfoley.media.mux import mux
         from openfoley.media.sound_track import ceiling_dbtp
 
         chunks = self._limited(sample_rate, ceiling_dbtp(path.suffix, bit_depth))
         channels = self.samples.channels
-        mux(self.info.path, chunks, sample_rate, path, audio, bit_depth, channels=channels, without=self.replaces)
+        mux(
+            self.info.path, chunks, sample_rate, path, audio, bit_depth,
+            channels=channels, without=self.replaces, start=start,
+        )  # fmt: skip
 
     def _limited(self, sample_rate: int, ceiling_dbtp: float) -> Iterator[Tensor]:
         """The sound at `sample_rate`, [channels, n] pieces, true peak <= ceiling. Resampling first: it moves peaks."""

@@ -128,3 +128,28 @@ def test_files_tell_their_start(tmp_path: Path, name: str, text: str) -> None:
 
 def test_a_file_without_timecode_has_none(make_video) -> None:
     assert read_start_timecode(make_video("plain.mp4", duration_s=0.5), Fraction(24)) is None
+
+
+@pytest.mark.parametrize("text", ["01:00:00:05", "00:59:59;29"])
+def test_sound_files_tell_samples_since_midnight(tmp_path: Path, text: str) -> None:
+    import struct
+
+    import torch
+
+    from openfoley.media.audio_files import AudioWriter, read_audio
+
+    start = parse_timecode(text, NTSC)
+    for name in ("a.wav", "a.flac"):
+        with AudioWriter(tmp_path / name, 48000, 2, "24", start) as writer:
+            writer.write(torch.full((2, 100), 0.25))
+        assert torch.equal(read_audio(tmp_path / name).samples, torch.full((2, 100), 0.25))
+    expected = round(start.frame * Fraction(1001, 30000) * 48000)
+    data = (tmp_path / "a.wav").read_bytes()
+    place = data.index(b"bext")
+    assert struct.unpack_from("<I", data, place + 4)[0] == 602
+    assert struct.unpack_from("<QH", data, place + 8 + 338) == (expected, 1)
+    assert struct.unpack_from("<I", data, 4)[0] == len(data) - 8
+    for name in ("a.wav", "a.flac"):
+        with av.open(str(tmp_path / name)) as container:
+            tags = {key.lower(): value for key, value in container.metadata.items()}
+            assert int(tags["time_reference"]) == expected

@@ -21,6 +21,7 @@ from openfoley.errors import MediaError, UsageError
 from openfoley.media.scan import probe
 from openfoley.media.sound_track import SoundTrack, sound_format
 from openfoley.media.source import open_media, picture_stream, reason, shown
+from openfoley.media.timecode import Timecode
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -66,11 +67,13 @@ def mux(
     *,
     channels: int = 2,
     without: int | None = None,
+    start: Timecode | None = None,
 ) -> None:
     """Write `output_path` (its suffix names the container): the video with the sound [channels, n] at `sample_rate`.
 
     "add" keeps the file's own sound untouched and first, the new one is a further stream; "replace" leaves it out.
     without: the number of an audio stream to leave out in any case, as the new one takes its place.
+    start: the timecode of the first shown frame; None keeps the file's own, if it has one.
     Streams that the container cannot hold are left out with a warning. OSError when the disk is full.
     """
     import av
@@ -91,6 +94,8 @@ def mux(
             streams = {s.index: _add_copy(out, s, suffix, source.format.name) for s in kept}
             track = SoundTrack(out, sound, sample_rate, channels, start=info.start)
             _describe(out, source, track, first=not any(s.type == "audio" for s in kept))
+            if start is not None:
+                out.metadata["timecode"] = streams[picture.index].metadata["timecode"] = str(start)
             _copy_covers(out, source, suffix)
             out.start_encoding()
             _write(out, source, streams, track, audio_chunks)

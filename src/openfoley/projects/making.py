@@ -21,7 +21,9 @@ from openfoley.longform.shots import Cut
 from openfoley.media.audio_files import AudioWriter
 from openfoley.media.content_hash import file_hash
 from openfoley.media.source import shown
+from openfoley.media.timecode import timecode_at
 from openfoley.projects import mix
+from openfoley.projects.history import start_of
 from openfoley.projects.record import (
     TAKES_FOLDER,
     CueEntry,
@@ -120,7 +122,7 @@ def make_takes(
             )
             name = f"{TAKES_FOLDER}/{TAKE_NAME.format(entry.number)}"
             (folder / TAKES_FOLDER).mkdir(exist_ok=True)
-            take.save(folder / name)
+            take.save(folder / name, start_timecode=_start(record, entry))
             made.append(replace(entry, file=name, sha256=file_hash(folder / name)))
     return made
 
@@ -194,6 +196,11 @@ def _sound_now(folder: Path, under: Sequence[TakeEntry], codec: Any, total: int)
             yield path
     except OSError as error:
         raise cannot_write(folder, error) from None
+
+
+def _start(record: Record, entry: TakeEntry) -> str | None:
+    """The timecode of a take's first sample, to the frame, where the project has one."""
+    return str(timecode_at(entry.start, start_of(record))) if record.video.start_timecode else None
 
 
 def cues_of(record: Record) -> tuple[Cue, ...]:

@@ -42,8 +42,9 @@ def render(
         samples.close()
         takes[name or UNNAMED] = Take(request, info, rate, samples)
     paths = save_stems(
-        takes, out, write_stems=stems, audio=audio, sample_rate=sample_rate, bit_depth=bit_depth, force=force
-    )
+        takes, out, write_stems=stems, audio=audio, sample_rate=sample_rate, bit_depth=bit_depth, force=force,
+        start_timecode=record.video.start_timecode,
+    )  # fmt: skip
     return [out, *paths.values()]
 
 

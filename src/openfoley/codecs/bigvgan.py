@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from openfoley.codecs import toom_cook
 from openfoley.errors import WeightsError
 
 TAPS = 12  # of the low-pass at twice the rate
@@ -114,6 +115,11 @@ class Conv(nn.Conv2d):
     def __init__(self, width_in: int, width: int, kernel: int, dilation: int = 1, bias: bool = True) -> None:
         padding = (0, dilation * (kernel - 1) // 2)
         super().__init__(width_in, width, (1, kernel), padding=padding, dilation=(1, dilation), bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.bias is not None and toom_cook.pays(x, self.weight):
+            return toom_cook.convolve(x, self.weight, self.bias, int(self.dilation[1]))
+        return super().forward(x)
 
 
 class Upsample(nn.Module):

@@ -31,7 +31,7 @@ from openfoley.media.spectrogram import mel_filterbank
 
 MAGNITUDE_FLOOR = 1e-9  # added to |X|^2 under the root
 MEL_FLOOR = 1e-5  # amplitude: -100 dB
-PIECE_LATENTS = 128  # decoded at once: 3 s at 44.1 kHz
+PIECE_LATENTS = 345  # decoded at once: 8 s at 44.1 kHz, so that a window costs no overlap
 
 
 @dataclass(frozen=True)

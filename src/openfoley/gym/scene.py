@@ -19,12 +19,18 @@ BUSIEST = 6.0
 
 
 def sample_scene(
-    seed: int, duration_s: float, *, split: Split = "train", silent: bool | None = None, aspect: float | None = None
+    seed: int,
+    duration_s: float,
+    *,
+    split: Split = "train",
+    silent: bool | None = None,
+    aspect: float | None = None,
+    single_shot: bool = False,
 ) -> Scene:
     """The scene of `seed`. The caller takes seeds from `seeds.SEED_RANGES[split]`; `split="heldout"` uses held-out
     actions, materials and
     styles. `silent=True` gives motion without any sound, None leaves it to chance; `aspect` (width / height)
-    likewise."""
+    likewise. `single_shot`: no cut, however long the scene."""
     if not duration_s > 0:
         raise UsageError(f"duration must be > 0 s, got {duration_s}")
     rng = np.random.default_rng([seed, 20261120])
@@ -34,7 +40,7 @@ def sample_scene(
     aspect = aspect or any_aspect
     shots, start, number = [], 0.0, 0
     while start < duration_s - 1e-9:
-        end = _shot_end(rng, start, duration_s)
+        end = duration_s if single_shot else _shot_end(rng, start, duration_s)
         shots.append(_sample_shot(rng, start, end, number, heldout, silent, aspect))
         start, number = end, number + 1
     performances = [p for shot in shots for p in shot.performances]

@@ -1,0 +1,137 @@
+"""Gym scenes of any length as video files with their truth, rendered once into a study's folder.
+
+A long scene's sound is only made for the stretches that are scored (`excerpt`): each object's stem of ten minutes would
+not fit into memory together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.evaluation.truth import Truth, from_dict
+from openfoley.gym.files import SAMPLE_RATE, scene_frames
+from openfoley.gym.records import Contact, Friction, Part, Performance, Scene, Shot
+from openfoley.gym.sound import render_sound
+from openfoley.gym.truth import truth
+from openfoley.media.atomic import replace_when_done
+from openfoley.media.audio_files import AudioWriter, read_audio
+from openfoley.media.encode import write_video
+from openfoley.types import Audio
+
+RATE = Fraction(24)  # Hz
+SIDE = 96  # pixels, what the Gym-size encoders look at
+CRF = 8  # x264: what the encoders see differs from the rendered frames by less than their noise
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A rendered scene: its video, its true sound (None where only the picture was wanted) and its truth record."""
+
+    name: str
+    video: Path
+    sound: Path | None
+    record: dict[str, Any]
+
+    @property
+    def truth(self) -> Truth:
+        return from_dict(self.record, self.name)
+
+    def audio(self) -> Audio:
+        assert self.sound is not None
+        return read_audio(self.sound)
+
+
+def frames_of(scene: Scene) -> Tensor:
+    """All frames uint8 [n, 3, SIDE, SIDE] of a short scene."""
+    return torch.cat(list(scene_frames(scene, RATE, SIDE, SIDE, CPU)))
+
+
+def write_clip(
+    folder: Path, name: str, scene: Scene, frames: Callable[[], Iterator[Tensor]] | None = None, with_sound: bool = True
+) -> Clip:
+    """The clip of a scene, rendered unless it is there. frames: other pictures than all of the scene's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    video, sound, record = (folder / f"{name}.{suffix}" for suffix in ("mp4", "wav", "json"))
+    if not record.is_file():
+        made: dict[str, Any] = {}
+        if with_sound:
+            rendered = render_sound([scene], sample_rate=SAMPLE_RATE)[0]
+            with replace_when_done(sound, force=True) as path, AudioWriter(path, SAMPLE_RATE, 2, "24") as writer:
+                writer.write(rendered.mix.clamp(-1, 1))
+            made = truth(scene, rendered, RATE)
+        with replace_when_done(video, force=True) as path:
+            pictures = frames() if frames else scene_frames(scene, RATE, SIDE, SIDE, CPU)
+            write_video(path, pictures, RATE, crf=CRF)
+        with replace_when_done(record, force=True) as path:
+            path.write_text(json.dumps(made))
+    return Clip(name, video, sound if with_sound else None, json.loads(record.read_text()))
+
+
+def excerpt(scene: Scene, start_s: float, end_s: float) -> Scene:
+    """What happens in [start_s, end_s) of a scene as a scene of its own, from time 0 on."""
+    shots = [
+        _moved(shot, start_s, end_s)
+        for shot in scene.shots
+        if shot.start_s < end_s - 1e-9 and shot.end_s > start_s + 1e-9
+    ]
+    return replace(scene, duration_s=end_s - start_s, shots=tuple(shots))
+
+
+def _moved(shot: Shot, start_s: float, end_s: float) -> Shot:
+    def later(track: Any) -> Any:
+        return None if track is None else lambda t: track(t + start_s)
+
+    def contact(one: Contact) -> Contact:
+        return replace(one, time_s=one.time_s - start_s)
+
+    def friction(one: Friction) -> Friction:
+        span = (max(one.start_s - start_s, 0.0), min(one.end_s, end_s) - start_s)
+        return replace(one, start_s=span[0], end_s=span[1], level=later(one.level), position=later(one.position))
+
+    def part(one: Part) -> Part:
+        return replace(one, position=later(one.position), angle=later(one.angle), opacity=later(one.opacity))
+
+    performances = tuple(
+        Performance(
+            act.objects,
+            [part(p) for p in act.parts],
+            [contact(c) for c in act.contacts if start_s <= c.time_s < end_s],
+            [friction(f) for f in act.frictions if f.start_s < end_s and f.end_s > start_s],
+            act.caption,
+        )
+        for act in shot.performances
+    )
+    camera = replace(shot.camera, eye=later(shot.camera.eye), turn=later(shot.camera.turn))
+    begin, end = max(shot.start_s - start_s, 0.0), min(shot.end_s, end_s) - start_s
+    return replace(shot, start_s=begin, end_s=end, camera=camera, performances=performances)
+
+
+def only_in(truth: Truth, start_s: float, end_s: float) -> Truth:
+    """The same truth with only the events of [start_s, end_s) scored, on a clock that starts there."""
+    keep = (truth.scored_s >= start_s) & (truth.scored_s < end_s)
+    spans = truth.ignored_spans[(truth.ignored_spans[:, 1] >= start_s) & (truth.ignored_spans[:, 0] < end_s)]
+    return Truth(
+        truth.name,
+        end_s - start_s,
+        truth.scored_s[keep] - start_s,
+        truth.loudness_db[keep],
+        truth.visible[keep],
+        spans - start_s,
+        bool(keep.any()),
+        tuple(m for m, k in zip(truth.materials, keep, strict=True) if k),
+    )
+
+
+def times_in(times_s: np.ndarray, start_s: float, end_s: float) -> np.ndarray:
+    """Detected times in [start_s, end_s), on a clock that starts there."""
+    return times_s[(times_s >= start_s) & (times_s < end_s)] - start_s

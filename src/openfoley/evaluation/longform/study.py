@@ -1,0 +1,135 @@
+"""A figure over many clips that may take hours: every clip's numbers are kept, and an interrupted study goes on.
+
+out/about.json            what the study is about; another study in the same folder is refused
+out/sections/<clip>.json  the numbers of a clip
+out/clips, out/made       rendered scenes and generated sounds
+out/features              features of the videos
+out/results.json, .md     the figures
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from openfoley.evaluation.bootstrap import ratio_interval
+from openfoley.evaluation.onsets import Onsets, detect
+from openfoley.evaluation.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
+from openfoley.evaluation.truth import Truth
+from openfoley.evaluation.workspace import Workspace
+from openfoley.feature_store import FeatureStore
+from openfoley.media.audio_files import read_audio
+from openfoley.pipeline import Pipeline, load
+from openfoley.take import Take
+from openfoley.types import Audio
+
+Progress = Callable[[float, float], None]
+
+
+class Study:
+    """A study's folder and what all studies need. about: everything that the figures depend on."""
+
+    def __init__(self, name: str, out: Path, about: dict[str, Any], device: str = "cpu") -> None:
+        self.name, self.folder, self.device = name, out, device
+        self.about = {"study": name, **about}
+        self.workspace = Workspace(out, self.about)
+        self.store = FeatureStore(out / "features")
+        self._pipeline: Pipeline | None = None
+
+    @property
+    def pipeline(self) -> Pipeline:
+        if self._pipeline is None:
+            self._pipeline = load(self.about["model"], self.device)
+        return self._pipeline
+
+    def rows(
+        self, count: int, compute: Callable[[int], dict[str, Any] | None], progress: Progress | None = None
+    ) -> list[dict[str, Any]]:
+        """The numbers of clips 0 ... count - 1, each computed once; clips that give None are left out."""
+        found = []
+        for number in range(count):
+            row = self.workspace.section(f"clip-{number:05d}", lambda number=number: compute(number) or {"left_out": 1})
+            if progress is not None:
+                progress(number + 1, count)
+            if "left_out" not in row:
+                found.append(row)
+        return found
+
+    def sound(self, name: str, make: Callable[[], Take]) -> Audio:
+        """A generated sound, made once and kept as FLAC."""
+        path = self.folder / "made" / f"{name}.flac"
+        if not path.is_file():
+            path.parent.mkdir(exist_ok=True)
+            make().save(path, force=True)
+        return read_audio(path)
+
+    def finish(self, figures: dict[str, Any], table: str) -> dict[str, Any]:
+        """Write results.json and results.md; the record."""
+        record = {"about": self.about, "figures": figures}
+        (self.folder / "results.json").write_text(json.dumps(record, indent=1))
+        (self.folder / "results.md").write_text(table + "\n", encoding="utf-8")
+        return record
+
+
+def onsets(audio: Audio) -> Onsets:
+    return detect(audio.samples, audio.sample_rate)
+
+
+def sums_of(times_s: np.ndarray, truth: Truth) -> list[float]:
+    """[hits, detections, events] within 50 ms of a clip's visible events."""
+    return clip_sums([times_s], [truth.only(True)], MAIN_TOLERANCE_S)[0].tolist()
+
+
+def f1_of(sums: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Pooled F1 of [clips, 3] sums with its interval."""
+    table = np.asarray(sums, dtype=np.float64).reshape(-1, 3)
+    return {
+        "f1": float(pooled_f1(table.sum(0, keepdims=True))[0]),
+        "interval": ratio_interval(pooled_f1, table),
+        "events": int(table[:, 2].sum()),
+        "clips": len(table),
+    }
+
+
+def f1_difference(ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Pooled F1 of one minus the other's over the same clips, with a paired interval and a two-sided p-value of a
+    permutation test (clips' signs flipped)."""
+    both = np.concatenate([np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)], axis=1)
+
+    def difference(pooled: np.ndarray) -> np.ndarray:
+        return pooled_f1(pooled[:, :3]) - pooled_f1(pooled[:, 3:])
+
+    value = float(difference(both.sum(0, keepdims=True))[0])
+    return {
+        "difference": value,
+        "interval": ratio_interval(difference, both),
+        "p": permutation_p(both, difference, value),
+    }
+
+
+PERMUTATIONS = 10_000
+
+
+def permutation_p(
+    both: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], value: float, seed: int = 0
+) -> float:
+    """Two-sided p-value of a paired statistic of pooled sums: [clips, 2k], the halves exchanged clip by clip."""
+    half = both.shape[1] // 2
+    swap = np.random.default_rng(seed).random((PERMUTATIONS, len(both))) < 0.5
+    swapped = np.concatenate([both[:, half:], both[:, :half]], axis=1)
+    pooled = both.sum(0) + swap @ (swapped - both)
+    extreme = np.abs(statistic(pooled)) >= abs(value) - 1e-12
+    return float((extreme.sum() + 1) / (PERMUTATIONS + 1))
+
+
+def shown(interval: Sequence[float], digits: int = 3) -> str:
+    return f"({interval[0]:.{digits}f} .. {interval[1]:.{digits}f})"
+
+
+def hardware(device: str) -> str:
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else f"{torch.get_num_threads()} CPU threads"

@@ -11,8 +11,8 @@ constant, so keys and values of the 196 tokens need not be projected one by one:
 
 A video of n frames gives ceil((n - 16) / 8) + 1 segments, at least one: its last frame is repeated until the last
 segment is whole, so that no frame is lost. Segment s starts at 0.32 s * s and gives features 8 s .. 8 s + 7, so there
-are 25 features a second: feature k belongs to k / 25 s. MMAudio's 8 s hold 24 whole segments, whose 192 features it reads
-evenly, 24 a second: which latent reads which feature is the generator's knowledge. It needs whole segments
+are 25 features a second: feature k belongs to k / 25 s. MMAudio's 8 s hold 24 whole segments, whose 192 features it
+reads evenly, 24 a second: which latent reads which feature is the generator's knowledge. It needs whole segments
 (`feature_group`): the first feature of a window must be the first of a segment.
 """
 
@@ -147,25 +147,30 @@ class DividedAttention(nn.Module):
         self.proj = nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [s, head, token, channel]
-        token = F.scaled_dot_product_attention(q[:, :, :1], k, v)
-        groups = [self._grouped(part[:, :, 1:]) for part in (q, k, v)]
-        token_k, token_v = (self._repeated(part[:, :, :1], groups[0]) for part in (k, v))
-        patches = F.scaled_dot_product_attention(
-            groups[0], torch.cat([token_k, groups[1]], 3), torch.cat([token_v, groups[2]], 3)
-        )
-        patches = patches.transpose(2, 3) if self.over_time else patches  # [s, head, t, place, channel]
-        everything = torch.cat([token, patches.flatten(2, 3)], 2)
-        return self.proj(everything.transpose(1, 2).flatten(2))
+        qkv = self.qkv(x).unflatten(2, (3, self.heads, -1))  # [s, token, which, head, channel]
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # [s, head, token, channel]
+        token = F.scaled_dot_product_attention(q[:, :, :1], k, v).transpose(1, 2)  # [s, 1, head, channel]
+        patches = self._over_time(qkv) if self.over_time else self._over_places(qkv)
+        return self.proj(torch.cat([token, patches], 1).flatten(2))
 
-    def _grouped(self, patches: Tensor) -> Tensor:
-        """[s, head, t place, channel] -> [s, head, place, t, channel] or [s, head, t, place, channel]."""
-        patches = patches.unflatten(2, (self.frames, -1))
-        return patches.transpose(2, 3) if self.over_time else patches
+    def _over_places(self, qkv: Tensor) -> Tensor:
+        """Each frame by itself: [s, t place, head, channel]."""
+        patches = qkv[:, 1:].unflatten(1, (self.frames, -1))  # [s, t, place, which, head, channel]
+        token = qkv[:, None, :1].expand(-1, self.frames, -1, -1, -1, -1)
+        seen = torch.cat([token[..., 1:, :, :], patches[..., 1:, :, :]], 2).flatten(0, 1)  # keys and values
+        q, k, v = (part.transpose(1, 2) for part in (patches[:, :, :, 0].flatten(0, 1), seen[:, :, 0], seen[:, :, 1]))
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(qkv.shape[0], -1, *qkv.shape[3:])
 
-    def _repeated(self, token: Tensor, groups: Tensor) -> Tensor:
-        """The class token [s, head, 1, channel] in front of every group."""
-        return token[:, :, None].expand(-1, -1, groups.shape[2], -1, -1)
+    def _over_time(self, qkv: Tensor) -> Tensor:
+        """Each place by itself: [s, t place, head, channel]. Groups of 9 are too small for a fused kernel: scores of
+        the patches and of the class token are two products, each over everything."""
+        patches = qkv[:, 1:].unflatten(1, (self.frames, -1))
+        q, k, v = patches.permute(3, 0, 2, 4, 1, 5)  # [s, place, head, t, channel]
+        token_k, token_v = qkv[:, 0, 1, :, None], qkv[:, 0, 2, :, None]  # [s, head, 1, channel]
+        scores = torch.cat([(q * token_k[:, None]).sum(-1, keepdim=True), q @ k.mT], -1) / math.sqrt(q.shape[-1])
+        weights = scores.softmax(-1)
+        seen = weights[..., 1:] @ v + weights[..., :1] * token_v[:, None]
+        return seen.permute(0, 3, 1, 2, 4).flatten(1, 2)
 
 
 class Aggregator(nn.Module):

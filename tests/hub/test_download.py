@@ -131,7 +131,9 @@ def test_of_two_that_want_a_file_one_fetches(tmp_path: Path, monkeypatch: pytest
 
 
 def test_offline_is_known_within_seconds_even_if_names_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download.socket, "create_connection", lambda *_a, **_k: [threading.Event().wait(9), io.BytesIO()][1])
+    monkeypatch.setattr(
+        download.socket, "create_connection", lambda *_a, **_k: [threading.Event().wait(9), io.BytesIO()][1]
+    )
     begun = time.monotonic()
     assert not is_online("https://example.invalid/x", timeout_s=0.3)
     assert time.monotonic() - begun < 2

@@ -155,6 +155,7 @@ def _train(commands: Any) -> None:
     add("--preset", required=True, help="cpu (2 cores) or gpu")
     add("--out", metavar="DIR", required=True, help="folder for checkpoints, logs and the trained part")
     add("--resume", action="store_true", help="go on from the last checkpoint")
+    add("--generator", choices=("salsa-v", "mmaudio"), default="salsa-v", help="which kind of generator (salsa-v)")
 
 
 def _evaluate(commands: Any) -> None:

@@ -22,10 +22,12 @@ def run(options: Namespace) -> int:
     from openfoley.training.recipe import ORDER, assemble, train_part
 
     for part in ORDER if options.part == "all" else (options.part,):
-        train_part(part, preset, out, resume=options.resume)
-        note(f"trained {part}; it is in {out / part}")
+        weights = train_part(part, preset, out, resume=options.resume, generator=options.generator)
+        note(f"trained {part}; it is in {weights.parent}")
+    if options.part == "generator" and options.generator != "salsa-v":  # a baseline on the other parts as they are
+        note(f"the model is in {assemble(out, options.generator)}")
     if options.part == "all":
-        folder = assemble(out)
+        folder = assemble(out, options.generator)
         note(f"the model is in {folder}")
         _report(folder, out, preset)
     return 0

@@ -1,4 +1,4 @@
-"""Trains the SALSA-V generator from cached features (arXiv 2510.02916, sections 3.2, 3.3, A.4).
+"""Trains a generator from cached features: SALSA-V (arXiv 2510.02916, sections 3.2, 3.3, A.4) or MMAudio (2412.15322).
 
 Every step takes crops of one length, drawn from `crop_latents`, at any latent of any clip, as many as `batch_latents`
 holds: the sync features thus come with every offset against the latents.
@@ -18,7 +18,10 @@ from openfoley.flow.dropout import ConditionDropout
 from openfoley.flow.masking import MASK_PROBABILITY
 from openfoley.flow.path import on_path, path_velocity, velocity_error
 from openfoley.generators.base import sample_latents
+from openfoley.generators.mmaudio import GYM as MMAUDIO_GYM
+from openfoley.generators.mmaudio import MMAudioConfig, MMAudioGenerator
 from openfoley.generators.salsa_v import GYM, SalsaVConfig, SalsaVGenerator
+from openfoley.hub.parts import kind_of
 from openfoley.training.ema import Ema
 from openfoley.training.muon import OptimizerName, make_optimizer
 from openfoley.training.objective import Objective, losses
@@ -26,6 +29,7 @@ from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
 from openfoley.types import Conditions
 
+Generator = SalsaVGenerator | MMAudioGenerator
 BETAS = (0.9, 0.99)
 VALIDATION_CLIPS = 8
 VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -37,7 +41,7 @@ PICTURE_STEPS = 8
 class GeneratorTraining:
     """A recipe. `features` holds the caches `train` and `validation`."""
 
-    architecture: SalsaVConfig
+    architecture: SalsaVConfig | MMAudioConfig
     features: Path
     objective: Literal["shortcut", "flow"]
     use_sync: bool  # False: an ablation that never sees sync features
@@ -91,6 +95,15 @@ GPU = replace(
 )  # fmt: skip
 
 
+# MMAudio on the same data, steps and optimiser: plain flow matching, and nothing is ever known or skipped.
+MMAUDIO = {
+    "architecture": MMAUDIO_GYM,
+    "objective": "flow",
+    "consistency": replace(BEYOND_PAPER, consistency_fraction=0.0, mask_probability=0.0),
+}
+GENERATORS = {"salsa-v": {}, "mmaudio": MMAUDIO}
+
+
 def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Path:
     """Writes out/{config.json, model.safetensors (averaged weights), log.csv, pictures/}; returns the weights' path."""
     from safetensors.torch import save_file
@@ -105,7 +118,7 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
     optimizer = make_optimizer(
         preset.optimizer, [model], preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay
     )
-    average = cast(SalsaVGenerator, ema.model)
+    average = cast(Generator, ema.model)
     run.attach(model=model, ema=ema, optimizer=optimizer)
     for step in run.steps():
         random = run.generator(step, device)
@@ -123,20 +136,21 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
         if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
             run.log(step, always=True, **validate(average, validation, preset.use_sync))
             run.picture(step, "samples", sample_picture(average, validation, preset.use_sync))
-    (out / "config.json").write_text(json.dumps(to_dict(model.config), indent=1))
+    section = {"kind": kind_of("generator", model.config), **to_dict(model.config)}
+    (out / "config.json").write_text(json.dumps(section, indent=1))
     weights = out / "model.safetensors"
     save_file({name: value.contiguous() for name, value in ema.model.state_dict().items()}, weights)
     return weights
 
 
-def build_generator(preset: GeneratorTraining) -> SalsaVGenerator:
+def build_generator(preset: GeneratorTraining) -> Generator:
     """Random weights from the seed; the plain flow-matching objective has no trained steps."""
     config = preset.architecture
-    if preset.objective == "flow":
+    if isinstance(config, SalsaVConfig) and preset.objective == "flow":
         config = replace(config, smallest_step=None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(preset.seed)
-        return SalsaVGenerator(config)
+        return SalsaVGenerator(config) if isinstance(config, SalsaVConfig) else MMAudioGenerator(config)
 
 
 def draw_batch(cache: FeatureCache, preset: GeneratorTraining, random: torch.Generator) -> tuple[Tensor, Conditions]:
@@ -169,7 +183,7 @@ def whole_clips(cache: FeatureCache, count: int, use_sync: bool) -> tuple[Tensor
 
 
 @torch.no_grad()
-def validate(model: SalsaVGenerator, cache: FeatureCache, use_sync: bool) -> dict[str, float]:
+def validate(model: Generator, cache: FeatureCache, use_sync: bool) -> dict[str, float]:
     """Flow-matching error of whole validation clips at fixed times and noise, and, at t = 0.3, how much larger it is
     with the sync features of another clip (what the model has learned to take from them)."""
     data, conditions = whole_clips(cache, VALIDATION_CLIPS, use_sync)
@@ -189,7 +203,7 @@ def validate(model: SalsaVGenerator, cache: FeatureCache, use_sync: bool) -> dic
     return figures
 
 
-def sample_picture(model: SalsaVGenerator, cache: FeatureCache, use_sync: bool) -> Any:
+def sample_picture(model: Generator, cache: FeatureCache, use_sync: bool) -> Any:
     """True and generated latents of some validation clips under each other, as a figure."""
     from matplotlib.figure import Figure
 

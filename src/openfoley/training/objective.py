@@ -14,6 +14,7 @@ from openfoley.flow.masking import MaskKind, random_known
 from openfoley.flow.path import on_path, path_velocity, velocity_error
 from openfoley.flow.shortcut import shortcut_target
 from openfoley.flow.times import logit_normal_times, shortcut_times
+from openfoley.generators.mmaudio import MMAudioGenerator
 from openfoley.generators.salsa_v import SalsaVGenerator
 from openfoley.types import Conditions
 
@@ -29,8 +30,8 @@ class Objective:
 
 
 def losses(
-    model: SalsaVGenerator,
-    average: SalsaVGenerator,
+    model: SalsaVGenerator | MMAudioGenerator,
+    average: SalsaVGenerator | MMAudioGenerator,
     data: Tensor,
     conditions: Conditions,
     objective: Objective,

@@ -31,20 +31,24 @@ VALIDATION_SCENES = 64
 FEATURE_SCENES = {"cpu": 1200, "gpu": 6000}  # that the generator trains from; on 2 cores 1.6 s of features a scene
 
 
-def train_part(part: Part, preset: Preset, out: Path, *, resume: bool) -> Path:
-    """Train one part into out/<part>, from data (and, for the generator, the other parts) in the same folder."""
+def train_part(part: Part, preset: Preset, out: Path, *, resume: bool, generator: str = "salsa-v") -> Path:
+    """Train one part into out/<part>, from data (and, for the generator, the other parts) in the same folder.
+
+    generator: which kind, "salsa-v" or "mmaudio" (into out/generator-mmaudio).
+    """
     prepare_data(preset, out)
     module = import_module(f"openfoley.training.{part}")
     settings = getattr(module, preset.upper())
     if part == "generator":
         prepare_features(out, settings.device, FEATURE_SCENES[preset])
-        settings = replace(settings, features=out / "features")
+        settings = replace(settings, features=out / "features", **module.GENERATORS[generator])
     elif part == "codec":
         settings = replace(settings, data=out / "data" / "train")
     else:
         settings = replace(settings, data=out / "data" / "train", validation=out / "data" / "validation")
-    logger.info("training %s into %s", part, out / part)
-    return getattr(module, f"train_{part}")(settings, out / part, resume=resume)
+    folder = generator_folder(out, generator) if part == "generator" else out / part
+    logger.info("training %s into %s", part, folder)
+    return getattr(module, f"train_{part}")(settings, folder, resume=resume)
 
 
 def prepare_data(preset: Preset, out: Path) -> None:
@@ -74,9 +78,15 @@ def prepare_features(out: Path, device: str, scenes: int) -> None:
         cache_features(data, codec, sync, semantic, out / "features" / split, origins=origins, device=device)
 
 
-def assemble(out: Path) -> Path:
-    """The model folder of the four trained parts."""
+def assemble(out: Path, generator: str = "salsa-v") -> Path:
+    """The model folder of the four trained parts: salsa-v-gym or mmaudio-gym."""
     from openfoley.hub.save import assemble_model
 
     parts = {part: out / part for part in ORDER}
-    return assemble_model(out / MODEL_NAME, MODEL_NAME, parts, out / "semantic" / "tokenizer.json")
+    parts["generator"] = generator_folder(out, generator)
+    name = MODEL_NAME if generator == "salsa-v" else f"{generator}-gym"
+    return assemble_model(out / name, name, parts, out / "semantic" / "tokenizer.json")
+
+
+def generator_folder(out: Path, generator: str) -> Path:
+    return out / ("generator" if generator == "salsa-v" else f"generator-{generator}")

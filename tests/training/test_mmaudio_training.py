@@ -1,0 +1,105 @@
+"""MMAudio's Gym size: as large as SALSA-V's, trained from the same caches by the same loop, loadable as a part."""
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from openfoley.data.feature_cache import FeatureRates, write_index
+from openfoley.flow.path import on_path, path_velocity
+from openfoley.generators import mmaudio, salsa_v
+from openfoley.generators.base import sample_latents
+from openfoley.hub.load import load_part
+from openfoley.training.generator import CPU, GENERATORS, GeneratorTraining, train_generator
+from openfoley.types import Conditions
+
+TINY = replace(
+    mmaudio.GYM, latent_dim=8, semantic_dim=8, sync_dim=8, text_dim=8, width=64, heads=1, mlp_width=64, audio_blocks=1
+)
+
+
+def write_cache(folder: Path) -> None:
+    draw = np.random.default_rng(0)
+    shapes = {"latents": (6, 172, 8), "sync": (6, 97, 8), "semantic": (6, 33, 8), "text": (6, 2, 8)}
+    folder.mkdir(parents=True)
+    for name, shape in shapes.items():
+        np.save(folder / f"{name}.npy", draw.standard_normal(shape).astype(np.float16))
+    write_index(folder, FeatureRates(44100, 1024, Fraction(24), Fraction(8)))
+
+
+def tiny(features: Path) -> GeneratorTraining:
+    return replace(
+        CPU, **GENERATORS["mmaudio"] | {"architecture": TINY}, features=features, steps=3, crop_latents=(43,),
+        batch_latents=172, warmup_steps=1, validate_every=3,
+    )  # fmt: skip
+
+
+def test_gym_size_has_salsa_vs_parameter_count_within_one_percent() -> None:
+    with torch.device("meta"):
+        models = mmaudio.MMAudioGenerator(mmaudio.GYM), salsa_v.SalsaVGenerator(salsa_v.GYM)
+    ours, other = (sum(parameter.numel() for parameter in model.parameters()) for model in models)
+    assert ours == pytest.approx(other, rel=0.01)
+
+
+def test_it_trains_from_the_feature_caches_and_loads_as_a_part(tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        write_cache(tmp_path / "features" / split)
+    weights = train_generator(tiny(tmp_path / "features"), tmp_path / "run", resume=False)
+    assert json.loads((weights.parent / "config.json").read_text())["kind"] == "mmaudio"
+    model = load_part("generator", weights.parent)
+    assert isinstance(model, mmaudio.MMAudioGenerator) and model.config == TINY
+    assert any(model.out.weight.abs().flatten() > 0)
+
+
+def timed_conditions(offset_s: float, batch: int = 1) -> Conditions:
+    """Sync features with one bump at 1 s on the clip's clock, seen from a crop that starts at offset_s."""
+    time = torch.arange(97) / 24 - offset_s
+    return Conditions(
+        semantic=torch.zeros(batch, 8, 8),
+        semantic_time=(torch.arange(8) / 8).expand(batch, -1),
+        semantic_present=torch.ones(batch, 8, dtype=torch.bool),
+        sync=torch.exp(-(((time + offset_s - 1.0) / 0.03) ** 2))[None, :, None].expand(batch, -1, 8),
+        sync_time=time.expand(batch, -1),
+        sync_present=torch.ones(batch, 97, dtype=torch.bool),
+        text=torch.zeros(batch, 8),
+        text_present=torch.zeros(batch, dtype=torch.bool),
+    )
+
+
+@pytest.mark.parametrize("offset_s", [0.0, 0.5, 0.51])
+def test_each_latent_reads_the_sync_feature_nearest_to_its_centre(offset_s: float) -> None:
+    model = mmaudio.MMAudioGenerator(TINY).eval()
+    conditions = timed_conditions(offset_s)
+    _, index = model.conditions._sync_tokens(conditions, 86)
+    read = conditions.sync_time[0, index[0]]
+    centre = model.latent_time(86)
+    assert (read - centre).abs().max() <= 0.5 / 24 + 1e-5
+
+
+def test_one_batch_is_learnt() -> None:
+    """The loss of a fixed batch falls far below that of predicting nothing."""
+    torch.manual_seed(0)
+    model = mmaudio.MMAudioGenerator(TINY)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    conditions = timed_conditions(0.0, batch=4)
+    data, noise = torch.randn(4, 43, 8), torch.randn(4, 43, 8)
+    t = torch.tensor([0.2, 0.4, 0.6, 0.8])
+    target = path_velocity(noise, data)
+
+    def loss() -> Tensor:
+        known = torch.zeros(4, 43, dtype=torch.bool)
+        return (model.velocity(on_path(noise, data, t), t, t * 0, known, conditions) - target).square().mean()
+
+    first = float(loss().detach())
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+    assert float(loss().detach()) < 0.6 * first
+    made = sample_latents(model.eval(), conditions, seeds=[1, 2, 3, 4], latents=43, steps=2)
+    assert made.shape == data.shape and made.isfinite().all()

@@ -12,19 +12,12 @@ from typing import Any, NoReturn
 from openfoley import __version__
 from openfoley.cli.model_arguments import add_models
 from openfoley.cli.project_arguments import add_project
+from openfoley.cli.sound_arguments import add_sound
 from openfoley.errors import UsageError
-from openfoley.request import (
-    DEFAULT_GUIDANCE,
-    DEFAULT_STEPS,
-    GUIDANCE_RANGE,
-    SAMPLE_RATE_RANGE,
-    STEPS_RANGE,
-    TAKES_RANGE,
-)
 
 PART_NAMES = ("codec", "semantic", "sync", "generator", "all")
 DEFAULT_MODEL = "salsa-v-gym"
-PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues")
+PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues", "--sound")
 
 
 class Parser(argparse.ArgumentParser):
@@ -77,7 +70,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"openfoley {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    _generate(commands)
+    add_sound(commands, _command, whole, number)
     add_project(commands, _command, whole, number)
     _gym(commands)
     _train(commands)
@@ -98,35 +91,6 @@ def _command(commands: Any, name: str, module: str, function: str, summary: str)
     parser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
     parser.set_defaults(run=run)
     return parser
-
-
-def _generate(commands: Any) -> None:
-    parser = _command(commands, "generate", "generate", "run", "Make the sound of a video.")
-    add = parser.add_argument
-    add("video", metavar="VIDEO", help="any video file")
-    add("--prompt", metavar="T", help="what it should sound like")
-    add("--negative-prompt", metavar="T", help="what it should not sound like")
-    add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
-    add(
-        "--steps",
-        metavar="N",
-        type=whole,
-        default=DEFAULT_STEPS,
-        help=_range("sampling steps", STEPS_RANGE, DEFAULT_STEPS),
-    )
-    guidance = _range("how closely to follow picture and prompt", GUIDANCE_RANGE, DEFAULT_GUIDANCE)
-    add("--guidance", metavar="W", type=number, default=DEFAULT_GUIDANCE, help=guidance)
-    add("--seed", metavar="S", type=whole, default=0, help="the same seed gives the same sound (0)")
-    add("--takes", metavar="K", type=whole, default=1, help=_range("takes, with seeds S, S+1, ...", TAKES_RANGE, 1))
-    add(
-        "--audio", choices=("add", "replace"), default="add", help="beside the video's own sound (add) or instead of it"
-    )
-    add("--sample-rate", metavar="R", type=whole, help=_range("Hz", SAMPLE_RATE_RANGE, "the model's"))
-    add("--bit-depth", choices=("16", "24", "32f"), help="bits per sample where the format has them (24)")
-    add("--out", metavar="PATH", help="a video, .wav or .flac (VIDEO's folder, STEM.foley.EXT)")
-    add("--force", action="store_true", help="overwrite existing files")
-    add("--device", metavar="D", default="cpu", help="torch device: cpu, cuda, cuda:1, mps (cpu)")
-    add("--json", action="store_true", help="print one JSON object on standard output")
 
 
 def _gym(commands: Any) -> None:
@@ -187,10 +151,6 @@ def _demo(commands: Any) -> None:
     add("--seed", metavar="S", type=whole, help="a Gym seed (one of the evaluation split)")
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
-
-
-def _range(what: str, limits: tuple[float, float], default: object) -> str:
-    return f"{what}, {limits[0]:g} to {limits[1]:g} ({default})"
 
 
 def whole(text: str) -> int:

@@ -7,8 +7,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from openfoley.cli.asked import asked, check_asked, note_saving, resumable, saved_before, work_folder
 from openfoley.cli.messages import Bar, note, print_json
-from openfoley.request import check_saving, check_settings, checked_video, default_output, take_paths
+from openfoley.request import check_nudge, check_saving, checked_video, default_output, take_paths
 
 
 def run(options: Namespace) -> int:
@@ -21,23 +22,26 @@ def run(options: Namespace) -> int:
     from openfoley.media.decode import probe
 
     find_model(options.model)
-    probe(checked_video(video))  # a file that is no video is told before the weights are read
+    info = probe(checked_video(video))  # a file that is no video is told before the weights are read
+    settings = asked(options, info)
 
     from openfoley.pipeline import load
 
     pipeline = load(options.model, options.device)
-    takes = pipeline.generate_takes(
-        video,
-        seeds,
-        prompt=options.prompt,
-        negative_prompt=options.negative_prompt,
-        steps=options.steps,
-        guidance=options.guidance,
-        progress=Bar("sound"),
-    )
-    for take, path in zip(takes, paths, strict=True):
-        take.save(path, options.audio, options.sample_rate, options.bit_depth, options.force)
-        note(f"wrote {path} (seed {take.request.seed}, {take.duration_s:.2f} s)")
+    if options.plan:
+        return _print_plan(pipeline, video, settings)
+    work = work_folder(paths[0])
+    with resumable(work):
+        takes = pipeline.generate_takes(video, seeds, **settings, nudge=options.nudge, work=work, progress=Bar("sound"))
+        done = saved_before(work, options)
+        note_saving(work, options, paths)
+        for take, path in zip(takes, paths, strict=True):
+            if path.absolute() in done:
+                continue
+            take.save(path, options.audio, options.sample_rate, options.bit_depth, options.force)
+            note(f"wrote {path} (seed {take.request.seed}, {take.duration_s:.2f} s)")
+    if takes[0].work is not None:
+        takes[0].work.remove()
     if options.json:
         print_json(_result(options, takes, paths, time.monotonic() - started))
     return 0
@@ -45,13 +49,23 @@ def run(options: Namespace) -> int:
 
 def _checked_paths(options: Namespace, video: Path) -> list[Path]:
     """The outputs of all takes, after everything that can be wrong with the request was checked."""
-    seeds = [options.seed]
-    check_settings(options.steps, options.guidance, seeds)
+    check_asked(options)
+    check_nudge(options.nudge)
     checked_video(video)
     paths = take_paths(Path(options.out) if options.out is not None else default_output(video), options.takes)
+    done = saved_before(work_folder(paths[0]), options)
     for path in paths:
-        check_saving(path, video, options.audio, options.sample_rate, options.bit_depth, options.force)
+        force = options.force or path.absolute() in done
+        check_saving(path, video, options.audio, options.sample_rate, options.bit_depth, force)
     return paths
+
+
+def _print_plan(pipeline: Any, video: Path, settings: dict[str, Any]) -> int:
+    from openfoley.longform.plan import describe
+
+    chosen = {name: settings[name] for name in ("cuts", "cues", "context", "window")}
+    print(describe(pipeline.plan(video, **chosen), pipeline.model.codec.latent_rate))
+    return 0
 
 
 def _result(options: Namespace, takes: list[Any], paths: list[Path], elapsed_s: float) -> dict[str, Any]:
@@ -63,6 +77,8 @@ def _result(options: Namespace, takes: list[Any], paths: list[Path], elapsed_s: 
         "negative_prompt": options.negative_prompt,
         "steps": options.steps,
         "guidance": options.guidance,
+        "reference": options.reference,
+        "nudge": options.nudge,
         "audio": options.audio,
         "duration_s": first.duration_s,
         "sample_rate": options.sample_rate or first.sample_rate,

@@ -1,0 +1,102 @@
+"""From parsed words to the arguments of `Pipeline.generate`, `edit` and `extend`; checked before heavy work."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from openfoley.cli.messages import note
+from openfoley.errors import OpenFoleyError, UsageError
+from openfoley.longform.cues import Cue, read_cues
+from openfoley.longform.cut_list import read_cuts
+from openfoley.longform.plan import CONTEXT_S, NEW_S
+from openfoley.longform.shots import CUT_RULES
+from openfoley.media.source import shown
+from openfoley.media.timecode import Timecode, nominal, start_timecode, zero
+from openfoley.request import check_context, check_settings
+from openfoley.types import VideoInfo
+
+SAVING_NAME = "saving.json"
+
+
+def start_of(options: Namespace, info: VideoInfo) -> Timecode:
+    """The timecode of the first frame: as given, as the file tells, or 00:00:00:00."""
+    return start_timecode(info.path, info.frame_rate, options.start_timecode) or zero(nominal(info.frame_rate))
+
+
+def check_asked(options: Namespace) -> None:
+    """What can be known to be wrong without reading the video."""
+    check_settings(options.steps, options.guidance, [options.seed], options.reference_guidance)
+    check_context(options.context, options.window, CONTEXT_S, NEW_S)
+    if options.reference_span is not None and options.reference is None:
+        raise UsageError("--reference-span chooses a part of --reference FILE, which is missing")
+    if options.reference is not None and not Path(options.reference).is_file():
+        raise UsageError(f"the reference {shown(options.reference)} does not exist or is no file")
+    if options.cuts not in CUT_RULES and not Path(options.cuts).is_file():
+        raise UsageError(f"cuts must be one of {', '.join(CUT_RULES)} or a file, got {shown(options.cuts)!r}")
+
+
+def asked(options: Namespace, info: VideoInfo) -> dict[str, Any]:
+    """Keyword arguments that all three verbs share."""
+    start = start_of(options, info)
+    cues: tuple[Cue, ...] = read_cues(options.cues, start, info.duration) if options.cues is not None else ()
+    cuts = options.cuts if options.cuts in CUT_RULES else read_cuts(options.cuts, start, info.duration)
+    return {
+        "prompt": options.prompt,
+        "negative_prompt": options.negative_prompt,
+        "steps": options.steps,
+        "guidance": options.guidance,
+        "cuts": cuts,
+        "cues": cues,
+        "context": options.context,
+        "window": options.window,
+        "reference": options.reference,
+        "reference_span": tuple(options.reference_span) if options.reference_span is not None else None,
+        "reference_guidance": options.reference_guidance,
+    }
+
+
+def work_folder(out: Path) -> Path:
+    """Where a long sound for `out` keeps what is done."""
+    return out.with_name(f".{out.name}.openfoley-work")
+
+
+def _words(options: Namespace) -> dict[str, str]:
+    """The command as typed, but for what changes nothing in its results."""
+    return {name: repr(value) for name, value in sorted(vars(options).items()) if name not in ("run", "json", "force")}
+
+
+def note_saving(folder: Path, options: Namespace, paths: Sequence[Path]) -> None:
+    """From here on the outputs appear, one after the other: those that are there are whole."""
+    if folder.exists():
+        told = {"command": _words(options), "paths": [str(path.absolute()) for path in paths]}
+        (folder / SAVING_NAME).write_text(json.dumps(told), encoding="utf-8")
+
+
+def saved_before(folder: Path, options: Namespace) -> set[Path]:
+    """The outputs that the same command wrote before it was killed."""
+    try:
+        told = json.loads((folder / SAVING_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    if not isinstance(told, dict) or told.get("command") != _words(options):
+        return set()
+    return {path for path in map(Path, told["paths"]) if path.exists()}
+
+
+@contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """If the block fails and left something to go on from, say so."""
+    had_work = folder.exists()
+    try:
+        if had_work:
+            note(f"going on from {folder}")
+        yield
+    except (OpenFoleyError, KeyboardInterrupt):
+        if folder.exists():
+            note(f"what is done is kept in {folder}; run the same command again to go on")
+        raise

@@ -13,6 +13,7 @@ from openfoley import __version__
 from openfoley.cli.model_arguments import add_models
 from openfoley.cli.project_arguments import add_project
 from openfoley.cli.sound_arguments import add_sound
+from openfoley.cli.study_arguments import add_studies
 from openfoley.errors import UsageError
 
 PART_NAMES = ("codec", "semantic", "sync", "generator", "all")
@@ -142,6 +143,7 @@ def _evaluate(commands: Any) -> None:
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
     add("--out", metavar="DIR", required=True, help="folder for the report and its pictures")
     add("--json", action="store_true", help="print one JSON object on standard output")
+    add_studies(inner, _command, whole, number)
 
 
 def _demo(commands: Any) -> None:

@@ -23,6 +23,7 @@ from openfoley.evaluation.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
 from openfoley.evaluation.truth import Truth
 from openfoley.evaluation.workspace import Workspace
 from openfoley.feature_store import FeatureStore
+from openfoley.hub.fingerprint import fingerprint
 from openfoley.media.audio_files import read_audio
 from openfoley.pipeline import Pipeline, load
 from openfoley.take import Take
@@ -36,16 +37,10 @@ class Study:
 
     def __init__(self, name: str, out: Path, about: dict[str, Any], device: str = "cpu") -> None:
         self.name, self.folder, self.device = name, out, device
-        self.about = {"study": name, **about}
+        self.pipeline: Pipeline = load(about["model"], device)
+        self.about = {"study": name, **about, "weights": fingerprint(self.pipeline.model)[:16], "device": device}
         self.workspace = Workspace(out, self.about)
         self.store = FeatureStore(out / "features")
-        self._pipeline: Pipeline | None = None
-
-    @property
-    def pipeline(self) -> Pipeline:
-        if self._pipeline is None:
-            self._pipeline = load(self.about["model"], self.device)
-        return self._pipeline
 
     def rows(
         self, count: int, compute: Callable[[int], dict[str, Any] | None], progress: Progress | None = None

@@ -1,0 +1,45 @@
+"""The words of the studies over minutes of sound: `openfoley evaluate scenes|longform|joins|reference|cuts|lengths`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+DEFAULT_MODEL = "salsa-v-gym"
+STUDIES = {  # name -> (what it says, clips)
+    "scenes": ("How well hard cuts are found.", 50),
+    "longform": ("Events of the last minute of long scenes against a fresh start.", 40),
+    "joins": ("Can a classifier tell a join of two windows from any other instant?", 100),
+    "reference": ("Does the sound take on the character of a reference?", 150),
+    "cuts": ("The second after hard cuts: cuts used against carried on against a fresh start.", 200),
+    "lengths": ("One long window against iterative extension, 10 to 60 s.", 40),
+}
+
+
+def add_studies(inner: Any, command: Callable[..., argparse.ArgumentParser], whole: Callable, number: Callable) -> None:
+    """One command for each study; a study that was interrupted goes on where it stopped."""
+    for name, (summary, clips) in STUDIES.items():
+        add = command(inner, name, "studies", name, summary).add_argument
+        add("--out", metavar="DIR", required=True, help="folder for everything that the study makes and finds")
+        add("--clips", metavar="N", type=whole, default=clips, help=f"scenes ({clips})")
+        add("--json", action="store_true", help="print one JSON object on standard output")
+        if name == "scenes":
+            add("--split", choices=("train", "validation", "evaluation", "heldout"), default="validation")
+            continue
+        add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
+        add("--steps", metavar="N", type=whole, default=8, help="sampling steps (8)")
+        add("--device", metavar="D", default="cpu", help="torch device (cpu)")
+        if name == "longform":
+            add("--minutes", metavar="M", type=whole, default=10, help="length of a scene; its last minute counts (10)")
+            add("--cuts", choices=("auto", "carry", "reset", "none"), default="auto", help="rule at cuts (auto)")
+        if name == "joins":
+            add("--duration", metavar="S", type=number, default=60.0, help="seconds of a scene (60)")
+        if name in ("reference", "cuts"):
+            add("--judge", metavar="FILE", help="material.safetensors of a report, instead of training one")
+        if name == "reference":
+            modes = "as --reference does (reference), or continued in its place (extend)"
+            add("--mode", choices=("reference", "extend"), default="reference", help=modes)
+            add("--reference-guidance", metavar="W", type=number, help="how closely to follow it (the guidance)")
+        if name == "lengths":
+            add("--lengths", metavar="S", type=whole, nargs="+", default=[10, 20, 30, 45, 60], help="seconds")

@@ -1,0 +1,34 @@
+"""How near two sounds are to one another in what a judge of materials hears: a per-clip Frechet distance.
+
+Crops of 0.42 s every 0.1 s go through the trunk of the material classifier (never part of a generator); each sound
+becomes the mean and variance of its crops' features, and the distance is that of two Gaussians of diagonal covariance.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.evaluation.material import MaterialClassifier, crops
+
+STEP_S = 0.1
+
+
+@torch.inference_mode()
+def features(judge: MaterialClassifier, samples: Tensor, sample_rate: int) -> Tensor:
+    """[crops, dim] of a sound [channels, time]."""
+    times = np.arange(0.0, max(samples.shape[-1] / sample_rate - 0.4, STEP_S), STEP_S)
+    hidden = judge.eval().trunk(crops(samples, sample_rate, times))
+    return torch.cat([hidden.mean(3), hidden.amax(3)], 1).flatten(1)
+
+
+def frechet(ours: Tensor, theirs: Tensor) -> float:
+    """|m1 - m2|^2 + sum (s1 - s2)^2 of two sets of features [n, dim], diagonal covariances."""
+    (m1, s1), (m2, s2) = ((f.double().mean(0), f.double().std(0, unbiased=False)) for f in (ours, theirs))
+    return float((m1 - m2).square().sum() + (s1 - s2).square().sum())
+
+
+def embedding_distance(judge: MaterialClassifier, generated: Tensor, reference: Tensor, sample_rate: int) -> float:
+    """Distance of two sounds [channels, time], 0 for equal ones."""
+    return frechet(features(judge, generated, sample_rate), features(judge, reference, sample_rate))

@@ -1,0 +1,241 @@
+"""Can a join of two windows be heard? A classifier trained to tell the instant of a join from any other.
+
+Clips are single-shot scenes of several windows. Candidates are instants on the latent grid: joins, and as many others
+times OTHERS, away from joins. Each becomes a log-mel picture of the half second around it, at equal loudness. Scores
+come from classifiers that did not hear the clip (folds by clip). The control joins the windows of two seeds hard,
+sample against sample, without context: the same kind of classifier must find those, or it proves nothing.
+
+The level jump is |dB of the 10 ms after - dB of the 10 ms before|, at joins against elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import rankdata
+from torch import Tensor, nn
+
+from openfoley.errors import UsageError
+from openfoley.evaluation.bootstrap import interval
+from openfoley.evaluation.longform.clips import write_clip
+from openfoley.evaluation.longform.study import Progress, Study, shown
+from openfoley.gym.scene import sample_scene
+from openfoley.gym.seeds import seeds_of
+from openfoley.media.spectrogram import log_mel
+
+FIRST_SEED = 3_000_000  # within the evaluation split
+AROUND_S = 0.25  # on each side of an instant
+AWAY_S = 0.6  # other instants keep this far from joins and from the ends
+OTHERS = 4  # other instants for each join
+JUMP_S = 0.010
+FLOOR_POWER = 1e-8  # -80 dB: below, a level does not exist
+MELS, FFT, HOP = 48, 512, 110  # 2.5 ms at 44.1 kHz
+FOLDS = 5
+EPOCHS, BATCH, LEARNING_RATE = 20, 64, 2e-3
+DRAWS = 300
+
+
+def run(
+    model: str,
+    out: Path,
+    *,
+    clips: int = 100,
+    duration: float = 60.0,
+    steps: int = 8,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Clips of `duration` s, generated with two seeds each. Raises UsageError for fewer than two clips."""
+    if clips < 2:
+        raise UsageError(f"clips must be at least 2 (one to learn from, one to judge), got {clips}")
+    study = Study("joins", out, {"model": model, "duration": duration, "steps": steps}, device)
+    seeds = seeds_of("evaluation", clips, FIRST_SEED)
+    rows = study.rows(clips, lambda k: _row(study, seeds[k], duration, steps), progress)
+    soft, hard = ([_examples(study, row, kind) for row in rows] for kind in ("soft", "hard"))
+    jumps = [np.array([row[f"jumps_{kind}"] for row in rows], dtype=object) for kind in ("joins", "elsewhere")]
+    figures = {"soft": _auc(soft), "hard": _auc(hard), "jumps": _jump_ratio(*jumps)}
+    return study.finish(figures, _table(figures))
+
+
+def _row(study: Study, seed: int, duration: float, steps: int) -> dict[str, Any] | None:
+    """Generate; keep the pictures of instants as an array, and the level jumps as numbers."""
+    scene = sample_scene(seed, duration, split="evaluation", silent=False, aspect=1.0, single_shot=True)
+    clip = write_clip(study.folder / "clips", str(seed), scene)
+    asked = {"steps": steps, "cuts": "none", "store": study.store}
+    rate: Fraction = study.pipeline.model.codec.latent_rate
+    plan = study.pipeline.plan(clip.video, cuts="none", store=study.store)
+    joins = [float(one.key / rate) for one in plan[1:]]
+    others = other_instants(joins, duration, float(rate), OTHERS * len(joins), seed)
+    sounds = [
+        study.sound(f"{seed}-{k}", lambda k=k: study.pipeline.generate(clip.video, seed=k, **asked)) for k in (1, 2)
+    ]
+    sample_rate = sounds[0].sample_rate
+    first, second = (sound.samples.mean(0) for sound in sounds)
+    pictures = {"soft": pictures_at(first, sample_rate, [*joins, *others])}
+    joined = [hard_join(first, second, round(t * sample_rate)) for t in joins]
+    at_joins = [pictures_at(sound, sample_rate, [t]) for sound, t in zip(joined, joins, strict=True)]
+    pictures["hard"] = torch.cat([*at_joins, pictures["soft"][len(joins) :]])
+    kept = {kind: picture.half().numpy() for kind, picture in pictures.items()}
+    np.savez_compressed(study.folder / "sounds" / f"{seed}.npz", soft=kept["soft"], hard=kept["hard"])
+    return {
+        "seed": seed,
+        "joins": len(joins),
+        "jumps_joins": level_jumps_db(first, sample_rate, joins),
+        "jumps_elsewhere": level_jumps_db(first, sample_rate, others),
+    }
+
+
+def other_instants(joins: Sequence[float], duration: float, rate: float, count: int, seed: int) -> list[float]:
+    """Instants on the latent grid at least AWAY_S from joins and ends, drawn without repetition."""
+    grid = np.arange(1, int(duration * rate)) / rate
+    marks = np.array([0.0, *joins, duration])
+    free = grid[np.abs(grid[:, None] - marks).min(1) >= AWAY_S]
+    chosen = np.random.default_rng(seed).choice(free, min(count, len(free)), replace=False)
+    return sorted(chosen.tolist())
+
+
+def hard_join(before: Tensor, after: Tensor, sample: int) -> Tensor:
+    return torch.cat([before[:sample], after[sample:]])
+
+
+def pictures_at(mono: Tensor, sample_rate: int, times_s: Sequence[float]) -> Tensor:
+    """[n, 1, MELS, frames] log-mel pictures around instants of a sound [time], each at equal loudness."""
+    reach = round(AROUND_S * sample_rate)
+    padded = nn.functional.pad(mono, (reach, reach))
+    pieces = torch.stack([padded[round(t * sample_rate) : round(t * sample_rate) + 2 * reach] for t in times_s])
+    level = pieces.square().mean(1, keepdim=True).sqrt().clamp_min(FLOOR_POWER**0.5)
+    mel = log_mel(pieces / level * 0.1, sample_rate, n_fft=FFT, hop_length=HOP, n_mels=MELS, f_min=60.0, floor=1e-4)
+    return mel[:, None] / 5 + 1
+
+
+def level_jumps_db(mono: Tensor, sample_rate: int, times_s: Sequence[float]) -> list[float]:
+    width = round(JUMP_S * sample_rate)
+    jumps = []
+    for time in times_s:
+        at = round(time * sample_rate)
+        powers = [float(part.square().mean()) + FLOOR_POWER for part in (mono[at - width : at], mono[at : at + width])]
+        jumps.append(abs(10 * float(np.log10(powers[1] / powers[0]))))
+    return jumps
+
+
+def _examples(study: Study, row: dict[str, Any], kind: str) -> tuple[Tensor, Tensor]:
+    """Pictures of a clip, and which of them are joins (the first ones)."""
+    pictures = torch.from_numpy(np.load(study.folder / "sounds" / f"{row['seed']}.npz")[kind]).float()
+    return pictures, (torch.arange(len(pictures)) < row["joins"]).float()
+
+
+class JoinClassifier(nn.Module):
+    """Pictures [n, 1, MELS, frames] -> logits [n]. The middle of the picture is where a join would be."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for incoming, outgoing in ((1, 16), (16, 32), (32, 48)):
+            layers += [
+                nn.Conv2d(incoming, outgoing, 3, padding=1),
+                nn.BatchNorm2d(outgoing),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
+        self.trunk = nn.Sequential(*layers)
+        self.head = nn.Sequential(nn.Dropout(0.4), nn.Linear(48 * (frames // 8), 1))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.head(self.trunk(pictures).mean(2).flatten(1))[:, 0]  # time stays, bands are pooled
+
+
+def train_join_classifier(pictures: Tensor, labels: Tensor, seed: int = 0) -> JoinClassifier:
+    """Both classes weigh the same. Deterministic on one machine."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = JoinClassifier(pictures.shape[-1])
+        weight = (1 - labels).sum() / labels.sum().clamp_min(1)
+        loss_of = nn.BCEWithLogitsLoss(pos_weight=weight)
+        optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.05)
+        steps = EPOCHS * (len(labels) // BATCH + 1)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
+        for _ in range(EPOCHS):
+            model.train()
+            for chosen in torch.randperm(len(labels)).split(BATCH):
+                if len(chosen) > 1:
+                    loss = loss_of(model(pictures[chosen]), labels[chosen])
+                    optimiser.zero_grad()
+                    loss.backward()
+                    optimiser.step()
+                schedule.step()
+    return model.eval()
+
+
+def auc_of(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Area under the ROC curve: the chance that a join scores above another instant. nan without both."""
+    positive, negative = int(labels.sum()), int((1 - labels).sum())
+    if not positive or not negative:
+        return float("nan")
+    return float((rankdata(scores)[labels == 1].sum() - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def _auc(clips: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
+    """AUC over the instants of all clips, each scored by a classifier that was trained without its clip."""
+    scores: list[np.ndarray] = [np.zeros(0)] * len(clips)
+    for fold in range(min(FOLDS, len(clips))):
+        training = [clip for k, clip in enumerate(clips) if k % FOLDS != fold]
+        if not training:
+            continue
+        model = train_join_classifier(torch.cat([c[0] for c in training]), torch.cat([c[1] for c in training]))
+        held_out = range(fold, len(clips), FOLDS)
+        with torch.inference_mode():
+            values = {k: model(clips[k][0]).numpy() for k in held_out}
+        every = np.concatenate(list(values.values()))
+        for k in held_out:  # folds differ in scale
+            scores[k] = (values[k] - every.mean()) / max(float(every.std()), 1e-6)
+    labels = [clip[1].numpy() for clip in clips]
+
+    def auc(rows: np.ndarray) -> float:
+        return auc_of(np.concatenate([scores[k] for k in rows]), np.concatenate([labels[k] for k in rows]))
+
+    return {
+        "auc": auc(np.arange(len(clips))),
+        "interval": interval(auc, len(clips), draws=DRAWS),
+        "joins": int(sum(map(np.sum, labels))),
+        "others": int(sum((1 - label).sum() for label in labels)),
+        "clips": len(clips),
+    }
+
+
+def _jump_ratio(at_joins: np.ndarray, elsewhere: np.ndarray) -> dict[str, Any]:
+    """Mean level jump at joins over that elsewhere."""
+
+    def mean(of: np.ndarray, rows: np.ndarray) -> float:
+        return float(np.mean(np.concatenate([np.asarray(of[k], dtype=float) for k in rows])))
+
+    def ratio(rows: np.ndarray) -> float:
+        return mean(at_joins, rows) / max(mean(elsewhere, rows), 1e-9)
+
+    everything = np.arange(len(at_joins))
+    return {
+        "joins_db": mean(at_joins, everything),
+        "elsewhere_db": mean(elsewhere, everything),
+        "ratio": ratio(everything),
+        "interval": interval(ratio, len(everything), draws=DRAWS),
+    }
+
+
+def _table(figures: dict[str, Any]) -> str:
+    soft, hard, jumps = figures["soft"], figures["hard"], figures["jumps"]
+    return "\n".join(
+        (
+            "| joins against other instants | value | joins | others | clips |",
+            "|---|---|---|---|---|",
+            f"| AUC, windows with context | {soft['auc']:.3f} {shown(soft['interval'])} | {soft['joins']} "
+            f"| {soft['others']} | {soft['clips']} |",
+            f"| AUC, joined hard without context | {hard['auc']:.3f} {shown(hard['interval'])} | {hard['joins']} "
+            f"| {hard['others']} | {hard['clips']} |",
+            f"| level jump, joins / elsewhere | {jumps['joins_db']:.2f} / {jumps['elsewhere_db']:.2f} dB = "
+            f"{jumps['ratio']:.2f} {shown(jumps['interval'], 2)} | | | |",
+        )
+    )

@@ -42,6 +42,12 @@ def feature_rate(encoder: Any) -> Fraction:
     return Fraction(getattr(encoder, "feature_rate", encoder.rate))
 
 
+def frame_request(name: str, encoder: Any) -> FrameRequest:
+    """How the encoder wants its frames."""
+    fit, resize = getattr(encoder, "fit", "squash"), getattr(encoder, "resize", "area")
+    return FrameRequest(name, encoder.rate, encoder.height, encoder.width, fit, resize)
+
+
 def first_frame(shot: Shot, rate: Fraction) -> int:
     """The number of the shot's first frame among those picked at `rate` Hz."""
     return ceil(shot.start * rate)
@@ -54,7 +60,7 @@ def encoded_pictures(
     from openfoley.media.decode import pick_frames
 
     encoders = {name: getattr(model, name) for name in ENCODERS}
-    requests = [FrameRequest(name, e.rate, e.height, e.width) for name, e in encoders.items()]
+    requests = [frame_request(name, encoder) for name, encoder in encoders.items()]
     encodings = {name: ShotEncoding(name, e, shots, device, first_shot) for name, e in encoders.items()}
     for chunk in pick_frames(path, requests, chunk=FRAMES_PER_CHUNK):
         yield from encodings[chunk.name].push(chunk)

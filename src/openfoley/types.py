@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -47,12 +48,18 @@ Video = VideoInfo
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """An encoder's wish: the frames shown at k / rate, squashed to height x width."""
+    """An encoder's wish: the frames shown at k / rate, brought to height x width.
+
+    fit: the whole frame, squashed, or the largest centred part of the same aspect. resize: by swscale (fast), or as
+    published encoders were trained, by antialiased bicubic interpolation of 8-bit colours.
+    """
 
     name: str
     rate: Fraction  # Hz
     height: int
     width: int
+    fit: Literal["squash", "cover"] = "squash"
+    resize: Literal["area", "bicubic"] = "area"
 
 
 @dataclass(frozen=True)

@@ -153,3 +153,63 @@ def test_recording_cut_between_key_frames_starts_at_the_first_decodable_frame(tm
     path.write_bytes(raw[len(raw) // 3 // 188 * 188 :])
     got = picked(path, 25)
     assert got[0] > 20 and got == list(range(got[0], 100))
+
+
+@pytest.mark.parametrize("rate", ["24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "120"])
+def test_encoders_get_the_frame_shown_at_its_time(tmp_path, rate):
+    """25 and 8 fps, as MMAudio looks: every frame the one shown at k / rate, also of a video that starts late."""
+    rate, count, first = Fraction(rate), 90, 3
+    path = write_numbered(tmp_path / "a.mp4", list(range(first, first + count)), 1 / rate, rate=rate)
+    times = [i / rate for i in range(count)]
+    got = {"sync": [], "semantic": []}
+    requests = [
+        FrameRequest("sync", Fraction(25), 64, 64, "cover", "bicubic"),
+        FrameRequest("semantic", Fraction(8), 96, 96, "squash", "bicubic"),
+    ]
+    for chunk in pick_frames(path, requests, chunk=16):
+        got[chunk.name] += list(chunk.frames)
+    assert [number_of(f) for f in got["semantic"]] == truth(times, count / rate, Fraction(8))
+    wanted = truth(times, count / rate, Fraction(25))
+    assert len(got["sync"]) == len(wanted) == math.ceil(count * 25 / rate)
+    assert [middle_bits_of(f) for f in got["sync"]] == [index >> 2 & 15 for index in wanted]
+    assert picked(path, 25) == wanted
+
+
+def middle_bits_of(picture) -> int:
+    """Bits 2 to 5 of the number burnt in: what the centred square of a picture twice as wide as high shows."""
+    grey = picture.float().mean(0)
+    centres = [8, 24, 40, 56]
+    return sum(int(grey[16, x] > 128) << bit for bit, x in enumerate(centres))
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(8)])
+def test_variable_rate_is_picked_exactly_at_the_rates_of_mmaudio(tmp_path, rate):
+    gaps = np.random.default_rng(2).integers(3, 90, COUNT)
+    pts = np.concatenate([[0], np.cumsum(gaps)]).tolist()
+    path = write_numbered(tmp_path / "a.mkv", pts[:-1], Fraction(1, 1000), last_duration=int(gaps[-1]))
+    times = [Fraction(2 * p - 1, 2000) if p else Fraction(0) for p in pts[:-1]]
+    assert picked(path, rate) == truth(times, probe(path).duration, rate)
+
+
+def test_bicubic_frames_are_those_of_an_exact_antialiased_resize(tmp_path):
+    """Against the definition (Keys' kernel, a = -0.5, widened by the scale), to one level of 8 bits."""
+    path = write_numbered(tmp_path / "a.mp4", list(range(5)), Fraction(1, 25), size=(96, 160))
+    (whole,) = pick_frames(path, [FrameRequest("x", Fraction(25), 96, 160)])
+    (covered,) = pick_frames(path, [FrameRequest("x", Fraction(25), 48, 48, "cover", "bicubic")])
+    (squashed,) = pick_frames(path, [FrameRequest("x", Fraction(25), 48, 40, "squash", "bicubic")])
+    rows = whole.frames.double().numpy()
+    expected = np.einsum("yh,nchw,xw->ncyx", keys(96, 48), rows, keys(160, 80)).clip(0, 255)
+    assert np.abs(covered.frames.numpy() - expected[..., 16:64]).max() <= 2
+    expected = np.einsum("yh,nchw,xw->ncyx", keys(96, 48), rows, keys(160, 40)).clip(0, 255)
+    assert np.abs(squashed.frames.numpy() - expected).max() <= 2
+
+
+def keys(before: int, after: int, a: float = -0.5) -> np.ndarray:
+    """Antialiased bicubic interpolation as a matrix [after, before]."""
+    scale = before / after
+    centre = (np.arange(after) + 0.5) * scale
+    x = np.abs(np.arange(before) + 0.5 - centre[:, None]) / scale
+    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+    far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+    kernel = np.where(x < 1, near, np.where(x < 2, far, 0))
+    return kernel / kernel.sum(1, keepdims=True)

@@ -63,13 +63,14 @@ def pick_frames(path: str | Path, requests: Sequence[FrameRequest], *, chunk: in
     timeline = scan(path)
     fillings = [_Filling(request, timeline, chunk) for request in requests]
     for index, frame in _decoded(timeline, requests):
-        pictures: dict[tuple[int, int], Tensor] = {}
+        pictures: dict[tuple[int, int, str, str], Tensor] = {}
         for filling in fillings:
             if filling.wanted is None or filling.wanted > index:
                 continue
-            size = (filling.request.height, filling.request.width)
+            request = filling.request
+            size = (request.height, request.width, request.fit, request.resize)
             if size not in pictures:
-                pictures[size] = _scaled(frame, timeline, *size)
+                pictures[size] = _picture(frame, timeline, request)
             yield from filling.offer(index, pictures[size])
 
 
@@ -117,8 +118,16 @@ def _damaged(path: Path, at: float, why: str) -> str:
     return f"{shown(path)} is damaged near {at:.2f} s ({why}); export or copy it again"
 
 
+def _picture(frame: VideoFrame, timeline: Timeline, request: FrameRequest) -> Tensor:
+    """The frame as the request wants it, uint8 [3, height, width]."""
+    if request.fit == "squash" and request.resize == "area":
+        return _scaled(frame, timeline, request.height, request.width)
+    size = (frame.width, frame.height) if timeline.orientation.transposed else (frame.height, frame.width)
+    return _bicubic(_scaled(frame, timeline, *size), request.height, request.width, covers=request.fit == "cover")
+
+
 def _scaled(frame: VideoFrame, timeline: Timeline, height: int, width: int) -> Tensor:
-    """The frame as shown, uint8 [3, height, width]."""
+    """The whole frame as shown, uint8 [3, height, width]."""
     from av.video.reformatter import Colorspace, Interpolation
 
     orientation = timeline.orientation
@@ -135,3 +144,16 @@ def _scaled(frame: VideoFrame, timeline: Timeline, height: int, width: int) -> T
     )
     pixels = torch.from_numpy(picture.to_ndarray())  # [height, width, 3]
     return orientation.apply(pixels.permute(2, 0, 1))
+
+
+def _bicubic(pixels: Tensor, height: int, width: int, covers: bool) -> Tensor:
+    """uint8 [3, ...] -> uint8 [3, height, width]: the whole, squashed, or (covers) scaled until the shorter side fits,
+    the middle cut out."""
+    from torch.nn.functional import interpolate
+
+    above, before = pixels.shape[1:]
+    scale = max(Fraction(height, above), Fraction(width, before))
+    inner = (int(above * scale), int(before * scale)) if covers else (height, width)
+    resized = interpolate(pixels[None], inner, mode="bicubic", antialias=True, align_corners=False)[0]
+    top, left = (round((large - small) / 2) for large, small in zip(inner, (height, width), strict=True))
+    return resized[:, top : top + height, left : left + width]

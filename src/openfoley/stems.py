@@ -7,14 +7,16 @@ up the rounded values: sum the files of the stems, and you have the file of the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from openfoley.errors import UsageError
+from openfoley.longform.plan import Cue
 from openfoley.media.limiter import Limiter
 from openfoley.request import (
     AUDIO_SUFFIXES,
@@ -23,8 +25,9 @@ from openfoley.request import (
     BitDepth,
     check_saving,
 )
-from openfoley.take import Take
+from openfoley.take import SampleFile, Take
 
+CUE_FADE_S = 0.010  # s, inside a cue: short against an event, long against a click
 INTEGER_BITS = {"16": 16, "24": 24, "32f": 24}  # sums of 24-bit values are exact in float32 up to full scale
 
 
@@ -120,3 +123,35 @@ def _rounded(samples: Tensor, bits: int) -> Tensor:
     """float32 values that files of `bits` bits hold exactly."""
     full = 2.0 ** (bits - 1)
     return ((samples.double() * full).round().clamp(-full, full - 1) / full).float()
+
+
+def within_cues(take: Take, cues: Sequence[Cue]) -> Take:
+    """A stem's take: silent outside its cues, with short fades inside them."""
+    rate, samples, position = take.sample_rate, SampleFile(take.samples.channels), 0
+    spans = [(round(cue.start * rate), round(cue.end * rate)) for cue in cues]
+    for chunk in take.samples.chunks():
+        samples.append(chunk * _open(spans, position, chunk.shape[-1], round(CUE_FADE_S * rate)))
+        position += chunk.shape[-1]
+    samples.close()
+    return replace(take, samples=samples)
+
+
+def _open(spans: Sequence[tuple[int, int]], first: int, count: int, fade: int) -> Tensor:
+    """Weights [count] from sample `first` on: 1 inside the spans, raised cosines at their ends; neighbours join."""
+    place, weight = torch.arange(first, first + count), torch.zeros(count)
+    for start, end in _touching(spans):
+        inside = torch.minimum(place - start, end - 1 - place)
+        ramp = 0.5 - 0.5 * torch.cos(torch.pi * ((inside + 0.5) / max(fade, 1)).clamp(0, 1))
+        weight = torch.maximum(weight, torch.where(inside >= 0, ramp, 0.0))
+    return weight
+
+
+def _touching(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order, those that follow without a gap made one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined

@@ -11,7 +11,7 @@ from typing import Any
 from openfoley.cli.asked import asked, check_asked, note_saving, resumable, saved_before, start_of, work_folder
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.editing import source_of
-from openfoley.media.timecode import parse_time
+from openfoley.media.timecode import parse_time, timecode_at
 from openfoley.request import check_exact, check_saving, check_span, checked_video, edited_output
 
 
@@ -62,11 +62,12 @@ def _run(options: Namespace, verb: str, made: Callable[..., Any]) -> int:
         done = saved_before(work, options)
         note_saving(work, options, [out])
         if out.absolute() not in done:
-            take.save(out, force=options.force)
+            take.save(out, force=options.force, start_timecode=options.start_timecode)
     if take.work is not None:
         take.work.remove()
     first, end = take.request.span
-    note(f"wrote {out} (new from {float(first):.3f} to {float(end):.3f} s, seed {options.seed})")
+    codes = " to ".join(str(timecode_at(edge, start_of(options, info))) for edge in (first, end))
+    note(f"wrote {out} (new from {codes}, {float(first):.3f} to {float(end):.3f} s, seed {options.seed})")
     if options.json:
         print_json(
             {

@@ -7,8 +7,11 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from openfoley.cli.asked import asked, check_asked, note_saving, resumable, saved_before, work_folder
+from openfoley.cli.asked import asked, check_asked, note_saving, resumable, saved_before, start_of, work_folder
 from openfoley.cli.messages import Bar, note, print_json
+from openfoley.cli.stems import run_stems
+from openfoley.longform.cues import stem_names
+from openfoley.media.timecode import Timecode
 from openfoley.request import check_nudge, check_saving, checked_video, default_output, take_paths
 
 
@@ -29,7 +32,9 @@ def run(options: Namespace) -> int:
 
     pipeline = load(options.model, options.device)
     if options.plan:
-        return _print_plan(pipeline, video, settings)
+        return _print_plan(pipeline, video, settings, start_of(options, info))
+    if options.stems or stem_names(settings["cues"]):
+        return run_stems(options, pipeline, video, seeds, settings, paths)
     work = work_folder(paths[0])
     with resumable(work):
         takes = pipeline.generate_takes(video, seeds, **settings, nudge=options.nudge, work=work, progress=Bar("sound"))
@@ -38,7 +43,8 @@ def run(options: Namespace) -> int:
         for take, path in zip(takes, paths, strict=True):
             if path.absolute() in done:
                 continue
-            take.save(path, options.audio, options.sample_rate, options.bit_depth, options.force)
+            timecode = options.start_timecode
+            take.save(path, options.audio, options.sample_rate, options.bit_depth, options.force, timecode)
             note(f"wrote {path} (seed {take.request.seed}, {take.duration_s:.2f} s)")
     if takes[0].work is not None:
         takes[0].work.remove()
@@ -60,11 +66,11 @@ def _checked_paths(options: Namespace, video: Path) -> list[Path]:
     return paths
 
 
-def _print_plan(pipeline: Any, video: Path, settings: dict[str, Any]) -> int:
+def _print_plan(pipeline: Any, video: Path, settings: dict[str, Any], start: Timecode) -> int:
     from openfoley.longform.plan import describe
 
     chosen = {name: settings[name] for name in ("cuts", "cues", "context", "window")}
-    print(describe(pipeline.plan(video, **chosen), pipeline.model.codec.latent_rate))
+    print(describe(pipeline.plan(video, **chosen), pipeline.model.codec.latent_rate, start))
     return 0
 
 
@@ -81,6 +87,7 @@ def _result(options: Namespace, takes: list[Any], paths: list[Path], elapsed_s: 
         "nudge": options.nudge,
         "audio": options.audio,
         "duration_s": first.duration_s,
+        "start_timecode": str(first.start(options.start_timecode) or "") or None,
         "sample_rate": options.sample_rate or first.sample_rate,
         "takes": [
             {"path": str(path), "seed": take.request.seed, "duration_s": take.duration_s}

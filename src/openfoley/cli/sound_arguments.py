@@ -35,6 +35,11 @@ def add_sound(commands: Any, command: AddCommand, whole: Callable, number: Calla
     )
     add("--sample-rate", metavar="R", type=whole, help=_range("Hz", SAMPLE_RATE_RANGE, "the model's"))
     add("--bit-depth", choices=("16", "24", "32f"), help="bits per sample where the format has them (24)")
+    add(
+        "--stems",
+        action="store_true",
+        help="also each stem of --cues, beside the mix as NAME.STEM.wav; it is their sum",
+    )
     add("--plan", action="store_true", help="print the windows that would be made, and stop")
     _written(generate, "a video, .wav or .flac (VIDEO's folder, STEM.foley.EXT)")
 
@@ -79,7 +84,9 @@ def _asked(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -
         "half a second carry on), none (do not look for cuts), or a list of cuts in a text file (auto)",
     )
     add(
-        "--cues", metavar="FILE", help="a cue sheet, .csv or .json: start, end, prompt, negative_prompt, seed, guidance"
+        "--cues",
+        metavar="FILE",
+        help="a cue sheet, .csv or .json: start, end, prompt, negative_prompt, seed, guidance, stem",
     )
     add("--start-timecode", metavar="TC", help="of the first frame, HH:MM:SS:FF (the file's own)")
     add("--context", metavar="S", type=number, help=_range("seconds to continue from", CONTEXT_RANGE, 0.5))

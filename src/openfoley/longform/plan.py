@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from openfoley.errors import UsageError
 from openfoley.longform.shots import CUT_FADE_S, Shot
+from openfoley.media.timecode import Timecode, timecode_at
 from openfoley.types import Window
 
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models
@@ -201,15 +202,18 @@ def _share(fresh: int, taken: Sequence[int], window: int) -> list[int]:
     return shares
 
 
-def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction) -> str:
-    """The plan as a table, one line a window."""
+def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction, first_frame: Timecode | None = None) -> str:
+    """The plan as a table, one line a window; with the timecode of the first frame each window's start as timecode."""
     lines = ["window  shot   start s     end s   latents   known   after   begins     prompt"]
+    if first_frame is not None:
+        lines[0] = "timecode     " + lines[0]
     for index, one in enumerate(plan):
         window = one.window
         start, end = one.key / latent_rate, (window.end_latent - window.after) / latent_rate
         prompt = (one.cue.prompt or "") if one.cue is not None else ""
+        code = f"{timecode_at(start, first_frame)}  " if first_frame is not None else ""
         lines.append(
-            f"{index:6d} {one.shot.index:5d} {float(start):9.3f} {float(end):9.3f} {window.latent_count:9d} "
+            f"{code}{index:6d} {one.shot.index:5d} {float(start):9.3f} {float(end):9.3f} {window.latent_count:9d} "
             f"{window.context:7d} {window.after:7d}   {one.join:8s}   {prompt}".rstrip()
         )
     return "\n".join(lines)

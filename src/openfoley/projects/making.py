@@ -11,9 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
 from openfoley.errors import UsageError
 from openfoley.feature_store import FeatureStore
 from openfoley.longform.cues import Cue, cues_of_stem, read_cues, stem_names
@@ -35,6 +32,7 @@ from openfoley.projects.record import (
     VideoEntry,
 )
 from openfoley.projects.storage import cannot_write
+from openfoley.stems import within_cues
 from openfoley.take import SampleFile, Take
 
 if TYPE_CHECKING:
@@ -230,35 +228,3 @@ def part_of(take: Take, first: int, last: int) -> Take:
         position += chunk.shape[-1]
     samples.close()
     return replace(take, samples=samples)
-
-
-def within_cues(take: Take, cues: Sequence[Cue]) -> Take:
-    """A stem's take: silent outside its cues, with short fades inside them."""
-    rate, samples, position = take.sample_rate, SampleFile(take.samples.channels), 0
-    spans = [(mix.sample_at(cue.start, rate), mix.sample_at(cue.end, rate)) for cue in cues]
-    for chunk in take.samples.chunks():
-        samples.append(chunk * _open(spans, position, chunk.shape[-1], round(mix.FADE_S * rate)))
-        position += chunk.shape[-1]
-    samples.close()
-    return replace(take, samples=samples)
-
-
-def _open(spans: Sequence[tuple[int, int]], first: int, count: int, fade: int) -> Tensor:
-    """Weights [count] from sample `first` on: 1 inside the spans, raised cosines at their ends; neighbours join."""
-    place, weight = torch.arange(first, first + count), torch.zeros(count)
-    for start, end in _touching(spans):
-        inside = torch.minimum(place - start, end - 1 - place)
-        ramp = 0.5 - 0.5 * torch.cos(torch.pi * ((inside + 0.5) / max(fade, 1)).clamp(0, 1))
-        weight = torch.maximum(weight, torch.where(inside >= 0, ramp, 0.0))
-    return weight
-
-
-def _touching(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans in order, those that follow without a gap made one."""
-    joined: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined

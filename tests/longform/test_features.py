@@ -40,3 +40,17 @@ def test_dropping_the_past_changes_no_later_window() -> None:
 def test_window_past_the_end_is_empty() -> None:
     features, times = filled(24).window(Fraction(5), Fraction(5), Fraction(6))
     assert features.shape == (0, 1) and times.shape == (0,)
+
+
+def test_windows_hold_whole_groups() -> None:
+    """Synchformer's segments: 8 features each, 25 a second; a window starts at or before its time, with a segment."""
+    buffer = FeatureBuffer(Fraction(25), 1, group=8)
+    buffer.append(torch.arange(80.0)[:, None])
+    for zero in (Fraction(0), Fraction(1), Fraction(32, 100), Fraction(7, 5)):
+        features, times = buffer.window(zero, zero, zero + 1)
+        first, last = int(features[0]), int(features[-1])
+        assert first % 8 == 0 and last % 8 == 7
+        assert first / 25 <= zero < (first + 8) / 25 and last / 25 >= min(float(zero) + 1, 3.2) - 1 / 25
+        assert times[0].item() == torch.tensor(first / 25 - float(zero), dtype=torch.float32).item()
+    buffer.drop_before(Fraction(1))
+    assert buffer.first_index == 24

@@ -108,6 +108,18 @@ class ClipEncoder(nn.Module):
             )
         )
 
+        self._number_places()
+
+    def _number_places(self) -> None:
+        """The position numbers are constants outside the state: real ones, even where the network is built on the meta
+        device and its weights are assigned later."""
+        with torch.device("cpu"):
+            for part in (self.vision, self.text):
+                for module in part.modules():
+                    if "position_ids" in module._buffers:
+                        count = module._buffers["position_ids"].shape[-1]  # type: ignore[union-attr]
+                        module.register_buffer("position_ids", torch.arange(count)[None], persistent=False)
+
     def pictures(self, pictures: Tensor) -> Tensor:
         """Pictures in 0..1 [batch, 3, shown_size, shown_size] -> vectors of unit length [batch, dim]."""
         seen = pictures[..., : self.config.image_size, : self.config.image_size]
@@ -195,10 +207,10 @@ _OTHER_NAMES = {
     "visual.ln_pre.bias": "vision.vision_model.pre_layrnorm.bias",
     "visual.ln_post.weight": "vision.vision_model.post_layernorm.weight",
     "visual.ln_post.bias": "vision.vision_model.post_layernorm.bias",
-    "token_embedding.weight": "text.text_model.embeddings.token_embedding.weight",
-    "positional_embedding": "text.text_model.embeddings.position_embedding.weight",
-    "ln_final.weight": "text.text_model.final_layer_norm.weight",
-    "ln_final.bias": "text.text_model.final_layer_norm.bias",
+    "token_embedding.weight": "text.embeddings.token_embedding.weight",
+    "positional_embedding": "text.embeddings.position_embedding.weight",
+    "ln_final.weight": "text.final_layer_norm.weight",
+    "ln_final.bias": "text.final_layer_norm.bias",
 }
 
 
@@ -207,7 +219,7 @@ def _converted(name: str, tensor: Tensor) -> dict[str, Tensor]:
         return {"vision.visual_projection.weight": tensor.mT.contiguous()}
     if name in _OTHER_NAMES:
         return {_OTHER_NAMES[name]: tensor}
-    tower = "vision.vision_model" if name.startswith("visual.") else "text.text_model"
+    tower = "vision.vision_model" if name.startswith("visual.") else "text"
     _, found, rest = name.removeprefix("visual.").partition("transformer.resblocks.")
     if not found:
         raise WeightsError(f"CLIP: key {name!r} is not part of open_clip's ViT-H/14")

@@ -50,7 +50,7 @@ def test_windows_hold_whole_groups() -> None:
         features, times = buffer.window(zero, zero, zero + 1)
         first, last = int(features[0]), int(features[-1])
         assert first % 8 == 0 and last % 8 == 7
-        assert first / 25 <= zero < (first + 8) / 25 and last / 25 >= min(float(zero) + 1, 3.2) - 1 / 25
+        assert Fraction(first, 25) <= zero < Fraction(first + 8, 25) and Fraction(last + 1, 25) >= min(zero + 1, 3)
         assert times[0].item() == torch.tensor(first / 25 - float(zero), dtype=torch.float32).item()
     buffer.drop_before(Fraction(1))
     assert buffer.first_index == 24

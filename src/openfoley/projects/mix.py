@@ -6,7 +6,7 @@ begins or ends inside the video it fades over the one below in 10 ms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,8 @@ def mixed(folder: Path, takes: Sequence[TakeEntry], sample_rate: int, channels: 
             begin, end = max(first, region.start), min(first + count, region.end)
             if begin < end:
                 _lay(piece[:, begin - first : end - first], reader.read(end - begin), region, begin)
+            if end == region.end:
+                reader.close()
         yield piece
 
 
@@ -102,8 +104,12 @@ class _Reader:
         taken, self.held = self.held[:, :count], self.held[:, count:]
         return taken
 
+    def close(self) -> None:
+        """Let go of the file: a project of many edits must not run out of open ones."""
+        self.pieces.close()
 
-def _decoded(path: Path) -> Iterator[Tensor]:
+
+def _decoded(path: Path) -> Generator[Tensor, None, None]:
     """A sound file's samples float32 [channels, n]."""
     import av
 

@@ -35,8 +35,8 @@ OTHERS = 4  # other instants for each join
 JUMP_S = 0.010
 FLOOR_POWER = 1e-8  # -80 dB: below, a level does not exist
 MELS, FFT, HOP = 48, 512, 110  # 2.5 ms at 44.1 kHz
-FOLDS = 5
-EPOCHS, BATCH, LEARNING_RATE = 20, 64, 2e-3
+FOLDS = 4
+EPOCHS, BATCH, LEARNING_RATE = 12, 64, 2e-3
 DRAWS = 300
 
 

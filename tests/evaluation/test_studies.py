@@ -1,0 +1,74 @@
+"""Every study end to end with a tiny model and tiny pictures, twice: the second time nothing is computed again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from openfoley.evaluation.longform import clips, cuts, detector, drift, joins, lengths, reference, study
+from openfoley.evaluation.material import MaterialClassifier, save_classifier
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (clips, drift):
+        monkeypatch.setattr(module, "SIDE", 24)
+    monkeypatch.setattr(drift, "LAST_S", 4.0)
+    monkeypatch.setattr(joins, "EPOCHS", 1)
+    monkeypatch.setattr(joins, "FOLDS", 2)
+    monkeypatch.setattr(joins, "DRAWS", 10)
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    save_classifier(MaterialClassifier(), tmp_path / "judge.safetensors")
+    return tmp_path / "judge.safetensors"
+
+
+def twice(run: Callable, monkeypatch: pytest.MonkeyPatch, out: Path, **settings) -> dict:
+    first = run(out=out, **settings)
+    monkeypatch.setattr(study.Study, "sound", None)
+    again = run(out=out, **settings)
+    assert again["figures"] == first["figures"] or str(again["figures"]) == str(first["figures"])
+    assert (out / "results.md").read_text().startswith("| ") and (out / "results.json").is_file()
+    return first["figures"]
+
+
+def test_longform(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = twice(drift.run, monkeypatch, tmp_path / "s", model=str(tiny_model), clips=2, minutes=0.2, steps=1)
+    assert figures["late"]["clips"] == 2 and figures["late"]["events"] == figures["fresh"]["events"]
+
+
+def test_joins(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = twice(joins.run, monkeypatch, tmp_path / "s", model=str(tiny_model), clips=2, duration=12.0, steps=1)
+    assert figures["soft"]["joins"] == figures["hard"]["joins"] == 2 and figures["jumps"]["ratio"] > 0
+
+
+@pytest.mark.parametrize("mode", ["reference", "extend"])
+def test_reference(tiny_model: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    monkeypatch.setattr(reference, "DURATION_S", 5.0)
+    settings = {"model": str(tiny_model), "clips": 2, "steps": 1, "mode": mode, "contexts": (0.0, 1.0), "judge": judge}
+    figures = twice(reference.run, monkeypatch, tmp_path / "s", **settings)
+    assert figures["1"]["clips"] == 2 and 0 < figures["1"]["swsd"]["mean"] < 1
+
+
+def test_cuts(tiny_model: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuts, "DURATION_S", 12.0)
+    figures = twice(cuts.run, monkeypatch, tmp_path / "s", model=str(tiny_model), clips=6, steps=1, judge=judge)
+    assert figures["cuts"] > 0
+    assert figures["auto"]["events"]["events"] == figures["fresh"]["events"]["events"] > 0
+
+
+def test_lengths(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"model": str(tiny_model), "clips": 2, "steps": 1, "lengths": [9]}
+    figures = twice(lengths.run, monkeypatch, tmp_path / "s", **settings)
+    assert figures["9"]["at_once"]["f1"]["events"] == figures["9"]["extended"]["f1"]["events"]
+
+
+def test_scenes(tmp_path: Path) -> None:
+    record = detector.run(tmp_path / "s", clips=1)
+    assert record["figures"]["shots"]["recall"] == 1 and record["figures"]["one shot"]["named"] == 0

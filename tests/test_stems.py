@@ -1,0 +1,65 @@
+"""Stems and their mix: the sum holds to the bit, however loud they are."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from openfoley.errors import UsageError
+from openfoley.longform.cues import Cue
+from openfoley.media.limiter import true_peak_dbtp
+from openfoley.request import Request
+from openfoley.stems import save_stems, stem_path, within_cues
+from openfoley.take import SampleFile, Take
+from openfoley.types import VideoInfo
+
+RATE = 44100
+
+
+def take(samples: torch.Tensor) -> Take:
+    file = SampleFile(samples.shape[0])
+    file.append(samples)
+    file.close()
+    info = VideoInfo(Path("none.mp4"), Fraction(1), Fraction(0), 64, 48, 0, Fraction(24), 24, 0)
+    return Take(Request(Path("none.mp4"), "tiny", None, None, 1, 1.0, 0), info, RATE, file)
+
+
+@pytest.mark.parametrize("bit_depth", ["16", "24", "32f"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_sum_of_the_stems_is_the_mix(tmp_path: Path, bit_depth, channels: int) -> None:
+    loud = [torch.randn(channels, RATE, generator=torch.Generator().manual_seed(k)) * 0.5 for k in range(3)]
+    takes = dict(zip(("a", "b", "c"), map(take, loud), strict=True))
+    paths = save_stems(takes, tmp_path / "mix.wav", bit_depth=bit_depth)
+    mix = soundfile.read(tmp_path / "mix.wav", dtype="float64", always_2d=True)[0]
+    stems = [soundfile.read(path, dtype="float64", always_2d=True)[0] for path in paths.values()]
+    assert list(paths) == ["a", "b", "c"] and mix.shape == (RATE, channels)
+    assert np.array_equal(mix, sum(stems))
+    assert true_peak_dbtp(torch.from_numpy(mix.T.copy()).float(), RATE) <= -0.9
+    assert np.abs(mix).max() > 0.5
+
+
+def test_quiet_stems_are_left_as_they_are(tmp_path: Path) -> None:
+    quiet = (torch.randn(2, 5000, generator=torch.Generator().manual_seed(0)) * 2**20).round() / 2**23 / 20
+    paths = save_stems({"a": take(quiet), "b": take(quiet)}, tmp_path / "mix.flac", bit_depth="24")
+    kept = soundfile.read(paths["a"], dtype="float64")[0].T
+    assert np.abs(kept - quiet.double().numpy()).max() <= 2**-24
+
+
+def test_names_that_fall_together_are_refused(tmp_path: Path) -> None:
+    assert stem_path(Path("film.mp4"), "door") == Path("film.door.wav")
+    (tmp_path / "mix.a.wav").write_bytes(b"")
+    with pytest.raises(UsageError, match="exists"):
+        save_stems({"a": take(torch.zeros(2, 10))}, tmp_path / "mix.wav")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mix.a.wav"]
+
+
+def test_a_stem_is_silent_outside_its_cues_and_whole_across_neighbours() -> None:
+    cues = [Cue(Fraction(1, 4), Fraction(1, 2)), Cue(Fraction(1, 2), Fraction(3, 4))]
+    gated = within_cues(take(torch.ones(2, RATE)), cues).audio.samples[0]
+    first, last, fade = round(RATE / 4), round(RATE * 3 / 4), round(0.01 * RATE)
+    assert not gated[:first].any() and not gated[last:].any()
+    assert torch.equal(gated[first + fade : last - fade], torch.ones(last - first - 2 * fade))
+    assert (gated.diff().abs() < 0.005).all()

@@ -14,15 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from openfoley.errors import MediaError, OpenFoleyError, OutputError, UsageError, WeightsError
+    from openfoley.longform.cues import Cue
     from openfoley.pipeline import Pipeline, Take, load
+    from openfoley.projects.project import Project
+    from openfoley.streaming import stream
     from openfoley.types import Audio, Conditions, Video, VideoInfo, Window
 
 __version__ = "0.1.0"
 
 _HOME = {
     "load": "pipeline",
+    "stream": "streaming",
     "Pipeline": "pipeline",
     "Take": "pipeline",
+    "Project": "projects.project",
+    "Cue": "longform.cues",
     "Audio": "types",
     "Conditions": "types",
     "Video": "types",
@@ -38,10 +44,12 @@ _HOME = {
 __all__ = [
     "Audio",
     "Conditions",
+    "Cue",
     "MediaError",
     "OpenFoleyError",
     "OutputError",
     "Pipeline",
+    "Project",
     "Take",
     "UsageError",
     "Video",
@@ -50,6 +58,7 @@ __all__ = [
     "Window",
     "__version__",
     "load",
+    "stream",
 ]
 
 

@@ -97,6 +97,7 @@ def noise_clip(seed: int, seconds: float = 12.0) -> tuple[torch.Tensor, torch.Te
     return white[0], dark * 2
 
 
+@pytest.mark.slow
 def test_hard_joins_are_found_and_none_are_found_where_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joins, "EPOCHS", 5)
     monkeypatch.setattr(joins, "FOLDS", 2)

@@ -153,3 +153,25 @@ def test_sound_files_tell_samples_since_midnight(tmp_path: Path, text: str) -> N
         with av.open(str(tmp_path / name)) as container:
             tags = {key.lower(): value for key, value in container.metadata.items()}
             assert int(tags["time_reference"]) == expected
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+@pytest.mark.parametrize("source_suffix", [".mov", ".mkv"])
+def test_a_muxed_video_keeps_its_start_or_takes_the_one_given(tmp_path: Path, suffix: str, source_suffix: str) -> None:
+    import torch
+
+    from openfoley.media.mux import mux
+
+    source = tmp_path / f"source{source_suffix}"
+    with av.open(str(source), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        out.metadata["timecode"] = "01:00:00:00"
+        for _ in range(5):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        out.mux(stream.encode(None))
+    given = parse_timecode("02:00:00:07", Fraction(25))
+    for start, expected in ((None, "01:00:00:00"), (given, "02:00:00:07")):
+        target = tmp_path / f"out-{start is None}{suffix}"
+        mux(source, iter([torch.zeros(2, 8820)]), 44100, target, start=start)
+        assert str(read_start_timecode(target, Fraction(25))) == expected

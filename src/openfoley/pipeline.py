@@ -9,9 +9,10 @@ as it is decoded: memory does not grow with length.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from openfoley.engine import Settings, Texts, run_plan, window_seed
+from openfoley.errors import UsageError
 from openfoley.feature_store import FeatureStore
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
@@ -33,8 +35,11 @@ from openfoley.reference import encoded_reference
 from openfoley.request import (
     DEFAULT_GUIDANCE,
     DEFAULT_STEPS,
+    LONGEST_SILENT_S,
+    NO_VIDEO,
     Request,
     check_context,
+    check_guidance,
     check_nudge,
     check_settings,
     check_span,
@@ -47,13 +52,36 @@ from openfoley.work import Work, request_key
 
 __all__ = ["Pipeline", "Take", "load", "window_seed"]
 
+logger = logging.getLogger(__name__)
+
+OWN_GUIDANCE = {"picture_guidance", "text_guidance", "negative_guidance"}
+NEAR_TRAINING = (0.5, 1.1)  # of the training length
+UNSEEN_RATE = Fraction(25)  # Hz, for timecode where there is no video
+
 Progress = Callable[[float, float], None]  # seconds of sound done, seconds in all
 Cuts = CutRule | str | os.PathLike[str] | Sequence[Cut]
 
 
-def load(name_or_dir: str | os.PathLike[str] = DEFAULT_MODEL, device: str | torch.device = "cpu") -> Pipeline:
-    """A pipeline around a shipped model or a model folder. Raises UsageError, WeightsError."""
-    return Pipeline(load_model(name_or_dir, device), torch.device(device))
+def load(
+    name_or_dir: str | os.PathLike[str] = DEFAULT_MODEL,
+    device: str | torch.device = "cpu",
+    weights_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Pipeline:
+    """A pipeline around a shipped or published model, or a model folder. Raises UsageError, WeightsError.
+
+    weights_dir: where a published model's files are looked for; progress: of fetching what is not here, in megabytes.
+    """
+    return Pipeline(load_model(name_or_dir, device, weights_dir, progress), torch.device(device))
+
+
+def unseen(duration: float | Fraction | None) -> VideoInfo:
+    """What a video of `duration` s would say of itself, if there were one."""
+    if duration is None or not 0 < duration <= LONGEST_SILENT_S:
+        raise UsageError(
+            f"without a video, duration must be above 0 and at most {LONGEST_SILENT_S:g} s, got {duration}"
+        )
+    return VideoInfo(NO_VIDEO, Fraction(duration), Fraction(0), 0, 0, 0, UNSEEN_RATE, None, 0)
 
 
 @dataclass(frozen=True)
@@ -78,7 +106,7 @@ class Pipeline:
     model: Model
     device: torch.device
 
-    def generate(self, video: str | os.PathLike[str], *, seed: int = 0, **settings: Any) -> Take:
+    def generate(self, video: str | os.PathLike[str] | None = None, *, seed: int = 0, **settings: Any) -> Take:
         """The sound of one video, as long as its picture: `generate_takes` for one seed, with the same arguments."""
         (take,) = self.generate_takes(video, [seed], **settings)
         return take
@@ -86,13 +114,14 @@ class Pipeline:
     @torch.inference_mode()
     def generate_takes(
         self,
-        video: str | os.PathLike[str],
+        video: str | os.PathLike[str] | None,
         seeds: Sequence[int],
         *,
+        duration: float | Fraction | None = None,
         prompt: str | None = None,
         negative_prompt: str | None = None,
-        steps: int = DEFAULT_STEPS,
-        guidance: float = DEFAULT_GUIDANCE,
+        steps: int | None = None,
+        guidance: float | None = None,
         cuts: Cuts = "auto",
         cues: Sequence[Cue] = (),
         context: float | None = None,
@@ -108,25 +137,33 @@ class Pipeline:
     ) -> list[Take]:
         """One take per seed from a single pass over the picture; each is what `generate` gives for its seed.
 
-        steps: 1 to 128 sampling steps. guidance: 0 to 20, Eq. 3 (1 is none). cuts: "auto", "reset", "carry", "none"
-        (see longform.shots), a file with a list of cuts, or Cuts. cues: prompts of stretches. context, window: s of
-        known and of all sound in a window; None is 0.5 and 10, the latter at most what the model was trained with.
-        reference: a file whose sound the result is to resemble, reference_span its part (s), reference_guidance its
-        weight (None: guidance). nudge: ms by which the result comes later. store: keeps the video's features.
-        work: a folder that keeps what is done (of more than one window), so that the same call goes on after a crash;
-        the takes need it until `take.work.remove()`.
+        video: None with `duration` (s) makes sound from text alone. steps: 1 to 128 sampling steps (None: the model's
+        usual number). guidance: 0 to 20, Eq. 3 (1 is none; None: the model's usual weight). cuts: "auto", "reset",
+        "carry", "none" (see longform.shots), a file with a list of cuts, or Cuts. cues: prompts of stretches.
+        context, window: s of known and of all sound in a window; None is 0.5 and 10, the latter at most what the model
+        was trained with. reference: a file whose sound the result is to resemble, reference_span its part (s),
+        reference_guidance its weight (None: guidance). nudge: ms by which the result comes later. store: keeps the
+        video's features. work: a folder that keeps what is done (of more than one window), so that the same call goes
+        on after a crash; the takes need it until `take.work.remove()`. generator_options: of sample_latents.
         Raises UsageError for bad arguments, MediaError for a file that cannot be read.
         """
+        steps, guidance = self._usual(steps, guidance)
         check_settings(steps, guidance, seeds, reference_guidance)
         check_nudge(nudge)
+        self._check_options(reference_guidance, generator_options)
         settings = Settings(
             steps, guidance, prompt, negative_prompt, reference_guidance, tuple(sorted(generator_options.items()))
         )
-        video = checked_video(video)
         sound = self.reference_latents(reference, reference_span)
-        info = self.info(video, store)
-        shots = self.shots(video, cuts, store=store)
+        if video is None or Path(video) == NO_VIDEO:
+            video, work, info = NO_VIDEO, None, unseen(duration)
+            shots = shots_of(info.duration, [], "none")
+        else:
+            video = checked_video(video)
+            info = self.info(video, store)
+            shots = self.shots(video, cuts, store=store)
         plan = self.planned(shots, cues, context, window, sound)
+        self._warn_of_length(plan)
         samples = (0, self.sample_count(info.duration))
         job = Job(video, info, shots, plan, settings, list(seeds), sound, samples)
         voices, saved = self.made(job, store, work, progress)
@@ -138,6 +175,37 @@ class Pipeline:
         return [
             Take(request, info, rate, voice.finish(), work=saved) for request, voice in zip(made, voices, strict=True)
         ]
+
+    def _usual(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
+        """The settings, with the model's own where none were asked for."""
+        generator = self.model.generator
+        usual_steps = getattr(generator, "usual_steps", DEFAULT_STEPS)
+        usual_guidance = getattr(generator, "usual_guidance", DEFAULT_GUIDANCE)
+        return usual_steps if steps is None else steps, usual_guidance if guidance is None else guidance
+
+    def _check_options(self, reference_guidance: float | None, options: Mapping[str, Any]) -> None:
+        """Guidance of its own for a condition, where the kind of model has such a weight."""
+        if self.model.generator.accepts_known and (own := sorted(set(options) & OWN_GUIDANCE)):
+            raise UsageError(f"{own[0]} is for mmaudio models, {self.model.name} has guidance and reference_guidance")
+        if not self.model.generator.accepts_known and reference_guidance is not None:
+            raise UsageError(
+                f"reference_guidance is for salsa-v models; {self.model.name} replaces known sound instead"
+            )
+        for name in OWN_GUIDANCE:
+            check_guidance(name, options.get(name))
+
+    def _warn_of_length(self, plan: Sequence[PlannedWindow]) -> None:
+        """A model trained at one length only works best near it."""
+        generator, rate = self.model.generator, self.model.codec.latent_rate
+        lengths = [one.window.latent_count for one in plan]
+        low, high = generator.window_latents * NEAR_TRAINING[0], generator.window_latents * NEAR_TRAINING[1]
+        far = next((length for length in lengths if not low <= length <= high), None)
+        if generator.accepts_known or far is None:
+            return
+        logger.warning(
+            "%s was trained on %.0f s at a time; a window of %.1f s is far from that: expect looser synchrony",
+            self.model.name, float(generator.window_latents / rate), float(far / rate),
+        )  # fmt: skip
 
     def edit(
         self, video: str | os.PathLike[str], span: tuple[float | Fraction, float | Fraction], **settings: Any
@@ -248,6 +316,8 @@ class Pipeline:
         return make_plan(shots, rate, window=latents, context=known_latents, cues=cues, span=span)
 
     def _feed(self, video: Path, shots: Sequence[Shot], store: FeatureStore | None, first_shot: int) -> Any:
+        if video == NO_VIDEO:
+            return iter(())
         if store is not None:
             return store.runs(self.model, video, shots, self.device, first_shot)
         return encoded_pictures(self.model, video, shots, self.device, first_shot)

@@ -31,6 +31,8 @@ LOSSLESS_SUFFIXES = (".wav", ".flac", ".mov", ".mkv")
 FALLBACK_SUFFIX = ".mkv"  # holds the picture of any other container
 
 DEFAULT_BIT_DEPTH: BitDepth = "24"
+NO_VIDEO = Path(os.devnull)  # stands where a video's path would: sound from text alone
+LONGEST_SILENT_S = 3600.0  # of sound without a video
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ def check_settings(steps: int, guidance: float, seeds: Sequence[int], reference_
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise UsageError(f"seed must be a whole number >= 0, got {seed!r}")
+
+
+def check_guidance(name: str, value: float | None) -> None:
+    """A weight of one condition; None is the plain guidance."""
+    if value is not None:
+        _check_number(name, value, GUIDANCE_RANGE)
 
 
 def check_nudge(nudge: float) -> None:

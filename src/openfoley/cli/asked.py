@@ -11,25 +11,35 @@ from typing import Any
 
 from openfoley.cli.messages import note
 from openfoley.errors import OpenFoleyError, UsageError
+from openfoley.hub.registry import check_model, default_settings
 from openfoley.longform.cues import Cue, read_cues
 from openfoley.longform.cut_list import read_cuts
 from openfoley.longform.plan import CONTEXT_S, NEW_S
 from openfoley.longform.shots import CUT_RULES
 from openfoley.media.source import shown
 from openfoley.media.timecode import Timecode, nominal, start_timecode, zero
-from openfoley.request import check_context, check_settings
+from openfoley.request import NO_VIDEO, check_context, check_guidance, check_settings
 from openfoley.types import VideoInfo
 
 SAVING_NAME = "saving.json"
+OWN_GUIDANCE = ("picture_guidance", "text_guidance", "negative_guidance")
 
 
 def start_of(options: Namespace, info: VideoInfo) -> Timecode:
     """The timecode of the first frame: as given, as the file tells, or 00:00:00:00."""
+    if info.path == NO_VIDEO and options.start_timecode is None:
+        return zero(nominal(info.frame_rate))
     return start_timecode(info.path, info.frame_rate, options.start_timecode) or zero(nominal(info.frame_rate))
 
 
 def check_asked(options: Namespace) -> None:
-    """What can be known to be wrong without reading the video."""
+    """What can be known to be wrong without reading the video; the model's own settings where none were asked for."""
+    check_model(options.model)
+    steps, guidance = default_settings(options.model)
+    options.steps = steps if options.steps is None else options.steps
+    options.guidance = guidance if options.guidance is None else options.guidance
+    for name in OWN_GUIDANCE:
+        check_guidance(name.replace("_", " "), getattr(options, name))
     check_settings(options.steps, options.guidance, [options.seed], options.reference_guidance)
     check_context(options.context, options.window, CONTEXT_S, NEW_S)
     if options.reference_span is not None and options.reference is None:
@@ -46,6 +56,7 @@ def asked(options: Namespace, info: VideoInfo) -> dict[str, Any]:
     cues: tuple[Cue, ...] = read_cues(options.cues, start, info.duration) if options.cues is not None else ()
     cuts = options.cuts if options.cuts in CUT_RULES else read_cuts(options.cuts, start, info.duration)
     return {
+        **{name: getattr(options, name) for name in OWN_GUIDANCE if getattr(options, name) is not None},
         "prompt": options.prompt,
         "negative_prompt": options.negative_prompt,
         "steps": options.steps,

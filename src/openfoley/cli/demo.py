@@ -11,9 +11,9 @@ DEMO_SCENE = 18  # of the evaluation split: one shot, two things that strike; ch
 
 
 def run(options: Namespace) -> int:
-    from openfoley.hub.registry import find_model
+    from openfoley.hub.registry import check_model
 
-    find_model(options.model)
+    check_model(options.model)
 
     from openfoley.evaluation.demo import run_demo
     from openfoley.gym.seeds import seeds_of, split_of

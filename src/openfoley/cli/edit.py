@@ -36,10 +36,10 @@ def _run(options: Namespace, verb: str, made: Callable[..., Any]) -> int:
     check_asked(options)
     video = checked_video(options.video)
 
-    from openfoley.hub.registry import find_model
+    from openfoley.hub.registry import check_model
     from openfoley.media.decode import probe
 
-    find_model(options.model)
+    check_model(options.model)
     info = probe(video)
     source = source_of(video, options.sound, options.audio_stream)
     if verb == "edit":
@@ -54,7 +54,7 @@ def _run(options: Namespace, verb: str, made: Callable[..., Any]) -> int:
 
     from openfoley.pipeline import load
 
-    pipeline = load(options.model, options.device)
+    pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", " MB"))
     work = work_folder(out)
     with resumable(work):
         settings |= {"seed": options.seed, "sound": options.sound, "audio_stream": options.audio_stream}

@@ -30,9 +30,9 @@ def sync(options: Namespace) -> int:
 
 def report(options: Namespace) -> int:
     """Every figure of docs/results.md for a model; a report that was interrupted goes on where it stopped."""
-    from openfoley.hub.registry import find_model
+    from openfoley.hub.registry import check_model
 
-    find_model(options.model)
+    check_model(options.model)
     if options.outside is not None and not Path(options.outside).is_dir():
         raise UsageError(f"{options.outside!r} is not a folder")
 
@@ -51,9 +51,9 @@ def report(options: Namespace) -> int:
 
 def _codec(model: str) -> Callable[[Any, int], Any]:
     """Sound through the model's codec, for the detector's ceiling."""
-    from openfoley.hub.registry import find_model
+    from openfoley.hub.registry import check_model
 
-    find_model(model)
+    check_model(model)
     import torch
 
     from openfoley.hub.load import load_model

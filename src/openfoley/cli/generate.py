@@ -9,28 +9,32 @@ from typing import Any
 
 from openfoley.cli.asked import asked, check_asked, note_saving, resumable, saved_before, start_of, work_folder
 from openfoley.cli.messages import Bar, note, print_json
+from openfoley.cli.shown import output_for, shown_video
 from openfoley.cli.stems import run_stems
 from openfoley.longform.cues import stem_names
 from openfoley.media.timecode import Timecode
-from openfoley.request import check_nudge, check_saving, checked_video, default_output, take_paths
+from openfoley.request import NO_VIDEO, check_nudge, check_saving, checked_video, default_output, take_paths
 
 
 def run(options: Namespace) -> int:
+    with shown_video(options) as video:
+        return _run(options, video)
+
+
+def _run(options: Namespace, video: Path) -> int:
     started = time.monotonic()
-    video = Path(options.video)
     paths = _checked_paths(options, video)
     seeds = list(range(options.seed, options.seed + options.takes))
 
-    from openfoley.hub.registry import find_model
     from openfoley.media.decode import probe
+    from openfoley.pipeline import load, unseen
 
-    find_model(options.model)
-    info = probe(checked_video(video))  # a file that is no video is told before the weights are read
+    # a file that is no video is told before the weights are read
+    info = unseen(options.duration) if video == NO_VIDEO else probe(checked_video(video))
     settings = asked(options, info)
-
-    from openfoley.pipeline import load
-
-    pipeline = load(options.model, options.device)
+    if video == NO_VIDEO:
+        settings["duration"] = info.duration
+    pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", " MB"))
     if options.plan:
         return _print_plan(pipeline, video, settings, start_of(options, info))
     if options.stems or stem_names(settings["cues"]):
@@ -57,8 +61,9 @@ def _checked_paths(options: Namespace, video: Path) -> list[Path]:
     """The outputs of all takes, after everything that can be wrong with the request was checked."""
     check_asked(options)
     check_nudge(options.nudge)
-    checked_video(video)
-    paths = take_paths(Path(options.out) if options.out is not None else default_output(video), options.takes)
+    if video != NO_VIDEO:
+        checked_video(video)
+    paths = take_paths(output_for(options, default_output(video)), options.takes)
     done = saved_before(work_folder(paths[0]), options)
     for path in paths:
         force = options.force or path.absolute() in done

@@ -25,7 +25,10 @@ DEFAULT_MODEL = "salsa-v-gym"
 def add_sound(commands: Any, command: AddCommand, whole: Callable, number: Callable) -> None:
     """`openfoley generate`, `openfoley edit` and `openfoley extend`."""
     generate = command(commands, "generate", "generate", "run", "Make the sound of a video.")
-    generate.add_argument("video", metavar="VIDEO", help="any video file")
+    generate.add_argument(
+        "video", metavar="VIDEO", nargs="?", help="any video file, or a still image with --duration; none: text alone"
+    )
+    generate.add_argument("--duration", metavar="S", type=number, help="seconds, for a still image or text alone")
     _asked(generate, whole, number)
     add = generate.add_argument
     add("--takes", metavar="K", type=whole, default=1, help=_range("takes, with seeds S, S+1, ...", TAKES_RANGE, 1))
@@ -71,10 +74,14 @@ def _asked(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -
     add("--prompt", metavar="T", help="what it should sound like")
     add("--negative-prompt", metavar="T", help="what it should not sound like")
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
-    steps = _range("sampling steps", STEPS_RANGE, DEFAULT_STEPS)
-    add("--steps", metavar="N", type=whole, default=DEFAULT_STEPS, help=steps)
-    guidance = _range("how closely to follow picture and prompt", GUIDANCE_RANGE, DEFAULT_GUIDANCE)
-    add("--guidance", metavar="W", type=number, default=DEFAULT_GUIDANCE, help=guidance)
+    add("--weights-dir", metavar="DIR", help="where a published model's files lie (the cache; openfoley models)")
+    steps = _range("sampling steps", STEPS_RANGE, f"{DEFAULT_STEPS}; mmaudio 25")
+    add("--steps", metavar="N", type=whole, help=steps)
+    guidance = _range("how closely to follow picture and prompt", GUIDANCE_RANGE, f"{DEFAULT_GUIDANCE:g}; mmaudio 4.5")
+    add("--guidance", metavar="W", type=number, help=guidance)
+    for condition, what in (("picture", "the picture"), ("text", "the prompt"), ("negative", "the negative prompt")):
+        own = _range(f"mmaudio: a weight of its own for {what}", GUIDANCE_RANGE, "the guidance")
+        add(f"--{condition}-guidance", metavar="W", type=number, help=own)
     add("--seed", metavar="S", type=whole, default=0, help="the same seed gives the same sound (0)")
     add(
         "--cuts",

@@ -61,10 +61,10 @@ def _check(options: Namespace) -> None:
 
 def _asked(options: Namespace) -> dict[str, Any]:
     """What all studies of a model take."""
-    from openfoley.hub.registry import find_model
+    from openfoley.hub.registry import check_model
 
     _check(options)
-    find_model(options.model)
+    check_model(options.model)
     return {
         "model": options.model,
         "out": Path(options.out),

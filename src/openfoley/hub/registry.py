@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 from openfoley.errors import UsageError, WeightsError
 from openfoley.hub.sources import FOREIGN_MODELS
+from openfoley.request import DEFAULT_GUIDANCE, DEFAULT_STEPS
 
 CONFIG_NAME = "config.json"
 DEFAULT_MODEL = "salsa-v-gym"
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 SHIPPED = ("salsa-v-gym",)
+MMAUDIO_STEPS = 25  # arXiv 2412.15322, section 4
+MMAUDIO_GUIDANCE = 4.5
+
+
+def default_settings(name_or_folder: str | os.PathLike[str]) -> tuple[int, float]:
+    """Sampling steps and guidance where none are asked for: those that the kind of model was published with."""
+    kind = "mmaudio" if os.fspath(name_or_folder) in FOREIGN_MODELS else ""
+    if not kind:
+        try:
+            config = json.loads((find_model(name_or_folder) / CONFIG_NAME).read_text(encoding="utf-8"))
+            kind = config["generator"]["kind"]
+        except (OSError, ValueError, KeyError, TypeError):  # loading will say what is wrong with it
+            kind = ""
+    return (MMAUDIO_STEPS, MMAUDIO_GUIDANCE) if kind == "mmaudio" else (DEFAULT_STEPS, DEFAULT_GUIDANCE)
 
 
 def check_model(name_or_folder: str | os.PathLike[str]) -> None:

@@ -90,9 +90,9 @@ class Project:
         path, folder = checked_video(video), Path(folder)
         if (folder / FILE_NAME).exists():
             raise UsageError(f"{shown(folder)} is a project already; choose another folder, or delete it first")
-        from openfoley.hub.registry import find_model
+        from openfoley.hub.registry import check_model
 
-        find_model(model)
+        check_model(model)
         from openfoley.hub.fingerprint import fingerprint
         from openfoley.hub.load import load_model
 

@@ -135,7 +135,7 @@ class ConditionEmbedding(nn.Module):
         time, features, present = conditions.semantic_time, conditions.semantic, conditions.semantic_present
         if config.clock == "timed":
             return _present(features, present, self.null_semantic), time * (config.sample_rate / config.hop_length)
-        if features.shape[1] == 0:
+        if not present.any():  # as many nulls as there would be pictures
             features, present = features.new_zeros(batch, whole, config.semantic_dim), present.new_zeros(batch, whole)
             time = torch.arange(whole, device=features.device).expand(batch, -1) * (WINDOW_S / config.semantic_tokens)
         inside = slice(0, whole)
@@ -176,7 +176,7 @@ class ConditionEmbedding(nn.Module):
             index = torch.searchsorted(middle.contiguous(), centre.expand(batch, -1).contiguous())
         else:
             whole = self.sync_tokens(latents)
-            if features.shape[1] == 0:
+            if not present.any():
                 features = features.new_zeros(batch, whole, config.sync_dim)
                 present, time = present.new_zeros(batch, whole), time.new_zeros(batch, whole)
             first, late = _nearest_segment(time[0], config.sync_segment)

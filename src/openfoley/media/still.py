@@ -1,0 +1,45 @@
+"""A still image as a short video: the picture shown for as long as the sound is to last."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from openfoley.errors import MediaError
+from openfoley.media.encode import write_video
+from openfoley.media.source import STILL_IMAGE_BRANDS, STILL_IMAGE_FORMATS, open_media, shown
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+LARGEST_SIDE = 1920  # pixels; encoders see a few hundred
+FRAMES = 2  # one for each half: a single frame would have no length of its own in some containers
+LOSSLESS = 0  # libx264's rate factor
+
+
+def is_still(path: Path) -> bool:
+    """Whether the file is a picture rather than a video. MediaError for a file that cannot be read."""
+    with open_media(path) as container:
+        return _is_still(container)
+
+
+def _is_still(container: InputContainer) -> bool:
+    name = container.format.name
+    brand = container.metadata.get("major_brand", "").strip()
+    return name.endswith("_pipe") or name in STILL_IMAGE_FORMATS or brand in STILL_IMAGE_BRANDS
+
+
+def write_still_video(image: Path, duration: Fraction, out: Path) -> None:
+    """`image`, scaled to at most LARGEST_SIDE and even sides, for `duration` s in the video file `out`."""
+    with open_media(image) as container:
+        frame = next(container.decode(video=0), None)
+        if frame is None:
+            raise MediaError(f"{shown(image)} holds no picture; export it again")
+        scale = min(1.0, LARGEST_SIDE / max(frame.width, frame.height))
+        width, height = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
+        pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    picture = torch.from_numpy(pixels).permute(2, 0, 1)
+    write_video(out, (picture for _ in range(FRAMES)), FRAMES / duration, crf=LOSSLESS)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from openfoley.pipeline import Pipeline, Progress
 
 CACHE_FOLDER = "cache"
+WORK_FOLDER = ".work"
 TAKE_NAME = "{:03d}.flac"
 
 
@@ -166,8 +167,13 @@ def _sounds(
         "progress": progress,
     }
     if order.span is None:
-        for take, seed in zip(pipeline.generate_takes(video, seeds, **asked), seeds, strict=True):
+        work = folder / WORK_FOLDER / (stem or "rest")  # after a crash the same command goes on from here
+        work.parent.mkdir(exist_ok=True)
+        made = pipeline.generate_takes(video, seeds, **asked, work=work)
+        for take, seed in zip(made, seeds, strict=True):
             yield (within_cues(take, cues) if stem is not None and cues else take), seed
+        if made[0].work is not None:
+            made[0].work.remove()
         return
     under = mix.layers_of(record, stem)
     if not under:

@@ -22,7 +22,7 @@ from openfoley.errors import MediaError, UsageError, WeightsError
 from openfoley.media.content_hash import file_hash
 from openfoley.media.source import shown
 from openfoley.projects import history
-from openfoley.projects.making import TakeOrder, make_takes
+from openfoley.projects.making import CACHE_FOLDER, TakeOrder, make_takes
 from openfoley.projects.record import (
     FILE_NAME,
     TAKES_FOLDER,
@@ -47,8 +47,6 @@ from openfoley.request import (
 
 if TYPE_CHECKING:
     from openfoley.pipeline import Pipeline, Progress
-
-CACHE_FOLDER = "cache"
 
 
 class Project:
@@ -157,7 +155,10 @@ class Project:
             )
             check_settings(order.steps, order.guidance, [order.seed])
             pipeline = self._checked(pipeline, record, device)
-            made = make_takes(self.folder, record, video, pipeline, order, progress)
+            try:
+                made = make_takes(self.folder, record, video, pipeline, order, progress)
+            except OSError as error:
+                raise cannot_write(self.folder, error) from None
             chosen = [take.number for take in made if self._sounds_at_once(record, made, take, choose)]
             write_project(self.folder, history.add_takes(record, made, chosen))
             return made

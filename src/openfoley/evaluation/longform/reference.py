@@ -1,13 +1,15 @@
 """Does the sound take on the character of a reference? (SALSA-V section A.2, Figure 6.)
 
-The first c seconds of a clip's true sound are the reference, for c from 0 to 2.5 s; what is generated for the rest of
-the clip is compared with the true rest, which nobody has heard: SWSD (Algorithm 1) and a per-clip embedding distance.
-The rest begins at the longest context for every c, so that all are measured on the same sound. mode "reference" puts
-the context in front of the window as `--reference` does; "extend" continues it in its place, as in the paper.
+c seconds of a clip's true sound, from just before its first contact on, are the context, for c from 0 to 2.5 s; what is
+generated for the rest of the clip is compared with the true rest, which nobody has heard: SWSD (Algorithm 1) and a
+per-clip embedding distance. The rest begins at the longest context for every c, so that all are measured on the same
+sound. mode "reference" puts the context in front of the window as `--reference` does, from a file that holds nothing
+else; "extend" continues the true sound up to the context's end in its place, as in the paper.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import wilcoxon
 
+from openfoley.errors import UsageError
 from openfoley.evaluation.bootstrap import interval
 from openfoley.evaluation.longform.clips import Clip, only_in, times_in, write_clip
 from openfoley.evaluation.longform.embedding import embedding_distance
@@ -27,10 +30,14 @@ from openfoley.media.atomic import replace_when_done
 from openfoley.media.audio_files import AudioWriter
 from openfoley.types import Audio
 
+logger = logging.getLogger(__name__)
+
 FIRST_SEED = 4_000_000  # within the evaluation split
 DURATION_S = 10.0
 CONTEXTS_S = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
 DISTANCES = ("swsd", "embedding")
+BEFORE_S, APART_S = 0.05, 0.2  # s that a context begins before its first contact; s that others keep from its end
+SHORTEST_REST_S = 2.0  # s that must be left to compare
 
 
 def run(
@@ -46,7 +53,7 @@ def run(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Clips of 10 s whose first and further seconds sound of the same objects (others are left out)."""
+    """Clips of 10 s in which the object that is heard first is heard again later (others are left out)."""
     about = {"model": model, "steps": steps, "mode": mode, "contexts": list(contexts), "weight": reference_guidance}
     study = Study("reference", out, about, device)
     heard = trained_judge(out, judge)
@@ -72,40 +79,56 @@ def _row(
     scene = sample_scene(seed, DURATION_S, split="evaluation", silent=False, aspect=1.0, single_shot=True)
     clip = write_clip(study.folder / "clips", str(seed), scene)
     longest = max(contexts)
-    if not sounds_in_both(clip, longest):
+    start = context_start(clip, longest)
+    if start is None:
         return None
     true, row = clip.audio(), {"seed": seed, "swsd": [], "embedding": [], "sums": []}
-    rest = only_in(clip.truth, longest, DURATION_S)
+    begin = start + longest
+    rest = only_in(clip.truth, begin, DURATION_S)
     for context in contexts:
-        made = study.sound(
-            f"{seed}-{context:g}", lambda context=context: _generated(study, clip, true, context, steps, mode, weight)
-        )
-        ours, theirs = (a.samples[:, round(longest * a.sample_rate) :] for a in (made, true))
+        try:
+            made = study.sound(
+                f"{seed}-{context:g}",
+                lambda context=context: _generated(study, clip, true, (start, context), steps, mode, weight),
+            )
+        except UsageError as error:  # a clipped reference
+            logger.info("clip %d is left out: %s", seed, error)
+            return None
+        ours, theirs = (a.samples[:, round(begin * a.sample_rate) :] for a in (made, true))
         row["swsd"].append(swsd(ours, theirs, made.sample_rate))
         row["embedding"].append(embedding_distance(judge, ours, theirs, made.sample_rate))
-        row["sums"].append(sums_of(times_in(onsets(made).times_s, longest, DURATION_S), rest))
+        row["sums"].append(sums_of(times_in(onsets(made).times_s, begin, DURATION_S), rest))
     return row
 
 
-def sounds_in_both(clip: Clip, context_s: float) -> bool:
-    """Audible contacts of one object before and after `context_s`: the reference tells something of the rest."""
+def context_start(clip: Clip, longest_s: float) -> float | None:
+    """Just before the first audible contact, if its object is heard again after the longest context: the context then
+    tells something of the rest. None otherwise."""
     heard = [e for e in clip.record["events"] if e.get("audible") and not e.get("continuous")]
-    early = {e["object_id"] for e in heard if e["time_s"] < context_s - 0.2}
-    return bool(early & {e["object_id"] for e in heard if e["time_s"] > context_s + 0.2})
+    if not heard:
+        return None
+    start = max(0.0, heard[0]["time_s"] - BEFORE_S)
+    again = any(
+        e["object_id"] == heard[0]["object_id"] and e["time_s"] > start + longest_s + APART_S for e in heard[1:]
+    )
+    return start if again and start + longest_s + SHORTEST_REST_S <= DURATION_S else None
 
 
 def _generated(
-    study: Study, clip: Clip, true: Audio, context: float, steps: int, mode: str, weight: float | None
+    study: Study, clip: Clip, true: Audio, part: tuple[float, float], steps: int, mode: str, weight: float | None
 ) -> Any:
+    """part: start and length of the context in s."""
+    start, context = part
     asked: dict[str, Any] = {"steps": steps, "cuts": "none", "seed": 1, "store": study.store}
     if not context:
         return study.pipeline.generate(clip.video, **asked)
     asked["reference_guidance"] = weight
-    if mode == "reference":
-        return study.pipeline.generate(clip.video, reference=clip.sound, reference_span=(0.0, context), **asked)
     path = study.folder / "clips" / f"{clip.name}-{context:g}.wav"
+    first, last = (round(t * true.sample_rate) for t in (start, start + context))
     with replace_when_done(path, force=True) as place, AudioWriter(place, true.sample_rate, 2, "24") as writer:
-        writer.write(true.samples[:, : round(context * true.sample_rate)])
+        writer.write(true.samples[:, first if mode == "reference" else 0 : last])
+    if mode == "reference":
+        return study.pipeline.generate(clip.video, reference=path, **asked)
     return study.pipeline.extend(clip.video, sound=path, context=context, **asked)
 
 

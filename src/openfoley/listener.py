@@ -44,7 +44,8 @@ def feature_rate(encoder: Any) -> Fraction:
 
 def frame_request(name: str, encoder: Any) -> FrameRequest:
     """How the encoder wants its frames."""
-    fit, resize = getattr(encoder, "fit", "squash"), getattr(encoder, "resize", "area")
+    fit: Any = getattr(encoder, "fit", "squash")
+    resize: Any = getattr(encoder, "resize", "area")
     return FrameRequest(name, encoder.rate, encoder.height, encoder.width, fit, resize)
 
 
@@ -180,9 +181,17 @@ class Listener:
             if run is None:
                 self.is_over = True
             else:
-                self._buffer(run.name, run.shot).append(run.features)
-                if run.is_last:
-                    self.ended.add((run.name, run.shot))
+                self.take(run)
+
+    def take(self, run: FeatureRun) -> None:
+        """The next features of one encoder in one shot."""
+        self._buffer(run.name, run.shot).append(run.features)
+        if run.is_last:
+            self.ended.add((run.name, run.shot))
+
+    def hears_until(self, shot: int) -> Fraction:
+        """Up to this instant (s) all features of the shot are here."""
+        return min(self._buffer(name, shot).end for name in ENCODERS)
 
     def _forget(self, shot: int, time: Fraction) -> None:
         """Earlier shots, and in this one what lies before `time` (s)."""

@@ -128,8 +128,14 @@ class SemanticEncoder(nn.Module):
             rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
         return torch.stack(rows)
 
-    def stream(self) -> "SemanticStream":
-        return SemanticStream(self)
+    def stream(self, at_once: int = FRAMES_PER_CALL) -> "SemanticStream":
+        """at_once: frames through the network at once; 1 gives features soonest, for live pictures."""
+        return SemanticStream(self, at_once)
+
+    @property
+    def live_lag(self) -> int:
+        """Frames after its own until a feature is there, in a stream that takes frames one at a time."""
+        return 0
 
     def _scaled(self, vectors: Tensor) -> Tensor:
         return F.normalize(vectors.float(), dim=-1) * self.dim**0.5
@@ -138,8 +144,8 @@ class SemanticEncoder(nn.Module):
 class SemanticStream:
     """Frame by frame, in groups of FRAMES_PER_CALL."""
 
-    def __init__(self, encoder: SemanticEncoder) -> None:
-        self.encoder = encoder
+    def __init__(self, encoder: SemanticEncoder, at_once: int = FRAMES_PER_CALL) -> None:
+        self.encoder, self.at_once = encoder, at_once
         self.held: list[Tensor] = []
         self.next_index = 0
 
@@ -149,9 +155,9 @@ class SemanticStream:
         self.held.extend(frames)
         self.next_index += len(frames)
         results = []
-        while len(self.held) >= FRAMES_PER_CALL:
-            results.append(self._features(self.held[:FRAMES_PER_CALL]))
-            self.held = self.held[FRAMES_PER_CALL:]
+        while len(self.held) >= self.at_once:
+            results.append(self._features(self.held[: self.at_once]))
+            self.held = self.held[self.at_once :]
         return results
 
     def flush(self) -> list[Tensor]:

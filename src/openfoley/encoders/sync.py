@@ -169,8 +169,14 @@ class SyncEncoder(nn.Module):
             rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
         return torch.stack(rows)
 
-    def stream(self) -> "SyncStream":
-        return SyncStream(self)
+    def stream(self, at_once: int = WINDOWS_PER_CALL) -> "SyncStream":
+        """at_once: windows through the network at once; 1 gives features soonest, for live pictures."""
+        return SyncStream(self, at_once)
+
+    @property
+    def live_lag(self) -> int:
+        """Frames after its own until a feature is there, at most, in a stream that takes windows one at a time."""
+        return self.config.snippet_frames + self.config.snippet_hop
 
 
 class SyncStream:
@@ -181,8 +187,8 @@ class SyncStream:
     frame.
     """
 
-    def __init__(self, encoder: SyncEncoder) -> None:
-        self.encoder = encoder
+    def __init__(self, encoder: SyncEncoder, at_once: int = WINDOWS_PER_CALL) -> None:
+        self.encoder, self.at_once = encoder, at_once
         self.length = encoder.config.snippet_frames
         self.hop = encoder.config.snippet_hop
         self.margin = (self.length - self.hop) // 2  # frames before those that a window owns
@@ -197,10 +203,10 @@ class SyncStream:
             raise ValueError(f"frames must follow one another: expected frame {expected}, got {first_index}")
         self.held.extend(frames)
         results = []
-        span = self.length + (WINDOWS_PER_CALL - 1) * self.hop
+        span = self.length + (self.at_once - 1) * self.hop
         # a whole further window must be there, else the video's last window might reach back before what is kept
         while self.held_from + len(self.held) >= self.next_window + span + self.hop:
-            starts = [self.next_window + i * self.hop for i in range(WINDOWS_PER_CALL)]
+            starts = [self.next_window + i * self.hop for i in range(self.at_once)]
             results.append(self._features(starts, starts[-1] + self.margin + self.hop))
             self.next_window = starts[-1] + self.hop
             self.held = self.held[self.next_window - self.held_from :]

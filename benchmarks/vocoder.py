@@ -1,7 +1,7 @@
 """The 44.1 kHz vocoder beside diffusers' MMAudioVocoder, the same seeded weights, one thread.
 
     python benchmarks/vocoder.py [FRAMES] [RUNS]      medians of CPU seconds, taken turn by turn, and errors
-    python benchmarks/vocoder.py memory [WIDTH]       peak memory of decoding 8, 16, 32 and 60 s
+    python benchmarks/vocoder.py memory [WIDTH]       peak memory of decoding 8, 16 and 60 s
 
 FRAMES: mel frames of 512 samples. Times are CPU seconds of the process (user + kernel), so that a busy machine does not
 spoil them. WIDTH: channels of the first layer (1536 is the published network; the mel VAE shrinks in proportion).
@@ -62,7 +62,7 @@ def speed(frames: int = 256, runs: int = 3) -> None:
 
 
 def memory(width: int = 1536) -> None:
-    for duration in (8, 16, 32, 60):
+    for duration in (8, 16, 60):
         subprocess.run([sys.executable, __file__, "decode", str(width), str(duration)], check=True)
 
 

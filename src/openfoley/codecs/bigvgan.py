@@ -77,20 +77,30 @@ class BigVgan(nn.Module):
         for rate in config.rates:
             self.ups.append(Upsample(width, width // 2, rate))
             width //= 2
-            self.resblocks.append(nn.ModuleList([ResidualBlock(width, kernel) for kernel in KERNELS]))
+            self.resblocks.append(MeanOfBlocks(width))
         self.activation_post = Snake(width)
         self.conv_post = Conv(width, 1, OUTER_KERNEL, bias=config.final_bias)
 
     def forward(self, mel: Tensor) -> Tensor:
         x = self.conv_pre(channels_innermost(mel.to(self.conv_pre.weight.dtype)))
         for up, blocks in zip(self.ups, self.resblocks, strict=True):
-            x = up(x)
-            total = blocks[0](x)
-            for block in blocks[1:]:
-                total = total + block(x)
-            x = total / len(KERNELS)
+            x = blocks(up(x))
         x = self.conv_post(self.activation_post(x))[:, :, 0].float()
         return x.tanh() if self.config.squash == "tanh" else x.clamp(-1, 1)
+
+
+class MeanOfBlocks(nn.ModuleList):
+    """Residual blocks of all kernels, side by side."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__([ResidualBlock(width, kernel) for kernel in KERNELS])
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *others = self
+        total = first(x)
+        for block in others:
+            total = total + block(x)
+        return total / len(self)
 
 
 class ResidualBlock(nn.Module):

@@ -91,21 +91,15 @@ class Encoder(nn.Module):
         self.down = nn.ModuleList()
         before = widths[0]
         for level, width in enumerate(widths):
-            part = nn.Module()
-            part.block = _blocks(before, width, ENCODER_BLOCKS)
-            if level == 0:
-                part.downsample = Downsample(width)
-            self.down.append(part)
+            self.down.append(Level(before, width, ENCODER_BLOCKS, downsample=Downsample(width) if level == 0 else None))
             before = width
         self.mid = Middle(before, config.attention_reach)
         self.conv_out = Conv(before, 2 * config.latent_dim, 3)
 
     def forward(self, mel: Tensor) -> Tensor:
         x = self.conv_in(mel)
-        for part in self.down:
-            for block in part.block:
-                x = block(x)
-            x = part.downsample(x) if hasattr(part, "downsample") else x
+        for level in self.down:
+            x = level(x)
         x = self.mid(x, 0, x.shape[-1])
         return self.conv_out(silu_mp(x)) * (self.learnable_gain + 1)
 
@@ -119,24 +113,41 @@ class Decoder(nn.Module):
         self.mid = Middle(widths[-1], config.attention_reach)
         self.up = nn.ModuleList()
         for level, width in enumerate(widths):
-            part = nn.Module()
-            part.block = _blocks(widths[min(level + 1, len(widths) - 1)], width, DECODER_BLOCKS)
-            if level == 1:
-                part.upsample = Upsample(width)
-            self.up.append(part)
+            before = widths[min(level + 1, len(widths) - 1)]
+            self.up.append(Level(before, width, DECODER_BLOCKS, upsample=Upsample(width) if level == 1 else None))
         self.conv_out = Conv(widths[0], config.mel_bands, 3)
 
     def forward(self, latent: Tensor, first: int, last: int) -> Tensor:
         """Frames of the latents [first, last); past the attention only they and their margin are computed."""
-        start = max(0, first - MARGIN_AFTER_ATTENTION)
-        stop = min(latent.shape[-1], last + MARGIN_AFTER_ATTENTION)
+        start, stop = widened(first, last, MARGIN_AFTER_ATTENTION, latent.shape[-1])
         x = self.mid(self.conv_in(latent), start, stop)
-        for part in reversed(self.up):
-            for block in part.block:
-                x = block(x)
-            x = part.upsample(x) if hasattr(part, "upsample") else x
+        for level in reversed(self.up):
+            x = level(x)
         x = self.conv_out(silu_mp(x)) * (self.learnable_gain + 1)
         return x[..., FRAMES_PER_LATENT * (first - start) : FRAMES_PER_LATENT * (last - start)]
+
+
+class Level(nn.Module):
+    """Blocks of one width, then perhaps another rate."""
+
+    def __init__(
+        self,
+        width_in: int,
+        width: int,
+        count: int,
+        downsample: nn.Module | None = None,
+        upsample: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.block = nn.ModuleList([Block(width_in if index == 0 else width, width) for index in range(count)])
+        self.downsample, self.upsample = downsample, upsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.block:
+            x = block(x)
+        for resample in (self.downsample, self.upsample):
+            x = x if resample is None else resample(x)
+        return x
 
 
 class Middle(nn.Module):
@@ -222,8 +233,15 @@ class Conv(nn.Conv1d):
         super().__init__(width_in, width, kernel, padding=kernel // 2, bias=False)
 
 
-def _blocks(width_in: int, width: int, count: int) -> nn.ModuleList:
-    return nn.ModuleList([Block(width_in if index == 0 else width, width) for index in range(count)])
+def widened(first: int, last: int, margin: int, total: int) -> tuple[int, int]:
+    """[first, last) with at least `margin` more on either side, within [0, total).
+
+    Always of the same size, moved inwards at the ends: convolution libraries keep compiled code for every length that
+    they meet (measured: 130 MiB for each in the vocoder), so that pieces of one size take memory once.
+    """
+    size = min(total, last - first + 2 * margin)
+    start = min(max(0, first - margin), total - size)
+    return start, start + size
 
 
 def pixel_norm(x: Tensor) -> Tensor:

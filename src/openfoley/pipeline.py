@@ -312,7 +312,13 @@ class Pipeline:
         known_latents = round(known * rate)
         # Without being asked no window is longer than those of the training (8 s as shipped; the paper's are 10 s).
         latents = round(whole * rate) if window is not None else min(round(whole * rate), longest)
-        latents -= 0 if reference is None else reference.shape[1]
+        taken = 0 if reference is None else reference.shape[1]
+        if taken and latents - taken <= 2 * known_latents:
+            raise UsageError(
+                f"a window of {float(latents / rate):.2f} s has no room for {float(taken / rate):.2f} s of reference "
+                f"and {float(known):g} s of context; pass a shorter --reference-span or --context, or a longer --window"
+            )
+        latents -= taken
         return make_plan(shots, rate, window=latents, context=known_latents, cues=cues, span=span)
 
     def _feed(self, video: Path, shots: Sequence[Shot], store: FeatureStore | None, first_shot: int) -> Any:

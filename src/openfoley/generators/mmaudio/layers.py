@@ -30,8 +30,8 @@ class TimeConv(nn.Conv1d):
         self.register_buffer("kernels", None, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        is_fast = self.kernels is not None and x.shape[1] >= FAST_TOKENS and x.dtype == torch.float32
-        if is_fast and not torch.is_grad_enabled():
+        is_plain_cpu = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_grad_enabled()
+        if self.kernels is not None and is_plain_cpu and x.shape[1] >= FAST_TOKENS:
             return self._fast(x)
         return super().forward(x.transpose(1, 2)).transpose(1, 2)
 

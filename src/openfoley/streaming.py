@@ -35,6 +35,7 @@ from openfoley.voice import Voice
 
 CHUNK_S = 1.0  # s, new sound at a time: shorter costs more windows, longer waits longer
 CONTEXT_S = 2.0  # s, the sound that a chunk continues from; together 3 s, as short as the shortest training sequences
+LONGEST_S = 60.0  # s
 FRAME_RATES = (1, 240)  # Hz
 ENDLESS = Fraction(10**9)  # s
 
@@ -55,6 +56,8 @@ def stream(
     check_settings(steps, guidance, [seed])
     if not FRAME_RATES[0] <= rate <= FRAME_RATES[1]:
         raise UsageError(f"rate must be from {FRAME_RATES[0]} to {FRAME_RATES[1]} frames per second, got {rate}")
+    if not (0 < chunk <= LONGEST_S and 0 <= context <= LONGEST_S):
+        raise UsageError(f"chunk and context must be from 0 to {LONGEST_S:g} s, got {chunk} and {context}")
     latent_rate, longest = pipeline.model.codec.latent_rate, pipeline.model.generator.window_latents
     new, known = round(Fraction(chunk) * latent_rate), round(Fraction(context) * latent_rate)
     if new < 1 or known < 0 or new + known > longest:

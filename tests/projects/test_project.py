@@ -221,3 +221,14 @@ def test_start_timecode_is_kept_and_shown(begun: Path, tiny_model: Path, tmp_pat
     shown = project.show()
     assert shown["video"]["start"] == "10:00:00:00"
     assert (shown["locks"][0]["start"], shown["locks"][0]["end"]) == ("10:00:01:00", "10:00:01:12")
+
+
+def test_a_reference_is_written_down_with_its_hash(project: Project, pipeline: Pipeline, tmp_path: Path) -> None:
+    tone = np.sin(np.arange(44100) * 0.05)[:, None].repeat(2, 1) * 0.3
+    soundfile.write(tmp_path / "tone.wav", tone, 44100)
+    (take,) = project.take(pipeline, reference=tmp_path / "tone.wav", reference_span=(0.25, 0.75), seed=0)
+    assert take.reference is not None and take.reference.span == (Fraction(1, 4), Fraction(3, 4))
+    assert len(take.reference.sha256) == 64 and project.record.take(take.number) == take
+    assert (project.folder / take.file).read_bytes() != (project.folder / "takes/001.flac").read_bytes()
+    with pytest.raises(UsageError, match="does not exist"):
+        project.take(pipeline, reference=tmp_path / "none.wav")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from openfoley.errors import OutputError, UsageError
 from openfoley.projects import storage
 from openfoley.projects.history import choose, lock
-from openfoley.projects.record import FILE_NAME, PREVIOUS_NAME, from_text, to_text
+from openfoley.projects.record import FILE_NAME, PREVIOUS_NAME, _decimal, from_text, to_text
 from openfoley.projects.storage import only_process, read_project, write_project
 
 _spec = importlib.util.spec_from_file_location("records", Path(__file__).with_name("records.py"))
@@ -26,6 +27,15 @@ FULL = lock(choose(records.with_takes(records.take(1), records.take(2, 1, 2, "do
 
 def test_a_record_is_its_text() -> None:
     assert from_text(to_text(FULL), Path("p")) == FULL
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [(Fraction(8), "8"), (Fraction(33, 8), "4.125"), (Fraction(1, 24), "1/24"), (Fraction(1, 1000000), "0.000001")]
+    + [(Fraction(-1, 4), "-0.25"), (Fraction(7200, 1001), "7200/1001"), (Fraction(10), "10")],
+)
+def test_times_are_written_to_be_read_and_exact(time: Fraction, text: str) -> None:
+    assert _decimal(time) == text and Fraction(text) == time
 
 
 def test_what_was_there_before_is_kept(tmp_path: Path) -> None:

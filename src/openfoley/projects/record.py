@@ -9,15 +9,16 @@ state; the ones after it can be redone.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from openfoley.config import from_dict, to_dict
+from openfoley.config import from_dict
 from openfoley.errors import UsageError, WeightsError
 
 FORMAT = 1
+LONGEST_DECIMALS = 6
 FILE_NAME = "project.json"
 PREVIOUS_NAME = "project.previous.json"
 TAKES_FOLDER = "takes"
@@ -166,8 +167,27 @@ def new_record(video: VideoEntry, model: ModelEntry, settings: Settings) -> Reco
 
 
 def to_text(record: Record) -> str:
-    """The file's text: JSON, one value a line where values are few."""
-    return json.dumps(to_dict(record), indent=1, ensure_ascii=False) + "\n"
+    """The file's text: JSON, times as decimals where they are exact so ("4.125"), else as fractions ("100/3")."""
+    return json.dumps(_plain(record), indent=1, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return _decimal(value) if isinstance(value, Fraction) else value
+
+
+def _decimal(value: Fraction) -> str:
+    """Exact: a fraction ends as a decimal where its denominator divides a power of ten."""
+    for digits in range(LONGEST_DECIMALS + 1):
+        scaled = value * 10**digits
+        if scaled.denominator == 1:
+            whole, rest = divmod(abs(scaled.numerator), 10**digits)
+            sign = "-" if value < 0 else ""
+            return f"{sign}{whole}.{rest:0{digits}d}" if digits else str(value.numerator)
+    return f"{value.numerator}/{value.denominator}"
 
 
 def from_text(text: str, path: Path) -> Record:

@@ -214,3 +214,28 @@ def test_statistics_of_the_flow_network_are_the_codec_s(tiny: MMAudioCodec) -> N
     converted = from_mmaudio(vae, {"conv_post.weight": torch.randn(1, 24, 7)}, mean, std)
     assert torch.equal(converted["latent_mean"], mean.flatten()) and torch.equal(converted["latent_std"], std.flatten())
     assert converted["vocoder.conv_post.weight"].shape == (1, 24, 1, 7)
+
+
+def test_pieces_have_one_size_so_that_memory_is_flat(tiny: MMAudioCodec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convolution libraries keep compiled code for every length that they meet."""
+    from openfoley.codecs import mmaudio
+
+    lengths = []
+
+    def told(mel: Tensor) -> Tensor:
+        lengths.append(mel.shape[-1])
+        return torch.zeros(1, 1, mel.shape[-1] * tiny.config.mel_hop)
+
+    monkeypatch.setattr(mmaudio, "PIECE_LATENTS", 50)
+    monkeypatch.setattr(tiny.vocoder, "forward", told)
+    for count in (181, 260):
+        lengths.clear()
+        assert tiny.decode(torch.randn(1, count, 4)).shape == (1, 1, count * tiny.hop_length)
+        assert len(lengths) == -(-count // 50) and len(set(lengths)) == 1
+
+
+def test_widened_spans_have_one_size_and_their_margins() -> None:
+    for first in range(0, 91, 7):
+        low, high = mel_vae.widened(first, first + 10, 6, 100)
+        assert high - low == 22 and low <= max(0, first - 6) and high >= min(100, first + 16)
+    assert mel_vae.widened(3, 9, 50, 20) == (0, 20)

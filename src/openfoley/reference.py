@@ -65,7 +65,7 @@ def _chosen(audio: Audio, span: tuple[float, float] | None, codec: Any, name: st
                 f"the reference span must begin before it ends and lie from 0 to {count / rate:.3f} s (the length of "
                 f"{name}), got {float(start):g} to {float(stop):g}"
             )
-        if stop - start > LONGEST_S:
+        if stop - start > LONGEST_S + Fraction(1, rate):  # decimal seconds are not exact
             raise UsageError(
                 f"the reference span may be up to {float(LONGEST_S):g} s long, got {float(stop - start):g}"
             )

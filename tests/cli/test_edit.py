@@ -1,0 +1,143 @@
+"""`openfoley edit` and `extend`, and what generate says of cuts, plans and references, as a user meets them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from openfoley.cli import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def source(make_video: Callable[..., Path]) -> Path:
+    return make_video("clip.mp4", duration_s=2.0, sound=True)
+
+
+@pytest.fixture
+def here(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(source, tmp_path / "clip.mp4")
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (44100, 2))
+    soundfile.write(tmp_path / "short.wav", noise, 44100)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(tiny_model: Path) -> Callable[..., int]:
+    return lambda verb, *words: main([verb, "--model", str(tiny_model), "--steps", "1", *map(str, words)])
+
+
+def says(capsys: Capture, code: int, *texts: str) -> None:
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert code == 2 and len(lines) == 1 and lines[0].startswith("openfoley: error: "), captured.err
+    for text in texts:
+        assert text in lines[0], lines[0]
+
+
+def test_an_edit_takes_seconds_or_timecode_and_tells_what_it_did(
+    run: Callable[..., int], here: Path, capsys: Capture
+) -> None:
+    assert run("edit", "clip.mp4", "--span", "00:00:00:12", "1.5", "--seed", 4, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["path"] == "clip.edit.mov" and result["span"] == [0.5, 1.5] and result["bit_depth"] == "32f"
+    assert sorted(p.name for p in here.iterdir()) == ["clip.edit.mov", "clip.mp4", "short.wav"]
+
+
+def test_extend_writes_beside_the_sound(run: Callable[..., int], here: Path) -> None:
+    assert run("extend", "clip.mp4", "--sound", "short.wav") == 0
+    before, after = (soundfile.read(name)[0] for name in ("short.wav", "short.extend.wav"))
+    assert len(after) == 88200 and (after[:43600] == before[:43600]).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "texts"),
+    [
+        (["edit", "clip.mp4", "--span", "1", "3"], ["2.000 s"]),
+        (["edit", "clip.mp4", "--span", "x", "3"], ["timecode"]),
+        (["edit", "clip.mp4", "--span", "0.5", "1", "--out", "o.mp4"], ["loss"]),
+        (["edit", "clip.mp4", "--span", "0.5", "1", "--sound", "none.wav"], ["none.wav", "does not exist"]),
+        (["edit", "clip.mp4", "--span", "0.5", "1", "--audio-stream", "4"], ["number 4"]),
+        (["extend", "clip.mp4"], ["nothing to extend"]),
+        (["generate", "clip.mp4", "--cuts", "sometimes"], ["auto, carry, reset, none"]),
+        (["generate", "clip.mp4", "--cuts", "bad.txt"], ["bad.txt line 2", "carry"]),
+        (["generate", "clip.mp4", "--reference", "none.wav"], ["none.wav"]),
+        (["generate", "clip.mp4", "--reference-span", "0", "1"], ["--reference FILE"]),
+        (["generate", "clip.mp4", "--nudge", "1e9"], ["nudge"]),
+        (["generate", "clip.mp4", "--context", "6"], ["half of the window"]),
+    ],
+)
+def test_wrong_requests_are_one_line_and_leave_nothing(
+    run: Callable[..., int], here: Path, capsys: Capture, words: list[str], texts: list[str]
+) -> None:
+    (here / "bad.txt").write_text("0.5\n1.0 perhaps\n")
+    before = sorted(p.name for p in here.iterdir())
+    if "--context" in words:
+        words = [*words, "--window", "10"]
+    says(capsys, run(*words), *texts)
+    assert sorted(p.name for p in here.iterdir()) == before
+
+
+def test_the_plan_is_printed_and_nothing_is_made(run: Callable[..., int], here: Path, capsys: Capture) -> None:
+    (here / "cuts.txt").write_text("# reel 1\n0.5\n00:00:01:06 carry\n")
+    assert run("generate", "clip.mp4", "--cuts", "cuts.txt", "--plan") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 and "reset" in lines[2] and "carry" in lines[3]
+    assert not (here / "clip.foley.mp4").exists()
+
+
+def test_nudge_moves_the_sound(run: Callable[..., int], here: Path) -> None:
+    for name, nudge in (("a.wav", 0), ("b.wav", 100), ("c.wav", -100)):
+        assert run("generate", "clip.mp4", "--out", name, "--nudge", nudge, "--bit-depth", "32f") == 0
+    plain, later, earlier = (soundfile.read(name)[0] for name in ("a.wav", "b.wav", "c.wav"))
+    assert len(plain) == len(later) == len(earlier)
+    assert (later[4410:] == plain[:-4410]).all() and not later[:4410].any()
+    assert (earlier[:-4410] == plain[4410:]).all() and not earlier[-4410:].any()
+
+
+def test_a_long_sound_that_was_killed_goes_on_with_the_same_command(
+    run: Callable[..., int], here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openfoley import engine
+
+    words = ("generate", "clip.mp4", "--window", "0.8", "--context", "0.2", "--takes", 2, "--out", "o.wav")
+    assert run(*words) == 0
+    wanted = [(here / f"o.take0{n}.wav").read_bytes() for n in (1, 2)]
+    for n in (1, 2):
+        (here / f"o.take0{n}.wav").unlink()
+    real, calls = engine.draw_window, []
+
+    def killed(*arguments: object, **settings: object) -> object:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*arguments, **settings)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "draw_window", killed)
+        assert run(*words) == 130
+    assert "run the same command again" in capsys.readouterr().err
+    from openfoley.take import Take
+
+    saved = []
+    real_save = Take.save
+
+    def killed_between(self: Take, *arguments: object, **settings: object) -> Path:
+        if saved:
+            raise KeyboardInterrupt
+        saved.append(1)
+        return real_save(self, *arguments, **settings)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Take, "save", killed_between)
+        assert run(*words) == 130
+    assert (here / "o.take01.wav").exists() and not (here / "o.take02.wav").exists()
+    assert run(*words) == 0
+    assert [(here / f"o.take0{n}.wav").read_bytes() for n in (1, 2)] == wanted
+    assert sorted(p.name for p in here.iterdir()) == ["clip.mp4", "o.take01.wav", "o.take02.wav", "short.wav"]

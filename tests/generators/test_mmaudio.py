@@ -266,3 +266,17 @@ def test_remembered_kernels_change_nothing_but_roundings(tokens: int) -> None:
         fast = layer(x)
     torch.testing.assert_close(fast, expected, atol=2e-5, rtol=0)
     assert not torch.equal(fast, expected)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_latents_of_a_window_read_the_sync_features_that_training_gave_them(name: str) -> None:
+    """Nearest-exact interpolation with float32's roundings: latent 57 of 345 reads feature 31, not 32."""
+    config = VARIANTS[name]
+    with torch.device("meta"):
+        model = MMAudioGenerator(replace(config, width=64, heads=1, mlp_width=32, joint_blocks=1, audio_blocks=1))
+    embedding = model.conditions.to_empty(device="cpu")
+    conditions = seeded_conditions(config, 1, 64, 192)
+    _, index = embedding._sync_tokens(conditions, config.window_latents)
+    numbers = torch.arange(192.0)[None, None]
+    expected = F.interpolate(numbers, size=config.window_latents, mode="nearest-exact")[0, 0]
+    assert torch.equal(index[0], expected.long())

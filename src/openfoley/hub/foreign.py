@@ -14,7 +14,7 @@ from openfoley.config import to_dict
 from openfoley.errors import WeightsError
 from openfoley.hub.checkpoint import SUFFIXES, read_checkpoint, recognise
 from openfoley.hub.download import Progress, cache_folder, check_hash, fetch, is_online
-from openfoley.hub.memory import check_memory
+from openfoley.hub.memory import check_memory, fits
 from openfoley.hub.parts import FORMAT, PARTS, Model, kind_of
 from openfoley.hub.sources import ForeignModel, ForeignPart, WeightFile
 
@@ -41,6 +41,10 @@ def load_foreign(
             check_variant(states[file.part], file, path)
     tokenizer = next(path for file, path in paths.items() if file.part == "tokenizer")
     modules = assemble(model.variant, states, tokenizer)
+    if device.type == "cpu" and fits(
+        2 * next(file.size_bytes for file in model.files if file.part == "network"), device
+    ):
+        modules["generator"].remember_kernels()  # 1.5 times as fast, for twice the memory of the network
     moved = {name: module.to(device).eval().requires_grad_(False) for name, module in modules.items()}
     return Model(name=model.name, config=described(model.name, moved), **moved)
 
@@ -114,7 +118,7 @@ def check_variant(state: Mapping[str, Tensor], file: WeightFile, path: Path) -> 
         raise WeightsError(f"{str(path)!r} holds {kind}, expected the {file.part} {file.variant} ({file.name})")
 
 
-def assemble(variant: str, states: States, tokenizer: Path) -> dict[str, nn.Module]:
+def assemble(variant: str, states: States, tokenizer: Path) -> dict[str, Any]:
     """The four parts with the published weights, each loaded strictly."""
     return {
         "codec": codec_from(variant, states["vae"], states["vocoder"], states["network"]),

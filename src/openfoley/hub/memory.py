@@ -24,6 +24,12 @@ def available_bytes(device: torch.device) -> int | None:
     return None
 
 
+def fits(count: int, device: torch.device) -> bool:
+    """Whether so many bytes are free beside what a window needs; False where it cannot be told."""
+    free = available_bytes(device)
+    return free is not None and free >= count + WORKING_BYTES
+
+
 def check_memory(name: str, weights_bytes: int, device: torch.device) -> None:
     """WeightsError if weights of this size, in float32, do not fit."""
     free, needed = available_bytes(device), weights_bytes + WORKING_BYTES

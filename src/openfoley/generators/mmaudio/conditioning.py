@@ -181,7 +181,8 @@ class ConditionEmbedding(nn.Module):
                 present, time = present.new_zeros(batch, whole), time.new_zeros(batch, whole)
             first, late = _nearest_segment(time[0], config.sync_segment)
             whole = min(whole, features.shape[1] - first)
-            position = (torch.arange(latents, device=time.device, dtype=torch.float64) + 0.5) * whole / latents
+            # In float32, as in training: of 345 latents two fall on 32 and 96 exactly, and were rounded to below.
+            position = (torch.arange(latents, device=time.device) + 0.5) * torch.tensor(whole / latents).to(time.device)
             shift = late * config.window_latents / WINDOW_S * whole / latents
             index = (position - shift).floor().long().clamp(-first, features.shape[1] - first - 1)
             low, high = first + int(index.amin()), first + int(index.amax()) + 1
@@ -193,8 +194,15 @@ class ConditionEmbedding(nn.Module):
 
     def sync_tokens(self, latents: int) -> int:
         """How many sync features the encoder gives for so many latents: those of whole segments, at least one."""
-        duration = Fraction(WINDOW_S * latents, self.config.window_latents)
-        return self.config.sync_segment * max(1, floor((duration - SEGMENT_S) / SEGMENT_HOP_S) + 1)
+        config = self.config
+        duration = Fraction(WINDOW_S * latents, config.window_latents)
+        segments = segments_in(duration) * config.sync_tokens // (config.sync_segment * segments_in(Fraction(WINDOW_S)))
+        return config.sync_segment * max(1, segments)
+
+
+def segments_in(duration: Fraction) -> int:
+    """Whole segments in `duration` s: 24 in a training window."""
+    return floor((duration - SEGMENT_S) / SEGMENT_HOP_S) + 1
 
 
 def _nearest_segment(time: Tensor, segment: int) -> tuple[int, float]:

@@ -22,7 +22,9 @@ def command(model: str, video: Path, out: Path) -> list[str]:
 
 
 def run(words: list[str]) -> None:
-    subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"the command failed: {done.stderr}")
 
 
 def main(kills: int = 20, minutes: float = 2.0, model: str = "salsa-v-gym") -> None:
@@ -45,8 +47,9 @@ def main(kills: int = 20, minutes: float = 2.0, model: str = "salsa-v-gym") -> N
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(LONGEST_WAIT_S)
-            went_on += (folder / f".{out.name}.openfoley-work").exists()
-            if process.returncode != 0:
+            has_work = (folder / f".{out.name}.openfoley-work").exists()
+            went_on += has_work
+            if has_work or not out.exists():  # else it was killed on its way out, with everything done
                 run(command(model, video, out))
             equal += out.read_bytes() == wanted
             left = [p.name for p in folder.iterdir() if p.name.startswith(".")]

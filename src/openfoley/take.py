@@ -155,7 +155,7 @@ class Take:
         if self.exact is not None:
             check_exact(path, rate == self.sample_rate, self.exact, bits)
         start = self.start(start_timecode)
-        with replace_when_done(path, force) as unfinished:
+        with replace_when_done(path, force, self.work.folder if self.work is not None else None) as unfinished:
             if path.suffix.lower() in AUDIO_SUFFIXES:
                 self._write_sound(unfinished, rate, bits, start)
             else:

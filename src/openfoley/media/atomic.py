@@ -43,14 +43,18 @@ def check_output(path: str | Path, inputs: Sequence[str | Path] = (), force: boo
 
 
 @contextmanager
-def replace_when_done(path: str | Path, force: bool = False) -> Iterator[Path]:
+def replace_when_done(path: str | Path, force: bool = False, within: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path in the same folder with the same suffix; it becomes `path` when the block succeeds.
+
+    within: a folder for the temporary file (if it is on the same disk), where it is cleared away after a kill, too.
 
     If the block fails the temporary file is removed, `path` is left as it was, and an operating system error (disk
     full, no permission) comes out as a one-line OutputError.
     """
     path = check_output(path, force=force)
     temporary = _beside(path)
+    if within is not None and within.stat().st_dev == path.parent.stat().st_dev:
+        temporary = within / temporary.name
     try:
         yield temporary
         if path.exists() and not force:

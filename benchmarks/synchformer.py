@@ -11,6 +11,7 @@ import json
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -72,6 +73,9 @@ class PlainAggregator(nn.Module):
 
 def plain(encoder: SynchformerEncoder) -> SynchformerEncoder:
     encoder = copy.deepcopy(encoder)
+    for module in encoder.modules():
+        if isinstance(module, synchformer.TokenLinear):
+            module.forward = partial(nn.Linear.forward, module)  # type: ignore[method-assign]
     for block in encoder.blocks:
         assert isinstance(block, synchformer.Block)
         block.attn, block.timeattn = PlainAttention(block.attn), PlainAttention(block.timeattn)  # type: ignore[assignment]

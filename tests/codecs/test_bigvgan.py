@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openfoley.codecs import bigvgan, toom_cook
-from openfoley.codecs.bigvgan import Conv, Snake, Upsample, channels_innermost, low_pass
+from openfoley.codecs.bigvgan import Conv, Upsample, channels_innermost
+from openfoley.codecs.snake import Snake, low_pass
 
 
 def plain_snake(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -29,9 +30,12 @@ GUIDANCE = 4.5
 
 
 def random_model(variant: str) -> MMAudioGenerator:
+    """NAME, or NAME:2 for a network of that size with version 2's clock and activations."""
     torch.manual_seed(0)
+    name, _, version = variant.partition(":")
+    config = replace(VARIANTS[name], version=2) if version == "2" else VARIANTS[name]
     with torch.device("meta"):
-        model = MMAudioGenerator(VARIANTS[variant])
+        model = MMAudioGenerator(config)
     model = model.to_empty(device="cpu").eval().requires_grad_(False)
     for parameter in model.parameters():
         fan_in = parameter[0].numel() if parameter.dim() > 1 else 1

@@ -192,3 +192,29 @@ def test_models_and_doctor_tell_what_is_here(
     report = json.loads(capsys.readouterr().out)
     told = {entry["file"]: entry["what"] for entry in report["weights"]}
     assert told["mmaudio_tiny.pth"] == "network: tiny" and told["broken.pth"].startswith("damaged")
+
+
+def test_parts_made_without_memory_are_whole_once_filled() -> None:
+    """Buffers that no checkpoint holds are there; random weights are not made."""
+    from openfoley.encoders.clip import DFN5B_VIT_H_14, ClipEncoder
+    from openfoley.encoders.clip_tokenizer import clip_tokenizer
+    from openfoley.encoders.synchformer import SYNCHFORMER, SynchformerEncoder
+
+    narrow = {"vision_width": 32, "vision_layers": 1, "vision_heads": 2, "vision_mlp": 32, "embedding": 16}
+    narrow |= {"text_width": 32, "text_layers": 1, "text_heads": 2, "text_mlp": 32}
+    clip_config = replace(DFN5B_VIT_H_14, **narrow, shown_size=30, image_size=28, vocabulary=600)
+    text = clip_tokenizer(["h e", "he l"]).to_str()
+    small = replace(SYNCHFORMER, image_size=32, hidden_size=32, heads=2, mlp_size=32, layers=1)
+    frames = torch.randint(255, (1, 17, 3, 32, 32), dtype=torch.uint8)
+    for make, shown in (
+        (lambda: ClipEncoder(clip_config, text), frames[..., :30, :30]),
+        (lambda: SynchformerEncoder(small), frames),
+    ):
+        whole = make().eval()
+        empty = foreign._unfilled(make)
+        assert all(parameter.is_meta for parameter in empty.parameters())
+        made = foreign.filled(empty, whole.state_dict(), "part").eval()
+        with torch.no_grad():
+            assert torch.equal(made.encode(shown), whole.encode(shown))  # type: ignore[operator]
+            if isinstance(made, ClipEncoder):
+                assert torch.equal(made.encode_text(["hell"]), whole.encode_text(["hell"]))  # type: ignore[operator]

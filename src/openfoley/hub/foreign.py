@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,10 +160,22 @@ def semantic_from(state: Mapping[str, Tensor], tokenizer: Path) -> nn.Module:
     return filled(_unfilled(lambda: ClipEncoder(DFN5B_VIT_H_14, text)), from_open_clip(state), "CLIP")
 
 
-def _unfilled(make: Any) -> nn.Module:
-    """A module whose random weights leave no trace in torch's generator."""
+def _unfilled(make: Callable[[], nn.Module]) -> nn.Module:
+    """The module with buffers, but parameters without memory: 1.5 billion random numbers would be made to be replaced.
+
+    Like accelerate's `init_empty_weights`: every parameter goes to the meta device when it is registered.
+    """
+    register = nn.Module.register_parameter
+
+    def without_memory(module: nn.Module, name: str, value: nn.Parameter | None) -> None:
+        register(module, name, None if value is None else nn.Parameter(value.to("meta"), value.requires_grad))
+
     with torch.random.fork_rng(devices=[]):
-        return make()
+        nn.Module.register_parameter = without_memory  # type: ignore[method-assign]
+        try:
+            return make()
+        finally:
+            nn.Module.register_parameter = register  # type: ignore[method-assign]
 
 
 def filled(module: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:

@@ -51,6 +51,15 @@ def request_key(
     return hashlib.sha256("\n".join(map(repr, parts)).encode() + sound).hexdigest()
 
 
+def discard(folder: Path) -> None:
+    """Let a work folder disappear in one step; what a kill in the middle leaves is cleared by the next call."""
+    gone = folder.with_name(f"{folder.name}.done")
+    shutil.rmtree(gone, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
 class Work:
     """The work folder of one request. `open` makes it, or takes up what lies there."""
 
@@ -105,7 +114,9 @@ class Work:
 
     def remove(self) -> None:
         """The sound is where it belongs; nothing of the work is left."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for path in (*self.folder.glob("*.f32"), *self.folder.glob("*.partial*"), self.folder / STATE_NAME):
+            path.unlink(missing_ok=True)
+        discard(self.folder)
         self.close()
 
     def close(self) -> None:

@@ -137,7 +137,28 @@ def test_a_long_sound_that_was_killed_goes_on_with_the_same_command(
     with monkeypatch.context() as patch:
         patch.setattr(Take, "save", killed_between)
         assert run(*words) == 130
+    (here / ".o.take01.wav.openfoley-work" / ".0123.partial.wav").write_text("torn")  # as kill -9 leaves it
     assert (here / "o.take01.wav").exists() and not (here / "o.take02.wav").exists()
     assert run(*words) == 0
     assert [(here / f"o.take0{n}.wav").read_bytes() for n in (1, 2)] == wanted
     assert sorted(p.name for p in here.iterdir()) == ["clip.mp4", "o.take01.wav", "o.take02.wav", "short.wav"]
+
+
+def test_a_kill_while_clearing_away_leaves_a_finished_command(
+    run: Callable[..., int], here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openfoley import work
+
+    words = ("generate", "clip.mp4", "--window", "0.8", "--context", "0.2", "--out", "o.wav")
+
+    def killed(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "discard", killed)
+        assert run(*words) == 130
+    wanted = (here / "o.wav").read_bytes()
+    capsys.readouterr()
+    assert run(*words) == 0
+    assert "already written" in capsys.readouterr().err and (here / "o.wav").read_bytes() == wanted
+    assert sorted(p.name for p in here.iterdir()) == ["clip.mp4", "o.wav", "short.wav"]

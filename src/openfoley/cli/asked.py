@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from openfoley.cli.messages import note
+from openfoley.cli.messages import note, print_json
 from openfoley.errors import OpenFoleyError, UsageError
 from openfoley.hub.registry import check_model, default_settings
 from openfoley.longform.cues import Cue, read_cues
@@ -97,6 +97,21 @@ def saved_before(folder: Path, options: Namespace) -> set[Path]:
     if not isinstance(told, dict) or told.get("command") != _words(options):
         return set()
     return {path for path in map(Path, told["paths"]) if path.exists()}
+
+
+def finished_before(options: Namespace, paths: Sequence[Path]) -> bool:
+    """Whether the same command had written everything when it was killed; what it left is cleared away."""
+    from openfoley.work import discard
+
+    work = work_folder(paths[0])
+    if len(saved_before(work, options)) < len(paths):
+        return False
+    discard(work)
+    for path in paths:
+        note(f"{path} was already written")
+    if options.json:
+        print_json({"video": options.video, "takes": [{"path": str(path)} for path in paths]})
+    return True
 
 
 @contextmanager

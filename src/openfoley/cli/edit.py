@@ -8,7 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from openfoley.cli.asked import asked, check_asked, note_saving, resumable, saved_before, start_of, work_folder
+from openfoley.cli.asked import (
+    asked,
+    check_asked,
+    finished_before,
+    note_saving,
+    resumable,
+    saved_before,
+    start_of,
+    work_folder,
+)
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.editing import source_of
 from openfoley.media.timecode import parse_time, timecode_at
@@ -50,6 +59,8 @@ def _run(options: Namespace, verb: str, made: Callable[..., Any]) -> int:
     force = options.force or bool(saved_before(work_folder(out), options))
     check_saving(out, video, "add", None, source.bit_depth, force)
     check_exact(out, True, source.bit_depth, source.bit_depth)
+    if finished_before(options, [out]):
+        return 0
     settings = asked(options, info)
 
     from openfoley.pipeline import load

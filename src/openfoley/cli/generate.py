@@ -7,7 +7,16 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from openfoley.cli.asked import asked, check_asked, note_saving, resumable, saved_before, start_of, work_folder
+from openfoley.cli.asked import (
+    asked,
+    check_asked,
+    finished_before,
+    note_saving,
+    resumable,
+    saved_before,
+    start_of,
+    work_folder,
+)
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.cli.shown import output_for, shown_video
 from openfoley.cli.stems import run_stems
@@ -24,6 +33,8 @@ def run(options: Namespace) -> int:
 def _run(options: Namespace, video: Path) -> int:
     started = time.monotonic()
     paths = _checked_paths(options, video)
+    if finished_before(options, paths):
+        return 0
     seeds = list(range(options.seed, options.seed + options.takes))
 
     from openfoley.media.decode import probe

@@ -27,11 +27,12 @@ def speed(frames: int = 256, runs: int = 3) -> None:
     from diffusers import MMAudioVocoder
 
     from openfoley.codecs import bigvgan
+    from openfoley.codecs.oobleck import fold_weight_norm
 
     state = seeded.state(json.loads((seeded.FOLDER / "mmaudio_parts_shapes.json").read_text())["bigvgan_v2_44k"])
     with torch.device("meta"):
         theirs, ours = MMAudioVocoder(), bigvgan.BigVgan(bigvgan.BIGVGAN_V2_44K)
-    theirs.load_state_dict(bigvgan.fold_weight_norm(state), assign=True)
+    theirs.load_state_dict(fold_weight_norm(state), assign=True)
     ours.load_state_dict(bigvgan.from_mmaudio(state), assign=True)
     halved = copy.deepcopy(ours).bfloat16()
     variants = {

@@ -17,6 +17,7 @@ from openfoley.codecs.base import StreamingDecoder
 from openfoley.codecs.bigvgan import BigVgan
 from openfoley.codecs.mel_vae import MelVae
 from openfoley.codecs.mmaudio import CODEC_16K, CODEC_44K, MMAudioCodec, from_mmaudio
+from openfoley.codecs.oobleck import fold_weight_norm
 from openfoley.errors import WeightsError
 
 SHAPES = json.loads((seeded.FOLDER / "mmaudio_parts_shapes.json").read_text())
@@ -138,10 +139,10 @@ def test_weight_norm_is_read_in_three_spellings() -> None:
     }
     layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv1d(2, 3, 5))
     layer.load_state_dict({key.removeprefix("a."): value for key, value in new.items()})
-    folded = bigvgan.fold_weight_norm(legacy)
+    folded = fold_weight_norm(legacy)
     torch.testing.assert_close(folded["a.weight"], layer.weight)
     for other in (new, folded):
-        again = bigvgan.fold_weight_norm(other)
+        again = fold_weight_norm(other)
         assert again.keys() == folded.keys() and torch.equal(again["a.weight"], folded["a.weight"])
 
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openfoley.codecs import toom_cook
+from openfoley.codecs.oobleck import fold_weight_norm
 from openfoley.codecs.snake import REACH, TAPS, Snake, low_pass
 from openfoley.errors import WeightsError
 
@@ -187,23 +188,3 @@ def _own_layout(name: str, tensor: Tensor) -> Tensor:
     rate = tensor.shape[2] // 2  # [in, out, 2 r]: taps r .. 2 r - 1 meet x[m - 1], taps 0 .. r - 1 meet x[m]
     taps = torch.stack([tensor[..., rate:], tensor[..., :rate]], -1)  # [in, out, r, 2]
     return taps.permute(2, 1, 0, 3).flatten(0, 1)[:, :, None].contiguous()
-
-
-def fold_weight_norm(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """weight = g v / |v| (norm over all but the first axis) for both spellings of a pair; all else as it is."""
-    folded: dict[str, Tensor] = {}
-    for name, tensor in state_dict.items():
-        for gain, direction in _PAIRS:
-            if name.endswith(gain):
-                v = state_dict[name.removesuffix(gain) + direction].float()
-                norm = torch.linalg.vector_norm(v, dim=tuple(range(1, v.ndim)), keepdim=True)
-                folded[name.removesuffix(gain) + "weight"] = tensor.float() * v / norm
-                break
-            if name.endswith(direction):
-                break
-        else:
-            folded[name] = tensor
-    return folded
-
-
-_PAIRS = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))

@@ -24,11 +24,13 @@ def test_readme_make_targets_exist() -> None:
 
 
 def test_readme_python_runs(tiny_model: Path, make_video, tmp_path: Path, monkeypatch) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    video = make_video(duration_s=0.5)
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    video = make_video(duration_s=4.5)
     monkeypatch.chdir(tmp_path)
     Path("video.mp4").write_bytes(video.read_bytes())
     real = openfoley.load
     monkeypatch.setattr(openfoley, "load", lambda name: real(tiny_model), raising=False)
-    exec(compile(code, "README.md", "exec"), {})
-    assert Path("video.foley.mp4").exists()
+    names: dict[str, object] = {}
+    for code in blocks:
+        exec(compile(code, "README.md", "exec"), names)
+    assert Path("video.foley.mp4").exists() and Path("edited.mov").exists()

@@ -30,7 +30,7 @@ from openfoley.hub.registry import DEFAULT_MODEL
 from openfoley.listener import Listener, encoded_pictures
 from openfoley.longform.joins import runs_of
 from openfoley.longform.plan import CONTEXT_S, NEW_S, Cue, PlannedWindow, make_plan
-from openfoley.longform.shots import CUT_RULES, Cut, CutRule, Shot, shots_of
+from openfoley.longform.shots import Cut, CutRule, Shot, cut_rule, shots_of
 from openfoley.reference import encoded_reference
 from openfoley.request import (
     DEFAULT_GUIDANCE,
@@ -250,8 +250,7 @@ class Pipeline:
         from openfoley.media.timecode import nominal, start_timecode, zero
 
         info = self.info(video, store)
-        if isinstance(cuts, str) and cuts in CUT_RULES:
-            rule: CutRule = cuts  # type: ignore[assignment]
+        if rule := cut_rule(cuts):
             times = () if rule == "none" else store.cuts(video) if store is not None else cut_times(video)
             return shots_of(info.duration, [Cut(time) for time in times], rule)
         if isinstance(cuts, (str, os.PathLike)):

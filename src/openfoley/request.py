@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,8 +76,7 @@ def check_nudge(nudge: float) -> None:
 
 
 def _check_number(name: str, value: object, limits: tuple[float, float], unit: str = "") -> None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not limits[0] <= value <= limits[1]:  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not limits[0] <= value <= limits[1]:
         raise UsageError(f"{name} must be from {limits[0]:g} to {limits[1]:g}{unit}, got {value!r}")
 
 

@@ -19,22 +19,7 @@ from openfoley.types import Conditions
 
 OUTPUTS = load_file(seeded.FOLDER / "mmaudio_network.safetensors")
 SHAPES = json.loads((seeded.FOLDER / "mmaudio_network_shapes.json").read_text())
-TINY = replace(
-    VARIANTS["small-16k"],
-    latent_dim=8,
-    window_latents=50,
-    semantic_dim=32,
-    semantic_tokens=16,
-    sync_dim=24,
-    sync_tokens=40,
-    text_dim=40,
-    text_tokens=11,
-    width=128,
-    heads=2,
-    mlp_width=512,
-    joint_blocks=2,
-    audio_blocks=3,
-)
+TINY = replace(VARIANTS["small-16k"], **seeded.TINY_SIZES)
 CONFIGS = {
     "tiny_v1": TINY,
     "tiny_v2": replace(TINY, version=2),

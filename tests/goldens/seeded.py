@@ -15,6 +15,21 @@ from torch import Tensor
 FOLDER = Path(__file__).parent
 SEED = 1
 
+TINY_SIZES = {  # of the tiny networks that the goldens hold
+    "latent_dim": 8,
+    "window_latents": 50,
+    "semantic_dim": 32,
+    "semantic_tokens": 16,
+    "sync_dim": 24,
+    "sync_tokens": 40,
+    "text_dim": 40,
+    "text_tokens": 11,
+    "width": 128,
+    "heads": 2,
+    "mlp_width": 512,
+    "joint_blocks": 2,
+    "audio_blocks": 3,
+}
 SMALL = (
     "sync_pos_emb",
     "cls_token",

@@ -22,22 +22,7 @@ from openfoley.hub.load import load_model, load_part
 from openfoley.hub.sources import FOREIGN_MODELS
 
 SHAPES = json.loads((seeded.FOLDER / "mmaudio_network_shapes.json").read_text())
-TINY = replace(
-    VARIANTS["large-44k-v2"],
-    latent_dim=8,
-    window_latents=50,
-    semantic_dim=32,
-    semantic_tokens=16,
-    sync_dim=24,
-    sync_tokens=40,
-    text_dim=40,
-    text_tokens=11,
-    width=128,
-    heads=2,
-    mlp_width=512,
-    joint_blocks=2,
-    audio_blocks=3,
-)
+TINY = replace(VARIANTS["large-44k-v2"], **seeded.TINY_SIZES)
 
 
 def on_meta(name: str) -> dict[str, torch.Tensor]:

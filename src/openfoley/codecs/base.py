@@ -4,7 +4,7 @@ Latent n covers the samples [hop n, hop (n + 1)); an impulse at sample n comes b
 """
 
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -32,6 +32,15 @@ class Codec(Protocol):
 
     def decode(self, latent: Tensor) -> Tensor:
         """[batch, latent_time, latent_dim] -> [batch, channels, latent_time * hop_length]."""
+        ...
+
+
+@runtime_checkable
+class DecodesParts(Protocol):
+    """A codec that spares the samples of the context, where only its middle is costly."""
+
+    def decode_part(self, latent: Tensor, first: int, end: int) -> Tensor:
+        """The samples of latents first .. end - 1 of [batch, latent_time, latent_dim]."""
         ...
 
 
@@ -77,8 +86,8 @@ class StreamingDecoder:
         context, hop = self.codec.decoder_context, self.codec.hop_length
         end = self._left + count
         near = self._buffer[:, : end + context]
-        if hasattr(self.codec, "decode_part"):  # spares the samples of the context, where only its middle is costly
-            samples = self.codec.decode_part(near, self._left, end)  # type: ignore[attr-defined]
+        if isinstance(self.codec, DecodesParts):
+            samples = self.codec.decode_part(near, self._left, end)
         else:
             samples = self.codec.decode(near)[..., self._left * hop : end * hop]
         first = max(0, end - context)

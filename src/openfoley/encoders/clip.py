@@ -116,9 +116,9 @@ class ClipEncoder(nn.Module):
         with torch.device("cpu"):
             for part in (self.vision, self.text):
                 for module in part.modules():
-                    if "position_ids" in module._buffers:
-                        count = module._buffers["position_ids"].shape[-1]  # type: ignore[union-attr]
-                        module.register_buffer("position_ids", torch.arange(count)[None], persistent=False)
+                    if (numbers := module._buffers.get("position_ids")) is not None:
+                        numbers = torch.arange(numbers.shape[-1])[None]
+                        module.register_buffer("position_ids", numbers, persistent=False)
 
     def pictures(self, pictures: Tensor) -> Tensor:
         """Pictures in 0..1 [batch, 3, shown_size, shown_size] -> vectors of unit length [batch, dim]."""

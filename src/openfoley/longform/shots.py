@@ -16,6 +16,13 @@ from openfoley.errors import UsageError
 
 CutRule = Literal["auto", "carry", "reset", "none"]
 CUT_RULES: tuple[CutRule, ...] = ("auto", "carry", "reset", "none")
+
+
+def cut_rule(asked: object) -> CutRule | None:
+    """The rule of that name; None for what names none (a file, a list of cuts)."""
+    return next((rule for rule in CUT_RULES if rule == asked), None)
+
+
 CUT_FADE_S = Fraction(1, 200)  # s, centred on the cut: no click, and 2.5 ms are far below any hearing of "too early"
 SHORTEST_SHOT_S = Fraction(1, 10)  # s, two sync features; a nearer cut is not taken
 FLASH_S = Fraction(1, 2)  # s, one context; "auto": a shot this short is a flash or an insert, its sound carries on

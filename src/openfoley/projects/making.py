@@ -70,7 +70,7 @@ def describe_video(
 ) -> tuple[VideoEntry, tuple[CutEntry, ...], tuple[CueEntry, ...]]:
     """A video as a project writes it down, with its cuts and the lines of its cue sheet."""
     from openfoley.longform.cut_list import read_cuts
-    from openfoley.longform.shots import CUT_RULES
+    from openfoley.longform.shots import cut_rule
     from openfoley.media.decode import probe
     from openfoley.media.timecode import nominal, zero
     from openfoley.media.timecode import start_timecode as read_start
@@ -79,8 +79,8 @@ def describe_video(
     start = read_start(path, info.frame_rate, start_timecode)
     counted = start or zero(nominal(info.frame_rate))
     sheet = read_cues(cues, counted, info.duration) if cues is not None else ()
-    if str(cuts) in CUT_RULES:
-        times = () if str(cuts) == "none" else FeatureStore(cache).cuts(path)
+    if rule := cut_rule(cuts):
+        times = () if rule == "none" else FeatureStore(cache).cuts(path)
         found = tuple(CutEntry(time) for time in times if 0 < time < info.duration)
     else:
         found = tuple(CutEntry(cut.time, cut.join) for cut in read_cuts(cuts, counted, info.duration))

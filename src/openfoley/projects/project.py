@@ -82,6 +82,7 @@ class Project:
 
         cuts: auto, carry, reset, none or a file with a list of cuts. cues: a cue sheet (longform.cues).
         """
+        from openfoley.longform.shots import cut_rule
         from openfoley.projects.making import describe_video
 
         check_settings(steps, guidance, [seed])
@@ -95,8 +96,7 @@ class Project:
         from openfoley.hub.load import load_model
 
         entry, found, sheet = describe_video(folder / CACHE_FOLDER, path, video, cuts, cues, start_timecode)
-        rule = str(cuts) if str(cuts) in ("auto", "carry", "reset", "none") else "auto"
-        settings = Settings(prompt, negative_prompt, steps, guidance, seed, rule)  # type: ignore[arg-type]
+        settings = Settings(prompt, negative_prompt, steps, guidance, seed, cut_rule(cuts) or "auto")
         name = os.fspath(model)
         record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), settings)
         try:

@@ -9,7 +9,6 @@ After each window the samples are brought to the disk, then the state replaces t
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -28,6 +27,7 @@ from openfoley.hub.parts import Model
 from openfoley.longform.plan import PlannedWindow
 from openfoley.media.atomic import DISK_FULL
 from openfoley.media.content_hash import file_hash
+from openfoley.media.locks import try_lock
 from openfoley.media.source import shown
 from openfoley.take import SampleFile
 from openfoley.voice import Voice
@@ -81,11 +81,9 @@ class Work:
             lock = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o644)
         except OSError as error:
             raise _cannot_write(folder, error) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not try_lock(lock):
             os.close(lock)
-            raise UsageError(f"another process is making this sound (it holds {shown(folder)}); wait for it") from None
+            raise UsageError(f"another process is making this sound (it holds {shown(folder)}); wait for it")
         return cls(folder, key, lock)
 
     def samples(self, number: int, channels: int) -> SampleFile:

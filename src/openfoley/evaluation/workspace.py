@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from openfoley.errors import UsageError
+from openfoley.media.locks import try_lock
 
 logger = logging.getLogger(__name__)
 
@@ -32,19 +34,37 @@ class Workspace:
         about = folder / "about.json"
         if about.is_file() and json.loads(about.read_text()) != identity:
             raise UsageError(f"{folder} holds a report on something else ({about.read_text()}); choose another folder")
-        about.write_text(json.dumps(identity))
+        write_whole(about, json.dumps(identity))
 
     def section(self, name: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The figures of a section, computed once."""
-        path = self.folder / "sections" / f"{name}.json"
+        path = self._section(name)
         if path.is_file():
             return json.loads(path.read_text())
         begun = time.monotonic()
         figures = compute()
         figures["seconds"] = round(time.monotonic() - begun, 1)
-        _write(path, json.dumps(figures))
+        write_whole(path, json.dumps(figures))
         logger.info("report: %s done in %.0f s", name, figures["seconds"])
         return json.loads(path.read_text())
+
+    def section_in_turn(self, name: str, compute: Callable[[], dict[str, Any]]) -> bool:
+        """`section`, unless another process is at it: then False at once."""
+        place = self.folder / "sections" / f"{name}.lock"
+        with open(place, "w") as handle:
+            if not try_lock(handle.fileno()):
+                return False
+            self.section(name, compute)
+            place.unlink(missing_ok=True)
+        return True
+
+    def kept_section(self, name: str) -> dict[str, Any] | None:
+        """The figures of a section that is finished."""
+        path = self._section(name)
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def _section(self, name: str) -> Path:
+        return self.folder / "sections" / f"{name}.json"
 
     def sounds(self, name: str, shape: tuple[int, ...], make: Callable[[int], Iterator[Tensor]]) -> np.ndarray:
         """int16 sounds of this shape; `make(first)` yields float batches from clip `first` on. Continues a partial
@@ -59,14 +79,14 @@ class Workspace:
                 array[done : done + len(batch)] = (batch.clamp(-1, 1) * FULL_SCALE).round().short().numpy()
                 done += len(batch)
                 array.flush()
-                _write(done_path, str(done))
+                write_whole(done_path, str(done))
                 if done % 20 < len(batch) or done == shape[0]:
                     logger.info("report: %s %d/%d", name, done, shape[0])
         return np.load(path, mmap_mode="r")
 
 
-def _write(path: Path, text: str) -> None:
-    """The file appears whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
+def write_whole(path: Path, text: str) -> None:
+    """The file appears whole or not at all, also where two processes write it."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)

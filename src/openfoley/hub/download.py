@@ -6,7 +6,6 @@ it stopped, in this run or a later one. Of two processes that want the same file
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import http.client
 import logging
@@ -26,6 +25,7 @@ from typing import Any
 from openfoley.errors import OutputError, WeightsError
 from openfoley.hub.sources import WeightFile
 from openfoley.media.atomic import DISK_FULL
+from openfoley.media.locks import try_lock
 
 logger = logging.getLogger(__name__)
 
@@ -172,25 +172,14 @@ def check_hash(file: WeightFile, path: Path) -> None:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """One process at a time; where the system has no such locks (Windows) without."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
+    """One process at a time."""
     with lock.open("w") as handle:
         told = False
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise
-                if not told:
-                    logger.info("waiting for another process that fetches %s", lock.stem)
-                    told = True
-                time.sleep(LOCK_POLL_S)
+        while not try_lock(handle.fileno()):
+            if not told:
+                logger.info("waiting for another process that fetches %s", lock.stem)
+                told = True
+            time.sleep(LOCK_POLL_S)
         yield
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from openfoley.errors import OutputError, UsageError
 from openfoley.media.atomic import DISK_FULL
+from openfoley.media.locks import try_lock
 from openfoley.media.source import shown
 from openfoley.projects.record import FILE_NAME, PREVIOUS_NAME, Record, from_text, to_text
 
@@ -79,22 +80,8 @@ def only_process(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise cannot_write(path, error) from None
     with file:
-        try:
-            _lock(file.fileno())
-        except OSError:
+        if not try_lock(file.fileno()):
             raise OutputError(
                 f"another process is working on the project {shown(folder)}; wait until it has finished, then run again"
-            ) from None
+            )
         yield
-
-
-def _lock(descriptor: int) -> None:
-    """OSError where somebody else holds it."""
-    if os.name == "nt":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

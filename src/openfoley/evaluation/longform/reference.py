@@ -58,17 +58,12 @@ def run(
     study = Study("reference", out, about, device)
     heard = trained_judge(out, judge)
     seeds = seeds_of("evaluation", 4 * clips, FIRST_SEED)
-    rows: list[dict[str, Any]] = []
-    for number, seed in enumerate(seeds):
-        if len(rows) == clips:
-            break
-        row = study.workspace.section(
-            f"clip-{number:05d}",
-            lambda seed=seed: _row(study, heard, seed, steps, mode, contexts, reference_guidance) or {"left_out": 1},
-        )
-        rows += [] if "left_out" in row else [row]
-        if progress is not None:
-            progress(len(rows), clips)
+    rows = study.rows(
+        clips,
+        lambda k: _row(study, heard, seeds[k], steps, mode, contexts, reference_guidance),
+        progress,
+        candidates=len(seeds),
+    )
     figures = {f"{c:g}": _at(rows, k, contexts) for k, c in enumerate(contexts)}
     return study.finish(figures, _table(figures))
 

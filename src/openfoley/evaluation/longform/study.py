@@ -10,6 +10,7 @@ out/results.json, .md     the figures
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from openfoley.evaluation.bootstrap import ratio_interval
 from openfoley.evaluation.onsets import Onsets, detect
 from openfoley.evaluation.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
 from openfoley.evaluation.truth import Truth
-from openfoley.evaluation.workspace import Workspace
+from openfoley.evaluation.workspace import Workspace, write_whole
 from openfoley.feature_store import FeatureStore
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.media.audio_files import read_audio
@@ -30,6 +31,8 @@ from openfoley.take import Take
 from openfoley.types import Audio
 
 Progress = Callable[[float, float], None]
+
+POLL_S = 2.0  # between looks at what other processes have finished
 
 
 class Study:
@@ -43,17 +46,39 @@ class Study:
         self.store = FeatureStore(out / "features")
 
     def rows(
-        self, count: int, compute: Callable[[int], dict[str, Any] | None], progress: Progress | None = None
+        self,
+        count: int,
+        compute: Callable[[int], dict[str, Any] | None],
+        progress: Progress | None = None,
+        *,
+        candidates: int | None = None,
     ) -> list[dict[str, Any]]:
-        """The numbers of clips 0 ... count - 1, each computed once; clips that give None are left out."""
-        found = []
-        for number in range(count):
-            row = self.workspace.section(f"clip-{number:05d}", lambda number=number: compute(number) or {"left_out": 1})
+        """The numbers of clips 0 ... count - 1, each computed once; clips that give None are left out. With
+        `candidates` clips to choose from, the first `count` that give something.
+
+        Processes that run the same study in one folder take a clip each in turn, and all have the rows in the end.
+        """
+        while True:
+            found: list[dict[str, Any]] = []
+            missing: list[int] = []
+            for number in range(candidates or count):
+                if len(found) + len(missing) == count:
+                    break
+                row = self.workspace.kept_section(_section(number))
+                if row is None:
+                    missing.append(number)
+                elif "left_out" not in row:
+                    found.append(row)
             if progress is not None:
-                progress(number + 1, count)
-            if "left_out" not in row:
-                found.append(row)
-        return found
+                progress(count - len(missing), count)
+            if not missing:
+                return found
+            if not any(self._computed(number, compute) for number in missing):
+                time.sleep(POLL_S)
+
+    def _computed(self, number: int, compute: Callable[[int], dict[str, Any] | None]) -> bool:
+        """Compute a clip, unless another process is at it."""
+        return self.workspace.section_in_turn(_section(number), lambda: compute(number) or {"left_out": 1})
 
     def sound(self, name: str, make: Callable[[], Take]) -> Audio:
         """A generated sound, made once and kept as FLAC."""
@@ -66,9 +91,13 @@ class Study:
     def finish(self, figures: dict[str, Any], table: str) -> dict[str, Any]:
         """Write results.json and results.md; the record."""
         record = {"about": self.about, "figures": figures}
-        (self.folder / "results.json").write_text(json.dumps(record, indent=1))
-        (self.folder / "results.md").write_text(table + "\n", encoding="utf-8")
+        write_whole(self.folder / "results.json", json.dumps(record, indent=1))
+        write_whole(self.folder / "results.md", table + "\n")
         return record
+
+
+def _section(number: int) -> str:
+    return f"clip-{number:05d}"
 
 
 def onsets(audio: Audio) -> Onsets:

@@ -37,20 +37,20 @@ def same(ours: list, theirs: list) -> bool:
 def test_what_is_kept_is_what_is_computed(pipeline: Pipeline, video: Path, tmp_path: Path, monkeypatch) -> None:
     store = FeatureStore(tmp_path)
     shots = shots_of(Fraction(2), [Cut(Fraction(1))], "reset")
-    computed = list(encoded_pictures(pipeline.model, video, shots, CPU))
-    assert same(list(store.runs(pipeline.model, video, shots, CPU)), computed)
+    computed = list(encoded_pictures(pipeline.model, pipeline.pictures(video), shots, CPU))
+    assert same(list(store.runs(pipeline.model, pipeline.pictures(video), shots, CPU)), computed)
     monkeypatch.setattr(module, "encoded_pictures", None)
-    assert same(list(store.runs(pipeline.model, video, shots, CPU)), computed)
+    assert same(list(store.runs(pipeline.model, pipeline.pictures(video), shots, CPU)), computed)
     later = [run for run in computed if run.shot == 1]
-    assert same(list(store.runs(pipeline.model, video, shots, CPU, first_shot=1)), later)
+    assert same(list(store.runs(pipeline.model, pipeline.pictures(video), shots, CPU, first_shot=1)), later)
     copy = tmp_path / "other name.mp4"
     copy.write_bytes(video.read_bytes())
-    assert same(list(FeatureStore(tmp_path).runs(pipeline.model, copy, shots, CPU)), computed)
+    assert same(list(FeatureStore(tmp_path).runs(pipeline.model, pipeline.pictures(copy), shots, CPU)), computed)
 
 
 def test_an_unfinished_entry_is_not_there(pipeline: Pipeline, video: Path, tmp_path: Path) -> None:
     store, shots = FeatureStore(tmp_path), shots_of(Fraction(2), [], "none")
-    runs = store.runs(pipeline.model, video, shots, CPU)
+    runs = store.runs(pipeline.model, pipeline.pictures(video), shots, CPU)
     next(iter(runs))
     runs.close()
     assert not list(tmp_path.rglob("runs.json")) and not list(tmp_path.rglob("*.partial"))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from openfoley.errors import MediaError, UsageError
 from openfoley.listener import Listener, encoded_pictures
 from openfoley.longform.plan import make_plan
 from openfoley.longform.shots import shots_of
+from openfoley.media import pictures
+from openfoley.media.decode import pick_frames
 from openfoley.pipeline import Pipeline, load
 from openfoley.types import Conditions
 
@@ -52,6 +55,23 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(pipeline: Pipe
     assert not torch.allclose(first, other)
 
 
+def test_a_video_is_decoded_once_if_its_pictures_fit(
+    pipeline: Pipeline, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[Path] = []
+
+    def counting(path: Path, *arguments: Any, **options: Any) -> Any:
+        passes.append(path)
+        return pick_frames(path, *arguments, **options)
+
+    monkeypatch.setattr(pictures, "pick_frames", counting)
+    once = pipeline.generate(video, steps=1).audio.samples
+    assert len(passes) == 1
+    monkeypatch.setattr(pictures.Pictures, "_bytes", lambda *_: pictures.KEPT_BYTES + 1)
+    twice = pipeline.generate(video, steps=1).audio.samples
+    assert len(passes) == 3 and torch.equal(once, twice)
+
+
 def test_takes_together_are_the_takes_alone(pipeline: Pipeline, long_video: Path) -> None:
     together = pipeline.generate_takes(long_video, [7, 8], steps=1)
     for take, seed in zip(together, (7, 8), strict=True):
@@ -82,7 +102,7 @@ def test_conditions_of_a_later_window_are_those_of_a_whole_pass(pipeline: Pipeli
     assert len(windows) == 2
 
     def listener() -> Listener:
-        feed = encoded_pictures(pipeline.model, long_video, shots, pipeline.device)
+        feed = encoded_pictures(pipeline.model, pipeline.pictures(long_video), shots, pipeline.device)
         return Listener(pipeline.model, shots, feed, pipeline.device)
 
     text = Texts(pipeline.model.semantic, pipeline.device)(None)

@@ -32,6 +32,7 @@ from openfoley.listener import ENCODERS, FeatureRun, encoded_pictures
 from openfoley.longform.shots import Shot
 from openfoley.media.atomic import DISK_FULL
 from openfoley.media.content_hash import file_hash
+from openfoley.media.pictures import Pictures
 from openfoley.media.source import shown
 from openfoley.types import VideoInfo
 
@@ -68,7 +69,7 @@ class FeatureStore:
         self._write_json(place, to_dict(info))
         return info
 
-    def cuts(self, video: Path) -> tuple[Fraction, ...]:
+    def cuts(self, video: Path, pictures: Pictures | None = None) -> tuple[Fraction, ...]:
         """What `media.scenes.cut_times` tells of the video."""
         place = self._entry(video) / "cuts.json"
         kept = _read_json(place)
@@ -76,27 +77,27 @@ class FeatureStore:
             return tuple(Fraction(time) for time in kept["cuts"])
         from openfoley.media.scenes import cut_times
 
-        cuts = cut_times(video)
+        cuts = cut_times(video, pictures)
         self._write_json(place, {"format": FORMAT, "cuts": [str(time) for time in cuts]})
         return cuts
 
     def runs(
-        self, model: Model, video: Path, shots: Sequence[Shot], device: torch.device, first_shot: int = 0
+        self, model: Model, pictures: Pictures, shots: Sequence[Shot], device: torch.device, first_shot: int = 0
     ) -> Iterator[FeatureRun]:
         """The features of the shots from `first_shot` on, as `listener.encoded_pictures` gives them.
 
         The first call computes those of all shots while they are read; it must be read to the end to be kept.
         """
-        place = self._entry(video) / _key(model, shots)
+        place = self._entry(pictures.path) / _key(model, shots)
         if not (place / "runs.json").is_file():
-            return (run for run in self._recorded(place, model, video, shots, device) if run.shot >= first_shot)
+            return (run for run in self._recorded(place, model, pictures, shots, device) if run.shot >= first_shot)
         return _replayed(place, model, device, first_shot)
 
     def _entry(self, video: Path) -> Path:
         return self.folder / self.hash(video)
 
     def _recorded(
-        self, place: Path, model: Model, video: Path, shots: Sequence[Shot], device: torch.device
+        self, place: Path, model: Model, pictures: Pictures, shots: Sequence[Shot], device: torch.device
     ) -> Iterator[FeatureRun]:
         """Compute, keep, hand on."""
         unfinished = place.with_name(f".{secrets.token_hex(8)}.partial")
@@ -105,7 +106,7 @@ class FeatureStore:
             unfinished.mkdir(parents=True)
             files = {name: open(unfinished / f"{name}.f32", "wb") for name in ENCODERS}  # noqa: SIM115
             try:
-                for run in encoded_pictures(model, video, shots, device):
+                for run in encoded_pictures(model, pictures, shots, device):
                     files[run.name].write(run.features.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
                     index.append([run.name, run.shot, len(run.features), run.is_last])
                     yield run

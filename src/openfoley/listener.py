@@ -20,9 +20,9 @@ from openfoley.hub.parts import Model
 from openfoley.longform.features import FeatureBuffer
 from openfoley.longform.plan import PlannedWindow
 from openfoley.longform.shots import Shot
+from openfoley.media.pictures import Pictures
 from openfoley.types import Conditions, FrameChunk, FrameRequest
 
-FRAMES_PER_CHUNK = 64
 ENCODERS = ("sync", "semantic")
 SYNC_REACH = 2  # sync features beyond each end of a window: the support of cubic interpolation
 
@@ -54,16 +54,17 @@ def first_frame(shot: Shot, rate: Fraction) -> int:
     return ceil(shot.start * rate)
 
 
-def encoded_pictures(
-    model: Model, path: Path, shots: Sequence[Shot], device: torch.device, first_shot: int = 0
-) -> Iterator[FeatureRun]:
-    """The features of all shots from `first_shot` on, from a single pass over the file."""
-    from openfoley.media.decode import pick_frames
+def seen_by(model: Model, path: Path) -> Pictures:
+    """The pictures of a file as the model's encoders want them."""
+    return Pictures(path, [frame_request(name, getattr(model, name)) for name in ENCODERS])
 
-    encoders = {name: getattr(model, name) for name in ENCODERS}
-    requests = [frame_request(name, encoder) for name, encoder in encoders.items()]
-    encodings = {name: ShotEncoding(name, e, shots, device, first_shot) for name, e in encoders.items()}
-    for chunk in pick_frames(path, requests, chunk=FRAMES_PER_CHUNK):
+
+def encoded_pictures(
+    model: Model, pictures: Pictures, shots: Sequence[Shot], device: torch.device, first_shot: int = 0
+) -> Iterator[FeatureRun]:
+    """The features of all shots from `first_shot` on. pictures: `seen_by` this model, read in a single pass."""
+    encodings = {name: ShotEncoding(name, getattr(model, name), shots, device, first_shot) for name in ENCODERS}
+    for chunk in pictures.chunks():
         yield from encodings[chunk.name].push(chunk)
     for encoding in encodings.values():
         yield from encoding.finish()

@@ -2,9 +2,9 @@
 
     video file -> pictures at 24 and 8 fps -> features -> windows of latents (flow sampling) -> samples -> take
 
-A plan of windows always runs; a short video is a plan of one window. The pictures are decoded once for the features
-(and once before, small, for the cuts), features live only as long as a window needs them, and sound leaves for a file
-as it is decoded: memory does not grow with length.
+A plan of windows always runs; a short video is a plan of one window. The pictures are decoded once (of a long video
+twice: before, small, for the cuts), features live only as long as a window needs them, and sound leaves for a file as
+it is decoded: memory does not grow with length.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from openfoley.feature_store import FeatureStore
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
-from openfoley.listener import Listener, encoded_pictures
+from openfoley.listener import Listener, encoded_pictures, seen_by
 from openfoley.longform.joins import runs_of
 from openfoley.longform.plan import CONTEXT_S, NEW_S, Cue, PlannedWindow, make_plan
 from openfoley.longform.shots import Cut, CutRule, Shot, cut_rule, shots_of
+from openfoley.media.pictures import Pictures
 from openfoley.reference import encoded_reference
 from openfoley.request import (
     DEFAULT_GUIDANCE,
@@ -89,6 +90,7 @@ class Job:
     """One plan to run for one video. samples: the first sample to make and the one behind the last."""
 
     video: Path
+    pictures: Pictures
     info: VideoInfo
     shots: Sequence[Shot]
     plan: Sequence[PlannedWindow]
@@ -157,15 +159,15 @@ class Pipeline:
         sound = self.reference_latents(reference, reference_span)
         if video is None or Path(video) == NO_VIDEO:
             video, work, info = NO_VIDEO, None, unseen(duration)
-            shots = shots_of(info.duration, [], "none")
+            shots, pictures = shots_of(info.duration, [], "none"), self.pictures(video)
         else:
             video = checked_video(video)
-            info = self.info(video, store)
-            shots = self.shots(video, cuts, store=store)
+            info, pictures = self.info(video, store), self.pictures(video)
+            shots = self.shots(video, cuts, store=store, pictures=pictures)
         plan = self.planned(shots, cues, context, window, sound)
         self._warn_of_length(plan)
         samples = (0, self.sample_count(info.duration))
-        job = Job(video, info, shots, plan, settings, list(seeds), sound, samples)
+        job = Job(video, pictures, info, shots, plan, settings, list(seeds), sound, samples)
         voices, saved = self.made(job, store, work, progress)
         name, rate = self.model.name, self.model.codec.sample_rate
         made = [
@@ -243,15 +245,22 @@ class Pipeline:
 
         return store.info(video) if store is not None else probe(video)
 
-    def shots(self, video: Path, cuts: Cuts, *, store: FeatureStore | None = None) -> list[Shot]:
-        """The shots of a video by a rule, a file or a list of cuts."""
+    def pictures(self, video: Path) -> Pictures:
+        """The video's pictures as this model sees them."""
+        return seen_by(self.model, video)
+
+    def shots(
+        self, video: Path, cuts: Cuts, *, store: FeatureStore | None = None, pictures: Pictures | None = None
+    ) -> list[Shot]:
+        """The shots of a video by a rule, a file or a list of cuts. pictures: kept while cuts are looked for."""
         from openfoley.longform.cut_list import read_cuts
         from openfoley.media.scenes import cut_times
         from openfoley.media.timecode import nominal, start_timecode, zero
 
         info = self.info(video, store)
         if rule := cut_rule(cuts):
-            times = () if rule == "none" else store.cuts(video) if store is not None else cut_times(video)
+            find = cut_times if store is None else store.cuts
+            times = () if rule == "none" else find(video, pictures)
             return shots_of(info.duration, [Cut(time) for time in times], rule)
         if isinstance(cuts, (str, os.PathLike)):
             start = start_timecode(video, info.frame_rate) or zero(nominal(info.frame_rate))
@@ -278,7 +287,7 @@ class Pipeline:
         first = saved.restore(voices, self.device) if saved else 0
         if first < len(job.plan):
             shot = job.plan[first].shot.index
-            listener = Listener(self.model, job.shots, self._feed(job.video, job.shots, store, shot), self.device)
+            listener = Listener(self.model, job.shots, self._feed(job, store, shot), self.device)
             run_plan(
                 job.plan, self.model.generator, listener, Texts(self.model.semantic, self.device), voices, job.settings,
                 reference=job.reference, first_window=first, on_window=saved.keeper(voices) if saved else None,
@@ -320,12 +329,12 @@ class Pipeline:
         latents -= taken
         return make_plan(shots, rate, window=latents, context=known_latents, cues=cues, span=span)
 
-    def _feed(self, video: Path, shots: Sequence[Shot], store: FeatureStore | None, first_shot: int) -> Any:
-        if video == NO_VIDEO:
+    def _feed(self, job: Job, store: FeatureStore | None, first_shot: int) -> Any:
+        if job.video == NO_VIDEO:
             return iter(())
         if store is not None:
-            return store.runs(self.model, video, shots, self.device, first_shot)
-        return encoded_pictures(self.model, video, shots, self.device, first_shot)
+            return store.runs(self.model, job.pictures, job.shots, self.device, first_shot)
+        return encoded_pictures(self.model, job.pictures, job.shots, self.device, first_shot)
 
 
 def _parts(around: Surroundings | None) -> tuple[Tensor, ...]:

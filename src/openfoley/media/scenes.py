@@ -25,6 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from openfoley.media.decode import probe
+from openfoley.media.pictures import Pictures
 from openfoley.types import FrameRequest
 
 SIDE = 24  # pixels, height and width of the pictures that are looked at
@@ -136,19 +138,19 @@ def _reached(ours: Tensor, theirs: Tensor) -> Tensor:
     return torch.stack([(ours - other).abs().mean(1) for other in shifted]).amin(0)
 
 
-def cut_times(path: str | Path) -> tuple[Fraction, ...]:
+def cut_times(path: str | Path, pictures: Pictures | None = None) -> tuple[Fraction, ...]:
     """The starts of all shots but the first, in s on the video's clock. One pass over the file, in bounded memory.
 
+    pictures: of the same file, to be kept from this pass where they fit.
     Raises UsageError or MediaError as `media.decode.pick_frames`.
     """
-    return tuple(_times(path))
+    return tuple(_times(pictures or Pictures(Path(path), [])))
 
 
-def _times(path: str | Path) -> Iterator[Fraction]:
-    from openfoley.media.decode import pick_frames, probe
-
-    request = scenes_request(probe(path).frame_rate)
+def _times(pictures: Pictures) -> Iterator[Fraction]:
+    info = probe(pictures.path)
+    request = scenes_request(info.frame_rate)
     detector = CutDetector()
-    for chunk in pick_frames(path, [request]):
+    for chunk in pictures.beside(request, info.duration):
         yield from (k / request.rate for k in detector.push(chunk.frames))
     yield from (k / request.rate for k in detector.flush())

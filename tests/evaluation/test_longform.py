@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from openfoley.evaluation.longform import clips, cuts, drift, joins
-from openfoley.evaluation.longform.clips import RATE, excerpt, frames_of, only_in, times_in
-from openfoley.evaluation.longform.drift import _pictures
-from openfoley.evaluation.longform.embedding import embedding_distance, frechet
-from openfoley.evaluation.longform.study import f1_difference, f1_of, permutation_p, sums_of
 from openfoley.evaluation.material import MaterialClassifier
+from openfoley.evaluation.studies import clips, cuts, drift, joins
+from openfoley.evaluation.studies.clips import RATE, excerpt, frames_of, only_in, times_in
+from openfoley.evaluation.studies.drift import _pictures
+from openfoley.evaluation.studies.embedding import embedding_distance, frechet
+from openfoley.evaluation.studies.study import f1_difference, f1_of, permutation_p, sums_of
 from openfoley.evaluation.sync import pooled_f1
 from openfoley.evaluation.truth import Truth, from_dict
 from openfoley.gym.scene import sample_scene

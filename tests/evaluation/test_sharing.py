@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from openfoley.evaluation.longform import study
+from openfoley.evaluation.studies import study
 from openfoley.evaluation.workspace import Workspace
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from openfoley.evaluation.longform import clips, cuts, detector, drift, joins, lengths, reference, study
 from openfoley.evaluation.material import MaterialClassifier, save_classifier
+from openfoley.evaluation.studies import clips, cuts, detector, drift, joins, lengths, reference, study
 
 pytestmark = pytest.mark.slow
 

@@ -11,14 +11,14 @@ from openfoley.errors import UsageError
 
 
 def scenes(options: Namespace) -> int:
-    from openfoley.evaluation.longform import detector
+    from openfoley.evaluation.studies import detector
 
     _check(options)
     return _say(detector.run(Path(options.out), clips=options.clips, split=options.split, progress=_bar()), options)
 
 
 def longform(options: Namespace) -> int:
-    from openfoley.evaluation.longform import drift
+    from openfoley.evaluation.studies import drift
 
     if options.minutes < 1:
         raise UsageError(f"minutes must be at least 1, got {options.minutes}")
@@ -26,13 +26,13 @@ def longform(options: Namespace) -> int:
 
 
 def joins(options: Namespace) -> int:
-    from openfoley.evaluation.longform import joins as study
+    from openfoley.evaluation.studies import joins as study
 
     return _say(study.run(**_asked(options), duration=options.duration), options)
 
 
 def reference(options: Namespace) -> int:
-    from openfoley.evaluation.longform import reference as study
+    from openfoley.evaluation.studies import reference as study
 
     weight = options.reference_guidance
     return _say(
@@ -41,13 +41,13 @@ def reference(options: Namespace) -> int:
 
 
 def cuts(options: Namespace) -> int:
-    from openfoley.evaluation.longform import cuts as study
+    from openfoley.evaluation.studies import cuts as study
 
     return _say(study.run(**_asked(options), judge=_judge(options)), options)
 
 
 def lengths(options: Namespace) -> int:
-    from openfoley.evaluation.longform import lengths as study
+    from openfoley.evaluation.studies import lengths as study
 
     return _say(study.run(**_asked(options), lengths=options.lengths), options)
 

@@ -19,11 +19,11 @@ from scipy.stats import wilcoxon
 
 from openfoley.errors import UsageError
 from openfoley.evaluation.bootstrap import interval
-from openfoley.evaluation.longform.clips import Clip, only_in, times_in, write_clip
-from openfoley.evaluation.longform.embedding import embedding_distance
-from openfoley.evaluation.longform.judge import trained_judge
-from openfoley.evaluation.longform.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
 from openfoley.evaluation.spectral import swsd
+from openfoley.evaluation.studies.clips import Clip, only_in, times_in, write_clip
+from openfoley.evaluation.studies.embedding import embedding_distance
+from openfoley.evaluation.studies.judge import trained_judge
+from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.media.atomic import replace_when_done

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from openfoley.evaluation.longform.clips import (
+from openfoley.evaluation.studies.clips import (
     CPU,
     RATE,
     SIDE,
@@ -17,7 +17,7 @@ from openfoley.evaluation.longform.clips import (
     times_in,
     write_clip,
 )
-from openfoley.evaluation.longform.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
+from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
 from openfoley.gym.picture import FRAMES_AT_ONCE, frame_count, render_frames
 from openfoley.gym.records import Scene
 from openfoley.gym.scene import sample_scene

@@ -17,7 +17,10 @@ import numpy as np
 from torch import Tensor
 
 from openfoley.evaluation.bootstrap import ratio_interval
-from openfoley.evaluation.longform.clips import (
+from openfoley.evaluation.matching import match_closest
+from openfoley.evaluation.material import CLASSES, MaterialClassifier
+from openfoley.evaluation.onsets import Onsets
+from openfoley.evaluation.studies.clips import (
     RATE,
     Clip,
     excerpt,
@@ -26,8 +29,8 @@ from openfoley.evaluation.longform.clips import (
     times_in,
     write_clip,
 )
-from openfoley.evaluation.longform.judge import trained_judge
-from openfoley.evaluation.longform.study import (
+from openfoley.evaluation.studies.judge import trained_judge
+from openfoley.evaluation.studies.study import (
     Progress,
     Study,
     f1_difference,
@@ -37,9 +40,6 @@ from openfoley.evaluation.longform.study import (
     shown,
     sums_of,
 )
-from openfoley.evaluation.matching import match_closest
-from openfoley.evaluation.material import CLASSES, MaterialClassifier
-from openfoley.evaluation.onsets import Onsets
 from openfoley.evaluation.sync import MAIN_TOLERANCE_S
 from openfoley.evaluation.truth import Truth
 from openfoley.gym.records import Scene

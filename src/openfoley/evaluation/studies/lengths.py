@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from openfoley.evaluation.bootstrap import interval
-from openfoley.evaluation.longform.clips import write_clip
-from openfoley.evaluation.longform.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
 from openfoley.evaluation.spectral import mel_distance_db, swsd
+from openfoley.evaluation.studies.clips import write_clip
+from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 

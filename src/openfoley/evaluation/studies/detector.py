@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from openfoley.evaluation.bootstrap import ratio_interval
-from openfoley.evaluation.longform.clips import RATE, write_clip
 from openfoley.evaluation.matching import match
+from openfoley.evaluation.studies.clips import RATE, write_clip
 from openfoley.evaluation.workspace import Workspace
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, seeds_of

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from openfoley.errors import UsageError
 from openfoley.evaluation.bootstrap import interval
-from openfoley.evaluation.longform.clips import write_clip
-from openfoley.evaluation.longform.study import Progress, Study, shown
+from openfoley.evaluation.studies.clips import write_clip
+from openfoley.evaluation.studies.study import Progress, Study, shown
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.media.spectrogram import log_mel

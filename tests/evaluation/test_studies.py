@@ -1,13 +1,15 @@
 """Every study end to end with a tiny model and tiny pictures, twice: the second time nothing is computed again."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from openfoley.errors import UsageError
 from openfoley.evaluation.material import MaterialClassifier, save_classifier
-from openfoley.evaluation.studies import clips, cuts, detector, drift, joins, lengths, reference, study
+from openfoley.evaluation.studies import clips, cuts, detector, drift, joins, lengths, reference, steps, study
 
 pytestmark = pytest.mark.slow
 
@@ -72,3 +74,16 @@ def test_lengths(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_scenes(tmp_path: Path) -> None:
     record = detector.run(tmp_path / "s", clips=1)
     assert record["figures"]["shots"]["recall"] == 1 and record["figures"]["one shot"]["named"] == 0
+
+
+def test_steps(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "DURATION_S", 3.0)
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    settings = {"models": [str(tiny_model)], "without_sync": [str(other)], "clips": 2, "steps": (1, 3)}
+    figures = twice(steps.run, monkeypatch, tmp_path / "s", **settings)
+    hearing, deaf = figures.values()
+    assert hearing["3"]["f1"]["clips"] == 2 and hearing["3"]["minus_most_steps"]["difference"] == 0
+    assert deaf["1"]["swsd"]["mean"] != hearing["1"]["swsd"]["mean"]
+    with pytest.raises(UsageError, match="names of their own"):
+        steps.run([str(other)], tmp_path / "t", without_sync=[str(other)])

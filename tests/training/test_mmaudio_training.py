@@ -15,7 +15,7 @@ from openfoley.flow.path import on_path, path_velocity
 from openfoley.generators import mmaudio, salsa_v
 from openfoley.generators.base import sample_latents
 from openfoley.hub.load import load_part
-from openfoley.training.generator import CPU, GENERATORS, GeneratorTraining, train_generator
+from openfoley.training.generator import CPU, GENERATORS, GeneratorTraining, build_generator, train_generator, variant
 from openfoley.types import Conditions
 
 TINY = replace(
@@ -34,7 +34,7 @@ def write_cache(folder: Path) -> None:
 
 def tiny(features: Path) -> GeneratorTraining:
     return replace(
-        CPU, **GENERATORS["mmaudio"] | {"architecture": TINY}, features=features, steps=3, crop_latents=(43,),
+        variant(CPU, "mmaudio"), architecture=TINY, features=features, steps=3, crop_latents=(43,),
         batch_latents=172, warmup_steps=1, validate_every=3,
     )  # fmt: skip
 
@@ -44,6 +44,16 @@ def test_gym_size_has_salsa_vs_parameter_count_within_one_percent() -> None:
         models = mmaudio.MMAudioGenerator(mmaudio.GYM), salsa_v.SalsaVGenerator(salsa_v.GYM)
     ours, other = (sum(parameter.numel() for parameter in model.parameters()) for model in models)
     assert ours == pytest.approx(other, rel=0.01)
+
+
+def test_ablations_differ_in_what_they_are_named_after_and_cost_the_same() -> None:
+    rows = {name: variant(CPU, name) for name in GENERATORS if name.startswith("ablation-")}
+    shortcut, flow, deaf = (rows[f"ablation-{name}"] for name in ("shortcut", "flow", "without-sync"))
+    assert shortcut == replace(CPU, steps=shortcut.steps) and deaf == replace(shortcut, use_sync=False)
+    assert flow.objective == "flow" and flow.consistency.consistency_fraction == 0.0
+    # in forward passes: 3 a step, and 2 more for a quarter of the batch
+    assert flow.steps * 3 == pytest.approx(shortcut.steps * (3 + 2 * CPU.consistency.consistency_fraction), rel=0.01)
+    assert variant(CPU, "salsa-v") == CPU and build_generator(flow).config.smallest_step is None
 
 
 def test_it_trains_from_the_feature_caches_and_loads_as_a_part(tmp_path: Path) -> None:

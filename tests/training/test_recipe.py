@@ -28,7 +28,7 @@ def test_parts_get_their_folders(part: str, tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(recipe, "prepare_data", lambda *_: None)
     monkeypatch.setattr(recipe, "prepare_features", lambda *_: None)
-    module = SimpleNamespace(CPU=Settings(), GENERATORS={"salsa-v": {}}, **{f"train_{part}": train})
+    module = SimpleNamespace(CPU=Settings(), variant=lambda settings, _: settings, **{f"train_{part}": train})
     monkeypatch.setattr(recipe, "import_module", lambda _: module)
     recipe.train_part(part, "cpu", tmp_path, resume=True)  # type: ignore[arg-type]
     assert given["out"] == tmp_path / part and given["resume"]

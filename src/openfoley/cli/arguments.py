@@ -16,6 +16,7 @@ from openfoley.cli.sound_arguments import add_sound
 from openfoley.cli.study_arguments import add_studies
 from openfoley.errors import UsageError
 
+GENERATOR_NAMES = ("salsa-v", "mmaudio", "ablation-shortcut", "ablation-flow", "ablation-without-sync")
 PART_NAMES = ("codec", "semantic", "sync", "generator", "all")
 DEFAULT_MODEL = "salsa-v-gym"
 PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues", "--sound")
@@ -120,7 +121,7 @@ def _train(commands: Any) -> None:
     add("--preset", required=True, help="cpu (2 cores) or gpu")
     add("--out", metavar="DIR", required=True, help="folder for checkpoints, logs and the trained part")
     add("--resume", action="store_true", help="go on from the last checkpoint")
-    add("--generator", choices=("salsa-v", "mmaudio"), default="salsa-v", help="which kind of generator (salsa-v)")
+    add("--generator", choices=GENERATOR_NAMES, default="salsa-v", help="which generator (salsa-v)")
 
 
 def _evaluate(commands: Any) -> None:

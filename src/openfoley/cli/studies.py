@@ -1,4 +1,4 @@
-"""`openfoley evaluate scenes|longform|joins|reference|cuts|lengths`: figures as a table or as one JSON object."""
+"""`openfoley evaluate scenes|longform|joins|reference|cuts|steps|lengths`: figures as a table or as one JSON object."""
 
 from __future__ import annotations
 
@@ -44,6 +44,23 @@ def cuts(options: Namespace) -> int:
     from openfoley.evaluation.studies import cuts as study
 
     return _say(study.run(**_asked(options), judge=_judge(options)), options)
+
+
+def steps(options: Namespace) -> int:
+    from openfoley.evaluation.studies import steps as study
+    from openfoley.hub.registry import check_model
+    from openfoley.request import check_settings
+
+    _check(options)
+    for model in (*options.models, *options.without_sync):
+        check_model(model)
+    for count in options.steps:
+        check_settings(count, 1.0, [0], None)
+    record = study.run(
+        options.models, Path(options.out), clips=options.clips, steps=options.steps, device=options.device,
+        without_sync=options.without_sync, progress=_bar(),
+    )  # fmt: skip
+    return _say(record, options)
 
 
 def lengths(options: Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The words of the studies over minutes of sound: `openfoley evaluate scenes|longform|joins|reference|cuts|lengths`."""
+"""The words of the studies: `openfoley evaluate scenes|longform|joins|reference|cuts|steps|lengths`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ STUDIES = {  # name -> (what it says, clips)
     "joins": ("Can a classifier tell a join of two windows from any other instant?", 100),
     "reference": ("Does the sound take on the character of a reference?", 150),
     "cuts": ("The second after hard cuts: cuts used against carried on against a fresh start.", 200),
+    "steps": ("Models side by side at several step counts: shortcut, flow, ablations, MMAudio.", 200),
     "lengths": ("One long window against iterative extension, 10 to 60 s.", 40),
 }
 
@@ -27,9 +28,14 @@ def add_studies(inner: Any, command: Callable[..., argparse.ArgumentParser], who
         if name == "scenes":
             add("--split", choices=("train", "validation", "evaluation", "heldout"), default="validation")
             continue
+        add("--device", metavar="D", default="cpu", help="torch device (cpu)")
+        if name == "steps":
+            add("--models", metavar="NAME|DIR", nargs="+", default=[DEFAULT_MODEL], help=f"models ({DEFAULT_MODEL})")
+            add("--without-sync", metavar="DIR", nargs="+", default=[], help="models that hear no sync features")
+            add("--steps", metavar="N", type=whole, nargs="+", default=[1, 2, 4, 8, 16, 32], help="step counts")
+            continue
         add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
         add("--steps", metavar="N", type=whole, default=8, help="sampling steps (8)")
-        add("--device", metavar="D", default="cpu", help="torch device (cpu)")
         if name == "longform":
             add("--minutes", metavar="M", type=whole, default=10, help="length of a scene; its last minute counts (10)")
             add("--cuts", choices=("auto", "carry", "reset", "none"), default="auto", help="rule at cuts (auto)")

@@ -7,7 +7,7 @@ holds: the sync features thus come with every offset against the latents.
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor
@@ -95,13 +95,29 @@ GPU = replace(
 )  # fmt: skip
 
 
-# MMAudio on the same data, steps and optimiser: plain flow matching, and nothing is ever known or skipped.
-MMAUDIO = {
-    "architecture": MMAUDIO_GYM,
-    "objective": "flow",
-    "consistency": replace(BEYOND_PAPER, consistency_fraction=0.0, mask_probability=0.0),
-}
-GENERATORS = {"salsa-v": {}, "mmaudio": MMAUDIO}
+GeneratorName = Literal["salsa-v", "mmaudio", "ablation-shortcut", "ablation-flow", "ablation-without-sync"]
+GENERATORS: tuple[GeneratorName, ...] = get_args(GeneratorName)
+ABLATION_SHARE = 0.36
+"""Of the preset's steps: 720 of the CPU preset, 10 minutes on one core."""
+CONSISTENCY_COST = 7 / 6
+"""A shortcut step against one of flow matching: two more forward passes of a quarter of the batch, beside three."""
+
+
+def variant(preset: GeneratorTraining, name: GeneratorName) -> GeneratorTraining:
+    """The preset for another generator on the same data. mmaudio: same steps and optimiser, plain flow matching, and
+    nothing is ever known or skipped. ablation-*: short runs of equal compute."""
+    short = round(preset.steps * ABLATION_SHARE)
+    if name == "mmaudio":
+        never_known = replace(preset.consistency, consistency_fraction=0.0, mask_probability=0.0)
+        return replace(preset, architecture=MMAUDIO_GYM, objective="flow", consistency=never_known)
+    if name == "ablation-shortcut":
+        return replace(preset, steps=short)
+    if name == "ablation-flow":
+        plain = replace(preset.consistency, consistency_fraction=0.0)
+        return replace(preset, objective="flow", consistency=plain, steps=round(short * CONSISTENCY_COST))
+    if name == "ablation-without-sync":
+        return replace(preset, use_sync=False, steps=short)
+    return preset
 
 
 def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Path:

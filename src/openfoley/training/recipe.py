@@ -34,14 +34,14 @@ FEATURE_SCENES = {"cpu": 1200, "gpu": 6000}  # that the generator trains from; o
 def train_part(part: Part, preset: Preset, out: Path, *, resume: bool, generator: str = "salsa-v") -> Path:
     """Train one part into out/<part>, from data (and, for the generator, the other parts) in the same folder.
 
-    generator: which kind, "salsa-v" or "mmaudio" (into out/generator-mmaudio).
+    generator: one of `training.generator.GENERATORS`, others than "salsa-v" into out/generator-<name>.
     """
     prepare_data(preset, out)
     module = import_module(f"openfoley.training.{part}")
     settings = getattr(module, preset.upper())
     if part == "generator":
         prepare_features(out, settings.device, FEATURE_SCENES[preset])
-        settings = replace(settings, features=out / "features", **module.GENERATORS[generator])
+        settings = module.variant(replace(settings, features=out / "features"), generator)
     elif part == "codec":
         settings = replace(settings, data=out / "data" / "train")
     else:

@@ -41,7 +41,7 @@ class Study:
     def __init__(self, name: str, out: Path, about: dict[str, Any], device: str = "cpu") -> None:
         self.name, self.folder, self.device = name, out, device
         self.pipeline: Pipeline = load(about["model"], device)
-        self.about = {"study": name, **about, "weights": fingerprint(self.pipeline.model)[:16], "device": device}
+        self.about = {"study": name, **about, "weights": weights(self.pipeline), "device": device}
         self.workspace = Workspace(out, self.about)
         self.store = FeatureStore(out / "features")
 
@@ -94,6 +94,11 @@ class Study:
         write_whole(self.folder / "results.json", json.dumps(record, indent=1))
         write_whole(self.folder / "results.md", table + "\n")
         return record
+
+
+def weights(pipeline: Pipeline) -> str:
+    """Which weights they are, in short."""
+    return fingerprint(pipeline.model)[:16]
 
 
 def _section(number: int) -> str:

@@ -1,0 +1,141 @@
+"""Models side by side at several step counts: SALSA-V's Table 2 and Figure 5, and ablations, on the same clips.
+
+Gym scenes of 8 s from the evaluation seeds, no prompt, each model at its usual guidance. Models that share encoders
+share the features of a clip, so that only sampling and decoding are paid for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openfoley.errors import UsageError
+from openfoley.evaluation.bootstrap import interval
+from openfoley.evaluation.matching import match_closest
+from openfoley.evaluation.spectral import mel_distance_db, stft_distance, swsd
+from openfoley.evaluation.studies.clips import write_clip
+from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of, weights
+from openfoley.evaluation.sync import ERROR_TOLERANCE_S
+from openfoley.gym.scene import sample_scene
+from openfoley.gym.seeds import seeds_of
+from openfoley.pipeline import Pipeline, load
+from openfoley.types import Conditions
+
+FIRST_SEED = 7_000_000  # within the evaluation split
+DURATION_S = 8.0
+STEPS = (1, 2, 4, 8, 16, 32)
+DISTANCES = {
+    "swsd": swsd,
+    "mel_db": lambda a, b, rate: mel_distance_db(a, b, rate),
+    "stft": lambda a, b, _: stft_distance(a, b),
+}
+
+
+def run(
+    models: Sequence[str],
+    out: Path,
+    *,
+    clips: int = 200,
+    steps: Sequence[int] = STEPS,
+    without_sync: Sequence[str] = (),
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """models: names or folders. without_sync: those that are to hear nothing of the sync encoder, as an ablation that
+    was trained so. Raises UsageError if two models cannot be told apart by their names."""
+    names = {model: Path(model).name for model in (*models, *without_sync)}
+    if not names or len(set(names.values())) < len(names) or len(names) < len(models) + len(without_sync):
+        raise UsageError(f"models need names of their own, got {', '.join(names.values()) or 'none'}")
+    pipelines = {names[model]: load(model, device) for model in names}
+    about = {
+        "model": next(iter(names)),
+        "steps": list(steps),
+        "models": {name: weights(one) for name, one in pipelines.items()},
+        "without_sync": [names[model] for model in without_sync],
+    }
+    study = Study("steps", out, about, device)
+    for model in without_sync:
+        pipelines[names[model]] = unsynced(pipelines[names[model]])
+    seeds = seeds_of("evaluation", clips, FIRST_SEED)
+    rows = study.rows(clips, lambda k: _row(study, pipelines, seeds[k], steps), progress)
+    figures = {name: {str(count): _at(rows, name, count, steps) for count in steps} for name in pipelines}
+    return study.finish(figures, _table(figures))
+
+
+class Unsynced:
+    """A generator that is told that there are no sync features, as `use_sync=False` trains one."""
+
+    def __init__(self, generator: Any) -> None:
+        self._generator = generator
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._generator, name)
+
+    def velocity(self, x_t: Any, t: Any, step: Any, known: Any, conditions: Conditions) -> Any:
+        absent = replace(conditions, sync_present=conditions.sync_present & False)
+        return self._generator.velocity(x_t, t, step, known, absent)
+
+
+def unsynced(pipeline: Pipeline) -> Pipeline:
+    return replace(pipeline, model=replace(pipeline.model, generator=Unsynced(pipeline.model.generator)))
+
+
+def _row(study: Study, pipelines: dict[str, Pipeline], seed: int, steps: Sequence[int]) -> dict[str, Any]:
+    scene = sample_scene(seed, DURATION_S, split="evaluation", silent=False, aspect=1.0)
+    clip = write_clip(study.folder / "clips", str(seed), scene)
+    true, seen = clip.audio().samples, clip.truth.only(True)
+    row: dict[str, Any] = {"seed": seed}
+    for name, pipeline in pipelines.items():
+        row[name] = {}
+        for count in steps:
+            made = pipeline.generate(clip.video, steps=count, seed=1, store=study.store).audio
+            times = onsets(made).times_s
+            found, events = match_closest(times, seen.scored_s, ERROR_TOLERANCE_S)
+            row[name][str(count)] = {
+                "sums": sums_of(times, clip.truth),
+                "errors_ms": (1000 * (times[found] - seen.scored_s[events])).tolist(),
+                **{key: distance(made.samples, true, made.sample_rate) for key, distance in DISTANCES.items()},
+            }
+    return row
+
+
+def _at(rows: Sequence[dict[str, Any]], name: str, count: int, steps: Sequence[int]) -> dict[str, Any]:
+    mine = [row[name][str(count)] for row in rows]
+    sums, most = [one["sums"] for one in mine], [row[name][str(max(steps))]["sums"] for row in rows]
+    errors = [np.abs(one["errors_ms"]) for one in mine]
+
+    def median(chosen: np.ndarray) -> float:
+        together = np.concatenate([errors[k] for k in chosen])
+        return float(np.median(together)) if len(together) else float("nan")
+
+    figures: dict[str, Any] = {
+        "f1": f1_of(sums),
+        "minus_most_steps": f1_difference(sums, most),
+        "median_error_ms": {"value": median(np.arange(len(rows))), "interval": interval(median, len(rows), draws=300)},
+    }
+    for key in DISTANCES:
+        values = np.array([one[key] for one in mine], dtype=np.float64)
+        bounds = interval(lambda i, v=values: float(np.nanmean(v[i])), len(values))
+        figures[key] = {"mean": float(np.nanmean(values)), "interval": bounds}
+    return figures
+
+
+def _table(figures: dict[str, Any]) -> str:
+    lines = [
+        "| model | steps | F1 ±50 ms | F1 - F1 at most steps | median error, ms | SWSD | log-mel, dB | STFT distance |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, by_steps in figures.items():
+        for count, one in by_steps.items():
+            gap, error = one["minus_most_steps"], one["median_error_ms"]
+            lines.append(
+                f"| {name} | {count} | {one['f1']['f1']:.3f} {shown(one['f1']['interval'])} "
+                f"| {gap['difference']:+.3f} {shown(gap['interval'])} "
+                f"| {error['value']:.1f} {shown(error['interval'], 1)} "
+                f"| {one['swsd']['mean']:.4g} | {one['mel_db']['mean']:.2f} | {one['stft']['mean']:.3f} |"
+            )
+    return "\n".join(lines)

@@ -273,7 +273,7 @@ class Pipeline:
 
     def made(
         self, job: Job, store: FeatureStore | None, work: Path | None, progress: Progress | None
-    ) -> tuple[list[Voice], Work | None]:
+    ) -> tuple[list[Voice[SampleFile]], Work | None]:
         """Run a job's plan; the voices have every window, `finish` is left to do."""
         codec, saved = self.model.codec, None
         if work is not None and len(job.plan) > 1:

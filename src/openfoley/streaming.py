@@ -84,7 +84,7 @@ class Stream:
         self.inputs = {name: _Input(name, getattr(model, name), rate, self.device) for name in ENCODERS}
         self.sink = _Sink(model.codec.channels)
         sample_count = int(ENDLESS) * model.codec.sample_rate
-        self.voice = Voice(model.codec, seed, [Run(0, sample_count, 0, 0)], self.sink)  # type: ignore[arg-type]
+        self.voice = Voice(model.codec, seed, [Run(0, sample_count, 0, 0)], self.sink)
         self.voice.decoder = StreamingDecoder(model.codec, chunk=1)
         self.frames, self.latents, self.given = 0, 0, 0  # pushed, made, samples given out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,7 +12,6 @@ from torch import Tensor
 from openfoley.codecs.base import StreamingDecoder
 from openfoley.longform.joins import Run, rising
 from openfoley.longform.plan import PlannedWindow
-from openfoley.take import SampleFile
 
 KEPT_LATENTS = 640  # what a window can continue from: more than any window's length
 
@@ -26,8 +25,23 @@ class Surroundings:
     after: Tensor
 
 
-class Voice:
-    """Takes finished windows in, in order, and appends the samples of its runs to a file.
+class Sink(Protocol):
+    """Where samples go: a file (`take.SampleFile`), or whoever waits for them."""
+
+    length: int  # samples appended so far
+
+    def append(self, samples: Tensor) -> None:
+        """Samples [channels, n]."""
+        ...
+
+    def close(self) -> None: ...
+
+
+S = TypeVar("S", bound=Sink)
+
+
+class Voice(Generic[S]):
+    """Takes finished windows in, in order, and appends the samples of its runs to a sink.
 
     surroundings: what the first window continues from, and the last leads to.
     """
@@ -37,7 +51,7 @@ class Voice:
         codec: Any,
         seed: int,
         runs: Sequence[Run],
-        samples: SampleFile,
+        samples: S,
         surroundings: Surroundings | None = None,
     ) -> None:
         self.codec, self.seed, self.runs, self.samples = codec, seed, runs, samples
@@ -78,7 +92,7 @@ class Voice:
         self.latents = torch.cat([self.latents.to(latent), latent[:, planned.window.context :]], 1)[:, -KEPT_LATENTS:]
         self._write(self.decoder.push(latent[:, planned.window.context :]))
 
-    def finish(self) -> SampleFile:
+    def finish(self) -> S:
         self._end_run()
         self.samples.close()
         return self.samples

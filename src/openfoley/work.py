@@ -100,7 +100,7 @@ class Work:
         self._tensors = {}
         return self.windows_done
 
-    def keeper(self, voices: Sequence[Voice]) -> Callable[[int], None]:
+    def keeper(self, voices: Sequence[Voice[SampleFile]]) -> Callable[[int], None]:
         """To be told how many windows are whole."""
 
         def keep(windows_done: int) -> None:

@@ -132,6 +132,14 @@ def test_files_are_found_by_content_whatever_they_are_called(tiny: dict[str, tor
     assert not missing and [path.name for path in found.values()] == ["renamed.ckpt"]
 
 
+@pytest.mark.parametrize("name", ["tokenizer.json", "merges.txt", "bpe_simple_vocab_16e6.txt.gz"])
+def test_clips_merges_are_taken_from_any_file_that_holds_them(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("merges")
+    files = [file for file in FOREIGN_MODELS["mmaudio-small-16k"].files if file.part == "tokenizer"]
+    found, missing = foreign.locate(files, tmp_path)
+    assert not missing and list(found.values()) == [tmp_path / name]
+
+
 def test_offline_without_weights_names_every_file_within_five_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,9 +14,8 @@ from openfoley.hub.checkpoint import Recognised, read_checkpoint, recognise
 from openfoley.hub.foreign import assemble, checkpoints, described, generator_from, sync_from
 from openfoley.hub.parts import PARTS, kind_of
 from openfoley.hub.save import save_part, write_folder
-from openfoley.hub.sources import FOREIGN_MODELS, ForeignPart
+from openfoley.hub.sources import FOREIGN_MODELS, TOKENIZER_FILES, ForeignPart
 
-TOKENIZER_FILES = ("tokenizer.json", "merges.txt", "bpe_simple_vocab_16e6.txt.gz")
 STATISTICS = ("latent_mean", "latent_std")
 WHOLE: tuple[ForeignPart, ...] = ("network", "vae", "vocoder", "sync", "clip")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from openfoley.hub.checkpoint import SUFFIXES, read_checkpoint, recognise
 from openfoley.hub.download import Progress, cache_folder, check_hash, fetch, is_online
 from openfoley.hub.memory import check_memory, fits
 from openfoley.hub.parts import FORMAT, PARTS, Model, kind_of
-from openfoley.hub.sources import ForeignModel, ForeignPart, WeightFile
+from openfoley.hub.sources import TOKENIZER_FILES, ForeignModel, ForeignPart, WeightFile
 
 logger = logging.getLogger(__name__)
 
 States = Mapping[ForeignPart, Mapping[str, Tensor]]
+ONE_BUILDER = threading.Lock()  # of modules without memory
 CHECKED_SUFFIX = ".checked"  # a note beside a fetched file: size and time when its hash was found right
 
 
@@ -74,7 +76,9 @@ def locate(files: Sequence[WeightFile], weights_dir: Path | None) -> tuple[dict[
         raise WeightsError(f"the weights folder {str(weights_dir)!r} does not exist")
     found: dict[WeightFile, Path] = {}
     for file in files:
-        places = [*(sorted(weights_dir.rglob(file.name)) if weights_dir else []), cache_folder() / file.name]
+        names = TOKENIZER_FILES if file.part == "tokenizer" else (file.name,)
+        given = [place for name in names for place in sorted(weights_dir.rglob(name))] if weights_dir else []
+        places = [*given, cache_folder() / file.name]
         path = next((place for place in places if place.is_file()), None)
         if path is not None:
             found[file] = path
@@ -163,14 +167,17 @@ def semantic_from(state: Mapping[str, Tensor], tokenizer: Path) -> nn.Module:
 def _unfilled(make: Callable[[], nn.Module]) -> nn.Module:
     """The module with buffers, but parameters without memory: 1.5 billion random numbers would be made to be replaced.
 
-    Like accelerate's `init_empty_weights`: every parameter goes to the meta device when it is registered.
+    Like accelerate's `init_empty_weights`: every parameter goes to the meta device when it is registered. Other
+    threads that build modules meanwhile get theirs as ever.
     """
-    register = nn.Module.register_parameter
+    register, builder = nn.Module.register_parameter, threading.get_ident()
 
     def without_memory(module: nn.Module, name: str, value: nn.Parameter | None) -> None:
-        register(module, name, None if value is None else nn.Parameter(value.to("meta"), value.requires_grad))
+        if value is not None and threading.get_ident() == builder:
+            value = nn.Parameter(value.to("meta"), value.requires_grad)
+        register(module, name, value)
 
-    with torch.random.fork_rng(devices=[]):
+    with ONE_BUILDER, torch.random.fork_rng(devices=[]):
         nn.Module.register_parameter = without_memory  # type: ignore[method-assign]
         try:
             return make()

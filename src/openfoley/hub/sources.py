@@ -76,6 +76,8 @@ CLIP = WeightFile(
     None,
     "Apple sample code licence",
 )
+TOKENIZER_FILES = ("tokenizer.json", "merges.txt", "bpe_simple_vocab_16e6.txt.gz")
+"""Each holds CLIP's merges; the first is what is fetched."""
 TOKENIZER = WeightFile(
     "tokenizer.json", f"{TOKENIZER_HUB}/tokenizer.json", "tokenizer", "clip-bpe", 2_224_000, None, "MIT"
 )

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from fractions import Fraction
+from itertools import islice, product
 from pathlib import Path
 
 import torch
@@ -41,9 +42,10 @@ def write_checkpoints(folder: Path, variant: str) -> None:
     for name, shapes in wanted.items():
         state = seeded.state(shapes)
         torch.save({"generator": state} if name == "c.pt" else state, folder / name)
-    from openfoley.encoders.clip_tokenizer import MERGES
+    from openfoley.encoders.clip_tokenizer import MERGES, byte_letters
 
-    lines = ["#version: 0.2", *(f"a{number} b{number}" for number in range(MERGES))]
+    pairs = islice(product(byte_letters(), repeat=2), MERGES)  # as many as CLIP has, if not its own
+    lines = ["#version: 0.2", *map(" ".join, pairs)]
     (folder / "merges.txt").write_text("\n".join(lines))
 
 

@@ -1,5 +1,6 @@
 """Oobleck codec: exact lengths, no shift, chunked decoding equals unchunked, start from 21.5 Hz weights."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -7,16 +8,20 @@ import torch
 
 from openfoley.codecs.base import StreamingDecoder
 from openfoley.codecs.oobleck import FULL, GYM, OobleckCodec, OobleckConfig, start_from_21_hz
+from openfoley.codecs.spectral_oobleck import GYM as SPECTRAL_GYM
+from openfoley.codecs.spectral_oobleck import SpectralOobleckCodec
 from openfoley.errors import WeightsError
 
 HOP = 1024  # samples
 TINY_FULL = OobleckConfig(44100, 2, 8, 1, (4, 4, 8, 8, 16, 16), (1, 4, 4, 8, 8), 0.5)
 
 
-@pytest.fixture(scope="module", params=["gym", "tiny full"])
-def codec(request: pytest.FixtureRequest) -> OobleckCodec:
+@pytest.fixture(scope="module", params=["waveform", "tiny full", "spectral"])
+def codec(request: pytest.FixtureRequest) -> OobleckCodec | SpectralOobleckCodec:
     torch.manual_seed(0)
-    return OobleckCodec(GYM if request.param == "gym" else TINY_FULL).eval()
+    if request.param == "spectral":
+        return SpectralOobleckCodec(replace(SPECTRAL_GYM, latent_dim=8, widths=(8, 8, 16))).eval()
+    return OobleckCodec(GYM if request.param == "waveform" else TINY_FULL).eval()
 
 
 def test_full_size_has_the_published_shape() -> None:
@@ -41,6 +46,7 @@ def test_lengths_are_whole_latents(codec: OobleckCodec, length: int) -> None:
     assert samples.shape == (1, 2, count * HOP)
 
 
+@pytest.mark.parametrize("codec", ["waveform", "tiny full"], indirect=True)  # between spectra angles know no mirror
 def test_an_impulse_reaches_only_samples_around_itself(codec: OobleckCodec) -> None:
     """Time symmetry: with every weight mirrored in time, coding the mirrored sound gives the mirrored result, exactly
     if no layer shifts."""

@@ -13,7 +13,7 @@ Every resampling kernel is centred on the samples it stands for, so latents and 
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -110,32 +110,8 @@ class OobleckCodec(nn.Module):
 
 def _build(config: OobleckConfig) -> tuple[Any, Any]:
     """diffusers' encoder and decoder with plain weights, free latent width, exact stride 1 and a hopping stem."""
-    from diffusers.models.autoencoders.autoencoder_oobleck import AutoencoderOobleck
-
-    width = config.widths[0]
-    if len(config.widths) != len(config.strides) + 1 or any(other % width for other in config.widths):
-        count = len(config.strides) + 1
-        raise WeightsError(f"codec: widths must be {count} multiples of the first, got {config.widths}")
-    network = AutoencoderOobleck(
-        encoder_hidden_size=width,
-        downsampling_ratios=list(config.strides),
-        channel_multiples=[other // width for other in config.widths[1:]],
-        decoder_channels=width,
-        decoder_input_channels=config.latent_dim,
-        audio_channels=config.channels,
-        sampling_rate=config.sample_rate,
-    )
-    for module in network.modules():
-        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
-            nn.utils.remove_weight_norm(module)
-    encoder: Any = network.encoder
-    decoder: Any = network.decoder
-    encoder.conv2 = nn.Conv1d(config.widths[-1], 2 * config.latent_dim, CENTRED_KERNEL, padding=CENTRED_KERNEL // 2)
-    for index, stride in enumerate(config.strides):
-        if stride == 1:
-            inner, outer = config.widths[index : index + 2]
-            encoder.block[index].conv1 = nn.Conv1d(inner, outer, CENTRED_KERNEL, padding=CENTRED_KERNEL // 2)
-            decoder.block[-1 - index].conv_t1 = nn.Conv1d(outer, inner, CENTRED_KERNEL, padding=CENTRED_KERNEL // 2)
+    network = plain_network(config.widths, config.strides, config.latent_dim, config.channels, config.sample_rate)
+    encoder, decoder, width = network.encoder, network.decoder, config.widths[0]
     if config.stem_stride > 1:  # out = in / stride exactly, and centred: kernel = stride + 2 padding
         stride, kernel = config.stem_stride, STEM_KERNEL_PER_STRIDE * config.stem_stride
         padding = (kernel - stride) // 2
@@ -144,15 +120,53 @@ def _build(config: OobleckConfig) -> tuple[Any, Any]:
     return encoder, decoder
 
 
-def decoder_context(config: OobleckConfig) -> int:
-    """Latents on either side that the samples of one latent depend on.
+def plain_network(
+    widths: Sequence[int], strides: Sequence[int], latent_dim: int, channels: int, sample_rate: int
+) -> Any:
+    """diffusers' AutoencoderOobleck without weight norm, with free latent width and centred blocks of stride 1."""
+    from diffusers.models.autoencoders.autoencoder_oobleck import AutoencoderOobleck
 
-    Walks back from the samples [first, last] of latent 0 through the decoder; a convolution of radius r widens the span
+    width = widths[0]
+    if len(widths) != len(strides) + 1 or any(other % width for other in widths):
+        raise WeightsError(f"codec: widths must be {len(strides) + 1} multiples of the first, got {tuple(widths)}")
+    network: Any = AutoencoderOobleck(
+        encoder_hidden_size=width,
+        downsampling_ratios=list(strides),
+        channel_multiples=[other // width for other in widths[1:]],
+        decoder_channels=width,
+        decoder_input_channels=latent_dim,
+        audio_channels=channels,
+        sampling_rate=sample_rate,
+    )
+    for module in network.modules():
+        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
+            nn.utils.remove_weight_norm(module)
+    pad = CENTRED_KERNEL // 2
+    network.encoder.conv2 = nn.Conv1d(widths[-1], 2 * latent_dim, CENTRED_KERNEL, padding=pad)
+    for index, stride in enumerate(strides):
+        if stride == 1:
+            inner, outer = widths[index : index + 2]
+            network.encoder.block[index].conv1 = nn.Conv1d(inner, outer, CENTRED_KERNEL, padding=pad)
+            network.decoder.block[-1 - index].conv_t1 = nn.Conv1d(outer, inner, CENTRED_KERNEL, padding=pad)
+    return network
+
+
+def decoder_context(config: OobleckConfig) -> int:
+    """Latents on either side that the samples of one latent depend on."""
+    stem = config.stem_stride
+    last = (7, 1, 1) if stem == 1 else (STEM_KERNEL_PER_STRIDE * stem, stem, 1)
+    return decoder_reach([(7, 1, 1), *block_layers(config.strides), last], config.hop_length)
+
+
+def decoder_reach(layers: Sequence[tuple[int, int, int]], size: int) -> int:
+    """Latents on either side that the `size` outputs of one latent depend on; layers: (kernel, stride, dilation).
+
+    Walks back from the outputs [first, last] of latent 0 through the decoder; a convolution of radius r widens the span
     by r on both sides, a transposed one (kernel k, stride s, padding p) maps it to
     [ceil((first + p - k + 1) / s), floor((last + p) / s)].
     """
-    first, last = 0, config.hop_length - 1
-    for kernel, stride, dilation in reversed(list(_decoder_layers(config))):
+    first, last = 0, size - 1
+    for kernel, stride, dilation in reversed(layers):
         if stride == 1:
             radius = dilation * (kernel - 1) // 2
             first, last = first - radius, last + radius
@@ -162,14 +176,11 @@ def decoder_context(config: OobleckConfig) -> int:
     return max(-first, last)
 
 
-def _decoder_layers(config: OobleckConfig) -> Iterator[tuple[int, int, int]]:
-    """(kernel, stride, dilation) of the decoder's convolutions in order; those of kernel 1 left out."""
-    yield 7, 1, 1
-    for stride in reversed(config.strides):
+def block_layers(strides: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """(kernel, stride, dilation) of the convolutions in the decoder's blocks, in order; those of kernel 1 left out."""
+    for stride in reversed(strides):
         yield (CENTRED_KERNEL, 1, 1) if stride == 1 else (2 * stride, stride, 1)
         yield from ((7, 1, dilation) for dilation in (1, 3, 9))
-    stem = config.stem_stride
-    yield (7, 1, 1) if stem == 1 else (STEM_KERNEL_PER_STRIDE * stem, stem, 1)
 
 
 def start_from_21_hz(codec: OobleckCodec, state_dict: Mapping[str, Tensor]) -> list[str]:

@@ -19,6 +19,11 @@ FORMAT = 1
 
 CLASSES = {  # part, kind -> module, configuration, class
     ("codec", "oobleck"): ("openfoley.codecs.oobleck", "OobleckConfig", "OobleckCodec"),
+    ("codec", "oobleck-spectral"): (
+        "openfoley.codecs.spectral_oobleck",
+        "SpectralOobleckConfig",
+        "SpectralOobleckCodec",
+    ),
     ("codec", "mmaudio"): ("openfoley.codecs.mmaudio", "MMAudioCodecConfig", "MMAudioCodec"),
     ("sync", "videoprism-map"): ("openfoley.encoders.sync", "SyncConfig", "SyncEncoder"),
     ("sync", "synchformer"): ("openfoley.encoders.synchformer", "SynchformerConfig", "SynchformerEncoder"),

@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from openfoley.codecs.oobleck import GYM, OobleckCodec, OobleckConfig, fold_weight_norm
+from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig, fold_weight_norm
+from openfoley.codecs.spectral_oobleck import GYM, MIDDLE, SPREAD, SpectralOobleckCodec, SpectralOobleckConfig
 from openfoley.config import to_dict
 from openfoley.training.codec_data import random_crops, to_float
 from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
-from openfoley.training.codec_losses import SpectralWeights, kl_to_normal, reconstruction_loss
+from openfoley.training.codec_losses import SpectralWeights, kl_to_normal, level_distance, reconstruction_loss
 from openfoley.training.codec_report import reconstruction_figures, spectrogram_picture
 from openfoley.training.ema import Ema
 from openfoley.training.muon import Both, OptimizerName, make_optimizer
@@ -30,6 +31,8 @@ from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
 
 logger = logging.getLogger(__name__)
+
+GymCodec = OobleckCodec | SpectralOobleckCodec
 
 WEIGHT_DECAY = 1e-3
 BETAS = (0.8, 0.99)  # of AdamW, as in Stable Audio's and DAC's codec trainings
@@ -59,7 +62,7 @@ class Cycle:
 class CodecTraining:
     """data: folder of a `data.gym_cache.GymCache`. crop: samples. adversarial_from: step, None for never."""
 
-    architecture: OobleckConfig
+    architecture: OobleckConfig | SpectralOobleckConfig
     data: Path
     device: Literal["cpu", "cuda"]
     seed: int
@@ -83,16 +86,13 @@ CPU = CodecTraining(
     data=Path("out/gym/train"),
     device="cpu",
     seed=1,
-    cycles=(
-        Cycle(1500, 1.0, SpectralWeights(log_linear=0.5, linear=0.5, colour=0.0, waveform=0.1)),
-        Cycle(1900, 0.7, SpectralWeights(log_linear=0.5, linear=0.5, colour=1.0, waveform=0.1)),
-    ),
+    cycles=(Cycle(2400, 1.0, SpectralWeights(log_linear=0.5, linear=0.5, colour=0.5, waveform=0.1)),),
     batch=8,
     crop=16 * 1024,
     optimizer="adamw",
-    learning_rate=6e-4,
+    learning_rate=4e-4,
     warmup_steps=100,
-    kl_weight=1e-3,
+    kl_weight=3e-3,
     adversarial_from=None,
     adversarial_weight=0.1,
     feature_weight=2.0,
@@ -132,7 +132,7 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
         time_limit_s=preset.time_limit_s,
     )
     torch.manual_seed(preset.seed)
-    codec = OobleckCodec(preset.architecture).to(preset.device)
+    codec = build_codec(preset.architecture).to(preset.device)
     start_balanced(codec, random_crops(training, START_BATCH, preset.crop, run.generator(-1)).to(preset.device))
     optimizer = _optimizer(codec, preset)
     ema = Ema(codec, EMA_DECAY)
@@ -145,11 +145,11 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
         noise = torch.randn(preset.batch, codec.latent_dim, preset.crop // codec.hop_length, generator=random)
         with torch.autocast(preset.device, torch.bfloat16):
             mean, std = (part.float() for part in codec.posterior(true))
-            decoded = codec.reconstruct(mean + std * noise.to(preset.device)).float()
+            decoded, told = _decoded(codec, mean + std * noise.to(preset.device), true)
         cycle, factor = at_step(preset, step)
         spectra = reconstruction_loss(decoded, true, cycle.spectral, step=step, rate=codec.sample_rate)
         kl = kl_to_normal(mean, std)
-        loss = spectra + preset.kl_weight * kl
+        loss = spectra + told + preset.kl_weight * kl
         if judges is not None and step >= (preset.adversarial_from or 0):
             loss = loss + judges.learn_and_judge(true, decoded, factor)
         set_learning_rate(optimizer, factor)
@@ -158,11 +158,25 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
         norm = nn.utils.clip_grad_norm_(codec.parameters(), GRADIENT_LIMIT)
         optimizer.step()
         ema.update(codec)
-        run.log(step, loss=loss, spectra=spectra, kl=kl, posterior_std=std.mean(), gradient=norm)
+        run.log(step, loss=loss, spectra=spectra, told=told, kl=kl, posterior_std=std.mean(), gradient=norm)
         if (step + 1) % preset.validate_every == 0:
             _validate(ema.model, held_out, run, step)
 
     return _finish(preset, ema.model, training, held_out, out)
+
+
+def build_codec(architecture: OobleckConfig | SpectralOobleckConfig) -> GymCodec:
+    """Random weights."""
+    return OobleckCodec(architecture) if isinstance(architecture, OobleckConfig) else SpectralOobleckCodec(architecture)
+
+
+def _decoded(codec: GymCodec, latents: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+    """The sound of unnormalised latents, and how far what the decoder says of magnitudes is from the true ones (in
+    nepers; 0 for a codec that says nothing of them)."""
+    if isinstance(codec, OobleckCodec):
+        return codec.reconstruct(latents).float(), latents.new_zeros(())
+    level, phase = codec.told(latents)
+    return codec.sounded(level, phase), level_distance(level, codec.log_magnitude(codec.spectrum(true)))
 
 
 def at_step(preset: CodecTraining, step: int) -> tuple[Cycle, float]:
@@ -176,7 +190,7 @@ def at_step(preset: CodecTraining, step: int) -> tuple[Cycle, float]:
     return cycle, cycle.peak * warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=cycle.steps)
 
 
-def _optimizer(codec: OobleckCodec, preset: CodecTraining) -> Both:
+def _optimizer(codec: GymCodec, preset: CodecTraining) -> Both:
     """Muon on plain weights, or AdamW on weight-normed ones as Oobleck is published."""
     if preset.optimizer == "adamw":
         add_weight_norm(codec)
@@ -186,7 +200,7 @@ def _optimizer(codec: OobleckCodec, preset: CodecTraining) -> Both:
 
 
 @torch.no_grad()
-def start_balanced(codec: OobleckCodec, true: Tensor) -> None:
+def start_balanced(codec: GymCodec, true: Tensor) -> None:
     """Scales the untrained codec by a batch of the data [batch, 2, time].
 
     Untouched, torch's random biases bury the sound, the latents start as a constant under the posterior's noise (mean
@@ -202,6 +216,11 @@ def start_balanced(codec: OobleckCodec, true: Tensor) -> None:
     to_latent.weight[:dim].div_(mean.std())
     to_latent.weight[dim:].mul_(SMALL)  # not 0: weight norm divides by its length
     to_latent.bias[dim:] = math.log(math.expm1(START_STD))  # softplus of it is START_STD
+    if isinstance(codec, SpectralOobleckCodec):
+        level = (codec.log_magnitude(codec.spectrum(true)).mean((0, 1, 3)) - MIDDLE) / SPREAD
+        codec.decoder.conv2.bias[: 2 * codec.bins] = level.repeat(2)
+        codec.decoder.conv2.weight.mul_(SMALL / codec.decoder(codec.posterior(true)[0]).std())
+        return
     decoded = codec.reconstruct(codec.posterior(true)[0])
     codec.decoder.conv2.weight.mul_(true.std() / decoded.std())
 
@@ -238,7 +257,7 @@ class _Judges:
 
 @torch.no_grad()
 def _validate(codec: nn.Module, held_out: Tensor, run: Run, step: int) -> None:
-    assert isinstance(codec, OobleckCodec)
+    assert isinstance(codec, GymCodec)
     figures = reconstruction_figures(codec, held_out[:4])
     run.log(step, always=True, **{f"held_out_{name}": value for name, value in figures.items()})
     run.picture(step, "reconstruction", spectrogram_picture(codec, held_out[0]))
@@ -247,9 +266,10 @@ def _validate(codec: nn.Module, held_out: Tensor, run: Run, step: int) -> None:
 @torch.no_grad()
 def _finish(preset: CodecTraining, averaged: nn.Module, training: np.ndarray, held_out: Tensor, out: Path) -> Path:
     """Plain weights, normalised latents, the report; model.safetensors comes last, the sign of a finished training."""
+    from openfoley.hub.parts import kind_of
     from openfoley.hub.save import save_weights
 
-    codec = OobleckCodec(preset.architecture).eval()
+    codec = build_codec(preset.architecture).eval()
     codec.load_state_dict(fold_weight_norm({name: tensor.cpu() for name, tensor in averaged.state_dict().items()}))
     codec.to(preset.device)
     set_latent_statistics(codec, to_float(training[:: max(1, len(training) // STATISTICS_CLIPS)]))
@@ -257,13 +277,14 @@ def _finish(preset: CodecTraining, averaged: nn.Module, training: np.ndarray, he
     logger.info("codec on %d held-out clips: %s", len(held_out), report)
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     spectrogram_picture(codec, held_out[0]).savefig(out / "reconstruction.png")
-    (out / "config.json").write_text(json.dumps(to_dict(preset.architecture), indent=2) + "\n", encoding="utf-8")
+    described = {"kind": kind_of("codec", preset.architecture), **to_dict(preset.architecture)}
+    (out / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     path = out / "model.safetensors"
     save_weights(codec.state_dict(), path)
     return path
 
 
-def set_latent_statistics(codec: OobleckCodec, samples: Tensor) -> None:
+def set_latent_statistics(codec: GymCodec, samples: Tensor) -> None:
     """Zero mean and unit variance per latent channel over these clips [clips, 2, time]."""
     device = codec.latent_mean.device
     latents = torch.cat([codec.posterior(clip[None].to(device))[0][0] for clip in samples], 1)

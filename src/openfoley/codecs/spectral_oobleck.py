@@ -1,0 +1,178 @@
+"""Oobleck between spectra: the Gym's codec, which learns to ring and to hiss within minutes on a CPU.
+
+SALSA-V fits Stable Audio's VAE to 43 Hz "by replacing the first encoder and last decoder layers" (arXiv 2510.02916,
+A.5). Here those two are replaced by what a filter bank would have to learn first: the encoder's first layer sees the
+log-magnitudes and phases of a short-time Fourier transform, the decoder's last one gives them (as Vocos does, arXiv
+2306.00814), and the inverse transform makes the sound. Everything between is diffusers' Oobleck.
+
+    first layer   ln |mid|, ln |side|, mid / |mid|^(1 - COMPRESSION)             of frames every window / 4 samples
+    last layer    ln |left|, ln |right|, and a vector p for each bin of each side
+    phase         angle of p + e, with e a unit vector of random angle: p is long where the phase can be known (a knock,
+                  a ringing bar) and short where it cannot (rain)
+
+The random angles are a rough function of the latents, not of time, so that chunked decoding gives the same samples.
+Phases are counted from those of a steady tone in the bin's centre.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from openfoley.codecs.oobleck import CENTRED_KERNEL, block_layers, decoder_reach, plain_network
+
+OVERLAP = 4  # frames over every sample
+FLOOR = 2e-5  # of full scale, -94 dBFS: below it nothing is told apart
+COMPRESSION = 0.3
+MIDDLE, SPREAD = -8.0, 2.5  # nepers: where the log-magnitudes of the data lie
+LOUDEST = 1.0  # nepers above a full-scale sine: no decoder error is louder
+ROUGHNESS = (30.0, 15.0)  # how fast the random angles change with the latents
+ANGLE_SEED = 43
+
+
+@dataclass(frozen=True)
+class SpectralOobleckConfig:
+    """sample_rate in Hz; window in samples, a frame every quarter of it; widths[0] channels after the first layer,
+    widths[i + 1] after encoder block i, which divides the rate by strides[i]; all widths are multiples of the first.
+    hop_length = window / 4 * product(strides) samples."""
+
+    sample_rate: int
+    channels: int
+    latent_dim: int
+    window: int
+    widths: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    @property
+    def hop_length(self) -> int:
+        return self.window // OVERLAP * math.prod(self.strides)
+
+
+GYM = SpectralOobleckConfig(
+    sample_rate=44100, channels=2, latent_dim=64, window=512, widths=(192, 192, 384), strides=(1, 8)
+)
+
+
+class SpectralOobleckCodec(nn.Module):
+    """sound [batch, 2, time] <-> latents [batch, latent_time, latent_dim]; see `codecs.base.Codec`."""
+
+    encoder: Any
+    decoder: Any
+    latent_mean: Tensor  # [latent_dim] over the training data, of the posterior's mean
+    latent_std: Tensor  # [latent_dim]
+    hann: Tensor  # [window]
+    steady: Tensor  # [bins, frames per latent] complex: a tone in the bin's centre
+    mixing: Tensor  # [latent_dim, latent_dim]
+    spreading: Tensor  # [bins * frames per latent, latent_dim]
+
+    def __init__(self, config: SpectralOobleckConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sample_rate, self.channels = config.sample_rate, config.channels
+        self.latent_dim, self.hop_length = config.latent_dim, config.hop_length
+        self.bins, self.hop = config.window // 2 + 1, config.window // OVERLAP
+        self.frames = config.hop_length // self.hop  # of a latent
+        self.encoder, self.decoder = _build(config, self.bins)
+        self.register_buffer("latent_mean", torch.zeros(config.latent_dim))
+        self.register_buffer("latent_std", torch.ones(config.latent_dim))
+        self.register_buffer("hann", torch.hann_window(config.window), persistent=False)
+        turn = torch.outer(torch.arange(self.bins), torch.arange(self.frames)) % OVERLAP * (2 * math.pi / OVERLAP)
+        self.register_buffer("steady", torch.polar(torch.ones_like(turn), turn), persistent=False)
+        draw = torch.Generator().manual_seed(ANGLE_SEED)
+        dim = config.latent_dim
+        mixing = torch.randn(dim, dim, generator=draw) / math.sqrt(dim)
+        spreading = torch.randn(self.bins * self.frames, dim, generator=draw) / math.sqrt(dim)
+        self.register_buffer("mixing", ROUGHNESS[0] * mixing, persistent=False)
+        self.register_buffer("spreading", ROUGHNESS[1] * spreading, persistent=False)
+        # a sample hears the OVERLAP frames over it, and those their latents
+        self.decoder_context = decoder_reach(
+            [(7, 1, 1), *block_layers(config.strides), (CENTRED_KERNEL, 1, 1), (2 * OVERLAP + 1, 1, 1)], self.frames
+        )
+
+    @property
+    def latent_rate(self) -> Fraction:
+        return Fraction(self.sample_rate, self.hop_length)
+
+    def posterior(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """[batch, 2, time] -> mean and standard deviation, each [batch, latent_dim, latent_time], before normalisation;
+        the end is padded with silence to a whole latent."""
+        mean, scale = self.encoder(self._seen(self.spectrum(samples))).chunk(2, dim=1)
+        return mean, functional.softplus(scale) + 1e-4
+
+    def spectrum(self, samples: Tensor) -> Tensor:
+        """[batch, 2, time] -> complex [batch, 2, bins, frames], a full-scale sine being 1; frames are centred on the
+        hops that they stand for."""
+        edge = (self.config.window - self.hop) // 2
+        padded = functional.pad(samples.to(self.hann.dtype), (edge, edge + -samples.shape[-1] % self.hop_length))
+        pieces = torch.stft(
+            padded.flatten(0, 1), self.config.window, self.hop, window=self.hann * (2 / self.hann.sum()), center=False,
+            return_complex=True,
+        )  # fmt: skip
+        return pieces.unflatten(0, samples.shape[:2]) * self._steady(pieces.shape[-1]).conj()
+
+    def log_magnitude(self, spectrum: Tensor) -> Tensor:
+        """ln (|X| + floor): the floor outside, so that the gradient does not end there."""
+        return ((torch.view_as_real(spectrum).square().sum(-1) + 1e-14).sqrt() + FLOOR).log()
+
+    def _seen(self, spectrum: Tensor) -> Tensor:
+        """What the encoder's first layer sees [batch, 4 * bins, frames]."""
+        left, right = spectrum.unbind(1)
+        middle, side = (left + right) / 2, (left - right) / 2
+        levels = [(self.log_magnitude(one) - MIDDLE) / SPREAD for one in (middle, side)]
+        strength = (torch.view_as_real(middle).square().sum(-1) + FLOOR**2) ** ((COMPRESSION - 1) / 2)
+        return torch.cat([*levels, 4 * middle.real * strength, 4 * middle.imag * strength], 1)
+
+    def told(self, unnormalised: Tensor) -> tuple[Tensor, Tensor]:
+        """What the decoder says of latents [batch, latent_dim, latent_time]: log-magnitudes [batch, 2, bins, frames]
+        and phases as complex numbers of length 1."""
+        out = self.decoder(unnormalised).to(self.hann.dtype).unflatten(1, (6, self.bins))
+        level = (MIDDLE + SPREAD * out[:, :2]).clamp(max=LOUDEST)
+        angle = self._angles(unnormalised.detach().to(self.hann.dtype))[:, None]
+        vector = torch.stack([out[:, 2:4] + angle.cos(), out[:, 4:] + angle.sin()], -1)
+        unit = vector * (vector.square().sum(-1, keepdim=True) + 1e-6).rsqrt()
+        return level, torch.view_as_complex(unit)
+
+    def sounded(self, level: Tensor, phase: Tensor) -> Tensor:
+        """Log-magnitudes and phases -> samples [batch, 2, frames * hop]."""
+        magnitude = (level.exp() - FLOOR).clamp_min(0.0) * (self.hann.sum() / 2)
+        spectrum = magnitude * phase * self._steady(level.shape[-1])
+        pieces = torch.fft.irfft(spectrum.mT, n=self.config.window) * (self.hann / (OVERLAP * 3 / 8))
+        parts = pieces.unflatten(-1, (OVERLAP, self.hop))  # [batch, 2, frames, OVERLAP, hop]
+        count = parts.shape[2]
+        total = sum(functional.pad(parts[:, :, :, k], (0, 0, k, OVERLAP - 1 - k)) for k in range(OVERLAP))
+        assert isinstance(total, Tensor)
+        edge = (self.config.window - self.hop) // 2
+        return total.flatten(2)[..., edge : edge + count * self.hop]
+
+    def reconstruct(self, unnormalised: Tensor) -> Tensor:
+        """[batch, latent_dim, latent_time] before normalisation -> [batch, 2, latent_time * hop_length]."""
+        return self.sounded(*self.told(unnormalised))
+
+    def encode(self, samples: Tensor) -> Tensor:
+        mean, _ = self.posterior(samples)
+        return (mean.mT - self.latent_mean) / self.latent_std
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return self.reconstruct((latent * self.latent_std + self.latent_mean).mT)
+
+    def _steady(self, frames: int) -> Tensor:
+        return self.steady.repeat(1, frames // self.frames)
+
+    def _angles(self, unnormalised: Tensor) -> Tensor:
+        """[batch, bins, frames] in radians."""
+        mixed = torch.einsum("ij,bjn->bin", self.mixing, unnormalised).sin()
+        spread = torch.einsum("ij,bjn->bin", self.spreading, mixed).unflatten(1, (self.bins, self.frames))
+        return spread.mT.flatten(2)  # [batch, bins, latents, frames of a latent] flattened
+
+
+def _build(config: SpectralOobleckConfig, bins: int) -> tuple[Any, Any]:
+    """diffusers' encoder and decoder, plain weights, with the outermost layers between spectra."""
+    network = plain_network(config.widths, config.strides, config.latent_dim, config.channels, config.sample_rate)
+    width, pad = config.widths[0], CENTRED_KERNEL // 2
+    network.encoder.conv1 = nn.Conv1d(4 * bins, width, CENTRED_KERNEL, padding=pad)
+    network.decoder.conv2 = nn.Conv1d(width, 6 * bins, CENTRED_KERNEL, padding=pad)
+    return network.encoder, network.decoder

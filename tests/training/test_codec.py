@@ -7,14 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from openfoley.codecs.oobleck import GYM, OobleckCodec, OobleckConfig, fold_weight_norm
-from openfoley.config import from_dict
+from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig, fold_weight_norm
+from openfoley.codecs.spectral_oobleck import GYM, SpectralOobleckCodec
+from openfoley.hub.load import load_part
 from openfoley.training.codec import CPU, Cycle, add_weight_norm, at_step, set_latent_statistics, train_codec
 from openfoley.training.codec_data import random_crops, to_float
 from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
-from openfoley.training.codec_losses import FLOOR, kl_to_normal, magnitudes, mel_triangles, reconstruction_loss
+from openfoley.training.codec_losses import (
+    FLOOR,
+    kl_to_normal,
+    level_distance,
+    magnitudes,
+    mel_triangles,
+    reconstruction_loss,
+)
 
 RATE = 44100
 TINY = OobleckConfig(RATE, 2, 8, 8, (8, 16, 16), (8, 16), 0.1)
@@ -129,10 +136,49 @@ def test_training_learns_and_writes_a_loadable_codec(sound: np.ndarray, tmp_path
     rows = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()]
     losses = [float(value) for _, name, value in rows[1:] if name == "spectra"]
     assert losses[-1] < 0.8 * losses[0]
-    codec = OobleckCodec(from_dict(OobleckConfig, json.loads((tmp_path / "config.json").read_text())))
-    codec.load_state_dict(load_file(path))
+    codec = load_part("codec", path.parent)
+    assert isinstance(codec, OobleckCodec) and codec.config == TINY
     assert (tmp_path / "reconstruction.png").exists()
     assert json.loads((tmp_path / "report.json").read_text())["silence_dbfs"] < 0
+
+
+def test_a_codec_between_spectra_starts_from_components_and_learns(sound: np.ndarray, tmp_path: Path) -> None:
+    tiny = replace(GYM, latent_dim=16, widths=(8, 8, 16))
+    preset = replace(PRESET, architecture=tiny, cycles=one_cycle(6), learning_rate=2e-4)
+    codec = load_part("codec", train_codec(preset, tmp_path, resume=False, sound=sound).parent)
+    assert isinstance(codec, SpectralOobleckCodec) and codec.config == tiny
+    true = to_float(sound[:1])
+    with torch.no_grad():
+        told, _ = codec.told(codec.posterior(true)[0])
+        level = codec.log_magnitude(codec.spectrum(true))
+        mean = level.mean(-1, keepdim=True).expand_as(level)
+    assert level_distance(told, level) < level_distance(mean, level)
+
+
+def test_components_of_a_sound_give_it_back() -> None:
+    """As many components as a sound has dimensions lose nothing of its magnitudes."""
+    codec = SpectralOobleckCodec(replace(GYM, widths=(8, 8, 16)))
+    random = torch.Generator().manual_seed(0)
+    colours = torch.rand(6, 1, 1, generator=random)
+    noises = [colour * torch.randn(1, 2, 1024, generator=random) for colour in colours]
+    sound = torch.cat([torch.cat(noises, -1)] * 2, 0)
+    codec.start_from_components([sound])
+    level = codec.log_magnitude(codec.spectrum(sound))
+    with torch.no_grad():
+        latents = codec.analysis(level.flatten(1, 2))
+        again = codec.synthesis(latents).unflatten(1, (2, codec.bins))
+    assert latents.std() < 3 and (again - level).abs().mean() < 0.3 * (level - level.mean()).abs().mean()
+    assert not any(p.requires_grad for p in (*codec.analysis.parameters(), *codec.synthesis.parameters()))
+
+
+def test_what_cannot_be_heard_counts_little() -> None:
+    floor = torch.full((1, 1000), FLOOR).log()
+    loud = floor.clone()
+    loud[:, :10] += 6.0  # nepers
+    same = level_distance(loud, loud)
+    missed = level_distance(torch.where(loud > floor, loud - 1.0, loud), loud)
+    noisy = level_distance(torch.where(loud > floor, loud, loud + 0.1), loud)
+    assert same == 0 and missed > 10 / 1000 and missed > noisy
 
 
 def test_judges_learn_to_tell_noise_from_tone() -> None:

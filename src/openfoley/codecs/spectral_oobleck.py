@@ -5,8 +5,10 @@ A.5). Here those two are replaced by what a filter bank would have to learn firs
 log-magnitudes and phases of a short-time Fourier transform, the decoder's last one gives them (as Vocos does, arXiv
 2306.00814), and the inverse transform makes the sound. Everything between is diffusers' Oobleck.
 
-    first layer   ln |mid|, ln |side|, mid / |mid|^(1 - COMPRESSION)             of frames every window / 4 samples
+    first layer   ln |left|, ln |right|, mid / |mid|^(1 - COMPRESSION)           of frames every window / 4 samples
     last layer    ln |left|, ln |right|, and a vector p for each bin of each side
+    beside        a linear path from the log-magnitudes of a latent's frames to the latent, and back: it starts as their
+                  principal components, which tell materials apart before anything is learned (docs/log.md)
     phase         angle of p + e, with e a unit vector of random angle: p is long where the phase can be known (a knock,
                   a ringing bar) and short where it cannot (rain)
 
@@ -15,6 +17,7 @@ Phases are counted from those of a steady tone in the bin's centre.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -28,6 +31,7 @@ from openfoley.codecs.oobleck import CENTRED_KERNEL, block_layers, decoder_reach
 OVERLAP = 4  # frames over every sample
 FLOOR = 2e-5  # of full scale, -94 dBFS: below it nothing is told apart
 COMPRESSION = 0.3
+AUDIBLE = math.log(10 * FLOOR)
 MIDDLE, SPREAD = -8.0, 2.5  # nepers: where the log-magnitudes of the data lie
 LOUDEST = 1.0  # nepers above a full-scale sine: no decoder error is louder
 ROUGHNESS = (30.0, 15.0)  # how fast the random angles change with the latents
@@ -77,6 +81,10 @@ class SpectralOobleckCodec(nn.Module):
         self.bins, self.hop = config.window // 2 + 1, config.window // OVERLAP
         self.frames = config.hop_length // self.hop  # of a latent
         self.encoder, self.decoder = _build(config, self.bins)
+        self.analysis = nn.Conv1d(2 * self.bins, config.latent_dim, self.frames, self.frames)
+        self.synthesis = nn.ConvTranspose1d(config.latent_dim, 2 * self.bins, self.frames, self.frames)
+        for path in (self.analysis, self.synthesis):  # found by `start_from_components`, never by gradients
+            path.requires_grad_(False)
         self.register_buffer("latent_mean", torch.zeros(config.latent_dim))
         self.register_buffer("latent_std", torch.ones(config.latent_dim))
         self.register_buffer("hann", torch.hann_window(config.window), persistent=False)
@@ -100,8 +108,12 @@ class SpectralOobleckCodec(nn.Module):
     def posterior(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """[batch, 2, time] -> mean and standard deviation, each [batch, latent_dim, latent_time], before normalisation;
         the end is padded with silence to a whole latent."""
-        mean, scale = self.encoder(self._seen(self.spectrum(samples))).chunk(2, dim=1)
-        return mean, functional.softplus(scale) + 1e-4
+        spectrum = self.spectrum(samples)
+        level = self.log_magnitude(spectrum)
+        with torch.autocast(samples.device.type, enabled=False):
+            linear = self.analysis(level.flatten(1, 2))
+        mean, scale = self.encoder(self._seen(spectrum, level)).chunk(2, dim=1)
+        return linear + mean, functional.softplus(scale) + 1e-4
 
     def spectrum(self, samples: Tensor) -> Tensor:
         """[batch, 2, time] -> complex [batch, 2, bins, frames], a full-scale sine being 1; frames are centred on the
@@ -118,19 +130,20 @@ class SpectralOobleckCodec(nn.Module):
         """ln (|X| + floor): the floor outside, so that the gradient does not end there."""
         return ((torch.view_as_real(spectrum).square().sum(-1) + 1e-14).sqrt() + FLOOR).log()
 
-    def _seen(self, spectrum: Tensor) -> Tensor:
+    def _seen(self, spectrum: Tensor, level: Tensor) -> Tensor:
         """What the encoder's first layer sees [batch, 4 * bins, frames]."""
-        left, right = spectrum.unbind(1)
-        middle, side = (left + right) / 2, (left - right) / 2
-        levels = [(self.log_magnitude(one) - MIDDLE) / SPREAD for one in (middle, side)]
-        strength = (torch.view_as_real(middle).square().sum(-1) + FLOOR**2) ** ((COMPRESSION - 1) / 2)
-        return torch.cat([*levels, 4 * middle.real * strength, 4 * middle.imag * strength], 1)
+        middle = spectrum.mean(1)
+        strength = 4 * (torch.view_as_real(middle).square().sum(-1) + FLOOR**2) ** ((COMPRESSION - 1) / 2)
+        levels = (level.flatten(1, 2) - MIDDLE) / SPREAD
+        return torch.cat([levels, middle.real * strength, middle.imag * strength], 1)
 
     def told(self, unnormalised: Tensor) -> tuple[Tensor, Tensor]:
         """What the decoder says of latents [batch, latent_dim, latent_time]: log-magnitudes [batch, 2, bins, frames]
         and phases as complex numbers of length 1."""
         out = self.decoder(unnormalised).to(self.hann.dtype).unflatten(1, (6, self.bins))
-        level = (MIDDLE + SPREAD * out[:, :2]).clamp(max=LOUDEST)
+        with torch.autocast(unnormalised.device.type, enabled=False):
+            linear = self.synthesis(unnormalised.to(self.hann.dtype)).unflatten(1, (2, self.bins))
+        level = (linear + SPREAD * out[:, :2]).clamp(max=LOUDEST)
         angle = self._angles(unnormalised.detach().to(self.hann.dtype))[:, None]
         vector = torch.stack([out[:, 2:4] + angle.cos(), out[:, 4:] + angle.sin()], -1)
         unit = vector * (vector.square().sum(-1, keepdim=True) + 1e-6).rsqrt()
@@ -147,6 +160,33 @@ class SpectralOobleckCodec(nn.Module):
         assert isinstance(total, Tensor)
         edge = (self.config.window - self.hop) // 2
         return total.flatten(2)[..., edge : edge + count * self.hop]
+
+    @torch.no_grad()
+    def start_from_components(self, sounds: Iterable[Tensor]) -> None:
+        """Make the linear path the principal components of the log-magnitudes in these sounds [batch, 2, time], each of
+        unit variance. Latents in which nothing can be heard are left out; bins weigh as their share of the mel scale.
+        """
+        share = 1 / (700 + torch.arange(self.bins) * self.sample_rate / self.config.window)
+        weight = (share / share.mean()).sqrt().repeat_interleave(self.frames).repeat(2)
+        count, total, products = 0, torch.zeros(len(weight)), torch.zeros(len(weight), len(weight))
+        for sound in sounds:
+            blocks = self.log_magnitude(self.spectrum(sound)).flatten(1, 2).unflatten(-1, (-1, self.frames))
+            blocks = blocks.transpose(1, 2).flatten(0, 1).flatten(1)  # [latents, 2 * bins * frames]
+            blocks = blocks[(blocks > AUDIBLE).any(1)] * weight
+            count, total, products = count + len(blocks), total + blocks.sum(0), products + blocks.T @ blocks
+        if count < 2:
+            raise ValueError("no sound to take components from")
+        mean = total / count
+        values, vectors = torch.linalg.eigh(products / count - torch.outer(mean, mean))
+        spread = values[-self.latent_dim :].flip(0).clamp_min(1e-6).sqrt()
+        axes = vectors[:, -self.latent_dim :].flip(1)  # [2 * bins * frames, latent_dim]
+        shape = (self.latent_dim, 2 * self.bins, self.frames)
+        assert self.analysis.bias is not None and self.synthesis.bias is not None
+        self.analysis.weight.copy_((axes / spread * weight[:, None]).T.reshape(shape))
+        self.analysis.bias.copy_(-(axes / spread).T @ mean)
+        self.synthesis.weight.copy_((axes * spread / weight[:, None]).T.reshape(shape))
+        rest = ((mean / weight).reshape(2 * self.bins, self.frames)).mean(1)
+        self.synthesis.bias.copy_(rest)  # the mean over a latent's frames is all but level
 
     def reconstruct(self, unnormalised: Tensor) -> Tensor:
         """[batch, latent_dim, latent_time] before normalisation -> [batch, 2, latent_time * hop_length]."""

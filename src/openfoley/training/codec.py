@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig, fold_weight_norm
-from openfoley.codecs.spectral_oobleck import GYM, MIDDLE, SPREAD, SpectralOobleckCodec, SpectralOobleckConfig
+from openfoley.codecs.spectral_oobleck import GYM, SpectralOobleckCodec, SpectralOobleckConfig
 from openfoley.config import to_dict
 from openfoley.training.codec_data import random_crops, to_float
 from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
@@ -41,6 +41,7 @@ EMA_DECAY = 0.999
 START_STD = 0.1  # of the posterior around latents of unit variance
 SMALL = 0.05  # factor that leaves the posterior's deviation nearly constant
 START_BATCH = 32  # crops that the untrained codec is scaled by
+START_BATCHES = 60  # of them, for the principal components: 4 minutes of sound
 HELD_OUT_CLIPS = 8  # the last clips of the data are never trained on
 STATISTICS_CLIPS = 48  # whose latents give the normalisation
 JUDGE_WINDOWS = (2048, 1024, 512, 256, 128)  # samples
@@ -86,11 +87,11 @@ CPU = CodecTraining(
     data=Path("out/gym/train"),
     device="cpu",
     seed=1,
-    cycles=(Cycle(2400, 1.0, SpectralWeights(log_linear=0.5, linear=0.5, colour=0.5, waveform=0.1)),),
+    cycles=(Cycle(1800, 1.0, SpectralWeights(log_linear=0.5, linear=0.5, colour=0.5, waveform=0.1)),),
     batch=8,
     crop=16 * 1024,
     optimizer="adamw",
-    learning_rate=4e-4,
+    learning_rate=2e-4,
     warmup_steps=100,
     kl_weight=3e-3,
     adversarial_from=None,
@@ -133,7 +134,12 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
     )
     torch.manual_seed(preset.seed)
     codec = build_codec(preset.architecture).to(preset.device)
-    start_balanced(codec, random_crops(training, START_BATCH, preset.crop, run.generator(-1)).to(preset.device))
+    random = run.generator(-1)
+    start_balanced(codec, random_crops(training, START_BATCH, preset.crop, random).to(preset.device))
+    if isinstance(codec, SpectralOobleckCodec):
+        codec.start_from_components(
+            random_crops(training, START_BATCH, preset.crop, random) for _ in range(START_BATCHES)
+        )
     optimizer = _optimizer(codec, preset)
     ema = Ema(codec, EMA_DECAY)
     run.attach(codec=codec, optimizer=optimizer, ema=ema)
@@ -216,10 +222,9 @@ def start_balanced(codec: GymCodec, true: Tensor) -> None:
     to_latent.weight[:dim].div_(mean.std())
     to_latent.weight[dim:].mul_(SMALL)  # not 0: weight norm divides by its length
     to_latent.bias[dim:] = math.log(math.expm1(START_STD))  # softplus of it is START_STD
-    if isinstance(codec, SpectralOobleckCodec):
-        level = (codec.log_magnitude(codec.spectrum(true)).mean((0, 1, 3)) - MIDDLE) / SPREAD
-        codec.decoder.conv2.bias[: 2 * codec.bins] = level.repeat(2)
-        codec.decoder.conv2.weight.mul_(SMALL / codec.decoder(codec.posterior(true)[0]).std())
+    if isinstance(codec, SpectralOobleckCodec):  # beside its linear path nothing is said yet
+        to_latent.weight[:dim].mul_(SMALL)
+        codec.decoder.conv2.weight.mul_(SMALL / codec.decoder(mean).std())
         return
     decoded = codec.reconstruct(codec.posterior(true)[0])
     codec.decoder.conv2.weight.mul_(true.std() / decoded.std())
@@ -228,7 +233,7 @@ def start_balanced(codec: GymCodec, true: Tensor) -> None:
 def add_weight_norm(codec: nn.Module) -> None:
     """Length and direction of every convolution's weights apart, as Oobleck trains; `fold_weight_norm` undoes it."""
     for module in list(codec.modules()):
-        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
+        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and module.weight.requires_grad:
             nn.utils.parametrizations.weight_norm(module)
 
 

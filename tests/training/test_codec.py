@@ -11,7 +11,15 @@ import torch
 from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig, fold_weight_norm
 from openfoley.codecs.spectral_oobleck import GYM, SpectralOobleckCodec
 from openfoley.hub.load import load_part
-from openfoley.training.codec import CPU, Cycle, add_weight_norm, at_step, set_latent_statistics, train_codec
+from openfoley.training.codec import (
+    CPU,
+    Cycle,
+    add_weight_norm,
+    at_step,
+    importance,
+    set_latent_statistics,
+    train_codec,
+)
 from openfoley.training.codec_data import random_crops, to_float
 from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
 from openfoley.training.codec_losses import (
@@ -169,6 +177,17 @@ def test_components_of_a_sound_give_it_back() -> None:
         again = codec.synthesis(latents).unflatten(1, (2, codec.bins))
     assert latents.std() < 3 and (again - level).abs().mean() < 0.3 * (level - level.mean()).abs().mean()
     assert not any(p.requires_grad for p in (*codec.analysis.parameters(), *codec.synthesis.parameters()))
+
+
+def test_channels_that_move_more_are_larger_for_the_generator() -> None:
+    codec = SpectralOobleckCodec(replace(GYM, latent_dim=4, widths=(8, 8, 16)))
+    codec.synthesis.weight.copy_(
+        torch.ones_like(codec.synthesis.weight) * torch.tensor([9.0, 4.0, 1.0, 1.0])[:, None, None]
+    )
+    deviations = importance(codec, torch.tensor([1.0, 1.0, 1.0, 0.25]))
+    torch.testing.assert_close(deviations / deviations[2], torch.tensor([3.0, 2.0, 1.0, 0.5]))
+    assert deviations.square().mean().item() == pytest.approx(1)
+    assert torch.equal(importance(OobleckCodec(TINY), torch.rand(8)), torch.ones(8))
 
 
 def test_what_cannot_be_heard_counts_little() -> None:

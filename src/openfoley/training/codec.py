@@ -4,7 +4,7 @@
     loss = spectra(y, x) + kl_weight KL(z | N(0, 1)) [+ adversarial + feature matching after `adversarial_from` steps]
 
 The sampled z is what makes the decoder forgive the small errors of a generator. Afterwards the latents' mean and
-standard deviation per channel over the training data are stored in the codec, which normalises by them.
+standard deviation per channel over the training data are stored in the codec, which normalises by them (`importance`).
 """
 
 import json
@@ -290,8 +290,23 @@ def _finish(preset: CodecTraining, averaged: nn.Module, training: np.ndarray, he
 
 
 def set_latent_statistics(codec: GymCodec, samples: Tensor) -> None:
-    """Zero mean and unit variance per latent channel over these clips [clips, 2, time]."""
+    """Zero mean per latent channel over these clips [clips, 2, time], and a mean variance of 1: equal ones, or as much as
+    a channel tells."""
     device = codec.latent_mean.device
     latents = torch.cat([codec.posterior(clip[None].to(device))[0][0] for clip in samples], 1)
     codec.latent_mean.copy_(latents.mean(1))
-    codec.latent_std.copy_(latents.std(1).clamp(min=1e-3))  # a channel that carries nothing stays finite
+    std = latents.std(1).clamp(min=1e-3)  # a channel that carries nothing stays finite
+    codec.latent_std.copy_(std / importance(codec, std))
+
+
+def importance(codec: GymCodec, std: Tensor) -> Tensor:
+    """The deviation [latent_dim] that a generator is to see in each channel, of mean square 1.
+
+    Components of unit variance are a poor thing to generate: most of them are details that nobody could foresee, and
+    a loss over all of them hardly hears the few that say when something sounds. The root of what a channel moves in the
+    log-magnitudes lies between that and their true sizes, among which nothing but loudness would count.
+    """
+    if isinstance(codec, OobleckCodec):
+        return torch.ones_like(std)
+    moved = (codec.synthesis.weight.square().sum((1, 2)).sqrt() * std).sqrt()
+    return moved / moved.square().mean().sqrt()

@@ -26,9 +26,8 @@ class Codec(Protocol):
     def latent_rate(self) -> Fraction: ...
 
     def encode(self, samples: Tensor) -> Tensor:
-        """[batch, channels, time] -> [batch, ceil(time / hop_length), latent_dim], zero mean per channel and a variance of
-        1 in the mean of all channels over the training data; the posterior's mean, so the same sound gives the same
-        latents."""
+        """[batch, channels, time] -> [batch, ceil(time / hop_length), latent_dim], zero mean per channel and a mean
+        variance of 1 over the training data; the posterior's mean, so the same sound gives the same latents."""
         ...
 
     def decode(self, latent: Tensor) -> Tensor:

@@ -290,8 +290,8 @@ def _finish(preset: CodecTraining, averaged: nn.Module, training: np.ndarray, he
 
 
 def set_latent_statistics(codec: GymCodec, samples: Tensor) -> None:
-    """Zero mean per latent channel over these clips [clips, 2, time], and a mean variance of 1: equal ones, or as much as
-    a channel tells."""
+    """Zero mean per latent channel over these clips [clips, 2, time], and a mean variance of 1: equal for all channels,
+    or as much as each tells."""
     device = codec.latent_mean.device
     latents = torch.cat([codec.posterior(clip[None].to(device))[0][0] for clip in samples], 1)
     codec.latent_mean.copy_(latents.mean(1))

@@ -64,13 +64,15 @@ def test_frames_out_of_order_are_refused(encoder: SyncEncoder) -> None:
 
 def test_a_still_picture_has_no_motion() -> None:
     still = torch.rand(1, 1, 3, 8, 8).expand(1, 16, 3, 8, 8)
-    assert motion_channels(still)[:, :, :8].abs().max() < 1e-4
+    assert motion_channels(still, colours=False).abs().max() < 1e-4
 
 
 def test_faint_motion_counts_as_much_as_strong_motion() -> None:
     strong = torch.rand(1, 16, 3, 8, 8)
     faint = 0.5 + 0.2 * (strong - 0.5)
-    torch.testing.assert_close(motion_channels(faint)[:, :, :8], motion_channels(strong)[:, :, :8], atol=0.1, rtol=0.1)
+    torch.testing.assert_close(
+        motion_channels(faint, colours=False), motion_channels(strong, colours=False), atol=0.1, rtol=0.1
+    )
 
 
 def test_a_reversal_shows_as_differences_that_cancel() -> None:
@@ -78,9 +80,17 @@ def test_a_reversal_shows_as_differences_that_cancel() -> None:
     video = torch.zeros(1, 3, 3, 8, 8)
     for frame, column in enumerate((3, 4, 3)):
         video[0, frame, :, :, column] = 1
-    before, after = motion_channels(video)[0, 1, 3], motion_channels(video)[0, 1, 4]
+    channels = motion_channels(video, colours=False)
+    before, after = channels[0, 1, 3], channels[0, 1, 4]
     torch.testing.assert_close(before, -after)
     assert before.abs().max() > 0.4
+
+
+def test_plain_colours_come_after_the_motion_when_asked_for() -> None:
+    video = torch.rand(1, 16, 3, 8, 8)
+    both = motion_channels(video, colours=True)
+    torch.testing.assert_close(both[:, :, :8], motion_channels(video, colours=False))
+    torch.testing.assert_close(both[:, :, 8:], video - 0.5)
 
 
 def test_frozen_backbone_gets_no_gradient_and_the_added_layers_do() -> None:

@@ -1,8 +1,8 @@
 """Random changes of pictures that leave the time of events alone: the sync skill must outlive this renderer.
 
 Each snippet (or single picture) is changed as one: crop and zoom, mirror, one colour matrix for brightness, contrast,
-saturation, tint and grey, blur, noise, and the uneven lag of a
-file with another frame rate. All of it depends on the given generator only.
+saturation, tint and grey, blur, noise, and the uneven lag of a file with another frame rate. All of it depends on the
+given generator only.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,8 @@ GENTLE = PictureAugmentation(  # leaves colours and textures, by which materials
 
 
 def augment(pictures: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
-    """uint8 [batch, time, 3, height, width] -> float32 in 0..1 of the same shape, each row changed in its own way."""
+    """uint8 or 0..255 [batch, time, 3, height, width] -> float32 in 0..1 of the same shape, each row changed in its own
+    way."""
     result = torch.empty(pictures.shape, device=pictures.device)
     numbers = pictures[0].numel()
     # one grain for all rows, each taking it from another place: fresh noise would cost more than the network's input
@@ -74,6 +75,31 @@ def augment(pictures: Tensor, strength: PictureAugmentation, generator: torch.Ge
             first = int(_uniform(generator) * GRAIN_SPREAD)
             row.add_(grain[first : first + numbers].view_as(row), alpha=strength.noise * _uniform(generator))
     return result.clamp_(0, 1)
+
+
+def random_boxes(count: int, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
+    """The part of the picture that each of `count` snippets is to show, float32 [count, 4]: left, top, width, height in
+    shares of the picture; a negative width stands for a mirrored one. For targets that have a place (`crop`)."""
+    chosen = torch.rand(count, generator=generator) < strength.crop_probability
+    side = 1 - (1 - strength.smallest_crop) * torch.rand(count, generator=generator) * chosen
+    corner = (1 - side) * torch.rand(2, count, generator=generator)
+    mirrored = (torch.rand(count, generator=generator) < 0.5) & strength.mirror
+    return torch.stack([*corner, torch.where(mirrored, -side, side), side], 1)
+
+
+def crop(pictures: Tensor, boxes: Tensor) -> Tensor:
+    """uint8 [batch, time, 3, height, width] -> float32 in 0..255 of the same shape: each row's box, brought to the
+    picture's size."""
+    height, width = pictures.shape[-2:]
+    result = torch.empty(pictures.shape, device=pictures.device)
+    for row, frames, (left, top, wide, high) in zip(result, pictures, boxes.tolist(), strict=True):
+        columns, rows = round(abs(wide) * width), round(high * height)
+        x, y = round(left * width), round(top * height)
+        part = frames[..., y : y + rows, x : x + columns].float()
+        if part.shape[-2:] != (height, width):
+            part = F.interpolate(part, size=(height, width), mode="bilinear", align_corners=False)
+        row.copy_(part.flip(-1) if wide < 0 else part)
+    return result
 
 
 def _change(frames: Tensor, row: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> None:

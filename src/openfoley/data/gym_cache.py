@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -42,10 +42,6 @@ class GymCache:
     def __len__(self) -> int:
         return len(self.truth)
 
-    def first(self, count: int) -> "GymCache":
-        """Its first `count` scenes (all, if it has fewer)."""
-        return replace(self, frames=self.frames[:count], sound=self.sound[:count], truth=self.truth[:count])
-
     @classmethod
     def open(cls, folder: Path) -> "GymCache":
         """Raises UsageError when the folder holds no finished cache."""
@@ -58,10 +54,17 @@ class GymCache:
 
     @classmethod
     def build(
-        cls, folder: Path, seeds: Sequence[int], *, split: str, workers: int | None = None, silent: bool | None = None
+        cls,
+        folder: Path,
+        seeds: Sequence[int],
+        *,
+        split: str,
+        workers: int | None = None,
+        silent_every: int | None = None,
     ) -> "GymCache":
         """Render the scenes of `seeds` (see gym.seeds) in `workers` processes; a finished cache of the same seeds is
-        opened as it is."""
+        opened as it is. silent_every: of every so many scenes the last moves without any sound, the others as chance
+        wants."""
         folder = Path(folder)
         if (folder / "truth.json").is_file():
             cache = cls.open(folder)
@@ -75,7 +78,8 @@ class GymCache:
         }
         for name, (dtype, shape) in shapes.items():
             np.lib.format.open_memmap(folder / name, mode="w+", dtype=dtype, shape=shape).flush()
-        jobs = [(str(folder), row, seed, split, silent) for row, seed in enumerate(seeds)]
+        forced = [silent_every is not None and row % silent_every == silent_every - 1 for row in range(len(seeds))]
+        jobs = [(str(folder), row, seed, split, forced[row] or None) for row, seed in enumerate(seeds)]
         truth, begun = [{} for _ in seeds], time.monotonic()
         with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=_one_thread) as pool:
             for done, (row, record) in enumerate(pool.imap_unordered(_render_row, jobs, chunksize=2), start=1):

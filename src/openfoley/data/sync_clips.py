@@ -16,6 +16,7 @@ from torch import Tensor
 from openfoley.data.gym_cache import FULL_SCALE, GymCache
 from openfoley.data.gym_cache import SAMPLE_RATE as CACHE_RATE
 from openfoley.data.onsets import onset_targets
+from openfoley.data.seen_events import SeenEvents
 from openfoley.data.snippets import (
     FRAME_RATE,
     SAMPLE_RATE,
@@ -27,7 +28,6 @@ from openfoley.data.snippets import (
 )
 
 ONSET_SCALE = 255
-PLACE_GRID = 6  # cells along each side of the picture, as the Gym's patches
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class SyncClips:
     frames: np.ndarray  # uint8 [scenes, frames, 3, height, width]
     mono: np.ndarray  # int16 [scenes, samples]
     onsets: np.ndarray  # uint8 [scenes, frames, 4, 7]
-    places: np.ndarray  # uint8 [scenes, frames, PLACE_GRID ** 2]: where in the picture something sounds
+    truth: list[dict]
+    events: SeenEvents
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -55,7 +56,7 @@ class SyncClips:
             raise ValueError(f"{folder}: sound and picture differ in length by more than 5 %")
         mono = _side_array(folder / "mono16k.npy", (_mono(sound) for sound in cache.sound), len(cache))
         onsets = _side_array(folder / "onsets.npy", (_onsets(row, frames) for row in mono), len(cache))
-        return cls(cache.frames, mono, onsets, event_places(cache.truth, frames))
+        return cls(cache.frames, mono, onsets, cache.truth, SeenEvents.of(cache.truth))
 
     def pictures(self, snippets: Snippets) -> Tensor:
         """uint8 [n, 16, 3, height, width]"""
@@ -70,12 +71,6 @@ class SyncClips:
             piece = self.mono[video, first : first + SNIPPET_SAMPLES]
             row[: len(piece)] = piece
         return torch.from_numpy(result).float() / FULL_SCALE
-
-    def events(self, snippets: Snippets) -> Tensor:
-        """Event places of the snippets, float32 [n, 16, PLACE_GRID ** 2] in 0..1."""
-        places = zip(snippets.video.tolist(), snippets.start.tolist(), strict=True)
-        rows = np.stack([self.places[v, s : s + SNIPPET_FRAMES] for v, s in places])
-        return torch.from_numpy(rows).float() / ONSET_SCALE
 
     def activity(self, snippets: Snippets) -> Tensor:
         """Onset targets of the snippets, float32 [n, 16, 4, 7] in 0..1."""
@@ -109,19 +104,3 @@ def _side_array(path: Path, rows: Iterable[np.ndarray], count: int) -> np.ndarra
         del array
         os.replace(partial, path)
     return np.load(path, mmap_mode="r")
-
-
-def event_places(truth: list[dict], frames: int) -> np.ndarray:
-    """Truth records -> uint8 [scenes, frames, PLACE_GRID ** 2]: 255 where a visible event falls on a frame, shared
-    between two frames when it falls between them. Lasting sounds have no place in time and are left out."""
-    grid = np.zeros((len(truth), frames, PLACE_GRID, PLACE_GRID))
-    for scene, record in zip(grid, truth, strict=True):
-        for event in record["events"]:
-            if event.get("continuous") or not event["visible"]:
-                continue
-            column, row = (min(int(event[axis] * PLACE_GRID), PLACE_GRID - 1) for axis in "xy")
-            at = event["time_s"] * float(FRAME_RATE)
-            for frame in (int(at), int(at) + 1):
-                if frame < frames:
-                    scene[frame, row, column] = max(scene[frame, row, column], 1 - abs(at - frame))
-    return (grid * ONSET_SCALE).round().astype(np.uint8).reshape(len(truth), frames, -1)

@@ -3,22 +3,28 @@
 A vision transformer from scratch first has to discover that neighbouring pixels and frames belong together; in half an
 hour on two cores it does not. Three strided convolutions see the pixels, a stack over time and space sees four frames
 on either side. At full size the published patch projection stays.
+
+All are two-dimensional on tensors whose channels lie innermost (time x patches, or height x width): on a CPU half the
+time of the same sums as three-dimensional convolutions.
 """
 
+import torch
 from torch import Tensor, nn
 
-WIDTHS = (24, 48, 96)  # channels at 1/4, 1/8 and 1/16 of the picture's size
 REACH = 5  # frames that a temporal kernel sees
 
 
 class ConvStem(nn.Module):
-    """[batch, channels, time, height, width] -> [batch, dim, time, height / 16, width / 16], as the projection's."""
+    """[batch, channels, time, height, width] -> [batch, dim, time, height / 16, width / 16], as the projection's.
+
+    widths: channels at 1/4, 1/8 and 1/16 of the picture's size.
+    """
 
     patch_size = 16
 
-    def __init__(self, channels: int, dim: int) -> None:
+    def __init__(self, channels: int, widths: tuple[int, int, int], dim: int) -> None:
         super().__init__()
-        quarter, eighth, patch = WIDTHS
+        quarter, eighth, patch = widths
         self.pictures = nn.Sequential(
             nn.Conv2d(channels, quarter, 8, stride=4, padding=2),
             nn.GELU(),
@@ -27,15 +33,26 @@ class ConvStem(nn.Module):
             nn.Conv2d(eighth, patch, 4, stride=2, padding=1),
             nn.GELU(),
         )
-        self.motion = nn.Sequential(
-            nn.Conv3d(patch, patch, (REACH, 1, 1), padding=(REACH // 2, 0, 0)),
-            nn.GELU(),
-            nn.Conv3d(patch, patch, (1, 3, 3), padding=(0, 1, 1)),
-            nn.GELU(),
-            nn.Conv3d(patch, dim, (REACH, 1, 1), padding=(REACH // 2, 0, 0)),
-        )
+        self.before = nn.Conv2d(patch, patch, (REACH, 1), padding=(REACH // 2, 0))  # along time
+        self.around = nn.Conv2d(patch, patch, 3, padding=1)
+        self.after = nn.Conv2d(patch, dim, (REACH, 1), padding=(REACH // 2, 0))
+        self.active = nn.GELU()
 
     def forward(self, video: Tensor) -> Tensor:
         batch, _, time = video.shape[:3]
-        frames = self.pictures(video.transpose(1, 2).flatten(0, 1))
-        return self.motion(frames.unflatten(0, (batch, time)).transpose(1, 2))
+        frames = video.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        patches = self.pictures(frames)
+        rows = patches.shape[-2]
+        moved = self.active(self.before(_along_time(patches, batch)))
+        moved = self.active(self.around(_along_rows(moved, rows)))
+        return self.after(_along_time(moved, batch)).unflatten(-1, (rows, -1))
+
+
+def _along_time(patches: Tensor, batch: int) -> Tensor:
+    """[batch * time, channels, height, width] -> [batch, channels, time, height * width], channels innermost."""
+    return patches.permute(0, 2, 3, 1).flatten(1, 2).unflatten(0, (batch, -1)).permute(0, 3, 1, 2)
+
+
+def _along_rows(patches: Tensor, rows: int) -> Tensor:
+    """[batch, channels, time, height * width] -> [batch * time, channels, height, width], channels innermost."""
+    return patches.permute(0, 2, 3, 1).flatten(0, 1).unflatten(1, (rows, -1)).permute(0, 3, 1, 2)

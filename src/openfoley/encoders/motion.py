@@ -15,21 +15,39 @@ LEAST_MOTION = 0.01  # (0..1 scale) differences under this are noise and are not
 LARGEST = 3.0  # after scaling
 COLOUR_GAIN = 0.5  # of the colours' distance from their mean over the snippet
 MOTION_CHANNELS = 8
+COLOUR_CHANNELS = 3
+MIDDLE_GREY = 0.5
 
 
-def motion_channels(pictures: Tensor) -> Tensor:
-    """[batch, time, 3, height, width] in 0..1 -> [batch, time, MOTION_CHANNELS, height, width], float32.
+def motion_channels(pictures: Tensor, *, colours: bool) -> Tensor:
+    """[batch, time, 3, height, width] in 0..1 -> [batch, time, MOTION_CHANNELS, height, width], float32
+    or, under autocast, in its precision.
 
     Colours off their mean over time (3), luminance minus the previous frame's and the next frame's minus it, both as
-    absolute values, and the difference of these. The first and last frame lack one neighbour (0).
+    absolute values, and the difference of these. The first and last frame lack one neighbour (0). colours:
+    COLOUR_CHANNELS more, the colours as they are, by which materials are told.
     """
-    red, green, blue = pictures.unbind(2)
-    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    weights = torch.tensor(LUMA, dtype=pictures.dtype, device=pictures.device)
+    luma = torch.einsum("c,btchw->bthw", weights, pictures)
     change = luma[:, 1:] - luma[:, :-1]
     scale = 1 / (RELATIVE_GAIN * change.square().mean((1, 2, 3), keepdim=True).sqrt() + LEAST_MOTION)
-    change = (change * scale).clamp(-LARGEST, LARGEST)
-    colour = (pictures - pictures.mean(1, keepdim=True)) * (COLOUR_GAIN * scale).unsqueeze(2)
-    still = torch.zeros_like(luma[:, :1])
-    before, after = torch.cat([still, change], 1), torch.cat([change, still], 1)
-    parts = [before, after, before.abs(), after.abs(), after.abs() - before.abs()]
-    return torch.cat([colour.clamp(-LARGEST, LARGEST), torch.stack(parts, dim=2)], dim=2)
+    change = (change * scale).clamp_(-LARGEST, LARGEST)
+    size = change.abs()
+    count = MOTION_CHANNELS + (COLOUR_CHANNELS if colours else 0)
+    batch, time, _, height, width = pictures.shape
+    # written piece by piece: joining eight tensors costs as much as the network's first layer
+    kind = pictures.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+    result = torch.empty(batch, time, count, height, width, dtype=dtype, device=pictures.device)
+    unmoved = pictures - pictures.mean(1, keepdim=True)
+    torch.mul(unmoved, (COLOUR_GAIN * scale).unsqueeze(2), out=unmoved)
+    result[:, :, :3] = unmoved.clamp_(-LARGEST, LARGEST)
+    before, after, before_size, after_size, turn = range(3, MOTION_CHANNELS)
+    result[:, 0, [before, before_size]] = 0.0
+    result[:, -1, [after, after_size]] = 0.0
+    result[:, 1:, before], result[:, :-1, after] = change, change
+    result[:, 1:, before_size], result[:, :-1, after_size] = size, size
+    torch.sub(result[:, :, after_size], result[:, :, before_size], out=result[:, :, turn])
+    if colours:
+        result[:, :, MOTION_CHANNELS:] = pictures - MIDDLE_GREY
+    return result

@@ -10,19 +10,20 @@ Snippets have 16 frames (0.667 s). At inference they are tiled on the absolute c
 With hop 16 (paper) they abut; with a smaller hop each frame is taken from the window that holds it most centrally.
 
 Beyond the paper, at Gym size, where no pretrained VideoPrism exists and training lasts minutes (docs/log.md):
-- `motion_channels`: the network sees what changes instead of plain colours (see `motion`);
-- `convolutional_stem`: convolutions in space and time make the patch tokens (see `conv_stem`);
+- `sees`: what changes instead of plain colours, or both (see `motion`);
+- `stem_widths`: convolutions in space and time make the patch tokens (see `conv_stem`);
 - with it, the pooling adds the largest value over the patches to MAP's mean-like one: an event fills one patch of 36.
 """
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from openfoley.encoders.conv_stem import ConvStem
-from openfoley.encoders.motion import MOTION_CHANNELS, motion_channels
+from openfoley.encoders.motion import COLOUR_CHANNELS, MOTION_CHANNELS, motion_channels
 from openfoley.encoders.pooling import AttentionPooling
 
 WINDOWS_PER_CALL = 8  # windows through the network at once; fixed, so that chunking cannot change a rounding
@@ -30,15 +31,16 @@ WINDOWS_PER_CALL = 8  # windows through the network at once; fixed, so that chun
 
 @dataclass(frozen=True)
 class SyncConfig:
-    """Shape of the video tower. snippet_hop: frames between windows at inference; softcap: of attention logits."""
+    """Shape of the video tower. snippet_hop: frames between windows at inference; stem_widths: of the convolutional
+    stem, None for the patch projection; softcap: of attention logits."""
 
     rate: Fraction
     image_size: int
     patch_size: int
     snippet_frames: int
     snippet_hop: int
-    motion_channels: bool
-    convolutional_stem: bool
+    sees: Literal["colours", "motion", "motion and colours"]
+    stem_widths: tuple[int, int, int] | None
     hidden_size: int
     heads: int
     mlp_size: int
@@ -57,8 +59,8 @@ FULL = SyncConfig(
     patch_size=18,
     snippet_frames=16,
     snippet_hop=16,
-    motion_channels=False,
-    convolutional_stem=False,
+    sees="colours",
+    stem_widths=None,
     hidden_size=768,
     heads=12,
     mlp_size=3072,
@@ -77,8 +79,8 @@ GYM = SyncConfig(
     patch_size=16,
     snippet_frames=16,
     snippet_hop=8,
-    motion_channels=True,
-    convolutional_stem=True,
+    sees="motion and colours",
+    stem_widths=(32, 64, 128),
     hidden_size=128,
     heads=4,
     mlp_size=256,
@@ -104,7 +106,11 @@ class SyncEncoder(nn.Module):
         self.rate = config.rate
         self.height = self.width = config.image_size
         self.dim = config.hidden_size
-        channels = MOTION_CHANNELS if config.motion_channels else 3
+        channels = {
+            "colours": COLOUR_CHANNELS,
+            "motion": MOTION_CHANNELS,
+            "motion and colours": MOTION_CHANNELS + COLOUR_CHANNELS,
+        }[config.sees]
         prism = VideoPrismVisionConfig(
             image_size=config.image_size,
             num_frames=config.snippet_frames,
@@ -119,12 +125,12 @@ class SyncEncoder(nn.Module):
             attn_logit_softcapping=config.softcap,
         )
         self.backbone = VideoPrismVisionModel(prism)
-        if config.convolutional_stem:
+        if config.stem_widths is not None:
             if config.patch_size != ConvStem.patch_size:
                 raise ValueError(
                     f"the convolutional stem makes patches of 16 pixels, got patch_size {config.patch_size}"
                 )
-            stem = ConvStem(channels, config.hidden_size)
+            stem = ConvStem(channels, config.stem_widths, config.hidden_size)
             self.backbone.spatial_embeddings.patch_embeddings.projection = stem  # type: ignore[assignment]
         self.backbone.requires_grad_(not config.freeze_backbone)
         prism = self.backbone.config  # with its attention implementation settled (eager: the others drop the softcap)
@@ -133,7 +139,7 @@ class SyncEncoder(nn.Module):
         for layer in [*self.added_spatial, *self.added_temporal]:
             layer.apply(self.backbone._init_weights)
         self.pooling = AttentionPooling(config.hidden_size, config.heads, config.mlp_size)
-        self.peak = nn.Linear(config.hidden_size, config.hidden_size) if config.convolutional_stem else None
+        self.peak = nn.Linear(config.hidden_size, config.hidden_size) if config.stem_widths is not None else None
         self.norm = nn.LayerNorm(config.hidden_size)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -143,7 +149,8 @@ class SyncEncoder(nn.Module):
     def tokens(self, pictures: Tensor) -> Tensor:
         """Pictures as in `forward` -> [batch, snippet_frames, patches, dim], row by row from the top left."""
         batch, frames = pictures.shape[:2]
-        pictures = motion_channels(pictures) if self.config.motion_channels else pictures
+        if self.config.sees != "colours":
+            pictures = motion_channels(pictures, colours=self.config.sees == "motion and colours")
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_backbone):
             tokens = self.backbone(pixel_values_videos=pictures).last_hidden_state
         tokens = tokens.unflatten(1, (frames, -1)).flatten(0, 1)  # [batch frames, patches, dim]

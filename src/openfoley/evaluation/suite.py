@@ -97,7 +97,9 @@ class Suite:
         """The rendered scenes of a set."""
         split, first, silent = SETS[name]
         seeds = seeds_of(split, self.clips, first)
-        return GymCache.build(self.workspace.folder / "gym" / name, seeds, split=split, silent=silent)
+        return GymCache.build(
+            self.workspace.folder / "gym" / name, seeds, split=split, silent_every=1 if silent else None
+        )
 
     def truths(self, name: str) -> list[Truth]:
         return [from_dict(record, f"{name}-{k}") for k, record in enumerate(self.gym(name).truth)]

@@ -2,9 +2,12 @@
 
 Everything lies in one folder, and each step finds what the earlier ones left:
 
-    data/{train,validation}      rendered Gym scenes
+    data/train                   rendered Gym scenes for codec and encoders
+    data/generator               and others, for the generator: features of scenes that the encoders trained on are surer
+                                 than those of new ones, and it would learn to trust them too much
+    data/validation
     codec/ semantic/ sync/       trained parts
-    features/{train,validation}  what the generator trains from
+    features/{train,validation}  what the generator trains from (train: of data/generator)
     generator/
     salsa-v-gym/                 the model folder
 """
@@ -26,9 +29,11 @@ Part = Literal["codec", "semantic", "sync", "generator"]
 Preset = Literal["cpu", "gpu"]
 ORDER: tuple[Part, ...] = ("codec", "semantic", "sync", "generator")
 MODEL_NAME = "salsa-v-gym"
-TRAINING_SCENES = {"cpu": 1500, "gpu": 6000}  # 8 s each, 6.7 MB on disk
+TRAINING_SCENES = {"cpu": 2800, "gpu": 6000}  # 8 s each, 6.7 MB on disk
+GENERATOR_SCENES = {"cpu": 1600, "gpu": 6000}  # on 2 cores 1.6 s of features a scene
 VALIDATION_SCENES = 64
-FEATURE_SCENES = {"cpu": 1200, "gpu": 6000}  # that the generator trains from; on 2 cores 1.6 s of features a scene
+SILENT_EVERY = 6
+"""Of so many training scenes one more than chance wants moves without a sound: a false event is heard at once."""
 
 
 def train_part(part: Part, preset: Preset, out: Path, *, resume: bool, generator: str = "salsa-v") -> Path:
@@ -40,7 +45,7 @@ def train_part(part: Part, preset: Preset, out: Path, *, resume: bool, generator
     module = import_module(f"openfoley.training.{part}")
     settings = getattr(module, preset.upper())
     if part == "generator":
-        prepare_features(out, settings.device, FEATURE_SCENES[preset])
+        prepare_features(out, settings.device)
         settings = module.variant(replace(settings, features=out / "features"), generator)
     elif part == "codec":
         settings = replace(settings, data=out / "data" / "train")
@@ -54,14 +59,16 @@ def train_part(part: Part, preset: Preset, out: Path, *, resume: bool, generator
 def prepare_data(preset: Preset, out: Path) -> None:
     """Render the Gym scenes once."""
     from openfoley.data.gym_cache import GymCache
-    from openfoley.gym.seeds import Split, seeds_of
+    from openfoley.gym.seeds import seeds_of
 
-    counts: dict[Split, int] = {"train": TRAINING_SCENES[preset], "validation": VALIDATION_SCENES}
-    for split, count in counts.items():
-        GymCache.build(out / "data" / split, seeds_of(split, count), split=split)
+    train, generator = TRAINING_SCENES[preset], GENERATOR_SCENES[preset]
+    GymCache.build(out / "data" / "train", seeds_of("train", train), split="train", silent_every=SILENT_EVERY)
+    seeds = seeds_of("train", generator, first=train)
+    GymCache.build(out / "data" / "generator", seeds, split="train", silent_every=SILENT_EVERY)
+    GymCache.build(out / "data" / "validation", seeds_of("validation", VALIDATION_SCENES), split="validation")
 
 
-def prepare_features(out: Path, device: str, scenes: int) -> None:
+def prepare_features(out: Path, device: str) -> None:
     """Run the trained codec and encoders over the scenes once."""
     from openfoley.data.gym_cache import GymCache
     from openfoley.hub.load import load_part
@@ -73,8 +80,8 @@ def prepare_features(out: Path, device: str, scenes: int) -> None:
             raise UsageError(f"the generator needs the {part} in {str(out / part)!r}; train {part} first")
         origins[part] = hashlib.sha256((out / part / "model.safetensors").read_bytes()).hexdigest()
     codec, semantic, sync = (load_part(part, out / part, device) for part in ("codec", "semantic", "sync"))
-    for split in ("train", "validation"):
-        data = GymCache.open(out / "data" / split).first(scenes)
+    for scenes, split in (("generator", "train"), ("validation", "validation")):
+        data = GymCache.open(out / "data" / scenes)
         cache_features(data, codec, sync, semantic, out / "features" / split, origins=origins, device=device)
 
 

@@ -56,15 +56,15 @@ class SemanticTraining:
     validate_every: int
 
 
-CPU = SemanticTraining(  # 2 cores: about 4 minutes
+CPU = SemanticTraining(  # one core: about 18 minutes
     semantic=semantic.GYM,
     augmentation=GENTLE,
     data=Path("out/data/train"),
     validation=Path("out/data/validation"),
     device="cpu",
     seed=1,
-    steps=1400,
-    time_limit_s=15 * 60,
+    steps=3500,
+    time_limit_s=40 * 60,
     scenes_per_step=64,
     object_text_share=0.6,
     optimizer="adamw",

@@ -3,11 +3,13 @@
     loss = contrast_weight * SigLIP(picture snippets, sound snippets)
          + onset_weight * BCE(onset head(frame features), onset targets)
          + place_weight * BCE(place head(patch tokens), where an event is seen)
+         + material_weight * CE(material heads(patch tokens, frame features), what it sounds on)
 
-The last two are beyond the paper; weight 0 switches them off. Onset targets come from the sound alone (`data.onsets`),
-places from the Gym's truth: they stand in for the pretraining that VideoPrism brings at full size, since from scratch
-the contrastive loss alone learns nothing in minutes (docs/log.md). A step takes a few videos with many snippets each,
-and for each picture snippet further sounds 2 to 10 frames away (see `data.snippets`).
+The last three are beyond the paper; weight 0 switches them off. Onset targets come from the sound alone
+(`data.onsets`), places and materials from the Gym's truth (`data.seen_events`): they stand in for the pretraining that
+VideoPrism brings at full size, since from scratch the contrastive loss alone learns nothing in minutes (docs/log.md).
+A step takes a few videos with many snippets each, and for each picture snippet further sounds 2 to 10 frames away (see
+`data.snippets`).
 
 Writes OUT/config.json and model.safetensors (what the model folder takes), training.json, audio.safetensors and
 onset_head.safetensors (only needed to go on training or to judge sync), log.csv, checkpoint.pt.
@@ -24,10 +26,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openfoley.config import to_dict
-from openfoley.data.augmentation import STRONG, PictureAugmentation, augment
+from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, crop, random_boxes
 from openfoley.data.onsets import STEPS_PER_FRAME, TARGETS
-from openfoley.data.snippets import Snippets, joined, pair_labels, random_snippets, shifted_snippets
-from openfoley.data.sync_clips import PLACE_GRID, SyncClips
+from openfoley.data.seen_events import NO_MATERIAL, SeenEvents
+from openfoley.data.snippets import SNIPPET_FRAMES, Snippets, joined, pair_labels, random_snippets, shifted_snippets
+from openfoley.data.sync_clips import SyncClips
 from openfoley.encoders import audio_tower, sync
 from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
 from openfoley.encoders.siglip_loss import SiglipLoss
@@ -43,6 +46,7 @@ logger = logging.getLogger(__name__)
 LOUDNESS_SPREAD_DB = 8.0  # sounds are made up to this much louder or quieter, so that level alone tells nothing
 PLACE_POSITIVE_WEIGHT = 10.0  # events fill one cell in 500
 RARE = -4.0  # logit: onsets fill about 2 % of the targets
+SURELY_SEEN = 0.5  # share of an event that falls on a frame, above which the frame counts as the event's
 ADAM_BETAS = (0.9, 0.98)  # short trainings forget faster than Adam's 0.999
 
 
@@ -70,6 +74,7 @@ class SyncTraining:
     contrast_weight: float
     onset_weight: float
     place_weight: float
+    material_weight: float
     alike: float  # mean absolute difference of activity under which two sounds cannot be told apart
     still: float  # largest onset (0..1) under which nothing starts in a snippet
     validate_every: int
@@ -79,12 +84,12 @@ class SyncTraining:
 CPU = SyncTraining(  # one core: about an hour
     sync=sync.GYM,
     audio=audio_tower.GYM,
-    augmentation=replace(STRONG, crop_probability=0.0, mirror=False),  # draw_step mirrors, the places with it
+    augmentation=replace(STRONG, smallest_crop=0.6, saturation=0.4, tint=0.12, grey_probability=0.08),
     data=Path("out/data/train"),
     validation=Path("out/data/validation"),
     device="cpu",
     seed=1,
-    steps=3300,
+    steps=6500,
     time_limit_s=90 * 60,
     videos_per_step=10,
     snippets_per_video=2,
@@ -97,6 +102,7 @@ CPU = SyncTraining(  # one core: about an hour
     contrast_weight=0.2,
     onset_weight=1.0,
     place_weight=1.0,
+    material_weight=0.2,
     alike=0.004,
     still=0.15,
     validate_every=300,
@@ -121,6 +127,7 @@ PAPER = replace(  # the published sizes and rates: VideoPrism and AST pretrained
     contrast_weight=1.0,
     onset_weight=0.0,
     place_weight=0.0,
+    material_weight=0.0,
     augmentation=STRONG,
 )
 
@@ -150,6 +157,38 @@ class PlaceHead(nn.Module):
         return self.layers(tokens).squeeze(-1)
 
 
+class MaterialHeads(nn.Module):
+    """Patch tokens [..., patches, dim] and frame features [..., dim] -> logits of the material that sounds there; for
+    training only."""
+
+    def __init__(self, dim: int, materials: int) -> None:
+        super().__init__()
+        self.of_patch = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, materials))
+        self.of_frame = nn.Linear(dim, materials)
+
+    def loss(self, tokens: Tensor, features: Tensor, places: Tensor, materials: Tensor) -> Tensor:
+        """Cross entropy in nats, each event as much as it falls on the frame; a frame with several events has the
+        material of the nearest."""
+        weight = places * (materials != NO_MATERIAL)
+        named = materials.clamp(min=0)
+        patch = F.cross_entropy(self.of_patch(tokens).float().flatten(0, -2), named.flatten(), reduction="none")
+        nearest = weight.argmax(-1, keepdim=True)
+        of_frame = self.of_frame(features).float().flatten(0, -2)
+        frame = F.cross_entropy(of_frame, named.gather(-1, nearest).flatten(), reduction="none")
+        share, largest = weight.flatten(), weight.gather(-1, nearest).flatten()
+        total = share.sum().clamp(min=1.0)
+        return (patch * share).sum() / total + (frame * largest).sum() / total
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What only training needs."""
+
+    onset: OnsetHead
+    place: PlaceHead
+    material: MaterialHeads
+
+
 @dataclass(frozen=True)
 class Step:
     """One batch. The first sounds are those of the pictures; activity belongs to the sounds."""
@@ -158,6 +197,7 @@ class Step:
     sounds: Tensor  # float [m, 10667]
     activity: Tensor  # float [m, 16, 4, 7]
     places: Tensor  # float [n, 16, PLACE_GRID ** 2] in 0..1
+    materials: Tensor  # int64 [n, 16, PLACE_GRID ** 2]
     pairs: Tensor  # float [n, m]
 
 
@@ -170,20 +210,17 @@ def draw_step(clips: SyncClips, preset: SyncTraining, generator: torch.Generator
     activity = clips.activity(heard)
     pairs = pair_labels(seen, heard, activity[: len(seen.start)], activity, alike=preset.alike, still=preset.still)
     gain_db = LOUDNESS_SPREAD_DB * (2 * torch.rand(len(heard.start), 1, generator=generator) - 1)
-    mirrored = torch.rand(len(seen.start), generator=generator) < 0.5
-    pictures, places = clips.pictures(seen), clips.events(seen).unflatten(-1, (PLACE_GRID, PLACE_GRID))
+    boxes = random_boxes(len(seen.start), preset.augmentation, generator)
+    places, materials = clips.events.targets(seen, boxes)
+    uncropped = replace(preset.augmentation, crop_probability=0.0, mirror=False)  # done here, the places with it
     return Step(
-        pictures=augment(_mirror(pictures, mirrored), preset.augmentation, generator),
-        places=_mirror(places, mirrored).flatten(-2),
+        pictures=augment(crop(clips.pictures(seen), boxes), uncropped, generator),
+        places=places,
+        materials=materials,
         sounds=clips.sounds(heard) * 10 ** (gain_db / 20),
         activity=activity,
         pairs=pairs,
     )
-
-
-def _mirror(pictures: Tensor, chosen: Tensor) -> Tensor:
-    """Left and right change places in the chosen rows."""
-    return torch.where(chosen.view(-1, *[1] * (pictures.ndim - 1)), pictures.flip(-1), pictures)
 
 
 def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
@@ -198,36 +235,47 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     torch.manual_seed(preset.seed)
     encoder = SyncEncoder(preset.sync).to(preset.device)
     tower = AudioTower(preset.audio).to(preset.device)
-    head, place_head = OnsetHead(encoder.dim).to(preset.device), PlaceHead(encoder.dim).to(preset.device)
+    heads = Heads(
+        OnsetHead(encoder.dim).to(preset.device),
+        PlaceHead(encoder.dim).to(preset.device),
+        MaterialHeads(encoder.dim, len(clips.events.names)).to(preset.device),
+    )
     siglip = SiglipLoss().to(preset.device)
-    parts = (encoder, head, place_head, siglip)
+    parts = (encoder, heads.onset, heads.place, heads.material, siglip)
     mine = [p for part in parts for p in part.parameters() if p.requires_grad]
     optimizer = _optimizer(preset, parts, tower)
-    run.attach(encoder=encoder, tower=tower, head=head, place_head=place_head, siglip=siglip, optimizer=optimizer)
+    run.attach(encoder=encoder, tower=tower, siglip=siglip, optimizer=optimizer)
+    run.attach(onset_head=heads.onset, place_head=heads.place, material_heads=heads.material)
 
     for step in run.steps():
         set_learning_rate(optimizer, warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps))
         batch = draw_step(clips, preset, run.generator(step))
         with torch.autocast(preset.device, torch.bfloat16):
             tokens = encoder.tokens(batch.pictures.to(preset.device))
-            features, seen = encoder.pool(tokens), place_head(tokens)
+            features, seen = encoder.pool(tokens), heads.place(tokens)
             sounds = tower(batch.sounds.to(preset.device))
-            logits = head(features)
+            logits = heads.onset(features)
         contrast = siglip(features.float().mean(1), sounds.float().mean(1), batch.pairs.to(preset.device))
         onset = onset_loss(logits.float(), batch.activity[: len(features)].to(preset.device))
-        place = place_loss(seen.float(), batch.places.to(preset.device)) if preset.place_weight else onset.new_zeros(())
-        loss = preset.contrast_weight * contrast + preset.onset_weight * onset + preset.place_weight * place
+        place = material = onset.new_zeros(())
+        if preset.place_weight:
+            place = place_loss(seen.float(), batch.places.to(preset.device))
+        if preset.material_weight:
+            targets = batch.places.to(preset.device), batch.materials.to(preset.device)
+            material = heads.material.loss(tokens.float(), features.float(), *targets)
+        loss = preset.contrast_weight * contrast + preset.onset_weight * onset
+        loss = loss + preset.place_weight * place + preset.material_weight * material
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(mine, 1.0)
         optimizer.step()
-        run.log(step, loss=loss, contrast=contrast, onset=onset, place=place, gradient=norm)
+        run.log(step, loss=loss, contrast=contrast, onset=onset, place=place, material=material, gradient=norm)
         if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
-            run.log(step, always=True, **validate(encoder, tower, head, validation, preset))
+            run.log(step, always=True, **validate(encoder, tower, heads, clips.events.names, validation, preset))
 
     save_file(encoder.state_dict(), folder / "model.safetensors")
     save_file(tower.state_dict(), folder / "audio.safetensors")
-    save_file(head.state_dict(), folder / "onset_head.safetensors")
+    save_file(heads.onset.state_dict(), folder / "onset_head.safetensors")
     (folder / "config.json").write_text(json.dumps(to_dict(preset.sync), indent=1))
     (folder / "training.json").write_text(json.dumps(to_dict(preset), indent=1))
     return folder / "model.safetensors"
@@ -260,10 +308,18 @@ def _entropy(targets: Tensor) -> Tensor:
 
 @torch.no_grad()
 def validate(
-    encoder: SyncEncoder, tower: AudioTower, head: OnsetHead, clips: SyncClips, preset: SyncTraining
+    encoder: SyncEncoder,
+    tower: AudioTower,
+    heads: Heads,
+    names: tuple[str, ...],
+    clips: SyncClips,
+    preset: SyncTraining,
 ) -> dict[str, float]:
-    """Retrieval of the right offset, and how well the onset head knows when things start, on clips never trained on."""
-    for part in (encoder, tower, head):
+    """On clips never trained on: retrieval of the right offset, how well the onset head knows when things start, how
+    well the frames in which an event is seen are told from others (average precision, 1 is perfect), and the share of
+    these whose material is named right. names: of the materials that the heads know."""
+    parts = (encoder, tower, heads.onset, heads.place, heads.material)
+    for part in parts:
         part.eval()
     with torch.autocast(preset.device, torch.bfloat16):
         found = offset_retrieval(
@@ -276,15 +332,37 @@ def validate(
             still=preset.still,
             generator=torch.Generator().manual_seed(preset.seed),
         )
-        predicted, true = [], []
-        for video in range(0, min(preset.validation_videos, len(clips)), 4):
-            frames = torch.from_numpy(clips.frames[video].copy()).to(preset.device)
-            predicted.append(head(encoder.encode(frames[None])[0]).float().sigmoid()[..., :-1].amax(-1).flatten().cpu())
-            true.append(torch.from_numpy(clips.onsets[video] / 255)[..., :-1].amax(-1).flatten())
-    for part in (encoder, tower, head):
+        started, true_started, seen, true_seen, named_right = [], [], [], [], []
+        events = SeenEvents.of(clips.truth, names)
+        starts = torch.arange(0, clips.frame_count - SNIPPET_FRAMES + 1, SNIPPET_FRAMES)
+        for video in range(0, min(2 * preset.validation_videos, len(clips)), 2):
+            abutting = Snippets(torch.full_like(starts, video), starts)
+            tokens = encoder.tokens(clips.pictures(abutting).to(preset.device) / 255)
+            features = encoder.pool(tokens)
+            started.append(heads.onset(features).float().sigmoid()[..., :-1].amax(-1).flatten().cpu())
+            true_started.append(clips.activity(abutting)[..., :-1].amax(-1).flatten())
+            places, materials = events.targets(abutting)
+            seen.append(heads.place(tokens).float().amax(-1).flatten().cpu())
+            share, cell = places.max(-1)
+            true_seen.append(share.flatten())
+            material = materials.gather(-1, cell[..., None])[..., 0]
+            right = heads.material.of_frame(features).argmax(-1).cpu() == material
+            named_right.append(right[(share > SURELY_SEEN) & (material != NO_MATERIAL)])
+    for part in parts:
         part.train()
-    correlation = torch.corrcoef(torch.stack([torch.cat(predicted), torch.cat(true).float()]))[0, 1]
+    correlation = torch.corrcoef(torch.stack([torch.cat(started), torch.cat(true_started)]))[0, 1]
     result = {f"offset_{name}": float(value) for name, value in asdict(found).items()}
     result["onset_correlation"] = float(correlation.nan_to_num())
+    result["seen_precision"] = _average_precision(torch.cat(seen), torch.cat(true_seen))
+    result["material_right"] = float(torch.cat(named_right).float().mean().nan_to_num())
     logger.info("validation: %s", "  ".join(f"{name} {value:.4g}" for name, value in result.items()))
     return result
+
+
+def _average_precision(scores: Tensor, shares: Tensor) -> float:
+    """Of frames that surely hold an event among those that hold none; frames beside an event count as neither."""
+    true = (shares > SURELY_SEEN)[(shares > SURELY_SEEN) | (shares == 0)]
+    scores = scores[(shares > SURELY_SEEN) | (shares == 0)]
+    hits = true[scores.argsort(descending=True)].float()
+    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)
+    return float((precision * hits).sum() / hits.sum().clamp(min=1))

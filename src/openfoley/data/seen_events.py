@@ -1,0 +1,66 @@
+"""Where in the picture, when, and on what something that can be seen sounds: the Gym's truth as a dense target.
+
+These stand in for the pretraining that VideoPrism brings at full size (docs/log.md). Lasting sounds have no place in
+time and are left out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.data.snippets import FRAME_RATE, SNIPPET_FRAMES, Snippets
+
+PLACE_GRID = 6  # cells along each side of the picture, as the Gym's patches
+NO_MATERIAL = -1
+
+
+@dataclass(frozen=True)
+class SeenEvents:
+    """frames[v] float64 [n, 3]: time in frames, x and y in 0..1 of each visible event of video v; materials[v] int64
+    [n]: index into `names`, which are in alphabetical order."""
+
+    positions: list[np.ndarray]
+    materials: list[np.ndarray]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, truth: list[dict], names: tuple[str, ...] | None = None) -> "SeenEvents":
+        """names: those of the clips trained on; a material outside them is NO_MATERIAL."""
+        chosen = [
+            [e for e in record["events"] if e["visible"] and not e.get("continuous")] for record in truth
+        ]  # fmt: skip
+        known = names or tuple(sorted({e["material"] for events in chosen for e in events}))
+        index = {name: number for number, name in enumerate(known)}
+        return cls(
+            [np.array([(e["time_s"] * FRAME_RATE, e["x"], e["y"]) for e in es]).reshape(-1, 3) for es in chosen],
+            [np.array([index.get(e["material"], NO_MATERIAL) for e in es], dtype=np.int64) for es in chosen],
+            known,
+        )
+
+    def targets(self, snippets: Snippets, boxes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Places float32 [n, 16, PLACE_GRID ** 2] and materials int64 of the same shape.
+
+        A place is 1 where an event falls on a frame, shared between two frames when it falls between them; its material
+        is NO_MATERIAL where nothing is. boxes [n, 4] (left, top, width, height in shares of the picture; a negative
+        width: mirrored): the part of the picture that is shown; an event outside it is not seen.
+        """
+        count = len(snippets.start)
+        boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(count, 4) if boxes is None else boxes
+        places = np.zeros((count, SNIPPET_FRAMES, PLACE_GRID, PLACE_GRID), np.float32)
+        materials = np.full(places.shape, NO_MATERIAL, np.int64)
+        rows = zip(snippets.video.tolist(), snippets.start.tolist(), boxes.tolist(), strict=True)
+        for row, (video, start, (left, top, width, height)) in enumerate(rows):
+            for (at, x, y), material in zip(self.positions[video], self.materials[video], strict=True):
+                first = int(np.floor(at)) - start
+                across, down = (x - left) / abs(width), (y - top) / height
+                if not (-1 <= first < SNIPPET_FRAMES and 0 <= across < 1 and 0 <= down < 1):
+                    continue
+                across = across if width > 0 else 1 - 1e-9 - across
+                cell = int(down * PLACE_GRID), int(across * PLACE_GRID)
+                for frame in (first, first + 1):
+                    share = 1 - abs(at - start - frame)
+                    if 0 <= frame < SNIPPET_FRAMES and share > places[row, frame][cell]:
+                        places[row, frame][cell], materials[row, frame][cell] = share, material
+        return torch.from_numpy(places).flatten(2), torch.from_numpy(materials).flatten(2)

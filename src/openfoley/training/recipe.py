@@ -3,8 +3,8 @@
 Everything lies in one folder, and each step finds what the earlier ones left:
 
     data/train                   rendered Gym scenes for codec and encoders
-    data/generator               and others, for the generator: features of scenes that the encoders trained on are surer
-                                 than those of new ones, and it would learn to trust them too much
+    data/generator               and others for the generator: the features of scenes that the encoders trained on are
+                                 surer than those of new ones, and it would learn to trust them too much
     data/validation
     codec/ semantic/ sync/       trained parts
     features/{train,validation}  what the generator trains from (train: of data/generator)

@@ -78,6 +78,15 @@ def test_t20_of_an_exponential_decay_is_its_decay_time(t60_s: float) -> None:
     assert t20_s(decaying(t60_s), RATE, 0.2, 1.0) == pytest.approx(t60_s, rel=0.1)
 
 
+def test_t20_does_not_mind_onsets_that_are_smeared_backwards() -> None:
+    """As by a codec's window: 8 ms of rising sound before this onset and the next."""
+    sound = decaying(0.3)
+    for onset_s in (0.2, 0.9):
+        end = round(onset_s * RATE)
+        sound[:, end - round(0.008 * RATE) : end] += noise(seed=2, level=0.1)[:, : round(0.008 * RATE)]
+    assert t20_s(sound, RATE, 0.2, 0.9) == pytest.approx(0.3, rel=0.1)
+
+
 def test_t20_ignores_steady_noise_and_refuses_what_does_not_decay() -> None:
     assert t20_s(decaying(0.3) + noise(seed=1, level=0.001), RATE, 0.2, 1.0) == pytest.approx(0.3, rel=0.2)
     assert np.isnan(t20_s(noise(), RATE, 0.2, 1.0))

@@ -4,6 +4,7 @@ These stand in for the pretraining that VideoPrism brings at full size (docs/log
 time and are left out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,24 +44,31 @@ class SeenEvents:
         """Places float32 [n, 16, PLACE_GRID ** 2] and materials int64 of the same shape.
 
         A place is 1 where an event falls on a frame, shared between two frames when it falls between them; its material
-        is NO_MATERIAL where nothing is. boxes [n, 4] (left, top, width, height in shares of the picture; a negative
-        width: mirrored): the part of the picture that is shown; an event outside it is not seen.
+        is NO_MATERIAL where nothing is. boxes [n, 4]: the part of the picture that is shown (`cell_of`).
         """
         count = len(snippets.start)
         boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(count, 4) if boxes is None else boxes
         places = np.zeros((count, SNIPPET_FRAMES, PLACE_GRID, PLACE_GRID), np.float32)
         materials = np.full(places.shape, NO_MATERIAL, np.int64)
         rows = zip(snippets.video.tolist(), snippets.start.tolist(), boxes.tolist(), strict=True)
-        for row, (video, start, (left, top, width, height)) in enumerate(rows):
+        for row, (video, start, box) in enumerate(rows):
             for (at, x, y), material in zip(self.positions[video], self.materials[video], strict=True):
-                first = int(np.floor(at)) - start
-                across, down = (x - left) / abs(width), (y - top) / height
-                if not (-1 <= first < SNIPPET_FRAMES and 0 <= across < 1 and 0 <= down < 1):
+                first, cell = int(np.floor(at)) - start, cell_of(x, y, box)
+                if cell is None or not -1 <= first < SNIPPET_FRAMES:
                     continue
-                across = across if width > 0 else 1 - 1e-9 - across
-                cell = int(down * PLACE_GRID), int(across * PLACE_GRID)
                 for frame in (first, first + 1):
                     share = 1 - abs(at - start - frame)
                     if 0 <= frame < SNIPPET_FRAMES and share > places[row, frame][cell]:
                         places[row, frame][cell], materials[row, frame][cell] = share, material
         return torch.from_numpy(places).flatten(2), torch.from_numpy(materials).flatten(2)
+
+
+def cell_of(x: float, y: float, box: Sequence[float]) -> tuple[int, int] | None:
+    """Row and column of a point (0..1 of the whole picture) where only `box` of it is shown: left, top, width, height
+    in shares of the picture, a negative width for a mirrored one. None outside."""
+    left, top, width, height = box
+    across, down = (x - left) / abs(width), (y - top) / height
+    if not (0 <= across < 1 and 0 <= down < 1):
+        return None
+    row, column = int(down * PLACE_GRID), int(across * PLACE_GRID)
+    return row, (column if width > 0 else PLACE_GRID - 1 - column)

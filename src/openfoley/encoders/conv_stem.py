@@ -11,28 +11,48 @@ time of the same sums as three-dimensional convolutions.
 import torch
 from torch import Tensor, nn
 
+PATCH_SIZE = 16  # pixels
 REACH = 5  # frames that a temporal kernel sees
 
 
-class ConvStem(nn.Module):
-    """[batch, channels, time, height, width] -> [batch, dim, time, height / 16, width / 16], as the projection's.
+def picture_layers(channels: int, widths: tuple[int, int, int]) -> nn.Sequential:
+    """[batch, channels, height, width] -> [batch, widths[-1], height / 16, width / 16]; widths: channels at 1/4, 1/8
+    and 1/16 of the picture's size."""
+    quarter, eighth, patch = widths
+    return nn.Sequential(
+        nn.Conv2d(channels, quarter, 8, stride=4, padding=2),
+        nn.GELU(),
+        nn.Conv2d(quarter, eighth, 4, stride=2, padding=1),
+        nn.GELU(),
+        nn.Conv2d(eighth, patch, 4, stride=2, padding=1),
+        nn.GELU(),
+    )
 
-    widths: channels at 1/4, 1/8 and 1/16 of the picture's size.
-    """
 
-    patch_size = 16
+class PictureStem(nn.Module):
+    """Single pictures to patch tokens [batch, dim, height / 16, width / 16], where a patch projection was."""
 
     def __init__(self, channels: int, widths: tuple[int, int, int], dim: int) -> None:
         super().__init__()
-        quarter, eighth, patch = widths
-        self.pictures = nn.Sequential(
-            nn.Conv2d(channels, quarter, 8, stride=4, padding=2),
-            nn.GELU(),
-            nn.Conv2d(quarter, eighth, 4, stride=2, padding=1),
-            nn.GELU(),
-            nn.Conv2d(eighth, patch, 4, stride=2, padding=1),
-            nn.GELU(),
-        )
+        self.layers = picture_layers(channels, widths)
+        self.out = nn.Conv2d(widths[-1], dim, 1)
+
+    @property
+    def weight(self) -> Tensor:
+        """What the projection's owner reads its precision from."""
+        return self.out.weight
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.out(self.layers(pictures.contiguous(memory_format=torch.channels_last)))
+
+
+class ConvStem(nn.Module):
+    """[batch, channels, time, height, width] -> [batch, dim, time, height / 16, width / 16], as the projection's."""
+
+    def __init__(self, channels: int, widths: tuple[int, int, int], dim: int) -> None:
+        super().__init__()
+        patch = widths[-1]
+        self.pictures = picture_layers(channels, widths)
         self.before = nn.Conv2d(patch, patch, (REACH, 1), padding=(REACH // 2, 0))  # along time
         self.around = nn.Conv2d(patch, patch, 3, padding=1)
         self.after = nn.Conv2d(patch, dim, (REACH, 1), padding=(REACH // 2, 0))

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from openfoley.encoders.conv_stem import PATCH_SIZE, PictureStem
 from openfoley.encoders.tokenizer import load_tokenizer, token_ids
 
 FRAMES_PER_CALL = 32  # frames through the network at once; fixed, so that chunking cannot change a rounding
@@ -22,11 +23,13 @@ FRAMES_PER_CALL = 32  # frames through the network at once; fixed, so that chunk
 
 @dataclass(frozen=True)
 class SemanticConfig:
-    """Shape of both towers; text_length in tokens."""
+    """Shape of both towers; text_length in tokens. stem_widths: of convolutions in the place of the patch projection
+    (beyond the paper, at Gym size: a vision transformer from scratch learned nothing in 90,000 pictures)."""
 
     rate: Fraction
     image_size: int
     patch_size: int
+    stem_widths: tuple[int, int, int] | None
     hidden_size: int
     heads: int
     mlp_size: int
@@ -40,6 +43,7 @@ FULL = SemanticConfig(  # SigLIP-2 so400m: 1152 wide
     rate=Fraction(8),
     image_size=384,
     patch_size=14,
+    stem_widths=None,
     hidden_size=1152,
     heads=16,
     mlp_size=4304,
@@ -53,6 +57,7 @@ GYM = SemanticConfig(
     rate=Fraction(8),
     image_size=96,
     patch_size=16,
+    stem_widths=(32, 64, 128),
     hidden_size=128,
     heads=4,
     mlp_size=384,
@@ -70,6 +75,8 @@ class SemanticEncoder(nn.Module):
         from transformers import SiglipConfig, SiglipModel, SiglipTextConfig, SiglipVisionConfig
 
         super().__init__()
+        if config.stem_widths is not None and config.patch_size != PATCH_SIZE:
+            raise ValueError(f"convolutions make patches of {PATCH_SIZE} pixels, got patch_size {config.patch_size}")
         self.config = config
         self.rate = config.rate
         self.height = self.width = config.image_size
@@ -101,11 +108,19 @@ class SemanticEncoder(nn.Module):
         self.siglip = SiglipModel(SiglipConfig(text_config=text.to_dict(), vision_config=vision.to_dict()))
         for tower in (self.siglip.vision_model, self.siglip.text_model):
             tower.set_attn_implementation("eager")  # measured: CPU flash attention is slower at these lengths
+        if config.stem_widths is not None:
+            stem = PictureStem(3, config.stem_widths, config.hidden_size)
+            self.siglip.vision_model.embeddings.patch_embedding = stem  # type: ignore[assignment]
         del self.siglip.logit_scale, self.siglip.logit_bias  # the loss owns temperature and bias
 
     def pictures(self, pictures: Tensor) -> Tensor:
         """Pictures in 0..1 [batch, 3, height, width] -> vectors [batch, dim] of any length."""
-        return self.siglip.vision_model(pixel_values=pictures * 2 - 1).pooler_output
+        return self.look(pictures)[0]
+
+    def look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures as in `pictures` -> their vectors, and patch tokens [batch, patches, dim] row by row."""
+        seen = self.siglip.vision_model(pixel_values=pictures * 2 - 1)
+        return seen.pooler_output, seen.last_hidden_state
 
     def texts(self, ids: Tensor) -> Tensor:
         """Token numbers [batch, text_length] -> vectors [batch, dim] of any length."""

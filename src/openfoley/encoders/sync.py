@@ -22,7 +22,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from openfoley.encoders.conv_stem import ConvStem
+from openfoley.encoders.conv_stem import PATCH_SIZE, ConvStem
 from openfoley.encoders.motion import COLOUR_CHANNELS, MOTION_CHANNELS, motion_channels
 from openfoley.encoders.pooling import AttentionPooling
 
@@ -126,7 +126,7 @@ class SyncEncoder(nn.Module):
         )
         self.backbone = VideoPrismVisionModel(prism)
         if config.stem_widths is not None:
-            if config.patch_size != ConvStem.patch_size:
+            if config.patch_size != PATCH_SIZE:
                 raise ValueError(
                     f"the convolutional stem makes patches of 16 pixels, got patch_size {config.patch_size}"
                 )

@@ -84,20 +84,23 @@ def bandwidth(power: np.ndarray, sample_rate: int) -> Bandwidth:
 
 
 T20_RANGE_DB = (-5.0, -25.0)
-BEFORE_S, SHORTEST_SPAN_S = 0.02, 0.08
+BEFORE_S = (0.06, 0.02)  # before the onset: here the level before it is read ...
+UNHEARD_S = 0.02  # ... and as long before the next one the decay ends: a codec's window smears onsets backwards so far
+SHORTEST_SPAN_S = 0.08
 
 
 def t20_s(samples: Tensor, sample_rate: int, onset_s: float, end_s: float) -> float:
     """Decay time (s to -60 dB) of the sound between an onset and `end_s` (the next event); nan where it does not fall
     far enough.
 
-    The steady power just before the onset is taken off; the fit is a straight line through the -5 to -25 dB stretch.
+    The steady power before the onset is taken off; the fit is a straight line through the -5 to -25 dB stretch.
     """
     power = samples.double().square().mean(0).numpy()
-    start, end = round(onset_s * sample_rate), min(round(end_s * sample_rate), len(power))
+    start, end = round(onset_s * sample_rate), min(round((end_s - UNHEARD_S) * sample_rate), len(power))
     if end - start < SHORTEST_SPAN_S * sample_rate:
         return float("nan")
-    before = power[max(0, start - round(BEFORE_S * sample_rate)) : max(start - round(0.002 * sample_rate), 0)]
+    early, late = (max(0, start - round(before_s * sample_rate)) for before_s in BEFORE_S)
+    before = power[early:late]
     noise = float(before.mean()) if len(before) else 0.0
     step = max(1, sample_rate // 1000)
     envelope = power[start : start + (end - start) // step * step].reshape(-1, step).mean(1) - noise

@@ -1,8 +1,13 @@
 """Train the Gym-size semantic encoder: frames against captions, SigLIP loss (arXiv 2303.15343, 2502.14786).
 
-A step takes one random frame from each of many scenes, and a text for each: one of the scene's captions, or one of its
+    loss = SigLIP(pictures, texts) + material_weight * (BCE of the materials in pictures and in texts
+                                                        + CE of the material where an event is seen)
+
+A step takes one frame from each of many scenes, and a text for each: one of the scene's captions, or one of its
 objects in a few words. A text is the pair of every scene it is true of; a text about one object is left out for scenes
-that hold another object of its material, and otherwise it is a stranger.
+that hold another object of its material, and otherwise it is a stranger. The materials are beyond the paper: they stand
+in for SigLIP-2's pretraining, since from scratch the contrastive loss alone ends in vectors that are all the same
+(docs/log.md). Half of the frames show an event, so that some patch is known to show its material.
 
 Writes OUT/config.json, OUT/tokenizer.json and OUT/model.safetensors (what the model folder takes), log.csv,
 checkpoint.pt. The full-size SigLIP-2 is published and frozen; it is not trained here.
@@ -14,12 +19,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openfoley.config import to_dict
-from openfoley.data.augmentation import GENTLE, PictureAugmentation, augment
+from openfoley.data.augmentation import GENTLE, PictureAugmentation, augment, crop, random_boxes
 from openfoley.data.gym_cache import GymCache
 from openfoley.data.scene_texts import SceneText, all_texts, draw_text, materials, text_pairs
+from openfoley.data.seen_events import NO_MATERIAL, PLACE_GRID, SeenEvents, cell_of
 from openfoley.encoders import semantic
 from openfoley.encoders.semantic import SemanticConfig, SemanticEncoder
 from openfoley.encoders.siglip_loss import SiglipLoss
@@ -32,6 +39,7 @@ from openfoley.training.schedule import set_learning_rate, warmup_cosine
 logger = logging.getLogger(__name__)
 
 ADAM_BETAS = (0.9, 0.98)
+EVENT_SHARE = 0.5  # of frames that show an event, in scenes that have one
 PROMPTS = ("the sound of {}", "{} sounds", "a {} object")  # for naming materials
 
 
@@ -53,6 +61,7 @@ class SemanticTraining:
     learning_rate: float
     weight_decay: float
     warmup_steps: int
+    material_weight: float
     validate_every: int
 
 
@@ -67,14 +76,46 @@ CPU = SemanticTraining(  # one core: about 18 minutes
     time_limit_s=40 * 60,
     scenes_per_step=64,
     object_text_share=0.6,
-    optimizer="adamw",
-    learning_rate=1e-3,
+    optimizer="muon",
+    learning_rate=2e-3,
     weight_decay=0.05,
     warmup_steps=80,
+    material_weight=10.0,
     validate_every=350,
 )
 
 GPU = replace(CPU, device="cuda", steps=4000, scenes_per_step=256, warmup_steps=200)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch of n pictures and n texts."""
+
+    pictures: Tensor  # float [n, 3, height, width] in 0..1
+    texts: list[SceneText]
+    pairs: Tensor  # float [n, n], the labels of Eq. 1
+    materials: Tensor  # float [n, materials]: 1 where the scene sounds of it visibly
+    cells: Tensor  # int64 [n]: the patch that shows an event ...
+    shown: Tensor  # int64 [n]: ... and its material, or NO_MATERIAL
+
+
+class MaterialHeads(nn.Module):
+    """What only training needs: names of materials from pictures, texts and patches."""
+
+    def __init__(self, dim: int, materials: int) -> None:
+        super().__init__()
+        self.of_picture = nn.Linear(dim, materials)
+        self.of_text = nn.Linear(dim, materials)
+        self.of_patch = nn.Linear(dim, materials)
+
+    def loss(self, seen: Tensor, patches: Tensor, read: Tensor, batch: Step, texts: Tensor) -> Tensor:
+        """In nats; texts [n, materials]: those that each text speaks of."""
+        picture = F.binary_cross_entropy_with_logits(self.of_picture(seen).float(), batch.materials.to(seen.device))
+        text = F.binary_cross_entropy_with_logits(self.of_text(read).float(), texts.to(seen.device))
+        known = (batch.shown != NO_MATERIAL).nonzero()[:, 0]
+        here = patches[known.to(seen.device), batch.cells[known].to(seen.device)]
+        patch = F.cross_entropy(self.of_patch(here).float(), batch.shown[known].to(seen.device), reduction="sum")
+        return picture + text + patch / max(1, len(known))
 
 
 def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path:
@@ -92,29 +133,35 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
     torch.manual_seed(preset.seed)
     encoder = SemanticEncoder(preset.semantic, folder / "tokenizer.json").to(preset.device)
     siglip = SiglipLoss().to(preset.device)
-    parameters = [*encoder.parameters(), *siglip.parameters()]
+    events = SeenEvents.of(cache.truth)
+    heads = MaterialHeads(encoder.dim, len(events.names)).to(preset.device)
+    parameters = [*encoder.parameters(), *siglip.parameters(), *heads.parameters()]
     optimizer = make_optimizer(
         preset.optimizer,
-        [encoder, siglip],
+        [encoder, siglip, heads],
         preset.learning_rate,
         betas=ADAM_BETAS,
         weight_decay=preset.weight_decay,
         adam_only=[encoder.siglip.text_model.embeddings.token_embedding.weight],
     )
-    run.attach(encoder=encoder, siglip=siglip, optimizer=optimizer)
+    run.attach(encoder=encoder, siglip=siglip, heads=heads, optimizer=optimizer)
 
     for step in run.steps():
         set_learning_rate(optimizer, warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps))
-        pictures, drawn, pairs = draw_step(cache, preset, run.generator(step))
-        ids = encoder.token_ids([text.words for text in drawn]).to(preset.device)
+        batch = draw_step(cache, events, preset, run.generator(step))
+        ids = encoder.token_ids([text.words for text in batch.texts]).to(preset.device)
+        spoken = spoken_of(batch.texts, batch.materials, events.names)
         with torch.autocast(preset.device, torch.bfloat16):
-            seen, read = encoder.pictures(pictures.to(preset.device)), encoder.texts(ids)
-        loss = siglip(seen, read, pairs.to(preset.device))
+            seen, patches = encoder.look(batch.pictures.to(preset.device))
+            read = encoder.texts(ids)
+            material = heads.loss(seen, patches, read, batch, spoken)
+        contrast = siglip(seen, read, batch.pairs.to(preset.device))
+        loss = contrast + preset.material_weight * material
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        run.log(step, loss=loss, gradient=norm)
+        run.log(step, loss=loss, contrast=contrast, material=material, gradient=norm)
         if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
             run.log(step, always=True, **validate(encoder, validation))
 
@@ -125,16 +172,43 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
     return folder / "model.safetensors"
 
 
-def draw_step(
-    cache: GymCache, preset: SemanticTraining, generator: torch.Generator
-) -> tuple[Tensor, list[SceneText], Tensor]:
-    """Pictures [n, 3, height, width] in 0..1, a text for each, and the labels [n, n] of Eq. 1."""
+def draw_step(cache: GymCache, events: SeenEvents, preset: SemanticTraining, generator: torch.Generator) -> Step:
+    """Scenes, frames, texts and augmentation of one step, all decided by the generator."""
     scenes = torch.randperm(len(cache), generator=generator)[: preset.scenes_per_step].tolist()
-    frames = torch.randint(0, cache.frames.shape[1], (len(scenes),), generator=generator).tolist()
+    boxes = random_boxes(len(scenes), preset.augmentation, generator)
+    draws = torch.rand(len(scenes), 3, generator=generator).tolist()
+    last = cache.frames.shape[1] - 1
+    frames, cells, shown = [], [], []
+    for scene, box, (which, at, frame) in zip(scenes, boxes.tolist(), draws, strict=True):
+        positions, cell, material = events.positions[scene], None, NO_MATERIAL
+        if len(positions) and which < EVENT_SHARE:
+            number = int(at * len(positions))
+            time, x, y = positions[number]
+            frames.append(min(round(time), last))
+            cell, material = cell_of(x, y, box), int(events.materials[scene][number])
+        else:
+            frames.append(int(frame * (last + 1)))
+        cells.append(0 if cell is None else cell[0] * PLACE_GRID + cell[1])
+        shown.append(NO_MATERIAL if cell is None else material)
     pictures = torch.stack([torch.from_numpy(cache.frames[s, f].copy()) for s, f in zip(scenes, frames, strict=True)])
     truths = [cache.truth[scene] for scene in scenes]
     texts = [draw_text(truth, preset.object_text_share, generator) for truth in truths]
-    return augment(pictures[:, None], preset.augmentation, generator)[:, 0], texts, text_pairs(truths, texts)
+    sounding = [materials(truth) for truth in truths]
+    uncropped = replace(preset.augmentation, crop_probability=0.0, mirror=False)  # done here, the cells with it
+    return Step(
+        pictures=augment(crop(pictures[:, None], boxes), uncropped, generator)[:, 0],
+        texts=texts,
+        pairs=text_pairs(truths, texts),
+        materials=torch.tensor([[float(name in held) for name in events.names] for held in sounding]),
+        cells=torch.tensor(cells),
+        shown=torch.tensor(shown),
+    )
+
+
+def spoken_of(texts: list[SceneText], held: Tensor, names: tuple[str, ...]) -> Tensor:
+    """The materials [texts, names] that each text speaks of: its own, or those of its scene for a whole caption."""
+    single = torch.tensor([[float(name == text.material) for name in names] for text in texts])
+    return torch.where(single.any(1, keepdim=True), single, held)
 
 
 @torch.no_grad()
@@ -152,21 +226,26 @@ def validate(encoder: SemanticEncoder, cache: GymCache) -> dict[str, float]:
     """Naming the material of what sounds from single frames, without training for it.
 
     zero_shot_material: share of frames whose nearest material prompt is among the materials that sound visibly in the
-    scene; chance is the share a random answer would get.
+    scene; chance is the share a random answer would get. picture_spread: mean deviation of a channel from scene to
+    scene, of 1 at most; near 0 all vectors are the same.
     """
     encoder.eval()
     truths = [(row, materials(truth)) for row, truth in enumerate(cache.truth) if materials(truth)]
     names = sorted(set().union(*(names for _, names in truths)))
     spoken = encoder.encode_text([prompt.format(name) for name in names for prompt in PROMPTS])
     spoken = spoken.unflatten(0, (len(names), len(PROMPTS))).mean(1)
-    hits, chance = [], []
+    hits, chance, looks = [], [], []
     for row, true in truths:
         frames = torch.from_numpy(cache.frames[row, 24::48].copy()).to(spoken.device)
-        answers = (encoder.encode(frames[None])[0] @ spoken.T).argmax(-1).tolist()
+        seen = encoder.encode(frames[None])[0]
+        looks.append(seen[0])
+        answers = (seen @ spoken.T).argmax(-1).tolist()
         hits += [names[answer] in true for answer in answers]
         chance.append(len(true) / len(names))
     encoder.train()
+    vectors = torch.stack(looks)
     result = {
+        "picture_spread": float(vectors.std(0).mean()),
         "zero_shot_material": sum(hits) / max(1, len(hits)),
         "zero_shot_material_chance": sum(chance) / max(1, len(chance)),
     }

@@ -32,8 +32,8 @@ def test_parts_get_their_folders(part: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(recipe, "import_module", lambda _: module)
     recipe.train_part(part, "cpu", tmp_path, resume=True)  # type: ignore[arg-type]
     assert given["out"] == tmp_path / part and given["resume"]
-    expected = tmp_path / "features" if part == "generator" else tmp_path / "data" / "train"
-    assert expected in (given["settings"].features, given["settings"].data)
+    scenes = {"generator": "features", "semantic": "data/stills"}.get(part, "data/train")
+    assert tmp_path / scenes in (given["settings"].features, given["settings"].data)
 
 
 def test_presets_of_every_part_have_what_the_recipe_replaces() -> None:

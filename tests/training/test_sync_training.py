@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from openfoley.data.snippets import Snippets
+from openfoley.data.stills import Stills
 from openfoley.data.sync_clips import SyncClips
 from openfoley.encoders.audio_tower import GYM as AUDIO
 from openfoley.encoders.sync import GYM, SyncConfig, SyncEncoder
@@ -109,20 +110,50 @@ def test_onset_loss_is_zero_at_the_truth_and_positive_elsewhere() -> None:
     assert sync.onset_loss(torch.zeros(2, 3, 4, 7), targets) > 0.1
 
 
+def make_stills(folder: Path, scenes: int) -> Path:
+    """Each scene is one square of its material's colour, in one place."""
+    folder.mkdir()
+    pictures, truth = np.zeros((scenes, 3, 3, 96, 96), np.uint8), []
+    for scene in range(scenes):
+        material = list(MATERIALS)[scene % 2]
+        pictures[scene, :, :, 32:48, 64:80] = np.array(MATERIALS[material])[:, None, None]
+        event = {"x": 0.7, "y": 0.4, "material": material, "time_s": 1.0, "visible": True}
+        words = {"caption": f"a {material} ball", "material": material}
+        record = {"caption": f"a {material} ball bounces", "objects": [words], "events": [event], "seed": scene}
+        truth.append({**record, "shown": [event, event, None]})
+    np.save(folder / "pictures.npy", pictures)
+    (folder / "stills.json").write_text(json.dumps(truth))
+    return folder
+
+
 def test_semantic_training_learns_two_colours(cache: Path, tmp_path: Path) -> None:
     shape = replace(semantic.CPU.semantic, hidden_size=32, heads=2, mlp_size=32, vision_layers=1, text_layers=1)
     preset = replace(
         semantic.CPU,
         semantic=shape,
-        data=cache,
+        data=make_stills(tmp_path / "stills", 8),
         validation=cache,
         steps=20,
         warmup_steps=2,
         scenes_per_step=8,
         validate_every=100,
     )
-    path = semantic.train_semantic(preset, tmp_path, resume=False)
-    encoder = semantic.SemanticEncoder(shape, tmp_path / "tokenizer.json")
+    path = semantic.train_semantic(preset, tmp_path / "semantic", resume=False)
+    encoder = semantic.SemanticEncoder(shape, tmp_path / "semantic" / "tokenizer.json")
     encoder.load_state_dict(load_file(path), strict=True)
-    assert rows(tmp_path, "loss")[-1] < rows(tmp_path, "loss")[0]
-    assert rows(tmp_path, "zero_shot_material_chance") == [0.5]
+    for name in ("loss", "material"):
+        assert rows(tmp_path / "semantic", name)[-1] < rows(tmp_path / "semantic", name)[0]
+    assert rows(tmp_path / "semantic", "zero_shot_material_chance") == [0.5]
+
+
+def test_a_shown_event_lies_in_the_cell_that_its_part_of_the_picture_puts_it_in(tmp_path: Path) -> None:
+    stills = Stills.open(make_stills(tmp_path / "stills", 8))
+    sharp = replace(semantic.GENTLE, blur_probability=0.0, noise=0.0, brightness=0.0)
+    preset = replace(semantic.CPU, augmentation=sharp, scenes_per_step=8)
+    step = semantic.draw_step(stills, ("steel", "wood"), preset, torch.Generator().manual_seed(3))
+    assert (step.shown >= 0).any() and torch.equal(step.materials.sum(1), torch.ones(8))
+    for picture, cell, shown in zip(step.pictures, step.cells.tolist(), step.shown.tolist(), strict=True):
+        if shown >= 0:
+            row, column = divmod(cell, 6)
+            patch = picture[:, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
+            assert patch.amax() > 0.3  # the square, or a part of it, on black

@@ -81,7 +81,7 @@ class GymCache:
         forced = [silent_every is not None and row % silent_every == silent_every - 1 for row in range(len(seeds))]
         jobs = [(str(folder), row, seed, split, forced[row] or None) for row, seed in enumerate(seeds)]
         truth, begun = [{} for _ in seeds], time.monotonic()
-        with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=_one_thread) as pool:
+        with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=one_thread) as pool:
             for done, (row, record) in enumerate(pool.imap_unordered(_render_row, jobs, chunksize=2), start=1):
                 truth[row] = record
                 if done % 100 == 0 or done == len(jobs):
@@ -99,7 +99,8 @@ class GymCache:
         return cls.open(folder)
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
+    """For the workers of a pool: as many processes as cores, each with one thread."""
     import torch
 
     torch.set_num_threads(1)

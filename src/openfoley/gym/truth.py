@@ -9,9 +9,10 @@ from openfoley.gym.records import Contact, Friction, Scene, Shot
 from openfoley.gym.sound import SceneSound, grains, scene_contacts
 
 
-def truth(scene: Scene, sound: SceneSound, rate: Fraction) -> dict:
+def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
     """`{duration_s, fps, caption, captions, objects, events}`; x, y are 0..1 from the picture's top left; time 0 is
-    the first frame."""
+    the first frame. Without the sound, which takes far longer to render than a few pictures, events have neither
+    `loudness_db` nor `audible`."""
     objects = {o.id: o for o in scene.objects}
     events = []
     for k, (shot, contact) in enumerate(scene_contacts(scene)):
@@ -24,11 +25,10 @@ def truth(scene: Scene, sound: SceneSound, rate: Fraction) -> dict:
                 "action": contact.action,
                 "object_id": contact.object_id,
                 "material": objects[contact.object_id].material,
-                "loudness_db": round(sound.loudness_db[k], 2),
                 "x": x,
                 "y": y,
                 "visible": seen and not _hidden(scene, shot, contact),
-                "audible": sound.audible[k],
+                **({"loudness_db": round(sound.loudness_db[k], 2), "audible": sound.audible[k]} if sound else {}),
             }
         )
     for shot in scene.shots:
@@ -42,12 +42,11 @@ def truth(scene: Scene, sound: SceneSound, rate: Fraction) -> dict:
                     "action": friction.action,
                     "object_id": friction.object_id,
                     "material": objects[friction.object_id].material,
-                    "loudness_db": _level_db(scene, sound, friction),
                     "x": x,
                     "y": y,
                     "visible": seen,
-                    "audible": True,
                     "continuous": True,
+                    **({"loudness_db": _level_db(scene, sound, friction), "audible": True} if sound else {}),
                 }
             )
     return {

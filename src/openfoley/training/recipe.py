@@ -2,7 +2,8 @@
 
 Everything lies in one folder, and each step finds what the earlier ones left:
 
-    data/train                   rendered Gym scenes for codec and encoders
+    data/stills                  pictures of Gym scenes for the semantic encoder
+    data/train                   rendered Gym scenes for codec and sync encoder
     data/generator               and others for the generator: the features of scenes that the encoders trained on are
                                  surer than those of new ones, and it would learn to trust them too much
     data/validation
@@ -31,6 +32,9 @@ ORDER: tuple[Part, ...] = ("codec", "semantic", "sync", "generator")
 MODEL_NAME = "salsa-v-gym"
 TRAINING_SCENES = {"cpu": 2800, "gpu": 6000}  # 8 s each, 6.7 MB on disk
 GENERATOR_SCENES = {"cpu": 1600, "gpu": 6000}  # on 2 cores 1.6 s of features a scene
+STILL_SCENES = {"cpu": 16_000, "gpu": 60_000}  # 83 kB on disk
+FIRST_STILL = 1_000_000
+"""Their first seed within the training split: none of the other scenes."""
 VALIDATION_SCENES = 64
 SILENT_EVERY = 6
 """Of so many training scenes one more than chance wants moves without a sound: a false event is heard at once."""
@@ -50,7 +54,8 @@ def train_part(part: Part, preset: Preset, out: Path, *, resume: bool, generator
     elif part == "codec":
         settings = replace(settings, data=out / "data" / "train")
     else:
-        settings = replace(settings, data=out / "data" / "train", validation=out / "data" / "validation")
+        scenes = out / "data" / ("stills" if part == "semantic" else "train")
+        settings = replace(settings, data=scenes, validation=out / "data" / "validation")
     folder = generator_folder(out, generator) if part == "generator" else out / part
     logger.info("training %s into %s", part, folder)
     return getattr(module, f"train_{part}")(settings, folder, resume=resume)
@@ -59,10 +64,12 @@ def train_part(part: Part, preset: Preset, out: Path, *, resume: bool, generator
 def prepare_data(preset: Preset, out: Path) -> None:
     """Render the Gym scenes once."""
     from openfoley.data.gym_cache import GymCache
+    from openfoley.data.stills import Stills
     from openfoley.gym.seeds import seeds_of
 
     train, generator = TRAINING_SCENES[preset], GENERATOR_SCENES[preset]
     GymCache.build(out / "data" / "train", seeds_of("train", train), split="train", silent_every=SILENT_EVERY)
+    Stills.build(out / "data" / "stills", seeds_of("train", STILL_SCENES[preset], FIRST_STILL), split="train")
     seeds = seeds_of("train", generator, first=train)
     GymCache.build(out / "data" / "generator", seeds, split="train", silent_every=SILENT_EVERY)
     GymCache.build(out / "data" / "validation", seeds_of("validation", VALIDATION_SCENES), split="validation")

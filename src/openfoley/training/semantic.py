@@ -3,11 +3,11 @@
     loss = SigLIP(pictures, texts) + material_weight * (BCE of the materials in pictures and in texts
                                                         + CE of the material where an event is seen)
 
-A step takes one frame from each of many scenes, and a text for each: one of the scene's captions, or one of its
+A step takes one picture of each of many scenes, and a text for each: one of the scene's captions, or one of its
 objects in a few words. A text is the pair of every scene it is true of; a text about one object is left out for scenes
 that hold another object of its material, and otherwise it is a stranger. The materials are beyond the paper: they stand
 in for SigLIP-2's pretraining, since from scratch the contrastive loss alone ends in vectors that are all the same
-(docs/log.md). Half of the frames show an event, so that some patch is known to show its material.
+(docs/log.md). Two in three pictures show an event, so that some patch is known to show its material.
 
 Writes OUT/config.json, OUT/tokenizer.json and OUT/model.safetensors (what the model folder takes), log.csv,
 checkpoint.pt. The full-size SigLIP-2 is published and frozen; it is not trained here.
@@ -26,7 +26,8 @@ from openfoley.config import to_dict
 from openfoley.data.augmentation import GENTLE, PictureAugmentation, augment, crop, random_boxes
 from openfoley.data.gym_cache import GymCache
 from openfoley.data.scene_texts import SceneText, all_texts, draw_text, materials, text_pairs
-from openfoley.data.seen_events import NO_MATERIAL, PLACE_GRID, SeenEvents, cell_of
+from openfoley.data.seen_events import NO_MATERIAL, PLACE_GRID, cell_of
+from openfoley.data.stills import Stills
 from openfoley.encoders import semantic
 from openfoley.encoders.semantic import SemanticConfig, SemanticEncoder
 from openfoley.encoders.siglip_loss import SiglipLoss
@@ -39,7 +40,6 @@ from openfoley.training.schedule import set_learning_rate, warmup_cosine
 logger = logging.getLogger(__name__)
 
 ADAM_BETAS = (0.9, 0.98)
-EVENT_SHARE = 0.5  # of frames that show an event, in scenes that have one
 PROMPTS = ("the sound of {}", "{} sounds", "a {} object")  # for naming materials
 
 
@@ -49,8 +49,8 @@ class SemanticTraining:
 
     semantic: SemanticConfig
     augmentation: PictureAugmentation
-    data: Path  # Gym caches
-    validation: Path
+    data: Path  # folder of `data.stills.Stills`
+    validation: Path  # folder of a `data.gym_cache.GymCache`
     device: str
     seed: int
     steps: int
@@ -68,7 +68,7 @@ class SemanticTraining:
 CPU = SemanticTraining(  # one core: about 18 minutes
     semantic=semantic.GYM,
     augmentation=GENTLE,
-    data=Path("out/data/train"),
+    data=Path("out/data/stills"),
     validation=Path("out/data/validation"),
     device="cpu",
     seed=1,
@@ -124,8 +124,8 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
 
     keep_freed_memory()
     folder = Path(out)
-    cache, validation = GymCache.open(preset.data), GymCache.open(preset.validation)
-    texts = all_texts(cache.truth)
+    stills, validation = Stills.open(preset.data), GymCache.open(preset.validation)
+    texts = all_texts(stills.truth)
     tokenizer = train_tokenizer(texts, preset.semantic.vocabulary)
     run = Run(folder, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -133,8 +133,8 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
     torch.manual_seed(preset.seed)
     encoder = SemanticEncoder(preset.semantic, folder / "tokenizer.json").to(preset.device)
     siglip = SiglipLoss().to(preset.device)
-    events = SeenEvents.of(cache.truth)
-    heads = MaterialHeads(encoder.dim, len(events.names)).to(preset.device)
+    names = tuple(sorted(set().union(*(materials(truth) for truth in stills.truth))))
+    heads = MaterialHeads(encoder.dim, len(names)).to(preset.device)
     parameters = [*encoder.parameters(), *siglip.parameters(), *heads.parameters()]
     optimizer = make_optimizer(
         preset.optimizer,
@@ -148,9 +148,9 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
 
     for step in run.steps():
         set_learning_rate(optimizer, warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps))
-        batch = draw_step(cache, events, preset, run.generator(step))
+        batch = draw_step(stills, names, preset, run.generator(step))
         ids = encoder.token_ids([text.words for text in batch.texts]).to(preset.device)
-        spoken = spoken_of(batch.texts, batch.materials, events.names)
+        spoken = spoken_of(batch.texts, batch.materials, names)
         with torch.autocast(preset.device, torch.bfloat16):
             seen, patches = encoder.look(batch.pictures.to(preset.device))
             read = encoder.texts(ids)
@@ -172,26 +172,19 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
     return folder / "model.safetensors"
 
 
-def draw_step(cache: GymCache, events: SeenEvents, preset: SemanticTraining, generator: torch.Generator) -> Step:
-    """Scenes, frames, texts and augmentation of one step, all decided by the generator."""
-    scenes = torch.randperm(len(cache), generator=generator)[: preset.scenes_per_step].tolist()
+def draw_step(stills: Stills, names: tuple[str, ...], preset: SemanticTraining, generator: torch.Generator) -> Step:
+    """Scenes, pictures, texts and augmentation of one step, all decided by the generator."""
+    scenes = torch.randperm(len(stills), generator=generator)[: preset.scenes_per_step].tolist()
+    which = torch.randint(stills.pictures.shape[1], (len(scenes),), generator=generator).tolist()
     boxes = random_boxes(len(scenes), preset.augmentation, generator)
-    draws = torch.rand(len(scenes), 3, generator=generator).tolist()
-    last = cache.frames.shape[1] - 1
-    frames, cells, shown = [], [], []
-    for scene, box, (which, at, frame) in zip(scenes, boxes.tolist(), draws, strict=True):
-        positions, cell, material = events.positions[scene], None, NO_MATERIAL
-        if len(positions) and which < EVENT_SHARE:
-            number = int(at * len(positions))
-            time, x, y = positions[number]
-            frames.append(min(round(time), last))
-            cell, material = cell_of(x, y, box), int(events.materials[scene][number])
-        else:
-            frames.append(int(frame * (last + 1)))
-        cells.append(0 if cell is None else cell[0] * PLACE_GRID + cell[1])
-        shown.append(NO_MATERIAL if cell is None else material)
-    pictures = torch.stack([torch.from_numpy(cache.frames[s, f].copy()) for s, f in zip(scenes, frames, strict=True)])
-    truths = [cache.truth[scene] for scene in scenes]
+    cells, shown = [], []
+    for scene, picture, box in zip(scenes, which, boxes.tolist(), strict=True):
+        event = stills.truth[scene]["shown"][picture]
+        cell = event and cell_of(event["x"], event["y"], box)
+        cells.append(cell[0] * PLACE_GRID + cell[1] if cell else 0)
+        shown.append(names.index(event["material"]) if cell else NO_MATERIAL)
+    pictures = torch.from_numpy(stills.pictures[scenes, which])
+    truths = [stills.truth[scene] for scene in scenes]
     texts = [draw_text(truth, preset.object_text_share, generator) for truth in truths]
     sounding = [materials(truth) for truth in truths]
     uncropped = replace(preset.augmentation, crop_probability=0.0, mirror=False)  # done here, the cells with it
@@ -199,7 +192,7 @@ def draw_step(cache: GymCache, events: SeenEvents, preset: SemanticTraining, gen
         pictures=augment(crop(pictures[:, None], boxes), uncropped, generator)[:, 0],
         texts=texts,
         pairs=text_pairs(truths, texts),
-        materials=torch.tensor([[float(name in held) for name in events.names] for held in sounding]),
+        materials=torch.tensor([[float(name in held) for name in names] for held in sounding]),
         cells=torch.tensor(cells),
         shown=torch.tensor(shown),
     )

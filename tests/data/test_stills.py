@@ -1,0 +1,51 @@
+"""Stills: what is said to be shown is shown."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from openfoley.data.seen_events import cell_of
+from openfoley.data.stills import STILLS, Stills
+from openfoley.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def stills(tmp_path_factory: pytest.TempPathFactory) -> Stills:
+    return Stills.build(tmp_path_factory.mktemp("data") / "stills", [3, 4, 5], split="train", workers=1)
+
+
+def test_every_scene_has_its_pictures_and_its_truth(stills: Stills) -> None:
+    assert stills.pictures.shape == (3, STILLS, 3, 96, 96) and [t["seed"] for t in stills.truth] == [3, 4, 5]
+    for picture in stills.pictures.reshape(-1, 3, 96, 96):
+        assert np.ptp(picture) > 30
+    for record in stills.truth:
+        assert len(record["shown"]) == STILLS and record["shown"][-1] is None
+        for event in record["shown"]:
+            assert event is None or any(
+                (e["x"], e["y"], e["material"]) == (event["x"], event["y"], event["material"]) and e["visible"]
+                for e in record["events"]
+            )
+
+
+def test_finished_stills_are_opened_and_those_of_other_seeds_refused(stills: Stills, tmp_path: Path) -> None:
+    folder = Path(str(stills.pictures.filename)).parent  # type: ignore[attr-defined]
+    assert len(Stills.build(folder, [3, 4, 5], split="train")) == 3
+    with pytest.raises(UsageError, match="other seeds"):
+        Stills.build(folder, [3, 4], split="train")
+    with pytest.raises(UsageError, match="no stills"):
+        Stills.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("box", "cell"),
+    [
+        ((0.0, 0.0, 1.0, 1.0), (2, 4)),
+        ((0.0, 0.0, -1.0, 1.0), (2, 1)),  # mirrored
+        ((0.5, 0.25, 0.5, 0.5), (1, 3)),
+        ((0.5, 0.25, -0.5, 0.5), (1, 2)),
+        ((0.0, 0.0, 0.5, 0.5), None),
+    ],
+)
+def test_a_point_falls_into_the_cell_of_the_part_that_is_shown(box: tuple, cell: tuple | None) -> None:
+    assert cell_of(0.76, 0.4, box) == cell

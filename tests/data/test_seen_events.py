@@ -31,7 +31,7 @@ def test_an_event_lies_on_its_frame_or_is_shared_between_two() -> None:
 
 
 def test_a_snippet_cuts_its_own_frames_out() -> None:
-    places, _ = SeenEvents.of(TRUTH).targets(one(15))
+    places, _ = SeenEvents.of(TRUTH).targets(one(16))
     assert places.sum() == 0
     places, _ = SeenEvents.of(TRUTH).targets(one(14))
     assert places[0, 0].sum() == 0.75 and places[0, 1].sum() == 0.25

@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from openfoley.evaluation.material import MaterialClassifier
-from openfoley.evaluation.studies import clips, cuts, drift, joins
-from openfoley.evaluation.studies.clips import RATE, excerpt, frames_of, only_in, times_in
-from openfoley.evaluation.studies.drift import _pictures
-from openfoley.evaluation.studies.embedding import embedding_distance, frechet
+from openfoley.evaluation.studies import clips, cuts, joins
+from openfoley.evaluation.studies.clips import RATE, excerpt, only_in, pictures_of, times_in
+from openfoley.evaluation.studies.embedding import features, frechet
 from openfoley.evaluation.studies.study import f1_difference, f1_of, permutation_p, sums_of
 from openfoley.evaluation.sync import pooled_f1
 from openfoley.evaluation.truth import Truth, from_dict
@@ -39,19 +38,12 @@ def test_an_excerpt_has_the_events_of_its_stretch_on_its_own_clock(scene) -> Non
 
 
 def test_an_excerpt_looks_like_its_stretch(scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Same pictures but for the grain, whose seed counts frames; the study itself renders the very same frames."""
-    for study in (clips, drift):
-        monkeypatch.setattr(study, "SIDE", 32)
-    ours = frames_of(excerpt(scene, 4.0, 5.0)).float()
-    theirs = torch.cat(list(_pictures(scene, 4.0, 5.0))).float()
+    """Same pictures but for the grain, whose seed counts frames."""
+    monkeypatch.setattr(clips, "SIDE", 32)
+    ours = torch.cat(pictures_of(excerpt(scene, 4.0, 5.0))).float()
+    theirs = torch.cat(pictures_of(scene))[96:120].float()
     assert ours.shape == theirs.shape == (24, 3, 32, 32)
     assert (ours - theirs).abs().mean() < 12
-
-
-def test_frames_of_the_last_minute_are_those_of_the_whole(scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drift, "SIDE", 32)
-    whole = torch.cat(list(_pictures(scene, 0.0, 4.0)))
-    assert torch.equal(whole[48:], torch.cat(list(_pictures(scene, 2.0, 4.0))))
 
 
 def test_only_in_scores_the_events_inside_on_its_own_clock() -> None:
@@ -125,12 +117,12 @@ def test_level_jumps_are_those_that_were_made() -> None:
 def test_embedding_distance_is_zero_for_equal_sounds_and_grows_with_difference() -> None:
     torch.manual_seed(0)
     judge, (white, dark) = MaterialClassifier().eval(), noise_clip(3, 2.0)
-    assert embedding_distance(judge, white[None], white[None], 44100) == 0
-    half = white * 0.5 + dark * 0.5
-    near, far = (embedding_distance(judge, white[None], other[None], 44100) for other in (half, dark))
-    assert 0 < near < far
-    features = torch.randn(50, 4)
-    assert frechet(features, features + 1) == pytest.approx(4.0, rel=1e-4)
+    mixed = white * 0.5 + dark * 0.5
+    ours, near, far = (features(judge, sound[None], 44100) for sound in (white, mixed, dark))
+    assert frechet(ours, ours) == 0
+    assert 0 < frechet(ours, near) < frechet(ours, far)
+    drawn = torch.randn(50, 4)
+    assert frechet(drawn, drawn + 1) == pytest.approx(4.0, rel=1e-4)
 
 
 def test_scored_cuts_lie_between_different_materials_with_an_event_behind() -> None:

@@ -49,3 +49,24 @@ def test_candidates_fill_the_places_of_those_left_out(tmp_path: Path) -> None:
     assert computed == list(range(6))
     assert in_folder(tmp_path).rows(3, compute, candidates=20) == rows and len(computed) == 6
     assert [row["value"] for row in in_folder(tmp_path).rows(4, compute)] == [1, 3]
+
+
+def test_two_at_once_compute_each_section_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "POLL_S", 0.01)
+    both_are_at_work = threading.Barrier(2, timeout=20)
+    computed: list[str] = []
+
+    def compute(name: str) -> dict:
+        both_are_at_work.wait()  # passed only if the two sections are computed at the same time
+        computed.append(name)
+        return {"name": name}
+
+    results: list[list[dict]] = []
+    tasks = {name: lambda name=name: compute(name) for name in ("soft", "hard")}
+    threads = [threading.Thread(target=lambda: results.append(in_folder(tmp_path).sections(tasks))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert sorted(computed) == ["hard", "soft"]
+    assert [[one["name"] for one in sections] for sections in results] == [["soft", "hard"]] * 2

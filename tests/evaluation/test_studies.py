@@ -9,15 +9,15 @@ import torch
 
 from openfoley.errors import UsageError
 from openfoley.evaluation.material import MaterialClassifier, save_classifier
-from openfoley.evaluation.studies import clips, cuts, detector, drift, joins, lengths, reference, steps, study
+from openfoley.evaluation.studies import clips, cuts, detector, drift, joins, lengths, reference, steps
+from openfoley.pipeline import Pipeline
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (clips, drift):
-        monkeypatch.setattr(module, "SIDE", 24)
+    monkeypatch.setattr(clips, "SIDE", 24)
     monkeypatch.setattr(drift, "LAST_S", 4.0)
     monkeypatch.setattr(joins, "EPOCHS", 1)
     monkeypatch.setattr(joins, "FOLDS", 2)
@@ -33,7 +33,7 @@ def judge(tmp_path: Path) -> Path:
 
 def twice(run: Callable, monkeypatch: pytest.MonkeyPatch, out: Path, **settings) -> dict:
     first = run(out=out, **settings)
-    monkeypatch.setattr(study.Study, "sound", None)
+    monkeypatch.setattr(Pipeline, "generate_takes", None)
     again = run(out=out, **settings)
     assert again["figures"] == first["figures"] or str(again["figures"]) == str(first["figures"])
     assert (out / "results.md").read_text().startswith("| ") and (out / "results.json").is_file()
@@ -47,7 +47,7 @@ def test_longform(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_joins(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = twice(joins.run, monkeypatch, tmp_path / "s", model=str(tiny_model), clips=2, duration=12.0, steps=1)
-    assert figures["soft"]["joins"] == figures["hard"]["joins"] == 2 and figures["jumps"]["ratio"] > 0
+    assert figures["soft"]["joins"] == figures["hard"]["joins"] == 4 and figures["jumps"]["ratio"] > 0
 
 
 @pytest.mark.parametrize("mode", ["reference", "extend"])
@@ -66,9 +66,10 @@ def test_cuts(tiny_model: Path, judge: Path, tmp_path: Path, monkeypatch: pytest
 
 
 def test_lengths(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"model": str(tiny_model), "clips": 2, "steps": 1, "lengths": [9]}
+    settings = {"model": str(tiny_model), "clips": 2, "steps": 1, "lengths": [4, 9]}
     figures = twice(lengths.run, monkeypatch, tmp_path / "s", **settings)
-    assert figures["9"]["at_once"]["f1"]["events"] == figures["9"]["extended"]["f1"]["events"]
+    events = [figures[length][way]["f1"]["events"] for length in ("4", "9") for way in lengths.WAYS]
+    assert events[0] == events[1] < events[2] == events[3]
 
 
 def test_scenes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Gym scenes of any length as video files with their truth, rendered once into a study's folder.
+"""Gym scenes of any length: their pictures, their true sound, and where a file is studied a video file of them.
 
 A long scene's sound is only made for the stretches that are scored (`excerpt`): each object's stem of ten minutes would
 not fit into memory together.
@@ -7,9 +7,7 @@ not fit into memory together.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openfoley.evaluation.studies.screening import RATE
 from openfoley.evaluation.truth import Truth, from_dict
 from openfoley.gym.files import SAMPLE_RATE, scene_frames
 from openfoley.gym.records import Contact, Friction, Part, Performance, Scene, Shot
@@ -27,7 +26,6 @@ from openfoley.media.audio_files import AudioWriter, read_audio
 from openfoley.media.encode import write_video
 from openfoley.types import Audio
 
-RATE = Fraction(24)  # Hz
 SIDE = 96  # pixels, what the Gym-size encoders look at
 CRF = 8  # x264: what the encoders see differs from the rendered frames by less than their noise
 CPU = torch.device("cpu")
@@ -51,27 +49,29 @@ class Clip:
         return read_audio(self.sound)
 
 
-def frames_of(scene: Scene) -> Tensor:
-    """All frames uint8 [n, 3, SIDE, SIDE] of a short scene."""
-    return torch.cat(list(scene_frames(scene, RATE, SIDE, SIDE, CPU)))
+def pictures_of(scene: Scene) -> list[Tensor]:
+    """All frames of a scene, in pieces uint8 [FRAMES_AT_ONCE, 3, SIDE, SIDE]; ten minutes are 0.4 GB."""
+    return list(scene_frames(scene, RATE, SIDE, SIDE, CPU))
 
 
-def write_clip(
-    folder: Path, name: str, scene: Scene, frames: Callable[[], Iterator[Tensor]] | None = None, with_sound: bool = True
-) -> Clip:
-    """The clip of a scene, rendered unless it is there. frames: other pictures than all of the scene's."""
+def true_sound(scene: Scene) -> tuple[Audio, dict[str, Any]]:
+    """The true sound and the truth record of a scene."""
+    rendered = render_sound([scene], sample_rate=SAMPLE_RATE)[0]
+    return Audio(rendered.mix.clamp(-1, 1), SAMPLE_RATE), truth(scene, rendered, RATE)
+
+
+def write_clip(folder: Path, name: str, scene: Scene, with_sound: bool = True) -> Clip:
+    """The clip of a scene, rendered unless it is there."""
     folder.mkdir(parents=True, exist_ok=True)
     video, sound, record = (folder / f"{name}.{suffix}" for suffix in ("mp4", "wav", "json"))
     if not record.is_file():
         made: dict[str, Any] = {}
         if with_sound:
-            rendered = render_sound([scene], sample_rate=SAMPLE_RATE)[0]
+            heard, made = true_sound(scene)
             with replace_when_done(sound, force=True) as path, AudioWriter(path, SAMPLE_RATE, 2, "24") as writer:
-                writer.write(rendered.mix.clamp(-1, 1))
-            made = truth(scene, rendered, RATE)
+                writer.write(heard.samples)
         with replace_when_done(video, force=True) as path:
-            pictures = frames() if frames else scene_frames(scene, RATE, SIDE, SIDE, CPU)
-            write_video(path, pictures, RATE, crf=CRF)
+            write_video(path, scene_frames(scene, RATE, SIDE, SIDE, CPU), RATE, crf=CRF)
         with replace_when_done(record, force=True) as path:
             path.write_text(json.dumps(made))
     return Clip(name, video, sound if with_sound else None, json.loads(record.read_text()))

@@ -24,11 +24,6 @@ def features(judge: MaterialClassifier, samples: Tensor, sample_rate: int) -> Te
 
 
 def frechet(ours: Tensor, theirs: Tensor) -> float:
-    """|m1 - m2|^2 + sum (s1 - s2)^2 of two sets of features [n, dim], diagonal covariances."""
+    """|m1 - m2|^2 + sum (s1 - s2)^2 of two sets of features [n, dim], diagonal covariances; 0 for equal ones."""
     (m1, s1), (m2, s2) = ((f.double().mean(0), f.double().std(0, unbiased=False)) for f in (ours, theirs))
     return float((m1 - m2).square().sum() + (s1 - s2).square().sum())
-
-
-def embedding_distance(judge: MaterialClassifier, generated: Tensor, reference: Tensor, sample_rate: int) -> float:
-    """Distance of two sounds [channels, time], 0 for equal ones."""
-    return frechet(features(judge, generated, sample_rate), features(judge, reference, sample_rate))

@@ -1,9 +1,12 @@
 """A figure over many clips that may take hours: every clip's numbers are kept, and an interrupted study goes on.
 
+The same command, started once for each core with OMP_NUM_THREADS=1, shares the clips between the processes. What the
+studies' docstrings call processor time is that of one core, for a Gym-size model at 8 steps.
+
 out/about.json            what the study is about; another study in the same folder is refused
 out/sections/<clip>.json  the numbers of a clip
-out/clips, out/made       rendered scenes and generated sounds
-out/features              features of the videos
+out/clips                 what is true of the scenes
+out/features              features of videos, where a study makes files
 out/results.json, .md     the figures
 """
 
@@ -17,21 +20,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from openfoley.evaluation.bootstrap import ratio_interval
 from openfoley.evaluation.onsets import Onsets, detect
+from openfoley.evaluation.studies.screening import Screening
 from openfoley.evaluation.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
 from openfoley.evaluation.truth import Truth
 from openfoley.evaluation.workspace import Workspace, write_whole
 from openfoley.feature_store import FeatureStore
 from openfoley.hub.fingerprint import fingerprint
-from openfoley.media.audio_files import read_audio
 from openfoley.pipeline import Pipeline, load
-from openfoley.take import Take
 from openfoley.types import Audio
 
 Progress = Callable[[float, float], None]
 
+FORMAT = 2  # of the clips' numbers; a folder of another format is another study
 POLL_S = 2.0  # between looks at what other processes have finished
 
 
@@ -41,7 +45,7 @@ class Study:
     def __init__(self, name: str, out: Path, about: dict[str, Any], device: str = "cpu") -> None:
         self.name, self.folder, self.device = name, out, device
         self.pipeline: Pipeline = load(about["model"], device)
-        self.about = {"study": name, **about, "weights": weights(self.pipeline), "device": device}
+        self.about = {"study": name, "format": FORMAT, **about, "weights": weights(self.pipeline), "device": device}
         self.workspace = Workspace(out, self.about)
         self.store = FeatureStore(out / "features")
 
@@ -80,13 +84,19 @@ class Study:
         """Compute a clip, unless another process is at it."""
         return self.workspace.section_in_turn(_section(number), lambda: compute(number) or {"left_out": 1})
 
-    def sound(self, name: str, make: Callable[[], Take]) -> Audio:
-        """A generated sound, made once and kept as FLAC."""
-        path = self.folder / "made" / f"{name}.flac"
-        if not path.is_file():
-            path.parent.mkdir(exist_ok=True)
-            make().save(path, force=True)
-        return read_audio(path)
+    def sections(self, computations: dict[str, Callable[[], dict[str, Any]]]) -> list[dict[str, Any]]:
+        """What each computation gives, in order; processes that run the same study share them as they share clips."""
+        while missing := [name for name in computations if self.workspace.kept_section(name) is None]:
+            if not any(self.workspace.section_in_turn(name, computations[name]) for name in missing):
+                time.sleep(POLL_S)
+        return [self.workspace.section(name, compute) for name, compute in computations.items()]
+
+    def screening(self, name: str, record: dict[str, Any], pictures: Sequence[Tensor]) -> Screening:
+        """A scene's pictures; its record is kept as clips/<name>.json."""
+        path = self.folder / "clips" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, json.dumps(record))
+        return Screening(path, pictures)
 
     def finish(self, figures: dict[str, Any], table: str) -> dict[str, Any]:
         """Write results.json and results.md; the record."""

@@ -9,12 +9,12 @@ from typing import Any
 DEFAULT_MODEL = "salsa-v-gym"
 STUDIES = {  # name -> (what it says, clips)
     "scenes": ("How well hard cuts are found.", 50),
-    "longform": ("Events of the last minute of long scenes against a fresh start.", 40),
-    "joins": ("Can a classifier tell a join of two windows from any other instant?", 100),
-    "reference": ("Does the sound take on the character of a reference?", 150),
-    "cuts": ("The second after hard cuts: cuts used against carried on against a fresh start.", 200),
+    "longform": ("Events of the last minute of long scenes against a fresh start.", 32),
+    "joins": ("Can a classifier tell a join of two windows from any other instant?", 50),
+    "reference": ("Does the sound take on the character of a reference?", 120),
+    "cuts": ("The second after hard cuts: cuts used against carried on against a fresh start.", 150),
     "steps": ("Models side by side at several step counts: shortcut, flow, ablations, MMAudio.", 200),
-    "lengths": ("One long window against iterative extension, 10 to 60 s.", 40),
+    "lengths": ("One long window against iterative extension, 10 to 60 s.", 24),
 }
 
 
@@ -38,7 +38,7 @@ def add_studies(inner: Any, command: Callable[..., argparse.ArgumentParser], who
         add("--steps", metavar="N", type=whole, default=8, help="sampling steps (8)")
         if name == "longform":
             add("--minutes", metavar="M", type=whole, default=10, help="length of a scene; its last minute counts (10)")
-            add("--cuts", choices=("auto", "carry", "reset", "none"), default="auto", help="rule at cuts (auto)")
+            add("--cuts", choices=("auto", "carry", "reset", "none"), default="carry", help="rule at cuts (carry)")
         if name == "joins":
             add("--duration", metavar="S", type=number, default=60.0, help="seconds of a scene (60)")
         if name in ("reference", "cuts"):

@@ -158,7 +158,8 @@ class JoinClassifier(nn.Module):
             ]
         self.trunk = nn.Sequential(*layers)
         self.head = nn.Sequential(nn.Dropout(0.4), nn.Linear(48 * (frames // 8), 1))
-        self.to(memory_format=torch.channels_last)  # twice as fast on a CPU, mostly for the pooling
+        # twice as fast on a CPU, mostly for the pooling; torch.nn tells of no such argument
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.trunk(pictures).mean(2).flatten(1))[:, 0]  # time stays, bands are pooled

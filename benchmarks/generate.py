@@ -6,9 +6,11 @@ import sys
 import time
 
 import openfoley
+from openfoley.nn.memory import keep_freed_memory
 
 
 def main(video: str, runs: int = 5) -> None:
+    keep_freed_memory()  # as the command line does
     pipeline = openfoley.load("salsa-v-gym")
     seconds = []
     for seed in range(runs):

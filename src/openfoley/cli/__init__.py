@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from openfoley.cli.arguments import build_parser, protect_dashes
 from openfoley.cli.messages import complain, note
 from openfoley.errors import OpenFoleyError, UsageError
+from openfoley.nn.memory import keep_freed_memory
 
 TRACEBACK_VARIABLE = "OPENFOLEY_TRACEBACK"
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = build_parser()
         parsed = parser.parse_args(protect_dashes(arguments))
         _quieten(wants_traceback)
+        keep_freed_memory()
         return parsed.run(parsed) or 0
     except OpenFoleyError as error:
         if wants_traceback:

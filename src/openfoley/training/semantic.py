@@ -32,7 +32,7 @@ from openfoley.encoders import semantic
 from openfoley.encoders.semantic import SemanticConfig, SemanticEncoder
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.tokenizer import train_tokenizer
-from openfoley.training.memory import keep_freed_memory
+from openfoley.nn.memory import keep_freed_memory
 from openfoley.training.muon import OptimizerName, make_optimizer
 from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine

@@ -35,7 +35,7 @@ from openfoley.encoders import audio_tower, sync
 from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.sync import SyncConfig, SyncEncoder
-from openfoley.training.memory import keep_freed_memory
+from openfoley.nn.memory import keep_freed_memory
 from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.offset_retrieval import offset_retrieval
 from openfoley.training.run import Run

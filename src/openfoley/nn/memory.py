@@ -1,8 +1,8 @@
 """Keep freed memory for the next step instead of giving it back to the system (networks on a CPU under glibc).
 
-A training step frees and takes again some hundred arrays of 3 to 60 MB. By default glibc maps such arrays one by one and
-unmaps them when freed, so that every step pays for hundreds of thousands of page faults. Measured on the sync encoder's
-step, one thread: 1.11 s -> 0.84 s of CPU time; on its features of 8 s of pictures, two threads: 0.34 s -> 0.14 s.
+A training step frees and takes again some hundred arrays of 3 to 60 MB. By default glibc maps such arrays one by one
+and unmaps them when freed, so that every step pays for hundreds of thousands of page faults. Measured: the sync
+encoder's step, one thread, 1.11 s -> 0.84 s; its features of 8 s of pictures, two threads, 0.34 s -> 0.14 s.
 """
 
 import ctypes

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from openfoley.flow.guidance import DEFAULT_GUIDANCE, DEFAULT_RESCALE, guided
 from openfoley.flow.replacement import DEFAULT_REPLACEMENT, Replacement
-from openfoley.flow.samplers import sample, seeded_noise
+from openfoley.flow.samplers import DEFAULT_TEMPERATURE, sample, seeded_noise
 from openfoley.generators.unmasked import Guidance, sample_unmasked
 from openfoley.types import Conditions
 
@@ -46,6 +46,7 @@ def sample_latents(
     guidance: float = DEFAULT_GUIDANCE,
     reference_guidance: float | None = None,
     rescale: float | None = None,
+    temperature: float | None = None,
     known_latent: Tensor | None = None,
     known: Tensor | None = None,
     negative_text: Tensor | None = None,
@@ -61,13 +62,17 @@ def sample_latents(
     reference_guidance: the weight of the known latents apart from that of picture and text; None: `guidance`.
     rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance);
     None: 1 for a generator that accepts known latents, else 0, as its published figures were made.
+    temperature: standard deviation of the noise that sampling starts from (flow.samplers); None:
+    DEFAULT_TEMPERATURE for a generator that accepts known latents, else 1.
     picture_guidance, text_guidance, negative_guidance: for generators that do not accept known latents, a weight for
     each (None: `guidance`; all None: plain guidance). replacement: how those treat known latents (flow.replacement).
     negative_text [batch, ..., text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
     A row's noise depends on its seed alone. Rows are independent, but matrix products may round differently in another
     batch size: for the same bytes whatever the batch, call with one row at a time.
     """
-    noise = seeded_noise(seeds, latents, generator.latent_dim, conditions.text.device)
+    if temperature is None:
+        temperature = DEFAULT_TEMPERATURE if generator.accepts_known else 1.0
+    noise = temperature * seeded_noise(seeds, latents, generator.latent_dim, conditions.text.device)
     if known is None or known_latent is None:
         known, known_latent = torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device), noise
     if not generator.accepts_known:

@@ -82,7 +82,7 @@ def test_chunked_decoding_equals_unchunked(codec: OobleckCodec, pushes: list[int
         torch.testing.assert_close(torch.cat(parts, -1), codec.decode(latent), atol=1e-5, rtol=1e-5)
 
 
-def test_normalisation_is_undone_by_decoding(codec: OobleckCodec) -> None:
+def test_normalisation_is_undone_by_decoding(codec: OobleckCodec | SpectralOobleckCodec) -> None:
     samples = torch.randn(1, 2, 3 * HOP)
     with torch.no_grad():
         before = codec.decode(codec.encode(samples))
@@ -91,8 +91,10 @@ def test_normalisation_is_undone_by_decoding(codec: OobleckCodec) -> None:
         after = codec.decode(codec.encode(samples))
         codec.latent_mean.zero_()
         codec.latent_std.fill_(1.0)
-    # as a whole: in noise, where frames cancel, an untrained codec's phases hang on the last bit
-    assert (after - before).norm() < 1e-3 * before.norm()
+    if isinstance(codec, SpectralOobleckCodec):  # its rough angles enlarge roundings some hundred times
+        assert (after - before).norm() < 1e-3 * before.norm()
+    else:
+        torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
 
 
 def test_starts_from_a_21_hz_checkpoint() -> None:

@@ -11,8 +11,13 @@ from openfoley.errors import UsageError
 
 
 @pytest.fixture(scope="module")
-def stills(tmp_path_factory: pytest.TempPathFactory) -> Stills:
-    return Stills.build(tmp_path_factory.mktemp("data") / "stills", [3, 4, 5], split="train", workers=1)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data") / "stills"
+
+
+@pytest.fixture(scope="module")
+def stills(folder: Path) -> Stills:
+    return Stills.build(folder, [3, 4, 5], split="train", workers=1)
 
 
 def test_every_scene_has_its_pictures_and_its_truth(stills: Stills) -> None:
@@ -28,8 +33,9 @@ def test_every_scene_has_its_pictures_and_its_truth(stills: Stills) -> None:
             )
 
 
-def test_finished_stills_are_opened_and_those_of_other_seeds_refused(stills: Stills, tmp_path: Path) -> None:
-    folder = Path(str(stills.pictures.filename)).parent  # type: ignore[attr-defined]
+def test_finished_stills_are_opened_and_those_of_other_seeds_refused(
+    stills: Stills, folder: Path, tmp_path: Path
+) -> None:
     assert len(Stills.build(folder, [3, 4, 5], split="train")) == 3
     with pytest.raises(UsageError, match="other seeds"):
         Stills.build(folder, [3, 4], split="train")

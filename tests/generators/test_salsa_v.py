@@ -238,8 +238,11 @@ def test_paper_preset_of_reduced_depth_trains_a_step_and_generates(preset: Salsa
 def test_temperature_scales_the_noise_that_sampling_starts_from() -> None:
     """A new generator's velocity is zero, so that the noise comes out as it went in."""
     model, conditions = SalsaVGenerator(TINY).eval(), made_conditions(TINY)
-    common = {"seeds": range(BATCH), "latents": LATENTS, "steps": 2, "rescale": 0.0}
-    plain = sample_latents(model, conditions, temperature=1.0, **common)  # type: ignore[arg-type]
-    cool = sample_latents(model, conditions, temperature=0.25, **common)  # type: ignore[arg-type]
+    plain, cool = (
+        sample_latents(
+            model, conditions, seeds=range(BATCH), latents=LATENTS, steps=2, rescale=0.0, temperature=temperature
+        )
+        for temperature in (1.0, 0.25)
+    )
     torch.testing.assert_close(cool, 0.25 * plain)
     assert abs(float(plain.std()) - 1) < 0.1

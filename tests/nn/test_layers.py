@@ -28,6 +28,15 @@ def test_attention_does_not_care_about_token_order() -> None:
     torch.testing.assert_close(attend(heads(x[:, order], *rotary(time[:, order], 16))), straight[:, order])
 
 
+def test_attention_is_the_same_with_and_without_a_gradient() -> None:
+    heads, x = HeadProjection(32, 2), torch.randn(2, 7, 32)
+    at = rotary(torch.arange(7.0).expand(2, -1), 16, torch.float32)
+    trained = attend(heads(x, *at))
+    with torch.no_grad():
+        torch.testing.assert_close(trained, attend(heads(x, *at)), atol=1e-5, rtol=1e-4)
+    assert trained.requires_grad
+
+
 def test_fractional_index_handles_irregular_times_and_clamps() -> None:
     source = torch.tensor([[0.0, 1.0, 3.0, 3.5]])
     target = torch.tensor([[-1.0, 0.0, 0.5, 2.0, 3.25, 3.5, 9.0]])

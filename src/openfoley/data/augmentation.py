@@ -5,6 +5,7 @@ saturation, tint and grey, blur, noise, and the uneven lag of a file with anothe
 given generator only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,15 +63,17 @@ GENTLE = PictureAugmentation(  # leaves colours and textures, by which materials
 )
 
 
-def augment(pictures: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
-    """uint8 or 0..255 [batch, time, 3, height, width] -> float32 in 0..1 of the same shape, each row changed in its own
-    way."""
+def augment(pictures: Tensor, boxes: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
+    """uint8 [batch, time, 3, height, width] -> float32 in 0..1 of the same shape, each row changed in its own way.
+
+    boxes: the part of each row's picture that is shown, from `random_boxes`: whoever has targets with a place needs it.
+    """
     result = torch.empty(pictures.shape, device=pictures.device)
     numbers = pictures[0].numel()
     # one grain for all rows, each taking it from another place: fresh noise would cost more than the network's input
     grain = torch.randn(numbers + GRAIN_SPREAD, generator=generator).to(pictures.device) if strength.noise else None
-    for row, frames in zip(result, pictures, strict=True):
-        _change(frames, row, strength, generator)
+    for row, frames, box in zip(result, pictures, boxes.tolist(), strict=True):
+        _change(_cropped(frames, box), row, strength, generator)
         if grain is not None:
             first = int(_uniform(generator) * GRAIN_SPREAD)
             row.add_(grain[first : first + numbers].view_as(row), alpha=strength.noise * _uniform(generator))
@@ -79,7 +82,7 @@ def augment(pictures: Tensor, strength: PictureAugmentation, generator: torch.Ge
 
 def random_boxes(count: int, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
     """The part of the picture that each of `count` snippets is to show, float32 [count, 4]: left, top, width, height in
-    shares of the picture; a negative width stands for a mirrored one. For targets that have a place (`crop`)."""
+    shares of the picture; a negative width stands for a mirrored one."""
     chosen = torch.rand(count, generator=generator) < strength.crop_probability
     side = 1 - (1 - strength.smallest_crop) * torch.rand(count, generator=generator) * chosen
     corner = (1 - side) * torch.rand(2, count, generator=generator)
@@ -87,27 +90,20 @@ def random_boxes(count: int, strength: PictureAugmentation, generator: torch.Gen
     return torch.stack([*corner, torch.where(mirrored, -side, side), side], 1)
 
 
-def crop(pictures: Tensor, boxes: Tensor) -> Tensor:
-    """uint8 [batch, time, 3, height, width] -> float32 in 0..255 of the same shape: each row's box, brought to the
-    picture's size."""
-    height, width = pictures.shape[-2:]
-    result = torch.empty(pictures.shape, device=pictures.device)
-    for row, frames, (left, top, wide, high) in zip(result, pictures, boxes.tolist(), strict=True):
-        columns, rows = round(abs(wide) * width), round(high * height)
-        x, y = round(left * width), round(top * height)
-        part = frames[..., y : y + rows, x : x + columns].float()
-        if part.shape[-2:] != (height, width):
-            part = F.interpolate(part, size=(height, width), mode="bilinear", align_corners=False)
-        row.copy_(part.flip(-1) if wide < 0 else part)
-    return result
+def _cropped(frames: Tensor, box: Sequence[float]) -> Tensor:
+    """uint8 [time, 3, height, width]: its box, brought back to the picture's size."""
+    left, top, wide, high = box
+    height, width = frames.shape[-2:]
+    columns, rows = round(abs(wide) * width), round(high * height)
+    x, y = round(left * width), round(top * height)
+    part = frames[..., y : y + rows, x : x + columns]
+    if part.shape[-2:] != (height, width):
+        part = F.interpolate(part, size=(height, width), mode="bilinear", align_corners=False)
+    return part.flip(-1) if wide < 0 else part
 
 
 def _change(frames: Tensor, row: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> None:
     """One snippet uint8 [time, 3, height, width], changed into `row`."""
-    if _uniform(generator) < strength.crop_probability:
-        frames = _crop(frames, strength.smallest_crop, generator)
-    if strength.mirror and _uniform(generator) < 0.5:
-        frames = frames.flip(-1)
     if _uniform(generator) < strength.blur_probability:
         frames = _blur(frames, generator)
     if _uniform(generator) < strength.lag_probability:
@@ -136,19 +132,6 @@ def _lag(frames: Tensor, generator: torch.Generator) -> Tensor:
     share = (ticks - ticks.floor()) * (FRAME_RATE / rate)  # of the frame before
     before = torch.cat([frames[:1], frames[:-1]])
     return torch.lerp(frames, before, share.to(frames)[:, None, None, None])
-
-
-def _crop(frames: Tensor, smallest: float, generator: torch.Generator) -> Tensor:
-    """A random part of the picture, brought back to its size."""
-    height, width = frames.shape[-2:]
-    side = 1 - (1 - smallest) * _uniform(generator)
-    rows, columns = round(height * side), round(width * side)
-    top = int(_uniform(generator) * (height - rows + 1))
-    left = int(_uniform(generator) * (width - columns + 1))
-    part = frames[..., top : top + rows, left : left + columns]
-    if part.shape[-2:] == (height, width):
-        return part
-    return F.interpolate(part, size=(height, width), mode="bilinear", align_corners=False)
 
 
 def _colour(strength: PictureAugmentation, generator: torch.Generator) -> tuple[Tensor, Tensor]:

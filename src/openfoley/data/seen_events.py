@@ -19,7 +19,7 @@ NO_MATERIAL = -1
 
 @dataclass(frozen=True)
 class SeenEvents:
-    """frames[v] float64 [n, 3]: time in frames, x and y in 0..1 of each visible event of video v; materials[v] int64
+    """positions[v] float64 [n, 3]: time in frames, x and y in 0..1 of each visible event of video v; materials[v] int64
     [n]: index into `names`, which are in alphabetical order."""
 
     positions: list[np.ndarray]
@@ -29,9 +29,7 @@ class SeenEvents:
     @classmethod
     def of(cls, truth: list[dict], names: tuple[str, ...] | None = None) -> "SeenEvents":
         """names: those of the clips trained on; a material outside them is NO_MATERIAL."""
-        chosen = [
-            [e for e in record["events"] if e["visible"] and not e.get("continuous")] for record in truth
-        ]  # fmt: skip
+        chosen = [[e for e in record["events"] if e["visible"] and not e.get("continuous")] for record in truth]
         known = names or tuple(sorted({e["material"] for events in chosen for e in events}))
         index = {name: number for number, name in enumerate(known)}
         return cls(

@@ -22,6 +22,7 @@ import numpy as np
 
 from openfoley.data.gym_cache import DURATION_S, FRAME_RATE, FRAMES, SIZE, one_thread
 from openfoley.errors import UsageError
+from openfoley.gym.seeds import Split
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Stills:
         return cls(np.load(Path(folder) / "pictures.npy", mmap_mode="r"), truth)
 
     @classmethod
-    def build(cls, folder: Path, seeds: Sequence[int], *, split: str, workers: int | None = None) -> "Stills":
+    def build(cls, folder: Path, seeds: Sequence[int], *, split: Split, workers: int | None = None) -> "Stills":
         """Render the stills of `seeds` (see gym.seeds) in `workers` processes; finished ones of the same seeds are
         opened as they are."""
         folder = Path(folder)
@@ -77,7 +78,7 @@ class Stills:
         return cls.open(folder)
 
 
-def _render(job: tuple[int, str]) -> tuple[np.ndarray, dict]:
+def _render(job: tuple[int, Split]) -> tuple[np.ndarray, dict]:
     import torch
 
     from openfoley.gym.picture import render_frames
@@ -85,7 +86,7 @@ def _render(job: tuple[int, str]) -> tuple[np.ndarray, dict]:
     from openfoley.gym.truth import truth
 
     seed, split = job
-    scene = sample_scene(seed, DURATION_S, split=split)  # type: ignore[arg-type]
+    scene = sample_scene(seed, DURATION_S, split=split)
     record = truth(scene, None, FRAME_RATE)
     rng = np.random.default_rng([seed, RNG_STREAM])
     seen = [event for event in record["events"] if event["visible"] and not event.get("continuous")]

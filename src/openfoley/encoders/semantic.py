@@ -109,6 +109,7 @@ class SemanticEncoder(nn.Module):
         for tower in (self.siglip.vision_model, self.siglip.text_model):
             tower.set_attn_implementation("eager")  # measured: CPU flash attention is slower at these lengths
         if config.stem_widths is not None:
+            # annotated as a convolution there, used as any module that maps pictures to patches
             stem = PictureStem(3, config.stem_widths, config.hidden_size)
             self.siglip.vision_model.embeddings.patch_embedding = stem  # type: ignore[assignment]
         del self.siglip.logit_scale, self.siglip.logit_bias  # the loss owns temperature and bias

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from openfoley.data.gym_cache import one_thread
+
 DURATION_S = 8.0
 SAMPLE_RATE = 44100
 FRAME_RATE = Fraction(24)
@@ -21,13 +23,9 @@ def render_sounds(
 ) -> Iterator[tuple[Tensor, int, dict[str, Any]]]:
     """(samples float32 [2, 352800], rate, truth record) of every seed, in order."""
     jobs = [(seed, split) for seed in seeds]
-    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=_one_thread) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=one_thread) as pool:
         for samples, record in pool.imap(_render, jobs, chunksize=4):
             yield torch.from_numpy(samples).float() / 32767, SAMPLE_RATE, record
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _render(job: tuple[int, str]) -> tuple[Any, dict[str, Any]]:

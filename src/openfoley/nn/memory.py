@@ -13,7 +13,7 @@ LARGEST = 2**30  # bytes: arrays up to this size come from the heap
 
 
 def keep_freed_memory() -> None:
-    """Process-wide, so for the owner of a process to call: the command line, a recipe, a benchmark. Does nothing where
+    """Process-wide, so for the owner of a process to call: the command line, a benchmark. Does nothing where
     the C library is not glibc."""
     if not sys.platform.startswith("linux"):
         return

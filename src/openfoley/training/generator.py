@@ -22,7 +22,6 @@ from openfoley.generators.mmaudio import GYM as MMAUDIO_GYM
 from openfoley.generators.mmaudio import MMAudioConfig, MMAudioGenerator
 from openfoley.generators.salsa_v import GYM, SalsaVConfig, SalsaVGenerator
 from openfoley.hub.parts import kind_of
-from openfoley.nn.memory import keep_freed_memory
 from openfoley.training.ema import Ema
 from openfoley.training.muon import OptimizerName, make_optimizer
 from openfoley.training.objective import Objective, losses
@@ -125,7 +124,6 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
     """Writes out/{config.json, model.safetensors (averaged weights), log.csv, pictures/}; returns the weights' path."""
     from safetensors.torch import save_file
 
-    keep_freed_memory()
     device = torch.device(preset.device)
     training, validation = (FeatureCache.open(preset.features / split) for split in ("train", "validation"))
     if device.type != "cpu":

@@ -7,7 +7,7 @@ A step takes one picture of each of many scenes, and a text for each: one of the
 objects in a few words. A text is the pair of every scene it is true of; a text about one object is left out for scenes
 that hold another object of its material, and otherwise it is a stranger. The materials are beyond the paper: they stand
 in for SigLIP-2's pretraining, since from scratch the contrastive loss alone ends in vectors that are all the same
-(docs/log.md). Two in three pictures show an event, so that some patch is known to show its material.
+(docs/log.md). Two in three pictures of a scene with events show one, so that some patch is known to show its material.
 
 Writes OUT/config.json, OUT/tokenizer.json and OUT/model.safetensors (what the model folder takes), log.csv,
 checkpoint.pt. The full-size SigLIP-2 is published and frozen; it is not trained here.
@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openfoley.config import to_dict
-from openfoley.data.augmentation import GENTLE, PictureAugmentation, augment, crop, random_boxes
+from openfoley.data.augmentation import GENTLE, PictureAugmentation, augment, random_boxes
 from openfoley.data.gym_cache import GymCache
 from openfoley.data.scene_texts import SceneText, all_texts, draw_text, materials, text_pairs
 from openfoley.data.seen_events import NO_MATERIAL, PLACE_GRID, cell_of
@@ -32,7 +32,6 @@ from openfoley.encoders import semantic
 from openfoley.encoders.semantic import SemanticConfig, SemanticEncoder
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.tokenizer import train_tokenizer
-from openfoley.nn.memory import keep_freed_memory
 from openfoley.training.muon import OptimizerName, make_optimizer
 from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
@@ -122,7 +121,6 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
     """Trains and returns OUT/model.safetensors."""
     from safetensors.torch import save_file
 
-    keep_freed_memory()
     folder = Path(out)
     stills, validation = Stills.open(preset.data), GymCache.open(preset.validation)
     texts = all_texts(stills.truth)
@@ -187,9 +185,8 @@ def draw_step(stills: Stills, names: tuple[str, ...], preset: SemanticTraining, 
     truths = [stills.truth[scene] for scene in scenes]
     texts = [draw_text(truth, preset.object_text_share, generator) for truth in truths]
     sounding = [materials(truth) for truth in truths]
-    uncropped = replace(preset.augmentation, crop_probability=0.0, mirror=False)  # done here, the cells with it
     return Step(
-        pictures=augment(crop(pictures[:, None], boxes), uncropped, generator)[:, 0],
+        pictures=augment(pictures[:, None], boxes, preset.augmentation, generator)[:, 0],
         texts=texts,
         pairs=text_pairs(truths, texts),
         materials=torch.tensor([[float(name in held) for name in names] for held in sounding]),

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openfoley.config import to_dict
-from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, crop, random_boxes
+from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, random_boxes
 from openfoley.data.onsets import STEPS_PER_FRAME, TARGETS
 from openfoley.data.seen_events import NO_MATERIAL, SeenEvents
 from openfoley.data.snippets import SNIPPET_FRAMES, Snippets, joined, pair_labels, random_snippets, shifted_snippets
@@ -35,7 +35,6 @@ from openfoley.encoders import audio_tower, sync
 from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.sync import SyncConfig, SyncEncoder
-from openfoley.nn.memory import keep_freed_memory
 from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.offset_retrieval import offset_retrieval
 from openfoley.training.run import Run
@@ -212,9 +211,8 @@ def draw_step(clips: SyncClips, preset: SyncTraining, generator: torch.Generator
     gain_db = LOUDNESS_SPREAD_DB * (2 * torch.rand(len(heard.start), 1, generator=generator) - 1)
     boxes = random_boxes(len(seen.start), preset.augmentation, generator)
     places, materials = clips.events.targets(seen, boxes)
-    uncropped = replace(preset.augmentation, crop_probability=0.0, mirror=False)  # done here, the places with it
     return Step(
-        pictures=augment(crop(clips.pictures(seen), boxes), uncropped, generator),
+        pictures=augment(clips.pictures(seen), boxes, preset.augmentation, generator),
         places=places,
         materials=materials,
         sounds=clips.sounds(heard) * 10 ** (gain_db / 20),
@@ -227,7 +225,6 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     """Trains and returns OUT/model.safetensors."""
     from safetensors.torch import save_file
 
-    keep_freed_memory()
     folder = Path(out)
     clips, validation = SyncClips.open(preset.data), SyncClips.open(preset.validation)
     run = Run(folder, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)

@@ -64,7 +64,7 @@ class Stills:
         pictures = np.lib.format.open_memmap(folder / "pictures.npy", mode="w+", dtype=np.uint8, shape=shape)
         truth, begun = [], time.monotonic()
         with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=one_thread) as pool:
-            jobs = [(seed, split) for seed in seeds]
+            jobs: list[tuple[int, Split]] = [(seed, split) for seed in seeds]
             for row, (frames, record) in enumerate(pool.imap(_render, jobs, chunksize=16)):
                 pictures[row] = frames
                 truth.append(record)

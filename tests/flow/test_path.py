@@ -36,10 +36,11 @@ def test_error_is_the_mean_over_unknown_latents() -> None:
     assert velocity_error(predicted, torch.zeros(1, 4, 2), torch.ones_like(known)).item() == 0.0
 
 
-def test_logit_normal_times_have_a_standard_normal_logit() -> None:
-    logit = logit_normal_times(20_000, torch.Generator().manual_seed(0)).logit()
-    assert abs(logit.mean().item()) < 0.03
-    assert abs(logit.std().item() - 1) < 0.03
+@pytest.mark.parametrize(("mean", "spread"), [(0.0, 1.0), (-0.6, 1.2)])
+def test_logit_normal_times_have_a_normal_logit(mean: float, spread: float) -> None:
+    logit = logit_normal_times(20_000, torch.Generator().manual_seed(0), mean, spread).logit()
+    assert abs(logit.mean().item() - mean) < 0.03
+    assert abs(logit.std().item() - spread) < 0.03
 
 
 def test_shortcut_times_are_multiples_of_their_step_and_end_by_one() -> None:

@@ -16,8 +16,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_index
+from openfoley.errors import UsageError
 from openfoley.generators.base import sample_latents
 from openfoley.generators.salsa_v import GYM
+from openfoley.training import generator
 from openfoley.training.generator import CPU, GeneratorTraining, build_generator, train_generator, whole_clips
 from openfoley.training.run import Run, TrainingStopped
 
@@ -99,6 +101,7 @@ def toy_training(folder: Path) -> GeneratorTraining:
             mlp_width=288, joint_blocks=1, extra_attention_blocks=1, audio_blocks=2, modulation_rank=32,
         ),
         features=folder,
+        seen_share=0.0,
         crop_latents=(43, 64),
         batch_latents=1024,
         learning_rate=3e-3,
@@ -127,12 +130,20 @@ def losses_of(folder: Path) -> list[tuple[str, str, str]]:
 def tiny(folder: Path) -> GeneratorTraining:
     preset = toy_training(folder)
     architecture = replace(preset.architecture, width=32, heads=1, mlp_width=64, modulation_rank=8)
-    return replace(preset, architecture=architecture, crop_latents=(20, 30), batch_latents=240, steps=6, warmup_steps=2)
+    return replace(
+        preset,
+        architecture=architecture,
+        crop_latents=(20, 30),
+        batch_latents=240,
+        steps=6,
+        warmup_steps=2,
+        seen_share=0.5,
+    )
 
 
 @pytest.fixture
 def features(tmp_path: Path) -> Path:
-    for split in ("train", "validation"):
+    for split in ("seen", "train", "validation"):
         impulse_trains(6, tmp_path / split)
     return tmp_path
 
@@ -142,6 +153,21 @@ def test_training_leaves_averaged_weights_and_their_config(features: Path, tmp_p
     assert {"model.safetensors", "config.json", "log.csv"} <= {path.name for path in out.iterdir()}
     assert any(name == "validation_t0.3" for _, name, _ in losses_of(out))
     assert list((out / "pictures").glob("samples-*.png"))
+
+
+def test_the_last_steps_see_only_scenes_that_no_encoder_was_trained_on(
+    features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    real_draw = generator.draw_batch
+
+    def draw(cache: FeatureCache, *rest: Any) -> Any:
+        drawn.append(len(cache))
+        return real_draw(cache, *rest)
+
+    monkeypatch.setattr(generator, "draw_batch", draw)
+    train_generator(tiny(features), tmp_path / "run", resume=False)
+    assert drawn == [12] * 3 + [6] * 3
 
 
 def test_killed_and_resumed_training_has_the_losses_of_the_uninterrupted_one(
@@ -177,6 +203,16 @@ def test_plain_flow_matching_and_training_without_sync_run(features: Path, tmp_p
     assert json.loads((out / "config.json").read_text())["smallest_step"] is None
     other_sync = [float(value) for _, name, value in losses_of(out) if name == "validation_other_sync"]
     assert other_sync == [0.0]
+
+
+def test_joined_caches_hold_the_clips_of_both(features: Path) -> None:
+    first, second = (FeatureCache.open(features / split) for split in ("train", "seen"))
+    second = replace(second, latents=second.latents + 1, text=second.text.repeat(1, 2, 1))
+    both = first.and_then(second)
+    assert len(both) == 12 and both.text.shape[1] == first.text.shape[1]
+    assert torch.equal(both.latents[7], second.latents[1]) and torch.equal(both.sync[1], first.sync[1])
+    with pytest.raises(UsageError, match="do not go together"):
+        first.and_then(replace(second, rates=replace(second.rates, sync_rate=Fraction(25))))
 
 
 def test_crops_know_their_true_times(features: Path) -> None:

@@ -57,7 +57,7 @@ def test_ablations_differ_in_what_they_are_named_after_and_cost_the_same() -> No
 
 
 def test_it_trains_from_the_feature_caches_and_loads_as_a_part(tmp_path: Path) -> None:
-    for split in ("train", "validation"):
+    for split in ("seen", "train", "validation"):
         write_cache(tmp_path / "features" / split)
     weights = train_generator(tiny(tmp_path / "features"), tmp_path / "run", resume=False)
     assert json.loads((weights.parent / "config.json").read_text())["kind"] == "mmaudio"

@@ -8,18 +8,16 @@ from pathlib import Path
 from openfoley.cli.messages import note
 from openfoley.errors import UsageError
 
-PRESETS = ("cpu", "gpu")
-
 
 def run(options: Namespace) -> int:
+    from openfoley.training.recipe import ORDER, PRESETS, assemble, train_part
+
     preset = options.preset.lower()
     if preset not in PRESETS:
         raise UsageError(f"unknown preset {options.preset!r}; use one of {', '.join(PRESETS)}")
     out = Path(options.out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"the output {options.out!r} is a file; pass a folder")
-
-    from openfoley.training.recipe import ORDER, assemble, train_part
 
     for part in ORDER if options.part == "all" else (options.part,):
         weights = train_part(part, preset, out, resume=options.resume, generator=options.generator)

@@ -66,6 +66,19 @@ class FeatureCache:
         """All arrays in the device's memory (a GPU must not wait for rows)."""
         return replace(self, **{name: getattr(self, name).to(device) for name in ARRAYS})
 
+    def and_then(self, other: FeatureCache) -> FeatureCache:
+        """The clips of both, in memory; captions that only one of them has are left out."""
+        if self.rates != other.rates:
+            raise UsageError(f"feature caches of {self.rates} and {other.rates} do not go together; compute one anew")
+        wordings = min(self.text.shape[1], other.text.shape[1])
+        return replace(
+            self,
+            latents=torch.cat([self.latents, other.latents]),
+            sync=torch.cat([self.sync, other.sync]),
+            semantic=torch.cat([self.semantic, other.semantic]),
+            text=torch.cat([self.text[:, :wordings], other.text[:, :wordings]]),
+        )
+
     def crop(self, clip: Tensor, start: Tensor, latents: int, caption: Tensor) -> tuple[Tensor, Conditions]:
         """Latents float32 [batch, latents, latent_dim] from latent start[i] of clip[i], with their conditions.
 

@@ -1,7 +1,8 @@
 """Random times for training.
 
-Flow matching: logit-normal, t = sigmoid(n), n ~ N(0, 1). The paper says "log-normal" (arXiv 2510.02916, A.4); on
-0 < t < 1 this is the logit-normal of Stable Diffusion 3 (arXiv 2403.03206, section 3.1).
+Flow matching: logit-normal, t = sigmoid(n), n ~ N(mean, spread). The paper says "log-normal" (arXiv 2510.02916, A.4);
+on 0 < t < 1 this is the logit-normal of Stable Diffusion 3 (arXiv 2403.03206, section 3.1), with mean 0 and spread 1.
+The louder the data beside the noise, the nearer to t = 0 it is settled what becomes of it (section 5.3.2 there).
 Shortcut steps: t on multiples of the step (Frans et al., arXiv 2410.12557, section 3).
 """
 
@@ -11,9 +12,9 @@ import torch
 from torch import Tensor
 
 
-def logit_normal_times(count: int, generator: torch.Generator) -> Tensor:
+def logit_normal_times(count: int, generator: torch.Generator, mean: float = 0.0, spread: float = 1.0) -> Tensor:
     """[count] times in (0, 1), on the generator's device."""
-    return torch.randn(count, generator=generator, device=generator.device).sigmoid()
+    return (mean + spread * torch.randn(count, generator=generator, device=generator.device)).sigmoid()
 
 
 def shortcut_steps(smallest: Fraction) -> list[Fraction]:

@@ -23,6 +23,7 @@ from openfoley.types import Conditions
 class Objective:
     """What is asked of a batch; the values are justified in flow/."""
 
+    time_logits: tuple[float, float]  # mean and standard deviation of logit t (flow.times), (0, 1) in A.4
     consistency_fraction: float  # of the batch, 0.25 in A.4; 0 with the plain flow-matching objective
     mask_probability: float
     mask_kinds: tuple[MaskKind, ...]
@@ -44,7 +45,7 @@ def losses(
         conditions, known, model.latent_time(latents, data.device), objective.dropout, generator
     )
     noise = torch.randn(data.shape, generator=generator, device=data.device)
-    t = logit_normal_times(batch, generator)
+    t = logit_normal_times(batch, generator, *objective.time_logits)
     step = torch.zeros_like(t)
     target = path_velocity(noise, data)
     smallest = model.config.smallest_step

@@ -106,7 +106,7 @@ GPU = replace(
 GeneratorName = Literal["salsa-v", "mmaudio", "ablation-shortcut", "ablation-flow", "ablation-without-sync"]
 GENERATORS: tuple[GeneratorName, ...] = get_args(GeneratorName)
 ABLATION_SHARE = 0.36
-"""Of the preset's steps: 720 of the CPU preset, 10 minutes on one core."""
+"""Of the preset's steps: 1,080 of the CPU preset, 10 minutes on one core."""
 CONSISTENCY_COST = 7 / 6
 """A shortcut step against one of flow matching: two more forward passes of a quarter of the batch, beside three."""
 

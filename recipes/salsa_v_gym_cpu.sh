@@ -6,7 +6,7 @@
 #   semantic    4,500 steps of 64 stills, 1.4 M parameters                                 14 min on one core
 #   sync        5,500 steps of 20 snippets of 0.667 s, 1.2 M parameters                    67 min on one core
 #   features    of these 2,800 scenes and of 1,600 that no encoder was trained on          14 min on two cores
-#   generator   8,000 steps of 2,752 latents, 4.1 M parameters                             45 min on two cores
+#   generator   8,000 steps of 2,752 latents, 4.1 M parameters                             53 min on two shared cores
 #
 # The preset `cpu` (first argument after the folder) has 3,000 generator steps, 17 min, and no other difference.
 # The shipped parts were made by these presets on 2026-11-24, the generator on 2026-11-25, parts beside one another on the

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,7 +87,7 @@ class Workspace:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """The file appears whole or not at all, also where two processes write it."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    """The file appears whole or not at all, also where two processes or threads write it."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

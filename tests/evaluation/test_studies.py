@@ -82,8 +82,11 @@ def test_steps(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     other = tmp_path / "other"
     shutil.copytree(tiny_model, other)
     settings = {"models": [str(tiny_model)], "without_sync": [str(other)], "clips": 2, "steps": (1, 3)}
+    settings["shortcut"] = [str(tiny_model)]
     figures = twice(steps.run, monkeypatch, tmp_path / "s", **settings)
-    hearing, deaf = figures.values()
+    hearing, deaf, stepping = figures.values()
+    assert list(figures)[2] == f"{tiny_model.name}, shortcut"
+    assert stepping["3"]["swsd"]["mean"] != hearing["3"]["swsd"]["mean"]
     assert hearing["3"]["f1"]["clips"] == 2 and hearing["3"]["minus_most_steps"]["difference"] == 0
     assert deaf["1"]["swsd"]["mean"] != hearing["1"]["swsd"]["mean"]
     with pytest.raises(UsageError, match="names of their own"):

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from openfoley.flow.guidance import guided, rescaled
 from openfoley.flow.path import on_path
-from openfoley.flow.samplers import sample, seeded_noise
+from openfoley.flow.samplers import MULTISTEP, SHORTCUT, Solver, sample, seeded_noise
+from openfoley.flow.shortcut import Velocity
 
 NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
 
@@ -108,3 +109,53 @@ def test_rescaled_guidance_heads_for_the_spread_of_the_conditional_end_point() -
         torch.testing.assert_close((x + left * result)[row, 3:].std(correction=0), wanted)
     torch.testing.assert_close(rescaled(combined, with_conditions, x, t, known, 0.0), combined)
     torch.testing.assert_close(rescaled(with_conditions, with_conditions, x, t, known, 1.0), with_conditions)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 8, 128])
+def test_multistep_integrates_a_constant_velocity_field_exactly(steps: int) -> None:
+    noise, data = torch.randn(2, 7, 3), torch.randn(2, 7, 3)
+    made = sample(
+        lambda x, t, d, k: data - noise, noise, noise, NONE_KNOWN, steps=steps, step_size=0.5, solver=MULTISTEP
+    )
+    torch.testing.assert_close(made, data, atol=1e-5, rtol=1e-5)
+
+
+def gaussian_field(spread: float) -> Velocity:
+    """The velocity of data N(0, spread^2): the path has the variance (1 - t)^2 + t^2 spread^2, so its flow takes noise
+    z to spread z."""
+
+    def velocity(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
+        t = t[:, None, None]
+        variance = (1 - t) ** 2 + (t * spread) ** 2
+        return x * (t * spread**2 - (1 - t)) / variance
+
+    return velocity
+
+
+@pytest.mark.parametrize("spread", [0.3, 1.0, 4.0])
+def test_multistep_is_nearer_to_the_flow_of_gaussian_data_than_equal_steps(spread: float) -> None:
+    noise = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(1))
+
+    def error(steps: int, solver: Solver) -> float:
+        made = sample(gaussian_field(spread), noise, noise, NONE_KNOWN, steps=steps, step_size=0.0, solver=solver)
+        return (made / noise - spread).abs().max().item() / max(1.0, spread)
+
+    assert error(8, MULTISTEP) < 0.12
+    assert error(32, MULTISTEP) < 0.03
+    assert error(128, MULTISTEP) < 0.005
+    if spread > 1:  # loud data are settled early, where the times are dense
+        assert error(8, MULTISTEP) < error(8, SHORTCUT) / 2
+
+
+def test_only_the_papers_solver_tells_the_model_its_step() -> None:
+    for solver, told in ((SHORTCUT, 0.25), (MULTISTEP, 0.0)):
+        heard: list[tuple[float, float]] = []
+
+        def velocity(x: Tensor, t: Tensor, d: Tensor, k: Tensor, heard: list = heard) -> Tensor:
+            heard.append((t[0].item(), d[0].item()))
+            return x
+
+        zero = torch.zeros(2, 7, 3)
+        sample(velocity, zero, zero, NONE_KNOWN, steps=4, step_size=0.25, solver=solver)
+        assert [step for _, step in heard] == [told] * 4
+        assert [time for time, _ in heard] == pytest.approx([(n / 4) ** solver.bend for n in range(4)])

@@ -52,13 +52,13 @@ def steps(options: Namespace) -> int:
     from openfoley.request import check_settings
 
     _check(options)
-    for model in (*options.models, *options.without_sync):
+    for model in (*options.models, *options.without_sync, *options.shortcut):
         check_model(model)
     for count in options.steps:
         check_settings(count, 1.0, [0], None)
     record = study.run(
         options.models, Path(options.out), clips=options.clips, steps=options.steps, device=options.device,
-        without_sync=options.without_sync, progress=_bar(),
+        without_sync=options.without_sync, shortcut=options.shortcut, progress=_bar(),
     )  # fmt: skip
     return _say(record, options)
 

@@ -32,6 +32,7 @@ def add_studies(inner: Any, command: Callable[..., argparse.ArgumentParser], who
         if name == "steps":
             add("--models", metavar="NAME|DIR", nargs="+", default=[DEFAULT_MODEL], help=f"models ({DEFAULT_MODEL})")
             add("--without-sync", metavar="DIR", nargs="+", default=[], help="models that hear no sync features")
+            add("--shortcut", metavar="NAME|DIR", nargs="+", default=[], help="models to step as the paper does")
             add("--steps", metavar="N", type=whole, nargs="+", default=[1, 2, 4, 8, 16, 32], help="step counts")
             continue
         add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")

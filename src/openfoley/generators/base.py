@@ -11,7 +11,7 @@ from torch import Tensor
 
 from openfoley.flow.guidance import DEFAULT_GUIDANCE, DEFAULT_RESCALE, guided
 from openfoley.flow.replacement import DEFAULT_REPLACEMENT, Replacement
-from openfoley.flow.samplers import DEFAULT_TEMPERATURE, sample, seeded_noise
+from openfoley.flow.samplers import DEFAULT_TEMPERATURE, MULTISTEP, Solver, sample, seeded_noise
 from openfoley.generators.unmasked import Guidance, sample_unmasked
 from openfoley.types import Conditions
 
@@ -47,6 +47,7 @@ def sample_latents(
     reference_guidance: float | None = None,
     rescale: float | None = None,
     temperature: float | None = None,
+    solver: Solver = MULTISTEP,
     known_latent: Tensor | None = None,
     known: Tensor | None = None,
     negative_text: Tensor | None = None,
@@ -64,6 +65,8 @@ def sample_latents(
     None: 1 for a generator that accepts known latents, else 0, as its published figures were made.
     temperature: standard deviation of the noise that sampling starts from (flow.samplers); None:
     DEFAULT_TEMPERATURE for a generator that accepts known latents, else 1.
+    solver: how a generator that accepts known latents walks from noise to data; the others take equal Euler steps, as
+    published.
     picture_guidance, text_guidance, negative_guidance: for generators that do not accept known latents, a weight for
     each (None: `guidance`; all None: plain guidance). replacement: how those treat known latents (flow.replacement).
     negative_text [batch, ..., text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
@@ -95,5 +98,6 @@ def sample_latents(
     apart = reference_guidance if bool(known.any()) else None
     velocity = guided(conditional, unconditional, guidance, noise, rescale, apart)
     return sample(
-        velocity, noise, known_latent, known, steps=steps, step_size=generator.trained_step(steps), on_step=on_step
-    )
+        velocity, noise, known_latent, known, steps=steps, step_size=generator.trained_step(steps), solver=solver,
+        on_step=on_step,
+    )  # fmt: skip

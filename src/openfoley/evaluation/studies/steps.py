@@ -9,7 +9,7 @@ Costs some 8 s of processor time for a clip and model (six step counts, 63 steps
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from openfoley.evaluation.spectral import mel_distance_db, stft_distance, swsd
 from openfoley.evaluation.studies.clips import write_clip
 from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of, weights
 from openfoley.evaluation.sync import ERROR_TOLERANCE_S
+from openfoley.flow.samplers import SHORTCUT
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.pipeline import Pipeline, load
@@ -44,28 +45,43 @@ def run(
     clips: int = 200,
     steps: Sequence[int] = STEPS,
     without_sync: Sequence[str] = (),
+    shortcut: Sequence[str] = (),
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """models: names or folders. without_sync: those that are to hear nothing of the sync encoder, as an ablation that
-    was trained so. Raises UsageError if two models cannot be told apart by their names."""
-    names = {model: Path(model).name for model in (*models, *without_sync)}
-    if not names or len(set(names.values())) < len(names) or len(names) < len(models) + len(without_sync):
-        raise UsageError(f"models need names of their own, got {', '.join(names.values()) or 'none'}")
-    pipelines = {names[model]: load(model, device) for model in names}
+    was trained so. shortcut: those that are to take equal steps and be told their size, as in the paper, "NAME,
+    shortcut" in the table; a model may be among `models` as well. Raises UsageError if two models cannot be told apart
+    by their names."""
+    names = [Path(model).name for model in (*models, *without_sync)]
+    names += [f"{Path(model).name}, shortcut" for model in shortcut]
+    if not names or len(set(names)) < len(names):
+        raise UsageError(f"models need names of their own, got {'; '.join(names) or 'none'}")
+    loaded = {model: load(model, device) for model in (*models, *without_sync, *shortcut)}
+    plain = [Entrant(loaded[model], {}) for model in models]
+    deaf = [Entrant(unsynced(loaded[model]), {}) for model in without_sync]
+    stepping = [Entrant(loaded[model], {"solver": SHORTCUT}) for model in shortcut]
+    entrants = dict(zip(names, (*plain, *deaf, *stepping), strict=True))
     about = {
-        "model": next(iter(names)),
+        "model": next(iter(loaded)),
         "steps": list(steps),
-        "models": {name: weights(one) for name, one in pipelines.items()},
-        "without_sync": [names[model] for model in without_sync],
+        "models": {Path(model).name: weights(one) for model, one in loaded.items()},
+        "without_sync": [Path(model).name for model in without_sync],
+        "shortcut": [Path(model).name for model in shortcut],
     }
     study = Study("steps", out, about, device)
-    for model in without_sync:
-        pipelines[names[model]] = unsynced(pipelines[names[model]])
     seeds = seeds_of("evaluation", clips, FIRST_SEED)
-    rows = study.rows(clips, lambda k: _row(study, pipelines, seeds[k], steps), progress)
-    figures = {name: {str(count): _at(rows, name, count, steps) for count in steps} for name in pipelines}
+    rows = study.rows(clips, lambda k: _row(study, entrants, seeds[k], steps), progress)
+    figures = {name: {str(count): _at(rows, name, count, steps) for count in steps} for name in entrants}
     return study.finish(figures, _table(figures))
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A row of the table: a model and further arguments of its sampling."""
+
+    pipeline: Pipeline
+    options: dict[str, Any]
 
 
 class Unsynced:
@@ -86,15 +102,15 @@ def unsynced(pipeline: Pipeline) -> Pipeline:
     return replace(pipeline, model=replace(pipeline.model, generator=Unsynced(pipeline.model.generator)))
 
 
-def _row(study: Study, pipelines: dict[str, Pipeline], seed: int, steps: Sequence[int]) -> dict[str, Any]:
+def _row(study: Study, entrants: dict[str, Entrant], seed: int, steps: Sequence[int]) -> dict[str, Any]:
     scene = sample_scene(seed, DURATION_S, split="evaluation", silent=False, aspect=1.0)
     clip = write_clip(study.folder / "clips", str(seed), scene)
     true, seen = clip.audio().samples, clip.truth.only(True)
     row: dict[str, Any] = {"seed": seed}
-    for name, pipeline in pipelines.items():
+    for name, one in entrants.items():
         row[name] = {}
         for count in steps:
-            made = pipeline.generate(clip.video, steps=count, seed=1, store=study.store).audio
+            made = one.pipeline.generate(clip.video, steps=count, seed=1, store=study.store, **one.options).audio
             times = onsets(made).times_s
             found, events = match_closest(times, seen.scored_s, ERROR_TOLERANCE_S)
             row[name][str(count)] = {

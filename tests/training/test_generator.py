@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_index
-from openfoley.errors import UsageError
+from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.base import sample_latents
 from openfoley.generators.salsa_v import GYM
 from openfoley.training import generator
@@ -153,6 +153,15 @@ def test_training_leaves_averaged_weights_and_their_config(features: Path, tmp_p
     assert {"model.safetensors", "config.json", "log.csv"} <= {path.name for path in out.iterdir()}
     assert any(name == "validation_t0.3" for _, name, _ in losses_of(out))
     assert list((out / "pictures").glob("samples-*.png"))
+
+
+def test_training_can_start_from_trained_weights_of_its_architecture(features: Path, tmp_path: Path) -> None:
+    weights = train_generator(tiny(features), tmp_path / "run", resume=False)
+    further = build_generator(replace(tiny(features), start=weights, seed=5))
+    assert all(torch.equal(value, load_file(weights)[name]) for name, value in further.state_dict().items())
+    wider = replace(tiny(features).architecture, width=96)
+    with pytest.raises(WeightsError, match="does not match"):
+        build_generator(replace(tiny(features), architecture=wider, start=weights))
 
 
 def test_the_last_steps_see_only_scenes_that_no_encoder_was_trained_on(

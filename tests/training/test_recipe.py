@@ -16,6 +16,7 @@ class Settings:
     validation: Path = Path()
     features: Path = Path()
     device: str = "cpu"
+    start: Path | None = None
 
 
 @pytest.mark.parametrize("part", recipe.ORDER)
@@ -30,7 +31,9 @@ def test_parts_get_their_folders(part: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(recipe, "prepare_features", lambda *_: None)
     module = SimpleNamespace(CPU=Settings(), variant=lambda settings, _: settings, **{f"train_{part}": train})
     monkeypatch.setattr(recipe, "import_module", lambda _: module)
-    recipe.train_part(part, "cpu", tmp_path, resume=True)  # type: ignore[arg-type]
+    start = "salsa-v-gym" if part == "generator" else None
+    recipe.train_part(part, "cpu", tmp_path, resume=True, start=start)  # type: ignore[arg-type]
+    assert given["settings"].start is None if start is None else given["settings"].start.is_file()
     assert given["out"] == tmp_path / part and given["resume"]
     scenes = {"generator": "features", "semantic": "data/stills"}.get(part, "data/train")
     assert tmp_path / scenes in (given["settings"].features, given["settings"].data)
@@ -49,3 +52,9 @@ def test_presets_of_every_part_have_what_the_recipe_replaces() -> None:
 def test_generator_without_its_encoders_says_what_to_train(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="train codec first"):
         recipe.prepare_features(tmp_path, "cpu")
+
+
+def test_only_a_generator_can_start_from_a_model(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="start is for training the generator, got sync"):
+        recipe.train_part("sync", "cpu", tmp_path, resume=False, start="salsa-v-gym")
+    assert not list(tmp_path.iterdir())

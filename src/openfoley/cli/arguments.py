@@ -122,6 +122,7 @@ def _train(commands: Any) -> None:
     add("--out", metavar="DIR", required=True, help="folder for checkpoints, logs and the trained part")
     add("--resume", action="store_true", help="go on from the last checkpoint")
     add("--generator", choices=GENERATOR_NAMES, default="salsa-v", help="which generator (salsa-v)")
+    add("--start", metavar="NAME|DIR", help="a model whose generator's weights to begin with (random ones)")
 
 
 def _evaluate(commands: Any) -> None:

@@ -24,6 +24,7 @@ from openfoley.generators.base import sample_latents
 from openfoley.generators.mmaudio import GYM as MMAUDIO_GYM
 from openfoley.generators.mmaudio import MMAudioConfig, MMAudioGenerator
 from openfoley.generators.salsa_v import GYM, SalsaVConfig, SalsaVGenerator
+from openfoley.hub.load import load_weights
 from openfoley.hub.parts import kind_of
 from openfoley.training.ema import Ema
 from openfoley.training.muon import OptimizerName, make_optimizer
@@ -50,6 +51,7 @@ class GeneratorTraining:
     use_sync: bool  # False: an ablation that never sees sync features
     consistency: Objective
     steps: int
+    start: Path | None  # weights (safetensors) of a generator of this architecture to begin with; None: random ones
     seen_share: float  # of the steps, from the first on, that draw from `seen` too: what the encoders were trained on
     crop_latents: tuple[int, ...]  # one is drawn per step
     batch_latents: int  # latents per step
@@ -80,6 +82,7 @@ CPU = GeneratorTraining(
     use_sync=True,
     consistency=BEYOND_PAPER,
     steps=3000,
+    start=None,
     seen_share=0.6,
     crop_latents=(86, 129, 172, 258),
     batch_latents=2752,
@@ -170,13 +173,17 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
 
 
 def build_generator(preset: GeneratorTraining) -> Generator:
-    """Random weights from the seed; the plain flow-matching objective has no trained steps."""
+    """Random weights from the seed, or those of `preset.start` (WeightsError where they do not match); the plain
+    flow-matching objective has no trained steps."""
     config = preset.architecture
     if isinstance(config, SalsaVConfig) and preset.objective == "flow":
         config = replace(config, smallest_step=None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(preset.seed)
-        return SalsaVGenerator(config) if isinstance(config, SalsaVConfig) else MMAudioGenerator(config)
+        model = SalsaVGenerator(config) if isinstance(config, SalsaVConfig) else MMAudioGenerator(config)
+    if preset.start is not None:
+        load_weights(model, preset.start)
+    return model
 
 
 def draw_batch(cache: FeatureCache, preset: GeneratorTraining, random: torch.Generator) -> tuple[Tensor, Conditions]:

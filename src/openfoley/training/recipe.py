@@ -40,17 +40,21 @@ SILENT_EVERY = 6
 """Of so many training scenes one more than chance wants moves without a sound: a false event is heard at once."""
 
 
-def train_part(part: Part, preset: Preset, out: Path, *, resume: bool, generator: str = "salsa-v") -> Path:
+def train_part(
+    part: Part, preset: Preset, out: Path, *, resume: bool, generator: str = "salsa-v", start: str | None = None
+) -> Path:
     """Train one part into out/<part>, from data (and, for the generator, the other parts) in the same folder.
 
-    generator: one of `training.generator.GENERATORS`, others than "salsa-v" into out/generator-<name>.
+    generator: one of `training.generator.GENERATORS`, others than "salsa-v" into out/generator-<name>. start: a model's
+    name or folder; a generator begins with the weights of its generator instead of random ones.
     """
+    begun_with = _generator_of(part, start)
     prepare_data(preset, out)
     module = import_module(f"openfoley.training.{part}")
     settings = getattr(module, preset.upper().replace("-", "_"), module.CPU)  # only the generator has a long one
     if part == "generator":
         prepare_features(out, settings.device)
-        settings = module.variant(replace(settings, features=out / "features"), generator)
+        settings = module.variant(replace(settings, features=out / "features", start=begun_with), generator)
     elif part == "codec":
         settings = replace(settings, data=out / "data" / "train")
     else:
@@ -59,6 +63,17 @@ def train_part(part: Part, preset: Preset, out: Path, *, resume: bool, generator
     folder = generator_folder(out, generator) if part == "generator" else out / part
     logger.info("training %s into %s", part, folder)
     return getattr(module, f"train_{part}")(settings, folder, resume=resume)
+
+
+def _generator_of(part: Part, model: str | None) -> Path | None:
+    """The weights of a model's generator."""
+    from openfoley.hub.registry import find_model
+
+    if model is None:
+        return None
+    if part != "generator":
+        raise UsageError(f"start is for training the generator, got {part}; leave it out")
+    return find_model(model) / "generator.safetensors"
 
 
 def prepare_data(preset: Preset, out: Path) -> None:

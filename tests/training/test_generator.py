@@ -49,6 +49,7 @@ def impulse_trains(clips: int, folder: Path, seed: int = 0) -> tuple[FeatureCach
     times = []
     latent_start = torch.arange(LATENTS) * LATENT_S
     arrays = {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
+    arrays["sounding"] = np.zeros((clips, LATENTS), np.int8)
     for clip in range(clips):
         count = int(torch.randint(2, 9, (1,), generator=draw))
         onsets = (torch.rand(count, generator=draw) * duration_s).sort().values
@@ -63,6 +64,8 @@ def impulse_trains(clips: int, folder: Path, seed: int = 0) -> tuple[FeatureCach
         arrays["sync"][clip] = bumps @ mixing / 2 + 0.1 * torch.randn(frames, FEATURES, generator=draw)
         arrays["semantic"][clip] = materials[material] + 0.1 * torch.randn(pictures, FEATURES, generator=draw)
         arrays["text"][clip] = materials[material]
+        for first in (onsets / LATENT_S).long().tolist():
+            arrays["sounding"][clip, first : first + 4] = 1 + material
         times.append(onsets)
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():

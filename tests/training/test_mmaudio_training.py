@@ -29,6 +29,7 @@ def write_cache(folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, shape in shapes.items():
         np.save(folder / f"{name}.npy", draw.standard_normal(shape).astype(np.float16))
+    np.save(folder / "sounding.npy", draw.integers(-1, 4, (6, 172)).astype(np.int8))
     write_index(folder, FeatureRates(44100, 1024, Fraction(24), Fraction(8)))
 
 

@@ -4,6 +4,7 @@ latents.npy   float16 [clips, latents, latent_dim]        the codec's normalised
 sync.npy      float16 [clips, 24 per second, sync_dim]
 semantic.npy  float16 [clips, 8 per second, semantic_dim]
 text.npy      float16 [clips, captions, text_dim]         several wordings of each clip's caption
+sounding.npy  int8    [clips, latents]                    what begins to sound (`data.sounding`); for training only
 cache.json    {sample_rate, hop_length, sync_rate, semantic_rate}
 """
 
@@ -22,7 +23,7 @@ from torch import Tensor
 from openfoley.errors import UsageError
 from openfoley.types import Conditions
 
-ARRAYS = ("latents", "sync", "semantic", "text")
+ARRAYS = ("latents", "sync", "semantic", "text", "sounding")
 INDEX_NAME = "cache.json"
 SPARE_TOKENS = 2  # one feature on either side of a crop, so that its edges are interpolated, not held
 
@@ -45,6 +46,7 @@ class FeatureCache:
     sync: Tensor
     semantic: Tensor
     text: Tensor
+    sounding: Tensor
     rates: FeatureRates
 
     def __len__(self) -> int:
@@ -77,6 +79,7 @@ class FeatureCache:
             sync=torch.cat([self.sync, other.sync]),
             semantic=torch.cat([self.semantic, other.semantic]),
             text=torch.cat([self.text[:, :wordings], other.text[:, :wordings]]),
+            sounding=torch.cat([self.sounding, other.sounding]),
         )
 
     def crop(self, clip: Tensor, start: Tensor, latents: int, caption: Tensor) -> tuple[Tensor, Conditions]:
@@ -101,6 +104,10 @@ class FeatureCache:
         )
         position = start[:, None] + torch.arange(latents, device=clip.device)
         return self.latents[clip[:, None], position].float(), conditions
+
+    def sounding_in(self, clip: Tensor, start: Tensor, latents: int) -> Tensor:
+        """What begins to sound in the latents of a crop, int64 [batch, latents]; arguments as in `crop`."""
+        return self.sounding[clip[:, None], start[:, None] + torch.arange(latents, device=clip.device)].long()
 
 
 def _span(features: Tensor, clip: Tensor, start_s: Tensor, duration_s: float, rate: Fraction) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from openfoley.codecs.base import Codec
 from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_index
 from openfoley.data.gym_cache import FRAME_RATE, FULL_SCALE, GymCache
+from openfoley.data.sounding import sounding_of
 from openfoley.encoders.base import PictureEncoder
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def cache_features(
     cache_pictures("sync", cache, sync, folder, origin=origins.get("sync"), device=device)
     cache_pictures("semantic", cache, semantic, folder, origin=origins.get("semantic"), device=device)
     cache_text(cache, semantic, folder, origin=origins.get("semantic"), device=device)
+    cache_sounding(cache, codec, folder)
     write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate))
     return FeatureCache.open(folder)
 
@@ -92,6 +94,16 @@ def cache_text(cache: GymCache, semantic: Any, folder: Path, *, origin: str | No
     with torch.no_grad():
         dim = semantic.encode_text([cache.truth[0]["caption"]]).shape[-1]
     _fill("text", features, (len(cache), wordings, dim), folder, origin, device)
+
+
+def cache_sounding(cache: GymCache, codec: Codec, folder: Path) -> None:
+    """sounding.npy: from the truth alone, so it is always written anew."""
+    latents, latent_s = ceil(cache.sound.shape[2] / codec.hop_length), codec.hop_length / codec.sample_rate
+    labels = np.stack([sounding_of(record, latents, latent_s) for record in cache.truth])
+    partial = folder / "sounding.partial"
+    with open(partial, "wb") as file:
+        np.save(file, labels)
+    partial.replace(folder / "sounding.npy")
 
 
 @torch.no_grad()

@@ -28,6 +28,7 @@ from openfoley.hub.load import load_weights
 from openfoley.hub.parts import kind_of
 from openfoley.training.ema import Ema
 from openfoley.training.muon import OptimizerName, make_optimizer
+from openfoley.training.naming import NamingHead
 from openfoley.training.objective import Objective, losses
 from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
@@ -37,6 +38,7 @@ Generator = SalsaVGenerator | MMAudioGenerator
 BETAS = (0.9, 0.99)
 VALIDATION_CLIPS = 8
 VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
+NAMED_CLIPS = 32
 PICTURE_CLIPS = 2
 PICTURE_STEPS = 8
 
@@ -50,6 +52,7 @@ class GeneratorTraining:
     objective: Literal["shortcut", "flow"]
     use_sync: bool  # False: an ablation that never sees sync features
     consistency: Objective
+    naming_weight: float  # of the loss that asks what begins to sound (training.naming); 0: not asked
     steps: int
     start: Path | None  # weights (safetensors) of a generator of this architecture to begin with; None: random ones
     seen_share: float  # of the steps, from the first on, that draw from `seen` too: what the encoders were trained on
@@ -81,6 +84,7 @@ CPU = GeneratorTraining(
     objective="shortcut",
     use_sync=True,
     consistency=BEYOND_PAPER,
+    naming_weight=0.3,
     steps=3000,
     start=None,
     seen_share=0.6,
@@ -144,17 +148,19 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
     run = Run(out, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
     model = build_generator(preset).to(device)
     ema = Ema(model, preset.ema_decay)
+    naming = build_naming(preset, model).to(device)  # after the copy for the average, which is not asked
     optimizer = make_optimizer(
-        preset.optimizer, [model], preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay
+        preset.optimizer, [model, naming], preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay
     )
     average = cast(Generator, ema.model)
-    run.attach(model=model, ema=ema, optimizer=optimizer)
+    run.attach(model=model, ema=ema, naming=naming, optimizer=optimizer)
     for step in run.steps():
         random = run.generator(step, device)
-        data, conditions = draw_batch(wide if step < seen_steps else training, preset, random)
+        data, conditions, sounding = draw_batch(wide if step < seen_steps else training, preset, random)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             parts = losses(model, average, data, conditions, preset.consistency, random)
-        parts["loss"].backward()
+            parts["naming"] = naming.loss(sounding)
+        (parts["loss"] + preset.naming_weight * parts["naming"]).backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), preset.gradient_norm)
         factor = warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps)
         set_learning_rate(optimizer, factor)
@@ -164,6 +170,7 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
         run.log(step, always=False, **parts, gradient_norm=norm)
         if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
             run.log(step, always=True, **validate(average, validation, preset.use_sync))
+            run.log(step, always=True, validation_named=named_right(model, naming, validation, preset.use_sync))
             run.picture(step, "samples", sample_picture(average, validation, preset.use_sync))
     section = {"kind": kind_of("generator", model.config), **to_dict(model.config)}
     (out / "config.json").write_text(json.dumps(section, indent=1))
@@ -186,8 +193,18 @@ def build_generator(preset: GeneratorTraining) -> Generator:
     return model
 
 
-def draw_batch(cache: FeatureCache, preset: GeneratorTraining, random: torch.Generator) -> tuple[Tensor, Conditions]:
-    """Crops of one random length; which clips, where and which caption depends on `random` alone."""
+def build_naming(preset: GeneratorTraining, model: Generator) -> NamingHead:
+    """Random weights from the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(preset.seed)
+        return NamingHead(model, preset.architecture.width)
+
+
+def draw_batch(
+    cache: FeatureCache, preset: GeneratorTraining, random: torch.Generator
+) -> tuple[Tensor, Conditions, Tensor]:
+    """Crops of one random length, their conditions and what begins to sound in them; which clips, where and which
+    caption depends on `random` alone."""
     device = random.device
 
     def integers(high: int, count: int) -> Tensor:
@@ -200,7 +217,8 @@ def draw_batch(cache: FeatureCache, preset: GeneratorTraining, random: torch.Gen
     start = integers(cache.latents.shape[1] - latents + 1, batch)
     caption = integers(cache.text.shape[1], batch)
     data, conditions = cache.crop(clip, start, latents, caption)
-    return data, without_sync(conditions) if not preset.use_sync else conditions
+    sounding = cache.sounding_in(clip, start, latents)
+    return data, without_sync(conditions) if not preset.use_sync else conditions, sounding
 
 
 def without_sync(conditions: Conditions) -> Conditions:
@@ -234,6 +252,20 @@ def validate(model: Generator, cache: FeatureCache, use_sync: bool) -> dict[str,
     other = replace(conditions, sync=conditions.sync.roll(1, 0))
     figures["validation_other_sync"] = error(0.3, other) - figures["validation_t0.3"]
     return figures
+
+
+@torch.no_grad()
+def named_right(model: Generator, naming: NamingHead, cache: FeatureCache, use_sync: bool) -> float:
+    """Share of the latents of visible events whose material is named right from the picture, the sound being noise."""
+    data, conditions = whole_clips(cache, NAMED_CLIPS, use_sync)
+    clip = torch.arange(len(data), device=data.device)
+    sounding = cache.sounding_in(clip, torch.zeros_like(clip), data.shape[1])
+    noise = torch.randn(data.shape, generator=torch.Generator().manual_seed(0)).to(data.device)
+    zero = torch.zeros(len(data), device=data.device)
+    with torch.autocast(data.device.type, dtype=torch.bfloat16):
+        model.velocity(noise, zero, zero, torch.zeros_like(sounding, dtype=torch.bool), conditions)
+        named = naming.logits().argmax(-1)
+    return float((named == sounding)[sounding > 0].float().mean().nan_to_num())
 
 
 def sample_picture(model: Generator, cache: FeatureCache, use_sync: bool) -> Any:

@@ -1,0 +1,70 @@
+"""The question what a generator is about to sound."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from openfoley.data.sounding import CLASSES, UNTOLD
+from openfoley.training.naming import NOTHING_WEIGHT, NamingHead
+
+WIDTH = 8
+
+
+class Joint(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, audio: Tensor, semantic: Tensor) -> tuple[Tensor, Tensor]:
+        return self.linear(audio), semantic
+
+
+class TwoBlocks(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.joint = nn.ModuleList([Joint(), Joint()])
+
+    def forward(self, audio: Tensor, semantic: Tensor) -> Tensor:
+        for block in self.joint:
+            audio, semantic = block(audio, semantic)
+        return audio.sum()
+
+
+def test_it_reads_the_stream_behind_the_last_joint_block_and_teaches_the_blocks() -> None:
+    torch.manual_seed(0)
+    generator = TwoBlocks()
+    head = NamingHead(generator, WIDTH)
+    sounding = torch.tensor([[0, 0, 3, 3, UNTOLD]])
+    audio = torch.randn(1, 5, WIDTH)
+    optimizer = torch.optim.Adam([*generator.parameters(), *head.parameters()], 0.05)
+    losses = []
+    for _ in range(40):
+        generator(audio, torch.zeros(1, 2, WIDTH))
+        losses.append(head.loss(sounding))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        assert all(block.linear.weight.grad.abs().sum() > 0 for block in generator.joint)  # type: ignore[union-attr]
+        optimizer.step()
+    assert losses[0] > 1.5 and losses[-1] < 0.1
+    with pytest.raises(RuntimeError, match="has not been asked"):
+        head.loss(sounding)
+
+
+def test_what_is_untold_does_not_count_and_nothing_counts_less() -> None:
+    generator = TwoBlocks()
+    head = NamingHead(generator, WIDTH)
+    for parameter in head.parameters():
+        nn.init.zeros_(parameter)
+    with torch.no_grad():
+        head.layers[1].bias[0] = math.log(CLASSES - 1)  # type: ignore[index]  # nothing has the chance 1/2
+
+    def loss(*labels: int) -> float:
+        generator(torch.randn(1, len(labels), WIDTH), torch.zeros(1, 2, WIDTH))
+        return float(head.loss(torch.tensor([labels])).detach())
+
+    nothing, something = math.log(2), math.log(2 * (CLASSES - 1))
+    assert loss(0, 0) == pytest.approx(nothing) and loss(5, UNTOLD) == pytest.approx(something)
+    assert loss(UNTOLD, UNTOLD) == 0
+    assert loss(0, 5) == pytest.approx((NOTHING_WEIGHT * nothing + something) / (NOTHING_WEIGHT + 1))

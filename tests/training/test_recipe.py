@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ class Settings:
     features: Path = Path()
     device: str = "cpu"
     start: Path | None = None
+    seen_share: float = 0.6
 
 
 @pytest.mark.parametrize("part", recipe.ORDER)
@@ -33,6 +35,7 @@ def test_parts_get_their_folders(part: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(recipe, "import_module", lambda _: module)
     start = "salsa-v-gym" if part == "generator" else None
     recipe.train_part(part, "cpu", tmp_path, resume=True, start=start)  # type: ignore[arg-type]
+    assert given["settings"].seen_share == (0.0 if start else 0.6)
     assert given["settings"].start is None if start is None else given["settings"].start.is_file()
     assert given["out"] == tmp_path / part and given["resume"]
     scenes = {"generator": "features", "semantic": "data/stills"}.get(part, "data/train")
@@ -54,7 +57,13 @@ def test_generator_without_its_encoders_says_what_to_train(tmp_path: Path) -> No
         recipe.prepare_features(tmp_path, "cpu")
 
 
-def test_only_a_generator_can_start_from_a_model(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="start is for training the generator, got sync"):
-        recipe.train_part("sync", "cpu", tmp_path, resume=False, start="salsa-v-gym")
+@pytest.mark.parametrize("asked", [{"start": "salsa-v-gym"}, {"steps": 5}])
+def test_only_a_generator_has_a_start_and_steps(asked: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="for training the generator, got sync"):
+        recipe.train_part("sync", "cpu", tmp_path, resume=False, **asked)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_generator_needs_a_step(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="steps must be at least 1, got 0"):
+        recipe.train_part("generator", "cpu", tmp_path, resume=False, steps=0)

@@ -123,6 +123,7 @@ def _train(commands: Any) -> None:
     add("--resume", action="store_true", help="go on from the last checkpoint")
     add("--generator", choices=GENERATOR_NAMES, default="salsa-v", help="which generator (salsa-v)")
     add("--start", metavar="NAME|DIR", help="a model whose generator's weights to begin with (random ones)")
+    add("--steps", metavar="N", type=whole, help="optimiser steps of the generator (the preset's)")
 
 
 def _evaluate(commands: Any) -> None:

@@ -20,7 +20,10 @@ def run(options: Namespace) -> int:
         raise UsageError(f"the output {options.out!r} is a file; pass a folder")
 
     for part in ORDER if options.part == "all" else (options.part,):
-        weights = train_part(part, preset, out, resume=options.resume, generator=options.generator, start=options.start)
+        weights = train_part(
+            part, preset, out, resume=options.resume, generator=options.generator, start=options.start,
+            steps=options.steps,
+        )  # fmt: skip
         note(f"trained {part}; it is in {weights.parent}")
     if options.part == "generator" and options.generator != "salsa-v":  # a baseline on the other parts as they are
         note(f"the model is in {assemble(out, options.generator)}")

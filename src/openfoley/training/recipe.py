@@ -31,7 +31,7 @@ PRESETS: tuple[Preset, ...] = get_args(Preset)
 ORDER: tuple[Part, ...] = ("codec", "semantic", "sync", "generator")
 MODEL_NAME = "salsa-v-gym"
 TRAINING_SCENES = {"cpu": 2800, "cpu-long": 2800, "gpu": 6000}  # 8 s each, 6.7 MB on disk
-GENERATOR_SCENES = {"cpu": 1600, "cpu-long": 1600, "gpu": 6000}  # on 2 cores 0.35 s of features a scene
+GENERATOR_SCENES = {"cpu": 1600, "cpu-long": 3200, "gpu": 6000}  # on 2 cores 0.35 s of features a scene
 STILL_SCENES = {"cpu": 16_000, "cpu-long": 36_000, "gpu": 60_000}  # 83 kB on disk
 FIRST_STILL = 1_000_000
 """Their first seed within the training split: none of the other scenes."""
@@ -41,20 +41,34 @@ SILENT_EVERY = 6
 
 
 def train_part(
-    part: Part, preset: Preset, out: Path, *, resume: bool, generator: str = "salsa-v", start: str | None = None
+    part: Part,
+    preset: Preset,
+    out: Path,
+    *,
+    resume: bool,
+    generator: str = "salsa-v",
+    start: str | None = None,
+    steps: int | None = None,
 ) -> Path:
     """Train one part into out/<part>, from data (and, for the generator, the other parts) in the same folder.
 
     generator: one of `training.generator.GENERATORS`, others than "salsa-v" into out/generator-<name>. start: a model's
-    name or folder; a generator begins with the weights of its generator instead of random ones.
+    name or folder; a generator begins with the weights of its generator instead of random ones. steps: of a generator
+    instead of the preset's. Raises UsageError for start or steps of another part.
     """
-    begun_with = _generator_of(part, start)
+    if part != "generator" and (start is not None or steps is not None):
+        raise UsageError(f"start and steps are for training the generator, got {part}; leave them out")
+    if steps is not None and steps < 1:
+        raise UsageError(f"steps must be at least 1, got {steps}")
     prepare_data(preset, out)
     module = import_module(f"openfoley.training.{part}")
     settings = getattr(module, preset.upper().replace("-", "_"), module.CPU)  # only the generator has a long one
     if part == "generator":
         prepare_features(out, settings.device)
-        settings = module.variant(replace(settings, features=out / "features", start=begun_with), generator)
+        settings = replace(settings, features=out / "features", start=_generator_of(start))
+        if start is not None:  # it has heard what the encoders were trained on; now only the others (seen_share)
+            settings = replace(settings, seen_share=0.0)
+        settings = module.variant(settings if steps is None else replace(settings, steps=steps), generator)
     elif part == "codec":
         settings = replace(settings, data=out / "data" / "train")
     else:
@@ -65,15 +79,11 @@ def train_part(
     return getattr(module, f"train_{part}")(settings, folder, resume=resume)
 
 
-def _generator_of(part: Part, model: str | None) -> Path | None:
+def _generator_of(model: str | None) -> Path | None:
     """The weights of a model's generator."""
     from openfoley.hub.registry import find_model
 
-    if model is None:
-        return None
-    if part != "generator":
-        raise UsageError(f"start is for training the generator, got {part}; leave it out")
-    return find_model(model) / "generator.safetensors"
+    return None if model is None else find_model(model) / "generator.safetensors"
 
 
 def prepare_data(preset: Preset, out: Path) -> None:

@@ -9,7 +9,7 @@
 #   features    of these 2,800 scenes and of 3,200 that no encoder was trained on         20 min on two cores
 #   generator   8,000 steps of 2,752 latents, 4.1 M parameters                            53 min on two shared cores
 #
-# The preset `cpu` (first argument after the folder) has 3,000 generator steps, 1,600 scenes for it, 4,500 semantic steps
+# (Times of scenes and features are scaled from 4,464 scenes.) The preset `cpu` (first argument after the folder) has 3,000 generator steps, 1,600 scenes for it, 4,500 semantic steps
 # and stills of 16,000 scenes, and no other difference.
 #
 # The shipped parts were not made in one go (docs/log.md, 2026-11-24 and 25): codec and sync encoder by `cpu`, sync's first
@@ -18,7 +18,7 @@
 #
 #   openfoley train generator --preset cpu-long --start salsa-v-gym --steps 2000 --out DIR
 #
-# on the features of the present one. Scores: docs/results.md. A part that was interrupted goes on with --resume.
+# (salsa-v-gym as it was shipped then) on the features of the present one. Scores: docs/results.md. A part that was interrupted goes on with --resume.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${1:-runs/salsa-v-gym}"

@@ -12,6 +12,7 @@ import torch
 
 from openfoley.cli import main
 from openfoley.errors import UsageError
+from openfoley.flow.samplers import SHORTCUT
 from openfoley.pipeline import Pipeline, load
 
 TEST_SEED = 1234
@@ -68,6 +69,11 @@ def test_guidance_of_its_own_reaches_the_sound(
         load(tiny_model).generate(video, **asked, text_guidance=7.0)
     with pytest.raises(UsageError, match="picture_guidance must be from"):
         pipeline.generate(video, **asked, picture_guidance=-1.0)
+
+
+def test_a_solver_of_the_other_kind_of_model_is_refused(pipeline: Pipeline) -> None:
+    with pytest.raises(UsageError, match="solver is for salsa-v models"):
+        pipeline.generate(duration=1, prompt="rain", solver=SHORTCUT)
 
 
 def test_a_length_far_from_the_training_is_told(

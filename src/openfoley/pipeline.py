@@ -193,6 +193,8 @@ class Pipeline:
             raise UsageError(
                 f"reference_guidance is for salsa-v models; {self.model.name} replaces known sound instead"
             )
+        if not self.model.generator.accepts_known and "solver" in options:
+            raise UsageError(f"solver is for salsa-v models; {self.model.name} takes equal Euler steps")
         for name in OWN_GUIDANCE:
             check_guidance(name, options.get(name))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from openfoley.cli import main
 from openfoley.errors import UsageError
 from openfoley.training import recipe
 
@@ -22,7 +23,7 @@ class Settings:
 
 
 @pytest.mark.parametrize("part", recipe.ORDER)
-def test_parts_get_their_folders(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_get_their_folders(part: recipe.Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {}
 
     def train(settings: Settings, out: Path, *, resume: bool) -> Path:
@@ -34,7 +35,7 @@ def test_parts_get_their_folders(part: str, tmp_path: Path, monkeypatch: pytest.
     module = SimpleNamespace(CPU=Settings(), variant=lambda settings, _: settings, **{f"train_{part}": train})
     monkeypatch.setattr(recipe, "import_module", lambda _: module)
     start = "salsa-v-gym" if part == "generator" else None
-    recipe.train_part(part, "cpu", tmp_path, resume=True, start=start)  # type: ignore[arg-type]
+    recipe.train_part(part, "cpu", tmp_path, resume=True, start=start)
     assert given["settings"].seen_share == (0.0 if start else 0.6)
     assert given["settings"].start is None if start is None else given["settings"].start.is_file()
     assert given["out"] == tmp_path / part and given["resume"]
@@ -61,6 +62,25 @@ def test_generator_without_its_encoders_says_what_to_train(tmp_path: Path) -> No
 def test_only_a_generator_has_a_start_and_steps(asked: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="for training the generator, got sync"):
         recipe.train_part("sync", "cpu", tmp_path, resume=False, **asked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_hands_start_and_steps_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+
+    def train(*_: Any, **asked: Any) -> Path:
+        given.update(asked)
+        return tmp_path / "part" / "weights"
+
+    monkeypatch.setattr(recipe, "train_part", train)
+    words = f"train generator --preset cpu --start salsa-v-gym --steps 7 --out {tmp_path}"
+    assert main(words.split()) == 0
+    assert given["start"] == "salsa-v-gym" and given["steps"] == 7
+
+
+def test_an_unknown_start_is_told_before_anything_is_rendered(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nobody"):
+        recipe.train_part("generator", "cpu", tmp_path, resume=False, start="nobody")
     assert not list(tmp_path.iterdir())
 
 

@@ -52,7 +52,7 @@ class GeneratorTraining:
     objective: Literal["shortcut", "flow"]
     use_sync: bool  # False: an ablation that never sees sync features
     consistency: Objective
-    naming_weight: float  # of the loss that asks what begins to sound (training.naming); 0: not asked
+    naming_weight: float  # of the loss that asks what begins to sound (training.naming); 0: it does not count
     steps: int
     start: Path | None  # weights (safetensors) of a generator of this architecture to begin with; None: random ones
     seen_share: float  # of the steps, from the first on, that draw from `seen` too: what the encoders were trained on

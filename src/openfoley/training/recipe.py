@@ -60,12 +60,13 @@ def train_part(
         raise UsageError(f"start and steps are for training the generator, got {part}; leave them out")
     if steps is not None and steps < 1:
         raise UsageError(f"steps must be at least 1, got {steps}")
+    begun_with = _generator_of(start)  # an unknown model is told before anything is rendered
     prepare_data(preset, out)
     module = import_module(f"openfoley.training.{part}")
     settings = getattr(module, preset.upper().replace("-", "_"), module.CPU)  # only the generator has a long one
     if part == "generator":
         prepare_features(out, settings.device)
-        settings = replace(settings, features=out / "features", start=_generator_of(start))
+        settings = replace(settings, features=out / "features", start=begun_with)
         if start is not None:  # it has heard what the encoders were trained on; now only the others (seen_share)
             settings = replace(settings, seen_share=0.0)
         settings = module.variant(settings if steps is None else replace(settings, steps=steps), generator)

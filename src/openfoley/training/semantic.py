@@ -83,7 +83,7 @@ CPU = SemanticTraining(  # one core: about 13 minutes
     validate_every=350,
 )
 
-CPU_LONG = replace(CPU, steps=11_000, time_limit_s=90 * 60)  # one core: about 35 minutes
+CPU_LONG = replace(CPU, steps=11_000, time_limit_s=90 * 60)  # 49 minutes on one shared core
 
 GPU = replace(CPU, device="cuda", steps=4000, scenes_per_step=256, warmup_steps=200)
 

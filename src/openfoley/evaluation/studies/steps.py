@@ -62,10 +62,11 @@ def run(
     deaf = [Entrant(unsynced(loaded[model]), {}) for model in without_sync]
     stepping = [Entrant(loaded[model], {"solver": SHORTCUT}) for model in shortcut]
     entrants = dict(zip(names, (*plain, *deaf, *stepping), strict=True))
+    fingerprints = [weights(loaded[model]) for model in (*models, *without_sync, *shortcut)]
     about = {
         "model": next(iter(loaded)),
         "steps": list(steps),
-        "models": {Path(model).name: weights(one) for model, one in loaded.items()},
+        "models": dict(zip(names, fingerprints, strict=True)),
         "without_sync": [Path(model).name for model in without_sync],
         "shortcut": [Path(model).name for model in shortcut],
     }

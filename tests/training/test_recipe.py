@@ -17,8 +17,10 @@ class Settings:
     data: Path = Path()
     validation: Path = Path()
     features: Path = Path()
+    semantic: Path = Path()
     device: str = "cpu"
     start: Path | None = None
+    steps: int = 9
     seen_share: float = 0.6
 
 
@@ -34,13 +36,20 @@ def test_parts_get_their_folders(part: recipe.Part, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(recipe, "prepare_features", lambda *_: None)
     module = SimpleNamespace(CPU=Settings(), variant=lambda settings, _: settings, **{f"train_{part}": train})
     monkeypatch.setattr(recipe, "import_module", lambda _: module)
-    start = "salsa-v-gym" if part == "generator" else None
-    recipe.train_part(part, "cpu", tmp_path, resume=True, start=start)
-    assert given["settings"].seen_share == (0.0 if start else 0.6)
-    assert given["settings"].start is None if start is None else given["settings"].start.is_file()
+    (tmp_path / "semantic").mkdir()
+    (tmp_path / "semantic" / "model.safetensors").touch()
+    asked = {"start": "salsa-v-gym", "steps": 7} if part in recipe.STARTED else {}
+    recipe.train_part(part, "cpu", tmp_path, resume=True, **asked)
+    settings = given["settings"]
+    assert settings.seen_share == (0.0 if part == "generator" else 0.6)
+    assert (settings.start is not None and settings.start.is_file(), settings.steps) == (
+        bool(asked),
+        asked.get("steps", 9),
+    )
+    assert settings.semantic == (tmp_path / "semantic" / "model.safetensors" if part == "sync" else Path())
     assert given["out"] == tmp_path / part and given["resume"]
     scenes = {"generator": "features", "semantic": "data/stills"}.get(part, "data/train")
-    assert tmp_path / scenes in (given["settings"].features, given["settings"].data)
+    assert tmp_path / scenes in (settings.features, settings.data)
 
 
 def test_presets_of_every_part_have_what_the_recipe_replaces() -> None:
@@ -59,10 +68,18 @@ def test_generator_without_its_encoders_says_what_to_train(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("asked", [{"start": "salsa-v-gym"}, {"steps": 5}])
-def test_only_a_generator_has_a_start_and_steps(asked: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="for training the generator, got sync"):
-        recipe.train_part("sync", "cpu", tmp_path, resume=False, **asked)
+def test_codec_and_semantic_have_no_start_nor_steps(asked: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="for training sync or generator, got codec"):
+        recipe.train_part("codec", "cpu", tmp_path, resume=False, **asked)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sync_encoder_without_the_semantic_one_says_what_to_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "prepare_data", lambda *_: None)
+    with pytest.raises(UsageError, match="train semantic first"):
+        recipe.train_part("sync", "cpu", tmp_path, resume=False)
 
 
 def test_the_command_hands_start_and_steps_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from openfoley.data.snippets import Snippets
 from openfoley.data.stills import Stills
 from openfoley.data.sync_clips import SyncClips
+from openfoley.encoders import appearance
 from openfoley.encoders.audio_tower import GYM as AUDIO
+from openfoley.encoders.semantic import SemanticEncoder
 from openfoley.encoders.sync import GYM, SyncConfig, SyncEncoder
+from openfoley.encoders.tokenizer import train_tokenizer
 from openfoley.training import semantic, sync
 
 MATERIALS = {"wood": (140, 90, 40), "steel": (170, 170, 180)}
@@ -52,7 +55,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tiny(cache: Path, steps: int) -> sync.SyncTraining:
-    shape = replace(GYM, hidden_size=32, heads=2, mlp_size=32, spatial_layers=1)
+    shape = replace(GYM, hidden_size=32, heads=2, mlp_size=32, spatial_layers=1, appearance=None)
     audio = replace(AUDIO, hidden_size=32, heads=2, mlp_size=32, layers=1, output_dim=32)
     return replace(
         sync.CPU,
@@ -102,6 +105,31 @@ def test_training_writes_a_model_that_loads_and_its_loss_falls(cache: Path, tmp_
     losses = rows(tmp_path, "loss")
     assert losses[-1] < losses[0]
     assert 0 <= rows(tmp_path, "offset_accuracy")[-1] <= 1 and (tmp_path / "audio.safetensors").exists()
+
+
+def test_looks_are_the_semantic_encoders_and_training_leaves_them_so(cache: Path, tmp_path: Path) -> None:
+    """An encoder without them is trained on to have them."""
+    shape = replace(
+        semantic.CPU.semantic, hidden_size=32, heads=2, mlp_size=32, vision_layers=1, text_layers=1, vocabulary=300
+    )
+    meaning = SemanticEncoder(shape, train_tokenizer(["a wood ball"], 300).to_str())
+    save_file(meaning.state_dict(), tmp_path / "semantic.safetensors")
+    first = tiny(cache, 2)
+    start = sync.train_sync(first, tmp_path / "without", resume=False)
+    looks = replace(appearance.GYM, hidden_size=32, heads=2, mlp_size=32, layers=1)
+    preset = replace(
+        first,
+        sync=replace(first.sync, appearance=looks),
+        semantic=tmp_path / "semantic.safetensors",
+        start=start,
+    )
+    begun, without = sync.build_encoder(preset).state_dict(), load_file(start)
+    assert all(torch.equal(begun[key], value) for key, value in without.items())
+    trained = load_file(sync.train_sync(preset, tmp_path / "with", resume=False))
+    assert trained["appearance.out.weight"].any()
+    for key, value in meaning.siglip.vision_model.state_dict().items():
+        if not key.startswith("head."):
+            assert torch.equal(trained["appearance.tower." + key], value), key
 
 
 def test_onset_loss_is_zero_at_the_truth_and_positive_elsewhere() -> None:

@@ -122,8 +122,8 @@ def _train(commands: Any) -> None:
     add("--out", metavar="DIR", required=True, help="folder for checkpoints, logs and the trained part")
     add("--resume", action="store_true", help="go on from the last checkpoint")
     add("--generator", choices=GENERATOR_NAMES, default="salsa-v", help="which generator (salsa-v)")
-    add("--start", metavar="NAME|DIR", help="a model whose generator's weights to begin with (random ones)")
-    add("--steps", metavar="N", type=whole, help="optimiser steps of the generator (the preset's)")
+    add("--start", metavar="NAME|DIR", help="a model whose weights to begin with: sync or generator (random ones)")
+    add("--steps", metavar="N", type=whole, help="optimiser steps of sync or generator (the preset's)")
 
 
 def _evaluate(commands: Any) -> None:

@@ -12,7 +12,8 @@ With hop 16 (paper) they abut; with a smaller hop each frame is taken from the w
 Beyond the paper, at Gym size, where no pretrained VideoPrism exists and training lasts minutes (docs/log.md):
 - `sees`: what changes instead of plain colours, or both (see `motion`);
 - `stem_widths`: convolutions in space and time make the patch tokens (see `conv_stem`);
-- with it, the pooling adds the largest value over the patches to MAP's mean-like one: an event fills one patch of 36.
+- with it, the pooling adds the largest value over the patches to MAP's mean-like one: an event fills one patch of 36;
+- `appearance`: the semantic encoder's picture tower under the added layers (see `appearance`).
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from openfoley.encoders import appearance
+from openfoley.encoders.appearance import Appearance, AppearanceConfig
 from openfoley.encoders.conv_stem import PATCH_SIZE, ConvStem
 from openfoley.encoders.motion import COLOUR_CHANNELS, MOTION_CHANNELS, motion_channels
 from openfoley.encoders.pooling import AttentionPooling
@@ -51,6 +54,7 @@ class SyncConfig:
     freeze_backbone: bool
     added_spatial_layers: int
     added_temporal_layers: int
+    appearance: AppearanceConfig | None = None
 
 
 FULL = SyncConfig(
@@ -91,6 +95,7 @@ GYM = SyncConfig(
     freeze_backbone=False,
     added_spatial_layers=1,
     added_temporal_layers=1,
+    appearance=appearance.GYM,
 )
 
 
@@ -134,6 +139,9 @@ class SyncEncoder(nn.Module):
             self.backbone.spatial_embeddings.patch_embeddings.projection = stem  # type: ignore[assignment]
         self.backbone.requires_grad_(not config.freeze_backbone)
         prism = self.backbone.config  # with its attention implementation settled (eager: the others drop the softcap)
+        self.appearance = None
+        if config.appearance is not None:
+            self.appearance = Appearance(config.appearance, config.image_size, config.hidden_size)
         self.added_spatial = nn.ModuleList([VideoPrismLayer(prism) for _ in range(config.added_spatial_layers)])
         self.added_temporal = nn.ModuleList([VideoPrismLayer(prism) for _ in range(config.added_temporal_layers)])
         for layer in [*self.added_spatial, *self.added_temporal]:
@@ -149,11 +157,14 @@ class SyncEncoder(nn.Module):
     def tokens(self, pictures: Tensor) -> Tensor:
         """Pictures as in `forward` -> [batch, snippet_frames, patches, dim], row by row from the top left."""
         batch, frames = pictures.shape[:2]
+        looks = None if self.appearance is None else self.appearance(pictures)
         if self.config.sees != "colours":
             pictures = motion_channels(pictures, colours=self.config.sees == "motion and colours")
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_backbone):
             tokens = self.backbone(pixel_values_videos=pictures).last_hidden_state
         tokens = tokens.unflatten(1, (frames, -1)).flatten(0, 1)  # [batch frames, patches, dim]
+        if looks is not None:
+            tokens = tokens + looks.flatten(0, 1)
         for layer in self.added_spatial:
             tokens = layer(tokens)
         tokens = tokens.unflatten(0, (batch, frames)).transpose(1, 2).flatten(0, 1)  # [batch patches, frames, dim]

@@ -114,12 +114,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Fill the module from the file; WeightsError names the first key or shape that does not match."""
+def load_weights(module: nn.Module, path: Path, *, may_lack: str | None = None) -> None:
+    """Fill the module from the file; WeightsError names the first key or shape that does not match. may_lack: how the
+    keys begin that may be missing from the file and then stay as they are."""
     tensors = read_weights(path)
     expected = module.state_dict()
     for key, value in expected.items():
         if key not in tensors:
+            if may_lack is not None and key.startswith(may_lack):
+                tensors[key] = value
+                continue
             raise WeightsError(f"{str(path)!r} does not match its config: key {key!r} {list(value.shape)} is missing")
         if tensors[key].shape != value.shape:
             raise WeightsError(

@@ -29,8 +29,11 @@ Part = Literal["codec", "semantic", "sync", "generator"]
 Preset = Literal["cpu", "cpu-long", "gpu"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 ORDER: tuple[Part, ...] = ("codec", "semantic", "sync", "generator")
+FEATURES_OF: tuple[Part, ...] = ("codec", "semantic", "sync")
+STARTED: tuple[Part, ...] = ("sync", "generator")
+"""Parts that can begin with the weights of a model."""
 MODEL_NAME = "salsa-v-gym"
-TRAINING_SCENES = {"cpu": 2800, "cpu-long": 2800, "gpu": 6000}  # 8 s each, 6.7 MB on disk
+TRAINING_SCENES = {"cpu": 2800, "cpu-long": 6000, "gpu": 6000}  # 8 s each, 6.7 MB on disk
 GENERATOR_SCENES = {"cpu": 1600, "cpu-long": 3200, "gpu": 6000}  # on 2 cores 0.35 s of features a scene
 STILL_SCENES = {"cpu": 16_000, "cpu-long": 36_000, "gpu": 60_000}  # 83 kB on disk
 FIRST_STILL = 1_000_000
@@ -53,38 +56,50 @@ def train_part(
     """Train one part into out/<part>, from data (and, for the generator, the other parts) in the same folder.
 
     generator: one of `training.generator.GENERATORS`, others than "salsa-v" into out/generator-<name>. start: a model's
-    name or folder; a generator begins with the weights of its generator instead of random ones. steps: of a generator
-    instead of the preset's. Raises UsageError for start or steps of another part.
+    name or folder; sync encoder or generator begin with its weights instead of random ones. steps: of these two instead
+    of the preset's. Raises UsageError for start or steps of another part.
     """
-    if part != "generator" and (start is not None or steps is not None):
-        raise UsageError(f"start and steps are for training the generator, got {part}; leave them out")
+    if part not in STARTED and (start is not None or steps is not None):
+        raise UsageError(f"start and steps are for training {' or '.join(STARTED)}, got {part}; leave them out")
     if steps is not None and steps < 1:
         raise UsageError(f"steps must be at least 1, got {steps}")
-    begun_with = _generator_of(start)  # an unknown model is told before anything is rendered
+    begun_with = _weights_of(start, part)  # an unknown model is told before anything is rendered
     prepare_data(preset, out)
     module = import_module(f"openfoley.training.{part}")
-    settings = getattr(module, preset.upper().replace("-", "_"), module.CPU)  # only the generator has a long one
+    settings = getattr(module, preset.upper().replace("-", "_"), module.CPU)  # the codec has no long one
+    if part in STARTED:
+        settings = replace(settings, start=begun_with, **({} if steps is None else {"steps": steps}))
     if part == "generator":
         prepare_features(out, settings.device)
-        settings = replace(settings, features=out / "features", start=begun_with)
+        settings = replace(settings, features=out / "features")
         if start is not None:  # it has heard what the encoders were trained on; now only the others (seen_share)
             settings = replace(settings, seen_share=0.0)
-        settings = module.variant(settings if steps is None else replace(settings, steps=steps), generator)
+        settings = module.variant(settings, generator)
     elif part == "codec":
         settings = replace(settings, data=out / "data" / "train")
     else:
         scenes = out / "data" / ("stills" if part == "semantic" else "train")
         settings = replace(settings, data=scenes, validation=out / "data" / "validation")
+        if part == "sync":
+            settings = replace(settings, semantic=_trained("semantic", out, "the sync encoder"))
     folder = generator_folder(out, generator) if part == "generator" else out / part
     logger.info("training %s into %s", part, folder)
     return getattr(module, f"train_{part}")(settings, folder, resume=resume)
 
 
-def _generator_of(model: str | None) -> Path | None:
-    """The weights of a model's generator."""
+def _weights_of(model: str | None, part: Part) -> Path | None:
+    """A model's weights of a part."""
     from openfoley.hub.registry import find_model
 
-    return None if model is None else find_model(model) / "generator.safetensors"
+    return None if model is None else find_model(model) / f"{part}.safetensors"
+
+
+def _trained(part: Part, out: Path, needed_by: str) -> Path:
+    """The weights of a part trained before."""
+    path = out / part / "model.safetensors"
+    if not path.is_file():
+        raise UsageError(f"{needed_by} needs the {part} in {str(out / part)!r}; train {part} first")
+    return path
 
 
 def prepare_data(preset: Preset, out: Path) -> None:
@@ -108,11 +123,9 @@ def prepare_features(out: Path, device: str) -> None:
     from openfoley.training.features import cache_features
 
     origins = {}
-    for part in ("codec", "semantic", "sync"):
-        if not (out / part / "model.safetensors").is_file():
-            raise UsageError(f"the generator needs the {part} in {str(out / part)!r}; train {part} first")
-        origins[part] = hashlib.sha256((out / part / "model.safetensors").read_bytes()).hexdigest()
-    codec, semantic, sync = (load_part(part, out / part, device) for part in ("codec", "semantic", "sync"))
+    for part in FEATURES_OF:
+        origins[part] = hashlib.sha256(_trained(part, out, "the generator").read_bytes()).hexdigest()
+    codec, semantic, sync = (load_part(part, out / part, device) for part in FEATURES_OF)
     for scenes, split in (("train", "seen"), ("generator", "train"), ("validation", "validation")):
         data = GymCache.open(out / "data" / scenes)
         cache_features(data, codec, sync, semantic, out / "features" / split, origins=origins, device=device)

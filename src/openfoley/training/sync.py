@@ -35,6 +35,7 @@ from openfoley.encoders import audio_tower, sync
 from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.sync import SyncConfig, SyncEncoder
+from openfoley.hub.load import load_weights, read_weights
 from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.offset_retrieval import offset_retrieval
 from openfoley.training.run import Run
@@ -46,6 +47,7 @@ LOUDNESS_SPREAD_DB = 8.0  # sounds are made up to this much louder or quieter, s
 PLACE_POSITIVE_WEIGHT = 10.0  # events fill one cell in 500
 RARE = -4.0  # logit: onsets fill about 2 % of the targets
 SURELY_SEEN = 0.5  # share of an event that falls on a frame, above which the frame counts as the event's
+APPEARANCE = "appearance."  # keys of that part; a sync encoder can be trained on to have one
 ADAM_BETAS = (0.9, 0.98)  # short trainings forget faster than Adam's 0.999
 
 
@@ -58,6 +60,8 @@ class SyncTraining:
     augmentation: PictureAugmentation
     data: Path  # Gym caches
     validation: Path
+    semantic: Path  # weights (safetensors) of the semantic encoder, for `sync.appearance`
+    start: Path | None  # weights of a sync encoder to begin with; None: random ones
     device: str
     seed: int
     steps: int
@@ -86,6 +90,8 @@ CPU = SyncTraining(  # one core: about an hour
     augmentation=replace(STRONG, smallest_crop=0.6, saturation=0.4, tint=0.12, grey_probability=0.08),
     data=Path("out/data/train"),
     validation=Path("out/data/validation"),
+    semantic=Path("out/semantic/model.safetensors"),
+    start=None,
     device="cpu",
     seed=1,
     steps=5500,
@@ -101,12 +107,14 @@ CPU = SyncTraining(  # one core: about an hour
     contrast_weight=0.2,
     onset_weight=1.0,
     place_weight=1.0,
-    material_weight=0.2,
+    material_weight=1.0,
     alike=0.004,
     still=0.15,
     validate_every=300,
     validation_videos=24,
 )
+
+CPU_LONG = replace(CPU, steps=11_500, time_limit_s=180 * 60)
 
 GPU = replace(CPU, device="cuda", steps=12000, time_limit_s=15 * 60, videos_per_step=12, warmup_steps=400)
 
@@ -230,7 +238,7 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     run = Run(folder, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
 
     torch.manual_seed(preset.seed)
-    encoder = SyncEncoder(preset.sync).to(preset.device)
+    encoder = build_encoder(preset).to(preset.device)
     tower = AudioTower(preset.audio).to(preset.device)
     heads = Heads(
         OnsetHead(encoder.dim).to(preset.device),
@@ -276,6 +284,17 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     (folder / "config.json").write_text(json.dumps(to_dict(preset.sync), indent=1))
     (folder / "training.json").write_text(json.dumps(to_dict(preset), indent=1))
     return folder / "model.safetensors"
+
+
+def build_encoder(preset: SyncTraining) -> SyncEncoder:
+    """Random weights, or those of `preset.start`, which may lack the appearance; its tower is the semantic encoder's.
+    Raises WeightsError where files do not match."""
+    encoder = SyncEncoder(preset.sync)
+    if preset.start is not None:
+        load_weights(encoder, preset.start, may_lack=APPEARANCE)
+    if encoder.appearance is not None:
+        encoder.appearance.take_tower(read_weights(preset.semantic))
+    return encoder
 
 
 def _optimizer(preset: SyncTraining, parts: Iterable[nn.Module], tower: AudioTower) -> Both:

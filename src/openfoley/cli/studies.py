@@ -28,7 +28,10 @@ def longform(options: Namespace) -> int:
 def joins(options: Namespace) -> int:
     from openfoley.evaluation.studies import joins as study
 
-    return _say(study.run(**_asked(options), duration=options.duration), options)
+    weight = options.reference_guidance
+    return _say(
+        study.run(**_asked(options), duration=options.duration, split=options.split, reference_guidance=weight), options
+    )
 
 
 def reference(options: Namespace) -> int:

@@ -42,6 +42,8 @@ def add_studies(inner: Any, command: Callable[..., argparse.ArgumentParser], who
             add("--cuts", choices=("auto", "carry", "reset", "none"), default="carry", help="rule at cuts (carry)")
         if name == "joins":
             add("--duration", metavar="S", type=number, default=60.0, help="seconds of a scene (60)")
+            add("--split", choices=("evaluation", "validation"), default="evaluation", help="scenes (evaluation)")
+            add("--reference-guidance", metavar="W", type=number, help="weight of the context (the guidance)")
         if name in ("reference", "cuts"):
             add("--judge", metavar="FILE", help="material.safetensors of a report, instead of training one")
         if name == "reference":

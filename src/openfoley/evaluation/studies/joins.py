@@ -4,11 +4,12 @@ Clips are single-shot scenes of several windows, each with the sounds of two see
 latent grid: joins, and as many others times OTHERS, away from joins. Each becomes a log-mel picture of the half second
 around it, at equal loudness. Scores come from classifiers that did not hear the clip (folds by clip). The control joins
 the windows of the two seeds hard, sample against sample, without context: the same kind of classifier must find those,
-or it proves nothing. Both seeds count, each as the sound before a join and as the one behind it.
+or it proves nothing. Both seeds count, each as the sound before a join and as the one behind it. A second control asks
+the same of the true sound at the same instants, where nothing is joined: what is found there are the instants.
 
 The level jump is |dB of the 10 ms after - dB of the 10 ms before|, at joins against elsewhere.
 
-Costs 19 s of processor time for a clip of 60 s (14 joins), and then 8 s for each in training the classifiers.
+Costs 19 s of processor time for a clip of 60 s (14 joins), and then 12 s for each in training the classifiers.
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ from torch import Tensor, nn
 
 from openfoley.errors import UsageError
 from openfoley.evaluation.bootstrap import interval
-from openfoley.evaluation.studies.clips import pictures_of
+from openfoley.evaluation.studies.clips import pictures_of, true_sound
 from openfoley.evaluation.studies.study import Progress, Study, shown
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import seeds_of
+from openfoley.gym.seeds import Split, seeds_of
 from openfoley.longform.shots import shots_of
 from openfoley.media.spectrogram import log_mel
 
-FIRST_SEED = 3_000_000  # within the evaluation split
+FIRST_SEED = {"evaluation": 3_000_000, "validation": 300_000}  # within the split
 AROUND_S = 0.25  # on each side of an instant
 AWAY_S = 0.6  # other instants keep this far from joins and from the ends
 OTHERS = 4  # other instants for each join
 JUMP_S = 0.010
 FLOOR_POWER = 1e-8  # -80 dB: below, a level does not exist
 MELS, FFT, HOP = 48, 512, 110  # 2.5 ms at 44.1 kHz
-KINDS = ("soft", "hard")
+KINDS = ("soft", "hard", "true")
 TAKES = (1, 2)  # seeds
 FOLDS = 4
 EPOCHS, BATCH, LEARNING_RATE = 12, 64, 2e-3
@@ -53,49 +54,58 @@ def run(
     clips: int = 50,
     duration: float = 60.0,
     steps: int = 8,
+    split: Split = "evaluation",
+    reference_guidance: float | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Clips of `duration` s, generated with two seeds each. Raises UsageError for fewer than two clips."""
+    """Clips of `duration` s, generated with two seeds each. split: "validation" is for choosing settings.
+    reference_guidance: weight of the context (None: the guidance). Raises UsageError for fewer than two clips."""
     if clips < 2:
         raise UsageError(f"clips must be at least 2 (one to learn from, one to judge), got {clips}")
-    study = Study("joins", out, {"model": model, "duration": duration, "steps": steps}, device)
-    seeds = seeds_of("evaluation", clips, FIRST_SEED)
-    rows = study.rows(clips, lambda k: _row(study, seeds[k], duration, steps), progress)
+    asked = {"steps": steps, "reference_guidance": reference_guidance}
+    study = Study("joins", out, {"model": model, "split": split, "duration": duration, **asked}, device)
+    seeds = seeds_of(split, clips, FIRST_SEED[split])
+    rows = study.rows(clips, lambda k: _row(study, split, seeds[k], duration, asked), progress)
     jumps = [np.array([row[f"jumps_{kind}"] for row in rows], dtype=object) for kind in ("joins", "elsewhere")]
-    soft, hard = study.sections(
+    soft, hard, true = study.sections(
         {
             f"auc-{kind}-of-{clips}": lambda kind=kind: _auc([_examples(study, row, kind) for row in rows])
             for kind in KINDS
         }
     )
-    figures = {"soft": soft, "hard": hard, "jumps": _jump_ratio(*jumps)}
+    figures = {"soft": soft, "hard": hard, "true": true, "jumps": _jump_ratio(*jumps)}
     return study.finish(figures, _table(figures))
 
 
-def _row(study: Study, seed: int, duration: float, steps: int) -> dict[str, Any] | None:
+def _row(study: Study, split: Split, seed: int, duration: float, asked: dict[str, Any]) -> dict[str, Any] | None:
     """Generate; keep the pictures of instants as an array, and the level jumps as numbers."""
-    scene = sample_scene(seed, duration, split="evaluation", silent=False, aspect=1.0, single_shot=True)
+    scene = sample_scene(seed, duration, split=split, silent=False, aspect=1.0, single_shot=True)
     clip = study.screening(str(seed), {"seed": seed, "duration_s": duration}, pictures_of(scene))
     rate: Fraction = study.pipeline.model.codec.latent_rate
     plan = study.pipeline.planned(shots_of(Fraction(duration), [], "none"), (), None, None, None)
     joins = [float(one.key / rate) for one in plan[1:]]
-    sounds = clip.sounds(study.pipeline, TAKES, steps=steps, cuts="none")
+    sounds = clip.sounds(study.pipeline, TAKES, cuts="none", **asked)
     sample_rate = sounds[0].sample_rate
     takes = [sound.samples.mean(0) for sound in sounds]
+    true = true_sound(scene)[0].samples.mean(0)
     at_joins: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
-    elsewhere: list[Tensor] = []
+    elsewhere: dict[str, list[Tensor]] = {"made": [], "true": []}
     jumps: dict[str, list[float]] = {"joins": [], "elsewhere": []}
     for number, (take, other) in enumerate(zip(takes, reversed(takes), strict=True)):
         others = other_instants(joins, duration, float(rate), OTHERS * len(joins), len(TAKES) * seed + number)
         joined = [hard_join(take, other, round(t * sample_rate)) for t in joins]
         at_joins["soft"].append(pictures_at(take, sample_rate, joins))
         at_joins["hard"] += [pictures_at(sound, sample_rate, [t]) for sound, t in zip(joined, joins, strict=True)]
-        elsewhere.append(pictures_at(take, sample_rate, others))
+        at_joins["true"].append(pictures_at(true, sample_rate, joins))
+        elsewhere["made"].append(pictures_at(take, sample_rate, others))
+        elsewhere["true"].append(pictures_at(true, sample_rate, others))
         jumps["joins"] += level_jumps_db(take, sample_rate, joins)
         jumps["elsewhere"] += level_jumps_db(take, sample_rate, others)
-    soft, hard = (torch.cat([*at_joins[kind], *elsewhere]).half().numpy() for kind in KINDS)
-    np.savez_compressed(study.folder / "sounds" / f"{seed}.npz", soft=soft, hard=hard)
+    soft, hard, really = (
+        torch.cat([*at_joins[kind], *elsewhere["true" if kind == "true" else "made"]]).half().numpy() for kind in KINDS
+    )
+    np.savez_compressed(study.folder / "sounds" / f"{seed}.npz", soft=soft, hard=hard, true=really)
     return {
         "seed": seed,
         "joins": len(TAKES) * len(joins),
@@ -242,7 +252,7 @@ def _jump_ratio(at_joins: np.ndarray, elsewhere: np.ndarray) -> dict[str, Any]:
 
 
 def _table(figures: dict[str, Any]) -> str:
-    soft, hard, jumps = figures["soft"], figures["hard"], figures["jumps"]
+    soft, hard, true, jumps = figures["soft"], figures["hard"], figures["true"], figures["jumps"]
     return "\n".join(
         (
             "| joins against other instants | value | joins | others | clips |",
@@ -251,6 +261,8 @@ def _table(figures: dict[str, Any]) -> str:
             f"| {soft['others']} | {soft['clips']} |",
             f"| AUC, joined hard without context | {hard['auc']:.3f} {shown(hard['interval'])} | {hard['joins']} "
             f"| {hard['others']} | {hard['clips']} |",
+            f"| AUC, the same instants of the true sound | {true['auc']:.3f} {shown(true['interval'])} "
+            f"| {true['joins']} | {true['others']} | {true['clips']} |",
             f"| level jump, joins / elsewhere | {jumps['joins_db']:.2f} / {jumps['elsewhere_db']:.2f} dB = "
             f"{jumps['ratio']:.2f} {shown(jumps['interval'], 2)} | | | |",
         )

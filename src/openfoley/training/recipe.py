@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, get_args
@@ -33,9 +33,22 @@ FEATURES_OF: tuple[Part, ...] = ("codec", "semantic", "sync")
 STARTED: tuple[Part, ...] = ("sync", "generator")
 """Parts that can begin with the weights of a model."""
 MODEL_NAME = "salsa-v-gym"
-TRAINING_SCENES = {"cpu": 2800, "cpu-long": 6000, "gpu": 6000}  # 8 s each, 6.7 MB on disk
-GENERATOR_SCENES = {"cpu": 1600, "cpu-long": 3200, "gpu": 6000}  # on 2 cores 0.35 s of features a scene
-STILL_SCENES = {"cpu": 16_000, "cpu-long": 36_000, "gpu": 60_000}  # 83 kB on disk
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """How many scenes a preset renders."""
+
+    training: int  # of 8 s, for codec and sync encoder; 6.7 MB on disk each
+    generator: int  # others, of which the generator's features are made, 0.35 s each on 2 cores
+    stills: int  # pictures of so many more, 83 kB on disk each
+
+
+SCENES: dict[Preset, Scenes] = {
+    "cpu": Scenes(training=2800, generator=1600, stills=16_000),
+    "cpu-long": Scenes(training=6000, generator=3200, stills=36_000),
+    "gpu": Scenes(training=6000, generator=6000, stills=60_000),
+}
 FIRST_STILL = 1_000_000
 """Their first seed within the training split: none of the other scenes."""
 VALIDATION_SCENES = 64
@@ -108,10 +121,11 @@ def prepare_data(preset: Preset, out: Path) -> None:
     from openfoley.data.stills import Stills
     from openfoley.gym.seeds import seeds_of
 
-    train, generator = TRAINING_SCENES[preset], GENERATOR_SCENES[preset]
-    GymCache.build(out / "data" / "train", seeds_of("train", train), split="train", silent_every=SILENT_EVERY)
-    Stills.build(out / "data" / "stills", seeds_of("train", STILL_SCENES[preset], FIRST_STILL), split="train")
-    seeds = seeds_of("train", generator, first=train)
+    scenes = SCENES[preset]
+    seeds = seeds_of("train", scenes.training)
+    GymCache.build(out / "data" / "train", seeds, split="train", silent_every=SILENT_EVERY)
+    Stills.build(out / "data" / "stills", seeds_of("train", scenes.stills, FIRST_STILL), split="train")
+    seeds = seeds_of("train", scenes.generator, first=scenes.training)
     GymCache.build(out / "data" / "generator", seeds, split="train", silent_every=SILENT_EVERY)
     GymCache.build(out / "data" / "validation", seeds_of("validation", VALIDATION_SCENES), split="validation")
 

@@ -349,7 +349,7 @@ def _in_seconds(
     """Windows done as seconds of sound done."""
     if progress is None:
         return None
-    ends = [min(float((one.window.end_latent - one.window.after) / latent_rate), float(duration)) for one in plan]
+    ends = [min(float(one.window.new_end / latent_rate), float(duration)) for one in plan]
     marks = [float(plan[0].key / latent_rate), *ends[:-1], float(duration)]
 
     def told(windows: float) -> None:

@@ -92,7 +92,7 @@ def existing_sound(
 def surroundings(existing: ExistingSound, plan: list[PlannedWindow], codec: Any, device: torch.device) -> Surroundings:
     """Latents of the existing sound before and behind the plan's new ones."""
     first, last = plan[0], plan[-1]
-    behind = last.window.end_latent - last.window.after
+    behind = last.window.new_end
     reach = codec.decoder_context
     wanted = first.window.context and max(first.window.context, min(reach, first.key))
     before = _latents(existing.head, existing.head_start, existing.source.sample_rate, codec, device)

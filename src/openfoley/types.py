@@ -114,13 +114,20 @@ class Conditions:
 @dataclass(frozen=True)
 class Window:
     """A run of latents generated at once. The first `context` of them are known (clean): the end of the window before,
-    or of existing sound; so are the last `after`, where a span is generated in front of existing sound."""
+    or of existing sound; so are the last `after`, where a span is generated in front of existing sound. The last
+    `spare` are thrown away: the window that follows makes them anew."""
 
     first_latent: int
     latent_count: int
     context: int
     after: int = 0
+    spare: int = 0
 
     @property
     def end_latent(self) -> int:
         return self.first_latent + self.latent_count
+
+    @property
+    def new_end(self) -> int:
+        """Behind the last latent that the window adds."""
+        return self.end_latent - self.after - self.spare

@@ -1,13 +1,14 @@
 """The plan covers every latent exactly once as new, whatever the duration."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openfoley.errors import UsageError
-from openfoley.longform.plan import describe, latents_for, make_plan, plan_windows
+from openfoley.longform.plan import SPARE_LATENTS, describe, latents_for, make_plan, plan_windows
 from openfoley.longform.shots import Cut, shots_of
 
 RATE = Fraction(44100, 1024)
@@ -18,7 +19,7 @@ RATE = Fraction(44100, 1024)
 def test_every_latent_is_new_exactly_once(milliseconds: int, context: int, window: int) -> None:
     duration = Fraction(milliseconds, 1000)
     plan = plan_windows(duration, RATE, window=window, context=context)
-    new = [n for w in plan for n in range(w.first_latent + w.context, w.end_latent)]
+    new = [n for w in plan for n in range(w.first_latent + w.context, w.new_end)]
     assert new == list(range(latents_for(duration, RATE)))
     assert plan[0].context == 0 and plan[0].first_latent == 0
     assert all(w.context == context for w in plan[1:])
@@ -31,6 +32,17 @@ def test_no_window_is_tiny(milliseconds: int) -> None:
     sizes = [w.latent_count for w in plan_windows(Fraction(milliseconds, 1000), RATE)]
     assert max(sizes) - min(sizes) <= 1
     assert min(sizes) > 345 // 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(milliseconds=st.integers(1, 600_000), window=st.integers(178, 640))
+def test_a_window_makes_more_than_it_keeps_where_another_follows(milliseconds: int, window: int) -> None:
+    plan = plan_windows(Fraction(milliseconds, 1000), RATE, window=window)
+    last = plan[-1]
+    assert last.spare == 0 and last.new_end == last.end_latent
+    for one, following in pairwise(plan):
+        assert one.spare == min(SPARE_LATENTS, last.new_end - one.new_end)
+        assert following.first_latent + following.context == one.new_end == one.end_latent - one.spare
 
 
 def test_eight_seconds_is_one_window_of_345_latents() -> None:
@@ -80,15 +92,15 @@ def test_windows_never_straddle_a_cut(cuts: list[Cut], rule: str, context: int) 
 @given(cuts=CUTS, context=st.integers(0, 88))
 def test_carried_cuts_leave_no_gap(cuts: list[Cut], context: int) -> None:
     plan = make_plan(shots_of(Fraction(60), cuts, "carry"), RATE, context=context)
-    new = [n for one in plan for n in range(one.key, one.window.end_latent)]
+    new = [n for one in plan for n in range(one.key, one.window.new_end)]
     assert new == list(range(latents_for(Fraction(60), RATE)))
 
 
 def test_a_fresh_start_overlaps_the_sound_before_by_the_fade_alone() -> None:
     before, after = make_plan(shots_of(Fraction(10), [Cut(Fraction(4))], "reset"), RATE)
     hop = 1024
-    assert after.window.first_latent * hop <= 4 * 44100 - 110 and before.window.end_latent * hop >= 4 * 44100 + 110
-    assert before.window.end_latent - after.window.first_latent <= 2
+    assert after.window.first_latent * hop <= 4 * 44100 - 110 and before.window.new_end * hop >= 4 * 44100 + 110
+    assert before.window.new_end - after.window.first_latent <= 2
 
 
 def test_a_flash_carries_on_and_returns_afresh_in_the_automatic_rule() -> None:
@@ -107,7 +119,7 @@ def test_a_span_is_covered_once_and_known_latents_stay_in_its_shots(
     shots = shots_of(Fraction(60), cuts, "reset")
     span = (Fraction(start, 1000), min(Fraction(60), Fraction(start + length, 1000)))
     plan = make_plan(shots, RATE, context=context, span=span)
-    assert plan[0].key <= span[0] * RATE and plan[-1].window.end_latent - plan[-1].window.after >= span[1] * RATE
+    assert plan[0].key <= span[0] * RATE and plan[-1].window.new_end >= span[1] * RATE
     assert plan[0].window.first_latent >= plan[0].shot.start * RATE - (plan[0].window.context == 0)
     assert plan[-1].window.after == 0 or plan[-1].window.end_latent <= plan[-1].shot.end * RATE
     for one in plan:

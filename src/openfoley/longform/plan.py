@@ -19,6 +19,9 @@ from openfoley.types import Window
 
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models
 CONTEXT_LATENTS = 22  # 0.5 s, inside the 1 to 88 latents kept clean in training (section 3.2)
+SPARE_LATENTS = 8
+"""0.19 s: the last latents of a window know nothing of what follows, and are a little louder than others; the window
+that follows makes them anew (beyond the paper; docs/log.md, 2026-11-26)."""
 CONTEXT_S = Fraction(1, 2)  # section 4.1
 NEW_S = Fraction(19, 2)  # section 4.1; windows are no longer than the generator's training length (8 s as shipped)
 
@@ -103,8 +106,9 @@ def make_plan(
 ) -> list[PlannedWindow]:
     """Windows of at most `window` latents over all shots, or over `span` (s) with existing sound on its outside.
 
-    A later window knows `context` latents of the one before. With `span` the first window also knows up to `context`
-    latents before it and the last as many behind it, both only within their shot (before: across a carried cut too).
+    A later window knows `context` latents of the one before, which made SPARE_LATENTS more than it keeps. With `span`
+    the first window also knows up to `context` latents before it and the last as many behind it, both only within
+    their shot (before: across a carried cut too).
     """
     if not 0 <= context < window:
         raise UsageError(f"context must be from 0 to {window - 1} latents (less than the window), got {context}")
@@ -173,15 +177,18 @@ def _first_latent_to_continue(shot: Shot, shots: Sequence[Shot], latent_rate: Fr
 def _windows(stretch: _Stretch, window: int, context: int, before: int, after: int) -> list[PlannedWindow]:
     """The fewest windows that hold the stretch, evenly filled: none is tiny."""
     before = max(0, before)
+    spare = min(SPARE_LATENTS, (window - context) // 4)
     fresh = stretch.end - stretch.first
-    count = max(1, ceil(Fraction(fresh + before + after - context, window - context)))
+    count = max(1, ceil(Fraction(fresh + before + after - context - spare, window - context - spare)))
     known = [before, *[context] * (count - 1)]
-    behind = [*[0] * (count - 1), after]
+    behind = [*[spare] * (count - 1), after]
     taken = [k + b for k, b in zip(known, behind, strict=True)]
     planned, end = [], stretch.first
     for index, new in enumerate(_share(fresh, taken, window)):
-        first, size = end - known[index], known[index] + new + behind[index]
-        one = Window(first_latent=first, latent_count=size, context=known[index], after=behind[index])
+        is_last = index == count - 1
+        extra = 0 if is_last else min(spare, stretch.end - end - new)
+        first, size = end - known[index], known[index] + new + extra + (after if is_last else 0)
+        one = Window(first, size, known[index], after=after if is_last else 0, spare=extra)
         planned.append(PlannedWindow(one, stretch.shot, "continue" if index else stretch.join, stretch.cue))
         end += new
     return planned
@@ -209,7 +216,7 @@ def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction, first_frame: 
         lines[0] = "timecode     " + lines[0]
     for index, one in enumerate(plan):
         window = one.window
-        start, end = one.key / latent_rate, (window.end_latent - window.after) / latent_rate
+        start, end = one.key / latent_rate, window.new_end / latent_rate
         prompt = (one.cue.prompt or "") if one.cue is not None else ""
         code = f"{timecode_at(start, first_frame)}  " if first_frame is not None else ""
         lines.append(

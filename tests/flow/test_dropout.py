@@ -28,9 +28,10 @@ def chances(**given: float) -> ConditionDropout:
     return ConditionDropout(**{**none, **given})
 
 
-def dropped(known: torch.Tensor | None = None, **given: float) -> Conditions:
+def dropped(known: torch.Tensor | None = None, other_sync: torch.Tensor | None = None, **given: float) -> Conditions:
     known = torch.zeros(BATCH, LATENTS, dtype=torch.bool) if known is None else known
-    return drop_conditions(conditions(), known, LATENT_TIME, chances(**given), torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(0)
+    return drop_conditions(conditions(), known, LATENT_TIME, chances(**given), random, other_sync)
 
 
 def test_each_condition_is_dropped_alone_and_with_all_others() -> None:
@@ -47,11 +48,13 @@ def test_prompt_is_there_half_of_the_time() -> None:
 
 
 def test_swapped_semantics_come_from_another_sequence_only_beside_a_prompt() -> None:
-    result = dropped(text_given=0.5, swapped=0.3)
+    result = dropped(text_given=0.5, swapped=0.3, drop=0.1)
     foreign = result.semantic[:, 0, 0] != torch.arange(BATCH)
     assert result.text_present[foreign].all()
     assert abs(foreign[result.text_present].float().mean().item() - 0.3) < 0.03
     assert torch.equal(result.sync, conditions().sync)
+    other = dropped(text_given=0.5, swapped=0.3, drop=0.1, other_sync=-1 - conditions().sync)
+    assert torch.equal((other.sync < 0).all((1, 2)), foreign) and torch.equal((other.sync < 0).any((1, 2)), foreign)
 
 
 def test_sound_only_samples_have_text_and_no_picture() -> None:

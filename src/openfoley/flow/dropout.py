@@ -15,8 +15,9 @@ class ConditionDropout:
     drop: all conditions, and each of the three alone (arXiv 2510.02916, A.4: "all conditioning signals are dropped out
     with a probability of 0.1"). Beyond the paper, for a model that must work without a prompt and obey a contradicting
     one: text_given, how often a prompt is there at all; swapped, how often the semantic features of a sequence with a
-    prompt come from another sequence; picture_absent, sound-and-text samples without any picture (the paper has 8.5
-    thousand hours of them); reference_unseen, how often a masked sequence has no picture over its clean latents.
+    prompt come from another sequence, and its sync features are of other things; picture_absent, sound-and-text samples
+    without any picture (the paper has 8.5 thousand hours of them); reference_unseen, how often a masked sequence has no
+    picture over its clean latents.
     """
 
     drop: float
@@ -27,30 +28,38 @@ class ConditionDropout:
 
 
 def drop_conditions(
-    conditions: Conditions, known: Tensor, latent_time: Tensor, chances: ConditionDropout, generator: torch.Generator
+    conditions: Conditions,
+    known: Tensor,
+    latent_time: Tensor,
+    chances: ConditionDropout,
+    generator: torch.Generator,
+    other_sync: Tensor | None = None,
 ) -> Conditions:
-    """The conditions with parts marked absent. known [batch, latents] bool, latent_time [latents] s."""
+    """The conditions with parts marked absent. known [batch, latents] bool, latent_time [latents] s. other_sync: the
+    sync features as if other things made the same events, for the swapped sequences."""
     batch = known.shape[0]
 
     def chance(probability: float) -> Tensor:
         return torch.rand(batch, generator=generator, device=generator.device) < probability
 
     sound_only = chance(chances.picture_absent)
-    text = conditions.text_present & (chance(chances.text_given) | sound_only)
-    swapped = text & chance(chances.swapped)
-    semantic = torch.where(swapped[:, None, None], conditions.semantic.roll(1, 0), conditions.semantic)
-    unseen = known & chance(chances.reference_unseen)[:, None]
     semantic_gone, sync_gone, text_gone, all_gone = (chance(chances.drop) for _ in range(4))
+    text = conditions.text_present & (chance(chances.text_given) | sound_only) & ~(text_gone | all_gone)
+    swapped = (text & chance(chances.swapped))[:, None, None]
+    semantic = torch.where(swapped, conditions.semantic.roll(1, 0), conditions.semantic)
+    sync = conditions.sync if other_sync is None else torch.where(swapped, other_sync, conditions.sync)
+    unseen = known & chance(chances.reference_unseen)[:, None]
     return replace(
         conditions,
         semantic=semantic,
+        sync=sync,
         semantic_present=conditions.semantic_present
         & ~(semantic_gone | all_gone | sound_only)[:, None]
         & ~_within(conditions.semantic_time, unseen, latent_time),
         sync_present=conditions.sync_present
         & ~(sync_gone | all_gone | sound_only)[:, None]
         & ~_within(conditions.sync_time, unseen, latent_time),
-        text_present=text & ~(text_gone | all_gone),
+        text_present=text,
     )
 
 

@@ -26,6 +26,7 @@ from openfoley.generators.mmaudio import MMAudioConfig, MMAudioGenerator
 from openfoley.generators.salsa_v import GYM, SalsaVConfig, SalsaVGenerator
 from openfoley.hub.load import load_weights
 from openfoley.hub.parts import kind_of
+from openfoley.training.contradiction import MaterialLooks
 from openfoley.training.ema import Ema
 from openfoley.training.muon import OptimizerName, make_optimizer
 from openfoley.training.naming import NamingHead
@@ -75,7 +76,7 @@ BEYOND_PAPER = Objective(
     consistency_fraction=0.25,
     mask_probability=MASK_PROBABILITY,
     mask_kinds=("span", "prefix", "suffix", "ends"),
-    dropout=ConditionDropout(drop=0.1, text_given=0.5, swapped=0.15, picture_absent=0.05, reference_unseen=0.5),
+    dropout=ConditionDropout(drop=0.1, text_given=0.5, swapped=0.3, picture_absent=0.05, reference_unseen=0.5),
 )
 
 CPU = GeneratorTraining(
@@ -153,12 +154,14 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
         preset.optimizer, [model, naming], preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay
     )
     average = cast(Generator, ema.model)
+    looks = MaterialLooks.of(training)
     run.attach(model=model, ema=ema, naming=naming, optimizer=optimizer)
     for step in run.steps():
         random = run.generator(step, device)
         data, conditions, sounding = draw_batch(wide if step < seen_steps else training, preset, random)
+        other_sync = looks.exchanged(conditions, sounding, random)
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            parts = losses(model, average, data, conditions, preset.consistency, random)
+            parts = losses(model, average, data, conditions, preset.consistency, random, other_sync)
             parts["naming"] = naming.loss(sounding)
         (parts["loss"] + preset.naming_weight * parts["naming"]).backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), preset.gradient_norm)

@@ -37,12 +37,14 @@ def losses(
     conditions: Conditions,
     objective: Objective,
     generator: torch.Generator,
+    other_sync: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Scalars: `loss` to minimise (mean over the batch), `flow` and `consistency` its two parts."""
+    """Scalars: `loss` to minimise (mean over the batch), `flow` and `consistency` its two parts. other_sync: for
+    `drop_conditions`."""
     batch, latents, _ = data.shape
     known = random_known(batch, latents, generator, probability=objective.mask_probability, kinds=objective.mask_kinds)
     conditions = drop_conditions(
-        conditions, known, model.latent_time(latents, data.device), objective.dropout, generator
+        conditions, known, model.latent_time(latents, data.device), objective.dropout, generator, other_sync
     )
     noise = torch.randn(data.shape, generator=generator, device=data.device)
     t = logit_normal_times(batch, generator, *objective.time_logits)

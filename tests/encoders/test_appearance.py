@@ -52,7 +52,7 @@ def test_every_frame_has_the_looks_of_the_one_that_was_looked_at(looks: Appearan
 
 
 def test_it_sees_what_the_semantic_encoder_sees(looks: Appearance, meaning: SemanticEncoder) -> None:
-    looks.take_tower(meaning.state_dict())
+    looks.take_tower(meaning.config, meaning.state_dict())
     pictures = torch.rand(1, 16, 3, SIZE, SIZE)
     with torch.no_grad():
         patches = meaning.look(pictures[:, 2])[1]
@@ -69,7 +69,9 @@ def test_another_tower_is_refused(looks: Appearance, meaning: SemanticEncoder) -
     weights = meaning.state_dict()
     weights.pop(SEMANTIC_TOWER + "post_layernorm.weight")
     with pytest.raises(WeightsError, match="post_layernorm.weight.*missing"):
-        looks.take_tower(weights)
+        looks.take_tower(meaning.config, weights)
+    with pytest.raises(WeightsError, match="heads=1"):
+        looks.take_tower(replace(meaning.config, heads=1), meaning.state_dict())
 
 
 def test_an_encoder_with_new_looks_starts_as_the_one_without() -> None:
@@ -81,3 +83,10 @@ def test_an_encoder_with_new_looks_starts_as_the_one_without() -> None:
     assert not extra and all(key.startswith("appearance.") for key in missing)
     pictures = torch.rand(1, 16, 3, SIZE, SIZE)
     torch.testing.assert_close(having(pictures), without(pictures))
+
+
+@pytest.mark.parametrize("wrong", [{"snippet_frames": 18}, {"patch_size": 8, "stem_widths": None}])
+def test_snippets_and_patches_must_fit_the_looks(wrong: dict[str, object]) -> None:
+    shape = replace(GYM, image_size=SIZE, hidden_size=16, heads=2, mlp_size=32, appearance=CONFIG)
+    with pytest.raises(ValueError, match="one frame in 4"):
+        SyncEncoder(replace(shape, **wrong))  # type: ignore[arg-type]

@@ -46,7 +46,7 @@ def test_parts_get_their_folders(part: recipe.Part, tmp_path: Path, monkeypatch:
         bool(asked),
         asked.get("steps", 9),
     )
-    assert settings.semantic == (tmp_path / "semantic" / "model.safetensors" if part == "sync" else Path())
+    assert settings.semantic == (tmp_path / "semantic" if part == "sync" else Path())
     assert given["out"] == tmp_path / part and given["resume"]
     scenes = {"generator": "features", "semantic": "data/stills"}.get(part, "data/train")
     assert tmp_path / scenes in (settings.features, settings.data)
@@ -74,12 +74,10 @@ def test_codec_and_semantic_have_no_start_nor_steps(asked: dict[str, Any], tmp_p
     assert not list(tmp_path.iterdir())
 
 
-def test_a_sync_encoder_without_the_semantic_one_says_what_to_train(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recipe, "prepare_data", lambda *_: None)
+def test_a_sync_encoder_without_the_semantic_one_says_what_to_train_before_anything_is_rendered(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="train semantic first"):
         recipe.train_part("sync", "cpu", tmp_path, resume=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_hands_start_and_steps_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from openfoley.config import from_dict, to_dict
 from openfoley.data.snippets import Snippets
 from openfoley.data.stills import Stills
 from openfoley.data.sync_clips import SyncClips
@@ -18,6 +19,7 @@ from openfoley.encoders.audio_tower import GYM as AUDIO
 from openfoley.encoders.semantic import SemanticEncoder
 from openfoley.encoders.sync import GYM, SyncConfig, SyncEncoder
 from openfoley.encoders.tokenizer import train_tokenizer
+from openfoley.errors import WeightsError
 from openfoley.training import semantic, sync
 
 MATERIALS = {"wood": (140, 90, 40), "steel": (170, 170, 180)}
@@ -98,8 +100,6 @@ def test_a_step_has_most_negatives_from_the_same_videos(cache: Path) -> None:
 def test_training_writes_a_model_that_loads_and_its_loss_falls(cache: Path, tmp_path: Path) -> None:
     preset = tiny(cache, 8)
     path = sync.train_sync(replace(preset, onset_weight=1.0), tmp_path, resume=False)
-    from openfoley.config import from_dict
-
     config = from_dict(SyncConfig, json.loads((tmp_path / "config.json").read_text()))
     SyncEncoder(config).load_state_dict(load_file(path), strict=True)
     losses = rows(tmp_path, "loss")
@@ -113,14 +113,15 @@ def test_looks_are_the_semantic_encoders_and_training_leaves_them_so(cache: Path
         semantic.CPU.semantic, hidden_size=32, heads=2, mlp_size=32, vision_layers=1, text_layers=1, vocabulary=300
     )
     meaning = SemanticEncoder(shape, train_tokenizer(["a wood ball"], 300).to_str())
-    save_file(meaning.state_dict(), tmp_path / "semantic.safetensors")
+    save_file(meaning.state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(shape)))
     first = tiny(cache, 2)
     start = sync.train_sync(first, tmp_path / "without", resume=False)
-    looks = replace(appearance.GYM, hidden_size=32, heads=2, mlp_size=32, layers=1)
+    looks = appearance.appearance_of(shape, every=4)
     preset = replace(
         first,
         sync=replace(first.sync, appearance=looks),
-        semantic=tmp_path / "semantic.safetensors",
+        semantic=tmp_path,
         start=start,
     )
     begun, without = sync.build_encoder(preset).state_dict(), load_file(start)
@@ -130,6 +131,13 @@ def test_looks_are_the_semantic_encoders_and_training_leaves_them_so(cache: Path
     for key, value in meaning.siglip.vision_model.state_dict().items():
         if not key.startswith("head."):
             assert torch.equal(trained["appearance.tower." + key], value), key
+    half = {key: value for key, value in trained.items() if key != "appearance.out.bias"}
+    save_file(half, tmp_path / "half.safetensors")
+    with pytest.raises(WeightsError, match="appearance.out.bias"):
+        sync.build_encoder(replace(preset, start=tmp_path / "half.safetensors"))
+    others = replace(preset, start=tmp_path / "with" / "model.safetensors", semantic=tmp_path / "nowhere")
+    again = sync.build_encoder(others).state_dict()  # trained on its own tower, it keeps it
+    assert all(torch.equal(again[key], value) for key, value in trained.items())
 
 
 def test_onset_loss_is_zero_at_the_truth_and_positive_elsewhere() -> None:

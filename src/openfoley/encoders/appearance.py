@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from openfoley.encoders import semantic
 from openfoley.encoders.conv_stem import PATCH_SIZE, PictureStem
+from openfoley.encoders.semantic import SemanticConfig
 from openfoley.errors import WeightsError
 
 SEMANTIC_TOWER = "siglip.vision_model."
@@ -31,14 +33,16 @@ class AppearanceConfig:
     every: int
 
 
-GYM = AppearanceConfig(
-    hidden_size=128,
-    heads=4,
-    mlp_size=384,
-    layers=3,
-    stem_widths=(32, 64, 128),
-    every=4,
-)
+def appearance_of(shape: SemanticConfig, every: int) -> AppearanceConfig:
+    """The tower of a semantic encoder; raises ValueError for one without a convolutional stem."""
+    if shape.stem_widths is None:
+        raise ValueError("the appearance wants a semantic encoder with a convolutional stem")
+    return AppearanceConfig(
+        shape.hidden_size, shape.heads, shape.mlp_size, shape.vision_layers, shape.stem_widths, every
+    )
+
+
+GYM = appearance_of(semantic.GYM, every=4)
 
 
 class Appearance(nn.Module):
@@ -50,7 +54,7 @@ class Appearance(nn.Module):
         from transformers.models.siglip.modeling_siglip import SiglipVisionModel
 
         super().__init__()
-        self.every = config.every
+        self.config = config
         self.tower = SiglipVisionModel(
             SiglipVisionConfig(
                 hidden_size=config.hidden_size,
@@ -72,21 +76,23 @@ class Appearance(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         batch, frames = pictures.shape[:2]
-        looked_at = pictures[:, self.every // 2 :: self.every]
+        looked_at = pictures[:, self.config.every // 2 :: self.config.every]
         with torch.no_grad():
             tokens = self.tower(pixel_values=looked_at.flatten(0, 1) * 2 - 1).last_hidden_state
         tokens = self.out(tokens.unflatten(0, (batch, -1)))
-        return tokens.repeat_interleave(self.every, dim=1)[:, :frames]
+        return tokens.repeat_interleave(self.config.every, dim=1)[:, :frames]
 
-    def take_tower(self, semantic: dict[str, Tensor]) -> None:
+    def take_tower(self, shape: SemanticConfig, weights: dict[str, Tensor]) -> None:
         """Fill the tower from a semantic encoder's weights; raises WeightsError where they do not match."""
+        if self.config != (theirs := appearance_of(shape, self.config.every)):
+            raise WeightsError(f"the sync encoder's appearance is {self.config}, the semantic encoder's {theirs}")
         mine = self.tower.state_dict()
         for key, value in mine.items():
-            found = semantic.get(SEMANTIC_TOWER + key)
+            found = weights.get(SEMANTIC_TOWER + key)
             if found is None or found.shape != value.shape:
                 shape = "missing" if found is None else f"{list(found.shape)}"
                 raise WeightsError(
                     f"the semantic encoder does not fit the sync encoder's appearance: {SEMANTIC_TOWER + key!r} should "
                     f"be {list(value.shape)}, is {shape}"
                 )
-        self.tower.load_state_dict({key: semantic[SEMANTIC_TOWER + key] for key in mine})
+        self.tower.load_state_dict({key: weights[SEMANTIC_TOWER + key] for key in mine})

@@ -35,7 +35,7 @@ WINDOWS_PER_CALL = 8  # windows through the network at once; fixed, so that chun
 @dataclass(frozen=True)
 class SyncConfig:
     """Shape of the video tower. snippet_hop: frames between windows at inference; stem_widths: of the convolutional
-    stem, None for the patch projection; softcap: of attention logits."""
+    stem, None for the patch projection; softcap: of attention logits; appearance: None for the backbone alone."""
 
     rate: Fraction
     image_size: int
@@ -141,6 +141,11 @@ class SyncEncoder(nn.Module):
         prism = self.backbone.config  # with its attention implementation settled (eager: the others drop the softcap)
         self.appearance = None
         if config.appearance is not None:
+            if config.snippet_frames % config.appearance.every or config.patch_size != PATCH_SIZE:
+                raise ValueError(
+                    f"the appearance looks at one frame in {config.appearance.every} and has patches of {PATCH_SIZE} "
+                    f"pixels, got snippets of {config.snippet_frames} frames and patches of {config.patch_size}"
+                )
             self.appearance = Appearance(config.appearance, config.image_size, config.hidden_size)
         self.added_spatial = nn.ModuleList([VideoPrismLayer(prism) for _ in range(config.added_spatial_layers)])
         self.added_temporal = nn.ModuleList([VideoPrismLayer(prism) for _ in range(config.added_temporal_layers)])

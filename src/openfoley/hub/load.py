@@ -114,16 +114,17 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 
 
-def load_weights(module: nn.Module, path: Path, *, may_lack: str | None = None) -> None:
+def load_weights(module: nn.Module, path: Path, *, may_lack: str | None = None) -> bool:
     """Fill the module from the file; WeightsError names the first key or shape that does not match. may_lack: how the
-    keys begin that may be missing from the file and then stay as they are."""
+    keys begin that may, all together, be missing from the file; they stay as they are, and the result is False."""
     tensors = read_weights(path)
     expected = module.state_dict()
+    optional = [key for key in expected if may_lack is not None and key.startswith(may_lack)]
+    lacks = bool(optional) and not any(key in tensors for key in optional)
+    if lacks:
+        tensors |= {key: expected[key] for key in optional}
     for key, value in expected.items():
         if key not in tensors:
-            if may_lack is not None and key.startswith(may_lack):
-                tensors[key] = value
-                continue
             raise WeightsError(f"{str(path)!r} does not match its config: key {key!r} {list(value.shape)} is missing")
         if tensors[key].shape != value.shape:
             raise WeightsError(
@@ -134,3 +135,4 @@ def load_weights(module: nn.Module, path: Path, *, may_lack: str | None = None) 
     if extra:
         raise WeightsError(f"{str(path)!r} does not match its config: key {extra[0]!r} is not part of it")
     module.load_state_dict(tensors, strict=True)
+    return not lacks

@@ -76,7 +76,9 @@ def train_part(
         raise UsageError(f"start and steps are for training {' or '.join(STARTED)}, got {part}; leave them out")
     if steps is not None and steps < 1:
         raise UsageError(f"steps must be at least 1, got {steps}")
-    begun_with = _weights_of(start, part)  # an unknown model is told before anything is rendered
+    begun_with = _weights_of(start, part)  # what is missing is told before anything is rendered
+    if part == "sync":
+        _trained("semantic", out, "the sync encoder")
     prepare_data(preset, out)
     module = import_module(f"openfoley.training.{part}")
     settings = getattr(module, preset.upper().replace("-", "_"), module.CPU)  # the codec has no long one
@@ -94,7 +96,7 @@ def train_part(
         scenes = out / "data" / ("stills" if part == "semantic" else "train")
         settings = replace(settings, data=scenes, validation=out / "data" / "validation")
         if part == "sync":
-            settings = replace(settings, semantic=_trained("semantic", out, "the sync encoder"))
+            settings = replace(settings, semantic=out / "semantic")
     folder = generator_folder(out, generator) if part == "generator" else out / part
     logger.info("training %s into %s", part, folder)
     return getattr(module, f"train_{part}")(settings, folder, resume=resume)
@@ -104,7 +106,12 @@ def _weights_of(model: str | None, part: Part) -> Path | None:
     """A model's weights of a part."""
     from openfoley.hub.registry import find_model
 
-    return None if model is None else find_model(model) / f"{part}.safetensors"
+    if model is None:
+        return None
+    path = find_model(model) / f"{part}.safetensors"
+    if not path.is_file():
+        raise UsageError(f"{str(path)!r} is missing; start from a model folder that has it")
+    return path
 
 
 def _trained(part: Part, out: Path, needed_by: str) -> Path:

@@ -93,7 +93,13 @@ class Run:
             if self._checkpoint is not None:
                 if name not in self._checkpoint["state"]:
                     raise UsageError(f"{self.folder / CHECKPOINT_NAME} has no {name}; it is of another recipe")
-                thing.load_state_dict(self._checkpoint["state"].pop(name))
+                try:
+                    thing.load_state_dict(self._checkpoint["state"].pop(name))
+                except (RuntimeError, ValueError, KeyError) as error:  # other keys or shapes
+                    reason = str(error).splitlines()[0]
+                    raise UsageError(
+                        f"{self.folder / CHECKPOINT_NAME} does not fit {name} ({reason}); it is of another recipe"
+                    ) from None
 
     def generator(self, step: int, device: str | torch.device = "cpu") -> torch.Generator:
         """A generator that depends on (seed, step) alone: the draws of one step (-1: before the first)."""
@@ -122,6 +128,11 @@ class Run:
                     raise TrainingStopped(f"training stopped by {name} after step {done}; go on with --resume")
             if saved < done:
                 self._save(done)
+            if done < self.total_steps:
+                logger.warning(
+                    "%s: its %.0f minutes are over after step %d of %d; its schedule was not run to the end",
+                    self.folder, (self.time_limit_s or 0.0) / 60, done, self.total_steps,
+                )  # fmt: skip
         finally:
             for number, handler in handlers.items():
                 if handler is not None:

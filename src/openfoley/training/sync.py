@@ -20,12 +20,13 @@ import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openfoley.config import to_dict
+from openfoley.config import from_dict, to_dict
 from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, random_boxes
 from openfoley.data.onsets import STEPS_PER_FRAME, TARGETS
 from openfoley.data.seen_events import NO_MATERIAL, SeenEvents
@@ -33,9 +34,12 @@ from openfoley.data.snippets import SNIPPET_FRAMES, Snippets, joined, pair_label
 from openfoley.data.sync_clips import SyncClips
 from openfoley.encoders import audio_tower, sync
 from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
+from openfoley.encoders.semantic import SemanticConfig
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.sync import SyncConfig, SyncEncoder
+from openfoley.errors import WeightsError
 from openfoley.hub.load import load_weights, read_weights
+from openfoley.hub.registry import CONFIG_NAME
 from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.offset_retrieval import offset_retrieval
 from openfoley.training.run import Run
@@ -60,7 +64,7 @@ class SyncTraining:
     augmentation: PictureAugmentation
     data: Path  # Gym caches
     validation: Path
-    semantic: Path  # weights (safetensors) of the semantic encoder, for `sync.appearance`
+    semantic: Path  # folder of the trained semantic encoder, for `sync.appearance`
     start: Path | None  # weights of a sync encoder to begin with; None: random ones
     device: str
     seed: int
@@ -84,18 +88,18 @@ class SyncTraining:
     validation_videos: int
 
 
-CPU = SyncTraining(  # one core: about an hour
+CPU = SyncTraining(  # one core: about an hour and a half
     sync=sync.GYM,
     audio=audio_tower.GYM,
     augmentation=replace(STRONG, smallest_crop=0.6, saturation=0.4, tint=0.12, grey_probability=0.08),
     data=Path("out/data/train"),
     validation=Path("out/data/validation"),
-    semantic=Path("out/semantic/model.safetensors"),
+    semantic=Path("out/semantic"),
     start=None,
     device="cpu",
     seed=1,
     steps=5500,
-    time_limit_s=90 * 60,
+    time_limit_s=180 * 60,
     videos_per_step=10,
     snippets_per_video=2,
     shifts_per_snippet=1,
@@ -114,7 +118,7 @@ CPU = SyncTraining(  # one core: about an hour
     validation_videos=24,
 )
 
-CPU_LONG = replace(CPU, steps=11_500, time_limit_s=180 * 60)
+CPU_LONG = replace(CPU, steps=11_500, time_limit_s=360 * 60)
 
 GPU = replace(CPU, device="cuda", steps=12000, time_limit_s=15 * 60, videos_per_step=12, warmup_steps=400)
 
@@ -287,14 +291,21 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
 
 
 def build_encoder(preset: SyncTraining) -> SyncEncoder:
-    """Random weights, or those of `preset.start`, which may lack the appearance; its tower is the semantic encoder's.
-    Raises WeightsError where files do not match."""
+    """Random weights, or those of `preset.start`. If these hold no appearance or none are given, its tower is the
+    semantic encoder's. Raises WeightsError where files do not match."""
     encoder = SyncEncoder(preset.sync)
-    if preset.start is not None:
-        load_weights(encoder, preset.start, may_lack=APPEARANCE)
-    if encoder.appearance is not None:
-        encoder.appearance.take_tower(read_weights(preset.semantic))
+    had = preset.start is not None and load_weights(encoder, preset.start, may_lack=APPEARANCE)
+    if encoder.appearance is not None and not had:
+        shape = from_dict(SemanticConfig, _settings(preset.semantic / CONFIG_NAME))
+        encoder.appearance.take_tower(shape, read_weights(preset.semantic / "model.safetensors"))
     return encoder
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{str(path)!r} cannot be read: {error}") from None
 
 
 def _optimizer(preset: SyncTraining, parts: Iterable[nn.Module], tower: AudioTower) -> Both:

@@ -5,7 +5,8 @@
         play(stream.push(frames))        # float32 [channels, m], m may be 0
     play(stream.finish())
 
-The same windows as for a file, but short ones: each knows the last `context` seconds of sound and adds `chunk` seconds.
+The same windows as for a file, but short ones: each knows the last `context` seconds of sound and adds `chunk` seconds,
+without spare latents, for which one would have to wait.
 What comes out for an instant depends on no frame later than `look_ahead_s` after it: the chunk that it lies in must be
 whole, the encoders look ahead, and the codec's decoder needs a few latents more. Cuts are not looked for.
 """

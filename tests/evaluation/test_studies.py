@@ -47,7 +47,7 @@ def test_longform(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_joins(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = twice(joins.run, monkeypatch, tmp_path / "s", model=str(tiny_model), clips=2, duration=12.0, steps=1)
-    assert figures["soft"]["joins"] == figures["hard"]["joins"] == figures["true"]["joins"] == 4
+    assert figures["soft"]["joins"] == figures["hard"]["joins"] == 2 * figures["true"]["joins"] == 4
     assert figures["jumps"]["ratio"] > 0
 
 

@@ -85,7 +85,7 @@ def test_windows_never_straddle_a_cut(cuts: list[Cut], rule: str, context: int) 
         assert one.shot.start - slack <= one.key / RATE
         assert one.window.end_latent / RATE <= one.shot.end + slack
         assert one.join != "reset" or one.window.context == 0
-        assert 1 <= one.window.latent_count - one.window.context <= 345
+        assert one.key < one.window.new_end and one.window.latent_count <= 345
 
 
 @settings(max_examples=100, deadline=None)
@@ -120,11 +120,12 @@ def test_a_span_is_covered_once_and_known_latents_stay_in_its_shots(
     span = (Fraction(start, 1000), min(Fraction(60), Fraction(start + length, 1000)))
     plan = make_plan(shots, RATE, context=context, span=span)
     assert plan[0].key <= span[0] * RATE and plan[-1].window.new_end >= span[1] * RATE
+    for one, following in pairwise(plan):
+        assert following.key == one.window.new_end if following.join == "continue" else following.key >= one.key
     assert plan[0].window.first_latent >= plan[0].shot.start * RATE - (plan[0].window.context == 0)
     assert plan[-1].window.after == 0 or plan[-1].window.end_latent <= plan[-1].shot.end * RATE
     for one in plan:
-        new = one.window.latent_count - one.window.context - one.window.after
-        assert new >= 1 and one.window.latent_count <= 345
+        assert one.window.new_end > one.key and one.window.latent_count <= 345
         assert one.window.context <= context and one.window.after <= context
 
 
@@ -144,3 +145,5 @@ def test_a_cue_splits_a_shot_and_continues_its_sound() -> None:
     plan = make_plan(shots_of(Fraction(8), [], "auto"), RATE, cues=[note])
     assert [(one.cue, one.join) for one in plan] == [(None, "start"), (note, "continue"), (None, "continue")]
     assert [one.window.context for one in plan] == [0, 22, 22]
+    assert [one.window.spare for one in plan] == [8, 8, 0]
+    assert [one.window.new_end for one in plan[:-1]] == [one.key for one in plan[1:]]

@@ -19,9 +19,11 @@ from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_index
 from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.base import sample_latents
 from openfoley.generators.salsa_v import GYM
-from openfoley.training import generator
+from openfoley.training import generator, objective
+from openfoley.training.contradiction import MaterialLooks
 from openfoley.training.generator import CPU, GeneratorTraining, build_generator, train_generator, whole_clips
 from openfoley.training.run import Run, TrainingStopped
+from openfoley.types import Conditions
 
 RATES = FeatureRates(44100, 1024, Fraction(24), Fraction(8))
 LATENTS, CHANNELS, FEATURES, MATERIALS = 172, 16, 32, 4
@@ -180,6 +182,27 @@ def test_the_last_steps_see_only_scenes_that_no_encoder_was_trained_on(
     monkeypatch.setattr(generator, "draw_batch", draw)
     train_generator(tiny(features), tmp_path / "run", resume=False)
     assert drawn == [12] * 3 + [6] * 3
+
+
+def test_swapped_sequences_get_sync_features_of_other_materials(
+    features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    real = objective.drop_conditions
+
+    def drop(conditions: Conditions, known: Tensor, *rest: Any) -> Conditions:
+        seen.append((rest[-1], real(conditions, known, *rest)))
+        return seen[-1][1]
+
+    def exchanged(_looks: MaterialLooks, conditions: Conditions, *_: Any) -> Tensor:
+        return torch.full_like(conditions.sync, 7.0)
+
+    monkeypatch.setattr(objective, "drop_conditions", drop)
+    monkeypatch.setattr(MaterialLooks, "exchanged", exchanged)
+    train_generator(replace(tiny(features), steps=4), tmp_path / "out", resume=False)
+    assert all((other == 7.0).all() for other, _ in seen)
+    swapped = torch.cat([(made.sync == 7.0).all(2).all(1) for _, made in seen])
+    assert 0 < int(swapped.sum()) < len(swapped)
 
 
 def test_killed_and_resumed_training_has_the_losses_of_the_uninterrupted_one(

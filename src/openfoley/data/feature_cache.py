@@ -25,7 +25,7 @@ from openfoley.types import Conditions
 
 ARRAYS = ("latents", "sync", "semantic", "text", "sounding")
 INDEX_NAME = "cache.json"
-SPARE_TOKENS = 2  # one feature on either side of a crop, so that its edges are interpolated, not held
+EDGE_TOKENS = 2  # one feature on either side of a crop, so that its edges are interpolated, not held
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class FeatureCache:
 
 def _span(features: Tensor, clip: Tensor, start_s: Tensor, duration_s: float, rate: Fraction) -> tuple[Tensor, Tensor]:
     """Features [batch, n, dim] around start_s ... start_s + duration_s, and their times [batch, n] after start_s."""
-    count = min(ceil(duration_s * rate) + SPARE_TOKENS, features.shape[1])
+    count = min(ceil(duration_s * rate) + EDGE_TOKENS, features.shape[1])
     first = (start_s * float(rate)).floor().long().clamp(0, features.shape[1] - count)
     position = first[:, None] + torch.arange(count, device=clip.device)
     time = position.double() / float(rate) - start_s[:, None]

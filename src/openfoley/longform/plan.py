@@ -20,8 +20,8 @@ from openfoley.types import Window
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models
 CONTEXT_LATENTS = 22  # 0.5 s, inside the 1 to 88 latents kept clean in training (section 3.2)
 SPARE_LATENTS = 8
-"""0.19 s: the last latents of a window know nothing of what follows, and are a little louder than others; the window
-that follows makes them anew (beyond the paper; docs/log.md, 2026-11-26)."""
+"""The last latents of a window know nothing of what follows, and are a little louder than others; the window that
+follows in the shot makes them anew (beyond the paper; docs/log.md, 2026-11-26). 0.19 s at 43 Hz."""
 CONTEXT_S = Fraction(1, 2)  # section 4.1
 NEW_S = Fraction(19, 2)  # section 4.1; windows are no longer than the generator's training length (8 s as shipped)
 
@@ -106,9 +106,9 @@ def make_plan(
 ) -> list[PlannedWindow]:
     """Windows of at most `window` latents over all shots, or over `span` (s) with existing sound on its outside.
 
-    A later window knows `context` latents of the one before, which made SPARE_LATENTS more than it keeps. With `span`
-    the first window also knows up to `context` latents before it and the last as many behind it, both only within
-    their shot (before: across a carried cut too).
+    A later window knows `context` latents of the one before, which in the same shot made SPARE_LATENTS more than it
+    keeps. With `span` the first window also knows up to `context` latents before it and the last as many behind it,
+    both only within their shot (before: across a carried cut too).
     """
     if not 0 <= context < window:
         raise UsageError(f"context must be from 0 to {window - 1} latents (less than the window), got {context}")
@@ -128,7 +128,9 @@ def make_plan(
         after = 0
         if span is not None and number == len(stretches) - 1:
             after = max(0, min(context, floor(stretch.shot.end * latent_rate) - stretch.end))
-        planned += _windows(stretch, window, context, before, after)
+        beyond = stretches[number + 1] if number + 1 < len(stretches) else None
+        follows = beyond.end - beyond.first if beyond is not None and beyond.join == "continue" else 0
+        planned += _windows(stretch, window, context, before, after, follows)
     return planned
 
 
@@ -174,19 +176,23 @@ def _first_latent_to_continue(shot: Shot, shots: Sequence[Shot], latent_rate: Fr
     return ceil(shot.start * latent_rate)
 
 
-def _windows(stretch: _Stretch, window: int, context: int, before: int, after: int) -> list[PlannedWindow]:
-    """The fewest windows that hold the stretch, evenly filled: none is tiny."""
+def _windows(
+    stretch: _Stretch, window: int, context: int, before: int, after: int, follows: int
+) -> list[PlannedWindow]:
+    """The fewest windows that hold the stretch, evenly filled: none is tiny. follows: latents of the same shot after
+    the stretch that are still to be made (`after` are there already)."""
     before = max(0, before)
     spare = min(SPARE_LATENTS, (window - context) // 4)
-    fresh = stretch.end - stretch.first
-    count = max(1, ceil(Fraction(fresh + before + after - context - spare, window - context - spare)))
+    fresh, last_spare = stretch.end - stretch.first, min(spare, follows)
+    taken_at_end = after + last_spare
+    count = max(1, ceil(Fraction(fresh + before + taken_at_end - context - spare, window - context - spare)))
     known = [before, *[context] * (count - 1)]
-    behind = [*[spare] * (count - 1), after]
+    behind = [*[spare] * (count - 1), taken_at_end]
     taken = [k + b for k, b in zip(known, behind, strict=True)]
     planned, end = [], stretch.first
     for index, new in enumerate(_share(fresh, taken, window)):
         is_last = index == count - 1
-        extra = 0 if is_last else min(spare, stretch.end - end - new)
+        extra = last_spare if is_last else min(spare, stretch.end + follows - end - new)
         first, size = end - known[index], known[index] + new + extra + (after if is_last else 0)
         one = Window(first, size, known[index], after=after if is_last else 0, spare=extra)
         planned.append(PlannedWindow(one, stretch.shot, "continue" if index else stretch.join, stretch.cue))
@@ -211,7 +217,7 @@ def _share(fresh: int, taken: Sequence[int], window: int) -> list[int]:
 
 def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction, first_frame: Timecode | None = None) -> str:
     """The plan as a table, one line a window; with the timecode of the first frame each window's start as timecode."""
-    lines = ["window  shot   start s     end s   latents   known   after   begins     prompt"]
+    lines = ["window  shot   start s     end s   latents   known   after   spare   begins     prompt"]
     if first_frame is not None:
         lines[0] = "timecode     " + lines[0]
     for index, one in enumerate(plan):
@@ -221,6 +227,6 @@ def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction, first_frame: 
         code = f"{timecode_at(start, first_frame)}  " if first_frame is not None else ""
         lines.append(
             f"{code}{index:6d} {one.shot.index:5d} {float(start):9.3f} {float(end):9.3f} {window.latent_count:9d} "
-            f"{window.context:7d} {window.after:7d}   {one.join:8s}   {prompt}".rstrip()
+            f"{window.context:7d} {window.after:7d} {window.spare:7d}   {one.join:8s}   {prompt}".rstrip()
         )
     return "\n".join(lines)

@@ -54,7 +54,7 @@ class SyncConfig:
     freeze_backbone: bool
     added_spatial_layers: int
     added_temporal_layers: int
-    appearance: AppearanceConfig | None = None
+    appearance: AppearanceConfig | None
 
 
 FULL = SyncConfig(
@@ -75,6 +75,7 @@ FULL = SyncConfig(
     freeze_backbone=True,
     added_spatial_layers=4,
     added_temporal_layers=2,
+    appearance=None,
 )
 
 GYM = SyncConfig(

@@ -75,24 +75,23 @@ class Appearance(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        batch, frames = pictures.shape[:2]
         looked_at = pictures[:, self.config.every // 2 :: self.config.every]
         with torch.no_grad():
             tokens = self.tower(pixel_values=looked_at.flatten(0, 1) * 2 - 1).last_hidden_state
-        tokens = self.out(tokens.unflatten(0, (batch, -1)))
-        return tokens.repeat_interleave(self.config.every, dim=1)[:, :frames]
+        tokens = self.out(tokens.unflatten(0, (len(pictures), -1)))
+        return tokens.repeat_interleave(self.config.every, dim=1)
 
     def take_tower(self, shape: SemanticConfig, weights: dict[str, Tensor]) -> None:
         """Fill the tower from a semantic encoder's weights; raises WeightsError where they do not match."""
-        if self.config != (theirs := appearance_of(shape, self.config.every)):
-            raise WeightsError(f"the sync encoder's appearance is {self.config}, the semantic encoder's {theirs}")
+        if self.config != (tower := appearance_of(shape, self.config.every)):
+            raise WeightsError(f"the sync encoder's appearance is {self.config}, the semantic encoder's {tower}")
         mine = self.tower.state_dict()
         for key, value in mine.items():
             found = weights.get(SEMANTIC_TOWER + key)
             if found is None or found.shape != value.shape:
-                shape = "missing" if found is None else f"{list(found.shape)}"
+                theirs = "missing" if found is None else f"{list(found.shape)}"
                 raise WeightsError(
                     f"the semantic encoder does not fit the sync encoder's appearance: {SEMANTIC_TOWER + key!r} should "
-                    f"be {list(value.shape)}, is {shape}"
+                    f"be {list(value.shape)}, is {theirs}"
                 )
         self.tower.load_state_dict({key: weights[SEMANTIC_TOWER + key] for key in mine})

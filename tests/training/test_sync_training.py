@@ -112,7 +112,9 @@ def test_looks_are_the_semantic_encoders_and_training_leaves_them_so(cache: Path
     shape = replace(
         semantic.CPU.semantic, hidden_size=32, heads=2, mlp_size=32, vision_layers=1, text_layers=1, vocabulary=300
     )
-    meaning = SemanticEncoder(shape, train_tokenizer(["a wood ball"], 300).to_str())
+    tokenizer = train_tokenizer(["a wood ball"], 300)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    meaning = SemanticEncoder(shape, tokenizer.to_str())
     save_file(meaning.state_dict(), tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps(to_dict(shape)))
     first = tiny(cache, 2)

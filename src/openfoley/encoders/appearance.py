@@ -14,11 +14,8 @@ from torch import Tensor, nn
 
 from openfoley.encoders import semantic
 from openfoley.encoders.conv_stem import PATCH_SIZE, PictureStem
-from openfoley.encoders.semantic import SemanticConfig
+from openfoley.encoders.semantic import SemanticConfig, SemanticEncoder
 from openfoley.errors import WeightsError
-
-SEMANTIC_TOWER = "siglip.vision_model."
-"""Before each key of the picture tower in the weights of a semantic encoder."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +64,8 @@ class Appearance(nn.Module):
             )
         )
         self.tower.set_attn_implementation("eager")
-        # annotated as a convolution there, used as any module that maps pictures to patches
-        self.tower.embeddings.patch_embedding = PictureStem(3, config.stem_widths, config.hidden_size)  # type: ignore[assignment]
+        # a convolution there, used as any module that maps pictures to patches
+        self.tower.embeddings.add_module("patch_embedding", PictureStem(3, config.stem_widths, config.hidden_size))
         self.tower.requires_grad_(False)
         self.out = nn.Linear(config.hidden_size, dim)
         nn.init.zeros_(self.out.weight)
@@ -81,17 +78,13 @@ class Appearance(nn.Module):
         tokens = self.out(tokens.unflatten(0, (len(pictures), -1)))
         return tokens.repeat_interleave(self.config.every, dim=1)
 
-    def take_tower(self, shape: SemanticConfig, weights: dict[str, Tensor]) -> None:
-        """Fill the tower from a semantic encoder's weights; raises WeightsError where they do not match."""
-        if self.config != (tower := appearance_of(shape, self.config.every)):
-            raise WeightsError(f"the sync encoder's appearance is {self.config}, the semantic encoder's {tower}")
-        mine = self.tower.state_dict()
-        for key, value in mine.items():
-            found = weights.get(SEMANTIC_TOWER + key)
-            if found is None or found.shape != value.shape:
-                theirs = "missing" if found is None else f"{list(found.shape)}"
-                raise WeightsError(
-                    f"the semantic encoder does not fit the sync encoder's appearance: {SEMANTIC_TOWER + key!r} should "
-                    f"be {list(value.shape)}, is {theirs}"
-                )
-        self.tower.load_state_dict({key: weights[SEMANTIC_TOWER + key] for key in mine})
+    def take_tower(self, meaning: SemanticEncoder) -> None:
+        """Fill the tower from a semantic encoder's; raises WeightsError for one of another shape."""
+        size, theirs = self.tower.config.image_size, appearance_of(meaning.config, self.config.every)
+        if self.config != theirs or size != meaning.config.image_size:
+            raise WeightsError(
+                f"the sync encoder's appearance is {self.config} of {size} pixels, the semantic encoder's {theirs} of "
+                f"{meaning.config.image_size}"
+            )
+        weights = meaning.siglip.vision_model.state_dict()
+        self.tower.load_state_dict({key: weights[key] for key in self.tower.state_dict()})  # all but the pooling head

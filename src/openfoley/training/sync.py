@@ -20,13 +20,12 @@ import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openfoley.config import from_dict, to_dict
+from openfoley.config import to_dict
 from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, random_boxes
 from openfoley.data.onsets import STEPS_PER_FRAME, TARGETS
 from openfoley.data.seen_events import NO_MATERIAL, SeenEvents
@@ -34,12 +33,9 @@ from openfoley.data.snippets import SNIPPET_FRAMES, Snippets, joined, pair_label
 from openfoley.data.sync_clips import SyncClips
 from openfoley.encoders import audio_tower, sync
 from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
-from openfoley.encoders.semantic import SemanticConfig
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.sync import SyncConfig, SyncEncoder
-from openfoley.errors import WeightsError
-from openfoley.hub.load import load_weights, read_weights
-from openfoley.hub.registry import CONFIG_NAME
+from openfoley.hub.load import load_part, load_weights
 from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.offset_retrieval import offset_retrieval
 from openfoley.training.run import Run
@@ -296,16 +292,8 @@ def build_encoder(preset: SyncTraining) -> SyncEncoder:
     encoder = SyncEncoder(preset.sync)
     had = preset.start is not None and load_weights(encoder, preset.start, may_lack=APPEARANCE)
     if encoder.appearance is not None and not had:
-        shape = from_dict(SemanticConfig, _settings(preset.semantic / CONFIG_NAME))
-        encoder.appearance.take_tower(shape, read_weights(preset.semantic / "model.safetensors"))
+        encoder.appearance.take_tower(load_part("semantic", preset.semantic))
     return encoder
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{str(path)!r} cannot be read: {error}") from None
 
 
 def _optimizer(preset: SyncTraining, parts: Iterable[nn.Module], tower: AudioTower) -> Both:

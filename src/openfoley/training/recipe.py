@@ -45,7 +45,7 @@ class Scenes:
 
 
 SCENES: dict[Preset, Scenes] = {
-    "cpu": Scenes(training=2800, generator=1600, stills=16_000),
+    "cpu": Scenes(training=2400, generator=1200, stills=16_000),
     "cpu-long": Scenes(training=6000, generator=3200, stills=36_000),
     "gpu": Scenes(training=6000, generator=6000, stills=60_000),
 }

@@ -85,7 +85,7 @@ def rotate(stage: Stage) -> Performance:
         )
 
     play.parts.append(
-        Part((0.012, 0.16), 0.02, s.look(bulge=0.3), blade, lambda t: -flick(t), shadow=False, object_id=s.id)
+        Part((0.045, 0.16), 0.02, s.look(bulge=0.3), blade, lambda t: -flick(t), shadow=False, object_id=s.id)
     )
     force = s.rng.uniform(0.15, 0.6) * s.rng.uniform(0.7, 1.0, len(times))
     play.contacts += contacts_of(s, times, np.full(len(times), gap), force, motion.still(tip), "rotate")

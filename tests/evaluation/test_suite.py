@@ -101,21 +101,23 @@ def test_a_workspace_continues_and_refuses_another_model(tmp_path: Path) -> None
     with pytest.raises(UsageError):
         Workspace(tmp_path, {"model": "b"})
 
-    def interrupted(first: int):
-        yield torch.full((1, 2, 4), 0.5)
-        raise KeyboardInterrupt
+    def interrupted(rows: range) -> torch.Tensor:
+        if rows.start > 0:
+            raise KeyboardInterrupt
+        return torch.full((len(rows), 2, 4), 0.5)
 
     with pytest.raises(KeyboardInterrupt):
-        work.sounds("y", (3, 2, 4), interrupted)
-    starts = []
+        work.sounds("y", (6, 2, 4), interrupted)
+    made = []
 
-    def rest(first: int):
-        starts.append(first)
-        for _ in range(first, 3):
-            yield torch.full((1, 2, 4), -0.5)
+    def rest(rows: range) -> torch.Tensor:
+        made.append(rows)
+        return torch.full((len(rows), 2, 4), -0.5)
 
-    sounds = work.sounds("y", (3, 2, 4), rest)
-    assert starts == [1] and sounds[0, 0, 0] == 16384 and sounds[2, 0, 0] == -16384
+    sounds = work.sounds("y", (6, 2, 4), rest)
+    assert made == [range(4, 6)] and sounds[0, 0, 0] == 16384 and sounds[5, 0, 0] == -16384
+    with pytest.raises(UsageError, match="has shape"):
+        work.sounds("y", (7, 2, 4), rest)
 
 
 def test_a_floor_is_reached_from_the_right_side() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from openfoley.evaluation.figures import RATE, samples_of
-from openfoley.evaluation.generation import Seen, generate
+from openfoley.evaluation.generation import generate
 from openfoley.evaluation.onsets import detect
 from openfoley.evaluation.sync import MAIN_TOLERANCE_S, score
 from openfoley.evaluation.truth import Truth
@@ -54,12 +54,10 @@ def draw_pictures(suite: Suite) -> None:
     if not path.is_file():
         index = ranked[len(ranked) // 2][1]
         seen = suite.seen("evaluation")
-        one = Seen(seen.semantic[index : index + 1], seen.sync[index : index + 1], seen.duration)
         sounds = {"true": samples_of(cache.sound, index)}
         for steps in STEP_COUNTS:
-            sounds[f"{steps} step{'s' if steps > 1 else ''}"] = next(
-                generate(suite.model, one, steps=steps, seed=suite.seed + index)
-            )[0]
+            made = generate(suite.model, seen, rows=[index], steps=steps, seed=suite.seed)
+            sounds[f"{steps} step{'s' if steps > 1 else ''}"] = made[0]
         _draw(sounds, truths[index], str(path), cache.frames[index], cache.truth[index]["caption"])
 
 

@@ -1,10 +1,10 @@
-"""`openfoley evaluate report`: every figure of a model by one command, resumable section by section.
+"""`openfoley evaluate report`: every figure of a model by one command, resumable.
 
     openfoley evaluate report --model salsa-v-gym --clips 200 --outside DIR --out out/report
 
 Renders Gym scenes of the evaluation and held-out splits and silent ones, generates their sounds from frames in memory
-(outside clips: from
-their files), and leaves results.json, results.md and pictures in the folder.
+(outside clips: from their files), and leaves results.json, results.md and pictures in the folder. The same command,
+started once for each core with OMP_NUM_THREADS=1, shares the work between the processes.
 """
 
 from __future__ import annotations
@@ -19,18 +19,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from openfoley.data.gym_cache import GymCache
+from openfoley.data.gym_cache import FINISHED, GymCache
 from openfoley.errors import UsageError
 from openfoley.evaluation.baseline_click import click_onsets
 from openfoley.evaluation.figures import heard_materials, onsets_of, reach_and_decay, relative_f1
-from openfoley.evaluation.generation import Seen, generate, see, through_codec
+from openfoley.evaluation.generation import Seen, generate, joined, see, through_codec
 from openfoley.evaluation.gym_sound import render_sounds
-from openfoley.evaluation.material import accuracy, examples, load_classifier, save_classifier, train_classifier
+from openfoley.evaluation.material import (
+    MaterialClassifier,
+    accuracy,
+    examples,
+    load_classifier,
+    save_classifier,
+    train_classifier,
+)
 from openfoley.evaluation.onsets import Onsets, detect
 from openfoley.evaluation.prompts import contradicting
 from openfoley.evaluation.sync import sync_report
 from openfoley.evaluation.truth import Truth, from_dict, read_truths
-from openfoley.evaluation.workspace import Workspace
+from openfoley.evaluation.workspace import Workspace, blocks
 from openfoley.gym.seeds import Split, seeds_of
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
@@ -65,7 +72,7 @@ def run_report(
     suite = Suite(model, out, clips, outside, device, seed)
     record = {
         "about": suite.about,
-        "sections": {name: suite.workspace.section(name, compute) for name, compute in suite.sections().items()},
+        "sections": suite.workspace.sections(suite.sections()),
     }
     draw_pictures(suite)
     return write_results(record, out)
@@ -96,18 +103,27 @@ class Suite:
     def gym(self, name: str) -> GymCache:
         """The rendered scenes of a set."""
         split, first, silent = SETS[name]
-        seeds = seeds_of(split, self.clips, first)
-        return GymCache.build(
-            self.workspace.folder / "gym" / name, seeds, split=split, silent_every=1 if silent else None
-        )
+        seeds, folder = seeds_of(split, self.clips, first), self.workspace.folder / "gym" / name
+
+        def build() -> GymCache:
+            return GymCache.build(folder, seeds, split=split, silent_every=1 if silent else None)
+
+        folder.mkdir(exist_ok=True)
+        self.workspace.share({folder / FINISHED: build})
+        return build()
 
     def truths(self, name: str) -> list[Truth]:
         return [from_dict(record, f"{name}-{k}") for k, record in enumerate(self.gym(name).truth)]
 
     def seen(self, name: str) -> Seen:
         if name not in self._seen:
+            frames, tasks = self.gym(name).frames, {}
+            for rows in blocks(len(frames)):
+                path = self.workspace.folder / "features" / f"{name}-{rows.start:05d}.safetensors"
+                tasks[path] = lambda rows=rows, path=path: see(self.model, frames[rows.start : rows.stop]).save(path)
+            self.workspace.share(tasks)
             logger.info("report: features of %s", name)
-            self._seen[name] = see(self.model, self.gym(name).frames)
+            self._seen[name] = joined([Seen.load(path) for path in tasks])
         return self._seen[name]
 
     def made(
@@ -116,8 +132,8 @@ class Suite:
         """Generated sounds of a set, int16 [clips, 2, time]."""
         shape = self.gym(name).sound.shape
 
-        def make(first: int):
-            return generate(self.model, self.seen(name), prompts, steps=steps, seed=self.seed, first=first)
+        def make(rows: range) -> torch.Tensor:
+            return generate(self.model, self.seen(name), prompts, rows=rows, steps=steps, seed=self.seed)
 
         return self.workspace.sounds(f"{name}-{steps}{tag}", shape, make)
 
@@ -125,7 +141,7 @@ class Suite:
         """True sounds of a set through the codec."""
         sound = self.gym(name).sound
         return self.workspace.sounds(
-            f"{name}-codec", sound.shape, lambda first: through_codec(self.model, sound, first=first)
+            f"{name}-codec", sound.shape, lambda rows: through_codec(self.model, sound[rows.start : rows.stop])
         )
 
     def onsets(self, kind: str, sounds: np.ndarray) -> list[Onsets]:
@@ -188,7 +204,8 @@ class Suite:
         check = examples(render_sounds(seeds_of("validation", CLASSIFIER_CHECK_CLIPS), "validation"))
         return {"accuracy": accuracy(judge, *check), "events": len(check[1]), "training_clips": len(seeds)}
 
-    def _judge(self):
+    def _judge(self) -> MaterialClassifier:
+        self.workspace.sections({"classifier": self._classifier})  # another process may be at it
         return load_classifier(self.workspace.folder / "material.safetensors")
 
     def _material(self) -> dict[str, Any]:

@@ -68,12 +68,13 @@ def run(
     seeds = seeds_of(split, clips, FIRST_SEED[split])
     rows = study.rows(clips, lambda k: _row(study, split, seeds[k], duration, asked), progress)
     jumps = [np.array([row[f"jumps_{kind}"] for row in rows], dtype=object) for kind in ("joins", "elsewhere")]
-    soft, hard, true = study.sections(
+    sections = study.workspace.sections(
         {
             f"auc-{kind}-of-{clips}": lambda kind=kind: _auc([_examples(study, row, kind) for row in rows])
             for kind in KINDS
         }
     )
+    soft, hard, true = sections.values()
     figures = {"soft": soft, "hard": hard, "true": true, "jumps": _jump_ratio(*jumps)}
     return study.finish(figures, _table(figures))
 

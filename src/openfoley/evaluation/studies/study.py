@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openfoley.evaluation import workspace
 from openfoley.evaluation.bootstrap import ratio_interval
 from openfoley.evaluation.onsets import Onsets, detect
 from openfoley.evaluation.studies.screening import Screening
@@ -36,7 +37,6 @@ from openfoley.types import Audio
 Progress = Callable[[float, float], None]
 
 FORMAT = 2  # of the clips' numbers; a folder of another format is another study
-POLL_S = 2.0  # between looks at what other processes have finished
 
 
 class Study:
@@ -78,18 +78,11 @@ class Study:
             if not missing:
                 return found
             if not any(self._computed(number, compute) for number in missing):
-                time.sleep(POLL_S)
+                time.sleep(workspace.POLL_S)
 
     def _computed(self, number: int, compute: Callable[[int], dict[str, Any] | None]) -> bool:
         """Compute a clip, unless another process is at it."""
         return self.workspace.section_in_turn(_section(number), lambda: compute(number) or {"left_out": 1})
-
-    def sections(self, computations: dict[str, Callable[[], dict[str, Any]]]) -> list[dict[str, Any]]:
-        """What each computation gives, in order; processes that run the same study share them as they share clips."""
-        while missing := [name for name in computations if self.workspace.kept_section(name) is None]:
-            if not any(self.workspace.section_in_turn(name, computations[name]) for name in missing):
-                time.sleep(POLL_S)
-        return [self.workspace.section(name, compute) for name, compute in computations.items()]
 
     def screening(self, name: str, record: dict[str, Any], pictures: Sequence[Tensor]) -> Screening:
         """A scene's pictures; its record is kept as clips/<name>.json."""

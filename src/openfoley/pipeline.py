@@ -55,7 +55,7 @@ __all__ = ["Pipeline", "Take", "load", "window_seed"]
 
 logger = logging.getLogger(__name__)
 
-OWN_GUIDANCE = {"picture_guidance", "text_guidance", "negative_guidance"}
+MMAUDIO_GUIDANCE = {"picture_guidance", "negative_guidance"}
 NEAR_TRAINING = (0.5, 1.1)  # of the training length
 UNSEEN_RATE = Fraction(25)  # Hz, for timecode where there is no video
 
@@ -187,15 +187,17 @@ class Pipeline:
 
     def _check_options(self, reference_guidance: float | None, options: Mapping[str, Any]) -> None:
         """Guidance of its own for a condition, where the kind of model has such a weight."""
-        if self.model.generator.accepts_known and (own := sorted(set(options) & OWN_GUIDANCE)):
-            raise UsageError(f"{own[0]} is for mmaudio models, {self.model.name} has guidance and reference_guidance")
+        if self.model.generator.accepts_known and (own := sorted(set(options) & MMAUDIO_GUIDANCE)):
+            raise UsageError(
+                f"{own[0]} is for mmaudio models, {self.model.name} has guidance, text_guidance and reference_guidance"
+            )
         if not self.model.generator.accepts_known and reference_guidance is not None:
             raise UsageError(
                 f"reference_guidance is for salsa-v models; {self.model.name} replaces known sound instead"
             )
         if not self.model.generator.accepts_known and "solver" in options:
             raise UsageError(f"solver is for salsa-v models; {self.model.name} takes equal Euler steps")
-        for name in OWN_GUIDANCE:
+        for name in (*MMAUDIO_GUIDANCE, "text_guidance"):
             check_guidance(name, options.get(name))
 
     def _warn_of_length(self, plan: Sequence[PlannedWindow]) -> None:

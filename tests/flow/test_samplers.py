@@ -159,3 +159,22 @@ def test_only_the_papers_solver_tells_the_model_its_step() -> None:
         sample(velocity, zero, zero, NONE_KNOWN, steps=4, step_size=0.25, solver=solver)
         assert [step for _, step in heard] == [told] * 4
         assert [time for time, _ in heard] == pytest.approx([(n / 4) ** solver.bend for n in range(4)])
+
+
+def test_text_has_a_weight_of_its_own() -> None:
+    """v(0) + 4 (v(picture) - v(0)) + 7 (v(picture, text) - v(picture)); with 4 it is plain guidance."""
+    arguments = torch.zeros(2, 7, 3), torch.full((2,), 0.5), torch.zeros(2), torch.zeros(2, 7, dtype=torch.bool)
+
+    def value(text_guidance: float | None) -> float:
+        velocity = guided(
+            lambda *_: torch.tensor(5.0),
+            lambda *_: torch.tensor(1.0),
+            4.0,
+            torch.zeros(2, 7, 3),
+            without_text=lambda *_: torch.tensor(3.0),
+            text_guidance=text_guidance,
+        )
+        return float(velocity(*arguments))
+
+    assert value(7.0) == 1 + 4 * 2 + 7 * 2
+    assert value(4.0) == value(None) == 1 + 4 * 4

@@ -77,7 +77,7 @@ def train_part(
     if steps is not None and steps < 1:
         raise UsageError(f"steps must be at least 1, got {steps}")
     begun_with = _weights_of(start, part)  # what is missing is told before anything is rendered
-    if part == "sync":
+    if part == "sync" and begun_with is None:
         _trained("semantic", out, "the sync encoder")
     prepare_data(preset, out)
     module = import_module(f"openfoley.training.{part}")

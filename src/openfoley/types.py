@@ -115,7 +115,7 @@ class Conditions:
 class Window:
     """A run of latents generated at once. The first `context` of them are known (clean): the end of the window before,
     or of existing sound; so are the last `after`, where a span is generated in front of existing sound. The last
-    `spare` are thrown away: the window that follows in the same shot makes them anew."""
+    `spare` are made again by the window that follows in the same shot, and fade into those."""
 
     first_latent: int
     latent_count: int

@@ -93,7 +93,7 @@ class Voice(Generic[S]):
         first new ones."""
         window = planned.window
         kept = window.latent_count - window.spare
-        new = faded(self.spare.to(latent), latent[:, window.context : kept])
+        new = faded(self.spare[:, : window.faded].to(latent), latent[:, window.context : kept])
         self.spare = latent[:, kept:]
         self.latents = torch.cat([self.latents.to(latent), new], 1)[:, -KEPT_LATENTS:]
         self._write(self.decoder.push(new))

@@ -10,6 +10,7 @@ started once for each core with OMP_NUM_THREADS=1, shares the work between the p
 from __future__ import annotations
 
 import logging
+import os
 import platform
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -39,6 +40,7 @@ from openfoley.evaluation.sync import sync_report
 from openfoley.evaluation.truth import Truth, from_dict, read_truths
 from openfoley.evaluation.workspace import Workspace, blocks
 from openfoley.gym.seeds import Split, seeds_of
+from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 
@@ -70,10 +72,8 @@ def run_report(
     if clips < 8:
         raise UsageError(f"clips must be at least 8, got {clips}; figures of fewer mean nothing")
     suite = Suite(model, out, clips, outside, device, seed)
-    record = {
-        "about": suite.about,
-        "sections": suite.workspace.sections(suite.sections()),
-    }
+    suite.make_sounds()
+    record = {"about": suite.about, "sections": suite.workspace.sections(suite.sections())}
     draw_pictures(suite)
     return write_results(record, out)
 
@@ -83,16 +83,20 @@ class Suite:
 
     def __init__(self, model: str | Path, out: Path, clips: int, outside: Path | None, device: str, seed: int):
         self.name, self.clips, self.outside, self.device, self.seed = str(model), clips, outside, device, seed
-        self.about = {
+        identity = {
             "model": self.name,
+            "weights": fingerprint(self.model)[:16],
             "clips": clips,
             "outside": str(outside) if outside else None,
             "seed": seed,
+        }
+        self.about = {
+            **identity,
             "hardware": f"{device}: {_hardware(device)}",
             "command": f"openfoley evaluate report --model {self.name} --clips {clips} --device {device}"
             + (f" --outside {outside}" if outside else ""),
         }
-        self.workspace = Workspace(out, self.about)
+        self.workspace = Workspace(out, identity)
         self._seen: dict[str, Seen] = {}
         self._onsets: dict[str, list[Onsets]] = {}
 
@@ -121,8 +125,8 @@ class Suite:
             for rows in blocks(len(frames)):
                 path = self.workspace.folder / "features" / f"{name}-{rows.start:05d}.safetensors"
                 tasks[path] = lambda rows=rows, path=path: see(self.model, frames[rows.start : rows.stop]).save(path)
-            self.workspace.share(tasks)
             logger.info("report: features of %s", name)
+            self.workspace.share(tasks)
             self._seen[name] = joined([Seen.load(path) for path in tasks])
         return self._seen[name]
 
@@ -143,6 +147,21 @@ class Suite:
         return self.workspace.sounds(
             f"{name}-codec", sound.shape, lambda rows: through_codec(self.model, sound[rows.start : rows.stop])
         )
+
+    def contradicted(self) -> tuple[np.ndarray, list[dict[str, str]]]:
+        """Sounds of the evaluation set for prompts that name other materials, and which for which."""
+        asked = [contradicting(record, index) for index, record in enumerate(self.gym("evaluation").truth)]
+        prompts = [one[0] if one else None for one in asked]
+        return self.made("evaluation", prompts=prompts, tag="-contradicted"), [one[1] if one else {} for one in asked]
+
+    def make_sounds(self) -> None:
+        """All that the sections listen to. They ask for it themselves; made beforehand, all of it can be shared."""
+        for name in SETS:
+            self.made(name)
+        for name in ("evaluation", "heldout"):
+            self.coded(name)
+        self.contradicted()
+        self.made("evaluation", MANY_STEPS)
 
     def onsets(self, kind: str, sounds: np.ndarray) -> list[Onsets]:
         """Detected events, remembered by name."""
@@ -220,10 +239,7 @@ class Suite:
 
     def _contradiction(self) -> dict[str, Any]:
         """Prompts that name another material than the picture's."""
-        asked = [contradicting(record, index) for index, record in enumerate(self.gym("evaluation").truth)]
-        prompts = [one[0] if one else None for one in asked]
-        expected = [one[1] if one else {} for one in asked]
-        made = self.made("evaluation", prompts=prompts, tag="-contradicted")
+        made, expected = self.contradicted()
         found = self.onsets("evaluation-contradicted", made)
         return heard_materials(self._judge(), made, found, self.truths("evaluation"), expected)
 
@@ -265,4 +281,4 @@ def _brief(found: Sequence[Onsets], truths: Sequence[Truth]) -> dict[str, Any]:
 def _hardware(device: str) -> str:
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} threads, {platform.machine()}"
+    return f"{os.cpu_count()} cores, {platform.machine()}"

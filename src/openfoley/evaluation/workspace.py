@@ -73,7 +73,11 @@ class Workspace:
         task each in turn, and all return when all is done."""
         while missing := [path for path in tasks if not path.is_file()]:
             if not any(_in_turn(path, tasks[path]) for path in missing):
-                time.sleep(POLL_S)
+                self.wait()
+
+    def wait(self) -> None:
+        """Until another process may have finished something."""
+        time.sleep(POLL_S)
 
     def _section(self, name: str) -> Path:
         return self.folder / "sections" / f"{name}.json"
@@ -90,8 +94,7 @@ class Workspace:
             array[rows.start : rows.stop] = (make(rows).clamp(-1, 1) * FULL_SCALE).round().short().numpy()
             array.flush()
             write_whole(done, "")
-            if rows.start // 20 < rows.stop // 20 or rows.stop == shape[0]:
-                logger.info("report: %s %d/%d", name, rows.stop, shape[0])
+            logger.info("report: %s %d .. %d of %d", name, rows.start, rows.stop - 1, shape[0])
 
         tasks = {}
         for rows in blocks(shape[0]):
@@ -119,6 +122,8 @@ def _in_turn(path: Path, make: Callable[[], Any]) -> bool:
 
 
 def _empty_array(path: Path, shape: tuple[int, ...]) -> None:
+    for done in path.parent.glob(f"{path.stem}.*.done"):  # of an array that was taken away
+        done.unlink()
     partial = path.with_suffix(".partial")
     np.lib.format.open_memmap(partial, mode="w+", dtype=np.int16, shape=shape).flush()
     partial.replace(path)

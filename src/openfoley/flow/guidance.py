@@ -53,7 +53,8 @@ def guided(
     """The guided velocity. `unconditional` may carry a negative text.
 
     reference_guidance: the weight of the known latents apart from that of the conditions; None: the same, Eq. 3.
-    without_text: what hears all but the text, where that has a weight of its own, text_guidance (None: the same).
+    text_guidance: the weight of the text apart from that of the other conditions, where there is a text and
+    `without_text`, which hears all but it; None: the same.
     """
     branches = [
         Branch(unconditional, sees_known=False),

@@ -56,8 +56,8 @@ def blend_weights(length: int) -> Tensor:
 
 
 def faded(old: Tensor, new: Tensor) -> Tensor:
-    """Latents [batch, n, latent_dim] of a window whose first ones another window made too (old [batch, m, latent_dim]):
+    """Latents new [batch, n, latent_dim], of which another window made the first m too (old [batch, m, latent_dim]):
     from the other's to its own."""
-    count = min(old.shape[1], new.shape[1])
+    count = old.shape[1]
     weight = blend_weights(count).to(new)[:, None]
-    return torch.cat([torch.lerp(old[:, :count], new[:, :count], weight), new[:, count:]], 1)
+    return torch.cat([torch.lerp(old, new[:, :count], weight), new[:, count:]], 1)

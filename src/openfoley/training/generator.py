@@ -175,7 +175,8 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
         run.log(step, always=False, **parts, gradient_norm=norm)
         if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
             run.log(step, always=True, **validate(average, validation, preset.use_sync))
-            run.log(step, always=True, validation_named=named_right(model, naming, validation, preset.use_sync))
+            if preset.naming_weight:
+                run.log(step, always=True, validation_named=named_right(model, naming, validation, preset.use_sync))
             run.picture(step, "samples", sample_picture(average, validation, preset.use_sync))
     section = {"kind": kind_of("generator", model.config), **to_dict(model.config)}
     (out / "config.json").write_text(json.dumps(section, indent=1))

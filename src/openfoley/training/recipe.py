@@ -77,7 +77,7 @@ def train_part(
     if steps is not None and steps < 1:
         raise UsageError(f"steps must be at least 1, got {steps}")
     begun_with = _weights_of(start, part)  # what is missing is told before anything is rendered
-    if part == "sync" and begun_with is None:
+    if part == "sync" and (begun_with is None or not _holds_appearance(begun_with)):
         _trained("semantic", out, "the sync encoder")
     prepare_data(preset, out)
     module = import_module(f"openfoley.training.{part}")
@@ -112,6 +112,19 @@ def _weights_of(model: str | None, part: Part) -> Path | None:
     if not path.is_file():
         raise UsageError(f"{str(path)!r} is missing; start from a model folder that has it")
     return path
+
+
+def _holds_appearance(weights: Path) -> bool:
+    """Whether a sync encoder's weights hold the semantic encoder's tower; a broken file is told when it is loaded."""
+    from safetensors import SafetensorError, safe_open
+
+    from openfoley.training.sync import APPEARANCE
+
+    try:
+        with safe_open(str(weights), "pt") as file:
+            return any(name.startswith(APPEARANCE) for name in file.keys())  # noqa: SIM118 (no mapping)
+    except SafetensorError:
+        return True
 
 
 def _trained(part: Part, out: Path, needed_by: str) -> Path:

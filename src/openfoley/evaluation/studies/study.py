@@ -13,7 +13,6 @@ out/results.json, .md     the figures
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.evaluation import workspace
 from openfoley.evaluation.bootstrap import ratio_interval
 from openfoley.evaluation.onsets import Onsets, detect
 from openfoley.evaluation.studies.screening import Screening
@@ -36,7 +34,7 @@ from openfoley.types import Audio
 
 Progress = Callable[[float, float], None]
 
-FORMAT = 2  # of the clips' numbers; a folder of another format is another study
+FORMAT = 3  # of the clips' numbers and of how windows are sampled; a folder of another format is another study
 
 
 class Study:
@@ -78,7 +76,7 @@ class Study:
             if not missing:
                 return found
             if not any(self._computed(number, compute) for number in missing):
-                time.sleep(workspace.POLL_S)
+                self.workspace.wait()
 
     def _computed(self, number: int, compute: Callable[[int], dict[str, Any] | None]) -> bool:
         """Compute a clip, unless another process is at it."""

@@ -1,8 +1,10 @@
 """The report end to end with a tiny random model, and its parts against sounds whose figures are known."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torch
 
 from openfoley.data.gym_cache import GymCache
 from openfoley.errors import UsageError
-from openfoley.evaluation import pictures, suite
+from openfoley.evaluation import pictures, suite, workspace
 from openfoley.evaluation.figures import onsets_of, reach_and_decay, relative_f1
 from openfoley.evaluation.generation import generate_from_frames
 from openfoley.evaluation.gym_sound import _render
@@ -168,3 +170,30 @@ def test_the_whole_report_runs_with_a_random_model_and_continues(
     for name in ("see", "generate", "through_codec", "train_classifier"):  # nothing is computed a second time
         monkeypatch.setattr(suite, name, None)
     assert suite.run_report(tiny_model, out, clips=8, outside=outside) == record
+
+
+def test_two_reports_in_one_folder_make_each_sound_once(
+    tiny_model: Path, scenes: tuple[np.ndarray, list[dict]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    real = suite.generate
+
+    def counted(*given: Any, rows: range, **more: Any) -> torch.Tensor:
+        made.extend(rows)
+        return real(*given, rows=rows, **more)
+
+    monkeypatch.setattr(suite, "generate", counted)
+    monkeypatch.setattr(workspace, "POLL_S", 0.01)
+    monkeypatch.setattr(Suite, "gym", lambda self, name: short_cache(self.workspace.folder, scenes, False))
+    results: list[np.ndarray] = []
+
+    def report() -> None:
+        results.append(Suite(tiny_model, tmp_path, 8, None, "cpu", 0).made("evaluation", 2))
+
+    threads = [threading.Thread(target=report) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(made) == list(range(8))
+    assert len(results) == 2 and np.array_equal(*results) and bool(results[0].any(axis=(1, 2)).all())

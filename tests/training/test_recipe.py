@@ -66,7 +66,7 @@ def test_presets_of_every_part_have_what_the_recipe_replaces() -> None:
 
 def test_generator_without_its_encoders_says_what_to_train(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="train codec first"):
-        recipe.prepare_features(tmp_path, "cpu")
+        recipe.prepare_features("cpu", tmp_path, "cpu")
 
 
 @pytest.mark.parametrize("asked", [{"start": "salsa-v-gym"}, {"steps": 5}])

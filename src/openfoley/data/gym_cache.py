@@ -44,6 +44,10 @@ class GymCache:
     def __len__(self) -> int:
         return len(self.truth)
 
+    def first(self, count: int) -> "GymCache":
+        """The first scenes alone."""
+        return GymCache(self.folder, self.frames[:count], self.sound[:count], self.truth[:count])
+
     @classmethod
     def open(cls, folder: Path) -> "GymCache":
         """Raises UsageError when the folder holds no finished cache."""

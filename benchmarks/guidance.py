@@ -17,6 +17,7 @@ from openfoley.evaluation.generation import Seen, generate
 from openfoley.evaluation.onsets import detect
 from openfoley.evaluation.sync import sync_report
 from openfoley.evaluation.truth import from_dict
+from openfoley.evaluation.workspace import blocks
 from openfoley.hub.load import load_model
 
 DURATION_S = Fraction(8)
@@ -31,7 +32,7 @@ def main(folder: Path, clips: int, guidances: list[float]) -> None:
     )
     seen = Seen(semantic, sync, DURATION_S)
     for guidance in guidances:
-        sounds = torch.cat(list(generate(model, seen, guidance=guidance)))
+        sounds = torch.cat([generate(model, seen, rows=rows, guidance=guidance) for rows in blocks(len(truths))])
         found = [detect(sound, model.codec.sample_rate) for sound in sounds]
         report = sync_report(found, truths)
         score, silent = report.f1(), report.silent_false_per_minute.value

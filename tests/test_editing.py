@@ -180,6 +180,13 @@ def test_spans_outside_the_video_are_usage_errors(pipeline: Pipeline, video: Pat
         pipeline.edit(video, span, steps=1)
 
 
+def test_weights_that_the_model_has_not_or_out_of_range_are_refused(pipeline: Pipeline, video: Path) -> None:
+    with pytest.raises(UsageError, match="picture_guidance is for mmaudio"):
+        pipeline.edit(video, (1.0, 2.0), picture_guidance=3.0)
+    with pytest.raises(UsageError, match="text_guidance must be from"):
+        pipeline.edit(video, (1.0, 2.0), text_guidance=-1.0)
+
+
 def test_sounds_that_cannot_be_edited_are_refused(
     pipeline: Pipeline, video: Path, sound: Callable[..., Path], make_video: MakeVideo
 ) -> None:

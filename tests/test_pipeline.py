@@ -12,12 +12,13 @@ import openfoley
 from openfoley.engine import Texts
 from openfoley.errors import MediaError, UsageError
 from openfoley.listener import Listener, encoded_pictures
-from openfoley.longform.plan import make_plan
+from openfoley.longform.plan import PlannedWindow, make_plan
 from openfoley.longform.shots import shots_of
 from openfoley.media import pictures
 from openfoley.media.decode import pick_frames
 from openfoley.pipeline import Pipeline, load
 from openfoley.types import Conditions
+from openfoley.voice import Voice
 
 MakeVideo = Callable[..., Path]
 
@@ -157,8 +158,10 @@ def test_temporary_sound_is_gone_with_the_take(pipeline: Pipeline, video: Path) 
 
 
 def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the second window calls known is what the first one made and kept, bit for bit."""
+    """What the second window calls known is what the first one made and kept, bit for bit; what that made beyond its
+    end fades into the second."""
     from openfoley import engine as module
+    from openfoley.longform.joins import faded
     from openfoley.longform.plan import SPARE_LATENTS
 
     made = []
@@ -169,13 +172,23 @@ def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, m
         made.append((latent, settings["known"], settings["known_latent"]))
         return latent
 
+    voiced: list[torch.Tensor] = []
+    real_add = Voice.add
+
+    def add(voice: Voice, planned: PlannedWindow, latent: torch.Tensor) -> None:
+        real_add(voice, planned, latent)
+        voiced.append(voice.latents)
+
     monkeypatch.setattr(module, "sample_latents", spy)
+    monkeypatch.setattr(Voice, "add", add)
     pipeline.generate(long_video, steps=2)
     (first, known_first, _), (second, known_second, _) = made
     context = int(known_second.sum())
-    assert not known_first.any() and context == 22
+    assert not known_first.any() and context == 22 and SPARE_LATENTS == 8
     kept = first[:, :-SPARE_LATENTS]
     assert torch.equal(second[:, :context], kept[:, -context:])
+    new = faded(first[:, -SPARE_LATENTS:], second[:, context:])
+    assert torch.equal(voiced[1], torch.cat([kept, new], 1)) and not torch.equal(new, second[:, context:])
 
 
 def test_the_public_surface_is_this_pipeline(tiny_model: Path, video: Path, tmp_path: Path) -> None:

@@ -65,8 +65,11 @@ def test_guidance_of_its_own_reaches_the_sound(
     plain = pipeline.generate(video, **asked).audio.samples
     assert not torch.equal(plain, pipeline.generate(video, **asked, text_guidance=7.0).audio.samples)
     assert not torch.equal(plain, pipeline.generate(video, **asked, negative_prompt="rain").audio.samples)
-    with pytest.raises(UsageError, match="text_guidance is for mmaudio"):
-        load(tiny_model).generate(video, **asked, text_guidance=7.0)
+    ours = load(tiny_model)
+    other = ours.generate(video, **asked, text_guidance=7.0).audio.samples
+    assert not torch.equal(ours.generate(video, **asked).audio.samples, other)
+    with pytest.raises(UsageError, match="picture_guidance is for mmaudio"):
+        ours.generate(video, **asked, picture_guidance=7.0)
     with pytest.raises(UsageError, match="picture_guidance must be from"):
         pipeline.generate(video, **asked, picture_guidance=-1.0)
 

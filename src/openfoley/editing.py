@@ -127,6 +127,7 @@ def _remade(
     from openfoley.pipeline import Job
 
     check_settings(steps, guidance, [seed], reference_guidance)
+    pipeline.check_options(reference_guidance, options)
     known, _ = check_context(context, window, CONTEXT_S, NEW_S)
     codec, info = pipeline.model.codec, pipeline.info(video, store)
     pictures = pipeline.pictures(video)

@@ -106,7 +106,7 @@ def draw_window(
     reference: Tensor | None,
     on_step: Callable[[int], None] | None,
 ) -> Tensor:
-    """Latents [1, latent_count - spare, latent_dim]; the known ones, before and after, are returned bit for bit."""
+    """Latents [1, latent_count, latent_dim]; the known ones, before and after, are returned bit for bit."""
     device = conditions.text.device
     before, after = (part.to(device) for part in known)
     front = before if reference is None else torch.cat([reference.to(device), before], 1)
@@ -134,7 +134,7 @@ def draw_window(
         on_step=on_step,
         **dict(settings.generator_options),
     )
-    return latent[:, total - window.latent_count : total - window.spare]
+    return latent[:, total - window.latent_count :]
 
 
 def window_seed(seed: int, key: int) -> int:

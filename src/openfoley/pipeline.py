@@ -55,7 +55,7 @@ __all__ = ["Pipeline", "Take", "load", "window_seed"]
 
 logger = logging.getLogger(__name__)
 
-OWN_GUIDANCE = {"picture_guidance", "text_guidance", "negative_guidance"}
+MMAUDIO_WEIGHTS = {"picture_guidance", "negative_guidance"}
 NEAR_TRAINING = (0.5, 1.1)  # of the training length
 UNSEEN_RATE = Fraction(25)  # Hz, for timecode where there is no video
 
@@ -152,7 +152,7 @@ class Pipeline:
         steps, guidance = self._usual(steps, guidance)
         check_settings(steps, guidance, seeds, reference_guidance)
         check_nudge(nudge)
-        self._check_options(reference_guidance, generator_options)
+        self.check_options(reference_guidance, generator_options)
         settings = Settings(
             steps, guidance, prompt, negative_prompt, reference_guidance, tuple(sorted(generator_options.items()))
         )
@@ -185,17 +185,19 @@ class Pipeline:
         usual_guidance = getattr(generator, "usual_guidance", DEFAULT_GUIDANCE)
         return usual_steps if steps is None else steps, usual_guidance if guidance is None else guidance
 
-    def _check_options(self, reference_guidance: float | None, options: Mapping[str, Any]) -> None:
+    def check_options(self, reference_guidance: float | None, options: Mapping[str, Any]) -> None:
         """Guidance of its own for a condition, where the kind of model has such a weight."""
-        if self.model.generator.accepts_known and (own := sorted(set(options) & OWN_GUIDANCE)):
-            raise UsageError(f"{own[0]} is for mmaudio models, {self.model.name} has guidance and reference_guidance")
+        if self.model.generator.accepts_known and (own := sorted(set(options) & MMAUDIO_WEIGHTS)):
+            raise UsageError(
+                f"{own[0]} is for mmaudio models, {self.model.name} has guidance, text_guidance and reference_guidance"
+            )
         if not self.model.generator.accepts_known and reference_guidance is not None:
             raise UsageError(
                 f"reference_guidance is for salsa-v models; {self.model.name} replaces known sound instead"
             )
         if not self.model.generator.accepts_known and "solver" in options:
             raise UsageError(f"solver is for salsa-v models; {self.model.name} takes equal Euler steps")
-        for name in OWN_GUIDANCE:
+        for name in (*MMAUDIO_WEIGHTS, "text_guidance"):
             check_guidance(name, options.get(name))
 
     def _warn_of_length(self, plan: Sequence[PlannedWindow]) -> None:

@@ -115,13 +115,16 @@ class Conditions:
 class Window:
     """A run of latents generated at once. The first `context` of them are known (clean): the end of the window before,
     or of existing sound; so are the last `after`, where a span is generated in front of existing sound. The last
-    `spare` are thrown away: the window that follows in the same shot makes them anew."""
+    `spare` lie beyond what the window adds: the window that follows in the same shot makes them again. Into its first
+    `faded` new latents fade those that the window before made beyond its end (where the two were asked for the same).
+    """
 
     first_latent: int
     latent_count: int
     context: int
     after: int = 0
     spare: int = 0
+    faded: int = 0
 
     @property
     def end_latent(self) -> int:

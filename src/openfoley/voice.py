@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from openfoley.codecs.base import StreamingDecoder
-from openfoley.longform.joins import Run, rising
+from openfoley.longform.joins import Run, faded, rising
 from openfoley.longform.plan import PlannedWindow
 
 KEPT_LATENTS = 640  # what a window can continue from: more than any window's length
@@ -57,6 +57,7 @@ class Voice(Generic[S]):
         self.codec, self.seed, self.runs, self.samples = codec, seed, runs, samples
         self.surroundings = surroundings
         self.latents = torch.zeros(1, 0, codec.latent_dim)
+        self.spare = torch.zeros(1, 0, codec.latent_dim)  # of the window before, made beyond its end
         self.decoder = StreamingDecoder(codec)
         self.run = -1
         self.position = 0  # sample that the decoder gives next
@@ -77,7 +78,7 @@ class Voice(Generic[S]):
         self._end_run()
         self.run += 1
         self.position = planned.window.first_latent * self.codec.hop_length
-        self.latents = torch.zeros(1, 0, self.codec.latent_dim)
+        self.latents = self.spare = torch.zeros(1, 0, self.codec.latent_dim)
         if planned.join == "start" and self.surroundings is not None:
             self.latents = self.surroundings.before
             self.position = (planned.key - self.latents.shape[1]) * self.codec.hop_length
@@ -88,9 +89,14 @@ class Voice(Generic[S]):
             self._write(self.decoder.push(self.latents))
 
     def add(self, planned: PlannedWindow, latent: Tensor) -> None:
-        """Take a finished window in; its context was decoded with the window before."""
-        self.latents = torch.cat([self.latents.to(latent), latent[:, planned.window.context :]], 1)[:, -KEPT_LATENTS:]
-        self._write(self.decoder.push(latent[:, planned.window.context :]))
+        """Take a finished window in; its context was decoded with the window before, whose spare latents fade into its
+        first new ones."""
+        window = planned.window
+        kept = window.latent_count - window.spare
+        new = faded(self.spare[:, : window.faded].to(latent), latent[:, window.context : kept])
+        self.spare = latent[:, kept:]
+        self.latents = torch.cat([self.latents.to(latent), new], 1)[:, -KEPT_LATENTS:]
+        self._write(self.decoder.push(new))
 
     def finish(self) -> S:
         self._end_run()
@@ -124,14 +130,15 @@ class Voice(Generic[S]):
     def state(self) -> tuple[dict[str, Tensor], dict[str, int]]:
         """Everything that `restore` needs to go on to the bit, beside the samples' file."""
         buffer, left = self.decoder.state
-        tensors = {"latents": self.latents, "tail": self.tail}
+        tensors = {"latents": self.latents, "spare": self.spare, "tail": self.tail}
         if buffer is not None:
             tensors["buffer"] = buffer
         numbers = {"run": self.run, "position": self.position, "left": left, "length": self.samples.length}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, numbers
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, int], device: torch.device) -> None:
-        self.latents, self.tail = tensors["latents"].to(device), tensors["tail"]
+        self.latents, self.spare = tensors["latents"].to(device), tensors["spare"].to(device)
+        self.tail = tensors["tail"]
         self.run, self.position = numbers["run"], numbers["position"]
         buffer = tensors.get("buffer")
         self.decoder.restore(buffer.to(device) if buffer is not None else None, numbers["left"])

@@ -112,6 +112,8 @@ def test_hard_joins_are_found_and_none_are_found_where_there_are_none(monkeypatc
 def test_level_jumps_are_those_that_were_made() -> None:
     sound = torch.cat([torch.full((4410,), 0.1), torch.full((4410,), 0.2)])
     assert joins.level_jumps_db(sound, 44100, [0.1, 0.05]) == pytest.approx([6.02, 0.0], abs=0.01)
+    assert joins.level_jumps_db(sound, 44100, [0.05], 0.0) == pytest.approx([0.0], abs=0.01)
+    assert joins.level_jumps_db(sound, 44100, [0.09, 0.09], 0.06) == pytest.approx([6.02, 6.02], abs=0.01)
 
 
 def test_embedding_distance_is_zero_for_equal_sounds_and_grows_with_difference() -> None:

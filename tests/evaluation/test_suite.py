@@ -1,8 +1,10 @@
 """The report end to end with a tiny random model, and its parts against sounds whose figures are known."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torch
 
 from openfoley.data.gym_cache import GymCache
 from openfoley.errors import UsageError
-from openfoley.evaluation import pictures, suite
+from openfoley.evaluation import pictures, suite, workspace
 from openfoley.evaluation.figures import onsets_of, reach_and_decay, relative_f1
 from openfoley.evaluation.generation import generate_from_frames
 from openfoley.evaluation.gym_sound import _render
@@ -101,21 +103,25 @@ def test_a_workspace_continues_and_refuses_another_model(tmp_path: Path) -> None
     with pytest.raises(UsageError):
         Workspace(tmp_path, {"model": "b"})
 
-    def interrupted(first: int):
-        yield torch.full((1, 2, 4), 0.5)
-        raise KeyboardInterrupt
+    def interrupted(rows: range) -> torch.Tensor:
+        if rows.start > 0:
+            raise KeyboardInterrupt
+        return torch.full((len(rows), 2, 4), 0.5)
 
     with pytest.raises(KeyboardInterrupt):
-        work.sounds("y", (3, 2, 4), interrupted)
-    starts = []
+        work.sounds("y", (6, 2, 4), interrupted)
+    made = []
 
-    def rest(first: int):
-        starts.append(first)
-        for _ in range(first, 3):
-            yield torch.full((1, 2, 4), -0.5)
+    def rest(rows: range) -> torch.Tensor:
+        made.append(rows)
+        return torch.full((len(rows), 2, 4), -0.5)
 
-    sounds = work.sounds("y", (3, 2, 4), rest)
-    assert starts == [1] and sounds[0, 0, 0] == 16384 and sounds[2, 0, 0] == -16384
+    sounds = work.sounds("y", (6, 2, 4), rest)
+    assert made == [range(4, 6)] and sounds[0, 0, 0] == 16384 and sounds[5, 0, 0] == -16384
+    with pytest.raises(UsageError, match="has shape"):
+        work.sounds("y", (7, 2, 4), rest)
+    (tmp_path / "sounds" / "y.npy").unlink()  # what was made of it is made again, and not taken for done
+    assert int(work.sounds("y", (6, 2, 4), rest).max()) == -16384
 
 
 def test_a_floor_is_reached_from_the_right_side() -> None:
@@ -161,5 +167,33 @@ def test_the_whole_report_runs_with_a_random_model_and_continues(
     assert (out / "pictures" / "steps.png").is_file()
     ceiling = next(r for r in record["table"] if r["name"] == "detector's ceiling, Gym: F1 +-50 ms on true sound")
     assert ceiling["value"] > 0.8
-    monkeypatch.setattr(suite, "load_model", None)  # nothing is computed a second time
+    for name in ("see", "generate", "through_codec", "train_classifier"):  # nothing is computed a second time
+        monkeypatch.setattr(suite, name, None)
     assert suite.run_report(tiny_model, out, clips=8, outside=outside) == record
+
+
+def test_two_reports_in_one_folder_make_each_sound_once(
+    tiny_model: Path, scenes: tuple[np.ndarray, list[dict]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    real = suite.generate
+
+    def counted(*given: Any, rows: range, **more: Any) -> torch.Tensor:
+        made.extend(rows)
+        return real(*given, rows=rows, **more)
+
+    monkeypatch.setattr(suite, "generate", counted)
+    monkeypatch.setattr(workspace, "POLL_S", 0.01)
+    monkeypatch.setattr(Suite, "gym", lambda self, name: short_cache(self.workspace.folder, scenes, False))
+    results: list[np.ndarray] = []
+
+    def report() -> None:
+        results.append(Suite(tiny_model, tmp_path, 8, None, "cpu", 0).made("evaluation", 2))
+
+    threads = [threading.Thread(target=report) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(made) == list(range(8))
+    assert len(results) == 2 and np.array_equal(*results) and bool(results[0].any(axis=(1, 2)).all())

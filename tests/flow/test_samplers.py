@@ -17,13 +17,15 @@ NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
 @pytest.mark.parametrize("steps", [1, 2, 3, 8, 128])
 def test_a_constant_velocity_field_is_integrated_exactly(steps: int) -> None:
     noise, data = torch.randn(2, 7, 3), torch.randn(2, 7, 3)
-    made = sample(lambda x, t, d, k: data - noise, noise, noise, NONE_KNOWN, steps=steps, step_size=0.0)
+    made = sample(
+        lambda x, t, d, k: data - noise, noise, noise, NONE_KNOWN, steps=steps, step_size=0.0, solver=SHORTCUT
+    )
     torch.testing.assert_close(made, data, atol=1e-5, rtol=1e-5)
 
 
 def test_euler_converges_to_the_flow_of_a_linear_field() -> None:
     noise = torch.ones(2, 7, 3)
-    made = sample(lambda x, t, d, k: x, noise, noise, NONE_KNOWN, steps=128, step_size=0.0)
+    made = sample(lambda x, t, d, k: x, noise, noise, NONE_KNOWN, steps=128, step_size=0.0, solver=SHORTCUT)
     torch.testing.assert_close(made, torch.full_like(made, (1 + 1 / 128) ** 128))
     assert abs(made[0, 0, 0].item() - math.e) < 0.02
 
@@ -37,7 +39,7 @@ def test_known_region_is_unchanged_by_masked_sampling() -> None:
         assert torch.equal(x[known], clean[known])
         return torch.randn_like(x)
 
-    made = sample(velocity, noise, clean, known, steps=9, step_size=0.0)
+    made = sample(velocity, noise, clean, known, steps=9, step_size=0.0, solver=SHORTCUT)
     assert torch.equal(made[known], clean[known])
     assert not torch.equal(made[~known], noise[~known])
 
@@ -51,7 +53,15 @@ def test_noise_of_a_row_depends_on_its_seed_alone() -> None:
 @pytest.mark.parametrize("steps", [0, 129])
 def test_step_counts_out_of_range_are_refused(steps: int) -> None:
     with pytest.raises(ValueError, match="steps"):
-        sample(lambda x, t, d, k: x, torch.zeros(2, 7, 3), torch.zeros(2, 7, 3), NONE_KNOWN, steps=steps, step_size=0)
+        sample(
+            lambda x, t, d, k: x,
+            torch.zeros(2, 7, 3),
+            torch.zeros(2, 7, 3),
+            NONE_KNOWN,
+            steps=steps,
+            step_size=0,
+            solver=SHORTCUT,
+        )
 
 
 def test_guidance_moves_from_the_unconditional_velocity_along_the_difference() -> None:
@@ -159,3 +169,22 @@ def test_only_the_papers_solver_tells_the_model_its_step() -> None:
         sample(velocity, zero, zero, NONE_KNOWN, steps=4, step_size=0.25, solver=solver)
         assert [step for _, step in heard] == [told] * 4
         assert [time for time, _ in heard] == pytest.approx([(n / 4) ** solver.bend for n in range(4)])
+
+
+def test_text_has_a_weight_of_its_own() -> None:
+    """v(0) + 4 (v(picture) - v(0)) + 7 (v(picture, text) - v(picture)); with 4 it is plain guidance."""
+    arguments = torch.zeros(2, 7, 3), torch.full((2,), 0.5), torch.zeros(2), torch.zeros(2, 7, dtype=torch.bool)
+
+    def value(text_guidance: float | None) -> float:
+        velocity = guided(
+            lambda *_: torch.tensor(5.0),
+            lambda *_: torch.tensor(1.0),
+            4.0,
+            torch.zeros(2, 7, 3),
+            without_text=lambda *_: torch.tensor(3.0),
+            text_guidance=text_guidance,
+        )
+        return float(velocity(*arguments))
+
+    assert value(7.0) == 1 + 4 * 2 + 7 * 2
+    assert value(4.0) == value(None) == 1 + 4 * 4

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import torch
@@ -246,3 +247,29 @@ def test_temperature_scales_the_noise_that_sampling_starts_from() -> None:
     )
     torch.testing.assert_close(cool, 0.25 * plain)
     assert abs(float(plain.std()) - 1) < 0.1
+
+
+def test_the_prompt_can_weigh_more_than_the_picture() -> None:
+    """Only where there is a prompt, beside known latents too; with the weight of the rest it is plain guidance."""
+    torch.manual_seed(0)
+    model, conditions = stirred(TINY), made_conditions(TINY)
+    mixed = replace(conditions, text_present=torch.tensor([True, False, True]))
+    known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
+    known[:, :5] = True
+    clean = torch.randn(BATCH, LATENTS, TINY.latent_dim)
+
+    def made(conditions: Conditions, text_guidance: float | None, **more: Any) -> Tensor:
+        return sample_latents(
+            model, conditions, seeds=range(BATCH), latents=LATENTS, steps=3, guidance=3.0, text_guidance=text_guidance,
+            **more,
+        )  # fmt: skip
+
+    plain, heavier = made(mixed, None), made(mixed, 7.0)
+    torch.testing.assert_close(heavier[1], plain[1], atol=1e-5, rtol=1e-4)
+    assert float((heavier - plain)[[0, 2]].abs().amax((1, 2)).min()) > 1e-3
+    assert torch.equal(made(mixed, 3.0), plain)
+    silent = replace(conditions, text_present=torch.zeros(BATCH, dtype=torch.bool))
+    assert torch.equal(made(silent, 7.0), made(silent, None))
+    beside: dict[str, Any] = {"known": known, "known_latent": clean, "reference_guidance": 1.0}
+    assert torch.equal(made(mixed, 7.0, **beside)[known], clean[known])
+    assert not torch.equal(made(mixed, 7.0, **beside), made(mixed, None, **beside))

@@ -39,9 +39,10 @@ def test_no_window_is_tiny(milliseconds: int) -> None:
 def test_a_window_makes_more_than_it_keeps_where_another_follows(milliseconds: int, window: int) -> None:
     plan = plan_windows(Fraction(milliseconds, 1000), RATE, window=window)
     last = plan[-1]
-    assert last.spare == 0 and last.new_end == last.end_latent
+    assert plan[0].faded == 0 and last.spare == 0 and last.new_end == last.end_latent
     for one, following in pairwise(plan):
         assert one.spare == min(SPARE_LATENTS, last.new_end - one.new_end)
+        assert following.faded == min(one.spare, following.new_end - one.new_end)
         assert following.first_latent + following.context == one.new_end == one.end_latent - one.spare
 
 
@@ -146,4 +147,5 @@ def test_a_cue_splits_a_shot_and_continues_its_sound() -> None:
     assert [(one.cue, one.join) for one in plan] == [(None, "start"), (note, "continue"), (None, "continue")]
     assert [one.window.context for one in plan] == [0, 22, 22]
     assert [one.window.spare for one in plan] == [8, 8, 0]
+    assert [one.window.faded for one in plan] == [0, 0, 0]  # a cue's sound is its own from its edge on
     assert [one.window.new_end for one in plan[:-1]] == [one.key for one in plan[1:]]

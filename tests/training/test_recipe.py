@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from openfoley.cli import main
 from openfoley.errors import UsageError
@@ -64,7 +66,7 @@ def test_presets_of_every_part_have_what_the_recipe_replaces() -> None:
 
 def test_generator_without_its_encoders_says_what_to_train(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="train codec first"):
-        recipe.prepare_features(tmp_path, "cpu")
+        recipe.prepare_features("cpu", tmp_path, "cpu")
 
 
 @pytest.mark.parametrize("asked", [{"start": "salsa-v-gym"}, {"steps": 5}])
@@ -78,6 +80,24 @@ def test_a_sync_encoder_without_the_semantic_one_says_what_to_train_before_anyth
     with pytest.raises(UsageError, match="train semantic first"):
         recipe.train_part("sync", "cpu", tmp_path, resume=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sync_encoder_that_begins_with_a_tower_needs_no_semantic_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Rendering(Exception):
+        pass
+
+    def render(*_: Any) -> None:
+        raise Rendering
+
+    monkeypatch.setattr(recipe, "prepare_data", render)
+    with pytest.raises(Rendering):
+        recipe.train_part("sync", "cpu", tmp_path, resume=False, start="salsa-v-gym")
+    monkeypatch.setattr(recipe, "_weights_of", lambda *_: tmp_path / "sync.safetensors")
+    save_file({"norm.weight": torch.zeros(1)}, tmp_path / "sync.safetensors")  # of before there were towers
+    with pytest.raises(UsageError, match="train semantic first"):
+        recipe.train_part("sync", "cpu", tmp_path, resume=False, start="old")
 
 
 def test_the_command_hands_start_and_steps_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

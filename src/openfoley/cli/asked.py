@@ -22,7 +22,7 @@ from openfoley.request import NO_VIDEO, check_context, check_guidance, check_set
 from openfoley.types import VideoInfo
 
 SAVING_NAME = "saving.json"
-OWN_GUIDANCE = ("picture_guidance", "text_guidance", "negative_guidance")
+WEIGHTS_APART = ("picture_guidance", "text_guidance", "negative_guidance")
 
 
 def start_of(options: Namespace, info: VideoInfo) -> Timecode:
@@ -38,7 +38,7 @@ def check_asked(options: Namespace) -> None:
     steps, guidance = default_settings(options.model)
     options.steps = steps if options.steps is None else options.steps
     options.guidance = guidance if options.guidance is None else options.guidance
-    for name in OWN_GUIDANCE:
+    for name in WEIGHTS_APART:
         check_guidance(name.replace("_", " "), getattr(options, name))
     check_settings(options.steps, options.guidance, [options.seed], options.reference_guidance)
     check_context(options.context, options.window, CONTEXT_S, NEW_S)
@@ -56,7 +56,7 @@ def asked(options: Namespace, info: VideoInfo) -> dict[str, Any]:
     cues: tuple[Cue, ...] = read_cues(options.cues, start, info.duration) if options.cues is not None else ()
     cuts = options.cuts if options.cuts in CUT_RULES else read_cuts(options.cuts, start, info.duration)
     return {
-        **{name: getattr(options, name) for name in OWN_GUIDANCE if getattr(options, name) is not None},
+        **{name: getattr(options, name) for name in WEIGHTS_APART if getattr(options, name) is not None},
         "prompt": options.prompt,
         "negative_prompt": options.negative_prompt,
         "steps": options.steps,

@@ -79,7 +79,9 @@ def _asked(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -
     add("--steps", metavar="N", type=whole, help=steps)
     guidance = _range("how closely to follow picture and prompt", GUIDANCE_RANGE, f"{DEFAULT_GUIDANCE:g}; mmaudio 4.5")
     add("--guidance", metavar="W", type=number, help=guidance)
-    for condition, what in (("picture", "the picture"), ("text", "the prompt"), ("negative", "the negative prompt")):
+    own = _range("a weight of its own for the prompt", GUIDANCE_RANGE, "the guidance")
+    add("--text-guidance", metavar="W", type=number, help=own)
+    for condition, what in (("picture", "the picture"), ("negative", "the negative prompt")):
         own = _range(f"mmaudio: a weight of its own for {what}", GUIDANCE_RANGE, "the guidance")
         add(f"--{condition}-guidance", metavar="W", type=number, help=own)
     add("--seed", metavar="S", type=whole, default=0, help="the same seed gives the same sound (0)")

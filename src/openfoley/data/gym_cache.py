@@ -27,6 +27,8 @@ SIZE = 96
 DURATION_S = 8.0
 SAMPLE_RATE = 44_100
 FULL_SCALE = 32767
+FINISHED = "truth.json"
+"""Written last: a folder that holds it is whole."""
 FRAMES, SAMPLES = int(FRAME_RATE * int(DURATION_S)), int(SAMPLE_RATE * DURATION_S)
 
 
@@ -42,13 +44,17 @@ class GymCache:
     def __len__(self) -> int:
         return len(self.truth)
 
+    def first(self, count: int) -> "GymCache":
+        """The first scenes alone."""
+        return GymCache(self.folder, self.frames[:count], self.sound[:count], self.truth[:count])
+
     @classmethod
     def open(cls, folder: Path) -> "GymCache":
         """Raises UsageError when the folder holds no finished cache."""
         folder = Path(folder)
-        if not (folder / "truth.json").is_file():
+        if not (folder / FINISHED).is_file():
             raise UsageError(f"no Gym cache in {str(folder)!r}; `openfoley train` renders one, or call GymCache.build")
-        truth = json.loads((folder / "truth.json").read_text())
+        truth = json.loads((folder / FINISHED).read_text())
         frames, sound = (np.load(folder / name, mmap_mode="r") for name in ("frames.npy", "sound.npy"))
         return cls(folder, frames, sound, truth)
 
@@ -66,7 +72,7 @@ class GymCache:
         opened as it is. silent_every: of every so many scenes the last moves without any sound, the others as chance
         wants."""
         folder = Path(folder)
-        if (folder / "truth.json").is_file():
+        if (folder / FINISHED).is_file():
             cache = cls.open(folder)
             if [t["seed"] for t in cache.truth] == list(seeds):
                 return cache
@@ -93,9 +99,9 @@ class GymCache:
                         rate,
                         (len(jobs) - done) / rate,
                     )
-        temporary = folder / "truth.json.partial"
+        temporary = folder / f"{FINISHED}.partial"
         temporary.write_text(json.dumps(truth))
-        temporary.replace(folder / "truth.json")
+        temporary.replace(folder / FINISHED)
         return cls.open(folder)
 
 

@@ -1,7 +1,7 @@
 """Single pictures of many Gym scenes, some at the instant of an event: what the semantic encoder is trained on.
 
-Materials are learned from many things seen once rather than from few seen for eight seconds: with the 2,800 scenes of
-the other trainings a material was named right in 0.85 of the patches seen in training, in 0.56 of others. Three
+Materials are learned from many things seen once rather than from few seen for eight seconds: with all of 2,800 scenes
+a material was named right in 0.85 of the patches seen in training, in 0.56 of others. Three
 pictures take a tenth of the time of a whole scene with its sound.
 
 pictures.npy  uint8  [scenes, STILLS, 3, 96, 96]

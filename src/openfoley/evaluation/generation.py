@@ -1,16 +1,19 @@
-"""From frames in memory to sounds, in batches: the pipeline without files, for evaluation over many clips.
+"""From frames in memory to sounds, some rows at a time: the pipeline without files, for evaluation over many clips.
 
 Features are computed once per set of clips and reused by every sampling run (other step counts, other prompts).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -33,6 +36,24 @@ class Seen:
     semantic: Tensor
     sync: Tensor
     duration: Fraction
+
+    def save(self, path: Path) -> None:
+        """The file appears whole or not at all."""
+        partial = path.with_suffix(".partial")
+        save_file({"semantic": self.semantic, "sync": self.sync}, str(partial), {"duration": str(self.duration)})
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Seen":
+        with safe_open(str(path), "pt") as file:
+            duration = Fraction(file.metadata()["duration"])
+            return cls(file.get_tensor("semantic"), file.get_tensor("sync"), duration)
+
+
+def joined(parts: Sequence[Seen]) -> Seen:
+    """Clips of equal length, one after another."""
+    semantic, sync = (torch.cat([getattr(part, name) for part in parts]) for name in ("semantic", "sync"))
+    return Seen(semantic, sync, parts[0].duration)
 
 
 @torch.inference_mode()
@@ -91,24 +112,18 @@ def generate(
     seen: Seen,
     prompts: Sequence[str | None] | None = None,
     *,
+    rows: Sequence[int],
     steps: int = 8,
     guidance: float = DEFAULT_GUIDANCE,
     seed: int = 0,
-    batch: int = 4,
-    first: int = 0,
-) -> Iterator[Tensor]:
-    """Sounds float32 [batch, 2, time] of clips `first`, first + 1 ... in order; clip k has the seed `seed + k`."""
+) -> Tensor:
+    """Sounds float32 [rows, 2, time] of these clips; clip k has the seed `seed + k` and `prompts[k]`."""
     latents = latents_for(seen.duration, model.codec.latent_rate)
     samples = round(seen.duration * model.codec.sample_rate)
-    for start in range(first, len(seen.sync), batch):
-        rows = range(start, min(start + batch, len(seen.sync)))
-        asked = [prompts[k] if prompts else None for k in rows]
-        conditions = conditions_of(model, seen, rows, asked)
-        seeds = [window_seed(seed + k, 0) for k in rows]
-        latent = sample_latents(
-            model.generator, conditions, seeds=seeds, latents=latents, steps=steps, guidance=guidance
-        )
-        yield model.codec.decode(latent)[..., :samples].float().cpu()
+    conditions = conditions_of(model, seen, rows, [prompts[k] if prompts else None for k in rows])
+    seeds = [window_seed(seed + k, 0) for k in rows]
+    latent = sample_latents(model.generator, conditions, seeds=seeds, latents=latents, steps=steps, guidance=guidance)
+    return model.codec.decode(latent)[..., :samples].float().cpu()
 
 
 def generate_from_frames(
@@ -122,15 +137,18 @@ def generate_from_frames(
     batch: int = 4,
 ) -> Tensor:
     """uint8 frames [clips, time, 3, height, width] at 24 Hz -> sounds [clips, 2, time]."""
+    seen, rows = see(model, frames), range(len(frames))
     return torch.cat(
-        list(generate(model, see(model, frames), prompts, steps=steps, guidance=guidance, seed=seed, batch=batch))
+        [
+            generate(model, seen, prompts, rows=rows[first : first + batch], steps=steps, guidance=guidance, seed=seed)
+            for first in rows[::batch]
+        ]
     )
 
 
 @torch.inference_mode()
-def through_codec(model: Model, sounds: np.ndarray, batch: int = 4, first: int = 0) -> Iterator[Tensor]:
-    """int16 sounds [clips, 2, time] after encoding and decoding, float32 [batch, 2, time] in order."""
+def through_codec(model: Model, sounds: np.ndarray) -> Tensor:
+    """int16 sounds [clips, 2, time] after encoding and decoding, float32."""
     device = next(model.generator.parameters()).device
-    for start in range(first, len(sounds), batch):
-        samples = torch.from_numpy(np.array(sounds[start : start + batch])).float().to(device) / 32767
-        yield model.codec.decode(model.codec.encode(samples))[..., : samples.shape[-1]].float().cpu()
+    samples = torch.from_numpy(np.array(sounds)).float().to(device) / 32767
+    return model.codec.decode(model.codec.encode(samples))[..., : samples.shape[-1]].float().cpu()

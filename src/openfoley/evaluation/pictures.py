@@ -4,13 +4,15 @@ and the same clip at
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from openfoley.evaluation.figures import RATE, samples_of
-from openfoley.evaluation.generation import Seen, generate
+from openfoley.evaluation.generation import generate
 from openfoley.evaluation.onsets import detect
 from openfoley.evaluation.sync import MAIN_TOLERANCE_S, score
 from openfoley.evaluation.truth import Truth
@@ -41,29 +43,31 @@ def draw_pictures(suite: Suite) -> None:
     if not ranked:
         return
     places = np.linspace(len(ranked) - 1, 0, EXAMPLES).round().astype(int)
-    for number, place in enumerate(places):
-        path = folder / f"events-{number + 1}.png"
-        if not path.is_file():
-            f1, index = ranked[place]
-            sounds = {
-                "true": samples_of(cache.sound, index),
-                f"generated, 8 steps (F1 {f1:.2f})": samples_of(made, index),
-            }
-            _draw(sounds, truths[index], str(path), cache.frames[index], cache.truth[index]["caption"])
-    path = folder / "steps.png"
-    if not path.is_file():
-        index = ranked[len(ranked) // 2][1]
-        seen = suite.seen("evaluation")
-        one = Seen(seen.semantic[index : index + 1], seen.sync[index : index + 1], seen.duration)
+
+    def draw(path: Path, index: int, sounds: dict[str, torch.Tensor]) -> None:
+        _draw(sounds, truths[index], path, cache.frames[index], cache.truth[index]["caption"])
+
+    def example(path: Path, f1: float, index: int) -> None:
+        shown = {f"generated, 8 steps (F1 {f1:.2f})": samples_of(made, index)}
+        draw(path, index, {"true": samples_of(cache.sound, index), **shown})
+
+    def by_steps(path: Path, index: int) -> None:
         sounds = {"true": samples_of(cache.sound, index)}
         for steps in STEP_COUNTS:
-            sounds[f"{steps} step{'s' if steps > 1 else ''}"] = next(
-                generate(suite.model, one, steps=steps, seed=suite.seed + index)
-            )[0]
-        _draw(sounds, truths[index], str(path), cache.frames[index], cache.truth[index]["caption"])
+            (sound,) = generate(suite.model, suite.seen("evaluation"), rows=[index], steps=steps, seed=suite.seed)
+            sounds[f"{steps} step{'s' if steps > 1 else ''}"] = sound
+        draw(path, index, sounds)
+
+    tasks: dict[Path, Callable[[], None]] = {}
+    for number, place in enumerate(places):
+        path = folder / f"events-{number + 1}.png"
+        tasks[path] = lambda path=path, place=place: example(path, *ranked[place])
+    path = folder / "steps.png"
+    tasks[path] = lambda path=path: by_steps(path, ranked[len(ranked) // 2][1])
+    suite.workspace.share(tasks)
 
 
-def _draw(sounds: dict[str, torch.Tensor], truth: Truth, path: str, frames: np.ndarray, caption: str) -> None:
+def _draw(sounds: dict[str, torch.Tensor], truth: Truth, path: Path, frames: np.ndarray, caption: str) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 1.6 + 2.2 * len(sounds)), layout="constrained")
@@ -75,7 +79,9 @@ def _draw(sounds: dict[str, torch.Tensor], truth: Truth, path: str, frames: np.n
     for axis, (name, samples) in zip(axes[1:], sounds.items(), strict=True):
         _spectrogram(axis, name, samples, truth)
     axes[-1].set_xlabel("s (solid: true events, dashed: off screen, triangles: detected)")
-    figure.savefig(path, dpi=90)
+    partial = path.with_suffix(".partial.png")
+    figure.savefig(partial, dpi=90)
+    partial.replace(path)
 
 
 def _spectrogram(axis: Axes, name: str, samples: torch.Tensor, truth: Truth) -> None:

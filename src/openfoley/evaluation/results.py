@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openfoley.evaluation.workspace import write_whole
+
 Section = dict[str, Any]
 
 
@@ -36,8 +38,8 @@ def write_results(record: dict[str, Any], out: Path) -> dict[str, Any]:
     """Write results.json and results.md; returns the record with the table's rows."""
     rows = rows_of(record["sections"])
     full = {**record, "table": [{**vars(row), "reached": row.reached} for row in rows]}
-    (out / "results.json").write_text(json.dumps(full, indent=1))
-    (out / "results.md").write_text(markdown(rows, record["about"]))
+    write_whole(out / "results.json", json.dumps(full, indent=1))
+    write_whole(out / "results.md", markdown(rows, record["about"]))
     return full
 
 

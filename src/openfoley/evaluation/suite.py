@@ -1,15 +1,16 @@
-"""`openfoley evaluate report`: every figure of a model by one command, resumable section by section.
+"""`openfoley evaluate report`: every figure of a model by one command, resumable.
 
     openfoley evaluate report --model salsa-v-gym --clips 200 --outside DIR --out out/report
 
 Renders Gym scenes of the evaluation and held-out splits and silent ones, generates their sounds from frames in memory
-(outside clips: from
-their files), and leaves results.json, results.md and pictures in the folder.
+(outside clips: from their files), and leaves results.json, results.md and pictures in the folder. The same command,
+started once for each core with OMP_NUM_THREADS=1, shares the work between the processes.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import platform
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -19,19 +20,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from openfoley.data.gym_cache import GymCache
+from openfoley.data.gym_cache import FINISHED, GymCache
 from openfoley.errors import UsageError
 from openfoley.evaluation.baseline_click import click_onsets
 from openfoley.evaluation.figures import heard_materials, onsets_of, reach_and_decay, relative_f1
-from openfoley.evaluation.generation import Seen, generate, see, through_codec
+from openfoley.evaluation.generation import Seen, generate, joined, see, through_codec
 from openfoley.evaluation.gym_sound import render_sounds
-from openfoley.evaluation.material import accuracy, examples, load_classifier, save_classifier, train_classifier
+from openfoley.evaluation.material import (
+    MaterialClassifier,
+    accuracy,
+    examples,
+    load_classifier,
+    save_classifier,
+    train_classifier,
+)
 from openfoley.evaluation.onsets import Onsets, detect
 from openfoley.evaluation.prompts import contradicting
 from openfoley.evaluation.sync import sync_report
 from openfoley.evaluation.truth import Truth, from_dict, read_truths
-from openfoley.evaluation.workspace import Workspace
+from openfoley.evaluation.workspace import Workspace, blocks
 from openfoley.gym.seeds import Split, seeds_of
+from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 
@@ -63,10 +72,8 @@ def run_report(
     if clips < 8:
         raise UsageError(f"clips must be at least 8, got {clips}; figures of fewer mean nothing")
     suite = Suite(model, out, clips, outside, device, seed)
-    record = {
-        "about": suite.about,
-        "sections": {name: suite.workspace.section(name, compute) for name, compute in suite.sections().items()},
-    }
+    suite.make_sounds()
+    record = {"about": suite.about, "sections": suite.workspace.sections(suite.sections())}
     draw_pictures(suite)
     return write_results(record, out)
 
@@ -76,16 +83,20 @@ class Suite:
 
     def __init__(self, model: str | Path, out: Path, clips: int, outside: Path | None, device: str, seed: int):
         self.name, self.clips, self.outside, self.device, self.seed = str(model), clips, outside, device, seed
-        self.about = {
+        identity = {
             "model": self.name,
+            "weights": fingerprint(self.model)[:16],
             "clips": clips,
             "outside": str(outside) if outside else None,
             "seed": seed,
+        }
+        self.about = {
+            **identity,
             "hardware": f"{device}: {_hardware(device)}",
             "command": f"openfoley evaluate report --model {self.name} --clips {clips} --device {device}"
             + (f" --outside {outside}" if outside else ""),
         }
-        self.workspace = Workspace(out, self.about)
+        self.workspace = Workspace(out, identity)
         self._seen: dict[str, Seen] = {}
         self._onsets: dict[str, list[Onsets]] = {}
 
@@ -96,18 +107,27 @@ class Suite:
     def gym(self, name: str) -> GymCache:
         """The rendered scenes of a set."""
         split, first, silent = SETS[name]
-        seeds = seeds_of(split, self.clips, first)
-        return GymCache.build(
-            self.workspace.folder / "gym" / name, seeds, split=split, silent_every=1 if silent else None
-        )
+        seeds, folder = seeds_of(split, self.clips, first), self.workspace.folder / "gym" / name
+
+        def build() -> GymCache:
+            return GymCache.build(folder, seeds, split=split, silent_every=1 if silent else None)
+
+        folder.mkdir(exist_ok=True)
+        self.workspace.share({folder / FINISHED: build})
+        return build()
 
     def truths(self, name: str) -> list[Truth]:
         return [from_dict(record, f"{name}-{k}") for k, record in enumerate(self.gym(name).truth)]
 
     def seen(self, name: str) -> Seen:
         if name not in self._seen:
+            frames, tasks = self.gym(name).frames, {}
+            for rows in blocks(len(frames)):
+                path = self.workspace.folder / "features" / f"{name}-{rows.start:05d}.safetensors"
+                tasks[path] = lambda rows=rows, path=path: see(self.model, frames[rows.start : rows.stop]).save(path)
             logger.info("report: features of %s", name)
-            self._seen[name] = see(self.model, self.gym(name).frames)
+            self.workspace.share(tasks)
+            self._seen[name] = joined([Seen.load(path) for path in tasks])
         return self._seen[name]
 
     def made(
@@ -116,8 +136,8 @@ class Suite:
         """Generated sounds of a set, int16 [clips, 2, time]."""
         shape = self.gym(name).sound.shape
 
-        def make(first: int):
-            return generate(self.model, self.seen(name), prompts, steps=steps, seed=self.seed, first=first)
+        def make(rows: range) -> torch.Tensor:
+            return generate(self.model, self.seen(name), prompts, rows=rows, steps=steps, seed=self.seed)
 
         return self.workspace.sounds(f"{name}-{steps}{tag}", shape, make)
 
@@ -125,8 +145,23 @@ class Suite:
         """True sounds of a set through the codec."""
         sound = self.gym(name).sound
         return self.workspace.sounds(
-            f"{name}-codec", sound.shape, lambda first: through_codec(self.model, sound, first=first)
+            f"{name}-codec", sound.shape, lambda rows: through_codec(self.model, sound[rows.start : rows.stop])
         )
+
+    def contradicted(self) -> tuple[np.ndarray, list[dict[str, str]]]:
+        """Sounds of the evaluation set for prompts that name other materials, and which for which."""
+        asked = [contradicting(record, index) for index, record in enumerate(self.gym("evaluation").truth)]
+        prompts = [one[0] if one else None for one in asked]
+        return self.made("evaluation", prompts=prompts, tag="-contradicted"), [one[1] if one else {} for one in asked]
+
+    def make_sounds(self) -> None:
+        """All that the sections listen to. They ask for it themselves; made beforehand, all of it can be shared."""
+        for name in SETS:
+            self.made(name)
+        for name in ("evaluation", "heldout"):
+            self.coded(name)
+        self.contradicted()
+        self.made("evaluation", MANY_STEPS)
 
     def onsets(self, kind: str, sounds: np.ndarray) -> list[Onsets]:
         """Detected events, remembered by name."""
@@ -188,7 +223,8 @@ class Suite:
         check = examples(render_sounds(seeds_of("validation", CLASSIFIER_CHECK_CLIPS), "validation"))
         return {"accuracy": accuracy(judge, *check), "events": len(check[1]), "training_clips": len(seeds)}
 
-    def _judge(self):
+    def _judge(self) -> MaterialClassifier:
+        self.workspace.sections({"classifier": self._classifier})  # another process may be at it
         return load_classifier(self.workspace.folder / "material.safetensors")
 
     def _material(self) -> dict[str, Any]:
@@ -203,10 +239,7 @@ class Suite:
 
     def _contradiction(self) -> dict[str, Any]:
         """Prompts that name another material than the picture's."""
-        asked = [contradicting(record, index) for index, record in enumerate(self.gym("evaluation").truth)]
-        prompts = [one[0] if one else None for one in asked]
-        expected = [one[1] if one else {} for one in asked]
-        made = self.made("evaluation", prompts=prompts, tag="-contradicted")
+        made, expected = self.contradicted()
         found = self.onsets("evaluation-contradicted", made)
         return heard_materials(self._judge(), made, found, self.truths("evaluation"), expected)
 
@@ -248,4 +281,4 @@ def _brief(found: Sequence[Onsets], truths: Sequence[Truth]) -> dict[str, Any]:
 def _hardware(device: str) -> str:
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} threads, {platform.machine()}"
+    return f"{os.cpu_count()} cores, {platform.machine()}"

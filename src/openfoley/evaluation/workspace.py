@@ -1,5 +1,5 @@
-"""The folder of a report: finished figures and sounds are kept, so that an interrupted report continues where it
-stopped."""
+"""The folder of a report or a study: finished figures, sounds and features are kept, so that an interrupted one
+continues where it stopped, and processes that work in one folder share what is to be done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,19 @@ logger = logging.getLogger(__name__)
 FULL_SCALE = 32767
 
 
+ROWS_AT_ONCE = 4
+"""Clips of an array that one process makes before another may take its turn."""
+POLL_S = 2.0
+"""Between looks at what other processes have finished."""
+
+
 class Workspace:
     """`folder/sections/*.json` hold figures, `folder/sounds/*.npy` int16 sounds. `identity`: what the report is
-    about; another one in
-    the same folder is refused."""
+    about; another one in the same folder is refused."""
 
     def __init__(self, folder: Path, identity: dict[str, Any]):
         self.folder = folder
-        for name in ("sections", "sounds", "gym", "pictures"):
+        for name in ("sections", "sounds", "features", "gym", "pictures"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         about = folder / "about.json"
         if about.is_file() and json.loads(about.read_text()) != identity:
@@ -40,50 +45,88 @@ class Workspace:
     def section(self, name: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The figures of a section, computed once."""
         path = self._section(name)
-        if path.is_file():
-            return json.loads(path.read_text())
-        begun = time.monotonic()
-        figures = compute()
-        figures["seconds"] = round(time.monotonic() - begun, 1)
-        write_whole(path, json.dumps(figures))
-        logger.info("report: %s done in %.0f s", name, figures["seconds"])
+        if not path.is_file():
+            begun = time.monotonic()
+            figures = compute()
+            figures["seconds"] = round(time.monotonic() - begun, 1)
+            write_whole(path, json.dumps(figures))
+            logger.info("report: %s done in %.0f s", name, figures["seconds"])
         return json.loads(path.read_text())
 
     def section_in_turn(self, name: str, compute: Callable[[], dict[str, Any]]) -> bool:
         """`section`, unless another process is at it: then False at once."""
-        place = self.folder / "sections" / f"{name}.lock"
-        with open(place, "w") as handle:
-            if not try_lock(handle.fileno()):
-                return False
-            self.section(name, compute)
-            place.unlink(missing_ok=True)
-        return True
+        return _in_turn(self._section(name), lambda: self.section(name, compute))
 
     def kept_section(self, name: str) -> dict[str, Any] | None:
         """The figures of a section that is finished."""
         path = self._section(name)
         return json.loads(path.read_text()) if path.is_file() else None
 
+    def sections(self, computations: Mapping[str, Callable[[], dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+        """The figures of all these sections, shared between processes. A computation may ask for sections and sounds
+        that come before its own."""
+        self.share({self._section(n): lambda n=n, c=c: self.section(n, c) for n, c in computations.items()})
+        return {name: self.section(name, compute) for name, compute in computations.items()}
+
+    def share(self, tasks: Mapping[Path, Callable[[], Any]]) -> None:
+        """Does every task whose file is missing; a task leaves its file whole. Processes that share a folder take a
+        task each in turn, and all return when all is done."""
+        while missing := [path for path in tasks if not path.is_file()]:
+            if not any(_in_turn(path, tasks[path]) for path in missing):
+                self.wait()
+
+    def wait(self) -> None:
+        """Until another process may have finished something."""
+        time.sleep(POLL_S)
+
     def _section(self, name: str) -> Path:
         return self.folder / "sections" / f"{name}.json"
 
-    def sounds(self, name: str, shape: tuple[int, ...], make: Callable[[int], Iterator[Tensor]]) -> np.ndarray:
-        """int16 sounds of this shape; `make(first)` yields float batches from clip `first` on. Continues a partial
-        array."""
-        path, done_path = self.folder / "sounds" / f"{name}.npy", self.folder / "sounds" / f"{name}.done"
-        done = int(done_path.read_text()) if path.is_file() and done_path.is_file() else 0
-        array = np.lib.format.open_memmap(path, mode="r+" if done else "w+", dtype=np.int16, shape=shape)
-        if done and array.shape != shape:
+    def sounds(self, name: str, shape: tuple[int, ...], make: Callable[[range], Tensor]) -> np.ndarray:
+        """int16 sounds of this shape; `make(rows)` gives those of some clips, float. Continues a partial array."""
+        path = self.folder / "sounds" / f"{name}.npy"
+        self.share({path: lambda: _empty_array(path, shape)})
+        array = np.load(path, mmap_mode="r+")
+        if array.shape != shape:
             raise UsageError(f"{path} has shape {array.shape}, expected {shape}; choose another folder")
-        if done < shape[0]:
-            for batch in make(done):
-                array[done : done + len(batch)] = (batch.clamp(-1, 1) * FULL_SCALE).round().short().numpy()
-                done += len(batch)
-                array.flush()
-                write_whole(done_path, str(done))
-                if done % 20 < len(batch) or done == shape[0]:
-                    logger.info("report: %s %d/%d", name, done, shape[0])
+
+        def fill(rows: range, done: Path) -> None:
+            array[rows.start : rows.stop] = (make(rows).clamp(-1, 1) * FULL_SCALE).round().short().numpy()
+            array.flush()
+            write_whole(done, "")
+            logger.info("report: %s %d .. %d of %d", name, rows.start, rows.stop - 1, shape[0])
+
+        tasks = {}
+        for rows in blocks(shape[0]):
+            done = path.with_suffix(f".{rows.start:05d}.done")
+            tasks[done] = lambda rows=rows, done=done: fill(rows, done)
+        self.share(tasks)
         return np.load(path, mmap_mode="r")
+
+
+def blocks(count: int) -> list[range]:
+    """Rows 0 ... count - 1 in the pieces that processes share."""
+    return [range(first, min(first + ROWS_AT_ONCE, count)) for first in range(0, count, ROWS_AT_ONCE)]
+
+
+def _in_turn(path: Path, make: Callable[[], Any]) -> bool:
+    """Make a file, unless another process is at it: then False at once."""
+    place = path.with_name(f"{path.name}.lock")
+    with open(place, "w") as handle:
+        if not try_lock(handle.fileno()):
+            return False
+        if not path.is_file():
+            make()
+        place.unlink(missing_ok=True)
+    return True
+
+
+def _empty_array(path: Path, shape: tuple[int, ...]) -> None:
+    for done in path.parent.glob(f"{path.stem}.*.done"):  # of an array that was taken away
+        done.unlink()
+    partial = path.with_suffix(".partial")
+    np.lib.format.open_memmap(partial, mode="w+", dtype=np.int16, shape=shape).flush()
+    partial.replace(path)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ see more and more, each step from one to the next has its weight,
     v = v_0 + w_1 (v_1 - v_0) + w_2 (v_2 - v_1) + ...
 
 and steps of equal weight are one step, so that equal weights give the equation above: v_0 sees nothing, v_1 the
-reference, v_2 reference and conditions.
+reference, v_2 reference and picture, v_3 everything: reference, picture and text.
 
 Beyond the paper the result can be rescaled (Lin et al., arXiv 2305.08891, section 3.4): the end point x_t + (1 - t) v
 that the guided velocity heads for gets the standard deviation of the conditional one. Without it w = 4 overshoots, most
@@ -47,17 +47,22 @@ def guided(
     noise: Tensor,
     rescale: float = 0.0,
     reference_guidance: float | None = None,
+    without_text: Velocity | None = None,
+    text_guidance: float | None = None,
 ) -> Velocity:
     """The guided velocity. `unconditional` may carry a negative text.
 
     reference_guidance: the weight of the known latents apart from that of the conditions; None: the same, Eq. 3.
+    text_guidance: the weight of the text apart from that of the other conditions, where there is a text and
+    `without_text`, which hears all but it; None: the same.
     """
-    apart = guidance if reference_guidance is None else reference_guidance
     branches = [
         Branch(unconditional, sees_known=False),
-        Branch(unconditional, apart),
-        Branch(conditional, guidance),
+        Branch(unconditional, guidance if reference_guidance is None else reference_guidance),
     ]
+    if without_text is not None:
+        branches.append(Branch(without_text, guidance))
+    branches.append(Branch(conditional, guidance if without_text is None or text_guidance is None else text_guidance))
     return guided_by(branches, noise, rescale)
 
 

@@ -61,7 +61,7 @@ def sample(
     *,
     steps: int,
     step_size: float,
-    solver: Solver = SHORTCUT,
+    solver: Solver,
     on_step: Callable[[int], None] | None = None,
 ) -> Tensor:
     """The latent [batch, latent_time, channels] at t = 1.

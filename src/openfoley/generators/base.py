@@ -67,8 +67,10 @@ def sample_latents(
     DEFAULT_TEMPERATURE for a generator that accepts known latents, else 1.
     solver: how a generator that accepts known latents walks from noise to data; the others take equal Euler steps, as
     published.
-    picture_guidance, text_guidance, negative_guidance: for generators that do not accept known latents, a weight for
-    each (None: `guidance`; all None: plain guidance). replacement: how those treat known latents (flow.replacement).
+    text_guidance: the weight of the text apart from that of the picture; None: `guidance`. A generator that accepts
+    known latents passes once more in a step for it.
+    picture_guidance, negative_guidance: for generators that do not accept known latents, theirs (None: `guidance`).
+    replacement: how those treat known latents (flow.replacement).
     negative_text [batch, ..., text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
     A row's noise depends on its seed alone. Rows are independent, but matrix products may round differently in another
     batch size: for the same bytes whatever the batch, call with one row at a time.
@@ -95,8 +97,17 @@ def sample_latents(
     def unconditional(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
         return generator.velocity(x_t, t, step, known, without)
 
-    apart = reference_guidance if bool(known.any()) else None
-    velocity = guided(conditional, unconditional, guidance, noise, rescale, apart)
+    textless = replace(conditions, text_present=torch.zeros_like(conditions.text_present))
+
+    def without_text(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
+        return generator.velocity(x_t, t, step, known, textless)
+
+    velocity = guided(
+        conditional, unconditional, guidance, noise, rescale,
+        reference_guidance=reference_guidance if bool(known.any()) else None,
+        without_text=without_text if bool(conditions.text_present.any()) else None,
+        text_guidance=text_guidance,
+    )  # fmt: skip
     return sample(
         velocity, noise, known_latent, known, steps=steps, step_size=generator.trained_step(steps), solver=solver,
         on_step=on_step,

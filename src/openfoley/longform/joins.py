@@ -1,6 +1,7 @@
 """Where one stretch of sound gives over to the next: runs of latents, and the fades between them.
 
-Inside a run windows share latents, so their samples join by themselves. A run ends where the sound starts afresh (at a
+Inside a run windows share latents: a window continues from the last ones of the window before, whose spare ones fade
+into its first new ones, so their samples join by themselves. A run ends where the sound starts afresh (at a
 cut): the two sounds are decoded apart, so that the codec cannot smear one into the other, and fade over 5 ms.
 """
 
@@ -52,3 +53,11 @@ def blend_weights(length: int) -> Tensor:
     """Weights [length] of a sound that takes over from its own like (an edit's edge): w + (1 - w) = 1, from 0 to 1."""
     index = (torch.arange(length, dtype=torch.float64) + 0.5) / max(length, 1)
     return (0.5 - 0.5 * torch.cos(math.pi * index)).float()
+
+
+def faded(old: Tensor, new: Tensor) -> Tensor:
+    """Latents new [batch, n, latent_dim], of which another window made the first m too (old [batch, m, latent_dim]):
+    from the other's to its own."""
+    count = old.shape[1]
+    weight = blend_weights(count).to(new)[:, None]
+    return torch.cat([torch.lerp(old, new[:, :count], weight), new[:, count:]], 1)

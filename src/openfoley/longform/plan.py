@@ -20,8 +20,9 @@ from openfoley.types import Window
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models
 CONTEXT_LATENTS = 22  # 0.5 s, inside the 1 to 88 latents kept clean in training (section 3.2)
 SPARE_LATENTS = 8
-"""The last latents of a window know nothing of what follows, and are a little louder than others; the window that
-follows in the shot makes them anew (beyond the paper; docs/log.md, 2026-11-26). 0.19 s at 43 Hz."""
+"""The last latents of a window know nothing of what follows, and are a little louder than others; the first new ones
+of the window that follows are a little quieter. So both windows make these, and where both follow the same cue the one
+fades into the other (beyond the paper; docs/log.md, 2026-11-26). 0.19 s at 43 Hz."""
 CONTEXT_S = Fraction(1, 2)  # section 4.1
 NEW_S = Fraction(19, 2)  # section 4.1; windows are no longer than the generator's training length (8 s as shipped)
 
@@ -106,9 +107,9 @@ def make_plan(
 ) -> list[PlannedWindow]:
     """Windows of at most `window` latents over all shots, or over `span` (s) with existing sound on its outside.
 
-    A later window knows `context` latents of the one before, which in the same shot made SPARE_LATENTS more than it
-    keeps. With `span` the first window also knows up to `context` latents before it and the last as many behind it,
-    both only within their shot (before: across a carried cut too).
+    A later window knows `context` latents of the one before, which in the same shot made SPARE_LATENTS more; these
+    fade into its own, but not across a cue's edge. With `span` the first window also knows up to `context` latents
+    before it and the last as many behind it, both only within their shot (before: across a carried cut too).
     """
     if not 0 <= context < window:
         raise UsageError(f"context must be from 0 to {window - 1} latents (less than the window), got {context}")
@@ -189,12 +190,12 @@ def _windows(
     known = [before, *[context] * (count - 1)]
     behind = [*[spare] * (count - 1), taken_at_end]
     taken = [k + b for k, b in zip(known, behind, strict=True)]
-    planned, end = [], stretch.first
+    planned, end, extra = [], stretch.first, 0
     for index, new in enumerate(_share(fresh, taken, window)):
-        is_last = index == count - 1
+        is_last, faded = index == count - 1, min(extra, new)
         extra = last_spare if is_last else min(spare, stretch.end + follows - end - new)
         first, size = end - known[index], known[index] + new + extra + (after if is_last else 0)
-        one = Window(first, size, known[index], after=after if is_last else 0, spare=extra)
+        one = Window(first, size, known[index], after=after if is_last else 0, spare=extra, faded=faded)
         planned.append(PlannedWindow(one, stretch.shot, "continue" if index else stretch.join, stretch.cue))
         end += new
     return planned

@@ -154,16 +154,18 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
         preset.optimizer, [model, naming], preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay
     )
     average = cast(Generator, ema.model)
-    looks = MaterialLooks.of(training)
+    is_exchanged = preset.use_sync and preset.consistency.dropout.swapped > 0
+    looks = MaterialLooks.of(training) if is_exchanged else None
     run.attach(model=model, ema=ema, naming=naming, optimizer=optimizer)
     for step in run.steps():
         random = run.generator(step, device)
         data, conditions, sounding = draw_batch(wide if step < seen_steps else training, preset, random)
-        other_sync = looks.exchanged(conditions, sounding, random)
+        other_sync = None if looks is None else looks.exchanged(conditions, sounding, random)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             parts = losses(model, average, data, conditions, preset.consistency, random, other_sync)
-            parts["naming"] = naming.loss(sounding)
-        (parts["loss"] + preset.naming_weight * parts["naming"]).backward()
+            if preset.naming_weight:
+                parts["naming"] = naming.loss(sounding)
+        (parts["loss"] + preset.naming_weight * parts.get("naming", 0.0)).backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), preset.gradient_norm)
         factor = warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps)
         set_learning_rate(optimizer, factor)
@@ -173,7 +175,8 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
         run.log(step, always=False, **parts, gradient_norm=norm)
         if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
             run.log(step, always=True, **validate(average, validation, preset.use_sync))
-            run.log(step, always=True, validation_named=named_right(model, naming, validation, preset.use_sync))
+            if preset.naming_weight:
+                run.log(step, always=True, validation_named=named_right(model, naming, validation, preset.use_sync))
             run.picture(step, "samples", sample_picture(average, validation, preset.use_sync))
     section = {"kind": kind_of("generator", model.config), **to_dict(model.config)}
     (out / "config.json").write_text(json.dumps(section, indent=1))

@@ -40,14 +40,15 @@ class Scenes:
     """How many scenes a preset renders."""
 
     training: int  # of 8 s, for codec and sync encoder; 6.7 MB on disk each
-    generator: int  # others, of which the generator's features are made, 0.35 s each on 2 cores
+    seen: int  # of these that the generator hears too; features take 0.4 s a scene on 2 cores
+    generator: int  # others, for the generator alone
     stills: int  # pictures of so many more, 83 kB on disk each
 
 
 SCENES: dict[Preset, Scenes] = {
-    "cpu": Scenes(training=2400, generator=1200, stills=16_000),
-    "cpu-long": Scenes(training=6000, generator=3200, stills=36_000),
-    "gpu": Scenes(training=6000, generator=6000, stills=60_000),
+    "cpu": Scenes(training=2400, seen=600, generator=1200, stills=16_000),
+    "cpu-long": Scenes(training=6000, seen=6000, generator=3200, stills=36_000),
+    "gpu": Scenes(training=6000, seen=6000, generator=6000, stills=60_000),
 }
 FIRST_STILL = 1_000_000
 """Their first seed within the training split: none of the other scenes."""
@@ -77,7 +78,7 @@ def train_part(
     if steps is not None and steps < 1:
         raise UsageError(f"steps must be at least 1, got {steps}")
     begun_with = _weights_of(start, part)  # what is missing is told before anything is rendered
-    if part == "sync":
+    if part == "sync" and (begun_with is None or not _holds_appearance(begun_with)):
         _trained("semantic", out, "the sync encoder")
     prepare_data(preset, out)
     module = import_module(f"openfoley.training.{part}")
@@ -85,7 +86,7 @@ def train_part(
     if part in STARTED:
         settings = replace(settings, start=begun_with, **({} if steps is None else {"steps": steps}))
     if part == "generator":
-        prepare_features(out, settings.device)
+        prepare_features(preset, out, settings.device)
         settings = replace(settings, features=out / "features")
         if start is not None:  # it has heard what the encoders were trained on; now only the others (seen_share)
             settings = replace(settings, seen_share=0.0)
@@ -114,6 +115,19 @@ def _weights_of(model: str | None, part: Part) -> Path | None:
     return path
 
 
+def _holds_appearance(weights: Path) -> bool:
+    """Whether a sync encoder's weights hold the semantic encoder's tower; a broken file is told when it is loaded."""
+    from safetensors import SafetensorError, safe_open
+
+    from openfoley.training.sync import APPEARANCE
+
+    try:
+        with safe_open(str(weights), "pt") as file:
+            return any(name.startswith(APPEARANCE) for name in file.keys())  # noqa: SIM118 (no mapping)
+    except SafetensorError:
+        return True
+
+
 def _trained(part: Part, out: Path, needed_by: str) -> Path:
     """The weights of a part trained before."""
     path = out / part / "model.safetensors"
@@ -137,7 +151,7 @@ def prepare_data(preset: Preset, out: Path) -> None:
     GymCache.build(out / "data" / "validation", seeds_of("validation", VALIDATION_SCENES), split="validation")
 
 
-def prepare_features(out: Path, device: str) -> None:
+def prepare_features(preset: Preset, out: Path, device: str) -> None:
     """Run the trained codec and encoders over the scenes once."""
     from openfoley.data.gym_cache import GymCache
     from openfoley.hub.load import load_part
@@ -149,6 +163,7 @@ def prepare_features(out: Path, device: str) -> None:
     codec, semantic, sync = (load_part(part, out / part, device) for part in FEATURES_OF)
     for scenes, split in (("train", "seen"), ("generator", "train"), ("validation", "validation")):
         data = GymCache.open(out / "data" / scenes)
+        data = data.first(SCENES[preset].seen) if split == "seen" else data
         cache_features(data, codec, sync, semantic, out / "features" / split, origins=origins, device=device)
 
 

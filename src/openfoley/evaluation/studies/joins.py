@@ -7,7 +7,9 @@ the windows of the two seeds hard, sample against sample, without context: the s
 or it proves nothing. Both seeds count, each as the sound before a join and as the one behind it. A second control asks
 the same of the true sound at the same instants, where nothing is joined: what is found there are the instants.
 
-The level jump is |dB of the 10 ms after - dB of the 10 ms before|, at joins against elsewhere.
+Where two windows fade into one another (`longform.plan.SPARE_LATENTS`) the instant of a join is the middle of the
+fade. The level jump is |dB of the 10 ms after - dB of the 10 ms before|, at joins against elsewhere; and, as a fade has
+no jump at its middle, between the 10 ms before and the 10 ms after as long a stretch as the fade.
 
 Costs 19 s of processor time for a clip of 60 s (16 joins), and then 12 s for each in training the classifiers.
 """
@@ -41,6 +43,7 @@ JUMP_S = 0.010
 FLOOR_POWER = 1e-8  # -80 dB: below, a level does not exist
 MELS, FFT, HOP = 48, 512, 110  # 2.5 ms at 44.1 kHz
 KINDS = ("soft", "hard", "true")
+GAPS = ("jump", "jump_over_the_fade")
 TAKES = (1, 2)  # seeds
 FOLDS = 4
 EPOCHS, BATCH, LEARNING_RATE = 12, 64, 2e-3
@@ -67,14 +70,14 @@ def run(
     study = Study("joins", out, {"model": model, "split": split, "duration": duration, **asked}, device)
     seeds = seeds_of(split, clips, FIRST_SEED[split])
     rows = study.rows(clips, lambda k: _row(study, split, seeds[k], duration, asked), progress)
-    jumps = [np.array([row[f"jumps_{kind}"] for row in rows], dtype=object) for kind in ("joins", "elsewhere")]
-    soft, hard, true = study.sections(
+    sections = study.workspace.sections(
         {
             f"auc-{kind}-of-{clips}": lambda kind=kind: _auc([_examples(study, row, kind) for row in rows])
             for kind in KINDS
         }
     )
-    figures = {"soft": soft, "hard": hard, "true": true, "jumps": _jump_ratio(*jumps)}
+    soft, hard, true = sections.values()
+    figures = {"soft": soft, "hard": hard, "true": true, **{gap: _jump_ratio(rows, gap) for gap in GAPS}}
     return study.finish(figures, _table(figures))
 
 
@@ -84,14 +87,15 @@ def _row(study: Study, split: Split, seed: int, duration: float, asked: dict[str
     clip = study.screening(str(seed), {"seed": seed, "duration_s": duration}, pictures_of(scene))
     rate: Fraction = study.pipeline.model.codec.latent_rate
     plan = study.pipeline.planned(shots_of(Fraction(duration), [], "none"), (), None, None, None)
-    joins = [float(one.key / rate) for one in plan[1:]]
+    joins = [float((one.key + Fraction(one.window.faded, 2)) / rate) for one in plan[1:]]
+    gaps = dict(zip(GAPS, (0.0, max(float(one.window.faded / rate) for one in plan)), strict=True))
     sounds = clip.sounds(study.pipeline, TAKES, cuts="none", **asked)
     sample_rate = sounds[0].sample_rate
     takes = [sound.samples.mean(0) for sound in sounds]
     true = true_sound(scene)[0].samples.mean(0)
     at_joins: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     elsewhere: dict[str, list[Tensor]] = {"made": [], "true": []}
-    jumps: dict[str, list[float]] = {"joins": [], "elsewhere": []}
+    jumps: dict[str, list[float]] = {f"{gap}_{where}": [] for gap in GAPS for where in ("joins", "elsewhere")}
     for number, (take, other) in enumerate(zip(takes, reversed(takes), strict=True)):
         others = other_instants(joins, duration, float(rate), OTHERS * len(joins), len(TAKES) * seed + number)
         joined = [hard_join(take, other, round(t * sample_rate)) for t in joins]
@@ -101,18 +105,14 @@ def _row(study: Study, split: Split, seed: int, duration: float, asked: dict[str
             at_joins["true"].append(pictures_at(true, sample_rate, joins))
         elsewhere["made"].append(pictures_at(take, sample_rate, others))
         elsewhere["true"].append(pictures_at(true, sample_rate, others))
-        jumps["joins"] += level_jumps_db(take, sample_rate, joins)
-        jumps["elsewhere"] += level_jumps_db(take, sample_rate, others)
+        for gap, length_s in gaps.items():
+            jumps[f"{gap}_joins"] += level_jumps_db(take, sample_rate, joins, length_s)
+            jumps[f"{gap}_elsewhere"] += level_jumps_db(take, sample_rate, others, length_s)
     soft, hard, really = (
         torch.cat([*at_joins[kind], *elsewhere["true" if kind == "true" else "made"]]).half().numpy() for kind in KINDS
     )
     np.savez_compressed(study.folder / "sounds" / f"{seed}.npz", soft=soft, hard=hard, true=really)
-    return {
-        "seed": seed,
-        "joins": len(TAKES) * len(joins),
-        "jumps_joins": jumps["joins"],
-        "jumps_elsewhere": jumps["elsewhere"],
-    }
+    return {"seed": seed, "joins": len(TAKES) * len(joins), **jumps}
 
 
 def other_instants(joins: Sequence[float], duration: float, rate: float, count: int, seed: int) -> list[float]:
@@ -138,12 +138,14 @@ def pictures_at(mono: Tensor, sample_rate: int, times_s: Sequence[float]) -> Ten
     return mel[:, None] / 5 + 1
 
 
-def level_jumps_db(mono: Tensor, sample_rate: int, times_s: Sequence[float]) -> list[float]:
-    width = round(JUMP_S * sample_rate)
+def level_jumps_db(mono: Tensor, sample_rate: int, times_s: Sequence[float], gap_s: float = 0.0) -> list[float]:
+    """Of the sound [time] between the JUMP_S before and behind a stretch of `gap_s` round each instant."""
+    width, half = round(JUMP_S * sample_rate), round(gap_s / 2 * sample_rate)
     jumps = []
     for time in times_s:
-        at = round(time * sample_rate)
-        powers = [float(part.square().mean()) + FLOOR_POWER for part in (mono[at - width : at], mono[at : at + width])]
+        low, high = round(time * sample_rate) - half, round(time * sample_rate) + half
+        parts = mono[low - width : low], mono[high : high + width]
+        powers = [float(part.square().mean()) + FLOOR_POWER for part in parts]
         jumps.append(abs(10 * float(np.log10(powers[1] / powers[0]))))
     return jumps
 
@@ -235,16 +237,17 @@ def _auc(clips: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
     }
 
 
-def _jump_ratio(at_joins: np.ndarray, elsewhere: np.ndarray) -> dict[str, Any]:
+def _jump_ratio(rows: Sequence[dict[str, Any]], gap: str) -> dict[str, Any]:
     """Mean level jump at joins over that elsewhere."""
+    at_joins, elsewhere = ([np.array(row[f"{gap}_{where}"]) for row in rows] for where in ("joins", "elsewhere"))
 
-    def mean(of: np.ndarray, rows: np.ndarray) -> float:
-        return float(np.mean(np.concatenate([np.asarray(of[k], dtype=float) for k in rows])))
+    def mean(of: Sequence[np.ndarray], clips: np.ndarray) -> float:
+        return float(np.mean(np.concatenate([of[k] for k in clips])))
 
-    def ratio(rows: np.ndarray) -> float:
-        return mean(at_joins, rows) / max(mean(elsewhere, rows), 1e-9)
+    def ratio(clips: np.ndarray) -> float:
+        return mean(at_joins, clips) / max(mean(elsewhere, clips), 1e-9)
 
-    everything = np.arange(len(at_joins))
+    everything = np.arange(len(rows))
     return {
         "joins_db": mean(at_joins, everything),
         "elsewhere_db": mean(elsewhere, everything),
@@ -254,7 +257,12 @@ def _jump_ratio(at_joins: np.ndarray, elsewhere: np.ndarray) -> dict[str, Any]:
 
 
 def _table(figures: dict[str, Any]) -> str:
-    soft, hard, true, jumps = figures["soft"], figures["hard"], figures["true"], figures["jumps"]
+    soft, hard, true = (figures[kind] for kind in KINDS)
+    jumps = [
+        f"| level {gap.replace('_', ' ')}, joins / elsewhere | {one['joins_db']:.2f} / {one['elsewhere_db']:.2f} dB = "
+        f"{one['ratio']:.2f} {shown(one['interval'], 2)} | | | |"
+        for gap, one in ((gap, figures[gap]) for gap in GAPS)
+    ]
     return "\n".join(
         (
             "| joins against other instants | value | joins | others | clips |",
@@ -265,7 +273,6 @@ def _table(figures: dict[str, Any]) -> str:
             f"| {hard['others']} | {hard['clips']} |",
             f"| AUC, the same instants of the true sound | {true['auc']:.3f} {shown(true['interval'])} "
             f"| {true['joins']} | {true['others']} | {true['clips']} |",
-            f"| level jump, joins / elsewhere | {jumps['joins_db']:.2f} / {jumps['elsewhere_db']:.2f} dB = "
-            f"{jumps['ratio']:.2f} {shown(jumps['interval'], 2)} | | | |",
+            *jumps,
         )
     )

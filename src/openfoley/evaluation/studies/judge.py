@@ -33,5 +33,5 @@ def trained_judge(study: Study, given: Path | None = None, clips: int = CLASSIFI
         save_classifier(train_classifier(*examples(render_sounds(seeds, "train"))), path)
         return {"clips": clips}
 
-    study.sections({"judge": train})
+    study.workspace.sections({"judge": train})
     return load_classifier(path)

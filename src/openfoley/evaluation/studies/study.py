@@ -13,7 +13,6 @@ out/results.json, .md     the figures
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,8 +34,7 @@ from openfoley.types import Audio
 
 Progress = Callable[[float, float], None]
 
-FORMAT = 2  # of the clips' numbers; a folder of another format is another study
-POLL_S = 2.0  # between looks at what other processes have finished
+FORMAT = 3  # of the clips' numbers and of how windows are sampled; a folder of another format is another study
 
 
 class Study:
@@ -78,18 +76,11 @@ class Study:
             if not missing:
                 return found
             if not any(self._computed(number, compute) for number in missing):
-                time.sleep(POLL_S)
+                self.workspace.wait()
 
     def _computed(self, number: int, compute: Callable[[int], dict[str, Any] | None]) -> bool:
         """Compute a clip, unless another process is at it."""
         return self.workspace.section_in_turn(_section(number), lambda: compute(number) or {"left_out": 1})
-
-    def sections(self, computations: dict[str, Callable[[], dict[str, Any]]]) -> list[dict[str, Any]]:
-        """What each computation gives, in order; processes that run the same study share them as they share clips."""
-        while missing := [name for name in computations if self.workspace.kept_section(name) is None]:
-            if not any(self.workspace.section_in_turn(name, computations[name]) for name in missing):
-                time.sleep(POLL_S)
-        return [self.workspace.section(name, compute) for name, compute in computations.items()]
 
     def screening(self, name: str, record: dict[str, Any], pictures: Sequence[Tensor]) -> Screening:
         """A scene's pictures; its record is kept as clips/<name>.json."""

@@ -79,7 +79,7 @@ def _asked(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -
     add("--steps", metavar="N", type=whole, help=steps)
     guidance = _range("how closely to follow picture and prompt", GUIDANCE_RANGE, f"{DEFAULT_GUIDANCE:g}; mmaudio 4.5")
     add("--guidance", metavar="W", type=number, help=guidance)
-    own = _range("a weight of its own for the prompt", GUIDANCE_RANGE, "the guidance")
+    own = _range("a weight of its own for the prompt", GUIDANCE_RANGE, "twice the guidance; mmaudio as much")
     add("--text-guidance", metavar="W", type=number, help=own)
     for condition, what in (("picture", "the picture"), ("negative", "the negative prompt")):
         own = _range(f"mmaudio: a weight of its own for {what}", GUIDANCE_RANGE, "the guidance")

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from openfoley.flow.guidance import DEFAULT_GUIDANCE, DEFAULT_RESCALE, guided
+from openfoley.flow.guidance import DEFAULT_GUIDANCE, DEFAULT_RESCALE, TEXT_OVER_PICTURE, guided
 from openfoley.flow.replacement import DEFAULT_REPLACEMENT, Replacement
 from openfoley.flow.samplers import DEFAULT_TEMPERATURE, MULTISTEP, Solver, sample, seeded_noise
 from openfoley.generators.unmasked import Guidance, sample_unmasked
@@ -67,8 +67,8 @@ def sample_latents(
     DEFAULT_TEMPERATURE for a generator that accepts known latents, else 1.
     solver: how a generator that accepts known latents walks from noise to data; the others take equal Euler steps, as
     published.
-    text_guidance: the weight of the text apart from that of the picture; None: `guidance`. A generator that accepts
-    known latents passes once more in a step for it.
+    text_guidance: the weight of the text apart from that of the picture; None: TEXT_OVER_PICTURE times the guidance for
+    a generator that accepts known latents, which passes once more in a step for it; for others `guidance`.
     picture_guidance, negative_guidance: for generators that do not accept known latents, theirs (None: `guidance`).
     replacement: how those treat known latents (flow.replacement).
     negative_text [batch, ..., text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
@@ -106,7 +106,7 @@ def sample_latents(
         conditional, unconditional, guidance, noise, rescale,
         reference_guidance=reference_guidance if bool(known.any()) else None,
         without_text=without_text if bool(conditions.text_present.any()) else None,
-        text_guidance=text_guidance,
+        text_guidance=TEXT_OVER_PICTURE * guidance if text_guidance is None else text_guidance,
     )  # fmt: skip
     return sample(
         velocity, noise, known_latent, known, steps=steps, step_size=generator.trained_step(steps), solver=solver,

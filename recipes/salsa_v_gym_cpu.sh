@@ -11,7 +11,7 @@
 #   generator   8,000 steps of 2,752 latents, 4.1 M parameters                            53 min on two shared cores
 #
 # (Times of scenes, features and sync encoder are scaled from shorter runs.) The preset `cpu` (first argument after the folder) renders 3,600 scenes
-# and stills of 16,000, and takes 3,000 semantic, 2,800 sync and 1,500 generator steps: about 97 minutes (docs/log.md, 2026-11-26)
+# and stills of 16,000, and takes 3,000 semantic, 2,800 sync and 1,500 generator steps: about 97 minutes (docs/log.md, 2026-11-26).
 #
 # The shipped parts were not made in one go (docs/log.md, 2026-11-24 to 26): the codec by `cpu`; the semantic encoder by `cpu-long`; the sync encoder
 # in 5,500 steps without the semantic encoder's tower and 4,000 with it, from 2,800 and 3,200 scenes; the generator in 8,000 steps on features of encoders

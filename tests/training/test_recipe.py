@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -67,6 +68,32 @@ def test_presets_of_every_part_have_what_the_recipe_replaces() -> None:
 def test_generator_without_its_encoders_says_what_to_train(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="train codec first"):
         recipe.prepare_features("cpu", tmp_path, "cpu")
+
+
+def test_of_the_encoders_scenes_the_generator_hears_the_first_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openfoley.data.gym_cache import GymCache
+    from openfoley.hub import load
+    from openfoley.training import features
+
+    counts = {}
+    scenes = GymCache(tmp_path, np.zeros((9, 1)), np.zeros((9, 2)), [{"seed": k} for k in range(9)])
+    for part in recipe.FEATURES_OF:
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "model.safetensors").touch()
+    monkeypatch.setattr(GymCache, "open", lambda _: scenes)
+    monkeypatch.setattr(load, "load_part", lambda *_: None)
+    monkeypatch.setitem(recipe.SCENES, "cpu", recipe.Scenes(training=9, seen=4, generator=9, stills=9))
+
+    def cache_features(data: GymCache, *given: Any, **_: Any) -> None:
+        assert len(data.frames) == len(data.sound) == len(data)
+        counts[given[3].name] = [record["seed"] for record in data.truth]
+
+    monkeypatch.setattr(features, "cache_features", cache_features)
+    recipe.prepare_features("cpu", tmp_path, "cpu")
+    assert counts == {"seen": [0, 1, 2, 3], "train": list(range(9)), "validation": list(range(9))}
+    assert all(scenes.seen <= scenes.training for scenes in recipe.SCENES.values())
 
 
 @pytest.mark.parametrize("asked", [{"start": "salsa-v-gym"}, {"steps": 5}])

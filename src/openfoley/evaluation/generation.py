@@ -115,6 +115,7 @@ def generate(
     rows: Sequence[int],
     steps: int = 8,
     guidance: float = DEFAULT_GUIDANCE,
+    text_guidance: float | None = None,
     seed: int = 0,
 ) -> Tensor:
     """Sounds float32 [rows, 2, time] of these clips; clip k has the seed `seed + k` and `prompts[k]`."""
@@ -122,7 +123,10 @@ def generate(
     samples = round(seen.duration * model.codec.sample_rate)
     conditions = conditions_of(model, seen, rows, [prompts[k] if prompts else None for k in rows])
     seeds = [window_seed(seed + k, 0) for k in rows]
-    latent = sample_latents(model.generator, conditions, seeds=seeds, latents=latents, steps=steps, guidance=guidance)
+    latent = sample_latents(
+        model.generator, conditions, seeds=seeds, latents=latents, steps=steps, guidance=guidance,
+        text_guidance=text_guidance,
+    )  # fmt: skip
     return model.codec.decode(latent)[..., :samples].float().cpu()
 
 

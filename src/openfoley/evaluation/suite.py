@@ -97,6 +97,7 @@ class Suite:
             + (f" --outside {outside}" if outside else ""),
         }
         self.workspace = Workspace(out, identity)
+        self._gym: dict[str, GymCache] = {}
         self._seen: dict[str, Seen] = {}
         self._onsets: dict[str, list[Onsets]] = {}
 
@@ -105,7 +106,9 @@ class Suite:
         return load_model(self.name, self.device)
 
     def gym(self, name: str) -> GymCache:
-        """The rendered scenes of a set."""
+        """The rendered scenes of a set, opened once."""
+        if name in self._gym:
+            return self._gym[name]
         split, first, silent = SETS[name]
         seeds, folder = seeds_of(split, self.clips, first), self.workspace.folder / "gym" / name
 
@@ -114,7 +117,8 @@ class Suite:
 
         folder.mkdir(exist_ok=True)
         self.workspace.share({folder / FINISHED: build})
-        return build()
+        self._gym[name] = build()
+        return self._gym[name]
 
     def truths(self, name: str) -> list[Truth]:
         return [from_dict(record, f"{name}-{k}") for k, record in enumerate(self.gym(name).truth)]

@@ -1,0 +1,65 @@
+"""What prompts do at several weights: python benchmarks/prompts.py MODEL GYM_CACHE JUDGE [CLIPS [WEIGHT ...]]
+
+Sounds of CLIPS (64) Gym scenes (a rendered cache as `openfoley train` leaves in data/validation) in 8 steps: without a
+prompt, and for every WEIGHT of the prompt (`text_guidance`, 4 8 14) with the true caption and with one that contradicts
+the picture's material. JUDGE: the material.safetensors of a report or study. Made for choosing defaults, so never on
+evaluation seeds. Two minutes a row on one core.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from openfoley.data.gym_cache import GymCache
+from openfoley.evaluation.figures import FULL_SCALE, heard_materials, onsets_of
+from openfoley.evaluation.generation import generate, see
+from openfoley.evaluation.material import load_classifier
+from openfoley.evaluation.prompts import contradicting
+from openfoley.evaluation.sync import sync_report
+from openfoley.evaluation.truth import from_dict
+from openfoley.evaluation.workspace import blocks
+from openfoley.hub.load import load_model
+from openfoley.nn.memory import keep_freed_memory
+
+
+def main(name: str, cache: Path, judge_file: Path, clips: int, weights: Sequence[float]) -> None:
+    keep_freed_memory()
+    model, data, judge = load_model(name), GymCache.open(cache).first(clips), load_classifier(judge_file)
+    truths, seen = [from_dict(record) for record in data.truth], see(model, data.frames)
+    asked = [contradicting(record, index) for index, record in enumerate(data.truth)]
+    others = [one[0] if one else None for one in asked]
+    expected = [one[1] if one else {} for one in asked]
+    captions = [record["caption"] for record in data.truth]
+
+    def row(
+        what: str, prompts: Sequence[str | None] | None, wanted: list[dict[str, str]] | None, **weight: float
+    ) -> None:
+        made = [generate(model, seen, prompts, rows=rows, **weight) for rows in blocks(len(data))]
+        sounds = np.concatenate([(part.clamp(-1, 1) * FULL_SCALE).round().short().numpy() for part in made])
+        found = onsets_of(sounds)
+        report, heard = sync_report(found, truths), heard_materials(judge, sounds, found, truths, wanted)
+        score = report.f1()
+        print(
+            f"{what}: F1 {score.f1:.3f} precision {score.precision:.3f} recall {score.recall:.3f} "
+            f"false in silent clips {report.silent_false_per_minute.value:.0f}/min "
+            f"material as asked {heard['right']:.2f} of {heard['events']} N {len(data)}",
+            flush=True,
+        )
+
+    row("no prompt", None, None)
+    for weight in weights:
+        row(f"true caption, weight {weight:g}", captions, None, text_guidance=weight)
+        row(f"contradicting prompt, weight {weight:g}", others, expected, text_guidance=weight)
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    main(
+        given[0],
+        Path(given[1]),
+        Path(given[2]),
+        int(given[3]) if len(given) > 3 else 64,
+        [float(word) for word in given[4:]] or [4.0, 8.0, 14.0],
+    )

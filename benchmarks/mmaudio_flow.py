@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -27,20 +28,26 @@ from openfoley.nn.rope import rotate
 from openfoley.types import Conditions
 
 GUIDANCE = 4.5
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def random_weights(build: Callable[[], Network], device: torch.device | str = "cpu") -> Network:
+    """What `build` makes, its parameters drawn on the device in float32. What is in its buffers is left open."""
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        network = build()
+    network = network.to_empty(device=device).eval().requires_grad_(False)
+    for parameter in network.parameters():
+        fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
+        parameter.normal_(std=fan_in**-0.5 if parameter.dim() > 1 else 0.1)
+    return network
 
 
 def random_model(variant: str) -> MMAudioGenerator:
     """NAME, or NAME:2 for a network of that size with version 2's clock and activations."""
-    torch.manual_seed(0)
     name, _, version = variant.partition(":")
     config = replace(VARIANTS[name], version=2) if version == "2" else VARIANTS[name]
-    with torch.device("meta"):
-        model = MMAudioGenerator(config)
-    model = model.to_empty(device="cpu").eval().requires_grad_(False)
-    for parameter in model.parameters():
-        fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
-        parameter.normal_(std=fan_in**-0.5 if parameter.dim() > 1 else 0.1)
-    return model
+    return random_weights(lambda: MMAudioGenerator(config))
 
 
 def random_conditions(model: MMAudioGenerator) -> Conditions:

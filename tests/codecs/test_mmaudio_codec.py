@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from fractions import Fraction
@@ -215,6 +216,16 @@ def test_statistics_of_the_flow_network_are_the_codec_s(tiny: MMAudioCodec) -> N
     converted = from_mmaudio(vae, {"conv_post.weight": torch.randn(1, 24, 7)}, mean, std)
     assert torch.equal(converted["latent_mean"], mean.flatten()) and torch.equal(converted["latent_std"], std.flatten())
     assert converted["vocoder.conv_post.weight"].shape == (1, 24, 1, 7)
+
+
+def test_codec_in_bfloat16_takes_and_gives_float32(tiny: MMAudioCodec) -> None:
+    """The weights tell the dtype of the computation, the caller need not know it."""
+    halved, latent = copy.deepcopy(tiny).bfloat16(), torch.randn(1, 6, tiny.latent_dim)
+    samples = halved.decode(latent)
+    assert samples.dtype == torch.float32
+    assert halved.encode(samples).shape == latent.shape
+    mel, expected = halved.vae.reconstruct(latent.mT), tiny.vae.reconstruct(latent.mT)
+    assert (mel - expected).norm() < 0.05 * expected.norm()
 
 
 def test_pieces_have_one_size_so_that_memory_is_flat(tiny: MMAudioCodec, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,10 @@ VAE_44K = MelVaeConfig(mel_bands=128, latent_dim=40, width=512, attention_reach=
 
 
 class MelVae(nn.Module):
-    """log-mel [batch, mel_bands, frames] <-> latents [batch, latent_dim, frames // 2], not normalised per channel."""
+    """log-mel [batch, mel_bands, frames] <-> latents [batch, latent_dim, frames // 2], not normalised per channel.
+
+    Computes in the dtype of its weights.
+    """
 
     data_mean: Tensor  # [1, mel_bands, 1] over the training data
     data_std: Tensor
@@ -71,7 +74,8 @@ class MelVae(nn.Module):
     def posterior(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, each [batch, latent_dim, frames // 2]; an odd last frame is repeated."""
         mel = F.pad(mel, (0, mel.shape[-1] % FRAMES_PER_LATENT), mode="replicate")
-        mean, log_variance = self.encoder((mel - self.data_mean) / self.data_std).chunk(2, dim=1)
+        normalised = ((mel - self.data_mean) / self.data_std).to(self.encoder.conv_in.weight.dtype)
+        mean, log_variance = self.encoder(normalised).chunk(2, dim=1)
         return mean, torch.exp(0.5 * log_variance.clamp(*LOG_VARIANCE_RANGE))
 
     def reconstruct(self, latent: Tensor, first: int = 0, last: int | None = None) -> Tensor:
@@ -79,7 +83,9 @@ class MelVae(nn.Module):
 
         The others are context only; the result is that of the whole sequence, at the cost of the span.
         """
-        return self.decoder(latent, first, latent.shape[-1] if last is None else last) * self.data_std + self.data_mean
+        last = latent.shape[-1] if last is None else last
+        mel = self.decoder(latent.to(self.decoder.conv_in.weight.dtype), first, last)
+        return mel * self.data_std + self.data_mean
 
 
 class Encoder(nn.Module):

@@ -117,13 +117,14 @@ def combined_velocity(
 ) -> Velocity:
     """The weighted sum of the branches' velocities, from one pass; rescaled to the spread of the first if asked."""
     heard = generator.hear([conditions for conditions, _ in branches], latents)
-    weights = [weight for _, weight in branches]
+    # Copied to the device once: a copy from the CPU in every step would wait until the device is idle.
+    weights = torch.tensor([weight for _, weight in branches], device=branches[0][0].text.device)
 
     def velocity(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
         each = generator(x_t, t, heard).float().unflatten(0, (len(weights), len(x_t)))
         if len(weights) == 1:
             return each[0]
-        total = torch.einsum("k,kbnc->bnc", torch.tensor(weights, device=each.device), each)
+        total = torch.einsum("k,kbnc->bnc", weights, each)
         return rescaled(total, each[0], x_t, t, known, rescale) if rescale else total
 
     return velocity

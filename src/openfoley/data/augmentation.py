@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FRAME_RATE = 24.0  # Hz
+BRIGHTEST = 255.0
 GRAIN_SPREAD = 8192  # numbers: how many places the grain can be taken from
 LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 
@@ -67,16 +68,22 @@ def augment(pictures: Tensor, boxes: Tensor, strength: PictureAugmentation, gene
     """uint8 [batch, time, 3, height, width] -> float32 in 0..1 of the same shape, each row changed in its own way.
 
     boxes: the part of each row's picture that is shown, from `random_boxes`: whoever has targets with a place needs it.
+    generator: on the CPU, whatever the pictures' device.
     """
-    result = torch.empty(pictures.shape, device=pictures.device)
-    numbers = pictures[0].numel()
-    # one grain for all rows, each taking it from another place: fresh noise would cost more than the network's input
-    grain = torch.randn(numbers + GRAIN_SPREAD, generator=generator).to(pictures.device) if strength.noise else None
-    for row, frames, box in zip(result, pictures, boxes.tolist(), strict=True):
-        _change(_cropped(frames, box), row, strength, generator)
-        if grain is not None:
-            first = int(_uniform(generator) * GRAIN_SPREAD)
-            row.add_(grain[first : first + numbers].view_as(row), alpha=strength.noise * _uniform(generator))
+    result = _cropped(pictures, boxes)
+    count = len(result)
+    for row in _chosen(count, strength.blur_probability, generator).tolist():
+        result[row] = _blur(result[row], generator)
+    lagging = _chosen(count, strength.lag_probability, generator).to(result.device)
+    if len(lagging):
+        result[lagging] = _lag(result[lagging], generator)
+    matrices, shifts = (numbers.to(result.device) for numbers in _colours(count, strength, generator))
+    flat = result.flatten(0, 1).flatten(2)  # [batch * time, 3, pixels]
+    every = matrices[:, None].expand(-1, result.shape[1], -1, -1).flatten(0, 1) / BRIGHTEST
+    shifts = shifts[:, None].expand(-1, result.shape[1]).flatten()[:, None, None]
+    result = torch.baddbmm(shifts, every, flat).view_as(result)
+    if strength.noise:
+        _add_noise(result, strength.noise * torch.rand(count, generator=generator), generator)
     return result.clamp_(0, 1)
 
 
@@ -90,8 +97,30 @@ def random_boxes(count: int, strength: PictureAugmentation, generator: torch.Gen
     return torch.stack([*corner, torch.where(mirrored, -side, side), side], 1)
 
 
-def _cropped(frames: Tensor, box: Sequence[float]) -> Tensor:
-    """uint8 [time, 3, height, width]: its box, brought back to the picture's size."""
+def _chosen(count: int, probability: float, generator: torch.Generator) -> Tensor:
+    """Indices of some of `count` rows."""
+    return (torch.rand(count, generator=generator) < probability).nonzero()[:, 0]
+
+
+def _cropped(pictures: Tensor, boxes: Tensor) -> Tensor:
+    """uint8 [batch, time, 3, height, width]: each row's box, brought back to the picture's size; float32 in 0..255.
+
+    On a CPU boxes of whole pixels, row by row: a quarter of the time of reading along a grid.
+    """
+    if pictures.device.type == "cpu":
+        result = torch.empty(pictures.shape)
+        for row, frames, box in zip(result, pictures, boxes.tolist(), strict=True):
+            row.copy_(_box_of(frames, box))
+        return result
+    height, width = pictures.shape[-2:]
+    left, top, across, down = boxes.to(pictures.device).T
+    columns, rows = _read_at(left, across, width), _read_at(top, down, height)
+    grid = torch.stack([columns[:, None].expand(-1, height, -1), rows[:, :, None].expand(-1, -1, width)], -1)
+    return F.grid_sample(pictures.flatten(1, 2).float(), grid, align_corners=False).view(pictures.shape)
+
+
+def _box_of(frames: Tensor, box: Sequence[float]) -> Tensor:
+    """uint8 [time, 3, height, width]: its box."""
     left, top, wide, high = box
     height, width = frames.shape[-2:]
     columns, rows = round(abs(wide) * width), round(high * height)
@@ -102,49 +131,67 @@ def _cropped(frames: Tensor, box: Sequence[float]) -> Tensor:
     return part.flip(-1) if wide < 0 else part
 
 
-def _change(frames: Tensor, row: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> None:
-    """One snippet uint8 [time, 3, height, width], changed into `row`."""
-    if _uniform(generator) < strength.blur_probability:
-        frames = _blur(frames, generator)
-    if _uniform(generator) < strength.lag_probability:
-        frames = _lag(frames.float(), generator)
-    matrix, shift = _colour(strength, generator)
-    flat = frames.float().flatten(2)  # [time, 3, pixels]
-    matrices = (matrix / 255).to(flat).expand(len(flat), 3, 3)
-    torch.baddbmm(shift.to(flat), matrices, flat, out=row.flatten(2))
+def _read_at(first: Tensor, length: Tensor, size: int) -> Tensor:
+    """Where the pixels of a box are read along one axis, [batch, size] in -1..1 of the picture (`F.grid_sample`), never
+    nearer to the box's edge than half a pixel. length: negative from the far end to the near one."""
+    within = (torch.arange(size, device=first.device) + 0.5) / size
+    within = torch.where(length[:, None] < 0, 1 - within, within)
+    side = length.abs()[:, None]
+    half = 0.5 / (size * side)
+    return 2 * (first[:, None] + side * within.clamp(half, 1 - half)) - 1
 
 
 def _blur(frames: Tensor, generator: torch.Generator) -> Tensor:
     """Out of focus: shrunk to 1/2 .. 3/4 and brought back."""
     height, width = frames.shape[-2:]
-    share = 0.5 + 0.25 * _uniform(generator)
+    share = 0.5 + 0.25 * float(torch.rand((), generator=generator))
     small = F.interpolate(frames, size=(round(height * share), round(width * share)), mode="bilinear", antialias=True)
     return F.interpolate(small, size=(height, width), mode="bilinear")
 
 
 def _lag(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """As picked from a file of 25 to 60 frames a second: the frame shown at k / 24 s was taken up to 1 / rate earlier.
+    """[batch, time, ...] as picked from files of 25 to 60 frames a second: the frame shown at k / 24 s was taken up to
+    1 / rate earlier.
 
     The lag is a sawtooth over k with the rates' beat. Pictures between two frames are blended, which is close enough.
     """
-    rate = (25.0, 30000 / 1001, 30.0, 50.0, 60.0)[int(_uniform(generator) * 5)]
-    ticks = torch.arange(len(frames)) * (rate / FRAME_RATE) + _uniform(generator)
+    count, time = frames.shape[:2]
+    rates = torch.tensor([25.0, 30000 / 1001, 30.0, 50.0, 60.0])
+    rate = rates[torch.randint(len(rates), (count, 1), generator=generator)]
+    ticks = torch.arange(time) * (rate / FRAME_RATE) + torch.rand(count, 1, generator=generator)
     share = (ticks - ticks.floor()) * (FRAME_RATE / rate)  # of the frame before
-    before = torch.cat([frames[:1], frames[:-1]])
-    return torch.lerp(frames, before, share.to(frames)[:, None, None, None])
+    before = torch.cat([frames[:, :1], frames[:, :-1]], 1)
+    return torch.lerp(frames, before, share.to(frames)[:, :, None, None, None])
 
 
-def _colour(strength: PictureAugmentation, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Matrix [3, 3] and shift [1, 3, 1]: saturation, then tint and contrast around middle grey, then brightness."""
-    saturation = 1 + strength.saturation * (2 * _uniform(generator) - 1)
-    saturation = 0.0 if _uniform(generator) < strength.grey_probability else saturation
+def _colours(count: int, strength: PictureAugmentation, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Matrices [count, 3, 3] and shifts [count]: saturation, then tint and contrast around middle grey, then
+    brightness."""
+
+    def around_zero(*shape: int) -> Tensor:
+        return 2 * torch.rand(count, *shape, generator=generator) - 1
+
+    saturation = 1 + strength.saturation * around_zero(1, 1)
+    grey = torch.rand(count, 1, 1, generator=generator) < strength.grey_probability
+    saturation = torch.where(grey, 0.0, saturation)
     matrix = saturation * torch.eye(3) + (1 - saturation) * LUMA.expand(3, 3)
-    contrast = 1 + strength.contrast * (2 * _uniform(generator) - 1)
-    tint = 1 + strength.tint * (2 * torch.rand(3, 1, generator=generator) - 1)
-    matrix = contrast * tint * matrix
-    shift = 0.5 * (1 - contrast) + strength.brightness * (2 * _uniform(generator) - 1)
-    return matrix, torch.full((1, 3, 1), shift)
+    contrast = 1 + strength.contrast * around_zero(1, 1)
+    tint = 1 + strength.tint * around_zero(3, 1)
+    shift = 0.5 * (1 - contrast.flatten()) + strength.brightness * around_zero()
+    return contrast * tint * matrix, shift
 
 
-def _uniform(generator: torch.Generator) -> float:
-    return float(torch.rand((), generator=generator))
+def _add_noise(pictures: Tensor, deviations: Tensor, generator: torch.Generator) -> None:
+    """In place, of a standard deviation for each row."""
+    if pictures.device.type != "cpu":
+        seed = int(torch.randint(2**62, (), generator=generator))
+        drawn = torch.Generator(pictures.device).manual_seed(seed)
+        noise = torch.randn(pictures.shape, generator=drawn, device=pictures.device)
+        pictures.addcmul_(noise, deviations.to(pictures.device)[:, None, None, None, None])
+        return
+    numbers = pictures[0].numel()
+    # one grain for all rows, each taking it from another place: fresh noise would cost more than the network's input
+    grain = torch.randn(numbers + GRAIN_SPREAD, generator=generator)
+    first = torch.randint(GRAIN_SPREAD, (len(pictures),), generator=generator)
+    for row, start, deviation in zip(pictures, first.tolist(), deviations.tolist(), strict=True):
+        row.add_(grain[start : start + numbers].view_as(row), alpha=deviation)

@@ -11,6 +11,7 @@ cache.json    {sample_rate, hop_length, sync_rate, semantic_rate}
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
@@ -117,6 +118,21 @@ def _span(features: Tensor, clip: Tensor, start_s: Tensor, duration_s: float, ra
     position = first[:, None] + torch.arange(count, device=clip.device)
     time = position.double() / float(rate) - start_s[:, None]
     return features[clip[:, None], position].float(), time.float()
+
+
+def join(folders: Sequence[Path], out: Path) -> FeatureCache:
+    """The clips of several caches of the same rates as one cache in `out`; captions that not all have are left out.
+    Raises UsageError for caches that do not go together."""
+    caches = [FeatureCache.open(folder) for folder in folders]
+    if any(cache.rates != caches[0].rates for cache in caches):
+        raise UsageError(f"feature caches of other rates do not go together: {', '.join(map(str, folders))}")
+    wordings = min(cache.text.shape[1] for cache in caches)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ARRAYS:
+        arrays = [getattr(cache, name).numpy() for cache in caches]
+        np.save(out / f"{name}.npy", np.concatenate([a[:, :wordings] if name == "text" else a for a in arrays]))
+    write_index(out, caches[0].rates)
+    return FeatureCache.open(out)
 
 
 def write_index(folder: Path, rates: FeatureRates) -> None:

@@ -11,8 +11,10 @@ import multiprocessing
 import os
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 import numpy as np
@@ -67,10 +69,11 @@ class GymCache:
         split: str,
         workers: int | None = None,
         silent_every: int | None = None,
+        pool: Pool | None = None,
     ) -> "GymCache":
-        """Render the scenes of `seeds` (see gym.seeds) in `workers` processes; a finished cache of the same seeds is
-        opened as it is. silent_every: of every so many scenes the last moves without any sound, the others as chance
-        wants."""
+        """Render the scenes of `seeds` (see gym.seeds) in `workers` processes, or in those of a `render_pool` that is
+        kept for several caches; a finished cache of the same seeds is opened as it is. silent_every: of every so many
+        scenes the last moves without any sound, the others as chance wants."""
         folder = Path(folder)
         if (folder / FINISHED).is_file():
             cache = cls.open(folder)
@@ -87,8 +90,8 @@ class GymCache:
         forced = [silent_every is not None and row % silent_every == silent_every - 1 for row in range(len(seeds))]
         jobs = [(str(folder), row, seed, split, forced[row] or None) for row, seed in enumerate(seeds)]
         truth, begun = [{} for _ in seeds], time.monotonic()
-        with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=one_thread) as pool:
-            for done, (row, record) in enumerate(pool.imap_unordered(_render_row, jobs, chunksize=2), start=1):
+        with render_pool(workers) if pool is None else nullcontext(pool) as renderers:
+            for done, (row, record) in enumerate(renderers.imap_unordered(_render_row, jobs, chunksize=2), start=1):
                 truth[row] = record
                 if done % 100 == 0 or done == len(jobs):
                     rate = done / (time.monotonic() - begun)
@@ -103,6 +106,11 @@ class GymCache:
         temporary.write_text(json.dumps(truth))
         temporary.replace(folder / FINISHED)
         return cls.open(folder)
+
+
+def render_pool(workers: int | None = None) -> Pool:
+    """Processes that render scenes, as many as cores unless it is said; for a with statement."""
+    return multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=one_thread)
 
 
 def one_thread() -> None:

@@ -50,7 +50,9 @@ class SeenEvents:
         materials = np.full(places.shape, NO_MATERIAL, np.int64)
         rows = zip(snippets.video.tolist(), snippets.start.tolist(), boxes.tolist(), strict=True)
         for row, (video, start, box) in enumerate(rows):
-            for (at, x, y), material in zip(self.positions[video], self.materials[video], strict=True):
+            times = self.positions[video][:, 0]
+            near = (times >= start - 1) & (times < start + SNIPPET_FRAMES)
+            for (at, x, y), material in zip(self.positions[video][near], self.materials[video][near], strict=True):
                 first, cell = int(np.floor(at)) - start, cell_of(x, y, box)
                 if cell is None or not -1 <= first < SNIPPET_FRAMES:
                     continue

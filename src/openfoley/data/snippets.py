@@ -80,9 +80,11 @@ def pair_labels(
     their own sound. Left out are pairs of the same video closer than 2 frames; pairs whose sounds differ by less than
     `alike` (mean absolute difference: silence against silence, one stretch of steady rain against the next); and the
     own sound of a snippet in which nothing starts (largest onset under `still`), for there is nothing to match.
+    On the activity's device.
     """
-    same_video = pictures.video[:, None] == sounds.video
-    shift = (pictures.start[:, None] - sounds.start).abs()
+    device = picture_activity.device
+    same_video = (pictures.video[:, None] == sounds.video).to(device)
+    shift = (pictures.start[:, None] - sounds.start).abs().to(device)
     positive = same_video & (shift == 0)
     difference = torch.cdist(picture_activity.flatten(1), sound_activity.flatten(1), p=1)
     difference = difference / picture_activity[0].numel()

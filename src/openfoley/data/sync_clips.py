@@ -6,7 +6,7 @@ onsets.npy   uint8  [scenes, 192, 4, 7]   `onset_targets` times 255
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +32,11 @@ ONSET_SCALE = 255
 
 @dataclass(frozen=True)
 class SyncClips:
-    """Memory-mapped clips; `video` of a Snippets is a row here."""
+    """Clips, memory-mapped until moved to a device; `video` of a Snippets, on the CPU, is a row here."""
 
-    frames: np.ndarray  # uint8 [scenes, frames, 3, height, width]
-    mono: np.ndarray  # int16 [scenes, samples]
-    onsets: np.ndarray  # uint8 [scenes, frames, 4, 7]
+    frames: Tensor  # uint8 [scenes, frames, 3, height, width]
+    mono: Tensor  # int16 [scenes, samples]
+    onsets: Tensor  # uint8 [scenes, frames, 4, 7]
     truth: list[dict]
     events: SeenEvents
 
@@ -56,27 +56,38 @@ class SyncClips:
             raise ValueError(f"{folder}: sound and picture differ in length by more than 5 %")
         mono = _side_array(folder / "mono16k.npy", (_mono(sound) for sound in cache.sound), len(cache))
         onsets = _side_array(folder / "onsets.npy", (_onsets(row, frames) for row in mono), len(cache))
-        return cls(cache.frames, mono, onsets, cache.truth, SeenEvents.of(cache.truth))
+        # Copy-on-write maps: torch wants writable memory; nothing is ever written.
+        pictures = np.load(folder / "frames.npy", mmap_mode="c")
+        tensors = [torch.from_numpy(array) for array in (pictures, mono, onsets)]
+        return cls(*tensors, truth=cache.truth, events=SeenEvents.of(cache.truth))
+
+    def to(self, device: torch.device | str) -> "SyncClips":
+        """All arrays in the device's memory (a GPU must not wait for frames)."""
+        return replace(self, **{name: getattr(self, name).to(device) for name in ("frames", "mono", "onsets")})
+
+    def named(self, names: tuple[str, ...]) -> "SyncClips":
+        """With the materials numbered as in `names`, those of other clips."""
+        return replace(self, events=SeenEvents.of(self.truth, names))
 
     def pictures(self, snippets: Snippets) -> Tensor:
         """uint8 [n, 16, 3, height, width]"""
-        places = zip(snippets.video.tolist(), snippets.start.tolist(), strict=True)
-        return torch.from_numpy(np.stack([self.frames[v, s : s + SNIPPET_FRAMES] for v, s in places]))
+        return self._rows(self.frames, snippets)
 
     def sounds(self, snippets: Snippets) -> Tensor:
         """float32 [n, 10667] in -1..1; the end of a clip is filled up with silence (at most one sample is)."""
-        result = np.zeros((len(snippets.start), SNIPPET_SAMPLES), np.int16)
-        places = zip(snippets.video.tolist(), first_sample(snippets.start).tolist(), strict=True)
-        for row, (video, first) in zip(result, places, strict=True):
-            piece = self.mono[video, first : first + SNIPPET_SAMPLES]
-            row[: len(piece)] = piece
-        return torch.from_numpy(result).float() / FULL_SCALE
+        device, end = self.mono.device, self.mono.shape[1]
+        index = first_sample(snippets.start).to(device)[:, None] + torch.arange(SNIPPET_SAMPLES, device=device)
+        rows = self.mono[snippets.video.to(device)[:, None], index.clamp(max=end - 1)]
+        return rows.float() / FULL_SCALE * (index < end)
 
     def activity(self, snippets: Snippets) -> Tensor:
         """Onset targets of the snippets, float32 [n, 16, 4, 7] in 0..1."""
-        places = zip(snippets.video.tolist(), snippets.start.tolist(), strict=True)
-        rows = np.stack([self.onsets[v, s : s + SNIPPET_FRAMES] for v, s in places])
-        return torch.from_numpy(rows).float() / ONSET_SCALE
+        return self._rows(self.onsets, snippets).float() / ONSET_SCALE
+
+    def _rows(self, array: Tensor, snippets: Snippets) -> Tensor:
+        device = array.device
+        index = snippets.start.to(device)[:, None] + torch.arange(SNIPPET_FRAMES, device=device)
+        return array[snippets.video.to(device)[:, None], index]
 
 
 def _mono(sound: np.ndarray) -> np.ndarray:
@@ -103,4 +114,4 @@ def _side_array(path: Path, rows: Iterable[np.ndarray], count: int) -> np.ndarra
             array[index] = row
         del array
         os.replace(partial, path)
-    return np.load(path, mmap_mode="r")
+    return np.load(path, mmap_mode="c")

@@ -1,4 +1,4 @@
-"""What things look like: a frozen picture tower beside the sync encoder's own backbone, patch by patch.
+"""What things look like: a picture tower beside the sync encoder's own backbone, patch by patch.
 
 Beyond the paper, at Gym size (docs/log.md, 2026-11-26). The published sync encoder stands on VideoPrism, which knows
 materials and objects from a hundred million clips; a small backbone trained on timing does not, and the semantic
@@ -44,7 +44,7 @@ GYM = appearance_of(semantic.GYM, every=4)
 
 class Appearance(nn.Module):
     """[batch, frames, 3, size, size] in 0..1 -> [batch, frames, patches, dim]: a SigLIP picture tower (transformers),
-    never trained here, and a projection that is; it starts at zero."""
+    frozen unless its weights are told to want gradients, and a projection that starts at zero."""
 
     def __init__(self, config: AppearanceConfig, image_size: int, dim: int) -> None:
         from transformers import SiglipVisionConfig
@@ -73,7 +73,8 @@ class Appearance(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         looked_at = pictures[:, self.config.every // 2 :: self.config.every]
-        with torch.no_grad():
+        is_trained = next(self.tower.parameters()).requires_grad
+        with torch.set_grad_enabled(torch.is_grad_enabled() and is_trained):
             tokens = self.tower(pixel_values=looked_at.flatten(0, 1) * 2 - 1).last_hidden_state
         tokens = self.out(tokens.unflatten(0, (len(pictures), -1)))
         return tokens.repeat_interleave(self.config.every, dim=1)

@@ -137,7 +137,11 @@ class SemanticEncoder(nn.Module):
         return self._scaled(self.texts(self.token_ids(texts).to(device)))
 
     def encode(self, frames: Tensor) -> Tensor:
-        """uint8 [batch, time, 3, height, width] -> [batch, time, dim], length sqrt(dim)."""
+        """uint8 [batch, time, 3, height, width] -> [batch, time, dim], length sqrt(dim); on a GPU all rows together."""
+        if frames.device.type != "cpu":
+            pictures = frames.flatten(0, 1).to(next(self.parameters()).dtype) / 255
+            with torch.no_grad():
+                return self._scaled(self.pictures(pictures)).unflatten(0, frames.shape[:2])
         rows = []
         for video in frames:
             stream = self.stream()

@@ -186,12 +186,30 @@ class SyncEncoder(nn.Module):
         return self.norm(pooled)
 
     def encode(self, frames: Tensor) -> Tensor:
-        """uint8 [batch, time, 3, height, width] -> [batch, time, dim]; row by row, so a row never depends on others."""
+        """uint8 [batch, time, 3, height, width] -> [batch, time, dim]; on a CPU row by row, so that a row never depends
+        on others, on a GPU together, which is what keeps it busy."""
+        if frames.device.type != "cpu":
+            return self.encode_together(frames)
         rows = []
         for video in frames:
             stream = self.stream()
             rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
         return torch.stack(rows)
+
+    @torch.no_grad()
+    def encode_together(self, frames: Tensor) -> Tensor:
+        """As `encode`, all windows of all rows through the network at once."""
+        total, length, hop = frames.shape[1], self.config.snippet_frames, self.config.snippet_hop
+        last = max(0, total - length)
+        starts = torch.tensor([*range(0, last, hop), last])
+        owned_to = (starts + (length - hop) // 2 + hop).clamp(max=total)  # frames that a window owns, see SyncStream
+        owned_to[-1] = total
+        index = (starts[:, None] + torch.arange(length)).clamp(max=total - 1)
+        windows = frames[:, index.to(frames.device)].flatten(0, 1)
+        features = self(windows.to(next(self.parameters()).dtype) / 255).float().unflatten(0, (len(frames), -1))
+        frame = torch.arange(total)
+        owner = torch.searchsorted(owned_to, frame, right=True)
+        return features[:, owner.to(frames.device), (frame - starts[owner]).to(frames.device)]
 
     def stream(self, at_once: int = WINDOWS_PER_CALL) -> "SyncStream":
         """at_once: windows through the network at once; 1 gives features soonest, for live pictures."""

@@ -24,7 +24,7 @@ from openfoley.data.sounding import sounding_of
 from openfoley.encoders.base import PictureEncoder
 
 logger = logging.getLogger(__name__)
-BATCH = 8  # clips
+BATCH, GPU_BATCH = 8, 16  # clips at once
 
 
 def cache_features(
@@ -123,12 +123,12 @@ def _fill(
     mark.unlink(missing_ok=True)
     partial = path.with_suffix(".partial")
     array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-    begun = time.monotonic()
-    for first in range(0, shape[0], BATCH):
-        rows = slice(first, min(first + BATCH, shape[0]))
+    begun, batch = time.monotonic(), BATCH if torch.device(device).type == "cpu" else GPU_BATCH
+    for first in range(0, shape[0], batch):
+        rows = slice(first, min(first + batch, shape[0]))
         with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
             array[rows] = compute(rows).float().cpu().numpy()
-        if rows.stop % (BATCH * 20) == 0 or rows.stop == shape[0]:
+        if rows.stop % (batch * 20) == 0 or rows.stop == shape[0]:
             logger.info(
                 "%s: %d/%d clips, %.1f clips/s", name, rows.stop, shape[0], rows.stop / (time.monotonic() - begun)
             )

@@ -106,8 +106,7 @@ CPU = GeneratorTraining(
 CPU_LONG = replace(CPU, steps=8000)
 
 GPU = replace(
-    CPU, steps=20_000, crop_latents=(86, 172, 258, 345), batch_latents=22_080, learning_rate=1e-3, validate_every=2000,
-    warmup_steps=500, device="cuda",
+    CPU, steps=8000, crop_latents=(86, 172, 258, 345), batch_latents=44_160, validate_every=500, device="cuda",
 )  # fmt: skip
 
 
@@ -142,8 +141,7 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
 
     device = torch.device(preset.device)
     training, validation = (FeatureCache.open(preset.features / split) for split in ("train", "validation"))
-    seen_steps = round(preset.seen_share * preset.steps)
-    wide = training.and_then(FeatureCache.open(preset.features / "seen")) if seen_steps else training
+    wide = training.and_then(FeatureCache.open(preset.features / "seen")) if preset.seen_share else training
     if device.type != "cpu":
         training, wide, validation = (cache.to(device) for cache in (training, wide, validation))
     run = Run(out, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
@@ -159,7 +157,8 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
     run.attach(model=model, ema=ema, naming=naming, optimizer=optimizer)
     for step in run.steps():
         random = run.generator(step, device)
-        data, conditions, sounding = draw_batch(wide if step < seen_steps else training, preset, random)
+        progress = run.progress(step)
+        data, conditions, sounding = draw_batch(wide if progress < preset.seen_share else training, preset, random)
         other_sync = None if looks is None else looks.exchanged(conditions, sounding, random)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             parts = losses(model, average, data, conditions, preset.consistency, random, other_sync)
@@ -167,7 +166,7 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
                 parts["naming"] = naming.loss(sounding)
         (parts["loss"] + preset.naming_weight * parts.get("naming", 0.0)).backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), preset.gradient_norm)
-        factor = warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps)
+        factor = warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps, progress=progress)
         set_learning_rate(optimizer, factor)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -217,7 +216,7 @@ def draw_batch(
         return torch.randint(high, (count,), generator=random, device=device)
 
     lengths = [length for length in preset.crop_latents if length <= cache.latents.shape[1]]
-    latents = lengths[int(integers(len(lengths), 1))]
+    latents = lengths[random.initial_seed() % len(lengths)]  # a GPU would be waited for, were it drawn there
     batch = max(1, preset.batch_latents // latents)
     clip = integers(len(cache), batch)
     start = integers(cache.latents.shape[1] - latents + 1, batch)

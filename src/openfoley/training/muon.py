@@ -6,6 +6,7 @@ at the same pace, where Adam follows the few loudest (docs/log.md has what it is
 (their kernels laid flat) go by Muon; vectors, tables and the first and last layers by AdamW.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -29,29 +30,38 @@ class Muon(Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update from the gradients that are there (Nesterov momentum)."""
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state["momentum"] = torch.zeros_like(weight)
-                average = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-                direction = weight.grad.lerp(average, group["momentum"]).flatten(1)
-                rows, columns = direction.shape
-                size = ADAM_SIZE * max(rows, columns) ** 0.5
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(orthogonal(direction).view_as(weight), alpha=-group["lr"] * size)
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if not weights:
+                continue
+            for weight in weights:
+                if not self.state[weight]:
+                    self.state[weight]["momentum"] = torch.zeros_like(weight)
+            gradients = [weight.grad for weight in weights]
+            averages = [self.state[weight]["momentum"] for weight in weights]
+            torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
+            directions = torch._foreach_lerp(gradients, averages, group["momentum"])
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            alike = defaultdict(list)  # of one shape: made orthogonal together, a GPU waits for launches otherwise
+            for weight, direction in zip(weights, directions, strict=True):
+                alike[direction.flatten(1).shape].append((weight, direction.flatten(1)))
+            for shape, pairs in alike.items():
+                scale = group["lr"] * ADAM_SIZE * max(shape) ** 0.5
+                updates = orthogonal(torch.stack([direction for _, direction in pairs]))
+                for (weight, _), update in zip(pairs, updates, strict=True):
+                    weight.add_(update.view_as(weight), alpha=-scale)
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """About U V^T of `matrix` [rows, columns] = U S V^T (singular values end between 0.7 and 1.2), in bfloat16."""
+def orthogonal(matrices: Tensor) -> Tensor:
+    """About U V^T of each matrix [..., rows, columns] = U S V^T (singular values end between 0.7 and 1.2), computed in
+    bfloat16."""
     first, third, fifth = NEWTON_SCHULZ
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = (wide / (wide.norm() + 1e-12)).bfloat16()
+    is_wide = matrices.shape[-2] <= matrices.shape[-1]
+    wide = matrices if is_wide else matrices.mT
+    x = (wide / (wide.norm(dim=(-2, -1), keepdim=True) + 1e-12)).bfloat16()
     for _ in range(ITERATIONS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = first * x + (third * gram + fifth * gram @ gram) @ x
-    return (x if wide is matrix else x.T).to(matrix.dtype)
+    return (x if is_wide else x.mT).to(matrices.dtype)
 
 
 class Both:
@@ -91,13 +101,16 @@ def make_optimizer(
     betas: tuple[float, float],
     weight_decay: float,
     adam_only: Iterable[Tensor] = (),
+    left_out: Iterable[Tensor] = (),
 ) -> Both:
     """AdamW for all weights of the modules, or Muon for their hidden matrices and convolutions and AdamW for the rest.
 
     adam_only: weights that are no hidden layer (first, last, tables), which stay with AdamW (Jordan et al. 2024).
+    left_out: weights that another optimiser has.
     """
-    apart = {id(weight) for weight in adam_only}
+    apart, others_have = {id(weight) for weight in adam_only}, {id(weight) for weight in left_out}
     every = [weight for module in modules for weight in module.parameters() if weight.requires_grad]
+    every = [weight for weight in every if id(weight) not in others_have]
     hidden = [weight for weight in every if name == "muon" and _is_matrix(weight) and id(weight) not in apart]
     chosen = {id(weight) for weight in hidden}
     others = [weight for weight in every if id(weight) not in chosen]

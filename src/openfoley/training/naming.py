@@ -45,5 +45,5 @@ class NamingHead(nn.Module):
         logits = self.logits()
         weight = cast(Tensor, self.weight)
         summed = F.cross_entropy(logits.flatten(0, 1), sounding.flatten(), weight, ignore_index=UNTOLD, reduction="sum")
-        asked = sounding[sounding != UNTOLD]
-        return summed / weight[asked].sum().clamp(min=NOTHING_WEIGHT)
+        asked = weight[sounding.clamp(min=0)] * (sounding != UNTOLD)
+        return summed / asked.sum().clamp(min=NOTHING_WEIGHT)

@@ -47,7 +47,7 @@ def offset_retrieval(
     for video in range(min(videos, len(clips))):
         starts = random_snippets(1, per_video, clips.frame_count - 2 * reach, generator).start + reach
         asked = Snippets(torch.full_like(starts, video), starts)
-        moving = clips.activity(asked)[..., :-1].flatten(1).amax(1) >= still
+        moving = clips.activity(asked)[..., :-1].flatten(1).amax(1).cpu() >= still
         if not moving.any():
             continue
         asked = Snippets(asked.video[moving], asked.start[moving])

@@ -55,7 +55,8 @@ class Run:
     seed: of every random draw (`generator`); the global torch generator (dropout) is seeded by (seed, step) as well.
     resume: continue from the folder's checkpoint if there is one; without it an existing checkpoint is an error.
     save_every, log_every: steps between checkpoints, and between log rows and progress lines.
-    time_limit_s: the loop ends (normally, with a checkpoint) after this much time, summed over all resumptions.
+    time_limit_s: the loop ends (normally, with a checkpoint) after this much time, summed over all resumptions; see
+    `progress`.
     """
 
     def __init__(
@@ -105,6 +106,13 @@ class Run:
         """A generator that depends on (seed, step) alone: the draws of one step (-1: before the first)."""
         return torch.Generator(device).manual_seed(_mix(self.seed, step, 0))
 
+    def progress(self, step: int) -> float:
+        """Share of the training before `step`, 0 to 1, for whatever runs to an end over it: of the steps, or of the
+        time where the steps cannot all be done within `time_limit_s` at the pace so far. A training that time cuts
+        short has thus been through its whole schedule."""
+        is_late = self.time_limit_s is not None and self.elapsed_s * self.total_steps > self.time_limit_s * max(1, step)
+        return min(1.0, self.elapsed_s / self.time_limit_s if is_late else step / self.total_steps)  # type: ignore[operator]
+
     def steps(self) -> Iterator[int]:
         """Step numbers from the resumed one on. Saves every `save_every` steps, at the end, and on SIGTERM or SIGINT
         (after the step in hand, then raises `TrainingStopped`)."""
@@ -130,7 +138,7 @@ class Run:
                 self._save(done)
             if done < self.total_steps:
                 logger.warning(
-                    "%s: its %.0f minutes are over after step %d of %d; its schedule was not run to the end",
+                    "%s: its %.0f minutes are over after step %d of %d",
                     self.folder, (self.time_limit_s or 0.0) / 60, done, self.total_steps,
                 )  # fmt: skip
         finally:

@@ -11,12 +11,16 @@ class HasGroups(Protocol):
     def param_groups(self) -> list[dict[str, Any]]: ...
 
 
-def warmup_cosine(step: int, *, warmup_steps: int, total_steps: int, floor: float = 0.0) -> float:
-    """The factor of the peak rate at `step` (0 .. total_steps - 1); a pure function, so a resume needs no state."""
+def warmup_cosine(
+    step: int, *, warmup_steps: int, total_steps: int, progress: float | None = None, floor: float = 0.0
+) -> float:
+    """The factor of the peak rate at `step` (0 .. total_steps - 1); a pure function, so a resume needs no state.
+    progress: share of the training that is over, 0 to 1, where time ends it before its steps do (`Run.progress`)."""
     if step < warmup_steps:
         return (step + 1) / warmup_steps
-    progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
-    return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * progress))
+    reached = step if progress is None else progress * total_steps
+    share = min(1.0, max(0.0, (reached - warmup_steps) / max(1, total_steps - warmup_steps)))
+    return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
 def set_learning_rate(optimizer: HasGroups, factor: float) -> None:

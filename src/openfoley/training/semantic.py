@@ -147,7 +147,10 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
     run.attach(encoder=encoder, siglip=siglip, heads=heads, optimizer=optimizer)
 
     for step in run.steps():
-        set_learning_rate(optimizer, warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps))
+        factor = warmup_cosine(
+            step, warmup_steps=preset.warmup_steps, total_steps=preset.steps, progress=run.progress(step)
+        )
+        set_learning_rate(optimizer, factor)
         batch = draw_step(stills, names, preset, run.generator(step))
         ids = encoder.token_ids([text.words for text in batch.texts]).to(preset.device)
         spoken = spoken_of(batch.texts, batch.materials, names)

@@ -17,7 +17,7 @@ onset_head.safetensors (only needed to go on training or to judge sync), log.csv
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from openfoley.config import to_dict
 from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, random_boxes
+from openfoley.data.gym_cache import FINISHED
 from openfoley.data.onsets import STEPS_PER_FRAME, TARGETS
 from openfoley.data.seen_events import NO_MATERIAL, SeenEvents
 from openfoley.data.snippets import SNIPPET_FRAMES, Snippets, joined, pair_labels, random_snippets, shifted_snippets
@@ -36,6 +37,7 @@ from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.sync import SyncConfig, SyncEncoder
 from openfoley.hub.load import load_part, load_weights
+from openfoley.nn.transfer import sent
 from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.offset_retrieval import offset_retrieval
 from openfoley.training.run import Run
@@ -59,19 +61,21 @@ class SyncTraining:
     audio: AudioTowerConfig
     augmentation: PictureAugmentation
     data: Path  # Gym caches
+    more_data: tuple[Path, ...]  # others that join, one after another, when they are there: it may still be rendered
     validation: Path
     semantic: Path  # folder of the trained semantic encoder, for `sync.appearance`
     start: Path | None  # weights of a sync encoder to begin with; None: random ones
     device: str
     seed: int
     steps: int
-    time_limit_s: float  # stops here at the latest; choose steps so that it is not reached, the cosine needs its end
+    time_limit_s: float  # stops here at the latest, with the rate at its end (`Run.progress`)
     videos_per_step: int
     snippets_per_video: int
     shifts_per_snippet: int  # further sounds
     optimizer: OptimizerName
     learning_rate: float
     audio_learning_rate: float
+    appearance_learning_rate: float  # of the semantic encoder's tower in it; 0: it stays as it is
     weight_decay: float
     warmup_steps: int
     contrast_weight: float
@@ -89,6 +93,7 @@ CPU = SyncTraining(  # two cores: half an hour
     audio=audio_tower.GYM,
     augmentation=replace(STRONG, smallest_crop=0.6, saturation=0.4, tint=0.12, grey_probability=0.08),
     data=Path("out/data/train"),
+    more_data=(),
     validation=Path("out/data/validation"),
     semantic=Path("out/semantic"),
     start=None,
@@ -102,6 +107,7 @@ CPU = SyncTraining(  # two cores: half an hour
     optimizer="muon",
     learning_rate=2e-3,
     audio_learning_rate=1e-3,
+    appearance_learning_rate=0.0,
     weight_decay=0.02,
     warmup_steps=60,
     contrast_weight=0.2,
@@ -116,10 +122,15 @@ CPU = SyncTraining(  # two cores: half an hour
 
 CPU_LONG = replace(CPU, steps=11_500, time_limit_s=360 * 60)
 
-GPU = replace(CPU, device="cuda", steps=12000, time_limit_s=15 * 60, videos_per_step=12, warmup_steps=400)
+GPU = replace(
+    CPU, device="cuda", steps=8000, time_limit_s=15 * 60, videos_per_step=160, warmup_steps=100,
+    appearance_learning_rate=2e-4, validate_every=500,
+)  # fmt: skip
 
 PAPER = replace(  # the published sizes and rates: VideoPrism and AST pretrained, 1 M steps
     GPU,
+    appearance_learning_rate=0.0,
+    validate_every=2000,
     sync=sync.FULL,
     audio=audio_tower.FULL,
     steps=1_000_000,
@@ -198,7 +209,7 @@ class Heads:
 
 @dataclass(frozen=True)
 class Step:
-    """One batch. The first sounds are those of the pictures; activity belongs to the sounds."""
+    """One batch, on the clips' device. The first sounds are those of the pictures; activity belongs to the sounds."""
 
     pictures: Tensor  # float [n, 16, 3, height, width] in 0..1
     sounds: Tensor  # float [m, 10667]
@@ -217,13 +228,14 @@ def draw_step(clips: SyncClips, preset: SyncTraining, generator: torch.Generator
     activity = clips.activity(heard)
     pairs = pair_labels(seen, heard, activity[: len(seen.start)], activity, alike=preset.alike, still=preset.still)
     gain_db = LOUDNESS_SPREAD_DB * (2 * torch.rand(len(heard.start), 1, generator=generator) - 1)
+    sounds = clips.sounds(heard)
     boxes = random_boxes(len(seen.start), preset.augmentation, generator)
     places, materials = clips.events.targets(seen, boxes)
     return Step(
         pictures=augment(clips.pictures(seen), boxes, preset.augmentation, generator),
-        places=places,
-        materials=materials,
-        sounds=clips.sounds(heard) * 10 ** (gain_db / 20),
+        places=sent(places, sounds.device),
+        materials=sent(materials, sounds.device),
+        sounds=sounds * (10 ** (gain_db / 20)).to(sounds.device),
         activity=activity,
         pairs=pairs,
     )
@@ -235,6 +247,7 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
 
     folder = Path(out)
     clips, validation = SyncClips.open(preset.data), SyncClips.open(preset.validation)
+    names, parts_of_data, to_come = clips.events.names, [_at_hand(clips, preset)], list(preset.more_data)
     run = Run(folder, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
 
     torch.manual_seed(preset.seed)
@@ -243,30 +256,36 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     heads = Heads(
         OnsetHead(encoder.dim).to(preset.device),
         PlaceHead(encoder.dim).to(preset.device),
-        MaterialHeads(encoder.dim, len(clips.events.names)).to(preset.device),
+        MaterialHeads(encoder.dim, len(names)).to(preset.device),
     )
     siglip = SiglipLoss().to(preset.device)
     parts = (encoder, heads.onset, heads.place, heads.material, siglip)
     mine = [p for part in parts for p in part.parameters() if p.requires_grad]
-    optimizer = _optimizer(preset, parts, tower)
+    optimizer = _optimizer(preset, parts, encoder, tower)
     run.attach(encoder=encoder, tower=tower, siglip=siglip, optimizer=optimizer)
     run.attach(onset_head=heads.onset, place_head=heads.place, material_heads=heads.material)
 
     for step in run.steps():
-        set_learning_rate(optimizer, warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps))
-        batch = draw_step(clips, preset, run.generator(step))
+        factor = warmup_cosine(
+            step, warmup_steps=preset.warmup_steps, total_steps=preset.steps, progress=run.progress(step)
+        )
+        set_learning_rate(optimizer, factor)
+        if to_come and (to_come[0] / FINISHED).is_file():
+            parts_of_data.append(_at_hand(SyncClips.open(to_come.pop(0)).named(names), preset))
+        random = run.generator(step)
+        batch = draw_step(_one_of(parts_of_data, random), preset, random)
         with torch.autocast(preset.device, torch.bfloat16):
-            tokens = encoder.tokens(batch.pictures.to(preset.device))
+            tokens = encoder.tokens(batch.pictures)
             features, seen = encoder.pool(tokens), heads.place(tokens)
-            sounds = tower(batch.sounds.to(preset.device))
+            sounds = tower(batch.sounds)
             logits = heads.onset(features)
-        contrast = siglip(features.float().mean(1), sounds.float().mean(1), batch.pairs.to(preset.device))
-        onset = onset_loss(logits.float(), batch.activity[: len(features)].to(preset.device))
+        contrast = siglip(features.float().mean(1), sounds.float().mean(1), batch.pairs)
+        onset = onset_loss(logits.float(), batch.activity[: len(features)])
         place = material = onset.new_zeros(())
         if preset.place_weight:
-            place = place_loss(seen.float(), batch.places.to(preset.device))
+            place = place_loss(seen.float(), batch.places)
         if preset.material_weight:
-            targets = batch.places.to(preset.device), batch.materials.to(preset.device)
+            targets = batch.places, batch.materials
             material = heads.material.loss(tokens.float(), features.float(), *targets)
         loss = preset.contrast_weight * contrast + preset.onset_weight * onset
         loss = loss + preset.place_weight * place + preset.material_weight * material
@@ -276,7 +295,7 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
         optimizer.step()
         run.log(step, loss=loss, contrast=contrast, onset=onset, place=place, material=material, gradient=norm)
         if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
-            run.log(step, always=True, **validate(encoder, tower, heads, clips.events.names, validation, preset))
+            run.log(step, always=True, **validate(encoder, tower, heads, names, validation, preset))
 
     save_file(encoder.state_dict(), folder / "model.safetensors")
     save_file(tower.state_dict(), folder / "audio.safetensors")
@@ -286,23 +305,44 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     return folder / "model.safetensors"
 
 
+def _at_hand(clips: SyncClips, preset: SyncTraining) -> SyncClips:
+    """On a GPU the clips lie in its memory (5.8 MB each)."""
+    return clips if preset.device == "cpu" else clips.to(preset.device)
+
+
+def _one_of(parts: list[SyncClips], generator: torch.Generator) -> SyncClips:
+    """One part, by chance, each as likely as it is long."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = torch.tensor([len(part) for part in parts], dtype=torch.float64)
+    return parts[int(torch.multinomial(lengths, 1, generator=generator))]
+
+
 def build_encoder(preset: SyncTraining) -> SyncEncoder:
     """Random weights, or those of `preset.start`. If these hold no appearance or none are given, its tower is the
     semantic encoder's. Raises WeightsError where files do not match."""
     encoder = SyncEncoder(preset.sync)
     had = preset.start is not None and load_weights(encoder, preset.start, may_lack=APPEARANCE)
-    if encoder.appearance is not None and not had:
-        encoder.appearance.take_tower(load_part("semantic", preset.semantic))
+    if encoder.appearance is not None:
+        if not had:
+            encoder.appearance.take_tower(load_part("semantic", preset.semantic))
+        encoder.appearance.tower.requires_grad_(preset.appearance_learning_rate > 0)
     return encoder
 
 
-def _optimizer(preset: SyncTraining, parts: Iterable[nn.Module], tower: AudioTower) -> Both:
-    """One for the picture's side and one for the audio tower, which has a rate of its own."""
-    of_parts, of_tower = (
-        make_optimizer(preset.optimizer, modules, rate, betas=ADAM_BETAS, weight_decay=preset.weight_decay)
-        for modules, rate in ((parts, preset.learning_rate), ([tower], preset.audio_learning_rate))
-    )
-    return Both(*of_parts.optimizers, *of_tower.optimizers)
+def _optimizer(preset: SyncTraining, parts: Sequence[nn.Module], encoder: SyncEncoder, tower: AudioTower) -> Both:
+    """One for the picture's side, and one each for the audio tower and the appearance's, which have their own rates."""
+    looks = None if encoder.appearance is None else encoder.appearance.tower
+    groups = [(parts, preset.learning_rate), ([tower], preset.audio_learning_rate)]
+    if looks is not None and preset.appearance_learning_rate:
+        groups.append(([looks], preset.appearance_learning_rate))
+    optimizers = []
+    for modules, rate in groups:
+        elsewhere = looks.parameters() if looks is not None and modules is parts else ()
+        optimizers += make_optimizer(
+            preset.optimizer, modules, rate, betas=ADAM_BETAS, weight_decay=preset.weight_decay, left_out=elsewhere
+        ).optimizers
+    return Both(*optimizers)
 
 
 def onset_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -355,7 +395,7 @@ def validate(
             tokens = encoder.tokens(clips.pictures(abutting).to(preset.device) / 255)
             features = encoder.pool(tokens)
             started.append(heads.onset(features).float().sigmoid()[..., :-1].amax(-1).flatten().cpu())
-            true_started.append(clips.activity(abutting)[..., :-1].amax(-1).flatten())
+            true_started.append(clips.activity(abutting)[..., :-1].amax(-1).flatten().cpu())
             places, materials = events.targets(abutting)
             seen.append(heads.place(tokens).float().amax(-1).flatten().cpu())
             share, cell = places.max(-1)

@@ -1,0 +1,208 @@
+"""Sync encoder and generator of the shipped model on one GPU within minutes: python recipes/salsa_v_gym_gpu.py WORK OUT
+
+    --seconds N     when OUT is full at the latest, from the start of this command (default 580)
+    --share S       of the time between the first scenes and the end that the sync encoder has (default 0.55)
+    --parts K       Gym caches of --scenes scenes each (defaults 12 and 1,000), rendered while others are trained on
+    --unseen U      of these, the last ones, that the sync encoder never sees and the generator ends on (default 6)
+    --workers P     processes that render (default: all cores but three)
+    --start MODEL   whose codec and semantic encoder are kept (default salsa-v-gym)
+    --device D      cuda (default) or cpu, for a rehearsal
+
+WORK (about 7 MB a scene; memory, if there is enough) holds data, features and checkpoints: the same command goes on
+there. OUT gets the model folder's sync.safetensors, generator.safetensors and config.json, and both logs. Three things
+run side by side: scenes are rendered on the processor's cores, part after part; two processes compute latents, semantic
+and text features of the parts that are there; the sync encoder learns from the first parts, more and more of them. When
+it is done, the same two processes compute its features, and the generator learns from them to the end.
+"""
+
+import argparse
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+logger = logging.getLogger("gpu")
+
+FEATURE_PROCESSES = 2
+PART = "part-{:02d}"
+MOST_STEPS = 100_000  # time ends the trainings (`training.run.Run.progress`)
+RESERVE_S = 12.0  # for the model folder, the copies and the end of Python
+
+
+def say(begun: float, what: str, *values: object) -> None:
+    logger.info("%6.1f s  " + what, time.time() - begun, *values)
+
+
+def wait_for(path: Path, makers: Sequence[BaseProcess] = ()) -> Path:
+    """makers: without them it would never be there."""
+    while not path.exists():
+        if any(maker.exitcode for maker in makers):
+            raise SystemExit(f"a process beside this one failed; {path} will not be made")
+        time.sleep(0.2)
+    return path
+
+
+def render(work: Path, parts: int, scenes: int, workers: int) -> None:
+    """All parts in turn, each under its name when it is whole, with what the sync encoder needs beside it."""
+    from openfoley.data.gym_cache import GymCache, render_pool
+    from openfoley.data.sync_clips import SyncClips
+    from openfoley.gym.seeds import seeds_of
+    from openfoley.training.recipe import SILENT_EVERY, VALIDATION_SCENES
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    data, begun = work / "data", time.time()
+
+    def finish(making: Path, folder: Path) -> None:
+        SyncClips.open(making)
+        making.replace(folder)
+        say(begun, "rendered %s", folder.name)
+
+    with render_pool(workers) as pool:
+        jobs = [("validation", seeds_of("validation", VALIDATION_SCENES), None)]
+        jobs += [(PART.format(k), seeds_of("train", scenes, first=k * scenes), SILENT_EVERY) for k in range(parts)]
+        threads = []
+        for name, seeds, silent_every in jobs:
+            folder, making = data / name, data / f"{name}.making"
+            if folder.exists():
+                continue
+            shutil.rmtree(making, ignore_errors=True)
+            split = "validation" if name == "validation" else "train"
+            GymCache.build(making, seeds, split=split, silent_every=silent_every, pool=pool)
+            threads.append(threading.Thread(target=finish, args=(making, folder)))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+
+
+def compute_features(work: Path, names: list[str], device: str) -> None:
+    """Of some parts: first what needs no sync encoder, as they come, then, when it is trained, the rest."""
+    import torch
+
+    from openfoley.data.feature_cache import FeatureRates, write_index
+    from openfoley.data.gym_cache import GymCache
+    from openfoley.hub.load import load_part
+    from openfoley.training import features
+
+    torch.set_num_threads(1)
+    codec, semantic = (load_part(part, work / part, device) for part in ("codec", "semantic"))
+    for name in names:
+        cache = GymCache.open(wait_for(work / "data" / name))
+        folder = work / "features" / name
+        if not (folder / "sounding.npy").exists():
+            features.cache_latents(cache, codec, folder, origin="start", device=device)
+            features.cache_pictures("semantic", cache, semantic, folder, origin="start", device=device)
+            features.cache_text(cache, semantic, folder, origin="start", device=device)
+            features.cache_sounding(cache, codec, folder)
+    wait_for(work / "sync" / "done")
+    sync = load_part("sync", work / "sync", device)
+    for name in names:
+        folder = work / "features" / name
+        if not (folder / "cache.json").exists():
+            cache = GymCache.open(work / "data" / name)
+            features.cache_pictures("sync", cache, sync, folder, origin="trained", device=device)
+            write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate))
+
+
+def take_parts(model: str, work: Path) -> None:
+    """Codec and semantic encoder of a model as parts that were trained here."""
+    from openfoley.hub.registry import find_model
+
+    source = find_model(model)
+    config = json.loads((source / "config.json").read_text())
+    for part in ("codec", "semantic"):
+        folder = work / part
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(config[part]))
+        shutil.copyfile(source / f"{part}.safetensors", folder / "model.safetensors")
+        shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+
+
+def train_sync(work: Path, seen: int, seconds: float, device: str) -> None:
+    from openfoley.training import sync
+
+    data = [work / "data" / PART.format(k) for k in range(seen)]
+    preset = replace(
+        sync.GPU, data=data[0], more_data=tuple(data[1:]), validation=work / "data" / "validation",
+        semantic=work / "semantic", device=device, steps=MOST_STEPS, time_limit_s=seconds,
+    )  # fmt: skip
+    sync.train_sync(preset, work / "sync", resume=True)
+    (work / "sync" / "done").touch()
+
+
+def train_generator(work: Path, parts: int, seen: int, seconds: float, device: str) -> None:
+    from openfoley.data.feature_cache import join
+    from openfoley.training import generator
+
+    names = [PART.format(k) for k in range(parts)]
+    features = work / "features"
+    join([features / name for name in names[:seen]], features / "seen")
+    join([features / name for name in names[seen:]], features / "train")
+    preset = replace(generator.GPU, features=features, device=device, steps=MOST_STEPS, time_limit_s=seconds)
+    generator.train_generator(preset, work / "generator", resume=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seconds", type=float, default=580.0)
+    parser.add_argument("--share", type=float, default=0.55)
+    parser.add_argument("--parts", type=int, default=12)
+    parser.add_argument("--scenes", type=int, default=1000)
+    parser.add_argument("--unseen", type=int, default=6)
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1) - 3))
+    parser.add_argument("--start", default="salsa-v-gym")
+    parser.add_argument("--device", default="cuda")
+    asked = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    begun, work, out = time.time(), asked.work, asked.out
+    (work / "data").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    seen = asked.parts - asked.unseen
+
+    take_parts(asked.start, work)
+    names = ["validation", *(PART.format(k) for k in range(asked.parts))]
+    spawn = multiprocessing.get_context("spawn")
+    beside = [spawn.Process(target=render, args=(work, asked.parts, asked.scenes, asked.workers))]
+    for k in range(FEATURE_PROCESSES):
+        beside.append(spawn.Process(target=compute_features, args=(work, names[k::FEATURE_PROCESSES], asked.device)))
+    for process in beside:
+        process.start()
+
+    for name in ("validation", PART.format(0)):
+        wait_for(work / "data" / name, beside)
+    say(begun, "first scenes are there")
+    rest = asked.seconds - RESERVE_S - (time.time() - begun)
+    train_sync(work, seen, asked.share * rest, asked.device)
+    say(begun, "sync encoder is trained")
+    shutil.copyfile(work / "sync" / "log.csv", out / "sync.csv")
+    shutil.copyfile(work / "sync" / "model.safetensors", out / "sync.float32.safetensors")
+
+    for name in names:
+        wait_for(work / "features" / name / "cache.json", beside)
+    say(begun, "features are there")
+    train_generator(work, asked.parts, seen, asked.seconds - RESERVE_S - (time.time() - begun), asked.device)
+    say(begun, "generator is trained")
+    shutil.copyfile(work / "generator" / "log.csv", out / "generator.csv")
+
+    from openfoley.training.recipe import assemble
+
+    model = assemble(work)
+    (out / "sync.float32.safetensors").unlink()
+    for name in ("config.json", "sync.safetensors", "generator.safetensors"):
+        shutil.copyfile(model / name, out / name)
+    say(begun, "done")
+    for process in beside:
+        process.join(1.0)
+        process.terminate()
+
+
+if __name__ == "__main__":
+    main()

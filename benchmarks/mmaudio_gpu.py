@@ -301,7 +301,7 @@ def told(device: torch.device) -> dict[str, str]:
 
 
 @torch.inference_mode()
-def main(seconds: float, out: Path | None, steps: int, device: torch.device, tiny: bool) -> None:
+def main(seconds: float, out: Path | None, steps: int, device: torch.device, tiny: bool, skip: int) -> None:
     begun = time.perf_counter()
     if device.type == "cpu":
         torch.set_num_threads(1)
@@ -312,7 +312,7 @@ def main(seconds: float, out: Path | None, steps: int, device: torch.device, tin
     print(", ".join(f"{name} {value}" for name, value in report.items()), flush=True)
     done: list[Measured] = []
     missing: list[str] = []
-    for asked in wanted():
+    for asked in wanted()[skip:]:
         name = f"{asked.mode} {asked.part}, {asked.variant}, batch {asked.batch}"
         spent = time.perf_counter() - begun
         try:
@@ -342,4 +342,5 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=MMAudioGenerator.usual_steps)
     parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--skip", type=int, default=0, help="of the first measurements; 19: those of an earlier run")
     main(**vars(parser.parse_args()))

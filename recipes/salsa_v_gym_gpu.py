@@ -2,8 +2,8 @@
 
     --seconds N     when OUT is full at the latest, from the start of this command (default 580)
     --share S       of the time between the first scenes and the end that the sync encoder has (default 0.55)
-    --parts K       Gym caches of --scenes scenes each (defaults 12 and 1,000), rendered while others are trained on
-    --unseen U      of these, the last ones, that the sync encoder never sees and the generator ends on (default 6)
+    --parts K       Gym caches of --scenes scenes each (defaults 12 and 500), rendered while others are trained on
+    --unseen U      of these, the last ones, that the sync encoder never sees and the generator ends on (default 4)
     --workers P     processes that render (default: all cores but three)
     --start MODEL   whose codec and semantic encoder are kept (default salsa-v-gym)
     --device D      cuda (default) or cpu, for a rehearsal
@@ -25,8 +25,13 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openfoley.training.sync import SyncTraining
 
 logger = logging.getLogger("gpu")
 
@@ -51,11 +56,14 @@ def wait_for(path: Path, makers: Sequence[BaseProcess] = ()) -> Path:
 
 def render(work: Path, parts: int, scenes: int, workers: int) -> None:
     """All parts in turn, each under its name when it is whole, with what the sync encoder needs beside it."""
+    import torch
+
     from openfoley.data.gym_cache import GymCache, render_pool
     from openfoley.data.sync_clips import SyncClips
     from openfoley.gym.seeds import seeds_of
     from openfoley.training.recipe import SILENT_EVERY, VALIDATION_SCENES
 
+    torch.set_num_threads(1)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     data, begun = work / "data", time.time()
 
@@ -124,14 +132,42 @@ def take_parts(model: str, work: Path) -> None:
         shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
 
 
+def sync_preset(work: Path, device: str) -> "SyncTraining":
+    from openfoley.training import sync
+
+    validation, semantic = work / "data" / "validation", work / "semantic"
+    return replace(sync.GPU, validation=validation, semantic=semantic, device=device, steps=MOST_STEPS)
+
+
+def rehearse(work: Path, device: str) -> None:
+    """Two steps of both trainings on stand-ins: what cannot run here fails now and not in minutes."""
+    import numpy as np
+
+    from openfoley.data.feature_cache import FeatureRates, write_index
+    from openfoley.training import generator, sync
+
+    folder = work / "rehearsal"
+    shutil.rmtree(folder, ignore_errors=True)
+    preset = replace(sync_preset(work, device), data=work / "data" / "validation", steps=2, validation_videos=2)
+    sync.train_sync(preset, folder / "sync", resume=False)
+    shapes = {"latents": (8, 345, 64), "sync": (8, 192, 128), "semantic": (8, 64, 128), "text": (8, 2, 128)}
+    for name in ("train", "seen", "validation"):
+        (folder / name).mkdir()
+        for array, shape in shapes.items():
+            np.save(folder / name / f"{array}.npy", np.random.default_rng(0).normal(size=shape).astype(np.float16))
+        np.save(folder / name / "sounding.npy", np.zeros((8, 345), np.int8))
+        write_index(folder / name, FeatureRates(44100, 1024, preset.sync.rate, Fraction(8)))
+    generator.train_generator(
+        replace(generator.GPU, features=folder, device=device, steps=2), folder / "generator", resume=False
+    )
+    shutil.rmtree(folder)
+
+
 def train_sync(work: Path, seen: int, seconds: float, device: str) -> None:
     from openfoley.training import sync
 
     data = [work / "data" / PART.format(k) for k in range(seen)]
-    preset = replace(
-        sync.GPU, data=data[0], more_data=tuple(data[1:]), validation=work / "data" / "validation",
-        semantic=work / "semantic", device=device, steps=MOST_STEPS, time_limit_s=seconds,
-    )  # fmt: skip
+    preset = replace(sync_preset(work, device), data=data[0], more_data=tuple(data[1:]), time_limit_s=seconds)
     sync.train_sync(preset, work / "sync", resume=True)
     (work / "sync" / "done").touch()
 
@@ -155,8 +191,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=580.0)
     parser.add_argument("--share", type=float, default=0.55)
     parser.add_argument("--parts", type=int, default=12)
-    parser.add_argument("--scenes", type=int, default=1000)
-    parser.add_argument("--unseen", type=int, default=6)
+    parser.add_argument("--scenes", type=int, default=500)
+    parser.add_argument("--unseen", type=int, default=4)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1) - 3))
     parser.add_argument("--start", default="salsa-v-gym")
     parser.add_argument("--device", default="cuda")
@@ -175,9 +211,14 @@ def main() -> None:
         beside.append(spawn.Process(target=compute_features, args=(work, names[k::FEATURE_PROCESSES], asked.device)))
     for process in beside:
         process.start()
+    import torch  # after the others have begun
 
-    for name in ("validation", PART.format(0)):
-        wait_for(work / "data" / name, beside)
+    wait_for(work / "data" / "validation", beside)
+    torch.set_num_threads(2)
+    torch.backends.cudnn.benchmark = True
+    rehearse(work, asked.device)
+    say(begun, "rehearsed")
+    wait_for(work / "data" / PART.format(0), beside)
     say(begun, "first scenes are there")
     rest = asked.seconds - RESERVE_S - (time.time() - begun)
     train_sync(work, seen, asked.share * rest, asked.device)

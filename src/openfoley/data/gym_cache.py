@@ -117,6 +117,9 @@ def one_thread() -> None:
     """For the workers of a pool: as many processes as cores, each with one thread."""
     import torch
 
+    from openfoley.nn.memory import keep_freed_memory
+
+    keep_freed_memory()
     torch.set_num_threads(1)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-from av.error import FFmpegError
 
 from openfoley.errors import OutputError, UsageError
 from openfoley.media.source import reason, shown
@@ -60,7 +59,7 @@ def replace_when_done(path: str | Path, force: bool = False, within: Path | None
         if path.exists() and not force:
             raise UsageError(f"output {shown(path)} appeared meanwhile; pass --force to replace it")
         os.replace(temporary, path)
-    except (OSError, FFmpegError) as error:
+    except (OSError, *_media_errors()) as error:
         raise _cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -74,3 +73,12 @@ def _cannot_write(path: Path, error: Exception) -> OutputError:
     if getattr(error, "errno", None) in DISK_FULL:
         return OutputError(f"cannot write {shown(path)}: the disk is full; free some space and run again")
     return OutputError(f"cannot write {shown(path)} ({reason(error)}); choose another folder with --out")
+
+
+def _media_errors() -> tuple[type[Exception], ...]:
+    """What PyAV raises; nothing where it is not loaded: trainings do without it."""
+    if "av" not in sys.modules:
+        return ()
+    from av.error import FFmpegError
+
+    return (FFmpegError,)

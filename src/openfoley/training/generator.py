@@ -106,7 +106,7 @@ CPU = GeneratorTraining(
 CPU_LONG = replace(CPU, steps=8000)
 
 GPU = replace(
-    CPU, steps=8000, crop_latents=(86, 172, 258, 345), batch_latents=44_160, validate_every=500, device="cuda",
+    CPU, steps=8000, crop_latents=(86, 172, 258, 345), batch_latents=44_160, validate_every=1000, device="cuda",
 )  # fmt: skip
 
 

@@ -124,7 +124,7 @@ CPU_LONG = replace(CPU, steps=11_500, time_limit_s=360 * 60)
 
 GPU = replace(
     CPU, device="cuda", steps=8000, time_limit_s=15 * 60, videos_per_step=160, warmup_steps=100,
-    appearance_learning_rate=2e-4, validate_every=500,
+    appearance_learning_rate=2e-4, validate_every=1000,
 )  # fmt: skip
 
 PAPER = replace(  # the published sizes and rates: VideoPrism and AST pretrained, 1 M steps

@@ -71,6 +71,10 @@ class Screening:
             part._runs[starts] = [_cut(run, duration_s * RATE / self.frames) for run in _joined(runs)]
         return part
 
+    def stretch(self, first: int, end: int) -> Screening:
+        """Frames first ... end - 1 as a scene of their own, encoded anew."""
+        return Screening(self.record, [torch.cat(self.pictures)[first:end]])
+
     def info(self, video: Path) -> VideoInfo:
         height, width = self.pictures[0].shape[-2:]
         return VideoInfo(video, self.frames / RATE, Fraction(0), width, height, 0, RATE, self.frames, 0)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import torch
 
-from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, random_boxes
+from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, random_boxes, read_along_grid
 
 NONE = PictureAugmentation(0.0, 1.0, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 PICTURES = torch.randint(0, 256, (3, 4, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -41,3 +41,9 @@ def test_rows_are_changed_in_their_own_ways() -> None:
     same = PICTURES[:1].expand(3, -1, -1, -1, -1)
     changed = changed_by(same, STRONG, torch.Generator().manual_seed(1))
     assert (changed[0] - changed[1]).abs().mean() > 0.01
+
+
+def test_what_a_gpu_reads_along_a_grid_is_what_a_cpu_cuts_out() -> None:
+    boxes = torch.tensor([[0.25, 0.5, 0.5, 0.5], [0.0, 0.25, -0.75, 0.75], [0.0, 0.0, 1.0, 1.0]])  # of whole pixels
+    cut = augment(PICTURES, boxes, NONE, torch.Generator()) * 255
+    torch.testing.assert_close(read_along_grid(PICTURES, boxes), cut, atol=1.01, rtol=0)  # the CPU's are whole levels

@@ -24,6 +24,13 @@ def test_streamed_features_equal_those_of_the_whole_video(encoder: SemanticEncod
     assert torch.equal(torch.cat(parts + stream.flush()), whole)
 
 
+def test_rows_together_are_as_rows_alone(encoder: SemanticEncoder) -> None:
+    """What a GPU does, here on the CPU."""
+    size = encoder.config.image_size
+    pictures = torch.randint(0, 256, (2, 3, 3, size, size), dtype=torch.uint8)
+    torch.testing.assert_close(encoder.encode_together(pictures), encoder.encode(pictures), atol=1e-4, rtol=1e-4)
+
+
 def test_vectors_have_unit_mean_square(encoder: SemanticEncoder) -> None:
     vectors = encoder.encode_text(["a wooden ball", "", "Ω 鐘 🎬 never seen", "word " * 500])
     torch.testing.assert_close(vectors.square().mean(-1), torch.ones(4))

@@ -35,6 +35,13 @@ def test_streamed_features_equal_those_of_the_whole_video(encoder: SyncEncoder, 
     assert torch.equal(streamed, whole)
 
 
+@pytest.mark.parametrize("frames", [5, 16, 41])
+def test_rows_together_are_as_rows_alone(encoder: SyncEncoder, frames: int) -> None:
+    """What a GPU does, here on the CPU."""
+    pictures = torch.randint(0, 256, (2, frames, 3, 32, 32), dtype=torch.uint8)
+    torch.testing.assert_close(encoder.encode_together(pictures), encoder.encode(pictures), atol=1e-4, rtol=1e-4)
+
+
 def test_each_frame_comes_from_the_window_that_holds_it_centrally(encoder: SyncEncoder) -> None:
     pictures = video(40)
     whole = encoder.encode(pictures[None])[0]

@@ -27,6 +27,12 @@ def test_orthogonal_evens_out_the_singular_values() -> None:
         )
 
 
+def test_matrices_of_one_shape_are_made_orthogonal_together() -> None:
+    matrices = torch.randn(3, 8, 20, generator=torch.Generator().manual_seed(1))
+    alone = torch.stack([orthogonal(matrix) for matrix in matrices])
+    torch.testing.assert_close(orthogonal(matrices), alone, atol=0.02, rtol=0)
+
+
 def test_update_of_a_convolution_has_adams_size() -> None:
     torch.manual_seed(0)
     layer = nn.Conv1d(16, 32, 5)

@@ -1,5 +1,7 @@
 """The recipe hands each step what the earlier ones left."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,3 +151,13 @@ def test_an_unknown_start_is_told_before_anything_is_rendered(tmp_path: Path) ->
 def test_a_generator_needs_a_step(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="steps must be at least 1, got 0"):
         recipe.train_part("generator", "cpu", tmp_path, resume=False, steps=0)
+
+
+def test_training_needs_no_media_library() -> None:
+    """A machine with a GPU and little else can train (recipes/salsa_v_gym_gpu.py)."""
+    code = (
+        "import sys, openfoley.hub.load, openfoley.training.features, openfoley.training.generator;"
+        "import openfoley.training.sync; print('av' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]

@@ -76,6 +76,19 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_progress_is_that_of_the_steps_or_of_the_time_if_it_ends_first(tmp_path: Path) -> None:
+    run = Run(tmp_path, total_steps=1000, seed=1, resume=False, time_limit_s=100.0)
+    run.elapsed_s = 9.0
+    assert run.progress(100) == 0.1  # 90 s in all
+    run.elapsed_s = 20.0
+    assert run.progress(100) == 0.2  # 200 s in all, were they given
+    end = warmup_cosine(500, warmup_steps=10, total_steps=1000, progress=1.0)
+    assert end == 0.0 < warmup_cosine(500, warmup_steps=10, total_steps=1000)
+    assert warmup_cosine(500, warmup_steps=10, total_steps=1000, progress=0.5) == warmup_cosine(
+        500, warmup_steps=10, total_steps=1000
+    )
+
+
 def test_new_training_does_not_overwrite_an_old_checkpoint(tmp_path: Path) -> None:
     train(tmp_path, resume=False)
     with pytest.raises(UsageError, match="exists"):

@@ -107,6 +107,25 @@ def test_training_writes_a_model_that_loads_and_its_loss_falls(cache: Path, tmp_
     assert 0 <= rows(tmp_path, "offset_accuracy")[-1] <= 1 and (tmp_path / "audio.safetensors").exists()
 
 
+def test_scenes_that_are_rendered_meanwhile_join(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one is there from the start, the third one only after the first step, the fourth never."""
+    second = make_cache(tmp_path / "second", 4)
+    third, fourth = tmp_path / "third", tmp_path / "fourth"
+    counts: list[set[int]] = []
+    draw = sync._one_of
+
+    def counted(parts: list[SyncClips], generator: torch.Generator) -> SyncClips:
+        counts.append({len(part) for part in parts})
+        if not third.exists():
+            make_cache(third, 3)
+        return draw(parts, generator)
+
+    monkeypatch.setattr(sync, "_one_of", counted)
+    preset = replace(tiny(cache, 4), more_data=(second, third, fourth))
+    sync.train_sync(preset, tmp_path / "out", resume=False)
+    assert counts == [{8, 4}, {8, 4, 3}, {8, 4, 3}, {8, 4, 3}]
+
+
 def test_looks_are_the_semantic_encoders_and_training_leaves_them_so(cache: Path, tmp_path: Path) -> None:
     """An encoder without them is trained on to have them."""
     shape = replace(
@@ -133,6 +152,9 @@ def test_looks_are_the_semantic_encoders_and_training_leaves_them_so(cache: Path
     for key, value in meaning.siglip.vision_model.state_dict().items():
         if not key.startswith("head."):
             assert torch.equal(trained["appearance.tower." + key], value), key
+    moved = load_file(sync.train_sync(replace(preset, appearance_learning_rate=1e-3), tmp_path / "moved", resume=False))
+    towers = [key for key in moved if key.startswith("appearance.tower.")]
+    assert any(not torch.equal(moved[key], trained[key]) for key in towers)
     half = {key: value for key, value in trained.items() if key != "appearance.out.bias"}
     save_file(half, tmp_path / "half.safetensors")
     with pytest.raises(WeightsError, match="appearance.out.bias"):

@@ -112,6 +112,11 @@ def _cropped(pictures: Tensor, boxes: Tensor) -> Tensor:
         for row, frames, box in zip(result, pictures, boxes.tolist(), strict=True):
             row.copy_(_box_of(frames, box))
         return result
+    return read_along_grid(pictures, boxes)
+
+
+def read_along_grid(pictures: Tensor, boxes: Tensor) -> Tensor:
+    """As `_cropped`, of boxes of any size and all rows together."""
     height, width = pictures.shape[-2:]
     left, top, across, down = boxes.to(pictures.device).T
     columns, rows = _read_at(left, across, width), _read_at(top, down, height)

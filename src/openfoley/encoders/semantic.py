@@ -139,14 +139,18 @@ class SemanticEncoder(nn.Module):
     def encode(self, frames: Tensor) -> Tensor:
         """uint8 [batch, time, 3, height, width] -> [batch, time, dim], length sqrt(dim); on a GPU all rows together."""
         if frames.device.type != "cpu":
-            pictures = frames.flatten(0, 1).to(next(self.parameters()).dtype) / 255
-            with torch.no_grad():
-                return self._scaled(self.pictures(pictures)).unflatten(0, frames.shape[:2])
+            return self.encode_together(frames)
         rows = []
         for video in frames:
             stream = self.stream()
             rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
         return torch.stack(rows)
+
+    @torch.no_grad()
+    def encode_together(self, frames: Tensor) -> Tensor:
+        """As `encode`, all frames of all rows through the network at once."""
+        pictures = frames.flatten(0, 1).to(next(self.parameters()).dtype) / 255
+        return self._scaled(self.pictures(pictures)).unflatten(0, frames.shape[:2])
 
     def stream(self, at_once: int = FRAMES_PER_CALL) -> "SemanticStream":
         """at_once: frames through the network at once; 1 gives features soonest, for live pictures."""

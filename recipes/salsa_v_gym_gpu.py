@@ -2,8 +2,8 @@
 
     --seconds N     when OUT is full at the latest, from the start of this command (default 580)
     --share S       of the time between the first scenes and the end that the sync encoder has (default 0.55)
-    --parts K       Gym caches of --scenes scenes each (defaults 12 and 500), rendered while others are trained on
-    --unseen U      of these, the last ones, that the sync encoder never sees and the generator ends on (default 4)
+    --parts K       Gym caches of --scenes scenes each (defaults 20 and 500), rendered while others are trained on
+    --unseen U      of these, the last ones, that the sync encoder never sees and the generator ends on (default 6)
     --workers P     processes that render (default: all cores but three)
     --start MODEL   whose codec and semantic encoder are kept (default salsa-v-gym)
     --device D      cuda (default) or cpu, for a rehearsal
@@ -13,6 +13,9 @@ there. OUT gets the model folder's sync.safetensors, generator.safetensors and c
 run side by side: scenes are rendered on the processor's cores, part after part; two processes compute latents, semantic
 and text features of the parts that are there; the sync encoder learns from the first parts, more and more of them. When
 it is done, the same two processes compute its features, and the generator learns from them to the end.
+
+The shipped parts were made by 12 parts, 4 of them unseen, in 570 s on one H200 with 16 cores (2026-11-26): there all
+scenes were rendered after 178 s, and the sync encoder would have learned from more (docs/log.md).
 """
 
 import argparse
@@ -76,17 +79,18 @@ def render(work: Path, parts: int, scenes: int, workers: int) -> None:
         jobs = [("validation", seeds_of("validation", VALIDATION_SCENES), None)]
         jobs += [(PART.format(k), seeds_of("train", scenes, first=k * scenes), SILENT_EVERY) for k in range(parts)]
         threads = []
+        jobs = [job for job in jobs if not (data / job[0]).exists()]
         for name, seeds, silent_every in jobs:
             folder, making = data / name, data / f"{name}.making"
-            if folder.exists():
-                continue
             shutil.rmtree(making, ignore_errors=True)
             split = "validation" if name == "validation" else "train"
             GymCache.build(making, seeds, split=split, silent_every=silent_every, pool=pool)
             threads.append(threading.Thread(target=finish, args=(making, folder)))
             threads[-1].start()
-        for thread in threads:
+        for (name, _, _), thread in zip(jobs, threads, strict=False):
             thread.join()
+            if not (data / name).exists():
+                raise SystemExit(f"{data / name} could not be finished")
 
 
 def compute_features(work: Path, names: list[str], device: str) -> None:
@@ -166,6 +170,8 @@ def rehearse(work: Path, device: str) -> None:
 def train_sync(work: Path, seen: int, seconds: float, device: str) -> None:
     from openfoley.training import sync
 
+    if (work / "sync" / "done").exists():  # the features are of these weights
+        return
     data = [work / "data" / PART.format(k) for k in range(seen)]
     preset = replace(sync_preset(work, device), data=data[0], more_data=tuple(data[1:]), time_limit_s=seconds)
     sync.train_sync(preset, work / "sync", resume=True)
@@ -190,18 +196,19 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=580.0)
     parser.add_argument("--share", type=float, default=0.55)
-    parser.add_argument("--parts", type=int, default=12)
+    parser.add_argument("--parts", type=int, default=20)
     parser.add_argument("--scenes", type=int, default=500)
-    parser.add_argument("--unseen", type=int, default=4)
+    parser.add_argument("--unseen", type=int, default=6)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1) - 3))
     parser.add_argument("--start", default="salsa-v-gym")
     parser.add_argument("--device", default="cuda")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if not 0 < asked.unseen < asked.parts:
+        parser.error(f"--unseen must be from 1 to {asked.parts - 1} (under --parts), got {asked.unseen}")
     begun, work, out = time.time(), asked.work, asked.out
     (work / "data").mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    seen = asked.parts - asked.unseen
 
     take_parts(asked.start, work)
     names = ["validation", *(PART.format(k) for k in range(asked.parts))]
@@ -211,7 +218,23 @@ def main() -> None:
         beside.append(spawn.Process(target=compute_features, args=(work, names[k::FEATURE_PROCESSES], asked.device)))
     for process in beside:
         process.start()
+    try:
+        train(asked, begun, names, beside)
+    finally:  # they would wait for one another for ever
+        for process in beside:
+            process.terminate()
+
+
+def train(asked: argparse.Namespace, begun: float, names: Sequence[str], beside: Sequence[BaseProcess]) -> None:
     import torch  # after the others have begun
+
+    work, out, seen = asked.work, asked.out, asked.parts - asked.unseen
+
+    def time_left() -> float:
+        left = asked.seconds - RESERVE_S - (time.time() - begun)
+        if left <= 0:
+            raise SystemExit(f"no time left of {asked.seconds:g} s; the same command with a larger --seconds goes on")
+        return left
 
     wait_for(work / "data" / "validation", beside)
     torch.set_num_threads(2)
@@ -220,8 +243,7 @@ def main() -> None:
     say(begun, "rehearsed")
     wait_for(work / "data" / PART.format(0), beside)
     say(begun, "first scenes are there")
-    rest = asked.seconds - RESERVE_S - (time.time() - begun)
-    train_sync(work, seen, asked.share * rest, asked.device)
+    train_sync(work, seen, asked.share * time_left(), asked.device)
     say(begun, "sync encoder is trained")
     shutil.copyfile(work / "sync" / "log.csv", out / "sync.csv")
     shutil.copyfile(work / "sync" / "model.safetensors", out / "sync.float32.safetensors")
@@ -229,7 +251,7 @@ def main() -> None:
     for name in names:
         wait_for(work / "features" / name / "cache.json", beside)
     say(begun, "features are there")
-    train_generator(work, asked.parts, seen, asked.seconds - RESERVE_S - (time.time() - begun), asked.device)
+    train_generator(work, asked.parts, seen, time_left(), asked.device)
     say(begun, "generator is trained")
     shutil.copyfile(work / "generator" / "log.csv", out / "generator.csv")
 
@@ -240,9 +262,6 @@ def main() -> None:
     for name in ("config.json", "sync.safetensors", "generator.safetensors"):
         shutil.copyfile(model / name, out / name)
     say(begun, "done")
-    for process in beside:
-        process.join(1.0)
-        process.terminate()
 
 
 if __name__ == "__main__":

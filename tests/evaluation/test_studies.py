@@ -10,7 +10,8 @@ import torch
 from openfoley.errors import UsageError
 from openfoley.evaluation.material import MaterialClassifier, save_classifier
 from openfoley.evaluation.studies import clips, cuts, detector, drift, joins, lengths, reference, steps
-from openfoley.pipeline import Pipeline
+from openfoley.evaluation.studies.screening import Screening
+from openfoley.pipeline import Pipeline, load
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,27 @@ def test_longform(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_joins(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = twice(joins.run, monkeypatch, tmp_path / "s", model=str(tiny_model), clips=2, duration=12.0, steps=1)
     assert figures["soft"]["joins"] == figures["hard"]["joins"] == 2 * figures["true"]["joins"] == 4
-    assert figures["jumps"]["ratio"] > 0
+    assert figures["jump"]["ratio"] > 0 and figures["jump_over_the_fade"]["ratio"] > 0
+
+
+def test_windows_made_apart_know_nothing_of_one_another(tiny_model: Path, tmp_path: Path) -> None:
+    pipeline = load(str(tiny_model))
+    pictures = torch.randint(0, 256, (72, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    (tmp_path / "scene.json").write_text("{}")
+
+    def made(pictures: torch.Tensor) -> list[torch.Tensor]:
+        clip = Screening(tmp_path / "scene.json", [pictures])
+        return joins.made_apart(pipeline, clip, [0.0, 1.49, 3.0], steps=1)
+
+    takes, middle = made(pictures), round(1.49 * pipeline.model.codec.sample_rate)
+    alone = Screening(tmp_path / "scene.json", [pictures[:36]]).sound(pipeline, joins.TAKES[0], steps=1, cuts="none")
+    assert torch.equal(takes[0][:middle], alone.samples.mean(0)[:middle])
+    changed = pictures.clone()
+    changed[36:] = 255 - changed[36:]
+    for before, after in zip(takes, made(changed), strict=True):
+        assert len(before) == round(3.0 * pipeline.model.codec.sample_rate)
+        assert torch.equal(before[:middle], after[:middle]) and not torch.equal(before[middle:], after[middle:])
+    assert not torch.equal(takes[0], takes[1])
 
 
 @pytest.mark.parametrize("mode", ["reference", "extend"])

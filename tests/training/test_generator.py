@@ -243,11 +243,11 @@ def test_plain_flow_matching_and_training_without_sync_run(features: Path, tmp_p
 def test_joined_caches_hold_the_clips_of_both(features: Path) -> None:
     first, second = (FeatureCache.open(features / split) for split in ("train", "seen"))
     second = replace(second, latents=second.latents + 1, text=second.text.repeat(1, 2, 1))
-    both = first.and_then(second)
+    both = FeatureCache.joined([first, second])
     assert len(both) == 12 and both.text.shape[1] == first.text.shape[1]
     assert torch.equal(both.latents[7], second.latents[1]) and torch.equal(both.sync[1], first.sync[1])
     with pytest.raises(UsageError, match="do not go together"):
-        first.and_then(replace(second, rates=replace(second.rates, sync_rate=Fraction(25))))
+        FeatureCache.joined([first, replace(second, rates=replace(second.rates, sync_rate=Fraction(25)))])
 
 
 def test_crops_know_their_true_times(features: Path) -> None:

@@ -69,19 +69,21 @@ class FeatureCache:
         """All arrays in the device's memory (a GPU must not wait for rows)."""
         return replace(self, **{name: getattr(self, name).to(device) for name in ARRAYS})
 
-    def and_then(self, other: FeatureCache) -> FeatureCache:
-        """The clips of both, in memory; captions that only one of them has are left out."""
-        if self.rates != other.rates:
-            raise UsageError(f"feature caches of {self.rates} and {other.rates} do not go together; compute one anew")
-        wordings = min(self.text.shape[1], other.text.shape[1])
-        return replace(
-            self,
-            latents=torch.cat([self.latents, other.latents]),
-            sync=torch.cat([self.sync, other.sync]),
-            semantic=torch.cat([self.semantic, other.semantic]),
-            text=torch.cat([self.text[:, :wordings], other.text[:, :wordings]]),
-            sounding=torch.cat([self.sounding, other.sounding]),
-        )
+    @classmethod
+    def joined(cls, caches: Sequence[FeatureCache]) -> FeatureCache:
+        """The clips of several, in memory; captions that not all of them have are left out. Raises UsageError for none
+        or for caches that do not go together."""
+        if not caches:
+            raise UsageError("no feature caches to join; give at least one")
+        first = caches[0]
+        for other in caches:
+            if other.rates != first.rates:
+                raise UsageError(
+                    f"feature caches of {first.rates} and {other.rates} do not go together; compute one anew"
+                )
+        wordings = min(cache.text.shape[1] for cache in caches)
+        joined = {name: torch.cat([getattr(cache, name) for cache in caches]) for name in ARRAYS if name != "text"}
+        return replace(first, text=torch.cat([cache.text[:, :wordings] for cache in caches]), **joined)
 
     def crop(self, clip: Tensor, start: Tensor, latents: int, caption: Tensor) -> tuple[Tensor, Conditions]:
         """Latents float32 [batch, latents, latent_dim] from latent start[i] of clip[i], with their conditions.
@@ -121,17 +123,13 @@ def _span(features: Tensor, clip: Tensor, start_s: Tensor, duration_s: float, ra
 
 
 def join(folders: Sequence[Path], out: Path) -> FeatureCache:
-    """The clips of several caches of the same rates as one cache in `out`; captions that not all have are left out.
-    Raises UsageError for caches that do not go together."""
-    caches = [FeatureCache.open(folder) for folder in folders]
-    if any(cache.rates != caches[0].rates for cache in caches):
-        raise UsageError(f"feature caches of other rates do not go together: {', '.join(map(str, folders))}")
-    wordings = min(cache.text.shape[1] for cache in caches)
+    """The clips of several caches as one cache in `out`; raises UsageError as `FeatureCache.joined`."""
+    whole = FeatureCache.joined([FeatureCache.open(folder) for folder in folders])
     out.mkdir(parents=True, exist_ok=True)
+    (out / INDEX_NAME).unlink(missing_ok=True)  # no cache while its arrays change
     for name in ARRAYS:
-        arrays = [getattr(cache, name).numpy() for cache in caches]
-        np.save(out / f"{name}.npy", np.concatenate([a[:, :wordings] if name == "text" else a for a in arrays]))
-    write_index(out, caches[0].rates)
+        np.save(out / f"{name}.npy", getattr(whole, name).numpy())
+    write_index(out, whole.rates)
     return FeatureCache.open(out)
 
 

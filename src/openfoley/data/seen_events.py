@@ -54,7 +54,7 @@ class SeenEvents:
             near = (times >= start - 1) & (times < start + SNIPPET_FRAMES)
             for (at, x, y), material in zip(self.positions[video][near], self.materials[video][near], strict=True):
                 first, cell = int(np.floor(at)) - start, cell_of(x, y, box)
-                if cell is None or not -1 <= first < SNIPPET_FRAMES:
+                if cell is None:
                     continue
                 for frame in (first, first + 1):
                     share = 1 - abs(at - start - frame)

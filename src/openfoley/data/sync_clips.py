@@ -5,6 +5,7 @@ onsets.npy   uint8  [scenes, 192, 4, 7]   `onset_targets` times 255
 """
 
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,9 +57,7 @@ class SyncClips:
             raise ValueError(f"{folder}: sound and picture differ in length by more than 5 %")
         mono = _side_array(folder / "mono16k.npy", (_mono(sound) for sound in cache.sound), len(cache))
         onsets = _side_array(folder / "onsets.npy", (_onsets(row, frames) for row in mono), len(cache))
-        # Copy-on-write maps: torch wants writable memory; nothing is ever written.
-        pictures = np.load(folder / "frames.npy", mmap_mode="c")
-        tensors = [torch.from_numpy(array) for array in (pictures, mono, onsets)]
+        tensors = [_mapped(array) for array in (cache.frames, mono, onsets)]
         return cls(*tensors, truth=cache.truth, events=SeenEvents.of(cache.truth))
 
     def to(self, device: torch.device | str) -> "SyncClips":
@@ -90,6 +89,13 @@ class SyncClips:
         return array[snippets.video.to(device)[:, None], index]
 
 
+def _mapped(array: np.ndarray) -> Tensor:
+    """A read-only map as a tensor that nobody writes to. (A writable private one may be no larger than memory.)"""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
 def _mono(sound: np.ndarray) -> np.ndarray:
     """int16 [2, n] at the cache's rate -> int16 [m] at 16 kHz."""
     import soxr
@@ -114,4 +120,4 @@ def _side_array(path: Path, rows: Iterable[np.ndarray], count: int) -> np.ndarra
             array[index] = row
         del array
         os.replace(partial, path)
-    return np.load(path, mmap_mode="c")
+    return np.load(path, mmap_mode="r")

@@ -148,7 +148,7 @@ class SemanticEncoder(nn.Module):
 
     @torch.no_grad()
     def encode_together(self, frames: Tensor) -> Tensor:
-        """As `encode`, all frames of all rows through the network at once."""
+        """As `encode`, all frames of all rows through the network at once: memory grows with rows and time."""
         pictures = frames.flatten(0, 1).to(next(self.parameters()).dtype) / 255
         return self._scaled(self.pictures(pictures)).unflatten(0, frames.shape[:2])
 

@@ -198,7 +198,7 @@ class SyncEncoder(nn.Module):
 
     @torch.no_grad()
     def encode_together(self, frames: Tensor) -> Tensor:
-        """As `encode`, all windows of all rows through the network at once."""
+        """As `encode`, all windows of all rows through the network at once: memory grows with rows and time."""
         total, length, hop = frames.shape[1], self.config.snippet_frames, self.config.snippet_hop
         last = max(0, total - length)
         starts = torch.tensor([*range(0, last, hop), last])

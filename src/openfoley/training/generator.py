@@ -141,7 +141,9 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
 
     device = torch.device(preset.device)
     training, validation = (FeatureCache.open(preset.features / split) for split in ("train", "validation"))
-    wide = training.and_then(FeatureCache.open(preset.features / "seen")) if preset.seen_share else training
+    wide = training
+    if preset.seen_share:
+        wide = FeatureCache.joined([training, FeatureCache.open(preset.features / "seen")])
     if device.type != "cpu":
         training, wide, validation = (cache.to(device) for cache in (training, wide, validation))
     run = Run(out, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
@@ -172,7 +174,7 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
         optimizer.zero_grad(set_to_none=True)
         ema.update(model)
         run.log(step, always=False, **parts, gradient_norm=norm)
-        if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
+        if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
             run.log(step, always=True, **validate(average, validation, preset.use_sync))
             if preset.naming_weight:
                 run.log(step, always=True, validation_named=named_right(model, naming, validation, preset.use_sync))
@@ -209,7 +211,7 @@ def draw_batch(
     cache: FeatureCache, preset: GeneratorTraining, random: torch.Generator
 ) -> tuple[Tensor, Conditions, Tensor]:
     """Crops of one random length, their conditions and what begins to sound in them; which clips, where and which
-    caption depends on `random` alone."""
+    caption depends on `random` alone, the length on its seed."""
     device = random.device
 
     def integers(high: int, count: int) -> Tensor:

@@ -11,6 +11,7 @@ A recipe reads
 
 and continues after a kill with exactly the losses of the uninterrupted run: whatever was attached comes from the last
 checkpoint, every random draw depends on (seed, step) alone, and log rows that the checkpoint has not seen are dropped.
+(Not where time ends a training before its steps do: its schedules follow the clock.)
 """
 
 import csv
@@ -79,6 +80,7 @@ class Run:
         self.elapsed_s = 0.0  # training time so far, earlier parts of a resumed run included
         self._attached: dict[str, Stateful] = {}
         self._signal: int | None = None
+        self._started = time.monotonic()  # when it would have begun in one go
         self._latest: dict[str, float] = {}
         self._tensorboard: Any = None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -107,25 +109,31 @@ class Run:
         return torch.Generator(device).manual_seed(_mix(self.seed, step, 0))
 
     def progress(self, step: int) -> float:
-        """Share of the training before `step`, 0 to 1, for whatever runs to an end over it: of the steps, or of the
-        time where the steps cannot all be done within `time_limit_s` at the pace so far. A training that time cuts
-        short has thus been through its whole schedule."""
-        is_late = self.time_limit_s is not None and self.elapsed_s * self.total_steps > self.time_limit_s * max(1, step)
-        return min(1.0, self.elapsed_s / self.time_limit_s if is_late else step / self.total_steps)  # type: ignore[operator]
+        """Share of the training before `step`, 0 to 1, for whatever runs to an end over it: of the steps or of
+        `time_limit_s`, the larger of the two. A training that time cuts short has thus been through its schedule."""
+        share = step / self.total_steps
+        if self.time_limit_s:
+            share = max(share, self.elapsed_s / self.time_limit_s)
+        return min(1.0, share)
+
+    def ends_with(self, step: int) -> bool:
+        """Whether `step`, being done, is the last one: of all, or within the time."""
+        is_late = self.time_limit_s is not None and self._elapsed_now() >= self.time_limit_s
+        return step + 1 == self.total_steps or is_late
 
     def steps(self) -> Iterator[int]:
         """Step numbers from the resumed one on. Saves every `save_every` steps, at the end, and on SIGTERM or SIGINT
         (after the step in hand, then raises `TrainingStopped`)."""
         self._checkpoint = None  # loaded by attach; frees the memory
         handlers = {number: self._catch(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        elapsed_before, started = self.elapsed_s, time.monotonic()
+        elapsed_before, self._started = self.elapsed_s, time.monotonic() - self.elapsed_s
         saved = done = self.first_step
         try:
             while done < self.total_steps and not self._out_of_time():
                 torch.manual_seed(_mix(self.seed, done, 1))
                 yield done
                 done += 1
-                self.elapsed_s = elapsed_before + time.monotonic() - started
+                self.elapsed_s = self._elapsed_now()
                 if done % self.log_every == 0 or done == self.total_steps:
                     self._report(done, elapsed_before)
                 if done % self.save_every == 0 or done == self.total_steps or self._signal is not None:
@@ -138,7 +146,7 @@ class Run:
                 self._save(done)
             if done < self.total_steps:
                 logger.warning(
-                    "%s: its %.0f minutes are over after step %d of %d",
+                    "%s: its %.0f minutes are over after step %d of %d; what goes by steps alone is not at its end",
                     self.folder, (self.time_limit_s or 0.0) / 60, done, self.total_steps,
                 )  # fmt: skip
         finally:
@@ -210,6 +218,9 @@ class Run:
             "step %d/%d  %.2f steps/s  %d:%02d:%02d left  %s",
             *(done, self.total_steps, steps_per_s, left // 3600, left // 60 % 60, left % 60, scalars),
         )
+
+    def _elapsed_now(self) -> float:
+        return time.monotonic() - self._started
 
     def _out_of_time(self) -> bool:
         return self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s

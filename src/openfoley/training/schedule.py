@@ -15,7 +15,7 @@ def warmup_cosine(
     step: int, *, warmup_steps: int, total_steps: int, progress: float | None = None, floor: float = 0.0
 ) -> float:
     """The factor of the peak rate at `step` (0 .. total_steps - 1); a pure function, so a resume needs no state.
-    progress: share of the training that is over, 0 to 1, where time ends it before its steps do (`Run.progress`)."""
+    progress: share of the training that is over, 0 to 1, where time may end it before its steps do (`Run.progress`)."""
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     reached = step if progress is None else progress * total_steps

@@ -165,7 +165,7 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
         norm = nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         run.log(step, loss=loss, contrast=contrast, material=material, gradient=norm)
-        if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
+        if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
             run.log(step, always=True, **validate(encoder, validation))
 
     hush_unseen_pieces(encoder, texts)

@@ -29,7 +29,7 @@ from openfoley.config import to_dict
 from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, random_boxes
 from openfoley.data.gym_cache import FINISHED
 from openfoley.data.onsets import STEPS_PER_FRAME, TARGETS
-from openfoley.data.seen_events import NO_MATERIAL, SeenEvents
+from openfoley.data.seen_events import NO_MATERIAL
 from openfoley.data.snippets import SNIPPET_FRAMES, Snippets, joined, pair_labels, random_snippets, shifted_snippets
 from openfoley.data.sync_clips import SyncClips
 from openfoley.encoders import audio_tower, sync
@@ -246,7 +246,8 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     from safetensors.torch import save_file
 
     folder = Path(out)
-    clips, validation = SyncClips.open(preset.data), SyncClips.open(preset.validation)
+    clips = SyncClips.open(preset.data)
+    validation = SyncClips.open(preset.validation).named(clips.events.names)
     names, parts_of_data, to_come = clips.events.names, [_at_hand(clips, preset)], list(preset.more_data)
     run = Run(folder, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
 
@@ -270,7 +271,7 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
             step, warmup_steps=preset.warmup_steps, total_steps=preset.steps, progress=run.progress(step)
         )
         set_learning_rate(optimizer, factor)
-        if to_come and (to_come[0] / FINISHED).is_file():
+        while to_come and (to_come[0] / FINISHED).is_file():
             parts_of_data.append(_at_hand(SyncClips.open(to_come.pop(0)).named(names), preset))
         random = run.generator(step)
         batch = draw_step(_one_of(parts_of_data, random), preset, random)
@@ -294,8 +295,8 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
         norm = nn.utils.clip_grad_norm_(mine, 1.0)
         optimizer.step()
         run.log(step, loss=loss, contrast=contrast, onset=onset, place=place, material=material, gradient=norm)
-        if (step + 1) % preset.validate_every == 0 or step + 1 == preset.steps:
-            run.log(step, always=True, **validate(encoder, tower, heads, names, validation, preset))
+        if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
+            run.log(step, always=True, **validate(encoder, tower, heads, validation, preset))
 
     save_file(encoder.state_dict(), folder / "model.safetensors")
     save_file(tower.state_dict(), folder / "audio.safetensors")
@@ -306,7 +307,7 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
 
 
 def _at_hand(clips: SyncClips, preset: SyncTraining) -> SyncClips:
-    """On a GPU the clips lie in its memory (5.8 MB each)."""
+    """On a GPU the clips lie in its memory (5.6 MB each: 33 GB for the 6,000 of the preset `gpu`)."""
     return clips if preset.device == "cpu" else clips.to(preset.device)
 
 
@@ -366,13 +367,12 @@ def validate(
     encoder: SyncEncoder,
     tower: AudioTower,
     heads: Heads,
-    names: tuple[str, ...],
     clips: SyncClips,
     preset: SyncTraining,
 ) -> dict[str, float]:
     """On clips never trained on: retrieval of the right offset, how well the onset head knows when things start, how
     well the frames in which an event is seen are told from others (average precision, 1 is perfect), and the share of
-    these whose material is named right. names: of the materials that the heads know."""
+    these whose material is named right (`clips.named` by the materials that the heads know)."""
     parts = (encoder, tower, heads.onset, heads.place, heads.material)
     for part in parts:
         part.eval()
@@ -388,7 +388,6 @@ def validate(
             generator=torch.Generator().manual_seed(preset.seed),
         )
         started, true_started, seen, true_seen, named_right = [], [], [], [], []
-        events = SeenEvents.of(clips.truth, names)
         starts = torch.arange(0, clips.frame_count - SNIPPET_FRAMES + 1, SNIPPET_FRAMES)
         for video in range(0, min(2 * preset.validation_videos, len(clips)), 2):
             abutting = Snippets(torch.full_like(starts, video), starts)
@@ -396,7 +395,7 @@ def validate(
             features = encoder.pool(tokens)
             started.append(heads.onset(features).float().sigmoid()[..., :-1].amax(-1).flatten().cpu())
             true_started.append(clips.activity(abutting)[..., :-1].amax(-1).flatten().cpu())
-            places, materials = events.targets(abutting)
+            places, materials = clips.events.targets(abutting)
             seen.append(heads.place(tokens).float().amax(-1).flatten().cpu())
             share, cell = places.max(-1)
             true_seen.append(share.flatten())

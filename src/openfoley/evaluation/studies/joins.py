@@ -37,6 +37,7 @@ from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, seeds_of
 from openfoley.longform.shots import shots_of
 from openfoley.media.spectrogram import log_mel
+from openfoley.pipeline import Pipeline
 
 FIRST_SEED = {"evaluation": 3_000_000, "validation": 300_000}  # within the split
 AROUND_S = 0.25  # on each side of an instant
@@ -70,7 +71,9 @@ def run(
     if clips < 2:
         raise UsageError(f"clips must be at least 2 (one to learn from, one to judge), got {clips}")
     asked = {"steps": steps, "reference_guidance": reference_guidance}
-    study = Study("joins", out, {"model": model, "split": split, "duration": duration, **asked}, device)
+    study = Study(
+        "joins", out, {"model": model, "split": split, "duration": duration, "hard": "made apart", **asked}, device
+    )
     seeds = seeds_of(split, clips, FIRST_SEED[split])
     rows = study.rows(clips, lambda k: _row(study, split, seeds[k], duration, asked), progress)
     sections = study.workspace.sections(
@@ -95,7 +98,7 @@ def _row(study: Study, split: Split, seed: int, duration: float, asked: dict[str
     sounds = clip.sounds(study.pipeline, TAKES, cuts="none", **asked)
     sample_rate = sounds[0].sample_rate
     takes = [sound.samples.mean(0) for sound in sounds]
-    apart = made_apart(study, clip, [0.0, *joins, duration], steps=asked["steps"])
+    apart = made_apart(study.pipeline, clip, [0.0, *joins, duration], steps=asked["steps"])
     true = true_sound(scene)[0].samples.mean(0)
     heard: dict[str, list[tuple[Tensor, Tensor]]] = {kind: [] for kind in KINDS}  # at joins, elsewhere
     jumps: dict[str, list[float]] = {f"{gap}_{where}": [] for gap in GAPS for where in ("joins", "elsewhere")}
@@ -124,14 +127,14 @@ def other_instants(joins: Sequence[float], duration: float, rate: float, count: 
     return sorted(chosen.tolist())
 
 
-def made_apart(study: Study, clip: Screening, edges_s: Sequence[float], steps: int) -> list[Tensor]:
+def made_apart(pipeline: Pipeline, clip: Screening, edges_s: Sequence[float], steps: int) -> list[Tensor]:
     """One mono sound [time] for each take: every stretch between two edges made of its own pictures, with a seed of its
     own, and put behind the one before."""
     takes: list[list[Tensor]] = [[] for _ in TAKES]
     for number, (start, end) in enumerate(pairwise(edges_s)):
         first, last = floor(start * RATE), ceil(end * RATE)
         seeds = [take + len(TAKES) * number for take in TAKES]
-        sounds = clip.stretch(first, last).sounds(study.pipeline, seeds, steps=steps, cuts="none")
+        sounds = clip.stretch(first, last).sounds(pipeline, seeds, steps=steps, cuts="none")
         for take, sound in zip(takes, sounds, strict=True):
             low, high = (round(edge * sound.sample_rate) for edge in (start, end))
             before = round(first / RATE * sound.sample_rate)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The shipped model salsa-v-gym, from nothing, on 2 CPU cores with AVX512-BF16: the preset `cpu-long`.
+# A model salsa-v-gym from nothing, on 2 CPU cores with AVX512-BF16: the preset `cpu-long`.
 #
 #   scenes      9,200 training (62 GB) and 64 validation scenes of 8 s                    27 min on two cores
 #   stills      of 36,000 more                                                            11 min on two cores
@@ -13,14 +13,9 @@
 # (Times of scenes, features and sync encoder are scaled from shorter runs.) The preset `cpu` (first argument after the folder) renders 3,600 scenes
 # and stills of 16,000, and takes 3,000 semantic, 2,800 sync and 1,500 generator steps: about 97 minutes (docs/log.md, 2026-11-26).
 #
-# The shipped parts were not made in one go (docs/log.md, 2026-11-24 to 26): the codec by `cpu`; the semantic encoder by `cpu-long`; the sync encoder
-# in 5,500 steps without the semantic encoder's tower and 4,000 with it, from 2,800 and 3,200 scenes; the generator in 8,000 steps on features of encoders
-# before, 2,000 more on those of the present semantic encoder, and 2,000 more on those of the present sync encoder:
-#
-#   openfoley train sync --preset cpu-long --start salsa-v-gym --steps 4000 --out DIR
-#   openfoley train generator --preset cpu-long --start salsa-v-gym --steps 2000 --out DIR
-#
-# (salsa-v-gym as it was shipped then). Scores: docs/results.md. A part that was interrupted goes on with --resume.
+# Of the shipped model the codec was made by `cpu` and the semantic encoder by `cpu-long`, sync encoder and generator by salsa_v_gym_gpu.py.
+# Before there was a GPU, these two were made here in parts (docs/log.md, 2026-11-24 to 26): F1 0.81 on validation scenes, 0.86 now.
+# Scores: docs/results.md. A part that was interrupted goes on with --resume.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${1:-runs/salsa-v-gym}"

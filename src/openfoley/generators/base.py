@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from openfoley.flow.guidance import DEFAULT_GUIDANCE, DEFAULT_RESCALE, TEXT_OVER_PICTURE, guided
+from openfoley.flow.guidance import DEFAULT_GUIDANCE, DEFAULT_RESCALE, PROMPTED_RESCALE, TEXT_OVER_PICTURE, guided
 from openfoley.flow.replacement import DEFAULT_REPLACEMENT, Replacement
 from openfoley.flow.samplers import DEFAULT_TEMPERATURE, MULTISTEP, Solver, sample, seeded_noise
 from openfoley.generators.unmasked import Guidance, sample_unmasked
@@ -62,7 +62,8 @@ def sample_latents(
     known_latent [batch, latents, latent_dim] and known bool [batch, latents] (both or none): kept bit for bit.
     reference_guidance: the weight of the known latents apart from that of picture and text; None: `guidance`.
     rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance);
-    None: 1 for a generator that accepts known latents, else 0, as its published figures were made.
+    None: DEFAULT_RESCALE, in rows with a text PROMPTED_RESCALE, for a generator that accepts known latents, else 0, as
+    its published figures were made.
     temperature: standard deviation of the noise that sampling starts from (flow.samplers); None:
     DEFAULT_TEMPERATURE for a generator that accepts known latents, else 1.
     solver: how a generator that accepts known latents walks from noise to data; the others take equal Euler steps, as
@@ -86,7 +87,9 @@ def sample_latents(
             generator, conditions, noise, seeds=seeds, steps=steps, guidance=weights, known_latent=known_latent,
             known=known, negative_text=negative_text, replacement=replacement, on_step=on_step,
         )  # fmt: skip
-    rescale = DEFAULT_RESCALE if rescale is None else rescale
+    spread: float | Tensor = 0.0 if rescale is None else float(rescale)
+    if rescale is None:
+        spread = torch.where(conditions.text_present, PROMPTED_RESCALE, DEFAULT_RESCALE)
     without = conditions.null()
     if negative_text is not None:
         without = replace(without, text=negative_text, text_present=torch.ones_like(without.text_present))
@@ -103,7 +106,7 @@ def sample_latents(
         return generator.velocity(x_t, t, step, known, textless)
 
     velocity = guided(
-        conditional, unconditional, guidance, noise, rescale,
+        conditional, unconditional, guidance, noise, spread,
         reference_guidance=reference_guidance if bool(known.any()) else None,
         without_text=without_text if bool(conditions.text_present.any()) else None,
         text_guidance=TEXT_OVER_PICTURE * guidance if text_guidance is None else text_guidance,

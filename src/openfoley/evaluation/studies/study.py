@@ -34,7 +34,7 @@ from openfoley.types import Audio
 
 Progress = Callable[[float, float], None]
 
-FORMAT = 3  # of the clips' numbers and of how windows are sampled; a folder of another format is another study
+FORMAT = 4  # of the clips' numbers and of how windows are sampled; a folder of another format is another study
 
 
 class Study:

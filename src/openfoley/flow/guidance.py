@@ -94,7 +94,7 @@ def guided_by(branches: Sequence[Branch], noise: Tensor, rescale: float | Tensor
         for branch in steps[1:]:
             seen = seen_by(branch, x_t, t, step, known)
             combined, before = combined + branch.weight * (seen - before), seen
-        is_plain = len(steps) == 1 or (isinstance(rescale, float) and not rescale)
+        is_plain = len(steps) == 1 or (not isinstance(rescale, Tensor) and not rescale)
         return combined if is_plain else rescaled(combined, before, x_t, t, known, rescale)
 
     return velocity

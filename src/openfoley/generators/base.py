@@ -87,9 +87,7 @@ def sample_latents(
             generator, conditions, noise, seeds=seeds, steps=steps, guidance=weights, known_latent=known_latent,
             known=known, negative_text=negative_text, replacement=replacement, on_step=on_step,
         )  # fmt: skip
-    spread: float | Tensor = 0.0 if rescale is None else float(rescale)
-    if rescale is None:
-        spread = torch.where(conditions.text_present, PROMPTED_RESCALE, DEFAULT_RESCALE)
+    by_row = torch.where(conditions.text_present, PROMPTED_RESCALE, DEFAULT_RESCALE)
     without = conditions.null()
     if negative_text is not None:
         without = replace(without, text=negative_text, text_present=torch.ones_like(without.text_present))
@@ -106,7 +104,7 @@ def sample_latents(
         return generator.velocity(x_t, t, step, known, textless)
 
     velocity = guided(
-        conditional, unconditional, guidance, noise, spread,
+        conditional, unconditional, guidance, noise, by_row if rescale is None else rescale,
         reference_guidance=reference_guidance if bool(known.any()) else None,
         without_text=without_text if bool(conditions.text_present.any()) else None,
         text_guidance=TEXT_OVER_PICTURE * guidance if text_guidance is None else text_guidance,

@@ -2,20 +2,22 @@
 
     --seconds N     when OUT is full at the latest, from the start of this command (default 580)
     --share S       of the time between the first scenes and the end that the sync encoder has (default 0.55)
+    --sync-seconds, --generator-seconds
+                    what the two have in all instead, over as many commands as it takes
     --parts K       Gym caches of --scenes scenes each (defaults 20 and 500), rendered while others are trained on
-    --unseen U      of these, the last ones, that the sync encoder never sees and the generator ends on (default 6)
+    --first P       parts of the training split left out before them, because a model at hand has seen them (default 0)
+    --unseen U      of the parts, the last ones, that the sync encoder never sees and the generator ends on (default 6)
     --workers P     processes that render (default: all cores but three)
     --start MODEL   whose codec and semantic encoder are kept (default salsa-v-gym)
+    --go-on         sync encoder and generator begin with its weights, at 0.6 of the rates, instead of random ones
     --device D      cuda (default) or cpu, for a rehearsal
 
 WORK (about 7 MB a scene; memory, if there is enough) holds data, features and checkpoints: the same command goes on
-there. OUT gets the model folder's sync.safetensors, generator.safetensors and config.json, and both logs. Three things
-run side by side: scenes are rendered on the processor's cores, part after part; two processes compute latents, semantic
-and text features of the parts that are there; the sync encoder learns from the first parts, more and more of them. When
-it is done, the same two processes compute its features, and the generator learns from them to the end.
-
-The shipped parts were made by 12 parts, 4 of them unseen, in 570 s on one H200 with 16 cores (2026-11-26): there all
-scenes were rendered after 178 s, and the sync encoder would have learned from more (docs/log.md).
+there. OUT gets the model folder's sync.safetensors, generator.safetensors and config.json, and both logs; if the time
+is over before the generator's, with the weights that it has so far. Three things run side by side: scenes are rendered
+on the processor's cores, part after part; two processes compute latents, semantic and text features of the parts that
+are there; the sync encoder learns from the first parts, more and more of them. When it is done, the same two processes
+compute its features, and the generator learns from them to the end.
 """
 
 import argparse
@@ -24,9 +26,11 @@ import logging
 import multiprocessing
 import os
 import shutil
+import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from multiprocessing.process import BaseProcess
@@ -34,12 +38,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from openfoley.training.generator import GeneratorTraining
     from openfoley.training.sync import SyncTraining
 
 logger = logging.getLogger("gpu")
 
 FEATURE_PROCESSES = 2
 PART = "part-{:02d}"
+GOING_ON = 0.6  # of the rates that random weights begin with
 MOST_STEPS = 100_000  # time ends the trainings (`training.run.Run.progress`)
 RESERVE_S = 12.0  # for the model folder, the copies and the end of Python
 
@@ -57,7 +63,7 @@ def wait_for(path: Path, makers: Sequence[BaseProcess] = ()) -> Path:
     return path
 
 
-def render(work: Path, parts: int, scenes: int, workers: int) -> None:
+def render(work: Path, numbers: Sequence[int], scenes: int, workers: int) -> None:
     """All parts in turn, each under its name when it is whole, with what the sync encoder needs beside it."""
     import torch
 
@@ -77,7 +83,7 @@ def render(work: Path, parts: int, scenes: int, workers: int) -> None:
 
     with render_pool(workers) as pool:
         jobs = [("validation", seeds_of("validation", VALIDATION_SCENES), None)]
-        jobs += [(PART.format(k), seeds_of("train", scenes, first=k * scenes), SILENT_EVERY) for k in range(parts)]
+        jobs += [(PART.format(k), seeds_of("train", scenes, first=k * scenes), SILENT_EVERY) for k in numbers]
         threads = []
         jobs = [job for job in jobs if not (data / job[0]).exists()]
         for name, seeds, silent_every in jobs:
@@ -136,14 +142,34 @@ def take_parts(model: str, work: Path) -> None:
         shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
 
 
-def sync_preset(work: Path, device: str) -> "SyncTraining":
+def sync_preset(work: Path, start: Path | None, device: str) -> "SyncTraining":
+    """start: the folder of a model to go on from."""
     from openfoley.training import sync
 
     validation, semantic = work / "data" / "validation", work / "semantic"
-    return replace(sync.GPU, validation=validation, semantic=semantic, device=device, steps=MOST_STEPS)
+    preset = replace(sync.GPU, validation=validation, semantic=semantic, device=device, steps=MOST_STEPS)
+    if start is None:
+        return preset
+    return replace(
+        preset,
+        start=start / "sync.safetensors",
+        learning_rate=GOING_ON * preset.learning_rate,
+        audio_learning_rate=preset.audio_learning_rate,  # its tower and heads are not kept with a model
+        appearance_learning_rate=GOING_ON * preset.appearance_learning_rate,
+    )
 
 
-def rehearse(work: Path, device: str) -> None:
+def generator_preset(features: Path, start: Path | None, device: str) -> "GeneratorTraining":
+    """start: the folder of a model to go on from."""
+    from openfoley.training import generator
+
+    preset = replace(generator.GPU, features=features, device=device, steps=MOST_STEPS)
+    if start is None:
+        return preset
+    return replace(preset, start=start / "generator.safetensors", learning_rate=GOING_ON * preset.learning_rate)
+
+
+def rehearse(work: Path, start: Path | None, device: str) -> None:
     """Two steps of both trainings on stand-ins: what cannot run here fails now and not in minutes."""
     import numpy as np
 
@@ -152,7 +178,7 @@ def rehearse(work: Path, device: str) -> None:
 
     folder = work / "rehearsal"
     shutil.rmtree(folder, ignore_errors=True)
-    preset = replace(sync_preset(work, device), data=work / "data" / "validation", steps=2, validation_videos=2)
+    preset = replace(sync_preset(work, start, device), data=work / "data" / "validation", steps=2, validation_videos=2)
     sync.train_sync(preset, folder / "sync", resume=False)
     shapes = {"latents": (8, 345, 64), "sync": (8, 192, 128), "semantic": (8, 64, 128), "text": (8, 2, 128)}
     for name in ("train", "seen", "validation"):
@@ -161,33 +187,61 @@ def rehearse(work: Path, device: str) -> None:
             np.save(folder / name / f"{array}.npy", np.random.default_rng(0).normal(size=shape).astype(np.float16))
         np.save(folder / name / "sounding.npy", np.zeros((8, 345), np.int8))
         write_index(folder / name, FeatureRates(44100, 1024, preset.sync.rate, Fraction(8)))
-    generator.train_generator(
-        replace(generator.GPU, features=folder, device=device, steps=2), folder / "generator", resume=False
-    )
+    preset = replace(generator_preset(folder, start, device), steps=2)
+    generator.train_generator(preset, folder / "generator", resume=False)
     shutil.rmtree(folder)
 
 
-def train_sync(work: Path, seen: int, seconds: float, device: str) -> None:
+def train_sync(work: Path, seen: Sequence[int], start: Path | None, seconds: float, device: str) -> None:
     from openfoley.training import sync
 
     if (work / "sync" / "done").exists():  # the features are of these weights
         return
-    data = [work / "data" / PART.format(k) for k in range(seen)]
-    preset = replace(sync_preset(work, device), data=data[0], more_data=tuple(data[1:]), time_limit_s=seconds)
+    data = [work / "data" / PART.format(k) for k in seen]
+    preset = replace(sync_preset(work, start, device), data=data[0], more_data=tuple(data[1:]), time_limit_s=seconds)
     sync.train_sync(preset, work / "sync", resume=True)
     (work / "sync" / "done").touch()
 
 
-def train_generator(work: Path, parts: int, seen: int, seconds: float, device: str) -> None:
-    from openfoley.data.feature_cache import join
+def train_generator(
+    work: Path, seen: Sequence[int], unseen: Sequence[int], start: Path | None, seconds: float, device: str
+) -> None:
+    from openfoley.data.feature_cache import INDEX_NAME, join
     from openfoley.training import generator
 
-    names = [PART.format(k) for k in range(parts)]
     features = work / "features"
-    join([features / name for name in names[:seen]], features / "seen")
-    join([features / name for name in names[seen:]], features / "train")
-    preset = replace(generator.GPU, features=features, device=device, steps=MOST_STEPS, time_limit_s=seconds)
+    for name, numbers in (("seen", seen), ("train", unseen)):
+        if not (features / name / INDEX_NAME).exists():
+            join([features / PART.format(k) for k in numbers], features / name)
+    preset = replace(generator_preset(features, start, device), time_limit_s=seconds)
     generator.train_generator(preset, work / "generator", resume=True)
+
+
+def averaged_so_far(folder: Path) -> None:
+    """The weights of a generator's checkpoint as those of a trained one: averaged, at the rate of that moment."""
+    import torch
+    from safetensors.torch import save_file
+
+    from openfoley.config import to_dict
+    from openfoley.generators.salsa_v import GYM
+    from openfoley.hub.parts import kind_of
+    from openfoley.training.run import CHECKPOINT_NAME
+
+    state = torch.load(folder / CHECKPOINT_NAME, map_location="cpu", weights_only=True)["state"]
+    save_file({name: value.contiguous() for name, value in state["ema"]["model"].items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"kind": kind_of("generator", GYM), **to_dict(GYM)}))
+
+
+@contextmanager
+def stopping_after(seconds: float) -> Iterator[None]:
+    """A training within ends by then, resumable, with TrainingStopped."""
+    timer = threading.Timer(max(0.0, seconds), os.kill, (os.getpid(), signal.SIGTERM))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def main() -> None:
@@ -196,39 +250,52 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=580.0)
     parser.add_argument("--share", type=float, default=0.55)
+    parser.add_argument("--sync-seconds", type=float)
+    parser.add_argument("--generator-seconds", type=float)
     parser.add_argument("--parts", type=int, default=20)
     parser.add_argument("--scenes", type=int, default=500)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--unseen", type=int, default=6)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1) - 3))
     parser.add_argument("--start", default="salsa-v-gym")
+    parser.add_argument("--go-on", action="store_true")
     parser.add_argument("--device", default="cuda")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if not 0 < asked.unseen < asked.parts:
         parser.error(f"--unseen must be from 1 to {asked.parts - 1} (under --parts), got {asked.unseen}")
+    if asked.first < 0:
+        parser.error(f"--first must be at least 0, got {asked.first}")
     begun, work, out = time.time(), asked.work, asked.out
     (work / "data").mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
 
     take_parts(asked.start, work)
-    names = ["validation", *(PART.format(k) for k in range(asked.parts))]
+    numbers = range(asked.first, asked.first + asked.parts)
+    names = ["validation", *(PART.format(k) for k in numbers)]
     spawn = multiprocessing.get_context("spawn")
-    beside = [spawn.Process(target=render, args=(work, asked.parts, asked.scenes, asked.workers))]
+    beside = [spawn.Process(target=render, args=(work, numbers, asked.scenes, asked.workers))]
     for k in range(FEATURE_PROCESSES):
         beside.append(spawn.Process(target=compute_features, args=(work, names[k::FEATURE_PROCESSES], asked.device)))
     for process in beside:
         process.start()
     try:
-        train(asked, begun, names, beside)
+        train(asked, begun, numbers, beside)
     finally:  # they would wait for one another for ever
         for process in beside:
             process.terminate()
 
 
-def train(asked: argparse.Namespace, begun: float, names: Sequence[str], beside: Sequence[BaseProcess]) -> None:
+def train(asked: argparse.Namespace, begun: float, numbers: range, beside: Sequence[BaseProcess]) -> None:
     import torch  # after the others have begun
 
-    work, out, seen = asked.work, asked.out, asked.parts - asked.unseen
+    from openfoley.hub.registry import find_model
+    from openfoley.training.recipe import assemble
+    from openfoley.training.run import TrainingStopped
+
+    work, out = asked.work, asked.out
+    seen, unseen = numbers[: -asked.unseen], numbers[-asked.unseen :]
+    start = find_model(asked.start) if asked.go_on else None
 
     def time_left() -> float:
         left = asked.seconds - RESERVE_S - (time.time() - begun)
@@ -239,26 +306,33 @@ def train(asked: argparse.Namespace, begun: float, names: Sequence[str], beside:
     wait_for(work / "data" / "validation", beside)
     torch.set_num_threads(2)
     torch.backends.cudnn.benchmark = True
-    rehearse(work, asked.device)
-    say(begun, "rehearsed")
-    wait_for(work / "data" / PART.format(0), beside)
+    if not (work / "sync").exists():
+        rehearse(work, start, asked.device)
+        say(begun, "rehearsed")
+    wait_for(work / "data" / PART.format(numbers[0]), beside)
     say(begun, "first scenes are there")
-    train_sync(work, seen, asked.share * time_left(), asked.device)
+    seconds = asked.sync_seconds or asked.share * time_left()
+    try:
+        with stopping_after(time_left()):
+            train_sync(work, seen, start, seconds, asked.device)
+    except TrainingStopped:
+        raise SystemExit("the time is over before the sync encoder's; the same command goes on") from None
     say(begun, "sync encoder is trained")
     shutil.copyfile(work / "sync" / "log.csv", out / "sync.csv")
-    shutil.copyfile(work / "sync" / "model.safetensors", out / "sync.float32.safetensors")
 
-    for name in names:
+    for name in ("validation", *(PART.format(k) for k in numbers)):
         wait_for(work / "features" / name / "cache.json", beside)
     say(begun, "features are there")
-    train_generator(work, asked.parts, seen, time_left(), asked.device)
-    say(begun, "generator is trained")
+    try:
+        with stopping_after(time_left()):
+            train_generator(work, seen, unseen, start, asked.generator_seconds or time_left(), asked.device)
+        say(begun, "generator is trained")
+    except TrainingStopped:
+        averaged_so_far(work / "generator")
+        say(begun, "the time is over before the generator's; the same command goes on")
     shutil.copyfile(work / "generator" / "log.csv", out / "generator.csv")
 
-    from openfoley.training.recipe import assemble
-
     model = assemble(work)
-    (out / "sync.float32.safetensors").unlink()
     for name in ("config.json", "sync.safetensors", "generator.safetensors"):
         shutil.copyfile(model / name, out / name)
     say(begun, "done")

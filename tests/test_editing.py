@@ -181,8 +181,8 @@ def test_spans_outside_the_video_are_usage_errors(pipeline: Pipeline, video: Pat
 
 
 def test_weights_that_the_model_has_not_or_out_of_range_are_refused(pipeline: Pipeline, video: Path) -> None:
-    with pytest.raises(UsageError, match="picture_guidance is for mmaudio"):
-        pipeline.edit(video, (1.0, 2.0), picture_guidance=3.0)
+    with pytest.raises(UsageError, match="negative_guidance is for mmaudio"):
+        pipeline.edit(video, (1.0, 2.0), negative_guidance=3.0)
     with pytest.raises(UsageError, match="text_guidance must be from"):
         pipeline.edit(video, (1.0, 2.0), text_guidance=-1.0)
 

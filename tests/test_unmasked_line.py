@@ -68,8 +68,8 @@ def test_guidance_of_its_own_reaches_the_sound(
     ours = load(tiny_model)
     other = ours.generate(video, **asked, text_guidance=7.0).audio.samples
     assert not torch.equal(ours.generate(video, **asked).audio.samples, other)
-    with pytest.raises(UsageError, match="picture_guidance is for mmaudio"):
-        ours.generate(video, **asked, picture_guidance=7.0)
+    with pytest.raises(UsageError, match="negative_guidance is for mmaudio"):
+        ours.generate(video, **asked, negative_guidance=7.0)
     with pytest.raises(UsageError, match="picture_guidance must be from"):
         pipeline.generate(video, **asked, picture_guidance=-1.0)
 

@@ -55,7 +55,7 @@ __all__ = ["Pipeline", "Take", "load", "window_seed"]
 
 logger = logging.getLogger(__name__)
 
-MMAUDIO_WEIGHTS = {"picture_guidance", "negative_guidance"}
+MMAUDIO_WEIGHT = "negative_guidance"
 NEAR_TRAINING = (0.5, 1.1)  # of the training length
 UNSEEN_RATE = Fraction(25)  # Hz, for timecode where there is no video
 
@@ -187,9 +187,10 @@ class Pipeline:
 
     def check_options(self, reference_guidance: float | None, options: Mapping[str, Any]) -> None:
         """Guidance of its own for a condition, where the kind of model has such a weight."""
-        if self.model.generator.accepts_known and (own := sorted(set(options) & MMAUDIO_WEIGHTS)):
+        if self.model.generator.accepts_known and MMAUDIO_WEIGHT in options:
             raise UsageError(
-                f"{own[0]} is for mmaudio models, {self.model.name} has guidance, text_guidance and reference_guidance"
+                f"{MMAUDIO_WEIGHT} is for mmaudio models; {self.model.name} has guidance, picture_guidance, "
+                "text_guidance and reference_guidance"
             )
         if not self.model.generator.accepts_known and reference_guidance is not None:
             raise UsageError(
@@ -197,7 +198,7 @@ class Pipeline:
             )
         if not self.model.generator.accepts_known and "solver" in options:
             raise UsageError(f"solver is for salsa-v models; {self.model.name} takes equal Euler steps")
-        for name in (*MMAUDIO_WEIGHTS, "text_guidance"):
+        for name in (MMAUDIO_WEIGHT, "picture_guidance", "text_guidance"):
             check_guidance(name, options.get(name))
 
     def _warn_of_length(self, plan: Sequence[PlannedWindow]) -> None:

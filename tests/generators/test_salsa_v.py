@@ -249,8 +249,8 @@ def test_temperature_scales_the_noise_that_sampling_starts_from() -> None:
     assert abs(float(plain.std()) - 1) < 0.1
 
 
-def test_the_prompt_can_weigh_more_than_the_picture() -> None:
-    """Only where there is a prompt, beside known latents too; 2.5 times as much where nothing is said."""
+def test_prompt_and_picture_have_weights_of_their_own() -> None:
+    """Only where there is a prompt, beside known latents too; twice and half the guidance where nothing is said."""
     torch.manual_seed(0)
     model, conditions = stirred(TINY), made_conditions(TINY)
     mixed = replace(conditions, text_present=torch.tensor([True, False, True]))
@@ -267,7 +267,10 @@ def test_the_prompt_can_weigh_more_than_the_picture() -> None:
     plain, heavier = made(mixed, 3.0), made(mixed, 7.0)
     torch.testing.assert_close(heavier[1], plain[1], atol=1e-5, rtol=1e-4)
     assert float((heavier - plain)[[0, 2]].abs().amax((1, 2)).min()) > 1e-3
-    assert torch.equal(made(mixed, None), made(mixed, 7.5))
+    assert torch.equal(made(mixed, None), made(mixed, 6.0))
+    torch.testing.assert_close(made(mixed, None)[[0, 2]], made(mixed, 6.0, picture_guidance=1.5)[[0, 2]])
+    torch.testing.assert_close(made(mixed, None)[1], made(mixed, 6.0, picture_guidance=3.0)[1])
+    assert torch.equal(made(conditions, None), made(conditions, 6.0, picture_guidance=1.5))
     by_row = [made(mixed, None, rescale=strength) for strength in (0.7, 1.0)]
     torch.testing.assert_close(made(mixed, None)[1], by_row[0][1])
     torch.testing.assert_close(made(mixed, None)[[0, 2]], by_row[1][[0, 2]])

@@ -81,9 +81,12 @@ def _asked(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -
     add("--guidance", metavar="W", type=number, help=guidance)
     own = _range("a weight of its own for the prompt", GUIDANCE_RANGE, "twice the guidance; mmaudio as much")
     add("--text-guidance", metavar="W", type=number, help=own)
-    for condition, what in (("picture", "the picture"), ("negative", "the negative prompt")):
-        own = _range(f"mmaudio: a weight of its own for {what}", GUIDANCE_RANGE, "the guidance")
-        add(f"--{condition}-guidance", metavar="W", type=number, help=own)
+    own = _range(
+        "a weight of its own for the picture", GUIDANCE_RANGE, "the guidance; half of it beside a prompt, mmaudio all"
+    )
+    add("--picture-guidance", metavar="W", type=number, help=own)
+    own = _range("mmaudio: a weight of its own for the negative prompt", GUIDANCE_RANGE, "the guidance")
+    add("--negative-guidance", metavar="W", type=number, help=own)
     add("--seed", metavar="S", type=whole, default=0, help="the same seed gives the same sound (0)")
     add(
         "--cuts",

@@ -33,26 +33,27 @@ DEFAULT_RESCALE, PROMPTED_RESCALE = 0.7, 1.0
 dies away 1.88, 1.21, 1.09 times as slowly as it should with 1, 0.7, 0.5 (T20), the right material is heard in 0.58,
 0.63, 0.62 of the events, F1 is 0.867, 0.859, 0.862. A prompt weighs more than the guidance and overshoots more: one
 that contradicts the picture is obeyed in 0.73, 0.69, 0.65 (docs/log.md, 2026-11-26). 0.7 is what Lin et al. advise."""
-TEXT_OVER_PICTURE = 2.5
-"""What a prompt weighs against the rest unless it is said. 64 validation scenes, guidance 4: a prompt that contradicts
-the picture's material is obeyed in 0.67 of the events with 8, 0.73 with 10, 0.74 with 12, and the event F1 is then
-0.840, 0.836, 0.825; with the true caption the right material is 0.83 with 8 and 0.80 with 12 (docs/log.md, 2026-11-26).
-1 is Eq. 3."""
+TEXT_WEIGHT, PICTURE_WEIGHT = 2.0, 0.5
+"""What a prompt, and the picture beside a prompt, weigh of the guidance unless it is said (1 and 1 are Eq. 3). 64
+validation scenes: a prompt that contradicts the picture's material is obeyed in 0.65 of the events with 4 for the
+picture and 8 for the text, 0.66 with 4 and 10, 0.70 with 2 and 8; the event F1 is then 0.866, 0.852, 0.861, and with
+the true caption the right material 0.81, 0.80, 0.80 (docs/log.md, 2026-11-26)."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A velocity that hears some of the conditions; weight: of the step to it from the branch before (the first: 1)."""
+    """A velocity that hears some of the conditions; weight: of the step to it from the branch before (the first: 1),
+    one number or one for each row [batch]."""
 
     velocity: Velocity
-    weight: float = 1.0
+    weight: float | Tensor = 1.0
     sees_known: bool = True
 
 
 def guided(
     conditional: Velocity,
     unconditional: Velocity,
-    guidance: float,
+    guidance: float | Tensor,
     noise: Tensor,
     rescale: float | Tensor = 0.0,
     reference_guidance: float | None = None,
@@ -61,6 +62,7 @@ def guided(
 ) -> Velocity:
     """The guided velocity. `unconditional` may carry a negative text.
 
+    guidance: one number, or one for each row [batch].
     reference_guidance: the weight of the known latents apart from that of the conditions; None: the same, Eq. 3.
     text_guidance: the weight of the text apart from that of the other conditions, where there is a text and
     `without_text`, which hears all but it; None: the same.
@@ -93,7 +95,7 @@ def guided_by(branches: Sequence[Branch], noise: Tensor, rescale: float | Tensor
         combined = before = seen_by(steps[0], x_t, t, step, known)
         for branch in steps[1:]:
             seen = seen_by(branch, x_t, t, step, known)
-            combined, before = combined + branch.weight * (seen - before), seen
+            combined, before = combined + _by_row(branch.weight) * (seen - before), seen
         is_plain = len(steps) == 1 or (not isinstance(rescale, Tensor) and not rescale)
         return combined if is_plain else rescaled(combined, before, x_t, t, known, rescale)
 
@@ -104,11 +106,21 @@ def _needed(branches: Sequence[Branch]) -> list[Branch]:
     """The first branch, then the last of every run of equal weights; leading weights of 1 move the start."""
     steps = [branches[0]]
     for branch in branches[1:]:
-        if branch.weight == (1.0 if len(steps) == 1 else steps[-1].weight):
+        if _is_same(branch.weight, 1.0 if len(steps) == 1 else steps[-1].weight):
             steps[-1] = branch
         else:
             steps.append(branch)
     return steps
+
+
+def _is_same(weight: float | Tensor, other: float | Tensor) -> bool:
+    if isinstance(weight, Tensor) and isinstance(other, Tensor):
+        return torch.equal(weight, other)
+    return not isinstance(weight, Tensor) and not isinstance(other, Tensor) and weight == other
+
+
+def _by_row(weight: float | Tensor) -> float | Tensor:
+    return weight[:, None, None] if isinstance(weight, Tensor) else weight
 
 
 def rescaled(
@@ -116,7 +128,7 @@ def rescaled(
 ) -> Tensor:
     """The velocity to an end point whose spread is `strength` (a number, or [batch]) of the way from the guided to the
     conditional one's."""
-    strength = strength[:, None, None] if isinstance(strength, Tensor) else strength
+    strength = _by_row(strength)
     left = (1 - t)[:, None, None]
     end = x_t + left * combined
     ratio = _spread(x_t + left * conditional, known) / _spread(end, known).clamp(min=torch.finfo(end.dtype).tiny)

@@ -9,7 +9,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from openfoley.flow.guidance import DEFAULT_GUIDANCE, DEFAULT_RESCALE, PROMPTED_RESCALE, TEXT_OVER_PICTURE, guided
+from openfoley.flow.guidance import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_RESCALE,
+    PICTURE_WEIGHT,
+    PROMPTED_RESCALE,
+    TEXT_WEIGHT,
+    guided,
+)
 from openfoley.flow.replacement import DEFAULT_REPLACEMENT, Replacement
 from openfoley.flow.samplers import DEFAULT_TEMPERATURE, MULTISTEP, Solver, sample, seeded_noise
 from openfoley.generators.unmasked import Guidance, sample_unmasked
@@ -36,6 +43,14 @@ class Generator(Protocol):
         ...
 
 
+def _picture_weight(text_present: Tensor, guidance: float) -> float | Tensor:
+    """Of the picture: one number, or [batch] where only some rows have a text."""
+    if not bool(text_present.any()):
+        return guidance
+    beside = PICTURE_WEIGHT * guidance
+    return beside if bool(text_present.all()) else torch.where(text_present, beside, guidance)
+
+
 def sample_latents(
     generator: Generator,
     conditions: Conditions,
@@ -60,7 +75,7 @@ def sample_latents(
     """float32 [batch, latents, latent_dim], one row per seed and row of `conditions`.
 
     known_latent [batch, latents, latent_dim] and known bool [batch, latents] (both or none): kept bit for bit.
-    reference_guidance: the weight of the known latents apart from that of picture and text; None: `guidance`.
+    reference_guidance: the weight of the known latents apart from that of picture and text; None: the picture's.
     rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance);
     None: DEFAULT_RESCALE, in rows with a text PROMPTED_RESCALE, for a generator that accepts known latents, else 0, as
     its published figures were made.
@@ -68,9 +83,11 @@ def sample_latents(
     DEFAULT_TEMPERATURE for a generator that accepts known latents, else 1.
     solver: how a generator that accepts known latents walks from noise to data; the others take equal Euler steps, as
     published.
-    text_guidance: the weight of the text apart from that of the picture; None: TEXT_OVER_PICTURE times the guidance for
-    a generator that accepts known latents, which passes once more in a step for it; for others `guidance`.
-    picture_guidance, negative_guidance: for generators that do not accept known latents, theirs (None: `guidance`).
+    text_guidance: the weight of the text apart from that of the picture; None: TEXT_WEIGHT times the guidance for a
+    generator that accepts known latents, which passes once more in a step for it; for others `guidance`.
+    picture_guidance: that of the picture; None: `guidance`, but PICTURE_WEIGHT times it in rows with a text for a
+    generator that accepts known latents.
+    negative_guidance: of the negative text, for generators that do not accept known latents (None: `guidance`).
     replacement: how those treat known latents (flow.replacement).
     negative_text [batch, ..., text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
     A row's noise depends on its seed alone. Rows are independent, but matrix products may round differently in another
@@ -103,11 +120,12 @@ def sample_latents(
     def without_text(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
         return generator.velocity(x_t, t, step, known, textless)
 
+    picture = _picture_weight(conditions.text_present, guidance) if picture_guidance is None else picture_guidance
     velocity = guided(
-        conditional, unconditional, guidance, noise, by_row if rescale is None else rescale,
+        conditional, unconditional, picture, noise, by_row if rescale is None else rescale,
         reference_guidance=reference_guidance if bool(known.any()) else None,
         without_text=without_text if bool(conditions.text_present.any()) else None,
-        text_guidance=TEXT_OVER_PICTURE * guidance if text_guidance is None else text_guidance,
+        text_guidance=TEXT_WEIGHT * guidance if text_guidance is None else text_guidance,
     )  # fmt: skip
     return sample(
         velocity, noise, known_latent, known, steps=steps, step_size=generator.trained_step(steps), solver=solver,

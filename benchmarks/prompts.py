@@ -1,9 +1,9 @@
-"""What prompts do at several weights: python benchmarks/prompts.py MODEL GYM_CACHE JUDGE [CLIPS [WEIGHT ...]]
+"""What prompts do at several weights: python benchmarks/prompts.py MODEL GYM_CACHE JUDGE [CLIPS [PICTURE,TEXT ...]]
 
 Sounds of CLIPS (64) Gym scenes (a rendered cache as `openfoley train` leaves in data/validation) in 8 steps: without a
-prompt, and for every WEIGHT of the prompt (`text_guidance`, 4 8 14) with the true caption and with one that contradicts
-the picture's material. JUDGE: the material.safetensors of a report or study. Made for choosing defaults, so never on
-evaluation seeds. Two minutes a row on one core.
+prompt, and for every pair of weights (`picture_guidance`, `text_guidance`; 4,4 4,8 2,8) with the true caption and with
+one that contradicts the picture's material. JUDGE: the material.safetensors of a report or study. Made for choosing
+defaults, so never on evaluation seeds. Two minutes a row on one core.
 """
 
 import sys
@@ -24,7 +24,7 @@ from openfoley.hub.load import load_model
 from openfoley.nn.memory import keep_freed_memory
 
 
-def main(name: str, cache: Path, judge_file: Path, clips: int, weights: Sequence[float]) -> None:
+def main(name: str, cache: Path, judge_file: Path, clips: int, weights: Sequence[tuple[float, float]]) -> None:
     keep_freed_memory()
     model, data, judge = load_model(name), GymCache.open(cache).first(clips), load_classifier(judge_file)
     truths, seen = [from_dict(record) for record in data.truth], see(model, data.frames)
@@ -34,9 +34,16 @@ def main(name: str, cache: Path, judge_file: Path, clips: int, weights: Sequence
     captions = [record["caption"] for record in data.truth]
 
     def row(
-        what: str, prompts: Sequence[str | None] | None, wanted: list[dict[str, str]] | None, **weight: float
+        what: str,
+        prompts: Sequence[str | None] | None,
+        wanted: list[dict[str, str]] | None,
+        picture: float | None = None,
+        text: float | None = None,
     ) -> None:
-        made = [generate(model, seen, prompts, rows=rows, **weight) for rows in blocks(len(data))]
+        made = [
+            generate(model, seen, prompts, rows=rows, picture_guidance=picture, text_guidance=text)
+            for rows in blocks(len(data))
+        ]
         sounds = np.concatenate([(part.clamp(-1, 1) * FULL_SCALE).round().short().numpy() for part in made])
         found = onsets_of(sounds)
         report, heard = sync_report(found, truths), heard_materials(judge, sounds, found, truths, wanted)
@@ -49,9 +56,9 @@ def main(name: str, cache: Path, judge_file: Path, clips: int, weights: Sequence
         )
 
     row("no prompt", None, None)
-    for weight in weights:
-        row(f"true caption, weight {weight:g}", captions, None, text_guidance=weight)
-        row(f"contradicting prompt, weight {weight:g}", others, expected, text_guidance=weight)
+    for picture, text in weights:
+        row(f"true caption, picture {picture:g}, text {text:g}", captions, None, picture, text)
+        row(f"contradicting prompt, picture {picture:g}, text {text:g}", others, expected, picture, text)
 
 
 if __name__ == "__main__":
@@ -61,5 +68,5 @@ if __name__ == "__main__":
         Path(given[1]),
         Path(given[2]),
         int(given[3]) if len(given) > 3 else 64,
-        [float(word) for word in given[4:]] or [4.0, 8.0, 14.0],
+        [(float(one), float(other)) for one, other in (word.split(",") for word in given[4:] or ("4,4", "4,8", "2,8"))],
     )

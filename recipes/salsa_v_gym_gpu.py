@@ -30,7 +30,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from multiprocessing.process import BaseProcess
@@ -203,17 +203,22 @@ def train_sync(work: Path, seen: Sequence[int], start: Path | None, seconds: flo
     (work / "sync" / "done").touch()
 
 
-def train_generator(
-    work: Path, seen: Sequence[int], unseen: Sequence[int], start: Path | None, seconds: float, device: str
-) -> None:
-    from openfoley.data.feature_cache import INDEX_NAME, join
+def join_features(features: Path, seen: Sequence[int], unseen: Sequence[int]) -> None:
+    """`seen` and `train`, as the generator's training asks for them."""
+    from openfoley.data.feature_cache import join
+
+    for name, numbers in (("seen", seen), ("train", unseen)):
+        note, parts = features / f"{name}.json", json.dumps(list(numbers))
+        if not note.exists() or note.read_text() != parts:
+            note.unlink(missing_ok=True)
+            join([features / PART.format(k) for k in numbers], features / name)
+            note.write_text(parts)
+
+
+def train_generator(work: Path, start: Path | None, seconds: float, device: str) -> None:
     from openfoley.training import generator
 
-    features = work / "features"
-    for name, numbers in (("seen", seen), ("train", unseen)):
-        if not (features / name / INDEX_NAME).exists():
-            join([features / PART.format(k) for k in numbers], features / name)
-    preset = replace(generator_preset(features, start, device), time_limit_s=seconds)
+    preset = replace(generator_preset(work / "features", start, device), time_limit_s=seconds)
     generator.train_generator(preset, work / "generator", resume=True)
 
 
@@ -232,6 +237,16 @@ def averaged_so_far(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"kind": kind_of("generator", GYM), **to_dict(GYM)}))
 
 
+def trained_for(folder: Path) -> float:
+    """Seconds, by commands before."""
+    import torch
+
+    from openfoley.training.run import CHECKPOINT_NAME
+
+    path = folder / CHECKPOINT_NAME
+    return torch.load(path, map_location="cpu", weights_only=True)["elapsed_s"] if path.exists() else 0.0
+
+
 @contextmanager
 def stopping_after(seconds: float) -> Iterator[None]:
     """A training within ends by then, resumable, with TrainingStopped."""
@@ -242,6 +257,10 @@ def stopping_after(seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit("stopped; the same command goes on")
 
 
 def main() -> None:
@@ -277,6 +296,7 @@ def main() -> None:
     beside = [spawn.Process(target=render, args=(work, numbers, asked.scenes, asked.workers))]
     for k in range(FEATURE_PROCESSES):
         beside.append(spawn.Process(target=compute_features, args=(work, names[k::FEATURE_PROCESSES], asked.device)))
+    signal.signal(signal.SIGTERM, _leave)  # so that those beside this one are ended too
     for process in beside:
         process.start()
     try:
@@ -311,7 +331,7 @@ def train(asked: argparse.Namespace, begun: float, numbers: range, beside: Seque
         say(begun, "rehearsed")
     wait_for(work / "data" / PART.format(numbers[0]), beside)
     say(begun, "first scenes are there")
-    seconds = asked.sync_seconds or asked.share * time_left()
+    seconds = asked.sync_seconds or trained_for(work / "sync") + asked.share * time_left()
     try:
         with stopping_after(time_left()):
             train_sync(work, seen, start, seconds, asked.device)
@@ -323,9 +343,11 @@ def train(asked: argparse.Namespace, begun: float, numbers: range, beside: Seque
     for name in ("validation", *(PART.format(k) for k in numbers)):
         wait_for(work / "features" / name / "cache.json", beside)
     say(begun, "features are there")
+    join_features(work / "features", seen, unseen)
+    seconds = asked.generator_seconds or trained_for(work / "generator") + time_left()
     try:
-        with stopping_after(time_left()):
-            train_generator(work, seen, unseen, start, asked.generator_seconds or time_left(), asked.device)
+        with stopping_after(time_left()) if asked.generator_seconds else nullcontext():  # else it ends by then anyway
+            train_generator(work, start, seconds, asked.device)
         say(begun, "generator is trained")
     except TrainingStopped:
         averaged_so_far(work / "generator")

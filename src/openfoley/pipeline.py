@@ -140,13 +140,13 @@ class Pipeline:
         """One take per seed from a single pass over the picture; each is what `generate` gives for its seed.
 
         video: None with `duration` (s) makes sound from text alone. steps: 1 to 128 sampling steps (None: the model's
-        usual number). guidance: 0 to 20, Eq. 3 (1 is none; None: the model's usual weight). cuts: "auto", "reset",
-        "carry", "none" (see longform.shots), a file with a list of cuts, or Cuts. cues: prompts of stretches.
-        context, window: s of known and of all sound in a window; None is 0.5 and 10, the latter at most what the model
-        was trained with. reference: a file whose sound the result is to resemble, reference_span its part (s),
-        reference_guidance its weight (None: guidance). nudge: ms by which the result comes later. store: keeps the
-        video's features. work: a folder that keeps what is done (of more than one window), so that the same call goes
-        on after a crash; the takes need it until `take.work.remove()`. generator_options: of sample_latents.
+        usual number). guidance: 0 to 20, Eq. 3 (1 is none where there is no prompt; None: the model's usual weight).
+        cuts: "auto", "reset", "carry", "none" (see longform.shots), a file with a list of cuts, or Cuts. cues: prompts
+        of stretches. context, window: s of known and of all sound in a window; None is 0.5 and 10, the latter at most
+        what the model was trained with. reference: a file whose sound the result is to resemble, reference_span its
+        part (s), reference_guidance its weight (None: guidance). nudge: ms by which the result comes later. store:
+        keeps the video's features. work: a folder that keeps what is done (of more than one window), so that the same
+        call goes on after a crash; the takes need it until `take.work.remove()`. generator_options: of sample_latents.
         Raises UsageError for bad arguments, MediaError for a file that cannot be read.
         """
         steps, guidance = self._usual(steps, guidance)

@@ -65,7 +65,7 @@ def check_settings(steps: int, guidance: float, seeds: Sequence[int], reference_
 
 
 def check_guidance(name: str, value: float | None) -> None:
-    """A weight of one condition; None is the plain guidance."""
+    """A weight of one condition; None is the default of `generators.base.sample_latents`."""
     if value is not None:
         _check_number(name, value, GUIDANCE_RANGE)
 

@@ -276,6 +276,10 @@ def test_prompt_and_picture_have_weights_of_their_own() -> None:
     torch.testing.assert_close(made(mixed, None)[[0, 2]], by_row[1][[0, 2]])
     silent = replace(conditions, text_present=torch.zeros(BATCH, dtype=torch.bool))
     assert torch.equal(made(silent, 7.0), made(silent, None))
+    away: dict[str, Any] = {"negative_text": torch.randn(BATCH, TINY.text_dim)}
+    assert torch.equal(made(mixed, None, **away), made(mixed, 6.0, picture_guidance=3.0, **away))
+    context: dict[str, Any] = {"known": known, "known_latent": clean}
+    assert torch.equal(made(mixed, None, **context), made(mixed, None, reference_guidance=3.0, **context))
     beside: dict[str, Any] = {"known": known, "known_latent": clean, "reference_guidance": 1.0}
     assert torch.equal(made(mixed, 7.0, **beside)[known], clean[known])
     assert not torch.equal(made(mixed, 7.0, **beside), made(mixed, None, **beside))

@@ -82,7 +82,9 @@ def _asked(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -
     own = _range("a weight of its own for the prompt", GUIDANCE_RANGE, "twice the guidance; mmaudio as much")
     add("--text-guidance", metavar="W", type=number, help=own)
     own = _range(
-        "a weight of its own for the picture", GUIDANCE_RANGE, "the guidance; half of it beside a prompt, mmaudio all"
+        "a weight of its own for the picture",
+        GUIDANCE_RANGE,
+        "the guidance; beside a prompt half of it, not for mmaudio",
     )
     add("--picture-guidance", metavar="W", type=number, help=own)
     own = _range("mmaudio: a weight of its own for the negative prompt", GUIDANCE_RANGE, "the guidance")

@@ -141,4 +141,6 @@ def write_index(folder: Path, rates: FeatureRates) -> None:
         "sync_rate": str(rates.sync_rate),
         "semantic_rate": str(rates.semantic_rate),
     }
-    (folder / INDEX_NAME).write_text(json.dumps(index))
+    partial = folder / f"{INDEX_NAME}.partial"
+    partial.write_text(json.dumps(index))
+    partial.replace(folder / INDEX_NAME)

@@ -116,6 +116,7 @@ def generate(
     steps: int = 8,
     guidance: float = DEFAULT_GUIDANCE,
     text_guidance: float | None = None,
+    picture_guidance: float | None = None,
     seed: int = 0,
 ) -> Tensor:
     """Sounds float32 [rows, 2, time] of these clips; clip k has the seed `seed + k` and `prompts[k]`."""
@@ -125,7 +126,7 @@ def generate(
     seeds = [window_seed(seed + k, 0) for k in rows]
     latent = sample_latents(
         model.generator, conditions, seeds=seeds, latents=latents, steps=steps, guidance=guidance,
-        text_guidance=text_guidance,
+        text_guidance=text_guidance, picture_guidance=picture_guidance,
     )  # fmt: skip
     return model.codec.decode(latent)[..., :samples].float().cpu()
 

@@ -32,7 +32,8 @@ DEFAULT_RESCALE, PROMPTED_RESCALE = 0.7, 1.0
 """Without and with a prompt; 0 is Eq. 3 as it stands. 48 validation scenes, guidance 4, 8 steps, no prompt: what sounds
 dies away 1.88, 1.21, 1.09 times as slowly as it should with 1, 0.7, 0.5 (T20), the right material is heard in 0.58,
 0.63, 0.62 of the events, F1 is 0.867, 0.859, 0.862. A prompt weighs more than the guidance and overshoots more: one
-that contradicts the picture is obeyed in 0.73, 0.69, 0.65 (docs/log.md, 2026-11-26). 0.7 is what Lin et al. advise."""
+that contradicts the picture was obeyed in 0.73, 0.69, 0.65 (weights 4 and 10, the model of the night; docs/log.md,
+2026-11-26). 0.7 is what Lin et al. advise."""
 TEXT_WEIGHT, PICTURE_WEIGHT = 2.0, 0.5
 """What a prompt, and the picture beside a prompt, weigh of the guidance unless it is said (1 and 1 are Eq. 3). 64
 validation scenes: a prompt that contradicts the picture's material is obeyed in 0.65 of the events with 4 for the

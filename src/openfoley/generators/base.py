@@ -75,7 +75,7 @@ def sample_latents(
     """float32 [batch, latents, latent_dim], one row per seed and row of `conditions`.
 
     known_latent [batch, latents, latent_dim] and known bool [batch, latents] (both or none): kept bit for bit.
-    reference_guidance: the weight of the known latents apart from that of picture and text; None: the picture's.
+    reference_guidance: the weight of the known latents apart from that of picture and text; None: `guidance`.
     rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance);
     None: DEFAULT_RESCALE, in rows with a text PROMPTED_RESCALE, for a generator that accepts known latents, else 0, as
     its published figures were made.
@@ -85,8 +85,8 @@ def sample_latents(
     published.
     text_guidance: the weight of the text apart from that of the picture; None: TEXT_WEIGHT times the guidance for a
     generator that accepts known latents, which passes once more in a step for it; for others `guidance`.
-    picture_guidance: that of the picture; None: `guidance`, but PICTURE_WEIGHT times it in rows with a text for a
-    generator that accepts known latents.
+    picture_guidance: that of the picture; None: `guidance`, but for a generator that accepts known latents
+    PICTURE_WEIGHT times it in rows with a text, if there is no negative text, whose weight is 1 minus this.
     negative_guidance: of the negative text, for generators that do not accept known latents (None: `guidance`).
     replacement: how those treat known latents (flow.replacement).
     negative_text [batch, ..., text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
@@ -120,7 +120,11 @@ def sample_latents(
     def without_text(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
         return generator.velocity(x_t, t, step, known, textless)
 
-    picture = _picture_weight(conditions.text_present, guidance) if picture_guidance is None else picture_guidance
+    if reference_guidance is None:
+        reference_guidance = guidance
+    picture = picture_guidance
+    if picture is None:
+        picture = guidance if negative_text is not None else _picture_weight(conditions.text_present, guidance)
     velocity = guided(
         conditional, unconditional, picture, noise, by_row if rescale is None else rescale,
         reference_guidance=reference_guidance if bool(known.any()) else None,

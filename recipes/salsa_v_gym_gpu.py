@@ -35,7 +35,7 @@ from dataclasses import replace
 from fractions import Fraction
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from openfoley.training.generator import GeneratorTraining
@@ -143,7 +143,8 @@ def take_parts(model: str, work: Path) -> None:
 
 
 def sync_preset(work: Path, start: Path | None, device: str) -> "SyncTraining":
-    """start: the folder of a model to go on from."""
+    """start: the folder of a model to go on from; the audio tower and the heads, which it does not hold, begin anew (the
+    tower at the whole rate)."""
     from openfoley.training import sync
 
     validation, semantic = work / "data" / "validation", work / "semantic"
@@ -154,7 +155,6 @@ def sync_preset(work: Path, start: Path | None, device: str) -> "SyncTraining":
         preset,
         start=start / "sync.safetensors",
         learning_rate=GOING_ON * preset.learning_rate,
-        audio_learning_rate=preset.audio_learning_rate,  # its tower and heads are not kept with a model
         appearance_learning_rate=GOING_ON * preset.appearance_learning_rate,
     )
 
@@ -224,27 +224,25 @@ def train_generator(work: Path, start: Path | None, seconds: float, device: str)
 
 def averaged_so_far(folder: Path) -> None:
     """The weights of a generator's checkpoint as those of a trained one: averaged, at the rate of that moment."""
-    import torch
-    from safetensors.torch import save_file
+    from openfoley.training import generator
 
-    from openfoley.config import to_dict
-    from openfoley.generators.salsa_v import GYM
-    from openfoley.hub.parts import kind_of
-    from openfoley.training.run import CHECKPOINT_NAME
-
-    state = torch.load(folder / CHECKPOINT_NAME, map_location="cpu", weights_only=True)["state"]
-    save_file({name: value.contiguous() for name, value in state["ema"]["model"].items()}, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps({"kind": kind_of("generator", GYM), **to_dict(GYM)}))
+    averaged = checkpoint(folder)["state"]["ema"]["model"]
+    generator.save_averaged(generator.GPU.architecture, averaged, folder)
 
 
 def trained_for(folder: Path) -> float:
     """Seconds, by commands before."""
+    return checkpoint(folder).get("elapsed_s", 0.0)
+
+
+def checkpoint(folder: Path) -> dict[str, Any]:
+    """Of a training; empty where there is none."""
     import torch
 
     from openfoley.training.run import CHECKPOINT_NAME
 
     path = folder / CHECKPOINT_NAME
-    return torch.load(path, map_location="cpu", weights_only=True)["elapsed_s"] if path.exists() else 0.0
+    return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {}
 
 
 @contextmanager

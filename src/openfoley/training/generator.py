@@ -8,6 +8,7 @@ surer than those of new scenes, and the generator would learn to trust them too 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -137,8 +138,6 @@ def variant(preset: GeneratorTraining, name: GeneratorName) -> GeneratorTraining
 
 def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Path:
     """Writes out/{config.json, model.safetensors (averaged weights), log.csv, pictures/}; returns the weights' path."""
-    from safetensors.torch import save_file
-
     device = torch.device(preset.device)
     training, validation = (FeatureCache.open(preset.features / split) for split in ("train", "validation"))
     wide = training
@@ -179,10 +178,17 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
             if preset.naming_weight:
                 run.log(step, always=True, validation_named=named_right(model, naming, validation, preset.use_sync))
             run.picture(step, "samples", sample_picture(average, validation, preset.use_sync))
-    section = {"kind": kind_of("generator", model.config), **to_dict(model.config)}
+    return save_averaged(model.config, ema.model.state_dict(), out)
+
+
+def save_averaged(config: SalsaVConfig | MMAudioConfig, averaged: Mapping[str, Tensor], out: Path) -> Path:
+    """Writes out/{config.json, model.safetensors} of averaged weights; returns the weights' path."""
+    from safetensors.torch import save_file
+
+    section = {"kind": kind_of("generator", config), **to_dict(config)}
     (out / "config.json").write_text(json.dumps(section, indent=1))
     weights = out / "model.safetensors"
-    save_file({name: value.contiguous() for name, value in ema.model.state_dict().items()}, weights)
+    save_file({name: value.contiguous() for name, value in averaged.items()}, weights)
     return weights
 
 

@@ -143,8 +143,8 @@ def take_parts(model: str, work: Path) -> None:
 
 
 def sync_preset(work: Path, start: Path | None, device: str) -> "SyncTraining":
-    """start: the folder of a model to go on from; the audio tower and the heads, which it does not hold, begin anew (the
-    tower at the whole rate)."""
+    """start: the folder of a model to go on from; the audio tower and the heads, which it does not hold, begin anew
+    (the tower at the whole rate)."""
     from openfoley.training import sync
 
     validation, semantic = work / "data" / "validation", work / "semantic"

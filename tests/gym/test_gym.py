@@ -10,8 +10,10 @@ import torch
 from openfoley.errors import UsageError
 from openfoley.gym import motion
 from openfoley.gym.actions import ACTIONS, HELD_OUT_ACTIONS, Stage
+from openfoley.gym.actions.handling import shake
 from openfoley.gym.materials import HELD_OUT_MATERIALS, MATERIALS
 from openfoley.gym.picture import render_picture
+from openfoley.gym.records import Part
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import SEED_RANGES, seeds_of, split_of
 from openfoley.gym.sound import render_sound, scene_contacts
@@ -77,6 +79,38 @@ def test_the_picture_moves_fastest_where_the_truth_says_contact(name: str):
 def test_the_silent_variant_of_every_action_moves_but_never_sounds(name: str):
     play = {**ACTIONS, **HELD_OUT_ACTIONS}[name](stage(5, sounds=False))
     assert not play.contacts and not play.frictions
+
+
+@pytest.mark.parametrize("name", [*ACTIONS, *HELD_OUT_ACTIONS])
+def test_the_picture_tells_the_silent_variant_from_the_sounding_one(name: str):
+    """At some time a part's end is 4 cm from where it would be if it sounded, or the part is not there."""
+    sounding, silent = ({**ACTIONS, **HELD_OUT_ACTIONS}[name](stage(5, sounds=sounds)) for sounds in (True, False))
+    t = np.arange(0, 8.0, 0.01)
+
+    def shown(part: Part) -> np.ndarray:
+        return np.ones(len(t)) if part.opacity is None else part.opacity(t)
+
+    def end(part: Part) -> np.ndarray:
+        angle, length = np.zeros(len(t)) if part.angle is None else part.angle(t), max(part.half)
+        return part.position(t) + length * np.stack([np.cos(angle), np.sin(angle), 0 * t], axis=1)
+
+    assert len(sounding.parts) != len(silent.parts) or any(
+        np.linalg.norm(end(a) - end(b), axis=1).max() > 0.04 or np.abs(shown(a) - shown(b)).max() > 0.5
+        for a, b in zip(sounding.parts, silent.parts, strict=True)
+    )
+
+
+def test_a_box_is_shaken_harder_than_any_is_swayed():
+    """Accelerations at the turns, over many boxes of both kinds: no silent one comes near a sounding one."""
+    t = np.arange(0, 8.0, 0.002)
+
+    def hardest(seed: int, sounds: bool) -> float:
+        track = shake(replace(stage(seed), rng=np.random.default_rng(seed), sounds=sounds)).parts[0].position(t)
+        velocity = np.diff(track, axis=0) / 0.002
+        return float(np.percentile(np.linalg.norm(np.diff(velocity, axis=0) / 0.002, axis=1), 95))
+
+    shaken, swayed = ([hardest(seed, sounds) for seed in range(40)] for sounds in (True, False))
+    assert max(swayed) < 0.5 * min(shaken) and max(swayed) > 0
 
 
 def test_sound_starts_exactly_at_the_event():

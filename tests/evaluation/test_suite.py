@@ -44,6 +44,19 @@ def test_true_sound_is_its_own_equal_in_every_figure(scenes: tuple[np.ndarray, l
     assert figures["t20"]["ratio"] is None or figures["t20"]["ratio"] == pytest.approx(1.0, abs=0.05)
 
 
+def test_what_is_silent_has_no_bandwidth_but_is_counted(scenes: tuple[np.ndarray, list[dict]]) -> None:
+    """A codec's silence, a few units at -100 dB, reaches as high as white noise does."""
+    sounds, records = scenes
+    truths, made = [from_dict(r) for r in records], sounds.copy()
+    audible = [k for k in range(len(sounds)) if np.square(sounds[k] / 32767.0).mean() > 1e-9]
+    made[audible[0]] = np.random.default_rng(0).random(made[0].shape) < 0.01
+    reach = reach_and_decay(made, sounds, onsets_of(made), truths)["bandwidth"]
+    assert (reach["clips"], reach["of"]) == (len(audible) - 1, len(audible))
+    assert reach["ratio"]["roll_off_99_hz"] == 1.0
+    nothing = reach_and_decay(np.zeros_like(sounds), sounds, onsets_of(np.zeros_like(sounds)), truths)["bandwidth"]
+    assert nothing["clips"] == 0 and np.isnan(nothing["ratio"]["roll_off_99_hz"])
+
+
 def test_clicks_at_the_true_times_fail_bandwidth_or_decay(scenes: tuple[np.ndarray, list[dict]]) -> None:
     sounds, records = scenes
     truths, clicks = [from_dict(r) for r in records], np.zeros_like(sounds)

@@ -31,7 +31,7 @@ from openfoley.evaluation.truth import Truth
 RATE = 44100
 FULL_SCALE = 32767
 SILENT_POWER = 1e-9
-"""Mean square (-90 dB) below which a sound has no spectrum to speak of."""
+"""Mean square (-90 dB) below which a sound has no spectrum to speak of: what is left there is rounding."""
 T20_BEFORE_S, T20_AFTER_S = 0.10, 0.30
 SPECTRUM_DRAWS = 200
 
@@ -122,9 +122,10 @@ def reach_and_decay(
             distances.append(
                 (mel_distance_db(ours, theirs, RATE), stft_distance(ours, theirs), si_sdr_db(ours, theirs))
             )
-            for store, sound in zip(spectra, (ours, theirs), strict=True):
-                power = mean_power_spectrum(sound)
-                store.append(power / max(float(power.sum()), 1e-12))  # every clip counts the same, loud or not
+            if ours.square().mean() > SILENT_POWER:
+                for store, sound in zip(spectra, (ours, theirs), strict=True):
+                    power = mean_power_spectrum(sound)
+                    store.append(power / float(power.sum()))  # every clip counts the same, loud or not
         for time_s, next_s in isolated(truth.scored_s, truth.duration_s, T20_BEFORE_S, T20_AFTER_S):
             rows, _ = match_closest(onsets.times_s, np.array([time_s]), MAIN_TOLERANCE_S)
             if len(rows):
@@ -133,14 +134,18 @@ def reach_and_decay(
                 rises.append((rise_time_ms(ours, RATE, at), rise_time_ms(theirs, RATE, time_s)))
     return {
         "distances": dict(zip(("mel_db", "stft", "si_sdr_db"), np.mean(distances, 0).tolist(), strict=True)),
-        "bandwidth": _bandwidth_ratios(np.array(spectra[0]), np.array(spectra[1])),
+        "bandwidth": _bandwidth_ratios(np.array(spectra[0]), np.array(spectra[1]), len(distances)),
         "t20": _median_ratio(np.array(decays).reshape(-1, 2)),
         "rise_ms": _median_ratio(np.array(rises).reshape(-1, 2)),
     }
 
 
-def _bandwidth_ratios(made: np.ndarray, true: np.ndarray) -> dict[str, Any]:
-    """Reach of the mean normalised spectra, and the ratio of their 99 % roll-offs with an interval over clips."""
+def _bandwidth_ratios(made: np.ndarray, true: np.ndarray, of: int) -> dict[str, Any]:
+    """Reach of the mean normalised spectra, the ratio of their 99 % roll-offs with an interval over clips. of: clips
+    whose true sound has a spectrum, those made silent among them (what is missed there counts in the recall)."""
+    clips = len(made)
+    if not clips:
+        made = true = np.zeros((1, 2))  # no reach: nan
     ours, theirs = (asdict(bandwidth(spectra.mean(0), RATE)) for spectra in (made, true))
 
     def ratio(rows: np.ndarray) -> float:
@@ -152,7 +157,8 @@ def _bandwidth_ratios(made: np.ndarray, true: np.ndarray) -> dict[str, Any]:
         "true": theirs,
         "ratio": {name: ours[name] / theirs[name] for name in ours},
         "roll_off_99_interval": interval(ratio, len(true), draws=SPECTRUM_DRAWS),
-        "clips": len(true),
+        "clips": clips,
+        "of": of,
     }
 
 

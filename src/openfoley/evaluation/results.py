@@ -139,7 +139,8 @@ def _material_rows(sections: dict[str, Section]) -> list[Row]:
 
 def _spectral_rows(name: str, figures: Section, has_floor: bool) -> list[Row]:
     reach, decay, distances = figures["bandwidth"], figures["t20"], figures["distances"]
-    clips, events = f"{reach['clips']} clips", f"{decay['events']} of {decay['of']} events"
+    clips, events = f"{reach['of']} clips", f"{decay['events']} of {decay['of']} events"
+    audible = f"{reach['clips']} of {clips}"
     ratio = reach["ratio"]
     deviation, bend = abs(ratio["roll_off_99_hz"] - 1), abs(decay["ratio"] - 1) if decay["ratio"] else None
     return [
@@ -152,10 +153,10 @@ def _spectral_rows(name: str, figures: Section, has_floor: bool) -> list[Row]:
             reach["roll_off_99_interval"],
             None,
             True,
-            clips,
+            audible,
         ),
-        Row(f"{name}: bandwidth deviation", deviation, None, 0.10 if has_floor else None, True, clips),
-        Row(f"{name}: bandwidth (-60 dB) / true", ratio["minus_60_db_hz"], None, None, True, clips),
+        Row(f"{name}: bandwidth deviation", deviation, None, 0.10 if has_floor else None, True, audible),
+        Row(f"{name}: bandwidth (-60 dB) / true", ratio["minus_60_db_hz"], None, None, True, audible),
         Row(f"{name}: T20 after events / true", decay["ratio"], decay["interval"], None, True, events),
         Row(f"{name}: T20 deviation", bend, None, 0.25 if has_floor else None, True, events),
         Row(

@@ -236,8 +236,9 @@ def test_paper_preset_of_reduced_depth_trains_a_step_and_generates(preset: Salsa
     assert made.shape == (1, 64, 64) and made.isfinite().all()
 
 
-def test_temperature_scales_the_noise_that_sampling_starts_from() -> None:
-    """A new generator's velocity is zero, so that the noise comes out as it went in."""
+def test_temperature_makes_the_noise_smaller_on_the_way() -> None:
+    """A new generator's velocity is zero, so all that comes out is noise: what is left of it at t = 2 ** -1.75, the end
+    of the first of two steps, is 0.25 times as large."""
     model, conditions = SalsaVGenerator(TINY).eval(), made_conditions(TINY)
     plain, cool = (
         sample_latents(
@@ -245,7 +246,7 @@ def test_temperature_scales_the_noise_that_sampling_starts_from() -> None:
         )
         for temperature in (1.0, 0.25)
     )
-    torch.testing.assert_close(cool, 0.25 * plain)
+    torch.testing.assert_close(cool, (1 - 0.75 * (1 - 2**-1.75)) * plain)
     assert abs(float(plain.std()) - 1) < 0.1
 
 

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from openfoley.flow.path import on_path
 from openfoley.flow.shortcut import Velocity
+from openfoley.flow.temperature import deviation
 
 DEFAULT_GUIDANCE = 4.0  # A.4
 DEFAULT_RESCALE, PROMPTED_RESCALE = 0.7, 1.0
@@ -60,6 +61,7 @@ def guided(
     reference_guidance: float | None = None,
     without_text: Velocity | None = None,
     text_guidance: float | None = None,
+    temperature: float = 1.0,
 ) -> Velocity:
     """The guided velocity. `unconditional` may carry a negative text.
 
@@ -75,21 +77,25 @@ def guided(
     if without_text is not None:
         branches.append(Branch(without_text, guidance))
     branches.append(Branch(conditional, guidance if without_text is None or text_guidance is None else text_guidance))
-    return guided_by(branches, noise, rescale)
+    return guided_by(branches, noise, rescale, temperature)
 
 
-def guided_by(branches: Sequence[Branch], noise: Tensor, rescale: float | Tensor = 0.0) -> Velocity:
+def guided_by(
+    branches: Sequence[Branch], noise: Tensor, rescale: float | Tensor = 0.0, temperature: float = 1.0
+) -> Velocity:
     """The guided velocity of branches that see more and more; the last sees everything.
 
     For a branch without the known latents these are taken back to their place on the path from `noise`: a sequence all
-    at noise level t, as in training. rescale: one number, or one for each row [batch].
+    at noise level t, as in training. rescale: one number, or one for each row [batch]. temperature: of the noise there
+    as in the sampler (flow.temperature).
     """
     steps = _needed(branches)
 
     def seen_by(branch: Branch, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
         if branch.sees_known:
             return branch.velocity(x_t, t, step, known)
-        unmasked = torch.where(known[..., None], on_path(noise, x_t, t), x_t)
+        smaller = deviation(t, temperature)[:, None, None] * noise
+        unmasked = torch.where(known[..., None], on_path(smaller, x_t, t), x_t)
         return branch.velocity(unmasked, t, step, torch.zeros_like(known))
 
     def velocity(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ from openfoley.flow.guidance import (
     guided,
 )
 from openfoley.flow.replacement import DEFAULT_REPLACEMENT, Replacement
-from openfoley.flow.samplers import DEFAULT_TEMPERATURE, MULTISTEP, Solver, sample, seeded_noise
+from openfoley.flow.samplers import MULTISTEP, Solver, sample, seeded_noise
+from openfoley.flow.temperature import DEFAULT_TEMPERATURE
 from openfoley.generators.unmasked import Guidance, sample_unmasked
 from openfoley.types import Conditions
 
@@ -61,7 +62,7 @@ def sample_latents(
     guidance: float = DEFAULT_GUIDANCE,
     reference_guidance: float | None = None,
     rescale: float | None = None,
-    temperature: float | None = None,
+    temperature: float = DEFAULT_TEMPERATURE,
     solver: Solver = MULTISTEP,
     known_latent: Tensor | None = None,
     known: Tensor | None = None,
@@ -79,10 +80,8 @@ def sample_latents(
     rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance);
     None: DEFAULT_RESCALE, in rows with a text PROMPTED_RESCALE, for a generator that accepts known latents, else 0, as
     its published figures were made.
-    temperature: standard deviation of the noise that sampling starts from (flow.samplers); None:
-    DEFAULT_TEMPERATURE for a generator that accepts known latents, else 1.
-    solver: how a generator that accepts known latents walks from noise to data; the others take equal Euler steps, as
-    published.
+    temperature, solver: how a generator that accepts known latents walks from noise to data (flow.temperature,
+    flow.samplers); the others take equal Euler steps at a temperature of 1, as published.
     text_guidance: the weight of the text apart from that of the picture; None: TEXT_WEIGHT times the guidance for a
     generator that accepts known latents, which passes once more in a step for it; for others `guidance`.
     picture_guidance: that of the picture; None: `guidance`, but for a generator that accepts known latents
@@ -93,9 +92,7 @@ def sample_latents(
     A row's noise depends on its seed alone. Rows are independent, but matrix products may round differently in another
     batch size: for the same bytes whatever the batch, call with one row at a time.
     """
-    if temperature is None:
-        temperature = DEFAULT_TEMPERATURE if generator.accepts_known else 1.0
-    noise = temperature * seeded_noise(seeds, latents, generator.latent_dim, conditions.text.device)
+    noise = seeded_noise(seeds, latents, generator.latent_dim, conditions.text.device)
     if known is None or known_latent is None:
         known, known_latent = torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device), noise
     if not generator.accepts_known:
@@ -129,9 +126,9 @@ def sample_latents(
         conditional, unconditional, picture, noise, by_row if rescale is None else rescale,
         reference_guidance=reference_guidance if bool(known.any()) else None,
         without_text=without_text if bool(conditions.text_present.any()) else None,
-        text_guidance=TEXT_WEIGHT * guidance if text_guidance is None else text_guidance,
+        text_guidance=TEXT_WEIGHT * guidance if text_guidance is None else text_guidance, temperature=temperature,
     )  # fmt: skip
     return sample(
         velocity, noise, known_latent, known, steps=steps, step_size=generator.trained_step(steps), solver=solver,
-        on_step=on_step,
+        temperature=temperature, on_step=on_step,
     )  # fmt: skip

@@ -1,0 +1,92 @@
+"""Noise that cools on the way: what it leaves alone, what it makes smaller, and what it is for."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from openfoley.flow.guidance import guided
+from openfoley.flow.path import on_path
+from openfoley.flow.samplers import MULTISTEP, SHORTCUT, Solver, sample
+from openfoley.flow.temperature import COOLED_FROM, cooled, deviation
+
+NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
+
+
+def drawn(velocity, noise: Tensor, temperature: float, steps: int = 8, solver: Solver = MULTISTEP) -> Tensor:
+    nothing = torch.zeros(noise.shape[:2], dtype=torch.bool)
+    return sample(velocity, noise, noise, nothing, steps=steps, step_size=0.0, solver=solver, temperature=temperature)
+
+
+def test_cooling_keeps_the_data_and_shrinks_the_noise() -> None:
+    noise, data, t = torch.randn(2, 7, 3), torch.randn(2, 7, 3), torch.full((2,), 0.25)
+    made = cooled(on_path(noise, data, t), data - noise, 0.25, 0.6)
+    torch.testing.assert_close(made, on_path(0.6 * noise, data, t))
+    torch.testing.assert_close(cooled(made, data - 0.6 * noise, 0.25, 1.0), made)
+
+
+@pytest.mark.parametrize("solver", [MULTISTEP, SHORTCUT])
+@pytest.mark.parametrize("steps", [2, 8, 32])
+def test_the_noise_is_made_smaller_once_and_the_end_of_a_settled_path_does_not_move(solver: Solver, steps: int) -> None:
+    """Heading straight for one point, the sampler gets there at any temperature, from smaller noise."""
+    noise, data, seen = torch.randn(2, 7, 3), torch.randn(2, 7, 3), []
+
+    def velocity(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
+        left = (1 - t)[:, None, None]
+        torch.testing.assert_close((x - t[:, None, None] * data) / left, deviation(t, 0.5)[:, None, None] * noise)
+        seen.append(float(deviation(t, 0.5)[0]))
+        return (data - x) / left
+
+    torch.testing.assert_close(drawn(velocity, noise, 0.5, steps, solver), data)
+    assert set(seen) == {1.0, 0.5} and sorted(seen, reverse=True) == seen
+
+
+def test_a_gaussian_keeps_its_middle_and_loses_width() -> None:
+    """Data of mean 2 and deviation 0.5, whose flow is known: temperature 1 draws them, 0.5 the likely ones."""
+    noise, middle, width = torch.randn(64, 32, 4), 2.0, 0.5
+
+    def velocity(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
+        time = t[:, None, None]
+        variance = (1 - time) ** 2 + (time * width) ** 2
+        return middle + (time * width**2 - (1 - time)) / variance * (x - time * middle)
+
+    plain, cool = (drawn(velocity, noise, temperature, steps=64) for temperature in (1.0, 0.5))
+    assert abs(float(plain.mean()) - middle) < 0.02 and abs(float(plain.std()) - width) < 0.02
+    assert abs(float(cool.mean()) - middle) < 0.02 and 0.4 * width < float(cool.std()) < 0.8 * width
+
+
+def test_noise_small_from_the_start_makes_the_likeliest_single_thing_and_late_cooling_does_not() -> None:
+    """Silence at 0 with a chance of 0.3, or one of eight sounds far from it with the rest of the chance shared among
+    them. The flow is known."""
+    torch.manual_seed(0)
+    sounds, far = 8, 20.0
+    points = torch.cat([torch.zeros(1, sounds), far * torch.eye(sounds)])
+    chances = torch.tensor([0.3] + [0.7 / sounds] * sounds).log()
+    noise = torch.randn(1000, 1, sounds)
+
+    def velocity(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
+        time = float(t[0])
+        odds = chances - ((x - time * points) ** 2).sum(-1) / (2 * (1 - time) ** 2)
+        return ((odds.softmax(-1) @ points)[:, None] - x) / (1 - time)
+
+    def silent(made: Tensor) -> float:
+        return float((made.amax((1, 2)) < far / 2).float().mean())
+
+    plain, late = (silent(drawn(velocity, noise, temperature, steps=32)) for temperature in (1.0, 0.7))
+    early = silent(drawn(velocity, 0.7 * noise, 1.0, steps=32))
+    assert abs(plain - 0.3) < 0.05 and abs(late - plain) < 0.08 and early > plain + 0.2
+
+
+def test_the_reference_is_noised_as_much_as_what_is_unknown() -> None:
+    noise, clean, known = torch.randn(2, 7, 3), torch.randn(2, 7, 3), NONE_KNOWN.clone()
+    known[:, :3] = True
+    t = torch.tensor([COOLED_FROM / 2, 0.5])
+
+    def unconditional(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
+        smaller = torch.tensor([1.0, 0.6])[:, None, None] * noise
+        torch.testing.assert_close(x[known], on_path(smaller, clean, t)[known])
+        return torch.zeros_like(x)
+
+    guided(lambda x, t, d, k: x, unconditional, 4.0, noise, temperature=0.6)(clean, t, torch.zeros(2), known)
+    assert math.isclose(float(deviation(t, 0.6)[0]), 1.0)

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from openfoley.encoders.base import PictureEncoder
 from openfoley.flow.guidance import DEFAULT_GUIDANCE
+from openfoley.flow.temperature import DEFAULT_TEMPERATURE
 from openfoley.generators.base import sample_latents
 from openfoley.hub.parts import Model
 from openfoley.longform.plan import latents_for
@@ -117,16 +118,19 @@ def generate(
     guidance: float = DEFAULT_GUIDANCE,
     text_guidance: float | None = None,
     picture_guidance: float | None = None,
+    rescale: float | None = None,
+    temperature: float = DEFAULT_TEMPERATURE,
     seed: int = 0,
 ) -> Tensor:
-    """Sounds float32 [rows, 2, time] of these clips; clip k has the seed `seed + k` and `prompts[k]`."""
+    """Sounds float32 [rows, 2, time] of these clips; clip k has the seed `seed + k` and `prompts[k]`. The others as in
+    `generators.base.sample_latents`."""
     latents = latents_for(seen.duration, model.codec.latent_rate)
     samples = round(seen.duration * model.codec.sample_rate)
     conditions = conditions_of(model, seen, rows, [prompts[k] if prompts else None for k in rows])
     seeds = [window_seed(seed + k, 0) for k in rows]
     latent = sample_latents(
         model.generator, conditions, seeds=seeds, latents=latents, steps=steps, guidance=guidance,
-        text_guidance=text_guidance, picture_guidance=picture_guidance,
+        text_guidance=text_guidance, picture_guidance=picture_guidance, rescale=rescale, temperature=temperature,
     )  # fmt: skip
     return model.codec.decode(latent)[..., :samples].float().cpu()
 

@@ -32,7 +32,7 @@ from openfoley.media.source import shown
 from openfoley.take import SampleFile
 from openfoley.voice import Voice
 
-FORMAT = 6  # of what is saved, and of how windows are sampled
+FORMAT = 7  # of what is saved, and of how windows are sampled
 STATE_NAME = "state.safetensors"
 LOCK_NAME = "lock"
 

@@ -14,7 +14,7 @@ deviation there, and what is left of it at COOLED_FROM is made smaller, all at o
 
 from torch import Tensor
 
-DEFAULT_TEMPERATURE = 0.7  # 1 is the paper
+DEFAULT_TEMPERATURE = 0.6  # 1 is the paper
 COOLED_FROM = 0.15
 
 

@@ -4,19 +4,37 @@ import numpy as np
 
 from openfoley.gym import motion
 from openfoley.gym.actions.stage import Stage, along, contacts_of
-from openfoley.gym.records import Friction, Part, Performance
+from openfoley.gym.records import Friction, Part, Performance, Track
 
-SWAY = 0.2  # of a shake's rate: of its accelerations 0.04, too gentle for the grains to leave the bottom
+SWAY_S = 3.5
+"""Seconds, over a shake's rate (Hz), from one turn of a swayed box back to the same: 1.8 to 5 s."""
 
 
 def shake(stage: Stage) -> Performance:
-    """A box of grains is shaken: a rattle at each turn of the motion. Silent: it is swayed."""
+    """A box of grains is shaken: a rattle at each turn of the motion. Silent: it is swayed, to one side and back in two
+    seconds or more, where half a second lies between the turns of a shaken one: too gently for the grains to move."""
     s, play = stage, Performance()
-    r, reach, rate = s.size_m * 0.4, s.uniform(0.12, 0.3), s.uniform(0.7, 1.9) * (1.0 if s.sounds else SWAY)
+    r, reach, rate = s.size_m * 0.4, s.uniform(0.12, 0.3), s.uniform(0.7, 1.9)
     upright = bool(s.rng.random() < 0.5)
+    amount, turns = _shaken(s, rate) if s.sounds else _swayed(s, rate)
+    base = (s.x, r + 0.3, s.z)
+    track = along(base, (0.15 * reach, reach, 0) if upright else (reach, 0.15 * reach, 0), amount)
+    play.objects.append(s.thing("shake", f"box of {s.material}"))
+    play.parts.append(
+        Part((r * 0.7, r * 0.8), 0.03, s.look(bulge=0.4), track, lambda t: 0.25 * amount(t), object_id=s.id)
+    )
+    if s.sounds:
+        force = s.rng.uniform(0.25, 0.8, len(turns))
+        play.contacts += contacts_of(s, turns, np.zeros(len(turns)), force, track, "shake", 14, 0.045)
+    play.caption = f"a box of {s.material} is shaken"
+    return play
+
+
+def _shaken(s: Stage, rate: float) -> tuple[Track, np.ndarray]:
+    """How far to one side (-1 .. 1), and the times of the turns: bursts of two to eight, at `rate` to and fro."""
     bursts, t0 = [], s.start_s + s.uniform(0.2, 1.0)
     while t0 < s.end_s - 1.0:
-        turns = int(s.rng.integers(2, 9)) if s.sounds else 2
+        turns = int(s.rng.integers(2, 9))
         if t0 + turns * 0.5 / rate > s.end_s - 0.1:
             break
         bursts.append((t0, turns))
@@ -29,18 +47,23 @@ def shake(stage: Stage) -> Performance:
             value = np.where((phase >= 0) & (phase <= turns), np.sin(np.pi * phase), value)
         return value
 
-    base = (s.x, r + 0.3, s.z)
-    track = along(base, (0.15 * reach, reach, 0) if upright else (reach, 0.15 * reach, 0), amount)
-    play.objects.append(s.thing("shake", f"box of {s.material}"))
-    play.parts.append(
-        Part((r * 0.7, r * 0.8), 0.03, s.look(bulge=0.4), track, lambda t: 0.25 * amount(t), object_id=s.id)
-    )
-    turns = np.array([begin + (k + 0.5) * 0.5 / rate for begin, n in bursts for k in range(n)])
-    if s.sounds:
-        force = s.rng.uniform(0.25, 0.8, len(turns))
-        play.contacts += contacts_of(s, turns, np.zeros(len(turns)), force, track, "shake", 14, 0.045)
-    play.caption = f"a box of {s.material} is shaken"
-    return play
+    return amount, np.array([begin + (k + 0.5) * 0.5 / rate for begin, n in bursts for k in range(n)])
+
+
+def _swayed(s: Stage, rate: float) -> tuple[Track, np.ndarray]:
+    """As `_shaken`, to alternate sides, from the first second to the end of the shot."""
+    begin = s.start_s + s.uniform(0.2, 1.0)
+    longest = max(s.end_s - 0.2 - begin, 0.5)
+    one = min(SWAY_S / rate, longest)
+    count = int(longest / one)
+
+    def amount(t: np.ndarray) -> np.ndarray:
+        passed = np.clip((t - begin) / one, 0, count)
+        side = np.where(np.floor(passed) % 2, -1.0, 1.0)
+        return side * np.sin(np.pi * passed) ** 2
+
+    turns = begin + one * (np.arange(count) + 0.5)
+    return amount, turns
 
 
 def rotate(stage: Stage) -> Performance:

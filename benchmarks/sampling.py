@@ -1,8 +1,8 @@
 """What ways of sampling do, without a prompt: python benchmarks/sampling.py MODEL JUDGE CACHE[,CACHE...] [SETTINGS ...]
 
 Sounds of all scenes of the Gym caches (rendered ones, as `openfoley train` leaves in data/validation), once for every
-SETTINGS, such as temperature=0.6,guidance=5.5 (of `evaluation.generation.generate`: steps, guidance, rescale,
-temperature, seed; "default" changes nothing). JUDGE: the material.safetensors of a report or study. Made for choosing
+SETTINGS, such as temperature=0.6,guidance=5.5 (steps, guidance, rescale, temperature, seed, as in
+`evaluation.generation.generate`; "default" changes nothing). JUDGE: the material.safetensors of a report or study. Made for choosing
 defaults, so never on evaluation seeds. Features once, about a second a scene on one core, then as much for every row.
 """
 
@@ -22,6 +22,8 @@ from openfoley.evaluation.workspace import blocks
 from openfoley.hub.load import load_model
 from openfoley.nn.memory import keep_freed_memory
 
+SETTINGS = {"steps": int, "guidance": float, "rescale": float, "temperature": float, "seed": int}
+
 
 def main(name: str, judge_file: Path, folders: Sequence[Path], rows: Sequence[str]) -> None:
     keep_freed_memory()
@@ -31,7 +33,7 @@ def main(name: str, judge_file: Path, folders: Sequence[Path], rows: Sequence[st
     true = np.concatenate([cache.sound for cache in caches])
     for row in rows:
         pairs = [word.split("=") for word in row.split(",") if word != "default"]
-        settings = {key: int(value) if key in ("steps", "seed") else float(value) for key, value in pairs}
+        settings = {key: SETTINGS[key](value) for key, value in pairs}
         parts = [generate(model, seen, rows=block, **settings) for block in blocks(len(truths))]  # type: ignore[arg-type]
         sounds = np.concatenate([(part.clamp(-1, 1) * FULL_SCALE).round().short().numpy() for part in parts])
         found = onsets_of(sounds)

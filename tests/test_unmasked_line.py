@@ -68,6 +68,8 @@ def test_guidance_of_its_own_reaches_the_sound(
     ours = load(tiny_model)
     other = ours.generate(video, **asked, text_guidance=7.0).audio.samples
     assert not torch.equal(ours.generate(video, **asked).audio.samples, other)
+    with pytest.raises(UsageError, match="temperature must be from 0 to 1"):
+        ours.generate(video, **asked, temperature=1.5)
     with pytest.raises(UsageError, match="negative_guidance is for mmaudio"):
         ours.generate(video, **asked, negative_guidance=7.0)
     with pytest.raises(UsageError, match="picture_guidance must be from"):
@@ -77,6 +79,8 @@ def test_guidance_of_its_own_reaches_the_sound(
 def test_a_solver_of_the_other_kind_of_model_is_refused(pipeline: Pipeline) -> None:
     with pytest.raises(UsageError, match="solver is for salsa-v models"):
         pipeline.generate(duration=1, prompt="rain", solver=SHORTCUT)
+    with pytest.raises(UsageError, match="temperature is for salsa-v models"):
+        pipeline.generate(duration=1, prompt="rain", temperature=0.5)
 
 
 def test_a_length_far_from_the_training_is_told(

@@ -24,6 +24,7 @@ from torch import Tensor
 from openfoley.engine import Settings, Texts, run_plan, window_seed
 from openfoley.errors import UsageError
 from openfoley.feature_store import FeatureStore
+from openfoley.flow.temperature import DEFAULT_TEMPERATURE
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
@@ -44,6 +45,7 @@ from openfoley.request import (
     check_nudge,
     check_settings,
     check_span,
+    check_temperature,
     checked_video,
 )
 from openfoley.take import SampleFile, Take
@@ -196,8 +198,12 @@ class Pipeline:
             raise UsageError(
                 f"reference_guidance is for salsa-v models; {self.model.name} replaces known sound instead"
             )
-        if not self.model.generator.accepts_known and "solver" in options:
-            raise UsageError(f"solver is for salsa-v models; {self.model.name} takes equal Euler steps")
+        for name in ("solver", "temperature"):
+            if not self.model.generator.accepts_known and name in options:
+                raise UsageError(
+                    f"{name} is for salsa-v models; {self.model.name} takes equal Euler steps at temperature 1"
+                )
+        check_temperature(options.get("temperature", DEFAULT_TEMPERATURE))
         for name in (MMAUDIO_WEIGHT, "picture_guidance", "text_guidance"):
             check_guidance(name, options.get(name))
 

@@ -15,6 +15,7 @@ AudioMode = Literal["add", "replace"]
 BitDepth = Literal["16", "24", "32f"]
 STEPS_RANGE = (1, 128)  # the step sizes of training reach down to 1/128 (arXiv 2510.02916, section 3.3)
 GUIDANCE_RANGE = (0.0, 20.0)
+TEMPERATURE_RANGE = (0.0, 1.0)
 TAKES_RANGE = (1, 99)
 SAMPLE_RATE_RANGE = (8000, 192000)  # Hz
 NUDGE_RANGE = (-60_000.0, 60_000.0)  # ms
@@ -68,6 +69,11 @@ def check_guidance(name: str, value: float | None) -> None:
     """A weight of one condition; None is the default of `generators.base.sample_latents`."""
     if value is not None:
         _check_number(name, value, GUIDANCE_RANGE)
+
+
+def check_temperature(temperature: float) -> None:
+    """Of the noise (flow.temperature)."""
+    _check_number("temperature", temperature, TEMPERATURE_RANGE)
 
 
 def check_nudge(nudge: float) -> None:

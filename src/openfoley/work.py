@@ -22,6 +22,7 @@ from torch import Tensor
 
 from openfoley.engine import Settings
 from openfoley.errors import OutputError, UsageError
+from openfoley.generators.base import SAMPLING
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import Model
 from openfoley.longform.plan import PlannedWindow
@@ -32,7 +33,7 @@ from openfoley.media.source import shown
 from openfoley.take import SampleFile
 from openfoley.voice import Voice
 
-FORMAT = 7  # of what is saved, and of how windows are sampled
+FORMAT = 6  # of what is saved
 STATE_NAME = "state.safetensors"
 LOCK_NAME = "lock"
 
@@ -47,7 +48,16 @@ def request_key(
 ) -> str:
     """sha256 of all that the samples hang on (heard: latents of other sound), not of how they are saved."""
     sound = b"".join(latents.detach().cpu().contiguous().numpy().tobytes() for latents in heard)
-    parts = [FORMAT, torch.__version__, fingerprint(model), file_hash(video), list(plan), settings, list(seeds)]
+    parts = [
+        FORMAT,
+        SAMPLING,
+        torch.__version__,
+        fingerprint(model),
+        file_hash(video),
+        list(plan),
+        settings,
+        list(seeds),
+    ]
     return hashlib.sha256("\n".join(map(repr, parts)).encode() + sound).hexdigest()
 
 

@@ -250,6 +250,28 @@ def test_temperature_makes_the_noise_smaller_on_the_way() -> None:
     assert abs(float(plain.std()) - 1) < 0.1
 
 
+def test_temperature_reaches_the_reference_of_the_unconditional_branch() -> None:
+    """What the branch without the reference sees in its place: noise that is smaller behind the first steps."""
+    model, conditions = SalsaVGenerator(TINY).eval(), made_conditions(TINY)
+    known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
+    known[:, :5] = True
+    seen: list[tuple[float, float]] = []
+
+    def velocity(x: Tensor, t: Tensor, step: Tensor, is_known: Tensor, heard: Conditions) -> Tensor:
+        if not is_known.any():
+            seen.append((float(t[0]), float((x[known] / (1 - t[0])).std())))
+        return torch.zeros_like(x)
+
+    model.velocity = velocity  # type: ignore[method-assign]
+    sample_latents(
+        model, conditions, seeds=range(BATCH), latents=LATENTS, steps=8, temperature=0.5,
+        known=known, known_latent=torch.zeros(BATCH, LATENTS, TINY.latent_dim),
+    )  # fmt: skip
+    assert len(seen) == 8
+    for time, deviation in seen:
+        assert abs(deviation - (1.0 if time < 0.15 else 0.5)) < 0.15
+
+
 def test_prompt_and_picture_have_weights_of_their_own() -> None:
     """Only where there is a prompt, beside known latents too; twice and half the guidance where nothing is said."""
     torch.manual_seed(0)

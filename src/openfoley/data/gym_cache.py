@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from openfoley.errors import UsageError
+from openfoley.gym.scene import VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -72,11 +73,16 @@ class GymCache:
         pool: Pool | None = None,
     ) -> "GymCache":
         """Render the scenes of `seeds` (see gym.seeds) in `workers` processes, or in those of a `render_pool` that is
-        kept for several caches; a finished cache of the same seeds is opened as it is. silent_every: of every so many
-        scenes the last moves without any sound, the others as chance wants."""
+        kept for several caches; a finished cache of the same seeds is opened as it is (UsageError if another version of
+        the Gym rendered it). silent_every: of every so many scenes the last moves without any sound, the others as
+        chance wants."""
         folder = Path(folder)
         if (folder / FINISHED).is_file():
             cache = cls.open(folder)
+            if any(t.get("gym", 1) != VERSION for t in cache.truth):
+                raise UsageError(
+                    f"{str(folder)!r} was rendered by another version of the Gym; choose another folder or delete it"
+                )
             if [t["seed"] for t in cache.truth] == list(seeds):
                 return cache
             raise UsageError(f"{str(folder)!r} holds a Gym cache of other seeds; choose another folder or delete it")

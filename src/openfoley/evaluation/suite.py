@@ -39,6 +39,8 @@ from openfoley.evaluation.prompts import contradicting
 from openfoley.evaluation.sync import sync_report
 from openfoley.evaluation.truth import Truth, from_dict, read_truths
 from openfoley.evaluation.workspace import Workspace, blocks
+from openfoley.generators.base import SAMPLING
+from openfoley.gym.scene import VERSION as GYM_VERSION
 from openfoley.gym.seeds import Split, seeds_of
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model
@@ -89,6 +91,8 @@ class Suite:
             "clips": clips,
             "outside": str(outside) if outside else None,
             "seed": seed,
+            "gym": GYM_VERSION,
+            "sampling": SAMPLING,
         }
         self.about = {
             **identity,

@@ -69,6 +69,7 @@ def guided(
     reference_guidance: the weight of the known latents apart from that of the conditions; None: the same, Eq. 3.
     text_guidance: the weight of the text apart from that of the other conditions, where there is a text and
     `without_text`, which hears all but it; None: the same.
+    temperature: of the sampler (flow.temperature), as the known latents are noised like the unknown ones.
     """
     branches = [
         Branch(unconditional, sees_known=False),
@@ -85,9 +86,9 @@ def guided_by(
 ) -> Velocity:
     """The guided velocity of branches that see more and more; the last sees everything.
 
-    For a branch without the known latents these are taken back to their place on the path from `noise`: a sequence all
-    at noise level t, as in training. rescale: one number, or one for each row [batch]. temperature: of the noise there
-    as in the sampler (flow.temperature).
+    For a branch without the known latents these are taken back to their place on the path from `noise`, made smaller
+    where the sampler's is (`temperature`, flow.temperature): a sequence all of one noise, as in training. rescale: one
+    number, or one for each row [batch].
     """
     steps = _needed(branches)
 

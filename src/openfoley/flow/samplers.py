@@ -63,8 +63,9 @@ def sample(
     """The latent [batch, latent_time, channels] at t = 1.
 
     known_latent: like noise; where `known` [batch, latent_time] is True it enters clean and leaves bit for bit.
-    step_size: what the model is told by a solver that tells (`times.trained_step`). temperature: of the noise from the
-    first step on that ends at or behind `temperature.COOLED_FROM`. on_step: called with the number of steps done.
+    step_size: what the model is told by a solver that tells (`times.trained_step`). temperature: what the noise is
+    cooled to on the way (flow.temperature); the step behind leans on the one before it all the same. on_step: called
+    with the number of steps done.
     """
     if not 1 <= steps <= LARGEST_STEP_COUNT:
         raise ValueError(f"steps must be 1 to {LARGEST_STEP_COUNT}, got {steps}")

@@ -2,14 +2,17 @@
 
 A sampler makes what has a chance of 0.3 three times in ten, and a false event is heard at once; so, beyond the paper,
 noise smaller than in training, as temperatures below 1 are used with other flows (Kingma and Dhariwal, arXiv
-1807.03039, section 6): what is likely is made, what is merely possible is not. But noise that is too small from the
-start is, for the model, a sign of silence: a scene that it gave a chance of one third to be silent was silent in nearly
-all samples at 0.7. Whether a thing sounds is settled in the first tenths of the path. So the noise has its full
-deviation there, and what is left of it at COOLED_FROM is made smaller, all at once:
+1807.03039, section 6): what is likely is made, what is merely possible is not. But noise that is small from the start
+is, for the model, a sign of silence: scenes of which it made 2.9 samples in 8 silent at temperature 1 were silent in
+6.9 at 0.7 (unguided; docs/log.md, 2026-11-26). Whether a thing sounds is settled early on the path. So the noise has
+its full deviation there, and at t = COOLED_FROM what is left of it is made smaller, all at once:
 
-    x_t = t D + (1 - t) n   ->   t D + (1 - t) T n,       D and n on the straight line that the step before walked
+    x_t = t D + (1 - t) n   ->   t D + (1 - t) T n
 
-256 validation scenes, 8 steps, guidance 4: see docs/log.md, 2026-11-26, evening.
+with the end D = x + (1 - t) v and the noise n = x - t v of the step that crosses COOLED_FROM. As a step is a straight
+line, it is done at its end: the same point comes out. A single step has no noise left there, so the temperature does
+nothing. On 256 validation scenes, 8 steps, guidance 4, event F1 is 0.855 with noise of 0.7 from the start, 0.843 with
+temperature 1, 0.870 as it is.
 """
 
 from torch import Tensor

@@ -23,6 +23,10 @@ from openfoley.flow.temperature import DEFAULT_TEMPERATURE
 from openfoley.generators.unmasked import Guidance, sample_unmasked
 from openfoley.types import Conditions
 
+SAMPLING = 2
+"""Raised with every change of what `sample_latents` makes of the same weights, conditions and seeds, so that what was
+begun before is not gone on with."""
+
 
 class Generator(Protocol):
     """Predicts the velocity dx/dt of latents on their way from noise (t = 0) to data (t = 1).

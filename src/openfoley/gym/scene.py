@@ -12,6 +12,8 @@ from openfoley.gym.materials import HELD_OUT_MATERIALS, SOLID, look_of
 from openfoley.gym.records import Camera, Friction, Grade, GymObject, Look, Part, Performance, Scene, Shot
 from openfoley.gym.seeds import Split
 
+VERSION = 2
+"""Raised when a seed gives another scene, picture or sound than before."""
 SILENT_SHARE, OFF_SCREEN_SHARE, AMBIENCE_SHARE, OCCLUDER_SHARE, SECOND_SHOT_SHARE = 0.1, 0.08, 0.25, 0.12, 0.12
 SHOT_SHORTEST_S, SHOT_LONGEST_S = 3.0, 10.0
 BUSIEST = 6.0

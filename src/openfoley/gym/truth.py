@@ -6,6 +6,7 @@ import numpy as np
 
 from openfoley.gym.picture import project
 from openfoley.gym.records import Contact, Friction, Scene, Shot
+from openfoley.gym.scene import VERSION
 from openfoley.gym.sound import SceneSound, grains, scene_contacts
 
 
@@ -54,6 +55,7 @@ def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
         "fps": float(rate),
         "caption": scene.caption,
         "captions": list(scene.captions),
+        "gym": VERSION,
         "seed": scene.seed,
         "split": scene.split,
         "cuts_s": [shot.start_s for shot in scene.shots[1:]],

@@ -28,13 +28,14 @@ from openfoley.evaluation.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
 from openfoley.evaluation.truth import Truth
 from openfoley.evaluation.workspace import Workspace, write_whole
 from openfoley.feature_store import FeatureStore
+from openfoley.generators.base import SAMPLING
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.pipeline import Pipeline, load
 from openfoley.types import Audio
 
 Progress = Callable[[float, float], None]
 
-FORMAT = 4  # of the clips' numbers and of how windows are sampled; a folder of another format is another study
+FORMAT = 4  # of the clips' numbers; a folder of another format is another study
 
 
 class Study:
@@ -43,7 +44,14 @@ class Study:
     def __init__(self, name: str, out: Path, about: dict[str, Any], device: str = "cpu") -> None:
         self.name, self.folder, self.device = name, out, device
         self.pipeline: Pipeline = load(about["model"], device)
-        self.about = {"study": name, "format": FORMAT, **about, "weights": weights(self.pipeline), "device": device}
+        self.about = {
+            "study": name,
+            "format": FORMAT,
+            "sampling": SAMPLING,
+            **about,
+            "weights": weights(self.pipeline),
+            "device": device,
+        }
         self.workspace = Workspace(out, self.about)
         self.store = FeatureStore(out / "features")
 

@@ -2,8 +2,9 @@
 
 Sounds of all scenes of the Gym caches (rendered ones, as `openfoley train` leaves in data/validation), once for every
 SETTINGS, such as temperature=0.6,guidance=5.5 (steps, guidance, rescale, temperature, seed, as in
-`evaluation.generation.generate`; "default" changes nothing). JUDGE: the material.safetensors of a report or study. Made for choosing
-defaults, so never on evaluation seeds. Features once, about a second a scene on one core, then as much for every row.
+`evaluation.generation.generate`; "default" changes nothing). JUDGE: the material.safetensors of a report or study.
+Made for choosing defaults, so never on evaluation seeds. Features once, about a second a scene on one core, then as
+much for every row.
 """
 
 import sys

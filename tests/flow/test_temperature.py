@@ -58,7 +58,7 @@ def test_noise_small_from_the_start_makes_the_likeliest_single_thing_and_late_co
     """Silence at 0 with a chance of 0.3, or one of eight sounds far from it with the rest of the chance shared among
     them. The flow is known."""
     torch.manual_seed(0)
-    sounds, far = 8, 20.0
+    sounds, far = 8, 40.0
     points = torch.cat([torch.zeros(1, sounds), far * torch.eye(sounds)])
     chances = torch.tensor([0.3] + [0.7 / sounds] * sounds).log()
     noise = torch.randn(1000, 1, sounds)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from openfoley.config import from_dict, to_dict
+from openfoley.flow.temperature import COOLED_FROM
 from openfoley.generators.base import sample_latents
 from openfoley.generators.salsa_v import GYM, LARGE, SMALL, SalsaVConfig, SalsaVGenerator
 from openfoley.generators.salsa_v.conditioning import LengthUnification
@@ -269,7 +270,7 @@ def test_temperature_reaches_the_reference_of_the_unconditional_branch() -> None
     )  # fmt: skip
     assert len(seen) == 8
     for time, deviation in seen:
-        assert abs(deviation - (1.0 if time < 0.15 else 0.5)) < 0.15
+        assert abs(deviation - (1.0 if time < COOLED_FROM else 0.5)) < 0.15
 
 
 def test_prompt_and_picture_have_weights_of_their_own() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from openfoley.evaluation.figures import RATE, samples_of
+from openfoley.evaluation.figures import RATE, SILENT_POWER, samples_of
 from openfoley.evaluation.generation import generate
 from openfoley.evaluation.onsets import detect
 from openfoley.evaluation.sync import MAIN_TOLERANCE_S, score
@@ -87,7 +87,8 @@ def _draw(sounds: dict[str, torch.Tensor], truth: Truth, path: Path, frames: np.
 def _spectrogram(axis: Axes, name: str, samples: torch.Tensor, truth: Truth) -> None:
     mel = log_mel(samples.mean(0), RATE).numpy()
     extent = (0.0, samples.shape[1] / RATE, 0.0, float(len(mel)))
-    top = float(mel.max())
+    silent = float(samples.square().mean()) <= SILENT_POWER
+    top = float(mel.max()) + (RANGE_NEPERS if silent else 0.0)  # black, not the brightest of nothing
     axis.imshow(mel, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=top - RANGE_NEPERS, vmax=top)
     for time_s, visible in zip(truth.scored_s, truth.visible, strict=True):
         axis.axvline(time_s, color="cyan", linewidth=0.7, linestyle="-" if visible else ":", alpha=0.8)

@@ -12,7 +12,7 @@ scenes, features and checkpoints: the same command goes on there. OUT becomes a 
 
 The shipped generator of 2026-11-26, evening: from that of the GPU, after a box that is shaken without a sound had
 become another picture than one that is heard. Two shared CPU cores (AVX512-BF16): scenes 4 min, features 6, training
-19 on one of them. Expected on 256 validation scenes: event F1 0.879, 0.865 before (docs/log.md).
+19 on one of them. Expected on 256 validation scenes: event F1 0.87 to 0.88, 0.865 before (docs/log.md).
 """
 
 import argparse

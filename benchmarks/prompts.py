@@ -10,16 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from openfoley.data.gym_cache import GymCache
-from openfoley.evaluation.figures import FULL_SCALE, heard_materials, onsets_of
-from openfoley.evaluation.generation import generate, see
+from openfoley.evaluation.figures import heard_materials, onsets_of
+from openfoley.evaluation.generation import generate_all, see
 from openfoley.evaluation.material import load_classifier
 from openfoley.evaluation.prompts import contradicting
 from openfoley.evaluation.sync import sync_report
 from openfoley.evaluation.truth import from_dict
-from openfoley.evaluation.workspace import blocks
 from openfoley.hub.load import load_model
 from openfoley.nn.memory import keep_freed_memory
 
@@ -40,11 +37,7 @@ def main(name: str, cache: Path, judge_file: Path, clips: int, weights: Sequence
         picture: float | None = None,
         text: float | None = None,
     ) -> None:
-        made = [
-            generate(model, seen, prompts, rows=rows, picture_guidance=picture, text_guidance=text)
-            for rows in blocks(len(data))
-        ]
-        sounds = np.concatenate([(part.clamp(-1, 1) * FULL_SCALE).round().short().numpy() for part in made])
+        sounds = generate_all(model, seen, prompts, picture_guidance=picture, text_guidance=text)
         found = onsets_of(sounds)
         report, heard = sync_report(found, truths), heard_materials(judge, sounds, found, truths, wanted)
         score = report.f1()

@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from openfoley.data.gym_cache import GymCache
-from openfoley.evaluation.figures import FULL_SCALE, heard_materials, onsets_of, reach_and_decay
-from openfoley.evaluation.generation import generate, joined, see
+from openfoley.evaluation.figures import heard_materials, onsets_of, reach_and_decay
+from openfoley.evaluation.generation import generate_all, joined, see
 from openfoley.evaluation.material import load_classifier
 from openfoley.evaluation.sync import sync_report
 from openfoley.evaluation.truth import from_dict
-from openfoley.evaluation.workspace import blocks
 from openfoley.hub.load import load_model
 from openfoley.nn.memory import keep_freed_memory
 
@@ -34,9 +33,7 @@ def main(name: str, judge_file: Path, folders: Sequence[Path], rows: Sequence[st
     true = np.concatenate([cache.sound for cache in caches])
     for row in rows:
         pairs = [word.split("=") for word in row.split(",") if word != "default"]
-        settings = {key: SETTINGS[key](value) for key, value in pairs}
-        parts = [generate(model, seen, rows=block, **settings) for block in blocks(len(truths))]  # type: ignore[arg-type]
-        sounds = np.concatenate([(part.clamp(-1, 1) * FULL_SCALE).round().short().numpy() for part in parts])
+        sounds = generate_all(model, seen, **{key: SETTINGS[key](value) for key, value in pairs})
         found = onsets_of(sounds)
         report, heard = sync_report(found, truths), heard_materials(judge, sounds, found, truths)
         score, reach = report.f1(), reach_and_decay(sounds, true, found, truths)

@@ -251,7 +251,7 @@ def test_temperature_makes_the_noise_smaller_on_the_way() -> None:
     assert abs(float(plain.std()) - 1) < 0.1
 
 
-def test_temperature_reaches_the_reference_of_the_unconditional_branch() -> None:
+def test_temperature_reaches_the_reference_of_the_unconditional_branch(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the branch without the reference sees in its place: noise that is smaller behind the first steps."""
     model, conditions = SalsaVGenerator(TINY).eval(), made_conditions(TINY)
     known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
@@ -263,7 +263,7 @@ def test_temperature_reaches_the_reference_of_the_unconditional_branch() -> None
             seen.append((float(t[0]), float((x[known] / (1 - t[0])).std())))
         return torch.zeros_like(x)
 
-    model.velocity = velocity  # type: ignore[method-assign]
+    monkeypatch.setattr(model, "velocity", velocity)
     sample_latents(
         model, conditions, seeds=range(BATCH), latents=LATENTS, steps=8, temperature=0.5,
         known=known, known_latent=torch.zeros(BATCH, LATENTS, TINY.latent_dim),

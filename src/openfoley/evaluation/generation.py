@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -133,6 +134,17 @@ def generate(
         text_guidance=text_guidance, picture_guidance=picture_guidance, rescale=rescale, temperature=temperature,
     )  # fmt: skip
     return model.codec.decode(latent)[..., :samples].float().cpu()
+
+
+def generate_all(
+    model: Model, seen: Seen, prompts: Sequence[str | None] | None = None, *, batch: int = 4, **settings: Any
+) -> np.ndarray:
+    """Sounds int16 [clips, 2, time] of all clips, `batch` at a time; settings: of `generate`."""
+    rows, sounds = range(len(seen.sync)), []
+    for first in rows[::batch]:
+        made = generate(model, seen, prompts, rows=rows[first : first + batch], **settings)
+        sounds.append((made.clamp(-1, 1) * 32767).round().short().numpy())
+    return np.concatenate(sounds)
 
 
 def generate_from_frames(

@@ -16,16 +16,15 @@ def shake(stage: Stage) -> Performance:
     s, play = stage, Performance()
     r, reach, rate = s.size_m * 0.4, s.uniform(0.12, 0.3), s.uniform(0.7, 1.9)
     upright = bool(s.rng.random() < 0.5)
-    amount, turns = _shaken(s, rate) if s.sounds else _swayed(s, rate)
+    amount, turns = _shaken(s, rate) if s.sounds else (_swayed(s, rate), np.zeros(0))
     base = (s.x, r + 0.3, s.z)
     track = along(base, (0.15 * reach, reach, 0) if upright else (reach, 0.15 * reach, 0), amount)
     play.objects.append(s.thing("shake", f"box of {s.material}"))
     play.parts.append(
         Part((r * 0.7, r * 0.8), 0.03, s.look(bulge=0.4), track, lambda t: 0.25 * amount(t), object_id=s.id)
     )
-    if s.sounds:
-        force = s.rng.uniform(0.25, 0.8, len(turns))
-        play.contacts += contacts_of(s, turns, np.zeros(len(turns)), force, track, "shake", 14, 0.045)
+    force = s.rng.uniform(0.25, 0.8, len(turns))
+    play.contacts += contacts_of(s, turns, np.zeros(len(turns)), force, track, "shake", 14, 0.045)
     play.caption = f"a box of {s.material} is shaken"
     return play
 
@@ -50,8 +49,8 @@ def _shaken(s: Stage, rate: float) -> tuple[Track, np.ndarray]:
     return amount, np.array([begin + (k + 0.5) * 0.5 / rate for begin, n in bursts for k in range(n)])
 
 
-def _swayed(s: Stage, rate: float) -> tuple[Track, np.ndarray]:
-    """As `_shaken`, to alternate sides, from the first second to the end of the shot."""
+def _swayed(s: Stage, rate: float) -> Track:
+    """How far to one side, to alternate sides, from the first second to the end of the shot."""
     begin = s.start_s + s.uniform(0.2, 1.0)
     longest = max(s.end_s - 0.2 - begin, 0.5)
     one = min(SWAY_S / rate, longest)
@@ -62,8 +61,7 @@ def _swayed(s: Stage, rate: float) -> tuple[Track, np.ndarray]:
         side = np.where(np.floor(passed) % 2, -1.0, 1.0)
         return side * np.sin(np.pi * passed) ** 2
 
-    turns = begin + one * (np.arange(count) + 0.5)
-    return amount, turns
+    return amount
 
 
 def rotate(stage: Stage) -> Performance:

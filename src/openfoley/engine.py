@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -86,8 +85,7 @@ def run_plan(
             seed = voice.seed if cue is None or cue.seed is None else cue.seed + number
             known = [voice.context(window.context), voice.after(window.after)]
             latent = draw_window(
-                generator, window, conditions, texts, settings, planned, window_seed(seed, planned.key), known,
-                reference, told,
+                generator, window, conditions, texts, settings, planned, seed, known, reference, told,
             )  # fmt: skip
             voice.add(planned, latent)
         if on_window is not None:
@@ -125,6 +123,7 @@ def draw_window(
         conditions,
         seeds=[seed],
         latents=total,
+        first=window.end_latent - total,
         steps=settings.steps,
         guidance=cue.guidance if cue is not None and cue.guidance is not None else settings.guidance,
         reference_guidance=settings.reference_guidance,
@@ -135,12 +134,6 @@ def draw_window(
         **dict(settings.generator_options),
     )
     return latent[:, total - window.latent_count :]
-
-
-def window_seed(seed: int, key: int) -> int:
-    """The seed of a window's noise: it depends on seed and window key alone, and is spread over 63 bits."""
-    (state,) = np.random.SeedSequence([seed, key]).generate_state(1, np.uint64)
-    return int(state) >> 1
 
 
 @dataclass(frozen=True)

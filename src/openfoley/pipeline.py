@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from openfoley.engine import Settings, Texts, run_plan, window_seed
+from openfoley.engine import Settings, Texts, run_plan
 from openfoley.errors import UsageError
 from openfoley.feature_store import FeatureStore
 from openfoley.flow.temperature import DEFAULT_TEMPERATURE
@@ -53,7 +53,7 @@ from openfoley.types import VideoInfo
 from openfoley.voice import Surroundings, Voice
 from openfoley.work import Work, request_key
 
-__all__ = ["Pipeline", "Take", "load", "window_seed"]
+__all__ = ["Pipeline", "Take", "load"]
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from openfoley.codecs.base import StreamingDecoder
-from openfoley.engine import Settings, Texts, draw_window, window_seed
+from openfoley.engine import Settings, Texts, draw_window
 from openfoley.errors import UsageError
 from openfoley.listener import ENCODERS, SYNC_REACH, FeatureRun, Listener, feature_rate, frame_request
 from openfoley.longform.joins import Run
@@ -137,7 +137,7 @@ class Stream:
         self.voice.begin(planned)
         latent = draw_window(
             self.generator, window, conditions, self.texts, self.settings, planned,
-            window_seed(self.seed, planned.key), [self.voice.context(known), self.voice.after(0)], None, None,
+            self.seed, [self.voice.context(known), self.voice.after(0)], None, None,
         )  # fmt: skip
         self.voice.add(planned, latent)
         self.latents = end

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from openfoley.flow.guidance import guided, rescaled
 from openfoley.flow.path import on_path
-from openfoley.flow.samplers import MULTISTEP, SHORTCUT, Solver, sample, seeded_noise
+from openfoley.flow.samplers import MULTISTEP, SHORTCUT, Solver, sample
 from openfoley.flow.shortcut import Velocity
 
 NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
@@ -42,12 +42,6 @@ def test_known_region_is_unchanged_by_masked_sampling() -> None:
     made = sample(velocity, noise, clean, known, steps=9, step_size=0.0, solver=SHORTCUT)
     assert torch.equal(made[known], clean[known])
     assert not torch.equal(made[~known], noise[~known])
-
-
-def test_noise_of_a_row_depends_on_its_seed_alone() -> None:
-    together = seeded_noise([5, 6, 7], 9, 4)
-    assert torch.equal(seeded_noise([6], 9, 4)[0], together[1])
-    assert not torch.equal(together[0], together[1])
 
 
 @pytest.mark.parametrize("steps", [0, 129])

@@ -24,7 +24,6 @@ from openfoley.flow.temperature import DEFAULT_TEMPERATURE
 from openfoley.generators.base import sample_latents
 from openfoley.hub.parts import Model
 from openfoley.longform.plan import latents_for
-from openfoley.pipeline import window_seed
 from openfoley.types import Conditions
 
 CACHE_RATE = Fraction(24)
@@ -128,9 +127,8 @@ def generate(
     latents = latents_for(seen.duration, model.codec.latent_rate)
     samples = round(seen.duration * model.codec.sample_rate)
     conditions = conditions_of(model, seen, rows, [prompts[k] if prompts else None for k in rows])
-    seeds = [window_seed(seed + k, 0) for k in rows]
     latent = sample_latents(
-        model.generator, conditions, seeds=seeds, latents=latents, steps=steps, guidance=guidance,
+        model.generator, conditions, seeds=[seed + k for k in rows], latents=latents, steps=steps, guidance=guidance,
         text_guidance=text_guidance, picture_guidance=picture_guidance, rescale=rescale, temperature=temperature,
     )  # fmt: skip
     return model.codec.decode(latent)[..., :samples].float().cpu()

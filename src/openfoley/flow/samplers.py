@@ -15,7 +15,7 @@ docs/log.md). `openfoley evaluate steps --shortcut` compares the two by what is 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -39,12 +39,6 @@ class Solver:
 
 SHORTCUT = Solver(bend=1.0, leans=False, is_told=True)
 MULTISTEP = Solver(bend=1.75, leans=True, is_told=False)
-
-
-def seeded_noise(seeds: Sequence[int], latents: int, channels: int, device: torch.device | str = "cpu") -> Tensor:
-    """float32 [len(seeds), latents, channels]. A row depends on its seed alone, whatever the batch and the device."""
-    rows = [torch.randn(latents, channels, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    return torch.stack(rows).to(device)
 
 
 @torch.no_grad()

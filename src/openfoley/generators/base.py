@@ -17,13 +17,14 @@ from openfoley.flow.guidance import (
     TEXT_WEIGHT,
     guided,
 )
+from openfoley.flow.noise import seeded_noise, spread_seed
 from openfoley.flow.replacement import DEFAULT_REPLACEMENT, Replacement
-from openfoley.flow.samplers import MULTISTEP, Solver, sample, seeded_noise
+from openfoley.flow.samplers import MULTISTEP, Solver, sample
 from openfoley.flow.temperature import DEFAULT_TEMPERATURE
 from openfoley.generators.unmasked import Guidance, sample_unmasked
 from openfoley.types import Conditions
 
-SAMPLING = 2
+SAMPLING = 3
 """Raised with every change of what `sample_latents` makes of the same weights, conditions and seeds, so that what was
 begun before is not gone on with."""
 
@@ -62,6 +63,7 @@ def sample_latents(
     *,
     seeds: Sequence[int],
     latents: int,
+    first: int = 0,
     steps: int,
     guidance: float = DEFAULT_GUIDANCE,
     reference_guidance: float | None = None,
@@ -93,17 +95,20 @@ def sample_latents(
     negative_guidance: of the negative text, for generators that do not accept known latents (None: `guidance`).
     replacement: how those treat known latents (flow.replacement).
     negative_text [batch, ..., text_dim]: what the unconditional branch of guidance listens to, and so moves away from.
-    A row's noise depends on its seed alone. Rows are independent, but matrix products may round differently in another
-    batch size: for the same bytes whatever the batch, call with one row at a time.
+    first: the first latent's number, counted from the beginning of the picture: a latent has the same noise in every
+    window (flow.noise).
+    A row's noise depends on its seed and `first` alone. Rows are independent, but matrix products may round differently
+    in another batch size: for the same bytes whatever the batch, call with one row at a time.
     """
-    noise = seeded_noise(seeds, latents, generator.latent_dim, conditions.text.device)
+    noise = seeded_noise(seeds, latents, generator.latent_dim, conditions.text.device, first)
     if known is None or known_latent is None:
         known, known_latent = torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device), noise
     if not generator.accepts_known:
         weights = Guidance(guidance, picture_guidance, text_guidance, negative_guidance, rescale or 0.0)
         return sample_unmasked(
-            generator, conditions, noise, seeds=seeds, steps=steps, guidance=weights, known_latent=known_latent,
-            known=known, negative_text=negative_text, replacement=replacement, on_step=on_step,
+            generator, conditions, noise, seeds=[spread_seed(seed, first) for seed in seeds], steps=steps,
+            guidance=weights, known_latent=known_latent, known=known, negative_text=negative_text,
+            replacement=replacement, on_step=on_step,
         )  # fmt: skip
     by_row = torch.where(conditions.text_present, PROMPTED_RESCALE, DEFAULT_RESCALE)
     without = conditions.null()

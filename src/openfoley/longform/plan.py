@@ -61,7 +61,7 @@ class PlannedWindow:
 
     @property
     def key(self) -> int:
-        """The first new latent; with the seed it fixes the window's noise, whatever else is planned."""
+        """The first new latent."""
         return self.window.first_latent + self.window.context
 
 

@@ -1,0 +1,36 @@
+"""Noise on the clock: the same latent of a sound has the same noise in every window that makes it.
+
+Latents are counted from the beginning of the picture, in blocks; a block's noise depends on the seed and its number
+alone. So two windows that share latents (a fade between them, an edit beside what is there) begin them alike.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+BLOCK = 64  # latents
+
+
+def seeded_noise(
+    seeds: Sequence[int], latents: int, channels: int, device: torch.device | str = "cpu", first: int = 0
+) -> Tensor:
+    """float32 [len(seeds), latents, channels], of the latents [first, first + latents); first may be negative. A row
+    depends on its seed alone, whatever the batch and the device."""
+    blocks = range(first // BLOCK, -(-(first + latents) // BLOCK))
+    skipped = first - blocks.start * BLOCK
+    rows = [torch.cat([_block(seed, number, channels) for number in blocks]) for seed in seeds]
+    return torch.stack(rows)[:, skipped : skipped + latents].to(device)
+
+
+def _block(seed: int, number: int, channels: int) -> Tensor:
+    generator = torch.Generator().manual_seed(spread_seed(seed, number))
+    return torch.randn(BLOCK, channels, generator=generator)
+
+
+def spread_seed(seed: int, number: int) -> int:
+    """A seed of 63 bits that depends on both; number: of any sign."""
+    counted = 2 * number if number >= 0 else -2 * number - 1
+    (state,) = np.random.SeedSequence([seed, counted]).generate_state(1, np.uint64)
+    return int(state) >> 1

@@ -1,0 +1,90 @@
+"""What the generator trains from, of a made-up Gym cache and encoders that only take means."""
+
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from openfoley.data.feature_cache import FeatureCache
+from openfoley.data.gym_cache import GymCache
+from openfoley.gym.scene import sample_scene
+from openfoley.gym.sound import render_sound
+from openfoley.gym.truth import truth
+from openfoley.training.features import cache_features
+
+SCENES, FRAMES, DURATION_S = 3, 48, 2.0
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> GymCache:
+    drawn = [sample_scene(seed, DURATION_S, split="train", silent=False, aspect=1.0) for seed in range(SCENES)]
+    records = [truth(scene, render_sound([scene], sample_rate=8000)[0], Fraction(24)) for scene in drawn]
+    random = np.random.default_rng(0)
+    frames = random.integers(0, 256, (SCENES, FRAMES, 3, 16, 16), dtype=np.uint8)
+    sound = random.integers(-9000, 9000, (SCENES, 2, 16_000), dtype=np.int16)
+    return GymCache(tmp_path_factory.mktemp("scenes"), frames, sound, records)
+
+
+class Eye:
+    """The mean colour of each picture."""
+
+    dim, text_dim = 3, 5
+
+    def __init__(self, rate: int) -> None:
+        self.rate = Fraction(rate)
+        self.calls = 0
+
+    def encode(self, frames: Tensor) -> Tensor:
+        self.calls += 1
+        return frames.float().mean((-1, -2))
+
+    def encode_text(self, captions: list[str]) -> Tensor:
+        return torch.tensor([[float(len(caption))] * self.text_dim for caption in captions])
+
+
+def encode_sound(sound: Tensor) -> Tensor:
+    return sound[:, 0].unflatten(1, (-1, 400))[..., :4]
+
+
+CODEC: Any = SimpleNamespace(sample_rate=8000, hop_length=400, latent_dim=4, encode=encode_sound)
+
+
+def made(scenes: GymCache, folder: Path, **options: Any) -> tuple[FeatureCache, Eye, Eye]:
+    sync, semantic = Eye(24), Eye(8)
+    return cache_features(scenes, CODEC, sync, semantic, folder, **options), sync, semantic
+
+
+def test_arrays_hold_what_the_parts_say(scenes: GymCache, tmp_path: Path) -> None:
+    cache, _, _ = made(scenes, tmp_path)
+    assert cache.latents.shape == (SCENES, 40, 4) and cache.sounding.shape == (SCENES, 40)
+    means = torch.from_numpy(scenes.frames).float().mean((-1, -2))
+    torch.testing.assert_close(cache.sync.float(), means, atol=0.1, rtol=0)
+    torch.testing.assert_close(cache.semantic.float(), means[:, ::3], atol=0.1, rtol=0)
+    torch.testing.assert_close(
+        cache.latents[1].float(), torch.from_numpy(scenes.sound[1, 0]).view(40, 400)[:, :4] / 32767, atol=1e-3, rtol=0
+    )
+    wordings = scenes.truth[2]["captions"][: cache.text.shape[1]]
+    assert cache.text[2, :, 0].tolist() == [len(caption) for caption in wordings]
+
+
+def test_what_came_from_the_same_weights_is_kept(scenes: GymCache, tmp_path: Path) -> None:
+    origins = {"codec": "a", "sync": "b", "semantic": "c"}
+    made(scenes, tmp_path, origins=origins)
+    _, sync, semantic = made(scenes, tmp_path, origins={**origins, "sync": "another"})
+    assert sync.calls and not semantic.calls
+    _, sync, semantic = made(scenes, tmp_path, origins={**origins, "sync": "another"}, is_augmented=True)
+    assert sync.calls and semantic.calls, "other looks of the same scenes are not the same features"
+
+
+def test_augmented_pictures_keep_sound_and_times(scenes: GymCache, tmp_path: Path) -> None:
+    plain, _, _ = made(scenes, tmp_path / "plain")
+    other, _, _ = made(scenes, tmp_path / "other", is_augmented=True)
+    for name in ("latents", "text", "sounding"):
+        assert torch.equal(getattr(plain, name), getattr(other, name))
+    assert (plain.sync.float() - other.sync.float()).abs().mean() > 3
+    assert torch.equal(other.sync[:, ::3], other.semantic), "both encoders see the scene in the same look"

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from openfoley.flow.guidance import (
-    DEFAULT_GUIDANCE,
-    DEFAULT_RESCALE,
-    PICTURE_WEIGHT,
-    PROMPTED_RESCALE,
-    TEXT_WEIGHT,
-    guided,
-)
+from openfoley.flow.guidance import DEFAULT_GUIDANCE
 from openfoley.flow.noise import seeded_noise, spread_seed
 from openfoley.flow.replacement import DEFAULT_REPLACEMENT, Replacement
-from openfoley.flow.samplers import MULTISTEP, Solver, sample
+from openfoley.flow.samplers import MULTISTEP, Solver
 from openfoley.flow.temperature import DEFAULT_TEMPERATURE
-from openfoley.generators.unmasked import Guidance, sample_unmasked
+from openfoley.generators.masked import sample_masked
+from openfoley.generators.unmasked import sample_unmasked
+from openfoley.generators.weights import Guidance
 from openfoley.types import Conditions
 
 SAMPLING = 3
@@ -47,14 +41,6 @@ class Generator(Protocol):
     def trained_step(self, steps: int) -> float:
         """The step size to tell the model when `steps` steps are taken."""
         ...
-
-
-def _picture_weight(text_present: Tensor, guidance: float) -> float | Tensor:
-    """Of the picture: one number, or [batch] where only some rows have a text."""
-    if not bool(text_present.any()):
-        return guidance
-    beside = PICTURE_WEIGHT * guidance
-    return beside if bool(text_present.all()) else torch.where(text_present, beside, guidance)
 
 
 def sample_latents(
@@ -103,41 +89,13 @@ def sample_latents(
     noise = seeded_noise(seeds, latents, generator.latent_dim, conditions.text.device, first)
     if known is None or known_latent is None:
         known, known_latent = torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device), noise
-    if not generator.accepts_known:
-        weights = Guidance(guidance, picture_guidance, text_guidance, negative_guidance, rescale or 0.0)
-        return sample_unmasked(
-            generator, conditions, noise, seeds=[spread_seed(seed, first) for seed in seeds], steps=steps,
-            guidance=weights, known_latent=known_latent, known=known, negative_text=negative_text,
-            replacement=replacement, on_step=on_step,
+    weights = Guidance(guidance, picture_guidance, text_guidance, negative_guidance, reference_guidance, rescale)
+    if generator.accepts_known:
+        return sample_masked(
+            generator, conditions, noise, steps=steps, guidance=weights, temperature=temperature, solver=solver,
+            known_latent=known_latent, known=known, negative_text=negative_text, on_step=on_step,
         )  # fmt: skip
-    by_row = torch.where(conditions.text_present, PROMPTED_RESCALE, DEFAULT_RESCALE)
-    without = conditions.null()
-    if negative_text is not None:
-        without = replace(without, text=negative_text, text_present=torch.ones_like(without.text_present))
-
-    def conditional(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
-        return generator.velocity(x_t, t, step, known, conditions)
-
-    def unconditional(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
-        return generator.velocity(x_t, t, step, known, without)
-
-    textless = replace(conditions, text_present=torch.zeros_like(conditions.text_present))
-
-    def without_text(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
-        return generator.velocity(x_t, t, step, known, textless)
-
-    if reference_guidance is None:
-        reference_guidance = guidance
-    picture = picture_guidance
-    if picture is None:
-        picture = guidance if negative_text is not None else _picture_weight(conditions.text_present, guidance)
-    velocity = guided(
-        conditional, unconditional, picture, noise, by_row if rescale is None else rescale,
-        reference_guidance=reference_guidance if bool(known.any()) else None,
-        without_text=without_text if bool(conditions.text_present.any()) else None,
-        text_guidance=TEXT_WEIGHT * guidance if text_guidance is None else text_guidance, temperature=temperature,
-    )  # fmt: skip
-    return sample(
-        velocity, noise, known_latent, known, steps=steps, step_size=generator.trained_step(steps), solver=solver,
-        temperature=temperature, on_step=on_step,
+    return sample_unmasked(
+        generator, conditions, noise, seeds=[spread_seed(seed, first) for seed in seeds], steps=steps, guidance=weights,
+        known_latent=known_latent, known=known, negative_text=negative_text, replacement=replacement, on_step=on_step,
     )  # fmt: skip

@@ -12,7 +12,7 @@ weighted sum of velocities with weights that add up to one: `weighted_branches`;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -27,22 +27,8 @@ from openfoley.flow.replacement import (
     sample_with_replacement,
 )
 from openfoley.flow.shortcut import Velocity
+from openfoley.generators.weights import Guidance
 from openfoley.types import Conditions
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """Weights; plain guidance by `overall` unless one of the others is given. rescale: see flow.guidance."""
-
-    overall: float
-    picture: float | None = None
-    text: float | None = None
-    negative: float | None = None
-    rescale: float = 0.0
-
-    @property
-    def is_apart(self) -> bool:
-        return not (self.picture is None and self.text is None and self.negative is None)
 
 
 def sample_unmasked(
@@ -62,7 +48,7 @@ def sample_unmasked(
     """float32 latents like `noise` [batch, latents, latent_dim]; known ones are returned bit for bit."""
     latents = noise.shape[1]
     branches = weighted_branches(conditions, negative_text, guidance)
-    velocity = combined_velocity(generator, branches, latents, guidance.rescale)
+    velocity = combined_velocity(generator, branches, latents, guidance.rescale or 0.0)
     pull = None
     if replacement.pull and bool(known.any()):
         with torch.inference_mode(False), torch.no_grad():

@@ -115,7 +115,7 @@ def compute_features(work: Path, names: list[str], device: str) -> None:
         folder = work / "features" / name
         if not (folder / "sounding.npy").exists():
             features.cache_latents(cache, codec, folder, origin="start", device=device)
-            features.cache_pictures("semantic", cache.frames, semantic, folder, origin="start", device=device)
+            features.cache_pictures("semantic", cache, semantic, folder, origin="start", device=device)
             features.cache_text(cache, semantic, folder, origin="start", device=device)
             features.cache_sounding(cache, codec, folder)
     wait_for(work / "sync" / "done")
@@ -124,7 +124,7 @@ def compute_features(work: Path, names: list[str], device: str) -> None:
         folder = work / "features" / name
         if not (folder / "cache.json").exists():
             cache = GymCache.open(work / "data" / name)
-            features.cache_pictures("sync", cache.frames, sync, folder, origin="trained", device=device)
+            features.cache_pictures("sync", cache, sync, folder, origin="trained", device=device)
             write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate))
 
 

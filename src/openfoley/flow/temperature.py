@@ -17,7 +17,7 @@ temperature 1, 0.865 as it is (throw-away script, docs/log.md; benchmarks/sampli
 
 from torch import Tensor
 
-DEFAULT_TEMPERATURE = 0.6  # 1 is the paper
+DEFAULT_TEMPERATURE = 0.3  # 1 is the paper
 COOLED_FROM = 0.08
 
 

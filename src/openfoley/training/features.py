@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from openfoley.codecs.base import Codec
-from openfoley.data.augmented_frames import AugmentedFrames
 from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_index
 from openfoley.data.gym_cache import FRAME_RATE, FULL_SCALE, GymCache
 from openfoley.data.sounding import sounding_of
@@ -25,7 +24,6 @@ from openfoley.encoders.base import PictureEncoder
 
 logger = logging.getLogger(__name__)
 BATCH, GPU_BATCH = 8, 16  # clips at once
-Frames = np.ndarray | AugmentedFrames
 
 
 def cache_features(
@@ -37,25 +35,16 @@ def cache_features(
     *,
     origins: dict[str, str] | None = None,
     device: str | torch.device = "cpu",
-    is_augmented: bool = False,
 ) -> FeatureCache:
     """The features of every scene of `cache` in `folder`; arrays of the same origin are kept.
 
     semantic: a PictureEncoder with `encode_text(captions) -> [captions, text_dim]` as well. origins: a fingerprint of
-    the weights of "codec", "sync" and "semantic"; without one every array is computed anew. is_augmented: what is seen
-    are the pictures in another look (data.augmented_frames).
+    the weights of "codec", "sync" and "semantic"; without one every array is computed anew.
     """
     origins = origins or {}
     cache_latents(cache, codec, folder, origin=origins.get("codec"), device=device)
-    frames: Frames = cache.frames
-    if is_augmented:
-        frames = AugmentedFrames(cache.frames, [record["seed"] for record in cache.truth])
-    for name, encoder in (("sync", sync), ("semantic", semantic)):
-        origin = origins.get(name)
-        cache_pictures(
-            name, frames, encoder, folder, origin=f"{origin} augmented" if origin and is_augmented else origin,
-            device=device,
-        )  # fmt: skip
+    cache_pictures("sync", cache, sync, folder, origin=origins.get("sync"), device=device)
+    cache_pictures("semantic", cache, semantic, folder, origin=origins.get("semantic"), device=device)
     cache_text(cache, semantic, folder, origin=origins.get("semantic"), device=device)
     cache_sounding(cache, codec, folder)
     write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate))
@@ -81,15 +70,15 @@ def cache_latents(
 
 
 def cache_pictures(
-    name: str, frames: Frames, encoder: PictureEncoder, folder: Path, *, origin: str | None, device: str | torch.device
+    name: str, cache: GymCache, encoder: PictureEncoder, folder: Path, *, origin: str | None, device: str | torch.device
 ) -> None:
-    """sync.npy or semantic.npy; frames: as in a Gym cache."""
+    """sync.npy or semantic.npy"""
     every = int(FRAME_RATE / Fraction(encoder.rate))
 
     def features(rows: slice) -> Tensor:
-        return encoder.encode(torch.from_numpy(np.array(frames[rows, ::every])).to(device))
+        return encoder.encode(torch.from_numpy(np.array(cache.frames[rows, ::every])).to(device))
 
-    _fill(name, features, (frames.shape[0], ceil(frames.shape[1] / every), encoder.dim), folder, origin, device)
+    _fill(name, features, (len(cache), ceil(cache.frames.shape[1] / every), encoder.dim), folder, origin, device)
 
 
 def cache_text(cache: GymCache, semantic: Any, folder: Path, *, origin: str | None, device: str | torch.device) -> None:

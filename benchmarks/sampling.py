@@ -1,7 +1,7 @@
 """What ways of sampling do, without a prompt: python benchmarks/sampling.py MODEL JUDGE CACHE[,CACHE...] [SETTINGS ...]
 
 Sounds of all scenes of the Gym caches (rendered ones, as `openfoley train` leaves in data/validation), once for every
-SETTINGS, such as temperature=0.6,guidance=5.5 (steps, guidance, rescale, temperature, seed, as in
+SETTINGS, such as temperature=0.5,guidance=5.5 (steps, guidance, rescale, temperature, seed, as in
 `evaluation.generation.generate`; "default" changes nothing). JUDGE: the material.safetensors of a report or study.
 Made for choosing defaults, so never on evaluation seeds. Features once, about a second a scene on one core, then as
 much for every row.

@@ -69,6 +69,13 @@ def test_json_is_one_object_on_standard_output(generate: Callable[..., int], her
     assert soundfile.info("o.flac").frames == 48000
 
 
+def test_a_temperature_of_its_own_reaches_the_sampler(generate: Callable[..., int], here: Path) -> None:
+    for name, words in (("usual", ()), ("cold", ("--temperature", 0)), ("free", ("--temperature", 1))):
+        assert generate("clip.mp4", "--steps", 8, "--out", f"{name}.wav", *words) == 0
+    sounds = {(here / f"{name}.wav").read_bytes() for name in ("usual", "cold", "free")}
+    assert len(sounds) == 3
+
+
 NAMES = ["two words.mp4", "übung 音.mp4", "-dash.mp4", "--json.mp4", "line\nbreak.mp4", "a:b.mp4", "%03d.mp4", "UP.MP4"]
 
 
@@ -108,6 +115,8 @@ def test_one_existing_take_stops_all_before_any_work(generate: Callable[..., int
         (["--guidance", "-0.1"], "0 to 20"),
         (["--guidance", "20.1"], "0 to 20"),
         (["--guidance", "nan"], "0 to 20"),
+        (["--temperature", "1.5"], "0 to 1"),
+        (["--temperature", "-0.1"], "0 to 1"),
         (["--seed", "-1"], ">= 0"),
         (["--takes", "0"], "1 to 99"),
         (["--takes", "100"], "1 to 99"),

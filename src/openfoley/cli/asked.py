@@ -18,11 +18,13 @@ from openfoley.longform.plan import CONTEXT_S, NEW_S
 from openfoley.longform.shots import CUT_RULES
 from openfoley.media.source import shown
 from openfoley.media.timecode import Timecode, nominal, start_timecode, zero
-from openfoley.request import NO_VIDEO, check_context, check_guidance, check_settings
+from openfoley.request import NO_VIDEO, check_context, check_guidance, check_settings, check_temperature
 from openfoley.types import VideoInfo
 
 SAVING_NAME = "saving.json"
 WEIGHTS_APART = ("picture_guidance", "text_guidance", "negative_guidance")
+OWN_DEFAULTS = (*WEIGHTS_APART, "temperature")
+"""Words whose default the kind of generator knows."""
 
 
 def start_of(options: Namespace, info: VideoInfo) -> Timecode:
@@ -40,6 +42,8 @@ def check_asked(options: Namespace) -> None:
     options.guidance = guidance if options.guidance is None else options.guidance
     for name in WEIGHTS_APART:
         check_guidance(name.replace("_", " "), getattr(options, name))
+    if options.temperature is not None:
+        check_temperature(options.temperature)
     check_settings(options.steps, options.guidance, [options.seed], options.reference_guidance)
     check_context(options.context, options.window, CONTEXT_S, NEW_S)
     if options.reference_span is not None and options.reference is None:
@@ -56,7 +60,7 @@ def asked(options: Namespace, info: VideoInfo) -> dict[str, Any]:
     cues: tuple[Cue, ...] = read_cues(options.cues, start, info.duration) if options.cues is not None else ()
     cuts = options.cuts if options.cuts in CUT_RULES else read_cuts(options.cuts, start, info.duration)
     return {
-        **{name: getattr(options, name) for name in WEIGHTS_APART if getattr(options, name) is not None},
+        **{name: getattr(options, name) for name in OWN_DEFAULTS if getattr(options, name) is not None},
         "prompt": options.prompt,
         "negative_prompt": options.negative_prompt,
         "steps": options.steps,

@@ -15,6 +15,7 @@ from openfoley.request import (
     SAMPLE_RATE_RANGE,
     STEPS_RANGE,
     TAKES_RANGE,
+    TEMPERATURE_RANGE,
     WINDOW_RANGE,
 )
 
@@ -89,6 +90,8 @@ def _asked(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -
     add("--picture-guidance", metavar="W", type=number, help=own)
     own = _range("mmaudio: a weight of its own for the negative prompt", GUIDANCE_RANGE, "the guidance")
     add("--negative-guidance", metavar="W", type=number, help=own)
+    free = _range("how free a take is; lower: less false, more missed", TEMPERATURE_RANGE, "0.3; not for mmaudio")
+    add("--temperature", metavar="T", type=number, help=free)
     add("--seed", metavar="S", type=whole, default=0, help="the same seed gives the same sound (0)")
     add(
         "--cuts",

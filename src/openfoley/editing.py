@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ import torch
 
 from openfoley.engine import Settings
 from openfoley.errors import UsageError
-from openfoley.longform.plan import CONTEXT_S, NEW_S, Cue
+from openfoley.longform.cues import Cue
+from openfoley.longform.plan import CONTEXT_S, NEW_S
 from openfoley.media.limiter import CEILING_DBTP
 from openfoley.media.sound_source import SoundSource, sound_source
 from openfoley.request import (
@@ -60,7 +62,8 @@ def edited(
     """The sound with [start, end) s made anew: outside of the span every sample stays as it was, to the bit.
 
     settings: seed, prompt, negative_prompt, steps, guidance, cuts, cues, context, window, reference, reference_span,
-    reference_guidance, store, work, progress, as in `Pipeline.generate`. The fades (10 ms) lie inside the span.
+    reference_guidance, store, work, progress, as in `Pipeline.generate`; a cue's own seed is counted up by `seed`. The
+    seed of the sound that was there gives another sound here. The fades (10 ms) lie inside the span.
     """
     path = checked_video(video)
     source = source_of(path, sound, audio_stream)
@@ -133,7 +136,8 @@ def _remade(
     pictures = pipeline.pictures(video)
     shots = pipeline.shots(video, cuts, store=store, pictures=pictures)
     heard = pipeline.reference_latents(reference, reference_span)
-    plan = pipeline.planned(shots, cues, context, window, heard, span)
+    counted = [cue if cue.seed is None else replace(cue, seed=cue.seed + seed) for cue in cues]
+    plan = pipeline.planned(shots, counted, context, window, heard, span)
     existing = existing_sound(source, length, span, known)
     stretch = stretch_to_generate(existing, codec)
     asked = Settings(steps, guidance, prompt, negative_prompt, reference_guidance, tuple(sorted(options.items())))

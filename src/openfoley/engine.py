@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from openfoley.flow.noise import spread_seed
 from openfoley.generators.base import sample_latents
-from openfoley.longform.plan import PlannedWindow
+from openfoley.longform.plan import Cue, PlannedWindow
 from openfoley.types import Conditions, Window
 from openfoley.voice import Voice
 
@@ -85,7 +86,8 @@ def run_plan(
             seed = voice.seed if cue is None or cue.seed is None else cue.seed + number
             known = [voice.context(window.context), voice.after(window.after)]
             latent = draw_window(
-                generator, window, conditions, texts, settings, planned, seed, known, reference, told,
+                generator, window, conditions, texts, settings, planned, own_seed(seed, plan[0].first_new, cue), known,
+                reference, told,
             )  # fmt: skip
             voice.add(planned, latent)
         if on_window is not None:
@@ -134,6 +136,17 @@ def draw_window(
         **dict(settings.generator_options),
     )
     return latent[:, total - window.latent_count :]
+
+
+def own_seed(seed: int, plan_begins: int, cue: Cue | None) -> int:
+    """The seed of the noise of what is made on its own: a plan that begins at this latent, a cue.
+
+    The noise of a whole video hangs on the seed alone. But a span that is made anew must not begin from the noise of
+    the sound it replaces, nor two stems that sound together from the same noise.
+    """
+    for begins in (plan_begins, 0 if cue is None else round(1000 * cue.start)):
+        seed = spread_seed(seed, begins) if begins else seed
+    return seed
 
 
 @dataclass(frozen=True)

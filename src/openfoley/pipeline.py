@@ -24,7 +24,6 @@ from torch import Tensor
 from openfoley.engine import Settings, Texts, run_plan
 from openfoley.errors import UsageError
 from openfoley.feature_store import FeatureStore
-from openfoley.flow.temperature import DEFAULT_TEMPERATURE
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
@@ -37,6 +36,7 @@ from openfoley.reference import encoded_reference
 from openfoley.request import (
     DEFAULT_GUIDANCE,
     DEFAULT_STEPS,
+    DEFAULT_TEMPERATURE,
     LONGEST_SILENT_S,
     NO_VIDEO,
     Request,
@@ -359,7 +359,7 @@ def _in_seconds(
     if progress is None:
         return None
     ends = [min(float(one.window.new_end / latent_rate), float(duration)) for one in plan]
-    marks = [float(plan[0].key / latent_rate), *ends[:-1], float(duration)]
+    marks = [float(plan[0].first_new / latent_rate), *ends[:-1], float(duration)]
 
     def told(windows: float) -> None:
         whole = min(int(windows), len(plan) - 1)

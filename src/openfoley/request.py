@@ -16,6 +16,7 @@ BitDepth = Literal["16", "24", "32f"]
 STEPS_RANGE = (1, 128)  # the step sizes of training reach down to 1/128 (arXiv 2510.02916, section 3.3)
 GUIDANCE_RANGE = (0.0, 20.0)
 TEMPERATURE_RANGE = (0.0, 1.0)
+DEFAULT_TEMPERATURE = 0.3  # flow.temperature; 1 is the paper
 TAKES_RANGE = (1, 99)
 SAMPLE_RATE_RANGE = (8000, 192000)  # Hz
 NUDGE_RANGE = (-60_000.0, 60_000.0)  # ms

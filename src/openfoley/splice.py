@@ -94,10 +94,12 @@ def surroundings(existing: ExistingSound, plan: list[PlannedWindow], codec: Any,
     first, last = plan[0], plan[-1]
     behind = last.window.new_end
     reach = codec.decoder_context
-    wanted = first.window.context and max(first.window.context, min(reach, first.key))
+    wanted = first.window.context and max(first.window.context, min(reach, first.first_new))
     before = _latents(existing.head, existing.head_start, existing.source.sample_rate, codec, device)
     after = _latents(existing.foot, existing.foot_start, existing.source.sample_rate, codec, device)
-    return Surroundings(_cut(before, first.key - wanted, first.key), _cut(after, behind, behind + last.window.after))
+    return Surroundings(
+        _cut(before, first.first_new - wanted, first.first_new), _cut(after, behind, behind + last.window.after)
+    )
 
 
 def _latents(sound: Tensor, start: int, rate: int, codec: Any, device: torch.device) -> tuple[int, Tensor]:

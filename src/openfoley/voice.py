@@ -81,7 +81,7 @@ class Voice(Generic[S]):
         self.latents = self.spare = torch.zeros(1, 0, self.codec.latent_dim)
         if planned.join == "start" and self.surroundings is not None:
             self.latents = self.surroundings.before
-            self.position = (planned.key - self.latents.shape[1]) * self.codec.hop_length
+            self.position = (planned.first_new - self.latents.shape[1]) * self.codec.hop_length
         run = self.runs[self.run]
         if self.position > run.start:  # nothing is known of what lies before
             self.samples.append(torch.zeros(self.codec.channels, self.position - run.start))

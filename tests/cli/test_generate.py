@@ -60,11 +60,17 @@ def test_takes_are_numbered_and_have_their_own_seeds(generate: Callable[..., int
 
 
 def test_json_is_one_object_on_standard_output(generate: Callable[..., int], here: Path, capsys: Capture) -> None:
-    assert generate("clip.mp4", "--json", "--prompt", "a ball", "--out", "o.flac", "--sample-rate", 48000) == 0
+    assert (
+        generate(
+            "clip.mp4", "--json", "--prompt", "a ball", "--out", "o.flac", "--sample-rate", 48000, "--temperature", 0.5
+        )
+        == 0
+    )
     captured = capsys.readouterr()
     result = json.loads(captured.out)
     assert captured.out.count("\n") == 1
     assert result["duration_s"] == 1.0 and result["sample_rate"] == 48000 and result["prompt"] == "a ball"
+    assert result["temperature"] == 0.5 and "text_guidance" not in result
     assert "o.flac" in captured.err
     assert soundfile.info("o.flac").frames == 48000
 
@@ -117,6 +123,8 @@ def test_one_existing_take_stops_all_before_any_work(generate: Callable[..., int
         (["--guidance", "nan"], "0 to 20"),
         (["--temperature", "1.5"], "0 to 1"),
         (["--temperature", "-0.1"], "0 to 1"),
+        (["--temperature", "0.5", "--model", "mmaudio-small-16k"], "salsa-v"),  # before anything is fetched
+        (["--reference-guidance", "2", "--model", "mmaudio-small-16k"], "salsa-v"),
         (["--seed", "-1"], ">= 0"),
         (["--takes", "0"], "1 to 99"),
         (["--takes", "100"], "1 to 99"),

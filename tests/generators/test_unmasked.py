@@ -8,9 +8,9 @@ from torch import Tensor
 
 from openfoley.flow.replacement import PLAIN, Replacement
 from openfoley.generators.base import sample_latents
+from openfoley.generators.guidance_weights import Guidance
 from openfoley.generators.mmaudio import SMALL_16K, MMAudioGenerator
 from openfoley.generators.unmasked import weighted_branches
-from openfoley.generators.weights import Guidance
 from openfoley.types import Conditions
 
 TINY = replace(

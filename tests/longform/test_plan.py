@@ -83,17 +83,17 @@ def test_windows_never_straddle_a_cut(cuts: list[Cut], rule: str, context: int) 
     shots = shots_of(Fraction(60), cuts, rule)  # type: ignore[arg-type]
     slack = 2 / RATE
     for one in make_plan(shots, RATE, context=context):
-        assert one.shot.start - slack <= one.key / RATE
+        assert one.shot.start - slack <= one.first_new / RATE
         assert one.window.end_latent / RATE <= one.shot.end + slack
         assert one.join != "reset" or one.window.context == 0
-        assert one.key < one.window.new_end and one.window.latent_count <= 345
+        assert one.first_new < one.window.new_end and one.window.latent_count <= 345
 
 
 @settings(max_examples=100, deadline=None)
 @given(cuts=CUTS, context=st.integers(0, 88))
 def test_carried_cuts_leave_no_gap(cuts: list[Cut], context: int) -> None:
     plan = make_plan(shots_of(Fraction(60), cuts, "carry"), RATE, context=context)
-    new = [n for one in plan for n in range(one.key, one.window.new_end)]
+    new = [n for one in plan for n in range(one.first_new, one.window.new_end)]
     assert new == list(range(latents_for(Fraction(60), RATE)))
 
 
@@ -120,13 +120,17 @@ def test_a_span_is_covered_once_and_known_latents_stay_in_its_shots(
     shots = shots_of(Fraction(60), cuts, "reset")
     span = (Fraction(start, 1000), min(Fraction(60), Fraction(start + length, 1000)))
     plan = make_plan(shots, RATE, context=context, span=span)
-    assert plan[0].key <= span[0] * RATE and plan[-1].window.new_end >= span[1] * RATE
+    assert plan[0].first_new <= span[0] * RATE and plan[-1].window.new_end >= span[1] * RATE
     for one, following in pairwise(plan):
-        assert following.key == one.window.new_end if following.join == "continue" else following.key >= one.key
+        assert (
+            following.first_new == one.window.new_end
+            if following.join == "continue"
+            else following.first_new >= one.first_new
+        )
     assert plan[0].window.first_latent >= plan[0].shot.start * RATE - (plan[0].window.context == 0)
     assert plan[-1].window.after == 0 or plan[-1].window.end_latent <= plan[-1].shot.end * RATE
     for one in plan:
-        assert one.window.new_end > one.key and one.window.latent_count <= 345
+        assert one.window.new_end > one.first_new and one.window.latent_count <= 345
         assert one.window.context <= context and one.window.after <= context
 
 
@@ -148,4 +152,4 @@ def test_a_cue_splits_a_shot_and_continues_its_sound() -> None:
     assert [one.window.context for one in plan] == [0, 22, 22]
     assert [one.window.spare for one in plan] == [8, 8, 0]
     assert [one.window.faded for one in plan] == [0, 0, 0]  # a cue's sound is its own from its edge on
-    assert [one.window.new_end for one in plan[:-1]] == [one.key for one in plan[1:]]
+    assert [one.window.new_end for one in plan[:-1]] == [one.first_new for one in plan[1:]]

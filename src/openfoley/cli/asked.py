@@ -11,7 +11,7 @@ from typing import Any
 
 from openfoley.cli.messages import note, print_json
 from openfoley.errors import OpenFoleyError, UsageError
-from openfoley.hub.registry import check_model, default_settings
+from openfoley.hub.registry import check_model, default_settings, generator_kind
 from openfoley.longform.cues import Cue, read_cues
 from openfoley.longform.cut_list import read_cuts
 from openfoley.longform.plan import CONTEXT_S, NEW_S
@@ -25,6 +25,7 @@ SAVING_NAME = "saving.json"
 WEIGHTS_APART = ("picture_guidance", "text_guidance", "negative_guidance")
 OWN_DEFAULTS = (*WEIGHTS_APART, "temperature")
 """Words whose default the kind of generator knows."""
+ONLY_SALSA_V = ("temperature", "reference_guidance")
 
 
 def start_of(options: Namespace, info: VideoInfo) -> Timecode:
@@ -44,6 +45,10 @@ def check_asked(options: Namespace) -> None:
         check_guidance(name.replace("_", " "), getattr(options, name))
     if options.temperature is not None:
         check_temperature(options.temperature)
+    if generator_kind(options.model) == "mmaudio":
+        for name in ONLY_SALSA_V:
+            if getattr(options, name) is not None:
+                raise UsageError(f"--{name.replace('_', '-')} is for salsa-v models, not {options.model}; leave it out")
     check_settings(options.steps, options.guidance, [options.seed], options.reference_guidance)
     check_context(options.context, options.window, CONTEXT_S, NEW_S)
     if options.reference_span is not None and options.reference is None:
@@ -60,7 +65,7 @@ def asked(options: Namespace, info: VideoInfo) -> dict[str, Any]:
     cues: tuple[Cue, ...] = read_cues(options.cues, start, info.duration) if options.cues is not None else ()
     cuts = options.cuts if options.cuts in CUT_RULES else read_cuts(options.cuts, start, info.duration)
     return {
-        **{name: getattr(options, name) for name in OWN_DEFAULTS if getattr(options, name) is not None},
+        **told_apart(options),
         "prompt": options.prompt,
         "negative_prompt": options.negative_prompt,
         "steps": options.steps,
@@ -73,6 +78,11 @@ def asked(options: Namespace, info: VideoInfo) -> dict[str, Any]:
         "reference_span": tuple(options.reference_span) if options.reference_span is not None else None,
         "reference_guidance": options.reference_guidance,
     }
+
+
+def told_apart(options: Namespace) -> dict[str, float]:
+    """Of the words whose default the kind of generator knows, those that were given: a take can be made again."""
+    return {name: getattr(options, name) for name in OWN_DEFAULTS if getattr(options, name) is not None}
 
 
 def work_folder(out: Path) -> Path:

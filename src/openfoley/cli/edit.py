@@ -16,6 +16,7 @@ from openfoley.cli.asked import (
     resumable,
     saved_before,
     start_of,
+    told_apart,
     work_folder,
 )
 from openfoley.cli.messages import Bar, note, print_json
@@ -90,6 +91,7 @@ def _run(options: Namespace, verb: str, made: Callable[..., Any]) -> int:
                 "seed": options.seed,
                 "steps": options.steps,
                 "guidance": options.guidance,
+                **told_apart(options),
                 "sample_rate": take.sample_rate,
                 "bit_depth": take.exact,
                 "duration_s": take.duration_s,

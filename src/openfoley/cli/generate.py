@@ -15,6 +15,7 @@ from openfoley.cli.asked import (
     resumable,
     saved_before,
     start_of,
+    told_apart,
     work_folder,
 )
 from openfoley.cli.messages import Bar, note, print_json
@@ -99,6 +100,7 @@ def _result(options: Namespace, takes: list[Any], paths: list[Path], elapsed_s: 
         "negative_prompt": options.negative_prompt,
         "steps": options.steps,
         "guidance": options.guidance,
+        **told_apart(options),
         "reference": options.reference,
         "nudge": options.nudge,
         "audio": options.audio,

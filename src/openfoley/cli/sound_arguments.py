@@ -10,6 +10,7 @@ from openfoley.request import (
     CONTEXT_RANGE,
     DEFAULT_GUIDANCE,
     DEFAULT_STEPS,
+    DEFAULT_TEMPERATURE,
     GUIDANCE_RANGE,
     NUDGE_RANGE,
     SAMPLE_RATE_RANGE,
@@ -90,7 +91,11 @@ def _asked(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -
     add("--picture-guidance", metavar="W", type=number, help=own)
     own = _range("mmaudio: a weight of its own for the negative prompt", GUIDANCE_RANGE, "the guidance")
     add("--negative-guidance", metavar="W", type=number, help=own)
-    free = _range("how free a take is; lower: less false, more missed", TEMPERATURE_RANGE, "0.3; not for mmaudio")
+    free = _range(
+        "how much is left to chance; lower: fewer false events, more missed",
+        TEMPERATURE_RANGE,
+        f"{DEFAULT_TEMPERATURE:g}; not for mmaudio",
+    )
     add("--temperature", metavar="T", type=number, help=free)
     add("--seed", metavar="S", type=whole, default=0, help="the same seed gives the same sound (0)")
     add(

@@ -20,10 +20,10 @@ from torch.nn import functional
 
 from openfoley.encoders.base import PictureEncoder
 from openfoley.flow.guidance import DEFAULT_GUIDANCE
-from openfoley.flow.temperature import DEFAULT_TEMPERATURE
 from openfoley.generators.base import sample_latents
 from openfoley.hub.parts import Model
 from openfoley.longform.plan import latents_for
+from openfoley.request import DEFAULT_TEMPERATURE
 from openfoley.types import Conditions
 
 CACHE_RATE = Fraction(24)

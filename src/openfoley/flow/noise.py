@@ -1,7 +1,8 @@
 """Noise on the clock: the same latent of a sound has the same noise in every window that makes it.
 
 Latents are counted from the beginning of the picture, in blocks; a block's noise depends on the seed and its number
-alone. So two windows that share latents (a fade between them, an edit beside what is there) begin them alike.
+alone. So two windows that both make some latents, which then fade from the one into the other, begin them alike. What
+is made on its own (a span made anew, a cue) has a seed of its own: `engine.own_seed`.
 """
 
 from collections.abc import Sequence
@@ -10,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-BLOCK = 64  # latents
+BLOCK = 64  # latents; drawn whole, so a block should be short against a window (345)
 
 
 def seeded_noise(
     seeds: Sequence[int], latents: int, channels: int, device: torch.device | str = "cpu", first: int = 0
 ) -> Tensor:
     """float32 [len(seeds), latents, channels], of the latents [first, first + latents); first may be negative. A row
-    depends on its seed alone, whatever the batch and the device."""
+    depends on its seed and `first` alone, whatever the batch and the device."""
     blocks = range(first // BLOCK, -(-(first + latents) // BLOCK))
     skipped = first - blocks.start * BLOCK
     rows = [torch.cat([_block(seed, number, channels) for number in blocks]) for seed in seeds]

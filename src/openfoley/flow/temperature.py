@@ -11,14 +11,13 @@ its full deviation there, and at t = COOLED_FROM what is left of it is made smal
 
 with the end D = x + (1 - t) v and the noise n = x - t v of the step that crosses COOLED_FROM. As a step is a straight
 line, it is done at its end: the same point comes out. A single step has no noise left there, so the temperature does
-nothing. Lower temperatures make fewer false events and miss more; openfoley generate --temperature. On 256 validation
-scenes, 8 steps, guidance 4, event F1 was 0.855 with noise of 0.7 from the start, 0.843 with temperature 1, 0.865 with
-0.6 (throw-away script, docs/log.md; benchmarks/sampling.py tries other temperatures), 0.3 was chosen on half of them.
+nothing. Lower temperatures make fewer false events and miss more. On 256 validation scenes, 8 steps, guidance 4, event
+F1 was 0.855 with noise of 0.7 from the start, 0.843 with temperature 1, 0.865 with 0.6 (the generator before this
+one). From 0.6 down to 0.1 there is little to choose (docs/log.md; benchmarks/sampling.py tries others).
 """
 
 from torch import Tensor
 
-DEFAULT_TEMPERATURE = 0.3  # 1 is the paper
 COOLED_FROM = 0.08
 
 

@@ -12,10 +12,10 @@ from openfoley.flow.guidance import DEFAULT_GUIDANCE
 from openfoley.flow.noise import seeded_noise, spread_seed
 from openfoley.flow.replacement import DEFAULT_REPLACEMENT, Replacement
 from openfoley.flow.samplers import MULTISTEP, Solver
-from openfoley.flow.temperature import DEFAULT_TEMPERATURE
+from openfoley.generators.guidance_weights import Guidance
 from openfoley.generators.masked import sample_masked
 from openfoley.generators.unmasked import sample_unmasked
-from openfoley.generators.weights import Guidance
+from openfoley.request import DEFAULT_TEMPERATURE
 from openfoley.types import Conditions
 
 SAMPLING = 3

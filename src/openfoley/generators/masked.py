@@ -1,9 +1,9 @@
 """Drawing latents from a generator that was trained with clean latents in its input (SALSA-V).
 
 Guidance is Eq. 3 of arXiv 2510.02916 with a weight for each kind of condition (flow.guidance): unless it is said, known
-latents and picture weigh `overall`; beside a prompt the prompt weighs TEXT_WEIGHT times as much and the picture
-PICTURE_WEIGHT times. A negative text takes the place of nothing in the unconditional branch. A text costs one more pass
-in a step.
+latents and picture weigh `overall`; a prompt weighs TEXT_WEIGHT times as much, and the picture beside it PICTURE_WEIGHT
+times. The unconditional branch hears the negative text, if there is one, instead of nothing; the picture then weighs
+`overall` beside a prompt too. A prompt costs one more pass in a step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from openfoley.flow.guidance import DEFAULT_RESCALE, PICTURE_WEIGHT, PROMPTED_RESCALE, TEXT_WEIGHT, guided
 from openfoley.flow.samplers import Solver, sample
 from openfoley.flow.shortcut import Velocity
-from openfoley.generators.weights import Guidance
+from openfoley.generators.guidance_weights import Guidance
 from openfoley.types import Conditions
 
 

@@ -27,7 +27,7 @@ from openfoley.flow.replacement import (
     sample_with_replacement,
 )
 from openfoley.flow.shortcut import Velocity
-from openfoley.generators.weights import Guidance
+from openfoley.generators.guidance_weights import Guidance
 from openfoley.types import Conditions
 
 

@@ -18,16 +18,21 @@ MMAUDIO_STEPS = 25  # arXiv 2412.15322, section 4
 MMAUDIO_GUIDANCE = 4.5
 
 
+def generator_kind(name_or_folder: str | os.PathLike[str]) -> str:
+    """ "salsa-v" or "mmaudio", before anything is fetched or loaded; "" where a folder does not tell."""
+    if os.fspath(name_or_folder) in FOREIGN_MODELS:
+        return "mmaudio"
+    try:
+        config = json.loads((find_model(name_or_folder) / CONFIG_NAME).read_text(encoding="utf-8"))
+        return str(config["generator"]["kind"])
+    except (OSError, ValueError, KeyError, TypeError):  # loading will say what is wrong with it
+        return ""
+
+
 def default_settings(name_or_folder: str | os.PathLike[str]) -> tuple[int, float]:
     """Sampling steps and guidance where none are asked for: those that the kind of model was published with."""
-    kind = "mmaudio" if os.fspath(name_or_folder) in FOREIGN_MODELS else ""
-    if not kind:
-        try:
-            config = json.loads((find_model(name_or_folder) / CONFIG_NAME).read_text(encoding="utf-8"))
-            kind = config["generator"]["kind"]
-        except (OSError, ValueError, KeyError, TypeError):  # loading will say what is wrong with it
-            kind = ""
-    return (MMAUDIO_STEPS, MMAUDIO_GUIDANCE) if kind == "mmaudio" else (DEFAULT_STEPS, DEFAULT_GUIDANCE)
+    is_mmaudio = generator_kind(name_or_folder) == "mmaudio"
+    return (MMAUDIO_STEPS, MMAUDIO_GUIDANCE) if is_mmaudio else (DEFAULT_STEPS, DEFAULT_GUIDANCE)
 
 
 def check_model(name_or_folder: str | os.PathLike[str]) -> None:

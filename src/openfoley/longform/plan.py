@@ -60,8 +60,8 @@ class PlannedWindow:
     cue: Cue | None = None
 
     @property
-    def key(self) -> int:
-        """The first new latent."""
+    def first_new(self) -> int:
+        """The first latent that the window adds."""
         return self.window.first_latent + self.window.context
 
 
@@ -223,7 +223,7 @@ def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction, first_frame: 
         lines[0] = "timecode     " + lines[0]
     for index, one in enumerate(plan):
         window = one.window
-        start, end = one.key / latent_rate, window.new_end / latent_rate
+        start, end = one.first_new / latent_rate, window.new_end / latent_rate
         prompt = (one.cue.prompt or "") if one.cue is not None else ""
         code = f"{timecode_at(start, first_frame)}  " if first_frame is not None else ""
         lines.append(

@@ -93,7 +93,7 @@ def _row(study: Study, split: Split, seed: int, duration: float, asked: dict[str
     clip = study.screening(str(seed), {"seed": seed, "duration_s": duration}, pictures_of(scene))
     rate: Fraction = study.pipeline.model.codec.latent_rate
     plan = study.pipeline.planned(shots_of(Fraction(duration), [], "none"), (), None, None, None)
-    joins = [float((one.key + Fraction(one.window.faded, 2)) / rate) for one in plan[1:]]
+    joins = [float((one.first_new + Fraction(one.window.faded, 2)) / rate) for one in plan[1:]]
     gaps = dict(zip(GAPS, (0.0, max(float(one.window.faded / rate) for one in plan)), strict=True))
     sounds = clip.sounds(study.pipeline, TAKES, cuts="none", **asked)
     sample_rate = sounds[0].sample_rate

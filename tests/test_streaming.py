@@ -40,6 +40,17 @@ def test_sound_is_as_long_as_the_picture(pipeline: Pipeline, frames: Tensor, rat
     assert whole.isfinite().all() and whole.abs().max() > 0
 
 
+def test_a_temperature_reaches_the_sampler(pipeline: Pipeline, frames: Tensor) -> None:
+    settings = {**SETTINGS, "steps": 4}
+    sounds = []
+    for options in ({}, {"temperature": 0.0}, {"temperature": 1.0}):
+        live = openfoley.stream(pipeline, RATE, **settings, **options)  # type: ignore[arg-type]
+        sounds.append(torch.cat([live.push(frames), live.finish()], -1))
+    assert not torch.equal(sounds[0], sounds[1]) and not torch.equal(sounds[0], sounds[2])
+    with pytest.raises(UsageError, match="temperature must be from 0 to 1"):
+        openfoley.stream(pipeline, RATE, temperature=2.0)
+
+
 def test_the_size_of_the_pieces_changes_nothing(pipeline: Pipeline, frames: Tensor) -> None:
     assert torch.equal(heard(pipeline, frames, 1)[1], heard(pipeline, frames, 72)[1])
 

@@ -36,7 +36,6 @@ from openfoley.reference import encoded_reference
 from openfoley.request import (
     DEFAULT_GUIDANCE,
     DEFAULT_STEPS,
-    DEFAULT_TEMPERATURE,
     LONGEST_SILENT_S,
     NO_VIDEO,
     Request,
@@ -203,7 +202,7 @@ class Pipeline:
                 raise UsageError(
                     f"{name} is for salsa-v models; {self.model.name} takes equal Euler steps at temperature 1"
                 )
-        check_temperature(options.get("temperature", DEFAULT_TEMPERATURE))
+        check_temperature(options.get("temperature"))
         for name in (MMAUDIO_WEIGHT, "picture_guidance", "text_guidance"):
             check_guidance(name, options.get(name))
 

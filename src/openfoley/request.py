@@ -72,9 +72,10 @@ def check_guidance(name: str, value: float | None) -> None:
         _check_number(name, value, GUIDANCE_RANGE)
 
 
-def check_temperature(temperature: float) -> None:
-    """Of the noise (flow.temperature)."""
-    _check_number("temperature", temperature, TEMPERATURE_RANGE)
+def check_temperature(temperature: float | None) -> None:
+    """Of the noise (flow.temperature); None is the default."""
+    if temperature is not None:
+        _check_number("temperature", temperature, TEMPERATURE_RANGE)
 
 
 def check_nudge(nudge: float) -> None:

@@ -52,8 +52,12 @@ def stream(
     seed: int = 0,
     chunk: float = CHUNK_S,
     context: float = CONTEXT_S,
+    temperature: float | None = None,
 ) -> Stream:
-    """A stream for pictures that come at a constant `rate` (Hz). chunk, context: s. Raises UsageError."""
+    """A stream for pictures that come at a constant `rate` (Hz). chunk, context: s. temperature: as `Pipeline.generate`.
+    Raises UsageError."""
+    options = {} if temperature is None else {"temperature": temperature}
+    pipeline.check_options(None, options)
     check_settings(steps, guidance, [seed])
     if not FRAME_RATES[0] <= rate <= FRAME_RATES[1]:
         raise UsageError(f"rate must be from {FRAME_RATES[0]} to {FRAME_RATES[1]} frames per second, got {rate}")
@@ -66,7 +70,8 @@ def stream(
             f"chunk and context must be above 0 and together at most {float(longest / latent_rate):.2f} s (the model's "
             f"training length), got {chunk} and {context}"
         )
-    return Stream(pipeline, Fraction(rate), Settings(steps, guidance, prompt, negative_prompt), seed, new, known)
+    settings = Settings(steps, guidance, prompt, negative_prompt, generator_options=tuple(options.items()))
+    return Stream(pipeline, Fraction(rate), settings, seed, new, known)
 
 
 class Stream:

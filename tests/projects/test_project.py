@@ -115,6 +115,34 @@ def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
     assert counted == []
 
 
+def test_a_temperature_is_the_project_s_or_the_take_s_and_is_written_down(project: Project, pipeline: Pipeline) -> None:
+    usual, cold, free = (
+        project.take(pipeline, seed=0, steps=4, temperature=temperature)[0] for temperature in (None, 0.0, 1.0)
+    )
+    assert [take.temperature for take in project.record.takes[1:]] == [None, 0.0, 1.0]
+    assert len({take.sha256 for take in (usual, cold, free)}) == 3
+    for wrong in (-0.1, 1.1):
+        with pytest.raises(UsageError, match="temperature must be from 0 to 1"):
+            project.take(pipeline, temperature=wrong)
+
+
+def test_a_project_that_knows_no_temperature_is_read(project: Project, pipeline: Pipeline) -> None:
+    file = project.folder / FILE_NAME
+    lines = [line for line in file.read_text().splitlines() if '"temperature"' not in line]
+    file.write_text("\n".join(lines).replace('"cuts": "none",', '"cuts": "none"'))
+    assert project.record.settings.temperature is None
+    (take,) = project.take(pipeline, seed=0)
+    assert (project.folder / take.file).read_bytes() == (project.folder / "takes/001.flac").read_bytes()
+
+
+def test_takes_of_a_span_differ_inside_a_cue_with_a_seed(project: Project, pipeline: Pipeline) -> None:
+    file = project.folder / FILE_NAME
+    cue = '"cues": [{"start": "0", "end": "2", "prompt": "steel", "seed": 7}]'
+    file.write_text(file.read_text().replace('"cues": []', cue))
+    one, other = project.take(pipeline, span=(0.5, 1.25), takes=2)
+    assert one.sha256 != other.sha256
+
+
 def test_a_locked_span_is_not_changed(project: Project, pipeline: Pipeline) -> None:
     project.lock((1.0, 1.5))
     before = (project.folder / FILE_NAME).read_bytes()

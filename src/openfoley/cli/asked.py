@@ -43,8 +43,7 @@ def check_asked(options: Namespace) -> None:
     options.guidance = guidance if options.guidance is None else options.guidance
     for name in WEIGHTS_APART:
         check_guidance(name.replace("_", " "), getattr(options, name))
-    if options.temperature is not None:
-        check_temperature(options.temperature)
+    check_temperature(options.temperature)
     if generator_kind(options.model) == "mmaudio":
         for name in ONLY_SALSA_V:
             if getattr(options, name) is not None:

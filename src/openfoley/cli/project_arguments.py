@@ -6,7 +6,15 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from openfoley.request import GUIDANCE_RANGE, NUDGE_RANGE, SAMPLE_RATE_RANGE, STEPS_RANGE, TAKES_RANGE
+from openfoley.request import (
+    DEFAULT_TEMPERATURE,
+    GUIDANCE_RANGE,
+    NUDGE_RANGE,
+    SAMPLE_RATE_RANGE,
+    STEPS_RANGE,
+    TAKES_RANGE,
+    TEMPERATURE_RANGE,
+)
 
 AddCommand = Callable[..., argparse.ArgumentParser]
 DEFAULT_MODEL = "salsa-v-gym"
@@ -85,6 +93,10 @@ def _asked(add: Callable, whole: Callable, number: Callable, steps: int | None, 
     least, most = GUIDANCE_RANGE
     words = f"how closely to follow picture and prompt, {least:g} to {most:g} ({default(guidance)})"
     add("--guidance", metavar="W", type=number, default=guidance, help=words)
+    least, most = TEMPERATURE_RANGE
+    usual = f"{DEFAULT_TEMPERATURE:g}; not for mmaudio" if guidance is not None else "the project's"
+    words = f"how much is left to chance; lower: fewer false events, more missed, {least:g} to {most:g} ({usual})"
+    add("--temperature", metavar="T", type=number, help=words)
 
 
 def _render(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -> None:

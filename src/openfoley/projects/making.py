@@ -54,6 +54,7 @@ class TakeOrder:
     seed: int
     steps: int
     guidance: float
+    temperature: float | None
     reference: Path | None
     reference_span: tuple[float | Fraction, float | Fraction] | None
     reference_guidance: float | None
@@ -113,6 +114,7 @@ def make_takes(
                 seed=seed,
                 steps=order.steps,
                 guidance=order.guidance,
+                temperature=order.temperature,
                 prompt=order.prompt,
                 negative_prompt=order.negative_prompt,
                 stem=stem,
@@ -165,6 +167,7 @@ def _sounds(
         "cues": cues,
         "store": FeatureStore(folder / CACHE_FOLDER),
         "progress": progress,
+        **({} if order.temperature is None else {"temperature": order.temperature}),
     }
     if order.span is None:
         work = folder / WORK_FOLDER / (stem or "rest")  # after a crash the same command goes on from here

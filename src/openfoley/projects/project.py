@@ -42,6 +42,7 @@ from openfoley.request import (
     BitDepth,
     Request,
     check_settings,
+    check_temperature,
     checked_video,
 )
 
@@ -72,6 +73,7 @@ class Project:
         negative_prompt: str | None = None,
         steps: int = DEFAULT_STEPS,
         guidance: float = DEFAULT_GUIDANCE,
+        temperature: float | None = None,
         seed: int = 0,
         cuts: str | os.PathLike[str] = "auto",
         cues: str | os.PathLike[str] | None = None,
@@ -86,6 +88,7 @@ class Project:
         from openfoley.projects.making import describe_video
 
         check_settings(steps, guidance, [seed])
+        check_temperature(temperature)
         path, folder = checked_video(video), Path(folder)
         if (folder / FILE_NAME).exists():
             raise UsageError(f"{shown(folder)} is a project already; choose another folder, or delete it first")
@@ -96,7 +99,7 @@ class Project:
         from openfoley.hub.load import load_model
 
         entry, found, sheet = describe_video(folder / CACHE_FOLDER, path, video, cuts, cues, start_timecode)
-        settings = Settings(prompt, negative_prompt, steps, guidance, seed, cut_rule(cuts) or "auto")
+        settings = Settings(prompt, negative_prompt, steps, guidance, seed, cut_rule(cuts) or "auto", temperature)
         name = os.fspath(model)
         record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), settings)
         try:
@@ -118,6 +121,7 @@ class Project:
         seed: int | None = None,
         steps: int | None = None,
         guidance: float | None = None,
+        temperature: float | None = None,
         reference: str | os.PathLike[str] | None = None,
         reference_span: tuple[float | Fraction, float | Fraction] | None = None,
         reference_guidance: float | None = None,
@@ -148,12 +152,14 @@ class Project:
                 seed=self._next_seed(record) if seed is None else seed,
                 steps=record.settings.steps if steps is None else steps,
                 guidance=record.settings.guidance if guidance is None else guidance,
+                temperature=record.settings.temperature if temperature is None else temperature,
                 reference=None if reference is None else Path(reference),
                 reference_span=reference_span,
                 reference_guidance=reference_guidance,
                 stem=stem,
             )
             check_settings(order.steps, order.guidance, [order.seed])
+            check_temperature(order.temperature)
             pipeline = self._checked(pipeline, record, device)
             try:
                 made = make_takes(self.folder, record, video, pipeline, order, progress)

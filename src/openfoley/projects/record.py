@@ -53,6 +53,7 @@ class Settings:
     guidance: float = 4.0
     seed: int = 0
     cuts: Literal["auto", "carry", "reset", "none"] = "auto"
+    temperature: float | None = None  # None: what is usual for the kind of model
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class TakeEntry:
     negative_prompt: str | None = None
     stem: str | None = None
     reference: ReferenceEntry | None = None
+    temperature: float | None = None
     made_over: tuple[int, ...] = ()  # the takes that sounded when it was made: the context on both sides
 
     @property

@@ -54,8 +54,8 @@ def stream(
     context: float = CONTEXT_S,
     temperature: float | None = None,
 ) -> Stream:
-    """A stream for pictures that come at a constant `rate` (Hz). chunk, context: s. temperature: as `Pipeline.generate`.
-    Raises UsageError."""
+    """A stream for pictures that come at a constant `rate` (Hz). chunk, context: s. temperature: as in
+    `Pipeline.generate`. Raises UsageError."""
     options = {} if temperature is None else {"temperature": temperature}
     pipeline.check_options(None, options)
     check_settings(steps, guidance, [seed])

@@ -19,7 +19,7 @@ MMAUDIO_GUIDANCE = 4.5
 
 
 def generator_kind(name_or_folder: str | os.PathLike[str]) -> str:
-    """ "salsa-v" or "mmaudio", before anything is fetched or loaded; "" where a folder does not tell."""
+    """The kind, salsa-v or mmaudio, before anything is fetched or loaded; empty where a folder does not tell."""
     if os.fspath(name_or_folder) in FOREIGN_MODELS:
         return "mmaudio"
     try:

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from openfoley.errors import UsageError
 from openfoley.pipeline import Pipeline, load
 
 RATE = 24
-SETTINGS = {"steps": 1, "seed": 1, "chunk": 0.5, "context": 0.5}
+SETTINGS: dict[str, Any] = {"steps": 1, "seed": 1, "chunk": 0.5, "context": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def frames() -> Tensor:
 
 def heard(pipeline: Pipeline, frames: Tensor, piece: int, rate: float | Fraction = RATE) -> tuple[list[Tensor], Tensor]:
     """The pieces as they came, and the whole."""
-    live = openfoley.stream(pipeline, rate, **SETTINGS)  # type: ignore[arg-type]
+    live = openfoley.stream(pipeline, rate, **SETTINGS)
     pieces = [live.push(part) for part in frames.split(piece)]
     pieces.append(live.finish())
     return pieces, torch.cat(pieces, -1)
@@ -44,7 +45,7 @@ def test_a_temperature_reaches_the_sampler(pipeline: Pipeline, frames: Tensor) -
     settings = {**SETTINGS, "steps": 4}
     sounds = []
     for options in ({}, {"temperature": 0.0}, {"temperature": 1.0}):
-        live = openfoley.stream(pipeline, RATE, **settings, **options)  # type: ignore[arg-type]
+        live = openfoley.stream(pipeline, RATE, **settings, **options)
         sounds.append(torch.cat([live.push(frames), live.finish()], -1))
     assert not torch.equal(sounds[0], sounds[1]) and not torch.equal(sounds[0], sounds[2])
     with pytest.raises(UsageError, match="temperature must be from 0 to 1"):
@@ -56,7 +57,7 @@ def test_the_size_of_the_pieces_changes_nothing(pipeline: Pipeline, frames: Tens
 
 
 def test_later_frames_change_nothing_before_the_look_ahead(pipeline: Pipeline, frames: Tensor) -> None:
-    look_ahead_s = openfoley.stream(pipeline, RATE, **SETTINGS).look_ahead_s  # type: ignore[arg-type]
+    look_ahead_s = openfoley.stream(pipeline, RATE, **SETTINGS).look_ahead_s
     _, before = heard(pipeline, frames, 8)
     for changed_from in (48, 60):
         other = frames.clone()
@@ -68,7 +69,7 @@ def test_later_frames_change_nothing_before_the_look_ahead(pipeline: Pipeline, f
 
 
 def test_samples_leave_within_the_look_ahead(pipeline: Pipeline, frames: Tensor) -> None:
-    look_ahead_s = openfoley.stream(pipeline, RATE, **SETTINGS).look_ahead_s  # type: ignore[arg-type]
+    look_ahead_s = openfoley.stream(pipeline, RATE, **SETTINGS).look_ahead_s
     pieces, _ = heard(pipeline, frames, 1)
     given = 0
     for number, piece in enumerate(pieces[:-1], start=1):
@@ -77,7 +78,7 @@ def test_samples_leave_within_the_look_ahead(pipeline: Pipeline, frames: Tensor)
 
 
 def test_a_stream_without_frames_is_silent_and_wrong_ones_are_refused(pipeline: Pipeline) -> None:
-    live = openfoley.stream(pipeline, 24, **SETTINGS)  # type: ignore[arg-type]
+    live = openfoley.stream(pipeline, 24, **SETTINGS)
     assert live.finish().shape == (2, 0)
     with pytest.raises(UsageError, match="uint8"):
         live.push(torch.zeros(1, 3, 8, 8))

@@ -198,7 +198,7 @@ class Pipeline:
                 f"reference_guidance is for salsa-v models; {self.model.name} replaces known sound instead"
             )
         for name in ("solver", "temperature"):
-            if not self.model.generator.accepts_known and name in options:
+            if not self.model.generator.accepts_known and options.get(name) is not None:
                 raise UsageError(
                     f"{name} is for salsa-v models; {self.model.name} takes equal Euler steps at temperature 1"
                 )

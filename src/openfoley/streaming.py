@@ -56,8 +56,7 @@ def stream(
 ) -> Stream:
     """A stream for pictures that come at a constant `rate` (Hz). chunk, context: s. temperature: as in
     `Pipeline.generate`. Raises UsageError."""
-    options = {} if temperature is None else {"temperature": temperature}
-    pipeline.check_options(None, options)
+    pipeline.check_options(None, {"temperature": temperature})
     check_settings(steps, guidance, [seed])
     if not FRAME_RATES[0] <= rate <= FRAME_RATES[1]:
         raise UsageError(f"rate must be from {FRAME_RATES[0]} to {FRAME_RATES[1]} frames per second, got {rate}")
@@ -70,7 +69,7 @@ def stream(
             f"chunk and context must be above 0 and together at most {float(longest / latent_rate):.2f} s (the model's "
             f"training length), got {chunk} and {context}"
         )
-    settings = Settings(steps, guidance, prompt, negative_prompt, generator_options=tuple(options.items()))
+    settings = Settings(steps, guidance, prompt, negative_prompt, generator_options=(("temperature", temperature),))
     return Stream(pipeline, Fraction(rate), settings, seed, new, known)
 
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from openfoley.config import from_dict, to_dict
+from openfoley.flow.noise import seeded_noise
 from openfoley.flow.temperature import COOLED_FROM
 from openfoley.generators.base import sample_latents
 from openfoley.generators.salsa_v import GYM, LARGE, SMALL, SalsaVConfig, SalsaVGenerator
@@ -249,6 +250,16 @@ def test_temperature_makes_the_noise_smaller_on_the_way() -> None:
     )
     torch.testing.assert_close(cool, (1 - 0.75 * (1 - 2**-1.75)) * plain)
     assert abs(float(plain.std()) - 1) < 0.1
+
+
+def test_the_noise_is_that_of_the_latents_place_in_the_picture() -> None:
+    """A new generator's velocity is zero: at temperature 1 the noise comes out as it was."""
+    model, conditions = SalsaVGenerator(TINY).eval(), made_conditions(TINY)
+    for first in (-5, 0, 100):
+        made = sample_latents(
+            model, conditions, seeds=range(BATCH), latents=LATENTS, first=first, steps=2, rescale=0.0, temperature=1.0
+        )
+        torch.testing.assert_close(made, seeded_noise(range(BATCH), LATENTS, model.latent_dim, first=first))
 
 
 def test_temperature_reaches_the_reference_of_the_unconditional_branch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,18 +6,10 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from openfoley.request import (
-    DEFAULT_TEMPERATURE,
-    GUIDANCE_RANGE,
-    NUDGE_RANGE,
-    SAMPLE_RATE_RANGE,
-    STEPS_RANGE,
-    TAKES_RANGE,
-    TEMPERATURE_RANGE,
-)
+from openfoley.cli.sound_arguments import DEFAULT_MODEL, add_temperature
+from openfoley.request import GUIDANCE_RANGE, NUDGE_RANGE, SAMPLE_RATE_RANGE, STEPS_RANGE, TAKES_RANGE
 
 AddCommand = Callable[..., argparse.ArgumentParser]
-DEFAULT_MODEL = "salsa-v-gym"
 TIME_HELP = "seconds, or timecode HH:MM:SS:FF"
 
 
@@ -57,6 +49,7 @@ def _new(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -> 
     add("video", metavar="VIDEO", help="any video file")
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
     _asked(add, whole, number, 8, 4.0)
+    add_temperature(add, number)
     add("--seed", metavar="S", type=whole, default=0, help="the first take's seed; further takes count on (0)")
     add("--cuts", metavar="RULE|FILE", default="auto", help="auto, carry, reset, none, or a list of cuts (auto)")
     add("--cues", metavar="FILE", help="a cue sheet, .csv or .json: start, end, prompt, ..., stem")
@@ -70,6 +63,7 @@ def _take(parser: argparse.ArgumentParser, whole: Callable, number: Callable) ->
     least, most = TAKES_RANGE
     add("--takes", metavar="K", type=whole, default=1, help=f"how many, {least} to {most} (1)")
     _asked(add, whole, number, None, None)
+    add_temperature(add, number, "the project's")
     add("--seed", metavar="S", type=whole, help="of the first of them (one that was not used yet)")
     add("--reference", metavar="FILE", help="a sound whose character the takes are to have")
     add("--reference-span", metavar=("A", "B"), nargs=2, type=number, help="its part in seconds (all of it)")
@@ -93,10 +87,6 @@ def _asked(add: Callable, whole: Callable, number: Callable, steps: int | None, 
     least, most = GUIDANCE_RANGE
     words = f"how closely to follow picture and prompt, {least:g} to {most:g} ({default(guidance)})"
     add("--guidance", metavar="W", type=number, default=guidance, help=words)
-    least, most = TEMPERATURE_RANGE
-    usual = f"{DEFAULT_TEMPERATURE:g}; not for mmaudio" if guidance is not None else "the project's"
-    words = f"how much is left to chance; lower: fewer false events, more missed, {least:g} to {most:g} ({usual})"
-    add("--temperature", metavar="T", type=number, help=words)
 
 
 def _render(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -> None:

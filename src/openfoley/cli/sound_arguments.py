@@ -22,6 +22,7 @@ from openfoley.request import (
 
 AddCommand = Callable[..., argparse.ArgumentParser]
 DEFAULT_MODEL = "salsa-v-gym"
+USUAL_TEMPERATURE = f"{DEFAULT_TEMPERATURE:g}; not for mmaudio"
 
 
 def add_sound(commands: Any, command: AddCommand, whole: Callable, number: Callable) -> None:
@@ -91,12 +92,7 @@ def _asked(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -
     add("--picture-guidance", metavar="W", type=number, help=own)
     own = _range("mmaudio: a weight of its own for the negative prompt", GUIDANCE_RANGE, "the guidance")
     add("--negative-guidance", metavar="W", type=number, help=own)
-    free = _range(
-        "how much is left to chance; lower: fewer false events, more missed",
-        TEMPERATURE_RANGE,
-        f"{DEFAULT_TEMPERATURE:g}; not for mmaudio",
-    )
-    add("--temperature", metavar="T", type=number, help=free)
+    add_temperature(add, number)
     add("--seed", metavar="S", type=whole, default=0, help="the same seed gives the same sound (0)")
     add(
         "--cuts",
@@ -128,6 +124,12 @@ def _asked(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -
     )
     weight = _range("how closely to follow the reference and the sound before", GUIDANCE_RANGE, "the guidance")
     add("--reference-guidance", metavar="W", type=number, help=weight)
+
+
+def add_temperature(add: Callable, number: Callable, default: str = USUAL_TEMPERATURE) -> None:
+    """`--temperature`; projects have it too."""
+    words = _range("how much is left to chance; lower: fewer false events, more missed", TEMPERATURE_RANGE, default)
+    add("--temperature", metavar="T", type=number, help=words)
 
 
 def _written(parser: argparse.ArgumentParser, out: str) -> None:

@@ -23,7 +23,6 @@ from openfoley.flow.guidance import DEFAULT_GUIDANCE
 from openfoley.generators.base import sample_latents
 from openfoley.hub.parts import Model
 from openfoley.longform.plan import latents_for
-from openfoley.request import DEFAULT_TEMPERATURE
 from openfoley.types import Conditions
 
 CACHE_RATE = Fraction(24)
@@ -119,7 +118,7 @@ def generate(
     text_guidance: float | None = None,
     picture_guidance: float | None = None,
     rescale: float | None = None,
-    temperature: float = DEFAULT_TEMPERATURE,
+    temperature: float | None = None,
     seed: int = 0,
 ) -> Tensor:
     """Sounds float32 [rows, 2, time] of these clips; clip k has the seed `seed + k` and `prompts[k]`. The others as in

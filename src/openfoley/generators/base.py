@@ -54,7 +54,7 @@ def sample_latents(
     guidance: float = DEFAULT_GUIDANCE,
     reference_guidance: float | None = None,
     rescale: float | None = None,
-    temperature: float = DEFAULT_TEMPERATURE,
+    temperature: float | None = None,
     solver: Solver = MULTISTEP,
     known_latent: Tensor | None = None,
     known: Tensor | None = None,
@@ -72,8 +72,8 @@ def sample_latents(
     rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance);
     None: DEFAULT_RESCALE, in rows with a text PROMPTED_RESCALE, for a generator that accepts known latents, else 0, as
     its published figures were made.
-    temperature, solver: how a generator that accepts known latents walks from noise to data (flow.temperature,
-    flow.samplers); the others take equal Euler steps at a temperature of 1, as published.
+    temperature (None: DEFAULT_TEMPERATURE), solver: how a generator that accepts known latents walks from noise to data
+    (flow.temperature, flow.samplers); the others take equal Euler steps at a temperature of 1, as published.
     text_guidance: the weight of the text apart from that of the picture; None: TEXT_WEIGHT times the guidance for a
     generator that accepts known latents, which passes once more in a step for it; for others `guidance`.
     picture_guidance: that of the picture; None: `guidance`, but for a generator that accepts known latents
@@ -91,6 +91,7 @@ def sample_latents(
         known, known_latent = torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device), noise
     weights = Guidance(guidance, picture_guidance, text_guidance, negative_guidance, reference_guidance, rescale)
     if generator.accepts_known:
+        temperature = DEFAULT_TEMPERATURE if temperature is None else temperature
         return sample_masked(
             generator, conditions, noise, steps=steps, guidance=weights, temperature=temperature, solver=solver,
             known_latent=known_latent, known=known, negative_text=negative_text, on_step=on_step,

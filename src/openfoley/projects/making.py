@@ -160,6 +160,7 @@ def _sounds(
         "negative_prompt": order.negative_prompt,
         "steps": order.steps,
         "guidance": order.guidance,
+        "temperature": order.temperature,
         "reference": order.reference,
         "reference_span": order.reference_span,
         "reference_guidance": order.reference_guidance,
@@ -167,7 +168,6 @@ def _sounds(
         "cues": cues,
         "store": FeatureStore(folder / CACHE_FOLDER),
         "progress": progress,
-        **({} if order.temperature is None else {"temperature": order.temperature}),
     }
     if order.span is None:
         work = folder / WORK_FOLDER / (stem or "rest")  # after a crash the same command goes on from here

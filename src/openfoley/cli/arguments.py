@@ -118,7 +118,7 @@ def _train(commands: Any) -> None:
     parser = _command(commands, "train", "train", "run", "Train a part, or all four in order and report.")
     add = parser.add_argument
     add("part", choices=PART_NAMES)
-    add("--preset", required=True, help="cpu (2 cores), cpu-long (a generator trained longer) or gpu")
+    add("--preset", required=True, help="cpu (2 cores), cpu-long (more scenes and steps) or gpu")
     add("--out", metavar="DIR", required=True, help="folder for checkpoints, logs and the trained part")
     add("--resume", action="store_true", help="go on from the last checkpoint")
     add("--generator", choices=GENERATOR_NAMES, default="salsa-v", help="which generator (salsa-v)")

@@ -73,8 +73,9 @@ def render(work: Path, numbers: Sequence[int], scenes: int, workers: int) -> Non
     """All parts in turn, each under its name when it is whole, with what the sync encoder needs beside it."""
     import torch
 
-    from openfoley.data.gym_cache import GymCache, render_pool
+    from openfoley.data.gym_cache import GymCache
     from openfoley.data.sync_clips import SyncClips
+    from openfoley.data.workers import render_pool
     from openfoley.gym.seeds import seeds_of
     from openfoley.training.recipe import SILENT_EVERY, VALIDATION_SCENES
 
@@ -135,16 +136,19 @@ def compute_features(work: Path, names: list[str], device: str) -> None:
 
 
 def take_parts(model: str, work: Path) -> None:
-    """Codec and semantic encoder of a model as parts that were trained here."""
+    """Codec and semantic encoder of a model as parts that were trained here; WORK stays with these."""
     from openfoley.hub.registry import find_model
 
     source = find_model(model)
     config = json.loads((source / "config.json").read_text())
     for part in ("codec", "semantic"):
-        folder = work / part
+        folder, weights = work / part, source / f"{part}.safetensors"
+        kept = folder / "model.safetensors"
+        if kept.exists() and kept.read_bytes() != weights.read_bytes():
+            raise SystemExit(f"{work} was begun with another {part} than {model}'s; name a new folder")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(config[part]))
-        shutil.copyfile(source / f"{part}.safetensors", folder / "model.safetensors")
+        shutil.copyfile(weights, kept)
         shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
 
 

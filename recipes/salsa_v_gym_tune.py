@@ -20,10 +20,10 @@ import argparse
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
 import shutil
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 
 PARTS = ("codec", "sync", "semantic")
@@ -43,11 +43,8 @@ def compute_features(name: str, scenes: Path, folder: Path) -> None:
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     model, source = load_model(name), find_model(name)
-    cache, origins = GymCache.open(scenes), {}
-    for part in PARTS:  # of these weights, of these scenes
-        drawn = repr([(record["gym"], record["seed"]) for record in cache.truth]).encode()
-        origins[part] = hashlib.sha256((source / f"{part}.safetensors").read_bytes() + drawn).hexdigest()
-    cache_features(cache, model.codec, model.sync, model.semantic, folder, origins=origins)
+    origins = {part: hashlib.sha256((source / f"{part}.safetensors").read_bytes()).hexdigest() for part in PARTS}
+    cache_features(GymCache.open(scenes), model.codec, model.sync, model.semantic, folder, origins=origins)
 
 
 def main() -> None:
@@ -65,7 +62,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
     from openfoley.data.feature_cache import join
-    from openfoley.data.gym_cache import GymCache, render_pool
+    from openfoley.data.gym_cache import GymCache
+    from openfoley.data.workers import render_pool
     from openfoley.gym.seeds import seeds_of
     from openfoley.hub.parts import TOKENIZER_NAME
     from openfoley.hub.registry import CONFIG_NAME, find_model
@@ -83,9 +81,9 @@ def main() -> None:
     with render_pool(asked.workers) as pool:
         for name, (seeds, split, silent_every) in jobs.items():
             GymCache.build(work / name, seeds, split=split, silent_every=silent_every, pool=pool)
-    with multiprocessing.get_context("spawn").Pool(asked.workers) as pool:
-        todo = [(asked.model, work / name, work / "features" / name) for name in jobs]
-        pool.starmap(compute_features, todo, chunksize=1)
+    with render_pool(asked.workers) as pool:
+        folders = [(work / name, work / "features" / name) for name in jobs]
+        list(pool.map(compute_features, repeat(asked.model), *zip(*folders, strict=True)))
     features = work / "features"
     join([features / f"part{k}" for k in range(asked.parts)], features / "train")
     preset = replace(

@@ -1,5 +1,7 @@
 """Stills: what is said to be shown is shown."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,14 @@ def test_finished_stills_are_opened_and_those_of_other_seeds_refused(
         Stills.build(folder, [3, 4], split="train")
     with pytest.raises(UsageError, match="no stills"):
         Stills.open(tmp_path)
+
+
+def test_stills_of_another_version_of_the_gym_are_refused(stills: Stills, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "old")
+    records = [{**record, "gym": record["gym"] - 1} for record in stills.truth]
+    (tmp_path / "old" / "stills.json").write_text(json.dumps(records))
+    with pytest.raises(UsageError, match="another version of the Gym"):
+        Stills.build(tmp_path / "old", [3, 4, 5], split="train")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What the generator trains from, of a made-up Gym cache and encoders that only take means."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,6 +71,14 @@ def test_arrays_hold_what_the_parts_say(scenes: GymCache, tmp_path: Path) -> Non
     )
     wordings = scenes.truth[2]["captions"][: cache.text.shape[1]]
     assert cache.text[2, :, 0].tolist() == [len(caption) for caption in wordings]
+
+
+def test_other_scenes_are_computed_anew(scenes: GymCache, tmp_path: Path) -> None:
+    origins = {"codec": "a", "sync": "b", "semantic": "c"}
+    made(scenes, tmp_path, origins=origins)
+    others = replace(scenes, truth=[{**record, "seed": record["seed"] + 1} for record in scenes.truth])
+    _, sync, semantic = made(others, tmp_path, origins=origins)
+    assert sync.calls and semantic.calls
 
 
 def test_what_came_from_the_same_weights_is_kept(scenes: GymCache, tmp_path: Path) -> None:

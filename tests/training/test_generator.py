@@ -158,6 +158,19 @@ def test_training_leaves_averaged_weights_and_their_config(features: Path, tmp_p
     assert {"model.safetensors", "config.json", "log.csv"} <= {path.name for path in out.iterdir()}
     assert any(name == "validation_t0.3" for _, name, _ in losses_of(out))
     assert list((out / "pictures").glob("samples-*.png"))
+    saved, state = load_file(out / "model.safetensors"), torch.load(out / "checkpoint.pt")["state"]
+    assert all(torch.equal(value, state["ema"]["model"][name]) for name, value in saved.items())
+    assert any(not torch.equal(value, state["model"][name]) for name, value in saved.items())
+
+
+def test_a_generator_of_other_encoders_is_not_taken_for_trained(features: Path, tmp_path: Path) -> None:
+    for split in ("seen", "train", "validation"):
+        (features / split / "sync.from").write_text("one encoder")
+    train_generator(tiny(features), tmp_path / "run", resume=False)
+    train_generator(tiny(features), tmp_path / "run", resume=True)
+    (features / "train" / "sync.from").write_text("another")
+    with pytest.raises(UsageError, match="a training with another features"):
+        train_generator(tiny(features), tmp_path / "run", resume=True)
 
 
 def test_training_can_start_from_trained_weights_of_its_architecture(features: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The recipe hands each step what the earlier ones left."""
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -140,6 +141,41 @@ def test_the_command_hands_start_and_steps_on(tmp_path: Path, monkeypatch: pytes
     words = f"train generator --preset cpu --start salsa-v-gym --steps 7 --out {tmp_path}"
     assert main(words.split()) == 0
     assert given["start"] == "salsa-v-gym" and given["steps"] == 7
+
+
+@pytest.mark.parametrize("part", ["all", "generator"])
+def test_a_part_that_is_trained_already_is_told_before_anything_is_rendered(
+    part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "generator").mkdir()
+    (tmp_path / "generator" / "checkpoint.pt").touch()
+    assert main(["train", part, "--preset", "cpu", "--out", str(tmp_path)]) == 2
+    assert "resume that training (--resume) or choose another folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["generator"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_told_before_anything_is_rendered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "all", "--preset", "gpu", "--out", str(tmp_path)]) == 2
+    assert "device 'cuda' cannot be used here" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_report_is_that_of_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model trained anew in the same folder is not refused after hours because of the report before."""
+    from openfoley.cli import evaluate
+    from openfoley.hub.registry import find_model
+
+    reports = []
+    monkeypatch.setattr(recipe, "train_part", lambda part, _preset, out, **_: out / part / "weights")
+    monkeypatch.setattr(recipe, "assemble", lambda *_: find_model("salsa-v-gym"))
+    monkeypatch.setattr(evaluate, "report", reports.append)
+    assert main(["train", "all", "--preset", "cpu", "--out", str(tmp_path)]) == 0
+    (asked,) = reports
+    assert Path(asked.out).parent == tmp_path and re.fullmatch("report-[0-9a-f]{8}", Path(asked.out).name)
+    assert Path(asked.model).is_absolute()
 
 
 def test_an_unknown_start_is_told_before_anything_is_rendered(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Run: a killed and resumed training gives the losses of the uninterrupted one."""
 
 import csv
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from openfoley.errors import UsageError
+from openfoley.errors import OutputError, UsageError, WeightsError
 from openfoley.training.ema import Ema
 from openfoley.training.run import Run, TrainingStopped
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
@@ -78,6 +79,8 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
 
 def test_progress_is_that_of_the_steps_or_of_the_time_if_it_ends_first(tmp_path: Path) -> None:
     run = Run(tmp_path, total_steps=1000, seed=1, resume=False, time_limit_s=100.0)
+    run.elapsed_s = 4.0
+    assert run.progress(10) == 0.01  # a slow first step is not yet a training that time cuts short
     run.elapsed_s = 9.0
     assert run.progress(100) == 0.1  # 90 s in all
     run.elapsed_s = 20.0
@@ -95,6 +98,66 @@ def test_new_training_does_not_overwrite_an_old_checkpoint(tmp_path: Path) -> No
         Run(tmp_path, total_steps=3, seed=7, resume=False)
     with pytest.raises(UsageError, match="seed"):
         Run(tmp_path, total_steps=3, seed=8, resume=True)
+
+
+def test_a_checkpoint_of_other_settings_or_data_is_refused(tmp_path: Path) -> None:
+    def run(resume: bool = True, total_steps: int = 4, **identity: object) -> Run:
+        run = Run(tmp_path, total_steps=total_steps, seed=7, resume=resume, identity=identity)
+        run.attach(weights=torch.nn.Linear(1, 1))
+        return run
+
+    assert len(list(run(resume=False, data="abc", rate=[1.0, 2.0]).steps())) == 4
+    assert run(data="abc", rate=[1.0, 2.0]).first_step == 4
+    with pytest.raises(UsageError, match="another data and rate; choose another folder, or delete it"):
+        run(data="abd", rate=[1.0, 3.0])
+    with pytest.raises(UsageError, match="another rate"):
+        run(data="abc")
+    with pytest.raises(UsageError, match="at step 4, past the 3 asked"):
+        run(total_steps=3, data="abc", rate=[1.0, 2.0])
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short"])
+def test_a_damaged_checkpoint_is_told(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(WeightsError, match="no checkpoint of a training"):
+        Run(tmp_path, total_steps=3, seed=7, resume=True)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("write failed")])
+def test_a_full_disk_leaves_the_checkpoint_before(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(tmp_path, resume=False)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+
+    def fail(*_: object) -> None:
+        raise error
+
+    run = Run(tmp_path, total_steps=TOTAL_STEPS + 1, seed=7, resume=True)
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OutputError, match="cannot write .*checkpoint.pt"):
+        for _ in run.steps():
+            pass
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before and not (tmp_path / "checkpoint.partial").exists()
+
+
+def test_ctrl_c_in_the_last_step_stops_what_would_come_next(tmp_path: Path) -> None:
+    run = Run(tmp_path, total_steps=2, seed=7, resume=False)
+    with pytest.raises(TrainingStopped, match="SIGINT after step 2"):
+        for step in run.steps():
+            if step == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+    assert Run(tmp_path, total_steps=2, seed=7, resume=True).first_step == 2
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_step(tmp_path: Path) -> None:
+    run = Run(tmp_path, total_steps=5, seed=7, resume=False)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in run.steps():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            pytest.fail("it went on")
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
 def test_finished_run_resumes_to_no_steps(tmp_path: Path) -> None:

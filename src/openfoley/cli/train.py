@@ -10,7 +10,8 @@ from openfoley.errors import UsageError
 
 
 def run(options: Namespace) -> int:
-    from openfoley.training.recipe import ORDER, PRESETS, assemble, train_part
+    from openfoley.training.recipe import ORDER, PRESETS, assemble, part_folder, train_part
+    from openfoley.training.run import check_unused
 
     preset = options.preset.lower()
     if preset not in PRESETS:
@@ -19,7 +20,10 @@ def run(options: Namespace) -> int:
     if out.exists() and not out.is_dir():
         raise UsageError(f"the output {options.out!r} is a file; pass a folder")
 
-    for part in ORDER if options.part == "all" else (options.part,):
+    parts = ORDER if options.part == "all" else (options.part,)
+    for part in parts:  # before hours are spent on the first
+        check_unused(part_folder(part, out, options.generator), options.resume)
+    for part in parts:
         weights = train_part(
             part, preset, out, resume=options.resume, generator=options.generator, start=options.start,
             steps=options.steps,
@@ -35,7 +39,13 @@ def run(options: Namespace) -> int:
 
 
 def _report(folder: Path, out: Path, preset: str) -> None:
+    """Of these weights: other ones, trained before in the same folder, have another report."""
     from openfoley.cli.evaluate import report
+    from openfoley.hub.fingerprint import fingerprint
+    from openfoley.hub.load import load_model
 
     device = "cuda" if preset == "gpu" else "cpu"
-    report(Namespace(model=str(folder), clips=200, outside=None, device=device, out=str(out / "report"), json=False))
+    model = str(folder.resolve())  # a bare "salsa-v-gym" would be the shipped one
+    name = f"report-{fingerprint(load_model(model))[:8]}"
+    report(Namespace(model=model, clips=200, outside=None, device=device, out=str(out / name), json=False))
+    note(f"the report is in {out / name}")

@@ -6,6 +6,7 @@ semantic.npy  float16 [clips, 8 per second, semantic_dim]
 text.npy      float16 [clips, captions, text_dim]         several wordings of each clip's caption
 sounding.npy  int8    [clips, latents]                    what begins to sound (`data.sounding`); for training only
 cache.json    {sample_rate, hop_length, sync_rate, semantic_rate}
+*.from        of which weights and scenes an array is (training.features)
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from openfoley.types import Conditions
 
 ARRAYS = ("latents", "sync", "semantic", "text", "sounding")
 INDEX_NAME = "cache.json"
+MARK = ".from"
 EDGE_TOKENS = 2  # one feature on either side of a crop, so that its edges are interpolated, not held
 
 
@@ -129,6 +131,8 @@ def join(folders: Sequence[Path], out: Path) -> FeatureCache:
     (out / INDEX_NAME).unlink(missing_ok=True)  # no cache while its arrays change
     for name in ARRAYS:
         np.save(out / f"{name}.npy", getattr(whole, name).numpy())
+    marks = [mark.read_text() for folder in folders for mark in sorted(folder.glob(f"*{MARK}"))]
+    (out / f"joined{MARK}").write_text("\n".join(marks))
     write_index(out, whole.rates)
     return FeatureCache.open(out)
 

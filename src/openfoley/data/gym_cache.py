@@ -7,18 +7,18 @@ truth.json  a list of `gym.truth.truth` records, captions among them
 
 import json
 import logging
-import multiprocessing
-import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from multiprocessing.pool import Pool
 from pathlib import Path
 
 import numpy as np
 
+from openfoley.data.disk import create_array, make_folder, write_json
+from openfoley.data.workers import render_pool
 from openfoley.errors import UsageError
 from openfoley.gym.scene import VERSION
 
@@ -70,7 +70,7 @@ class GymCache:
         split: str,
         workers: int | None = None,
         silent_every: int | None = None,
-        pool: Pool | None = None,
+        pool: Executor | None = None,
     ) -> "GymCache":
         """Render the scenes of `seeds` (see gym.seeds) in `workers` processes, or in those of a `render_pool` that is
         kept for several caches; a finished cache of the same seeds is opened as it is (UsageError if another version of
@@ -79,25 +79,18 @@ class GymCache:
         folder = Path(folder)
         if (folder / FINISHED).is_file():
             cache = cls.open(folder)
-            if any(t.get("gym", 1) != VERSION for t in cache.truth):
-                raise UsageError(
-                    f"{str(folder)!r} was rendered by another version of the Gym; choose another folder or delete it"
-                )
+            check_version(folder, cache.truth)
             if [t["seed"] for t in cache.truth] == list(seeds):
                 return cache
             raise UsageError(f"{str(folder)!r} holds a Gym cache of other seeds; choose another folder or delete it")
-        folder.mkdir(parents=True, exist_ok=True)
-        shapes = {
-            "frames.npy": (np.uint8, (len(seeds), FRAMES, 3, SIZE, SIZE)),
-            "sound.npy": (np.int16, (len(seeds), 2, SAMPLES)),
-        }
-        for name, (dtype, shape) in shapes.items():
-            np.lib.format.open_memmap(folder / name, mode="w+", dtype=dtype, shape=shape).flush()
+        make_folder(folder)
+        create_array(folder / "frames.npy", np.uint8, (len(seeds), FRAMES, 3, SIZE, SIZE))
+        create_array(folder / "sound.npy", np.int16, (len(seeds), 2, SAMPLES))
         forced = [silent_every is not None and row % silent_every == silent_every - 1 for row in range(len(seeds))]
         jobs = [(str(folder), row, seed, split, forced[row] or None) for row, seed in enumerate(seeds)]
         truth, begun = [{} for _ in seeds], time.monotonic()
         with render_pool(workers) if pool is None else nullcontext(pool) as renderers:
-            for done, (row, record) in enumerate(renderers.imap_unordered(_render_row, jobs, chunksize=2), start=1):
+            for done, (row, record) in enumerate(renderers.map(_render_row, jobs, chunksize=2), start=1):
                 truth[row] = record
                 if done % 100 == 0 or done == len(jobs):
                     rate = done / (time.monotonic() - begun)
@@ -108,25 +101,16 @@ class GymCache:
                         rate,
                         (len(jobs) - done) / rate,
                     )
-        temporary = folder / f"{FINISHED}.partial"
-        temporary.write_text(json.dumps(truth))
-        temporary.replace(folder / FINISHED)
+        write_json(folder / FINISHED, truth)
         return cls.open(folder)
 
 
-def render_pool(workers: int | None = None) -> Pool:
-    """Processes that render scenes, as many as cores unless it is said; for a with statement."""
-    return multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=one_thread)
-
-
-def one_thread() -> None:
-    """For the workers of a pool: as many processes as cores, each with one thread."""
-    import torch
-
-    from openfoley.nn.memory import keep_freed_memory
-
-    keep_freed_memory()
-    torch.set_num_threads(1)
+def check_version(folder: Path, records: Sequence[dict]) -> None:
+    """Raises UsageError if another version of the Gym rendered these."""
+    if any(record.get("gym", 1) != VERSION for record in records):
+        raise UsageError(
+            f"{str(folder)!r} was rendered by another version of the Gym; choose another folder or delete it"
+        )
 
 
 def _render_row(job: tuple[str, int, int, str, bool | None]) -> tuple[int, dict]:

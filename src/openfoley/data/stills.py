@@ -11,8 +11,6 @@ stills.json   a list of `gym.truth.truth` records without sound, each with `show
 
 import json
 import logging
-import multiprocessing
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from openfoley.data.gym_cache import DURATION_S, FRAME_RATE, FRAMES, SIZE, one_thread
+from openfoley.data.disk import create_array, make_folder, write_json
+from openfoley.data.gym_cache import DURATION_S, FRAME_RATE, FRAMES, SIZE, check_version
+from openfoley.data.workers import render_pool
 from openfoley.errors import UsageError
 from openfoley.gym.seeds import Split
 
@@ -52,29 +52,28 @@ class Stills:
     @classmethod
     def build(cls, folder: Path, seeds: Sequence[int], *, split: Split, workers: int | None = None) -> "Stills":
         """Render the stills of `seeds` (see gym.seeds) in `workers` processes; finished ones of the same seeds are
-        opened as they are."""
+        opened as they are (UsageError if another version of the Gym rendered them)."""
         folder = Path(folder)
         if (folder / "stills.json").is_file():
             stills = cls.open(folder)
+            check_version(folder, stills.truth)
             if [t["seed"] for t in stills.truth] == list(seeds):
                 return stills
             raise UsageError(f"{str(folder)!r} holds stills of other seeds; choose another folder or delete it")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         shape = (len(seeds), STILLS, 3, SIZE, SIZE)
-        pictures = np.lib.format.open_memmap(folder / "pictures.npy", mode="w+", dtype=np.uint8, shape=shape)
+        pictures = create_array(folder / "pictures.npy", np.uint8, shape)
         truth, begun = [], time.monotonic()
-        with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=one_thread) as pool:
+        with render_pool(workers) as pool:
             jobs: list[tuple[int, Split]] = [(seed, split) for seed in seeds]
-            for row, (frames, record) in enumerate(pool.imap(_render, jobs, chunksize=16)):
+            for row, (frames, record) in enumerate(pool.map(_render, jobs, chunksize=16)):
                 pictures[row] = frames
                 truth.append(record)
                 if (row + 1) % 1000 == 0 or row + 1 == len(seeds):
                     rate = (row + 1) / (time.monotonic() - begun)
                     logger.info("stills: %d/%d scenes, %.0f scenes/s", row + 1, len(seeds), rate)
         pictures.flush()
-        temporary = folder / "stills.json.partial"
-        temporary.write_text(json.dumps(truth))
-        temporary.replace(folder / "stills.json")
+        write_json(folder / "stills.json", truth)
         return cls.open(folder)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openfoley.data.disk import create_array
 from openfoley.data.gym_cache import FULL_SCALE, GymCache
 from openfoley.data.gym_cache import SAMPLE_RATE as CACHE_RATE
 from openfoley.data.onsets import onset_targets
@@ -116,7 +117,7 @@ def _side_array(path: Path, rows: Iterable[np.ndarray], count: int) -> np.ndarra
         array = None
         for index, row in enumerate(rows):
             if array is None:
-                array = np.lib.format.open_memmap(partial, mode="w+", dtype=row.dtype, shape=(count, *row.shape))
+                array = create_array(partial, row.dtype.type, (count, *row.shape))
             array[index] = row
         del array
         os.replace(partial, path)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,6 +21,7 @@ from openfoley.encoders.base import PictureEncoder
 from openfoley.flow.guidance import DEFAULT_GUIDANCE
 from openfoley.generators.base import sample_latents
 from openfoley.hub.parts import Model
+from openfoley.hub.save import save_weights
 from openfoley.longform.plan import latents_for
 from openfoley.types import Conditions
 
@@ -40,7 +40,8 @@ class Seen:
     def save(self, path: Path) -> None:
         """The file appears whole or not at all."""
         partial = path.with_suffix(".partial")
-        save_file({"semantic": self.semantic, "sync": self.sync}, str(partial), {"duration": str(self.duration)})
+        tensors, metadata = {"semantic": self.semantic, "sync": self.sync}, {"duration": str(self.duration)}
+        save_weights(tensors, partial, exact=True, metadata=metadata)
         partial.replace(path)
 
     @classmethod

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from openfoley.data.gym_cache import one_thread
+from openfoley.data.workers import render_pool
 
 DURATION_S = 8.0
 SAMPLE_RATE = 44100
@@ -23,8 +21,8 @@ def render_sounds(
 ) -> Iterator[tuple[Tensor, int, dict[str, Any]]]:
     """(samples float32 [2, 352800], rate, truth record) of every seed, in order."""
     jobs = [(seed, split) for seed in seeds]
-    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, initializer=one_thread) as pool:
-        for samples, record in pool.imap(_render, jobs, chunksize=4):
+    with render_pool(workers) as pool:
+        for samples, record in pool.map(_render, jobs, chunksize=4):
             yield torch.from_numpy(samples).float() / 32767, SAMPLE_RATE, record
 
 

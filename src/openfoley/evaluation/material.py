@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from openfoley.evaluation.truth import from_dict
 from openfoley.gym.materials import HELD_OUT_MATERIALS, MATERIALS
+from openfoley.hub.save import save_weights
 from openfoley.media.spectrogram import log_mel
 
 logger = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ def accuracy(model: MaterialClassifier, pictures: Tensor, labels: Tensor) -> flo
 
 def save_classifier(model: MaterialClassifier, path: Path) -> None:
     """Write the weights (safetensors)."""
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, str(path))
+    save_weights(model.state_dict(), path, exact=True)
 
 
 def load_classifier(path: Path) -> MaterialClassifier:

@@ -85,16 +85,16 @@ class Suite:
 
     def __init__(self, model: str | Path, out: Path, clips: int, outside: Path | None, device: str, seed: int):
         self.name, self.clips, self.outside, self.device, self.seed = str(model), clips, outside, device, seed
-        identity = {
-            "model": self.name,
+        identity = {  # no name of a folder but that of the outside's clips, whose content nothing else tells
             "weights": fingerprint(self.model)[:16],
             "clips": clips,
-            "outside": str(outside) if outside else None,
+            "outside": str(outside.resolve()) if outside else None,
             "seed": seed,
             "gym": GYM_VERSION,
             "sampling": SAMPLING,
         }
         self.about = {
+            "model": self.name,
             **identity,
             "hardware": f"{device}: {_hardware(device)}",
             "command": f"openfoley evaluate report --model {self.name} --clips {clips} --device {device}"

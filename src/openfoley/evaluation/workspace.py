@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from openfoley.data.disk import create_array
 from openfoley.errors import UsageError
 from openfoley.media.locks import try_lock
 
@@ -125,7 +126,7 @@ def _empty_array(path: Path, shape: tuple[int, ...]) -> None:
     for done in path.parent.glob(f"{path.stem}.*.done"):  # of an array that was taken away
         done.unlink()
     partial = path.with_suffix(".partial")
-    np.lib.format.open_memmap(partial, mode="w+", dtype=np.int16, shape=shape).flush()
+    create_array(partial, np.int16, shape)
     partial.replace(path)
 
 

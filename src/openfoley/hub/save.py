@@ -15,10 +15,14 @@ from openfoley.config import to_dict
 from openfoley.errors import OutputError, WeightsError
 from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZER_NAME, Model, kind_of
 from openfoley.hub.registry import CONFIG_NAME
+from openfoley.media.atomic import cannot_write
 
 
-def save_weights(tensors: Mapping[str, Tensor], path: Path, *, exact: bool = False) -> None:
-    """Tensors to safetensors, matrices as bfloat16 unless `exact`."""
+def save_weights(
+    tensors: Mapping[str, Tensor], path: Path, *, exact: bool = False, metadata: dict[str, str] | None = None
+) -> None:
+    """Tensors to safetensors, matrices as bfloat16 unless `exact`. Raises OutputError where they cannot be written."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     def stored(value: Tensor) -> Tensor:
@@ -26,9 +30,9 @@ def save_weights(tensors: Mapping[str, Tensor], path: Path, *, exact: bool = Fal
         return value.detach().to("cpu", torch.bfloat16 if is_matrix else value.dtype).contiguous().clone()
 
     try:
-        save_file({key: stored(value) for key, value in tensors.items()}, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}") from None
+        save_file({key: stored(value) for key, value in tensors.items()}, path, metadata)
+    except (OSError, SafetensorError) as error:  # the latter for a full disk and a missing folder
+        raise cannot_write(path, error) from error
 
 
 def save_model(folder: Path, model: Model) -> Path:

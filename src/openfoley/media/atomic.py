@@ -37,7 +37,7 @@ def check_output(path: str | Path, inputs: Sequence[str | Path] = (), force: boo
         finally:
             probe.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     return path
 
 
@@ -60,7 +60,7 @@ def replace_when_done(path: str | Path, force: bool = False, within: Path | None
             raise UsageError(f"output {shown(path)} appeared meanwhile; pass --force to replace it")
         os.replace(temporary, path)
     except (OSError, *_media_errors()) as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -69,7 +69,8 @@ def _beside(path: Path) -> Path:
     return path.parent / f".{secrets.token_hex(8)}.partial{path.suffix}"
 
 
-def _cannot_write(path: Path, error: Exception) -> OutputError:
+def cannot_write(path: Path, error: Exception) -> OutputError:
+    """What to say of an error while writing."""
     if getattr(error, "errno", None) in DISK_FULL:
         return OutputError(f"cannot write {shown(path)}: the disk is full; free some space and run again")
     return OutputError(f"cannot write {shown(path)} ({reason(error)}); choose another folder with --out")

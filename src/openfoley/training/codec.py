@@ -7,7 +7,6 @@ The sampled z is what makes the decoder forgive the small errors of a generator.
 standard deviation per channel over the training data are stored in the codec, which normalises by them (`importance`).
 """
 
-import json
 import logging
 import math
 from dataclasses import dataclass, replace
@@ -21,11 +20,13 @@ from torch import Tensor, nn
 from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig, fold_weight_norm
 from openfoley.codecs.spectral_oobleck import GYM, SpectralOobleckCodec, SpectralOobleckConfig
 from openfoley.config import to_dict
+from openfoley.data.disk import write_json
 from openfoley.training.codec_data import random_crops, to_float
 from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
 from openfoley.training.codec_losses import SpectralWeights, kl_to_normal, level_distance, reconstruction_loss
 from openfoley.training.codec_report import reconstruction_figures, spectrogram_picture
 from openfoley.training.ema import Ema
+from openfoley.training.identity import identity_of
 from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
@@ -130,16 +131,11 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
         total_steps=sum(cycle.steps for cycle in preset.cycles),
         seed=preset.seed,
         resume=resume,
+        identity=identity_of(preset),
         time_limit_s=preset.time_limit_s,
     )
     torch.manual_seed(preset.seed)
-    codec = build_codec(preset.architecture).to(preset.device)
-    random = run.generator(-1)
-    start_balanced(codec, random_crops(training, START_BATCH, preset.crop, random).to(preset.device))
-    if isinstance(codec, SpectralOobleckCodec):
-        codec.start_from_components(
-            random_crops(training, START_BATCH, preset.crop, random) for _ in range(START_BATCHES)
-        )
+    codec = started(preset, training, run.generator(-1)).to(preset.device)
     optimizer = _optimizer(codec, preset)
     ema = Ema(codec, EMA_DECAY)
     run.attach(codec=codec, optimizer=optimizer, ema=ema)
@@ -169,6 +165,18 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
             _validate(ema.model, held_out, run, step)
 
     return _finish(preset, ema.model, training, held_out, out)
+
+
+def started(preset: CodecTraining, training: np.ndarray, random: torch.Generator) -> GymCodec:
+    """The untrained codec, scaled by the data and with their principal components. On the CPU, wherever it is trained:
+    the same start everywhere."""
+    codec = build_codec(preset.architecture)
+    start_balanced(codec, random_crops(training, START_BATCH, preset.crop, random))
+    if isinstance(codec, SpectralOobleckCodec):
+        codec.start_from_components(
+            random_crops(training, START_BATCH, preset.crop, random) for _ in range(START_BATCHES)
+        )
+    return codec
 
 
 def build_codec(architecture: OobleckConfig | SpectralOobleckConfig) -> GymCodec:
@@ -280,10 +288,10 @@ def _finish(preset: CodecTraining, averaged: nn.Module, training: np.ndarray, he
     set_latent_statistics(codec, to_float(training[:: max(1, len(training) // STATISTICS_CLIPS)]))
     report = reconstruction_figures(codec, held_out)
     logger.info("codec on %d held-out clips: %s", len(held_out), report)
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "report.json", report, indent=2)
     spectrogram_picture(codec, held_out[0]).savefig(out / "reconstruction.png")
     described = {"kind": kind_of("codec", preset.architecture), **to_dict(preset.architecture)}
-    (out / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "config.json", described, indent=2)
     path = out / "model.safetensors"
     save_weights(codec.state_dict(), path)
     return path

@@ -1,9 +1,11 @@
 """Computes the feature cache the generator trains from: latents, sync, semantic and text features of Gym scenes.
 
-Each array is computed on its own and remembers which weights it came from (NAME.from), so that latents can be made
-while the sync encoder still trains, and a retrained part renews its own array only.
+Each array is computed on its own and remembers which weights and scenes it came from (NAME.from), so that latents can
+be made while the sync encoder still trains, and a retrained part renews its own array only.
 """
 
+import hashlib
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -17,7 +19,8 @@ import torch
 from torch import Tensor
 
 from openfoley.codecs.base import Codec
-from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_index
+from openfoley.data.disk import create_array, make_folder
+from openfoley.data.feature_cache import MARK, FeatureCache, FeatureRates, write_index
 from openfoley.data.gym_cache import FRAME_RATE, FULL_SCALE, GymCache
 from openfoley.data.sounding import sounding_of
 from openfoley.encoders.base import PictureEncoder
@@ -36,7 +39,7 @@ def cache_features(
     origins: dict[str, str] | None = None,
     device: str | torch.device = "cpu",
 ) -> FeatureCache:
-    """The features of every scene of `cache` in `folder`; arrays of the same origin are kept.
+    """The features of every scene of `cache` in `folder`; arrays of the same origin and scenes are kept.
 
     semantic: a PictureEncoder with `encode_text(captions) -> [captions, text_dim]` as well. origins: a fingerprint of
     the weights of "codec", "sync" and "semantic"; without one every array is computed anew.
@@ -59,14 +62,8 @@ def cache_latents(
     def latents(rows: slice) -> Tensor:
         return codec.encode(torch.from_numpy(np.array(cache.sound[rows])).to(device).float() / FULL_SCALE)
 
-    _fill(
-        "latents",
-        latents,
-        (len(cache), ceil(cache.sound.shape[2] / codec.hop_length), codec.latent_dim),
-        folder,
-        origin,
-        device,
-    )
+    shape = len(cache), ceil(cache.sound.shape[2] / codec.hop_length), codec.latent_dim
+    _fill("latents", cache, latents, shape, folder, origin, device)
 
 
 def cache_pictures(
@@ -78,7 +75,8 @@ def cache_pictures(
     def features(rows: slice) -> Tensor:
         return encoder.encode(torch.from_numpy(np.array(cache.frames[rows, ::every])).to(device))
 
-    _fill(name, features, (len(cache), ceil(cache.frames.shape[1] / every), encoder.dim), folder, origin, device)
+    shape = len(cache), ceil(cache.frames.shape[1] / every), encoder.dim
+    _fill(name, cache, features, shape, folder, origin, device)
 
 
 def cache_text(cache: GymCache, semantic: Any, folder: Path, *, origin: str | None, device: str | torch.device) -> None:
@@ -91,7 +89,7 @@ def cache_text(cache: GymCache, semantic: Any, folder: Path, *, origin: str | No
 
     with torch.no_grad():
         dim = semantic.encode_text([cache.truth[0]["caption"]]).shape[-1]
-    _fill("text", features, (len(cache), wordings, dim), folder, origin, device)
+    _fill("text", cache, features, (len(cache), wordings, dim), folder, origin, device)
 
 
 def cache_sounding(cache: GymCache, codec: Codec, folder: Path) -> None:
@@ -107,20 +105,22 @@ def cache_sounding(cache: GymCache, codec: Codec, folder: Path) -> None:
 @torch.no_grad()
 def _fill(
     name: str,
+    cache: GymCache,
     compute: Callable[[slice], Tensor],
     shape: tuple[int, ...],
     folder: Path,
     origin: str | None,
     device: str | torch.device,
 ) -> None:
-    """Float16 NAME.npy, complete before it has its name; skipped where it stands already, of the same origin."""
-    path, mark = folder / f"{name}.npy", folder / f"{name}.from"
-    if origin is not None and mark.is_file() and mark.read_text() == f"{origin} {shape}":
+    """Float16 NAME.npy, complete before it has its name; skipped where it stands, of the same origin and scenes."""
+    path, mark = folder / f"{name}.npy", folder / f"{name}{MARK}"
+    source = f"{origin} {shape} {hashlib.sha256(json.dumps(cache.truth).encode()).hexdigest()}"
+    if origin is not None and mark.is_file() and mark.read_text() == source:
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     mark.unlink(missing_ok=True)
     partial = path.with_suffix(".partial")
-    array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+    array = create_array(partial, np.float16, shape)
     begun, batch = time.monotonic(), BATCH if torch.device(device).type == "cpu" else GPU_BATCH
     for first in range(0, shape[0], batch):
         rows = slice(first, min(first + batch, shape[0]))
@@ -132,4 +132,4 @@ def _fill(
             )
     array.flush()
     partial.replace(path)
-    mark.write_text(f"{origin} {shape}")
+    mark.write_text(source)

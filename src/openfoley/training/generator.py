@@ -7,7 +7,6 @@ Scenes that the encoders were trained on teach what sounds are like as well as o
 surer than those of new scenes, and the generator would learn to trust them too much: the last steps go without.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from openfoley.config import to_dict
+from openfoley.data.disk import write_json
 from openfoley.data.feature_cache import FeatureCache
 from openfoley.flow.dropout import ConditionDropout
 from openfoley.flow.masking import MASK_PROBABILITY
@@ -27,8 +27,10 @@ from openfoley.generators.mmaudio import MMAudioConfig, MMAudioGenerator
 from openfoley.generators.salsa_v import GYM, SalsaVConfig, SalsaVGenerator
 from openfoley.hub.load import load_weights
 from openfoley.hub.parts import kind_of
+from openfoley.hub.save import save_weights
 from openfoley.training.contradiction import MaterialLooks
 from openfoley.training.ema import Ema
+from openfoley.training.identity import identity_of
 from openfoley.training.muon import OptimizerName, make_optimizer
 from openfoley.training.naming import NamingHead
 from openfoley.training.objective import Objective, losses
@@ -145,7 +147,10 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
         wide = FeatureCache.joined([training, FeatureCache.open(preset.features / "seen")])
     if device.type != "cpu":
         training, wide, validation = (cache.to(device) for cache in (training, wide, validation))
-    run = Run(out, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
+    run = Run(
+        out, total_steps=preset.steps, seed=preset.seed, resume=resume, identity=identity_of(preset),
+        time_limit_s=preset.time_limit_s,
+    )  # fmt: skip
     model = build_generator(preset).to(device)
     ema = Ema(model, preset.ema_decay)
     naming = build_naming(preset, model).to(device)  # after the copy for the average, which is not asked
@@ -183,12 +188,9 @@ def train_generator(preset: GeneratorTraining, out: Path, *, resume: bool) -> Pa
 
 def save_averaged(config: SalsaVConfig | MMAudioConfig, averaged: Mapping[str, Tensor], out: Path) -> Path:
     """Writes out/{config.json, model.safetensors} of averaged weights; returns the weights' path."""
-    from safetensors.torch import save_file
-
-    section = {"kind": kind_of("generator", config), **to_dict(config)}
-    (out / "config.json").write_text(json.dumps(section, indent=1))
+    write_json(out / "config.json", {"kind": kind_of("generator", config), **to_dict(config)}, indent=1)
     weights = out / "model.safetensors"
-    save_file({name: value.contiguous() for name, value in averaged.items()}, weights)
+    save_weights(averaged, weights, exact=True)
     return weights
 
 

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from openfoley.errors import UsageError
+from openfoley.hub.load import checked_device
+from openfoley.training.run import check_unused
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +73,8 @@ def train_part(
 
     generator: one of `training.generator.GENERATORS`, others than "salsa-v" into out/generator-<name>. start: a model's
     name or folder; sync encoder or generator begin with its weights instead of random ones. steps: of these two instead
-    of the preset's. Raises UsageError for start or steps of another part.
+    of the preset's. Raises UsageError for start or steps of another part, for a device that is not there, and where a
+    training lies that is not to be resumed; all before anything is rendered.
     """
     if part not in STARTED and (start is not None or steps is not None):
         raise UsageError(f"start and steps are for training {' or '.join(STARTED)}, got {part}; leave them out")
@@ -80,9 +83,12 @@ def train_part(
     begun_with = _weights_of(start, part)  # what is missing is told before anything is rendered
     if part == "sync" and (begun_with is None or not _holds_appearance(begun_with)):
         _trained("semantic", out, "the sync encoder")
-    prepare_data(preset, out)
+    folder = part_folder(part, out, generator)
+    check_unused(folder, resume)
     module = import_module(f"openfoley.training.{part}")
     settings = getattr(module, preset.upper().replace("-", "_"), module.CPU)  # the codec has no long one
+    checked_device(settings.device)
+    prepare_data(preset, out)
     if part in STARTED:
         settings = replace(settings, start=begun_with, **({} if steps is None else {"steps": steps}))
     if part == "generator":
@@ -98,7 +104,6 @@ def train_part(
         settings = replace(settings, data=scenes, validation=out / "data" / "validation")
         if part == "sync":
             settings = replace(settings, semantic=out / "semantic")
-    folder = generator_folder(out, generator) if part == "generator" else out / part
     logger.info("training %s into %s", part, folder)
     return getattr(module, f"train_{part}")(settings, folder, resume=resume)
 
@@ -171,11 +176,11 @@ def assemble(out: Path, generator: str = "salsa-v") -> Path:
     """The model folder of the four trained parts: salsa-v-gym or mmaudio-gym."""
     from openfoley.hub.save import assemble_model
 
-    parts = {part: out / part for part in ORDER}
-    parts["generator"] = generator_folder(out, generator)
+    parts = {part: part_folder(part, out, generator) for part in ORDER}
     name = MODEL_NAME if generator == "salsa-v" else f"{generator}-gym"
     return assemble_model(out / name, name, parts, out / "semantic" / "tokenizer.json")
 
 
-def generator_folder(out: Path, generator: str) -> Path:
-    return out / ("generator" if generator == "salsa-v" else f"generator-{generator}")
+def part_folder(part: Part, out: Path, generator: str = "salsa-v") -> Path:
+    """Where a part is trained."""
+    return out / (part if part != "generator" or generator == "salsa-v" else f"generator-{generator}")

@@ -11,7 +11,8 @@ A recipe reads
 
 and continues after a kill with exactly the losses of the uninterrupted run: whatever was attached comes from the last
 checkpoint, every random draw depends on (seed, step) alone, and log rows that the checkpoint has not seen are dropped.
-(Not where time ends a training before its steps do: its schedules follow the clock.)
+(Not where time ends a training before its steps do: its schedules follow the clock.) A checkpoint of other settings or
+data is refused.
 """
 
 import csv
@@ -28,13 +29,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.errors import OpenFoleyError, UsageError
+from openfoley.data.disk import make_folder
+from openfoley.errors import OpenFoleyError, UsageError, WeightsError
+from openfoley.media.atomic import cannot_write
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_NAME = "checkpoint.pt"
 LOG_NAME = "log.csv"
 LOG_COLUMNS = ["step", "name", "value"]
+UNCOUNTED = 0.05
+"""Share of the time limit in which schedules go by steps alone."""
 
 
 class Stateful(Protocol):
@@ -55,6 +60,7 @@ class Run:
     total_steps: optimiser steps of the whole training.
     seed: of every random draw (`generator`); the global torch generator (dropout) is seeded by (seed, step) as well.
     resume: continue from the folder's checkpoint if there is one; without it an existing checkpoint is an error.
+    identity: what the checkpoint belongs to (`training.identity`); one that belongs to something else is an error.
     save_every, log_every: steps between checkpoints, and between log rows and progress lines.
     time_limit_s: the loop ends (normally, with a checkpoint) after this much time, summed over all resumptions; see
     `progress`.
@@ -67,6 +73,7 @@ class Run:
         total_steps: int,
         seed: int,
         resume: bool,
+        identity: dict[str, Any] | None = None,
         save_every: int = 200,
         log_every: int = 20,
         time_limit_s: float | None = None,
@@ -74,6 +81,7 @@ class Run:
         self.folder = Path(folder)
         self.total_steps = total_steps
         self.seed = seed
+        self.identity = identity or {}
         self.save_every = save_every
         self.log_every = log_every
         self.time_limit_s = time_limit_s
@@ -83,7 +91,7 @@ class Run:
         self._started = time.monotonic()  # when it would have begun in one go
         self._latest: dict[str, float] = {}
         self._tensorboard: Any = None
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self._checkpoint = self._read_checkpoint(resume)
         self.first_step: int = self._checkpoint["step"] if self._checkpoint else 0
         _keep_rows_before(self.folder / LOG_NAME, self.first_step)
@@ -110,10 +118,11 @@ class Run:
 
     def progress(self, step: int) -> float:
         """Share of the training before `step`, 0 to 1, for whatever runs to an end over it: of the steps or of
-        `time_limit_s`, the larger of the two. A training that time cuts short has thus been through its schedule."""
+        `time_limit_s`, the larger of the two. A training that time cuts short has thus been through its schedule.
+        (The time counts from a twentieth on: a slow first step does not make a training one that time cuts short.)"""
         share = step / self.total_steps
-        if self.time_limit_s:
-            share = max(share, self.elapsed_s / self.time_limit_s)
+        if self.time_limit_s and (passed := self.elapsed_s / self.time_limit_s) > UNCOUNTED:
+            share = max(share, passed)
         return min(1.0, share)
 
     def ends_with(self, step: int) -> bool:
@@ -123,7 +132,7 @@ class Run:
 
     def steps(self) -> Iterator[int]:
         """Step numbers from the resumed one on. Saves every `save_every` steps, at the end, and on SIGTERM or SIGINT
-        (after the step in hand, then raises `TrainingStopped`)."""
+        (after the step in hand, then raises `TrainingStopped`; a second SIGINT ends it at once)."""
         self._checkpoint = None  # loaded by attach; frees the memory
         handlers = {number: self._catch(number) for number in (signal.SIGTERM, signal.SIGINT)}
         elapsed_before, self._started = self.elapsed_s, time.monotonic() - self.elapsed_s
@@ -136,14 +145,16 @@ class Run:
                 self.elapsed_s = self._elapsed_now()
                 if done % self.log_every == 0 or done == self.total_steps:
                     self._report(done, elapsed_before)
-                if done % self.save_every == 0 or done == self.total_steps or self._signal is not None:
+                if self._signal is not None:
+                    break
+                if done % self.save_every == 0:
                     self._save(done)
                     saved = done
-                if self._signal is not None and done < self.total_steps:
-                    name = signal.Signals(self._signal).name
-                    raise TrainingStopped(f"training stopped by {name} after step {done}; go on with --resume")
             if saved < done:
                 self._save(done)
+            if self._signal is not None:  # after the last step too: what would come next is not wanted
+                name = signal.Signals(self._signal).name
+                raise TrainingStopped(f"training stopped by {name} after step {done}; go on with --resume")
             if done < self.total_steps:
                 logger.warning(
                     "%s: its %.0f minutes are over after step %d of %d; what goes by steps alone is not at its end",
@@ -187,13 +198,26 @@ class Run:
 
     def _read_checkpoint(self, resume: bool) -> dict[str, Any] | None:
         path = self.folder / CHECKPOINT_NAME
+        check_unused(self.folder, resume)
         if not path.exists():
             return None
-        if not resume:
-            raise UsageError(f"{path} exists; resume that training or choose another folder")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        if checkpoint["seed"] != self.seed:
-            raise UsageError(f"{path} was trained with seed {checkpoint['seed']}, got {self.seed}")
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            step, seed, identity = checkpoint["step"], checkpoint["seed"], checkpoint["identity"]
+        except Exception as error:  # whatever pickle and zip say of a damaged or foreign file
+            raise WeightsError(
+                f"{path} is no checkpoint of a training ({type(error).__name__}); delete it to train anew"
+            ) from None
+        if seed != self.seed:
+            raise UsageError(f"{path} was trained with seed {seed}, got {self.seed}")
+        others = {*identity, *self.identity}
+        if changed := sorted(name for name in others if identity.get(name) != self.identity.get(name)):
+            raise UsageError(
+                f"{path} is of a training with another {' and '.join(changed)}; choose another folder, or delete it to "
+                "train anew"
+            )
+        if step > self.total_steps:
+            raise UsageError(f"{path} is at step {step}, past the {self.total_steps} asked; choose another folder")
         self.elapsed_s = checkpoint["elapsed_s"]
         logger.info("resuming %s at step %d of %d", self.folder, checkpoint["step"], self.total_steps)
         return checkpoint
@@ -204,11 +228,16 @@ class Run:
         state = {name: thing.state_dict() for name, thing in self._attached.items()}
         path = self.folder / CHECKPOINT_NAME
         partial = path.with_suffix(".partial")
-        with open(partial, "wb") as file:
-            torch.save({"step": step, "seed": self.seed, "elapsed_s": self.elapsed_s, "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        whole = {"step": step, "seed": self.seed, "elapsed_s": self.elapsed_s, "identity": self.identity}
+        try:
+            with open(partial, "wb") as file:
+                torch.save({**whole, "state": state}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except (OSError, RuntimeError) as error:  # torch has words of its own for a full disk
+            partial.unlink(missing_ok=True)
+            raise cannot_write(path, error) from error
 
     def _report(self, done: int, elapsed_before: float) -> None:
         steps_per_s = (done - self.first_step) / max(self.elapsed_s - elapsed_before, 1e-9)
@@ -229,6 +258,8 @@ class Run:
         """Notes the signal instead of dying; returns the handler to put back (None off the main thread)."""
 
         def note(received: int, _frame: FrameType | None) -> None:
+            if self._signal is not None and received == signal.SIGINT:
+                raise KeyboardInterrupt
             self._signal = received
 
         try:
@@ -257,6 +288,13 @@ class Run:
         self._log_file.close()
         if self._tensorboard:
             self._tensorboard.close()
+
+
+def check_unused(folder: Path, resume: bool) -> None:
+    """Raises UsageError if a training lies in the folder that is not to be resumed."""
+    path = folder / CHECKPOINT_NAME
+    if path.exists() and not resume:
+        raise UsageError(f"{path} exists; resume that training (--resume) or choose another folder")
 
 
 def _mix(*numbers: int) -> int:

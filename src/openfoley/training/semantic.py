@@ -13,7 +13,6 @@ Writes OUT/config.json, OUT/tokenizer.json and OUT/model.safetensors (what the m
 checkpoint.pt. The full-size SigLIP-2 is published and frozen; it is not trained here.
 """
 
-import json
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from openfoley.config import to_dict
 from openfoley.data.augmentation import GENTLE, PictureAugmentation, augment, random_boxes
+from openfoley.data.disk import write_json
 from openfoley.data.gym_cache import GymCache
 from openfoley.data.scene_texts import SceneText, all_texts, draw_text, materials, text_pairs
 from openfoley.data.seen_events import NO_MATERIAL, PLACE_GRID, cell_of
@@ -32,6 +32,8 @@ from openfoley.encoders import semantic
 from openfoley.encoders.semantic import SemanticConfig, SemanticEncoder
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.tokenizer import train_tokenizer
+from openfoley.hub.save import save_weights
+from openfoley.training.identity import identity_of
 from openfoley.training.muon import OptimizerName, make_optimizer
 from openfoley.training.run import Run
 from openfoley.training.schedule import set_learning_rate, warmup_cosine
@@ -121,13 +123,14 @@ class MaterialHeads(nn.Module):
 
 def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path:
     """Trains and returns OUT/model.safetensors."""
-    from safetensors.torch import save_file
-
     folder = Path(out)
     stills, validation = Stills.open(preset.data), GymCache.open(preset.validation)
     texts = all_texts(stills.truth)
     tokenizer = train_tokenizer(texts, preset.semantic.vocabulary)
-    run = Run(folder, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
+    run = Run(
+        folder, total_steps=preset.steps, seed=preset.seed, resume=resume, identity=identity_of(preset),
+        time_limit_s=preset.time_limit_s,
+    )  # fmt: skip
     tokenizer.save(str(folder / "tokenizer.json"))
 
     torch.manual_seed(preset.seed)
@@ -169,9 +172,9 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
             run.log(step, always=True, **validate(encoder, validation))
 
     hush_unseen_pieces(encoder, texts)
-    save_file(encoder.state_dict(), folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(to_dict(preset.semantic), indent=1))
-    (folder / "training.json").write_text(json.dumps(to_dict(preset), indent=1))
+    write_json(folder / "config.json", to_dict(preset.semantic), indent=1)
+    write_json(folder / "training.json", to_dict(preset), indent=1)
+    save_weights(encoder.state_dict(), folder / "model.safetensors", exact=True)
     return folder / "model.safetensors"
 
 

@@ -15,7 +15,6 @@ Writes OUT/config.json and model.safetensors (what the model folder takes), trai
 onset_head.safetensors (only needed to go on training or to judge sync), log.csv, checkpoint.pt.
 """
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 
 from openfoley.config import to_dict
 from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, random_boxes
+from openfoley.data.disk import write_json
 from openfoley.data.gym_cache import FINISHED
 from openfoley.data.onsets import STEPS_PER_FRAME, TARGETS
 from openfoley.data.seen_events import NO_MATERIAL
@@ -37,7 +37,9 @@ from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.sync import SyncConfig, SyncEncoder
 from openfoley.hub.load import load_part, load_weights
+from openfoley.hub.save import save_weights
 from openfoley.nn.transfer import sent
+from openfoley.training.identity import identity_of
 from openfoley.training.muon import Both, OptimizerName, make_optimizer
 from openfoley.training.offset_retrieval import offset_retrieval
 from openfoley.training.run import Run
@@ -243,13 +245,14 @@ def draw_step(clips: SyncClips, preset: SyncTraining, generator: torch.Generator
 
 def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     """Trains and returns OUT/model.safetensors."""
-    from safetensors.torch import save_file
-
     folder = Path(out)
     clips = SyncClips.open(preset.data)
     validation = SyncClips.open(preset.validation).named(clips.events.names)
     names, parts_of_data, to_come = clips.events.names, [_at_hand(clips, preset)], list(preset.more_data)
-    run = Run(folder, total_steps=preset.steps, seed=preset.seed, resume=resume, time_limit_s=preset.time_limit_s)
+    run = Run(
+        folder, total_steps=preset.steps, seed=preset.seed, resume=resume, identity=identity_of(preset),
+        time_limit_s=preset.time_limit_s,
+    )  # fmt: skip
 
     torch.manual_seed(preset.seed)
     encoder = build_encoder(preset).to(preset.device)
@@ -298,11 +301,11 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
         if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
             run.log(step, always=True, **validate(encoder, tower, heads, validation, preset))
 
-    save_file(encoder.state_dict(), folder / "model.safetensors")
-    save_file(tower.state_dict(), folder / "audio.safetensors")
-    save_file(heads.onset.state_dict(), folder / "onset_head.safetensors")
-    (folder / "config.json").write_text(json.dumps(to_dict(preset.sync), indent=1))
-    (folder / "training.json").write_text(json.dumps(to_dict(preset), indent=1))
+    save_weights(tower.state_dict(), folder / "audio.safetensors", exact=True)
+    save_weights(heads.onset.state_dict(), folder / "onset_head.safetensors", exact=True)
+    write_json(folder / "config.json", to_dict(preset.sync), indent=1)
+    write_json(folder / "training.json", to_dict(preset), indent=1)
+    save_weights(encoder.state_dict(), folder / "model.safetensors", exact=True)
     return folder / "model.safetensors"
 
 

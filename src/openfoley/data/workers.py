@@ -1,0 +1,51 @@
+"""Processes that render scenes side by side, each with one thread."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from openfoley.errors import OpenFoleyError
+
+
+@contextmanager
+def render_pool(workers: int | None = None) -> Iterator[Executor]:
+    """As many processes as cores unless it is said. Raises OpenFoleyError if one of them dies (its memory was gone)."""
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers or os.cpu_count() or 1, spawn, initializer=begin_worker)
+    try:
+        yield pool
+    except BrokenProcessPool:
+        raise OpenFoleyError(
+            "a process that was rendering ended all at once; free some memory and run the same command again"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def begin_worker() -> None:
+    """One thread; Ctrl-C is the parent's business, and without it there is nobody to work for."""
+    one_thread()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def one_thread() -> None:
+    """For the workers of a pool: as many processes as cores, each with one thread."""
+    import torch
+
+    from openfoley.nn.memory import keep_freed_memory
+
+    keep_freed_memory()
+    torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

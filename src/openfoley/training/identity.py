@@ -1,0 +1,32 @@
+"""What a checkpoint belongs to: the settings of its training, and what it learns from."""
+
+import hashlib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from openfoley.config import to_dict
+from openfoley.data.feature_cache import MARK
+
+FREE = frozenset({"device", "time_limit_s", "more_data"})
+"""Settings that may be others when a training is resumed."""
+CONTENTS = frozenset({"truth.json", "stills.json", "cache.json", "model.safetensors"})
+"""Files that stand for the folder they lie in."""
+
+
+def identity_of(preset: Any) -> dict[str, Any]:
+    """The settings of a training (a dataclass) as JSON values. A path is told by what is there, not by its name: data
+    may be moved, but not exchanged."""
+    values = {field.name: getattr(preset, field.name) for field in fields(preset) if field.name not in FREE}
+    return {name: _content(v) if isinstance(v, Path) else to_dict(v) for name, v in values.items()}
+
+
+def _content(path: Path) -> str:
+    """SHA-256 of a file, or of the files that stand for a folder."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    found = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.name in CONTENTS or file.suffix == MARK:
+            found.update(str(file.relative_to(path)).encode() + file.read_bytes())
+    return found.hexdigest()

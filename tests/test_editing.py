@@ -170,6 +170,18 @@ def test_extending_keeps_what_is_there(
         pipeline.extend(video, sound=take.save(path.with_name("whole.wav")), steps=1)
 
 
+@pytest.mark.parametrize("end", [2.9, 2.97])
+def test_a_span_near_the_end_of_a_sound_that_is_shorter_than_its_picture(
+    pipeline: Pipeline, video: Path, sound: Callable[..., Path], end: float
+) -> None:
+    """Behind it lie fewer latents of sound than of picture."""
+    path = sound("short.wav", 44100, 2, "PCM_16", LENGTH_S - 0.03)
+    before = soundfile.read(path)[0]
+    after = soundfile.read(pipeline.edit(video, (1.0, end), sound=path, steps=1).save(path.with_name("o.wav")))[0]
+    first, last = changed(before, after)
+    assert len(after) == len(before) and first >= 44100 and last < end * 44100
+
+
 @pytest.mark.parametrize(
     ("span", "says"),
     [((2.0, 1.0), "begin before"), ((1.0, 9.0), "3.000 s"), ((-1, 1), "lie from 0"), ((1, 1.01), "at least")]

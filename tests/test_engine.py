@@ -112,6 +112,9 @@ def test_a_span_made_anew_with_the_seed_of_the_old_sound_begins_otherwise(
     assert edit == again and edit.first == int(1.5 * RATE) - 22
     alike, shared = same_noise(whole, edit)
     assert not alike and shared > 80
+    pipeline.edit(video, (0.0, 2.0), seed=0, **SETTINGS)
+    alike, shared = same_noise(whole, drawn[-1])
+    assert not alike and shared > 80
 
 
 def test_takes_of_a_span_differ_inside_a_cue_with_a_seed_too(
@@ -124,6 +127,8 @@ def test_takes_of_a_span_differ_inside_a_cue_with_a_seed_too(
 
 def test_cues_that_sound_together_do_not_share_their_noise() -> None:
     early, late = (Cue(Fraction(start), Fraction(9)) for start in (1, 2))
-    assert len({own_seed(5, 0, cue) for cue in (None, early, late)}) == 3
-    assert own_seed(5, 0, None) == 5, "a whole video hangs on its seed alone"
-    assert own_seed(5, 80, early) != own_seed(5, 0, early)
+    steps, door = (Cue(Fraction(0), Fraction(9), stem=stem) for stem in ("steps", "door"))
+    assert len({own_seed(5, None, cue) for cue in (None, early, late, steps, door)}) == 5
+    assert own_seed(5, None, None) == 5, "a whole video hangs on its seed alone"
+    assert own_seed(5, 80, early) != own_seed(5, None, early)
+    assert own_seed(5, 0, None) != 5, "but not what is made anew at its beginning"

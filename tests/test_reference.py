@@ -1,6 +1,7 @@
 """A reference sound: encoded as it is, known and unseen in front of every window, dropped afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,32 @@ def test_without_a_span_the_loudest_part_is_taken(pipeline: Pipeline, noise: Pat
     assert chosen.shape[1] == int(2.5 * 44100 / 1024)
     loudest = [encoded_reference(codec, noise, (1.5 + k / 20, 4.0 + k / 20), CPU) for k in range(31)]
     assert any(torch.allclose(chosen, one, atol=1e-4) for one in loudest)
+
+
+def test_a_film_is_not_read_into_memory_for_its_sound(
+    pipeline: Pipeline, noise: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openfoley import reference
+
+    wanted, whole = encoded_reference(pipeline.model.codec, noise, (3.0, 4.0), CPU), 60
+    real, largest = reference.sound_pieces, []
+
+    def endless(path: Path) -> tuple[int, Iterator[torch.Tensor]]:
+        """The sound, and then five minutes of nearly nothing."""
+        rate, pieces = real(path)
+        return rate, chain(pieces, (torch.full((2, 5 * rate), 1e-5) for _ in range(whole)))
+
+    monkeypatch.setattr(reference, "sound_pieces", endless)
+    real_cat = torch.cat
+
+    def cat(tensors: Sequence[torch.Tensor], dim: int = 0) -> torch.Tensor:
+        joined = real_cat(tensors, dim)
+        largest.append(joined.numel())
+        return joined
+
+    monkeypatch.setattr(torch, "cat", cat)
+    assert torch.equal(encoded_reference(pipeline.model.codec, noise, (3.0, 4.0), CPU), wanted)
+    assert max(largest) < 2 * 10 * 44100
 
 
 def test_it_stands_known_and_unseen_in_front_of_every_window(

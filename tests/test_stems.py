@@ -12,7 +12,7 @@ from openfoley.errors import UsageError
 from openfoley.longform.cues import Cue
 from openfoley.media.limiter import true_peak_dbtp
 from openfoley.request import Request
-from openfoley.stems import save_stems, stem_path, within_cues
+from openfoley.stems import save_stems, stem_path, unnamed_stem, within_cues
 from openfoley.take import SampleFile, Take
 from openfoley.types import VideoInfo
 
@@ -54,6 +54,13 @@ def test_names_that_fall_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exists"):
         save_stems({"a": take(torch.zeros(2, 10))}, tmp_path / "mix.wav")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mix.a.wav"]
+    with pytest.raises(UsageError, match="two stems would be written to one file"):
+        save_stems({"Door": take(torch.zeros(2, 10)), "door": take(torch.zeros(2, 10))}, tmp_path / "film.wav")
+
+
+def test_what_has_no_name_takes_none_that_is_taken() -> None:
+    assert unnamed_stem([]) == unnamed_stem(["door"]) == "rest"
+    assert unnamed_stem(["door", "Rest", "rest2"]) == "rest3"
 
 
 def test_a_stem_is_silent_outside_its_cues_and_whole_across_neighbours() -> None:

@@ -23,8 +23,6 @@ from openfoley.longform.plan import CONTEXT_S, NEW_S
 from openfoley.media.limiter import CEILING_DBTP
 from openfoley.media.sound_source import SoundSource, sound_source
 from openfoley.request import (
-    DEFAULT_GUIDANCE,
-    DEFAULT_STEPS,
     Request,
     check_context,
     check_settings,
@@ -113,8 +111,8 @@ def _remade(
     seed: int = 0,
     prompt: str | None = None,
     negative_prompt: str | None = None,
-    steps: int = DEFAULT_STEPS,
-    guidance: float = DEFAULT_GUIDANCE,
+    steps: int | None = None,
+    guidance: float | None = None,
     cuts: Any = "auto",
     cues: Sequence[Cue] = (),
     context: float | None = None,
@@ -129,20 +127,22 @@ def _remade(
 ) -> Take:
     from openfoley.pipeline import Job
 
+    steps, guidance = pipeline.usual(steps, guidance)
     check_settings(steps, guidance, [seed], reference_guidance)
     pipeline.check_options(reference_guidance, options)
     known, _ = check_context(context, window, CONTEXT_S, NEW_S)
     codec, info = pipeline.model.codec, pipeline.info(video, store)
     pictures = pipeline.pictures(video)
     shots = pipeline.shots(video, cuts, store=store, pictures=pictures)
-    heard = pipeline.reference_latents(reference, reference_span)
+    resembled = pipeline.reference_latents(reference, reference_span)
     counted = [cue if cue.seed is None else replace(cue, seed=cue.seed + seed) for cue in cues]
-    plan = pipeline.planned(shots, counted, context, window, heard, span)
+    heard = Fraction(length, source.sample_rate)
+    plan = pipeline.planned(shots, counted, context, window, resembled, span, heard)
     existing = existing_sound(source, length, span, known)
     stretch = stretch_to_generate(existing, codec)
     asked = Settings(steps, guidance, prompt, negative_prompt, reference_guidance, tuple(sorted(options.items())))
     around = surroundings(existing, plan, codec, pipeline.device)
-    job = Job(video, pictures, info, shots, plan, asked, [seed], heard, (stretch.start, stretch.end), around)
+    job = Job(video, pictures, info, shots, plan, asked, [seed], resembled, (stretch.start, stretch.end), around)
     (voice,), saved = pipeline.made(job, store, work, progress)
     samples = spliced(existing, voice.finish(), stretch, codec, CEILING_DBTP)
     request = Request(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -66,6 +67,7 @@ def run_plan(
     settings: Settings,
     *,
     reference: Tensor | None = None,
+    made_anew: int | None = None,
     first_window: int = 0,
     on_window: Callable[[int], None] | None = None,
     progress: WindowProgress | None = None,
@@ -73,6 +75,7 @@ def run_plan(
     """Every window from `first_window` on, for every voice; on_window is told how many windows are whole.
 
     reference: latents [1, n, latent_dim] of a sound that every window is to resemble: clean and unseen in front of it.
+    made_anew: the latent that begins a span which is made anew, see `own_seed`.
     """
     for index in range(first_window, len(plan)):
         planned = plan[index]
@@ -86,7 +89,7 @@ def run_plan(
             seed = voice.seed if cue is None or cue.seed is None else cue.seed + number
             known = [voice.context(window.context), voice.after(window.after)]
             latent = draw_window(
-                generator, window, conditions, texts, settings, planned, own_seed(seed, plan[0].first_new, cue), known,
+                generator, window, conditions, texts, settings, planned, own_seed(seed, made_anew, cue), known,
                 reference, told,
             )  # fmt: skip
             voice.add(planned, latent)
@@ -138,14 +141,18 @@ def draw_window(
     return latent[:, total - window.latent_count :]
 
 
-def own_seed(seed: int, plan_begins: int, cue: Cue | None) -> int:
-    """The seed of the noise of what is made on its own: a plan that begins at this latent, a cue.
+def own_seed(seed: int, made_anew: int | None, cue: Cue | None) -> int:
+    """The seed of the noise of what is made on its own: a span that begins at latent `made_anew`, a cue, a stem.
 
     The noise of a whole video hangs on the seed alone. But a span that is made anew must not begin from the noise of
-    the sound it replaces, nor two stems that sound together from the same noise.
+    the sound it replaces (hence the 1: also at 0), nor two stems that sound together from the same noise.
     """
-    for begins in (plan_begins, 0 if cue is None else round(1000 * cue.start)):
-        seed = spread_seed(seed, begins) if begins else seed
+    marks = [] if made_anew is None else [made_anew + 1]
+    if cue is not None:
+        marks.append(round(1000 * cue.start))
+        marks.append(crc32(cue.stem.encode()) if cue.stem else 0)
+    for mark in marks:
+        seed = spread_seed(seed, mark) if mark else seed
     return seed
 
 

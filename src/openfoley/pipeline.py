@@ -150,7 +150,7 @@ class Pipeline:
         call goes on after a crash; the takes need it until `take.work.remove()`. generator_options: of sample_latents.
         Raises UsageError for bad arguments, MediaError for a file that cannot be read.
         """
-        steps, guidance = self._usual(steps, guidance)
+        steps, guidance = self.usual(steps, guidance)
         check_settings(steps, guidance, seeds, reference_guidance)
         check_nudge(nudge)
         self.check_options(reference_guidance, generator_options)
@@ -179,7 +179,7 @@ class Pipeline:
             Take(request, info, rate, voice.finish(), work=saved) for request, voice in zip(made, voices, strict=True)
         ]
 
-    def _usual(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
+    def usual(self, steps: int | None, guidance: float | None) -> tuple[int, float]:
         """The settings, with the model's own where none were asked for."""
         generator = self.model.generator
         usual_steps = getattr(generator, "usual_steps", DEFAULT_STEPS)
@@ -241,14 +241,17 @@ class Pipeline:
         cues: Sequence[Cue] = (),
         context: float | None = None,
         window: float | None = None,
+        reference: str | os.PathLike[str] | None = None,
+        reference_span: tuple[float, float] | None = None,
         span: tuple[float | Fraction, float | Fraction] | None = None,
         store: FeatureStore | None = None,
     ) -> list[PlannedWindow]:
         """The windows that `generate` or (with `span`) `edit` would run; `longform.plan.describe` prints them."""
         video = checked_video(video)
+        sound = self.reference_latents(reference, reference_span)
         shots = self.shots(video, cuts, store=store)
         asked = check_span(span, shots[-1].end) if span is not None else None
-        return self.planned(shots, cues, context, window, None, asked)
+        return self.planned(shots, cues, context, window, sound, asked)
 
     def info(self, video: Path, store: FeatureStore | None = None) -> VideoInfo:
         from openfoley.media.decode import probe
@@ -288,7 +291,8 @@ class Pipeline:
         codec, saved = self.model.codec, None
         if work is not None and len(job.plan) > 1:
             heard = [part for part in (job.reference, *_parts(job.around)) if part is not None]
-            saved = Work.open(work, request_key(self.model, job.video, job.plan, job.settings, job.seeds, heard))
+            key = request_key(self.model, job.video, job.plan, job.settings, job.seeds, job.samples, heard)
+            saved = Work.open(work, key)
         runs = runs_of(job.plan, codec.sample_rate, *job.samples)
         files = [
             saved.samples(n, codec.channels) if saved else SampleFile(codec.channels) for n in range(len(job.seeds))
@@ -302,6 +306,7 @@ class Pipeline:
                 job.plan, self.model.generator, listener, Texts(self.model.semantic, self.device), voices, job.settings,
                 reference=job.reference, first_window=first, on_window=saved.keeper(voices) if saved else None,
                 progress=_in_seconds(progress, job.plan, codec.latent_rate, job.info.duration),
+                made_anew=None if job.around is None else job.plan[0].first_new,
             )  # fmt: skip
             if job.around is None or store is not None:
                 listener.finish()
@@ -323,8 +328,9 @@ class Pipeline:
         window: float | None,
         reference: Tensor | None,
         span: tuple[Fraction, Fraction] | None = None,
+        heard: Fraction | None = None,
     ) -> list[PlannedWindow]:
-        """Windows in whole latents; the reference takes its place in each."""
+        """Windows in whole latents; the reference takes its place in each. span, heard: as for `make_plan`."""
         rate, longest = self.model.codec.latent_rate, self.model.generator.window_latents
         known, whole = check_context(context, window, CONTEXT_S, NEW_S)
         known_latents = round(known * rate)
@@ -337,7 +343,7 @@ class Pipeline:
                 f"and {float(known):g} s of context; pass a shorter --reference-span or --context, or a longer --window"
             )
         latents -= taken
-        return make_plan(shots, rate, window=latents, context=known_latents, cues=cues, span=span)
+        return make_plan(shots, rate, window=latents, context=known_latents, cues=cues, span=span, heard=heard)
 
     def _feed(self, job: Job, store: FeatureStore | None, first_shot: int) -> Any:
         if job.video == NO_VIDEO:

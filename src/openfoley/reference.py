@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import UsageError
-from openfoley.media.audio_files import read_audio
+from openfoley.media.audio_files import sound_pieces
 from openfoley.media.channels import fitted
 from openfoley.media.resample import resample
 from openfoley.media.source import shown
+from openfoley.request import reference_edges
 from openfoley.types import Audio
 
 LONGEST_S = Fraction(5, 2)  # section 3.2
@@ -37,33 +38,29 @@ def encoded_reference(
 
     UsageError for a span outside the file, shorter than a latent, longer than 2.5 s, silent or clipped.
     """
-    audio = read_audio(Path(path))
-    first, end = _chosen(audio, span, codec, shown(path))
-    _check_sound(audio.samples[:, first:end], f"{shown(path)} from {first / audio.sample_rate:.2f} s")
-    margin = MARGIN_S * audio.sample_rate
-    begun = max(0, first - margin)
-    around = Audio(fitted(audio.samples[:, begun : end + margin], codec.channels).contiguous(), audio.sample_rate)
-    heard = resample(around, codec.sample_rate).samples
-    start = round((first - begun) * codec.sample_rate / audio.sample_rate)
-    count = (end - first) * codec.sample_rate // (audio.sample_rate * codec.hop_length)
+    path = Path(path)
+    rate, first, end = _chosen(path, span, codec)
+    begun = max(0, first - MARGIN_S * rate)
+    samples = _between(path, begun, end + MARGIN_S * rate)
+    _check_sound(samples[:, first - begun : end - begun], f"{shown(path)} from {first / rate:.2f} s")
+    heard = resample(Audio(fitted(samples, codec.channels).contiguous(), rate), codec.sample_rate).samples
+    start = round((first - begun) * codec.sample_rate / rate)
+    count = (end - first) * codec.sample_rate // (rate * codec.hop_length)
     lead, skipped = start // codec.hop_length, start % codec.hop_length
     latents = codec.encode(heard[None, :, skipped:].to(device))
     return latents[:, lead : lead + count]
 
 
-def _chosen(audio: Audio, span: tuple[float, float] | None, codec: Any, name: str) -> tuple[int, int]:
-    """First and end sample of the part to take."""
-    rate, count = audio.sample_rate, audio.samples.shape[-1]
+def _chosen(path: Path, span: tuple[float, float] | None, codec: Any) -> tuple[int, int, int]:
+    """(sample rate, first and end sample of the part to take). The file is read piece by piece: it may be a film's."""
+    rate, energies, count = _energies(path)
     least = Fraction(codec.hop_length, codec.sample_rate)
     if span is not None:
-        try:
-            start, stop = (Fraction(edge) for edge in span)
-        except (TypeError, ValueError, OverflowError):
-            raise UsageError(f"the reference span is two times in seconds, got {span!r}") from None
+        start, stop = reference_edges(span)
         if not 0 <= start < stop <= Fraction(count, rate):
             raise UsageError(
                 f"the reference span must begin before it ends and lie from 0 to {count / rate:.3f} s (the length of "
-                f"{name}), got {float(start):g} to {float(stop):g}"
+                f"{shown(path)}), got {float(start):g} to {float(stop):g}"
             )
         if stop - start > LONGEST_S + Fraction(1, rate):  # decimal seconds are not exact
             raise UsageError(
@@ -71,23 +68,50 @@ def _chosen(audio: Audio, span: tuple[float, float] | None, codec: Any, name: st
             )
         first, end = round(start * rate), round(stop * rate)
     else:
-        first = _loudest(audio) if count > LONGEST_S * rate else 0
+        first = _loudest(energies, rate) if count > LONGEST_S * rate else 0
         end = min(count, first + int(LONGEST_S * rate))
     if Fraction(end - first, rate) < least:
         raise UsageError(
             f"the reference must be at least one latent ({float(least) * 1000:.1f} ms) long, "
-            f"got {(end - first) / rate * 1000:.1f} ms of {name}"
+            f"got {(end - first) / rate * 1000:.1f} ms of {shown(path)}"
         )
-    return first, end
+    return rate, first, end
 
 
-def _loudest(audio: Audio) -> int:
+def _energies(path: Path) -> tuple[int, Tensor, int]:
+    """(sample rate, energy of every whole SEARCH_STEP_S of the sound, samples in all)."""
+    rate, pieces = sound_pieces(path)
+    step = _step(rate)
+    energies, rest, count = [], torch.zeros(0, dtype=torch.float64), 0
+    for piece in pieces:
+        rest = torch.cat([rest, piece.double().square().sum(0)])
+        whole = len(rest) // step * step
+        energies.append(rest[:whole].unflatten(0, (-1, step)).sum(1))
+        rest, count = rest[whole:], count + piece.shape[-1]
+    return rate, torch.cat(energies), count
+
+
+def _step(rate: int) -> int:
+    """Samples between places where the loudest part is looked for."""
+    return int(SEARCH_STEP_S * rate)
+
+
+def _loudest(energies: Tensor, rate: int) -> int:
     """The first sample of the 2.5 s with the most energy."""
-    step, span = int(SEARCH_STEP_S * audio.sample_rate), int(LONGEST_S * audio.sample_rate)
-    energy = audio.samples.double().square().sum(0)
-    total = torch.cat([energy.new_zeros(1), energy.cumsum(0)])
-    starts = torch.arange(0, len(energy) - span + 1, step)
-    return int(starts[(total[starts + span] - total[starts]).argmax()])
+    total = torch.cat([energies.new_zeros(1), energies.cumsum(0)])
+    steps = int(LONGEST_S / SEARCH_STEP_S)
+    return int((total[steps:] - total[:-steps]).argmax()) * _step(rate)
+
+
+def _between(path: Path, first: int, end: int) -> Tensor:
+    """Samples [channels, n] from `first` on, up to `end` or the sound's."""
+    kept, position = [], 0
+    for piece in sound_pieces(path)[1]:
+        kept.append(piece[:, max(0, first - position) : max(0, end - position)])
+        position += piece.shape[-1]
+        if position >= end:
+            break
+    return torch.cat(kept, -1)
 
 
 def _check_sound(samples: Tensor, what: str) -> None:

@@ -121,6 +121,15 @@ def check_span(
     return start, end
 
 
+def reference_edges(span: Sequence[float | Fraction]) -> tuple[Fraction, Fraction]:
+    """The ends (s) of a part of a reference sound."""
+    try:
+        start, end = (Fraction(edge) for edge in span)
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"the reference span is two times in seconds, got {span!r}") from None
+    return start, end
+
+
 def checked_video(video: str | os.PathLike[str]) -> Path:
     """The absolute path of a file that exists (absolute: a name like 'a:b.mp4' must not read as a protocol)."""
     path = Path(video).absolute()

@@ -97,9 +97,11 @@ def surroundings(existing: ExistingSound, plan: list[PlannedWindow], codec: Any,
     wanted = first.window.context and max(first.window.context, min(reach, first.first_new))
     before = _latents(existing.head, existing.head_start, existing.source.sample_rate, codec, device)
     after = _latents(existing.foot, existing.foot_start, existing.source.sample_rate, codec, device)
-    return Surroundings(
+    around = Surroundings(
         _cut(before, first.first_new - wanted, first.first_new), _cut(after, behind, behind + last.window.after)
     )
+    assert around.before.shape[1] >= first.window.context and around.after.shape[1] == last.window.after
+    return around
 
 
 def _latents(sound: Tensor, start: int, rate: int, codec: Any, device: torch.device) -> tuple[int, Tensor]:

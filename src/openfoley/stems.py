@@ -7,9 +7,10 @@ up the rounded values: sum the files of the stems, and you have the file of the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 
 import torch
@@ -44,6 +45,13 @@ class LinkedLimiter(Limiter):
         return wanted if gain is None else wanted * gain
 
 
+def unnamed_stem(names: Collection[str]) -> str:
+    """What the stem of all that has no stem name is called, beside stems of these names."""
+    taken = {name.casefold() for name in names}
+    names = chain(["rest"], (f"rest{n}" for n in count(2)))
+    return next(name for name in names if name not in taken)
+
+
 def stem_path(path: Path, name: str) -> Path:
     """film.wav -> film.door.wav; beside a video the stems are .wav."""
     suffix = path.suffix if path.suffix.lower() in AUDIO_SUFFIXES else ".wav"
@@ -53,7 +61,8 @@ def stem_path(path: Path, name: str) -> Path:
 def check_stems(path: Path, names: list[str], video: Path, bit_depth: BitDepth | None, force: bool) -> dict[str, Path]:
     """The files of the stems beside a mix, checked as far as can be beforehand."""
     paths = {name: stem_path(path, name) for name in names}
-    if len(set(paths.values()) | {path}) <= len(paths):
+    different = {os.fspath(p).casefold() for p in (path, *paths.values())}  # some file systems do not tell A from a
+    if len(different) <= len(names):
         raise UsageError(f"two stems would be written to one file: {', '.join(str(p) for p in paths.values())}")
     return {name: check_saving(p, video, "add", None, bit_depth, force) for name, p in paths.items()}
 

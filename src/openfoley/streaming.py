@@ -30,7 +30,7 @@ from openfoley.longform.plan import PlannedWindow
 from openfoley.longform.shots import Shot
 from openfoley.media.live import as_requested
 from openfoley.pipeline import Pipeline
-from openfoley.request import DEFAULT_GUIDANCE, DEFAULT_STEPS, check_settings
+from openfoley.request import check_settings
 from openfoley.types import FrameChunk, Window
 from openfoley.voice import Voice
 
@@ -47,16 +47,17 @@ def stream(
     *,
     prompt: str | None = None,
     negative_prompt: str | None = None,
-    steps: int = DEFAULT_STEPS,
-    guidance: float = DEFAULT_GUIDANCE,
+    steps: int | None = None,
+    guidance: float | None = None,
     seed: int = 0,
     chunk: float = CHUNK_S,
     context: float = CONTEXT_S,
     temperature: float | None = None,
 ) -> Stream:
-    """A stream for pictures that come at a constant `rate` (Hz). chunk, context: s. temperature: as in
-    `Pipeline.generate`. Raises UsageError."""
+    """A stream for pictures that come at a constant `rate` (Hz). chunk, context: s. steps, guidance,
+    temperature: as in `Pipeline.generate`. Raises UsageError."""
     pipeline.check_options(None, {"temperature": temperature})
+    steps, guidance = pipeline.usual(steps, guidance)
     check_settings(steps, guidance, [seed])
     if not FRAME_RATES[0] <= rate <= FRAME_RATES[1]:
         raise UsageError(f"rate must be from {FRAME_RATES[0]} to {FRAME_RATES[1]} frames per second, got {rate}")

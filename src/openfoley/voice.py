@@ -13,7 +13,7 @@ from openfoley.codecs.base import StreamingDecoder
 from openfoley.longform.joins import Run, faded, rising
 from openfoley.longform.plan import PlannedWindow
 
-KEPT_LATENTS = 640  # what a window can continue from: more than any window's length
+KEPT_LATENTS = 1024  # what a window can continue from: more than `request.CONTEXT_RANGE` allows at any latent rate
 
 
 @dataclass(frozen=True)

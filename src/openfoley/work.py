@@ -33,7 +33,7 @@ from openfoley.media.source import shown
 from openfoley.take import SampleFile
 from openfoley.voice import Voice
 
-FORMAT = 6  # of what is saved
+FORMAT = 7  # of what is saved
 STATE_NAME = "state.safetensors"
 LOCK_NAME = "lock"
 
@@ -44,9 +44,10 @@ def request_key(
     plan: Sequence[PlannedWindow],
     settings: Settings,
     seeds: Sequence[int],
+    samples: tuple[int, int],
     heard: Sequence[Tensor],
 ) -> str:
-    """sha256 of all that the samples hang on (heard: latents of other sound), not of how they are saved."""
+    """sha256 of all that the samples [first, end) hang on, not of how they are saved. heard: latents of other sound."""
     sound = b"".join(latents.detach().cpu().contiguous().numpy().tobytes() for latents in heard)
     parts = [
         FORMAT,
@@ -57,6 +58,7 @@ def request_key(
         list(plan),
         settings,
         list(seeds),
+        samples,
     ]
     return hashlib.sha256("\n".join(map(repr, parts)).encode() + sound).hexdigest()
 
@@ -68,6 +70,18 @@ def discard(folder: Path) -> None:
     if folder.exists():
         os.replace(folder, gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def discard_unused(folder: Path) -> None:
+    """`discard`, unless another process works there."""
+    if not (folder / LOCK_NAME).exists():
+        return
+    lock = os.open(folder / LOCK_NAME, os.O_RDWR)
+    try:
+        if try_lock(lock):
+            discard(folder)
+    finally:
+        os.close(lock)
 
 
 class Work:

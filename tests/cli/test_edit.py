@@ -90,6 +90,23 @@ def test_the_plan_is_printed_and_nothing_is_made(run: Callable[..., int], here: 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4 and "reset" in lines[2] and "carry" in lines[3]
     assert not (here / "clip.foley.mp4").exists()
+    (here / "clip.foley.mp4").write_text("mine")  # nothing is written, so nothing is in the way
+    assert run("generate", "clip.mp4", "--plan", "--reference", "short.wav", "--json") == 0
+    (plan,) = json.loads(capsys.readouterr().out)["plans"]
+    assert plan["stem"] is None and len(plan["table"].splitlines()) == 2
+    (here / "cues.csv").write_text("start,end,stem\n0,1,wind\n0.5,2,door\n1,2,\n")
+    assert run("generate", "clip.mp4", "--plan", "--cues", "cues.csv") == 0
+    printed = capsys.readouterr().out
+    assert printed.count("window ") == 3 and "stem wind\n" in printed and "stem door\n" in printed
+    assert (here / "clip.foley.mp4").read_text() == "mine"
+
+
+def test_a_plan_tells_how_much_room_a_reference_takes(run: Callable[..., int], here: Path, capsys: Capture) -> None:
+    tables = []
+    for words in ((), ("--reference", "short.wav")):
+        assert run("generate", "clip.mp4", "--plan", "--window", "1.5", "--context", "0.2", *words) == 0
+        tables.append(len(capsys.readouterr().out.splitlines()))
+    assert tables[1] > tables[0]
 
 
 def test_nudge_moves_the_sound(run: Callable[..., int], here: Path) -> None:
@@ -161,4 +178,74 @@ def test_a_kill_while_clearing_away_leaves_a_finished_command(
     capsys.readouterr()
     assert run(*words) == 0
     assert "already written" in capsys.readouterr().err and (here / "o.wav").read_bytes() == wanted
+    assert sorted(p.name for p in here.iterdir()) == ["clip.mp4", "o.wav", "short.wav"]
+
+
+@pytest.mark.parametrize("verb", ["generate", "edit"])
+def test_a_kill_while_an_old_output_is_replaced_does_not_keep_the_old_one(
+    verb: str, run: Callable[..., int], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openfoley.take import Take
+
+    words = (verb, "clip.mp4", "--window", "0.8", "--context", "0.2", "--out", "o.wav", "--force")
+    words = (*words, "--span", "0.2", "1.9") if verb == "edit" else words
+    assert run(*words) == 0
+    wanted = (here / "o.wav").read_bytes()
+    (here / "o.wav").write_bytes(b"old")
+
+    def killed(*_: object, **__: object) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Take, "save", killed)
+        assert run(*words) == 130
+    assert run(*words) == 0
+    assert (here / "o.wav").read_bytes() == wanted
+    assert sorted(p.name for p in here.iterdir()) == ["clip.mp4", "o.wav", "short.wav"]
+
+
+def test_takes_of_an_older_cue_sheet_are_not_kept(
+    run: Callable[..., int], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openfoley.take import Take
+
+    def sheet(prompt: str) -> None:
+        (here / "cues.csv").write_text(f"start,end,prompt\n0,2,{prompt}\n")
+
+    words = ("generate", "clip.mp4", "--window", "0.8", "--context", "0.2", "--takes", 2, "--out", "o.wav")
+    words = (*words, "--cues", "cues.csv", "--force")
+    sheet("a wooden door")
+    assert run(*words) == 0
+    wanted = [(here / f"o.take0{n}.wav").read_bytes() for n in (1, 2)]
+    saved, real_save = [], Take.save
+
+    def killed_between(self: Take, *arguments: object, **settings: object) -> Path:
+        if saved:
+            raise KeyboardInterrupt
+        saved.append(1)
+        return real_save(self, *arguments, **settings)  # type: ignore[arg-type]
+
+    sheet("steel rain on glass")
+    with monkeypatch.context() as patch:
+        patch.setattr(Take, "save", killed_between)
+        assert run(*words) == 130
+    assert (here / "o.take01.wav").read_bytes() != wanted[0]
+    sheet("a wooden door")
+    assert run(*words) == 0
+    assert [(here / f"o.take0{n}.wav").read_bytes() for n in (1, 2)] == wanted
+
+
+def test_what_an_earlier_command_left_for_the_same_output_is_cleared_away(
+    run: Callable[..., int], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openfoley.take import Take
+
+    def killed(*_: object, **__: object) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Take, "save", killed)
+        assert run("generate", "clip.mp4", "--window", "0.8", "--context", "0.2", "--out", "o.wav") == 130
+    assert (here / ".o.wav.openfoley-work").exists()
+    assert run("generate", "clip.mp4", "--out", "o.wav") == 0  # one window: it needs no work folder
     assert sorted(p.name for p in here.iterdir()) == ["clip.mp4", "o.wav", "short.wav"]

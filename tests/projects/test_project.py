@@ -1,10 +1,12 @@
 """A project with a tiny model: takes, spans, stems, locks, and the same bytes every time."""
 
 import errno
+import os
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -227,6 +229,59 @@ def test_stems_add_up_to_the_mix_bit_for_bit(begun: Path, tiny_model: Path, pipe
     steps = soundfile.read(paths[1], always_2d=True)[0]
     outside = np.r_[round(1.001 * 44100) : round(1.249 * 44100), round(1.501 * 44100) : len(steps)]
     assert not steps[outside].any() and steps[: 44100 // 2].any()
+
+
+def test_a_stem_called_rest_stands_beside_the_one_without_a_name(
+    begun: Path, tiny_model: Path, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "cues.csv"
+    sheet.write_text("start,end,prompt,stem\n0,1,wind,rest\n1,2,a door,\n")
+    project = Project.new(tmp_path / "p", begun / "film.mp4", model=tiny_model, steps=1, cuts="none", cues=sheet)
+    assert [take.stem for take in project.take(pipeline)] == ["rest", None]
+    paths = project.render(tmp_path / "mix.wav", stems=True)
+    assert [p.name for p in paths] == ["mix.wav", "mix.rest.wav", "mix.rest2.wav"]
+    mix, wind, door = (soundfile.read(path, dtype="float64", always_2d=True)[0] for path in paths)
+    assert np.array_equal(mix, wind + door) and wind[:40000].any() and door[48000:].any()
+
+
+@pytest.mark.parametrize("stem", ["a/b", "../../x", "", "."])
+def test_a_stem_that_cannot_be_a_file_s_name_is_refused(project: Project, pipeline: Pipeline, stem: str) -> None:
+    with pytest.raises(UsageError, match="cannot be part of a file name"):
+        project.take(pipeline, stem=stem)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"reference_span": (0.0, 1.0)}, "a reference, which is missing"),
+        ({"reference_span": (float("nan"), 1.0), "reference": __file__}, "two times in seconds"),
+    ],
+)
+def test_a_reference_span_that_makes_no_sense_is_told(
+    project: Project, pipeline: Pipeline, asked: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        project.take(pipeline, **asked)
+
+
+def test_a_video_whose_name_is_no_text(begun: Path, tiny_model: Path, tmp_path: Path) -> None:
+    video = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    try:
+        shutil.copy(begun / "film.mp4", video)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    project = Project.new(tmp_path / "p", video, model=tiny_model, cuts="none")
+    assert project.video(project.record) == video
+
+
+def test_settings_that_are_not_asked_are_the_usual_ones_of_the_model(
+    begun: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openfoley.hub import registry
+
+    monkeypatch.setattr(registry, "default_settings", lambda _: (25, 4.5))
+    settings = Project.new(tmp_path / "p", begun / "film.mp4", model=tiny_model, cuts="none").record.settings
+    assert (settings.steps, settings.guidance) == (25, 4.5)
 
 
 def test_what_is_missing_or_there_already_is_told(project: Project, tiny_model: Path, begun: Path, tmp_path) -> None:

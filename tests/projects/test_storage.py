@@ -80,6 +80,8 @@ def edited(change: Any) -> str:
         (lambda d: d["takes"][1].update(end="11"), r"project.takes\[1\].start and end: .*inside the video"),
         (lambda d: d["takes"][1].update(number=1), r"project.takes\[0\].number: expected a number of its own"),
         (lambda d: d["takes"][1].update(file="../x.flac"), r"project.takes\[1\].file"),
+        (lambda d: d["takes"][1].update(stem="a/b"), r"project.takes\[1\].stem: expected a name"),
+        (lambda d: d.update(cues=[{"start": "0", "end": "4", "stem": "."}]), r"project.cues\[0\].stem"),
         (lambda d: d["settings"].update(cuts="maybe"), "project.settings.cuts: expected one of"),
         (lambda d: d["settings"].update(colour="red"), "project.settings: unknown key 'colour'"),
         (lambda d: d["history"][1].update(layers=[7]), r"project.history\[1\].layers: there is no take 7"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openfoley.cli.messages import note, print_json
 from openfoley.errors import OpenFoleyError, UsageError
@@ -21,7 +22,12 @@ from openfoley.media.timecode import Timecode, nominal, start_timecode, zero
 from openfoley.request import NO_VIDEO, check_context, check_guidance, check_settings, check_temperature
 from openfoley.types import VideoInfo
 
+if TYPE_CHECKING:
+    from openfoley.work import Work
+
 SAVING_NAME = "saving.json"
+FILES_READ = ("video", "sound", "cues", "cuts", "reference", "model")
+"""Words that may name a file or folder that the sound hangs on."""
 WEIGHTS_APART = ("picture_guidance", "text_guidance", "negative_guidance")
 OWN_DEFAULTS = (*WEIGHTS_APART, "temperature")
 """Words whose default the kind of generator knows."""
@@ -90,36 +96,67 @@ def work_folder(out: Path) -> Path:
 
 
 def _words(options: Namespace) -> dict[str, str]:
-    """The command as typed, but for what changes nothing in its results."""
-    return {name: repr(value) for name, value in sorted(vars(options).items()) if name not in ("run", "json", "force")}
+    """The command as typed, but for what changes nothing in its results, and the state of the files that it reads."""
+    words = {name: repr(value) for name, value in sorted(vars(options).items()) if name not in ("run", "json", "force")}
+    read = {name: _state_of(getattr(options, name, None)) for name in FILES_READ}
+    return words | {f"state of {name}": repr(state) for name, state in read.items() if state}
 
 
-def note_saving(folder: Path, options: Namespace, paths: Sequence[Path]) -> None:
-    """From here on the outputs appear, one after the other: those that are there are whole."""
-    if folder.exists():
-        told = {"command": _words(options), "paths": [str(path.absolute()) for path in paths]}
-        (folder / SAVING_NAME).write_text(json.dumps(told), encoding="utf-8")
+def _state_of(path: str | Path | None) -> tuple[int, int] | None:
+    """Size and time of the last change of a file; None where there is none."""
+    try:
+        state = os.stat(path) if path is not None else None
+    except (OSError, ValueError):
+        return None
+    return (state.st_size, state.st_mtime_ns) if state is not None else None
 
 
-def saved_before(folder: Path, options: Namespace) -> set[Path]:
-    """The outputs that the same command wrote before it was killed."""
+def note_saving(work: Work | None, options: Namespace, paths: Sequence[Path]) -> None:
+    """From here on the outputs appear, one after the other, each whole: a file that was not there before, or that is
+    another one than before, is done. A note of the same command for the same sound stays as it is."""
+    if work is None or _noted(work.folder, options, work.key) is not None:
+        return
+    before = {str(path.absolute()): _state_of(path) for path in paths}
+    unfinished = work.folder / f"{SAVING_NAME}.partial"
+    unfinished.write_text(json.dumps({"command": _words(options), "key": work.key, "before": before}), encoding="utf-8")
+    unfinished.replace(work.folder / SAVING_NAME)
+
+
+def saved_before(folder: Path, options: Namespace, work: Work | None = None) -> set[Path]:
+    """The outputs that the same command wrote before it was killed. work: of the sound to save, where it is known;
+    outputs of another sound are not meant."""
+    before = _noted(folder, options, None if work is None else work.key) or {}
+    states = {Path(path): (_state_of(path), state) for path, state in before.items()}
+    return {path for path, (now, then) in states.items() if now is not None and (then is None or now != tuple(then))}
+
+
+def _noted(folder: Path, options: Namespace, key: str | None) -> dict[str, Any] | None:
+    """What lay at the outputs' places when the same command began to save a sound of this key (None: of any)."""
     try:
         told = json.loads((folder / SAVING_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return set()
-    if not isinstance(told, dict) or told.get("command") != _words(options):
-        return set()
-    return {path for path in map(Path, told["paths"]) if path.exists()}
+        return None
+    if not isinstance(told, dict) or told.get("command") != _words(options) or key not in (None, told.get("key")):
+        return None
+    return told.get("before")
+
+
+def clear_away(work: Work | None, folder: Path) -> None:
+    """Everything is written: nothing of the work is left, nor of what an earlier command left for the same output."""
+    from openfoley.work import discard_unused
+
+    if work is not None:
+        work.remove()
+    else:
+        discard_unused(folder)
 
 
 def finished_before(options: Namespace, paths: Sequence[Path]) -> bool:
     """Whether the same command had written everything when it was killed; what it left is cleared away."""
-    from openfoley.work import discard
-
     work = work_folder(paths[0])
     if len(saved_before(work, options)) < len(paths):
         return False
-    discard(work)
+    clear_away(None, work)
     for path in paths:
         note(f"{path} was already written")
     if options.json:

@@ -11,6 +11,7 @@ from typing import Any
 from openfoley.cli.asked import (
     asked,
     check_asked,
+    clear_away,
     finished_before,
     note_saving,
     resumable,
@@ -71,12 +72,10 @@ def _run(options: Namespace, verb: str, made: Callable[..., Any]) -> int:
     with resumable(work):
         settings |= {"seed": options.seed, "sound": options.sound, "audio_stream": options.audio_stream}
         take = made(pipeline, video, info, {**settings, "work": work, "progress": Bar("sound")})
-        done = saved_before(work, options)
-        note_saving(work, options, [out])
-        if out.absolute() not in done:
+        note_saving(take.work, options, [out])
+        if out.absolute() not in saved_before(work, options, take.work):
             take.save(out, force=options.force, start_timecode=options.start_timecode)
-    if take.work is not None:
-        take.work.remove()
+    clear_away(take.work, work)
     first, end = take.request.span
     codes = " to ".join(str(timecode_at(edge, start_of(options, info))) for edge in (first, end))
     note(f"wrote {out} (new from {codes}, {float(first):.3f} to {float(end):.3f} s, seed {options.seed})")

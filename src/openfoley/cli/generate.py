@@ -10,6 +10,7 @@ from typing import Any
 from openfoley.cli.asked import (
     asked,
     check_asked,
+    clear_away,
     finished_before,
     note_saving,
     resumable,
@@ -21,7 +22,7 @@ from openfoley.cli.asked import (
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.cli.shown import output_for, shown_video
 from openfoley.cli.stems import run_stems
-from openfoley.longform.cues import stem_names
+from openfoley.longform.cues import cues_of_stem, stem_names
 from openfoley.media.timecode import Timecode
 from openfoley.request import NO_VIDEO, check_nudge, check_saving, checked_video, default_output, take_paths
 
@@ -33,8 +34,9 @@ def run(options: Namespace) -> int:
 
 def _run(options: Namespace, video: Path) -> int:
     started = time.monotonic()
-    paths = _checked_paths(options, video)
-    if finished_before(options, paths):
+    check_asked(options)
+    paths = [] if options.plan else _checked_paths(options, video)  # a plan writes nothing
+    if paths and finished_before(options, paths):
         return 0
     seeds = list(range(options.seed, options.seed + options.takes))
 
@@ -48,30 +50,28 @@ def _run(options: Namespace, video: Path) -> int:
         settings["duration"] = info.duration
     pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", " MB"))
     if options.plan:
-        return _print_plan(pipeline, video, settings, start_of(options, info))
+        return _print_plan(options, pipeline, video, settings, start_of(options, info))
     if options.stems or stem_names(settings["cues"]):
         return run_stems(options, pipeline, video, seeds, settings, paths)
     work = work_folder(paths[0])
     with resumable(work):
         takes = pipeline.generate_takes(video, seeds, **settings, nudge=options.nudge, work=work, progress=Bar("sound"))
-        done = saved_before(work, options)
-        note_saving(work, options, paths)
+        note_saving(takes[0].work, options, paths)
+        done = saved_before(work, options, takes[0].work)
         for take, path in zip(takes, paths, strict=True):
             if path.absolute() in done:
                 continue
             timecode = options.start_timecode
             take.save(path, options.audio, options.sample_rate, options.bit_depth, options.force, timecode)
             note(f"wrote {path} (seed {take.request.seed}, {take.duration_s:.2f} s)")
-    if takes[0].work is not None:
-        takes[0].work.remove()
+    clear_away(takes[0].work, work)
     if options.json:
         print_json(_result(options, takes, paths, time.monotonic() - started))
     return 0
 
 
 def _checked_paths(options: Namespace, video: Path) -> list[Path]:
-    """The outputs of all takes, after everything that can be wrong with the request was checked."""
-    check_asked(options)
+    """The outputs of all takes, after everything that can be wrong with them was checked."""
     check_nudge(options.nudge)
     if video != NO_VIDEO:
         checked_video(video)
@@ -83,11 +83,21 @@ def _checked_paths(options: Namespace, video: Path) -> list[Path]:
     return paths
 
 
-def _print_plan(pipeline: Any, video: Path, settings: dict[str, Any], start: Timecode) -> int:
+def _print_plan(options: Namespace, pipeline: Any, video: Path, settings: dict[str, Any], start: Timecode) -> int:
+    """A table for each sound that would be made: one, or as many as stems."""
     from openfoley.longform.plan import describe
 
-    chosen = {name: settings[name] for name in ("cuts", "cues", "context", "window")}
-    print(describe(pipeline.plan(video, **chosen), pipeline.model.codec.latent_rate, start))
+    chosen = {name: settings[name] for name in ("cuts", "context", "window", "reference", "reference_span")}
+    tables = {}
+    for name in (*stem_names(settings["cues"]), None):
+        cues = cues_of_stem(settings["cues"], name)
+        if cues or (name is None and not tables):
+            plan = pipeline.plan(video, **chosen, cues=cues)
+            tables[name] = describe(plan, pipeline.model.codec.latent_rate, start)
+    if options.json:
+        print_json({"video": str(video), "plans": [{"stem": name, "table": table} for name, table in tables.items()]})
+    else:
+        print("\n\n".join(f"stem {name}\n{table}" if name else table for name, table in tables.items()))
     return 0
 
 

@@ -48,7 +48,7 @@ def _new(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -> 
     add = parser.add_argument
     add("video", metavar="VIDEO", help="any video file")
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
-    _asked(add, whole, number, 8, 4.0)
+    _asked(add, whole, number, "8; mmaudio 25", "4; mmaudio 4.5")
     add_temperature(add, number)
     add("--seed", metavar="S", type=whole, default=0, help="the first take's seed; further takes count on (0)")
     add("--cuts", metavar="RULE|FILE", default="auto", help="auto, carry, reset, none, or a list of cuts (auto)")
@@ -62,11 +62,11 @@ def _take(parser: argparse.ArgumentParser, whole: Callable, number: Callable) ->
     add("--span", metavar=("A", "B"), nargs=2, help=f"from A to B: {TIME_HELP} (the whole video)")
     least, most = TAKES_RANGE
     add("--takes", metavar="K", type=whole, default=1, help=f"how many, {least} to {most} (1)")
-    _asked(add, whole, number, None, None)
+    _asked(add, whole, number, "the project's", "the project's")
     add_temperature(add, number, "the project's")
     add("--seed", metavar="S", type=whole, help="of the first of them (one that was not used yet)")
     add("--reference", metavar="FILE", help="a sound whose character the takes are to have")
-    add("--reference-span", metavar=("A", "B"), nargs=2, type=number, help="its part in seconds (all of it)")
+    add("--reference-span", metavar=("A", "B"), nargs=2, type=number, help="its part in seconds (its loudest 2.5 s)")
     add("--reference-guidance", metavar="W", type=number, help="how closely to follow it (as the guidance)")
     add("--stem", metavar="NAME", help="the stem that the takes belong to")
     add("--choose", action="store_true", help="let the first of them sound at once")
@@ -74,19 +74,15 @@ def _take(parser: argparse.ArgumentParser, whole: Callable, number: Callable) ->
     add("--json", action="store_true", help="print one JSON object on standard output")
 
 
-def _asked(add: Callable, whole: Callable, number: Callable, steps: int | None, guidance: float | None) -> None:
-    """Options that a project has for all takes, and a take for itself."""
-
-    def default(value: object) -> str:
-        return "the project's" if value is None else str(value)
-
+def _asked(add: Callable, whole: Callable, number: Callable, steps: str, guidance: str) -> None:
+    """Options that a project has for all takes, and a take for itself. steps, guidance: words for their defaults."""
     add("--prompt", metavar="T", help="what it should sound like")
     add("--negative-prompt", metavar="T", help="what it should not sound like")
     low, high = STEPS_RANGE
-    add("--steps", metavar="N", type=whole, default=steps, help=f"sampling steps, {low} to {high} ({default(steps)})")
+    add("--steps", metavar="N", type=whole, help=f"sampling steps, {low} to {high} ({steps})")
     least, most = GUIDANCE_RANGE
-    words = f"how closely to follow picture and prompt, {least:g} to {most:g} ({default(guidance)})"
-    add("--guidance", metavar="W", type=number, default=guidance, help=words)
+    words = f"how closely to follow picture and prompt, {least:g} to {most:g} ({guidance})"
+    add("--guidance", metavar="W", type=number, help=words)
 
 
 def _render(parser: argparse.ArgumentParser, whole: Callable, number: Callable) -> None:

@@ -34,7 +34,7 @@ def shown_video(options: Namespace) -> Iterator[Path]:
         raise UsageError("--duration is for a still image or for text alone; the sound of a video is as long as it is")
     with tempfile.TemporaryDirectory(prefix="openfoley-") as folder:
         moving = Path(folder) / f"{video.stem}.mp4"
-        write_still_video(video, Fraction(options.duration), moving)
+        write_still_video(video, Fraction(str(options.duration)), moving)
         yield moving
 
 

@@ -11,31 +11,29 @@ from openfoley.cli.messages import Bar, note, print_json
 from openfoley.errors import UsageError
 from openfoley.longform.cues import cues_of_stem, stem_names
 
-UNNAMED = "rest"  # the stem of cues without a name
-
 
 def run_stems(
     options: Namespace, pipeline: Any, video: Path, seeds: list[int], settings: dict[str, Any], paths: list[Path]
 ) -> int:
     """Every stem is generated from its own cues and silent outside them."""
-    from openfoley.stems import check_stems, save_stems, within_cues
+    from openfoley.stems import check_stems, save_stems, unnamed_stem, within_cues
 
     cues = settings["cues"]
-    names: list[str | None] = list(stem_names(cues))
-    if not names:
+    own_cues = {name: cues_of_stem(cues, name) for name in stem_names(cues)}
+    if not own_cues:
         raise UsageError("--stems needs a cue sheet with a column 'stem'; pass one with --cues FILE")
-    names += [None] if cues_of_stem(cues, None) else []
+    if unnamed := cues_of_stem(cues, None):
+        own_cues[unnamed_stem(own_cues)] = unnamed
     if options.stems:
         for path in paths:
-            check_stems(path, [name or UNNAMED for name in names], video, options.bit_depth, options.force)
+            check_stems(path, list(own_cues), video, options.bit_depth, options.force)
     takes: dict[str, list[Any]] = {}
     work = work_folder(paths[0])
-    for name in names:
-        own = cues_of_stem(cues, name)
+    for name, own in own_cues.items():
         asked = {**settings, "cues": own, "nudge": options.nudge}
-        folder = work.with_name(f"{work.name}-{name or UNNAMED}")
-        made = pipeline.generate_takes(video, seeds, **asked, work=folder, progress=Bar(name or UNNAMED))
-        takes[name or UNNAMED] = [within_cues(take, own) for take in made]
+        folder = work.with_name(f"{work.name}-{name}")
+        made = pipeline.generate_takes(video, seeds, **asked, work=folder, progress=Bar(name))
+        takes[name] = [within_cues(take, own) for take in made]
     told = []
     for number, (seed, path) in enumerate(zip(seeds, paths, strict=True)):
         stems = save_stems(

@@ -225,9 +225,15 @@ def _guidance(row: dict[str, Any], place: str) -> float | None:
 
 def _stem(row: dict[str, Any], place: str) -> str | None:
     name = _words(row, "stem", place)
-    if name is not None and not STEM_PATTERN.fullmatch(name):
-        raise UsageError(f"{place}: the stem name {name!r} cannot be part of a file name; use letters, digits, - and _")
+    if name is not None:
+        check_stem_name(name, f"{place}: the stem")
     return name
+
+
+def check_stem_name(name: str, what: str) -> None:
+    """Raises UsageError for one that cannot be part of a file name."""
+    if not STEM_PATTERN.fullmatch(name):
+        raise UsageError(f"{what} name {name!r} cannot be part of a file name; use letters, digits, - and _")
 
 
 def _span(cue: Cue, start: Timecode) -> str:

@@ -44,6 +44,8 @@ class Cue(Protocol):
     def seed(self) -> int | None: ...
     @property
     def guidance(self) -> float | None: ...
+    @property
+    def stem(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,14 @@ def make_plan(
     context: int = CONTEXT_LATENTS,
     cues: Sequence[Cue] = (),
     span: tuple[Fraction, Fraction] | None = None,
+    heard: Fraction | None = None,
 ) -> list[PlannedWindow]:
     """Windows of at most `window` latents over all shots, or over `span` (s) with existing sound on its outside.
 
     A later window knows `context` latents of the one before, which in the same shot made SPARE_LATENTS more; these
     fade into its own, but not across a cue's edge. With `span` the first window also knows up to `context` latents
-    before it and the last as many behind it, both only within their shot (before: across a carried cut too).
+    before it and the last as many behind it, both only within their shot (before: across a carried cut too) and, behind
+    it, within the existing sound (heard: where that ends, s; None: with the shot).
     """
     if not 0 <= context < window:
         raise UsageError(f"context must be from 0 to {window - 1} latents (less than the window), got {context}")
@@ -128,7 +132,8 @@ def make_plan(
             before = min(context, stretch.first - run_start)
         after = 0
         if span is not None and number == len(stretches) - 1:
-            after = max(0, min(context, floor(stretch.shot.end * latent_rate) - stretch.end))
+            known_end = stretch.shot.end if heard is None else min(stretch.shot.end, heard)
+            after = max(0, min(context, floor(known_end * latent_rate) - stretch.end))
         beyond = stretches[number + 1] if number + 1 < len(stretches) else None
         follows = beyond.end - beyond.first if beyond is not None and beyond.join == "continue" else 0
         planned += _windows(stretch, window, context, before, after, follows)

@@ -216,8 +216,12 @@ def _kept(source: InputContainer, path: Path, suffix: str, mode: Mode, without: 
 
 
 def _remade_by_muxer(stream: Stream) -> bool:
-    """Timecode and chapter tracks are written anew from the metadata ("timecode") and the chapters."""
-    return stream.type == "data" and ("timecode" in stream.metadata or stream.name in ("bin_data", None))
+    """Timecode and chapter tracks are written anew from the metadata ("timecode") and the chapters. (FFmpeg marks what
+    it has read as chapters; other data, as a camera's, are not.)"""
+    from av.stream import Discard
+
+    is_read_already = "timecode" in stream.metadata or stream.name is None or stream.discard == Discard.all
+    return stream.type == "data" and is_read_already
 
 
 def _is_cover(stream: Stream) -> bool:

@@ -10,6 +10,7 @@ discard) are not on the line.
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -182,15 +183,20 @@ def _line(
     return array("q", (max(0, 2 * (p - pts[0]) - 1) for p in pts)), tick / 2, frame_s
 
 
+def _clock(text: str) -> Fraction | None:
+    """Seconds of hh:mm:ss.fraction; None where it is none."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text.strip())
+    return int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3]) if match else None
+
+
 def _check_promised(container: InputContainer, stream: VideoStream, end: Fraction, path: Path) -> None:
     """Raise where the header promises clearly more picture than the packets hold."""
     promised = None
     if stream.duration is not None and stream.time_base:
         promised = ((stream.start_time or 0) + stream.duration) * stream.time_base
-    for key, value in stream.metadata.items():
-        if key.startswith("DURATION") and value.count(":") == 2:  # Matroska's statistics tag, hh:mm:ss.fraction
-            hours, minutes, seconds = value.split(":")
-            promised = int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    # Matroska's statistics tags. One of before a cut can stand beside the new one: the shortest counts.
+    told = [_clock(value) for key, value in stream.metadata.items() if key.startswith("DURATION")]
+    promised = min((s for s in told if s is not None), default=promised)
     if promised is None and container.format.name == "flv" and container.duration and not container.streams.audio:
         promised = Fraction(container.duration, 1_000_000)
     if promised is not None and promised - end > LOST_SECONDS:

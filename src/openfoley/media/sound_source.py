@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
+from openfoley.media.gaps import Gaps
 from openfoley.media.mux import TITLE
 from openfoley.media.scan import probe
 from openfoley.media.sound_track import BitDepth
@@ -42,7 +43,8 @@ class SoundSource:
     lead: Fraction  # s from the first shown frame to the first sample; negative: sound before the picture
 
     def chunks(self) -> Iterator[Tensor]:
-        """float32 [channels, n]; the first sample belongs to the first shown frame (cut or padded with silence)."""
+        """float32 [channels, n]; the first sample belongs to the first shown frame (cut or padded with silence), and
+        what lies behind a hole in the recording stays at its time."""
         from av.error import FFmpegError
 
         skip = round(self.lead * self.sample_rate)
@@ -51,8 +53,11 @@ class SoundSource:
         skip = max(0, -skip)
         with open_media(self.path) as container:
             try:
+                gaps = Gaps()
                 for frame in container.decode(container.streams.audio[self.number]):
                     samples = _samples(frame, self.channels, self.path)
+                    if missing := gaps.before(frame):
+                        samples = torch.nn.functional.pad(samples, (missing, 0))
                     piece, skip = samples[:, skip:], max(0, skip - samples.shape[-1])
                     if piece.shape[-1]:
                         yield piece

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LARGEST_SIDE = 1920  # pixels; encoders see a few hundred
 FRAMES = 2  # one for each half: a single frame would have no length of its own in some containers
 LOSSLESS = 0  # libx264's rate factor
+MOST_TICKS = 1_000_000  # of a rate's denominator, that it fits FFmpeg's fractions
 
 
 def is_still(path: Path) -> bool:
@@ -42,4 +43,5 @@ def write_still_video(image: Path, duration: Fraction, out: Path) -> None:
         width, height = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
         pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
     picture = torch.from_numpy(pixels).permute(2, 0, 1)
-    write_video(out, (picture for _ in range(FRAMES)), FRAMES / duration, crf=LOSSLESS)
+    rate = (FRAMES / duration).limit_denominator(MOST_TICKS)
+    write_video(out, (picture for _ in range(FRAMES)), rate, crf=LOSSLESS)

@@ -32,7 +32,8 @@ from openfoley.projects.record import (
     VideoEntry,
 )
 from openfoley.projects.storage import cannot_write
-from openfoley.stems import within_cues
+from openfoley.request import reference_edges
+from openfoley.stems import unnamed_stem, within_cues
 from openfoley.take import SampleFile, Take
 
 if TYPE_CHECKING:
@@ -95,9 +96,10 @@ def make_takes(
 ) -> list[TakeEntry]:
     """Generate and write the files of all takes that are asked for; the project file is left as it is."""
     reference = None
+    if order.reference is None and order.reference_span is not None:
+        raise UsageError("a reference span chooses a part of a reference, which is missing")
     if order.reference is not None:
-        span = order.reference_span
-        exact = None if span is None else (Fraction(span[0]), Fraction(span[1]))
+        exact = None if order.reference_span is None else reference_edges(order.reference_span)
         if not order.reference.is_file():
             raise UsageError(f"the reference {shown(order.reference)} does not exist")
         where = os.fspath(order.reference.absolute())
@@ -170,7 +172,8 @@ def _sounds(
         "progress": progress,
     }
     if order.span is None:
-        work = folder / WORK_FOLDER / (stem or "rest")  # after a crash the same command goes on from here
+        others = [name for name in (*stem_names(cues_of(record)), *mix.stems_of(record)) if name]
+        work = folder / WORK_FOLDER / (stem or unnamed_stem(others))  # after a crash the same command goes on from here
         work.parent.mkdir(exist_ok=True)
         made = pipeline.generate_takes(video, seeds, **asked, work=work)
         for take, seed in zip(made, seeds, strict=True):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openfoley.errors import MediaError, UsageError, WeightsError
+from openfoley.longform.cues import check_stem_name
 from openfoley.media.content_hash import file_hash
 from openfoley.media.source import shown
 from openfoley.projects import history
@@ -35,8 +36,6 @@ from openfoley.projects.record import (
 )
 from openfoley.projects.storage import cannot_write, only_process, read_project, write_project
 from openfoley.request import (
-    DEFAULT_GUIDANCE,
-    DEFAULT_STEPS,
     TAKES_RANGE,
     AudioMode,
     BitDepth,
@@ -71,8 +70,8 @@ class Project:
         model: str | os.PathLike[str] = "salsa-v-gym",
         prompt: str | None = None,
         negative_prompt: str | None = None,
-        steps: int = DEFAULT_STEPS,
-        guidance: float = DEFAULT_GUIDANCE,
+        steps: int | None = None,
+        guidance: float | None = None,
         temperature: float | None = None,
         seed: int = 0,
         cuts: str | os.PathLike[str] = "auto",
@@ -82,19 +81,21 @@ class Project:
     ) -> Project:
         """Make a project for a video; its cuts are found now and written down, where they can be changed by hand.
 
-        cuts: auto, carry, reset, none or a file with a list of cuts. cues: a cue sheet (longform.cues).
+        cuts: auto, carry, reset, none or a file with a list of cuts. cues: a cue sheet (longform.cues). steps and
+        guidance: None is as usual for the model.
         """
+        from openfoley.hub.registry import check_model, default_settings
         from openfoley.longform.shots import cut_rule
         from openfoley.projects.making import describe_video
 
+        check_model(model)
+        usual_steps, usual_guidance = default_settings(model)
+        steps, guidance = usual_steps if steps is None else steps, usual_guidance if guidance is None else guidance
         check_settings(steps, guidance, [seed])
         check_temperature(temperature)
         path, folder = checked_video(video), Path(folder)
         if (folder / FILE_NAME).exists():
             raise UsageError(f"{shown(folder)} is a project already; choose another folder, or delete it first")
-        from openfoley.hub.registry import check_model
-
-        check_model(model)
         from openfoley.hub.fingerprint import fingerprint
         from openfoley.hub.load import load_model
 
@@ -158,7 +159,9 @@ class Project:
                 reference_guidance=reference_guidance,
                 stem=stem,
             )
-            check_settings(order.steps, order.guidance, [order.seed])
+            check_settings(order.steps, order.guidance, [order.seed], order.reference_guidance)
+            if stem is not None:
+                check_stem_name(stem, "the stem")
             check_temperature(order.temperature)
             pipeline = self._checked(pipeline, record, device)
             try:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from openfoley.config import from_dict
 from openfoley.errors import UsageError, WeightsError
+from openfoley.longform.cues import STEM_PATTERN
 
 FORMAT = 1
 LONGEST_DECIMALS = 6
@@ -170,7 +171,13 @@ def new_record(video: VideoEntry, model: ModelEntry, settings: Settings) -> Reco
 
 def to_text(record: Record) -> str:
     """The file's text: JSON, times as decimals where they are exact so ("4.125"), else as fractions ("100/3")."""
-    return json.dumps(_plain(record), indent=1, ensure_ascii=False) + "\n"
+    plain = _plain(record)
+    text = json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file's name that is no UTF-8
+        return json.dumps(plain, indent=1) + "\n"
+    return text
 
 
 def _plain(value: Any) -> Any:
@@ -228,12 +235,16 @@ def _problem(record: Record) -> str | None:
         parts = PurePosixPath(take.file).parts
         if not parts or ".." in parts or PurePosixPath(take.file).is_absolute():
             return f"{key}.file: expected a path inside the project folder, got {take.file!r}"
+        if take.stem is not None and not STEM_PATTERN.fullmatch(take.stem):
+            return f"{key}.stem: expected a name that can be part of a file name, got {take.stem!r}"
     for index, cut in enumerate(record.cuts):
         if not 0 < cut.time < whole.end or (index and cut.time <= record.cuts[index - 1].time):
             return f"project.cuts[{index}].time: expected times inside the video in ascending order, got {cut.time}"
     for index, cue in enumerate(record.cues):
         if not 0 <= cue.start < cue.end <= whole.end:
             return f"project.cues[{index}].start and end: expected a span inside the video (0 to {whole.end} s)"
+        if cue.stem is not None and not STEM_PATTERN.fullmatch(cue.stem):
+            return f"project.cues[{index}].stem: expected a name that can be part of a file name, got {cue.stem!r}"
         for other, before in enumerate(record.cues[:index]):
             if before.stem == cue.stem and Span(cue.start, cue.end).overlaps(Span(before.start, before.end)):
                 return f"project.cues[{index}]: overlaps project.cues[{other}]"

@@ -9,10 +9,8 @@ from openfoley.media.source import open_media, shown
 from openfoley.projects import mix
 from openfoley.projects.record import Record
 from openfoley.request import AudioMode, BitDepth, Request, check_saving
-from openfoley.stems import save_stems
+from openfoley.stems import save_stems, unnamed_stem
 from openfoley.take import SampleFile, Take
-
-UNNAMED = "rest"  # the stem of takes that have no stem name, beside others
 
 
 def render(
@@ -34,13 +32,14 @@ def render(
     info = probe(request.video)
     rate, channels = sound_of(folder, record)
     total = mix.sample_at(record.video.duration, rate)
-    takes = {}
-    for name in mix.stems_of(record):
+    names, takes = mix.stems_of(record), {}
+    unnamed = unnamed_stem([name for name in names if name])
+    for name in names:
         samples = SampleFile(channels)
         for piece in mix.mixed(folder, mix.layers_of(record, name), rate, channels, total):
             samples.append(piece)
         samples.close()
-        takes[name or UNNAMED] = Take(request, info, rate, samples)
+        takes[name or unnamed] = Take(request, info, rate, samples)
     paths = save_stems(
         takes, out, write_stems=stems, audio=audio, sample_rate=sample_rate, bit_depth=bit_depth, force=force,
         start_timecode=record.video.start_timecode,

@@ -1,0 +1,44 @@
+"""Holes in a recording stay holes."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+from openfoley.media.audio_files import read_audio
+from openfoley.media.sound_source import sound_source
+
+RATE = 48_000
+
+
+def with_a_hole(path: Path, hole_s: float) -> Path:
+    """1 s of noise in pieces of 20 ms in a Matroska file, with a hole behind the first half."""
+    noise = np.random.default_rng(0).integers(-9000, 9000, (1, RATE), dtype=np.int16)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        for first in range(0, RATE, 960):
+            frame = av.AudioFrame.from_ndarray(noise[:, first : first + 960], "s16", "mono")
+            frame.sample_rate, frame.time_base = RATE, Fraction(1, RATE)
+            frame.pts = first + (round(hole_s * RATE) if first >= RATE // 2 else 0)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_what_lies_behind_a_hole_stays_at_its_time(tmp_path: Path) -> None:
+    whole = read_audio(with_a_hole(tmp_path / "whole.mkv", 0.0)).samples
+    path = with_a_hole(tmp_path / "hole.mkv", 0.5)
+    for read in (read_audio(path).samples, torch.cat(list(sound_source(path).chunks()), -1)):
+        assert read.shape[-1] == RATE * 3 // 2
+        assert torch.equal(read[:, : RATE // 2], whole[:, : RATE // 2]) and torch.equal(
+            read[:, RATE:], whole[:, RATE // 2 :]
+        )
+        assert not read[:, RATE // 2 : RATE].any()
+
+
+def test_times_that_are_only_rounded_are_no_hole(tmp_path: Path) -> None:
+    path = with_a_hole(tmp_path / "a.mkv", 0.004)
+    assert read_audio(path).samples.shape[-1] == RATE
+    assert torch.cat(list(sound_source(path).chunks()), -1).shape[-1] == RATE

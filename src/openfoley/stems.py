@@ -48,8 +48,7 @@ class LinkedLimiter(Limiter):
 def unnamed_stem(names: Collection[str]) -> str:
     """What the stem of all that has no stem name is called, beside stems of these names."""
     taken = {name.casefold() for name in names}
-    names = chain(["rest"], (f"rest{n}" for n in count(2)))
-    return next(name for name in names if name not in taken)
+    return next(name for name in chain(["rest"], (f"rest{n}" for n in count(2))) if name not in taken)
 
 
 def stem_path(path: Path, name: str) -> Path:

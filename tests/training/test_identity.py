@@ -17,9 +17,9 @@ class Preset:
 
 def folder(path: Path, truth: str) -> Path:
     (path / "train").mkdir(parents=True)
-    (path / "train" / "truth.json").write_text(truth)
-    (path / "train" / "frames.npy").write_text("anything")
-    (path / "latents.from").write_text("weights")
+    (path / "truth.json").write_text(truth)
+    (path / "frames.npy").write_text("anything")
+    (path / "train" / "latents.from").write_text("weights")
     return path
 
 
@@ -28,7 +28,7 @@ def test_data_may_be_moved_but_not_exchanged(tmp_path: Path) -> None:
     assert identity_of(here) == identity_of(Preset(folder(tmp_path / "there", "[1]")))
     assert identity_of(here) != identity_of(Preset(folder(tmp_path / "other", "[2]")))
     before = identity_of(here)
-    (here.data / "latents.from").write_text("other weights")
+    (here.data / "train" / "latents.from").write_text("other weights")
     assert identity_of(here) != before
 
 

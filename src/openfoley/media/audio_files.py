@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -234,5 +235,5 @@ def _lead(frame: AudioFrame, rate: int, path: Path) -> int:
         start = probe(path).start
     except MediaError:
         return 0
-    known = frame.pts is not None and frame.time_base is not None
-    return round(((frame.pts * frame.time_base if known else 0) - start) * rate)
+    first = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else Fraction(0)
+    return round((first - start) * rate)

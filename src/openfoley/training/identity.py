@@ -10,8 +10,8 @@ from openfoley.data.feature_cache import MARK
 
 FREE = frozenset({"device", "time_limit_s", "more_data"})
 """Settings that may be others when a training is resumed."""
-CONTENTS = frozenset({"truth.json", "stills.json", "cache.json", "model.safetensors"})
-"""Files that stand for the folder they lie in."""
+CONTENTS = ("truth.json", "stills.json", "model.safetensors", f"*{MARK}", f"*/*{MARK}")
+"""Files that stand for the folder they lie in: of scenes, of stills, of a part, of features and of several of them."""
 
 
 def identity_of(preset: Any) -> dict[str, Any]:
@@ -26,7 +26,6 @@ def _content(path: Path) -> str:
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     found = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.name in CONTENTS or file.suffix == MARK:
-            found.update(str(file.relative_to(path)).encode() + file.read_bytes())
+    for file in sorted(file for pattern in CONTENTS for file in path.glob(pattern)):
+        found.update(str(file.relative_to(path)).encode() + file.read_bytes())
     return found.hexdigest()

@@ -11,7 +11,7 @@
 #   generator   8,000 steps of 2,752 latents, 4.1 M parameters                            53 min on two shared cores
 #
 # (Times of scenes, features and sync encoder are scaled from shorter runs.) The preset `cpu` (first argument after the folder) renders 3,600 scenes
-# and stills of 16,000, and takes 3,000 semantic, 2,800 sync and 1,500 generator steps: about 97 minutes (docs/log.md, 2026-11-26).
+# and stills of 16,000, and takes 3,000 semantic, 2,800 sync and 1,500 generator steps: 95 minutes in one go (docs/results.md).
 #
 # Of the shipped model the codec was made by `cpu` and the semantic encoder by `cpu-long`, sync encoder and generator by salsa_v_gym_gpu.py, the generator then by salsa_v_gym_tune.py.
 # Before there was a GPU, these two were made here in parts (docs/log.md, 2026-11-24 to 26): F1 0.81 on validation scenes, 0.88 now.

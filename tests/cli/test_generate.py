@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 import soundfile
 
@@ -247,3 +248,15 @@ def test_interruption_is_code_130_and_leaves_nothing(
     monkeypatch.setattr(Take, "_write_sound", interrupted)
     fails(capsys, generate("clip.mp4", "--out", "o.wav"), 130, "interrupted")
     assert [p.name for p in here.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("duration", ["2.7", "1.337"])
+def test_a_still_image_sounds_as_long_as_it_is_asked_to(
+    generate: Callable[..., int], here: Path, duration: str
+) -> None:
+    """Of which most fractions of a second are none that binary numbers hold exactly."""
+    from matplotlib.image import imsave
+
+    imsave(here / "photo.png", np.full((48, 64, 3), 90, np.uint8))
+    assert generate("photo.png", "--duration", duration, "--out", "o.wav") == 0
+    assert soundfile.info("o.wav").duration == pytest.approx(float(duration), abs=2e-5)

@@ -253,3 +253,19 @@ def test_error_of_the_generator_passes_through_and_leaves_no_file(tmp_path):
     with pytest.raises(MediaError, match="damaged frame"), replace_when_done(tmp_path / "o.mp4") as temporary:
         mux(source, failing(), 44100, temporary)
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_only_timecode_and_chapter_tracks_are_left_to_the_muxer():
+    """A camera's data track is kept or missed with a warning, not passed over."""
+    from types import SimpleNamespace
+
+    from av.stream import Discard
+
+    from openfoley.media.mux import _remade_by_muxer
+
+    def track(name=None, discard=Discard.default, **metadata):
+        return SimpleNamespace(type="data", name=name, discard=discard, metadata=metadata)
+
+    assert _remade_by_muxer(track("bin_data", Discard.all, handler_name="SubtitleHandler"))
+    assert _remade_by_muxer(track(timecode="01:00:00:00")) and _remade_by_muxer(track())
+    assert not _remade_by_muxer(track("bin_data", handler_name="GoPro MET"))

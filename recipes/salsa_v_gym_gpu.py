@@ -27,6 +27,7 @@ NVIDIA H200 with 16 cores, within 580, 578 and 268 s: `--parts 12 --unseen 4`; t
 """
 
 import argparse
+import hashlib
 import json
 import logging
 import multiprocessing
@@ -120,19 +121,21 @@ def compute_features(work: Path, names: list[str], device: str) -> None:
     for name in names:
         cache = GymCache.open(wait_for(work / "data" / name))
         folder = work / "features" / name
-        if not (folder / "sounding.npy").exists():
-            features.cache_latents(cache, codec, folder, origin="start", device=device)
-            features.cache_pictures("semantic", cache, semantic, folder, origin="start", device=device)
-            features.cache_text(cache, semantic, folder, origin="start", device=device)
-            features.cache_sounding(cache, codec, folder)
+        features.cache_latents(cache, codec, folder, origin=origin_of(work, "codec"), device=device)
+        features.cache_pictures("semantic", cache, semantic, folder, origin=origin_of(work, "semantic"), device=device)
+        features.cache_text(cache, semantic, folder, origin=origin_of(work, "semantic"), device=device)
+        features.cache_sounding(cache, codec, folder)
     wait_for(work / "sync" / "done")
     sync = load_part("sync", work / "sync", device)
     for name in names:
         folder = work / "features" / name
-        if not (folder / "cache.json").exists():
-            cache = GymCache.open(work / "data" / name)
-            features.cache_pictures("sync", cache, sync, folder, origin="trained", device=device)
-            write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate))
+        cache = GymCache.open(work / "data" / name)
+        features.cache_pictures("sync", cache, sync, folder, origin=origin_of(work, "sync"), device=device)
+        write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate))
+
+
+def origin_of(work: Path, part: str) -> str:
+    return hashlib.sha256((work / part / "model.safetensors").read_bytes()).hexdigest()
 
 
 def take_parts(model: str, work: Path) -> None:
@@ -148,7 +151,8 @@ def take_parts(model: str, work: Path) -> None:
             raise SystemExit(f"{work} was begun with another {part} than {model}'s; name a new folder")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(config[part]))
-        shutil.copyfile(weights, kept)
+        shutil.copyfile(weights, folder / "model.partial")
+        (folder / "model.partial").replace(kept)
         shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
 
 
@@ -298,6 +302,9 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
 
     take_parts(asked.start, work)
+    if not (work / "sync" / "done").exists():  # features of a sync encoder that is gone are none
+        for index in (work / "features").glob("*/cache.json"):
+            index.unlink()
     numbers = range(asked.first, asked.first + asked.parts)
     names = ["validation", *(PART.format(k) for k in numbers)]
     spawn = multiprocessing.get_context("spawn")

@@ -246,7 +246,8 @@ class Pipeline:
         span: tuple[float | Fraction, float | Fraction] | None = None,
         store: FeatureStore | None = None,
     ) -> list[PlannedWindow]:
-        """The windows that `generate` or (with `span`) `edit` would run; `longform.plan.describe` prints them."""
+        """The windows that `generate` or (with `span`, of a sound as long as the picture) `edit` would run;
+        `longform.plan.describe` prints them."""
         video = checked_video(video)
         sound = self.reference_latents(reference, reference_span)
         shots = self.shots(video, cuts, store=store)

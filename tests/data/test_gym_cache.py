@@ -1,10 +1,27 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from openfoley.data.gym_cache import FINISHED, GymCache
-from openfoley.errors import UsageError
+from openfoley.errors import OutputError, UsageError
+
+
+def test_a_disk_that_is_too_small_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = os.posix_fallocate, []
+
+    def second_is_too_much(*arguments: int) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(*arguments)
+
+    monkeypatch.setattr(os, "posix_fallocate", second_is_too_much)
+    with pytest.raises(OutputError, match="sound.npy.*the disk is full"):
+        GymCache.build(tmp_path / "cache", [1, 2], split="train", workers=1)
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_of_every_so_many_scenes_the_last_is_silent(tmp_path: Path) -> None:

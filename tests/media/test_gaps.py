@@ -2,12 +2,14 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import torch
 
 from openfoley.media.audio_files import read_audio
+from openfoley.media.gaps import Gaps
 from openfoley.media.sound_source import sound_source
 
 RATE = 48_000
@@ -36,6 +38,26 @@ def test_what_lies_behind_a_hole_stays_at_its_time(tmp_path: Path) -> None:
             read[:, RATE:], whole[:, RATE // 2 :]
         )
         assert not read[:, RATE // 2 : RATE].any()
+
+
+def test_a_slow_clock_is_no_hole_and_a_jump_of_hours_is_not_believed() -> None:
+    def frames(rate: int, every_s: float, jump_s: float = 0.0) -> list[SimpleNamespace]:
+        base = Fraction(1, 1_000_000)
+        return [
+            SimpleNamespace(
+                pts=round((k * every_s + (jump_s if k > 9 else 0)) * 1e6), time_base=base, samples=960, sample_rate=rate
+            )
+            for k in range(20)
+        ]
+
+    def missing(frames: list[SimpleNamespace]) -> list[int]:
+        gaps = Gaps()
+        return [gaps.before(frame) for frame in frames]
+
+    assert not any(missing(frames(RATE, 0.021)))  # five percent: 19 ms in these frames, 12 s in four minutes
+    assert missing(frames(RATE, 0.02, 0.3))[10] == 0.3 * RATE
+    assert missing(frames(RATE, 0.0199, 0.3))[10] == round(0.2999 * RATE)  # a fast clock hides none
+    assert not any(missing(frames(RATE, 0.02, 36_000.0)))
 
 
 def test_times_that_are_only_rounded_are_no_hole(tmp_path: Path) -> None:

@@ -267,5 +267,6 @@ def test_only_timecode_and_chapter_tracks_are_left_to_the_muxer():
         return SimpleNamespace(type="data", name=name, discard=discard, metadata=metadata)
 
     assert _remade_by_muxer(track("bin_data", Discard.all, handler_name="SubtitleHandler"))
-    assert _remade_by_muxer(track(timecode="01:00:00:00")) and _remade_by_muxer(track())
+    assert _remade_by_muxer(track(timecode="01:00:00:00"))
     assert not _remade_by_muxer(track("bin_data", handler_name="GoPro MET"))
+    assert not _remade_by_muxer(track(None, handler_name="DJI meta"))

@@ -56,13 +56,15 @@ def _run(options: Namespace, video: Path) -> int:
     work = work_folder(paths[0])
     with resumable(work):
         takes = pipeline.generate_takes(video, seeds, **settings, nudge=options.nudge, work=work, progress=Bar("sound"))
+        replaced = saved_before(work, options)  # by this command, if of another sound than now
         note_saving(takes[0].work, options, paths)
         done = saved_before(work, options, takes[0].work)
         for take, path in zip(takes, paths, strict=True):
             if path.absolute() in done:
                 continue
             timecode = options.start_timecode
-            take.save(path, options.audio, options.sample_rate, options.bit_depth, options.force, timecode)
+            force = options.force or path.absolute() in replaced
+            take.save(path, options.audio, options.sample_rate, options.bit_depth, force, timecode)
             note(f"wrote {path} (seed {take.request.seed}, {take.duration_s:.2f} s)")
     clear_away(takes[0].work, work)
     if options.json:

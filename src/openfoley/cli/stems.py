@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from openfoley.cli.asked import work_folder
+from openfoley.cli.asked import clear_away, work_folder
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.errors import UsageError
 from openfoley.longform.cues import cues_of_stem, stem_names
@@ -51,6 +51,7 @@ def run_stems(
     for made in takes.values():
         if made[0].work is not None:
             made[0].work.remove()
+    clear_away(None, work)
     if options.json:
         print_json({"video": str(video), "model": pipeline.model.name, "takes": told})
     return 0

@@ -19,7 +19,7 @@ import numpy as np
 
 from openfoley.data.disk import create_array, make_folder, write_json
 from openfoley.data.workers import render_pool
-from openfoley.errors import UsageError
+from openfoley.errors import OutputError, UsageError
 from openfoley.gym.scene import VERSION
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,11 @@ class GymCache:
             raise UsageError(f"{str(folder)!r} holds a Gym cache of other seeds; choose another folder or delete it")
         make_folder(folder)
         create_array(folder / "frames.npy", np.uint8, (len(seeds), FRAMES, 3, SIZE, SIZE))
-        create_array(folder / "sound.npy", np.int16, (len(seeds), 2, SAMPLES))
+        try:
+            create_array(folder / "sound.npy", np.int16, (len(seeds), 2, SAMPLES))
+        except OutputError:  # what is full should not stay so
+            (folder / "frames.npy").unlink()
+            raise
         forced = [silent_every is not None and row % silent_every == silent_every - 1 for row in range(len(seeds))]
         jobs = [(str(folder), row, seed, split, forced[row] or None) for row, seed in enumerate(seeds)]
         truth, begun = [{} for _ in seeds], time.monotonic()

@@ -21,16 +21,20 @@ def render_pool(workers: int | None = None) -> Iterator[Executor]:
         yield pool
     except BrokenProcessPool:
         raise OpenFoleyError(
-            "a process that was rendering ended all at once; free some memory and run the same command again"
+            "a process beside this one ended all at once; free some memory and run the same command again"
         ) from None
+    except BaseException:  # nobody waits for what they still do
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def begin_worker() -> None:
     """One thread; Ctrl-C is the parent's business, and without it there is nobody to work for."""
-    one_thread()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    one_thread()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.gaps import Gaps
+from openfoley.media.gaps import Gaps, silence
 from openfoley.media.resample import StreamingResampler
 from openfoley.media.scan import probe
 from openfoley.media.sound_track import BIT_DEPTHS, SoundTrack, quantised, sound_format
@@ -208,6 +208,12 @@ def _pieces(path: Path, stream: int, rate: int) -> Iterator[Tensor]:
     from av.error import FFmpegError
 
     cut, is_begun, gaps = 0, False, Gaps()  # cut: samples still to be left out
+
+    def later(piece: Tensor) -> Tensor:
+        nonlocal cut
+        kept, cut = piece[:, cut:], max(0, cut - piece.shape[-1])
+        return kept
+
     resampler = av.AudioResampler(format="fltp")
     with open_media(path) as container:
         try:
@@ -216,13 +222,11 @@ def _pieces(path: Path, stream: int, rate: int) -> Iterator[Tensor]:
                 if not is_begun:
                     lead = _lead(frame, rate, path)
                     cut, missing, is_begun = max(0, -lead), max(0, lead), True
+                yield from map(later, silence(frame.layout.nb_channels, missing))
                 for form in resampler.resample(frame):
-                    piece = torch.nn.functional.pad(torch.from_numpy(form.to_ndarray()), (missing, 0))
-                    missing = 0
-                    yield piece[:, cut:]
-                    cut = max(0, cut - piece.shape[-1])
+                    yield later(torch.from_numpy(form.to_ndarray()))
             for form in resampler.resample(None) if is_begun else ():
-                yield torch.from_numpy(form.to_ndarray())[:, cut:]
+                yield later(torch.from_numpy(form.to_ndarray()))
         except FFmpegError as error:
             raise MediaError(f"the sound of {shown(path)} is damaged ({reason(error)}); export it again") from error
     if not is_begun:

@@ -1,31 +1,40 @@
-"""Holes in a recording: where the times of its packets go on later than its samples do, nothing was recorded."""
+"""Holes in a recording: where the next packet begins later than the one before ends, nothing was recorded."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
 
 LEAST_S = Fraction(1, 20)  # s; below it are the rounding of times and what encoders put before and behind
+MOST_S = 600  # s; above it a clock was set anew, or two recordings put together
+BLOCK = 1 << 16  # samples of silence at a time
 
 
 class Gaps:
-    """Counts the samples of one sound, frame after frame."""
+    """Follows the times of one sound, frame after frame. Slow clocks make no holes: each step counts by itself."""
 
     def __init__(self) -> None:
-        self._first: Fraction | None = None  # s
-        self._count = 0  # samples since then
+        self._end: Fraction | None = None  # s, of the frame before
 
     def before(self, frame: AudioFrame) -> int:
         """How many samples of silence belong in front of this frame. (Times that go back are not believed.)"""
-        gap = 0
-        if frame.pts is not None and frame.time_base is not None:
-            time = frame.pts * frame.time_base
-            if self._first is None:
-                self._first = time - Fraction(self._count, frame.sample_rate)
-            gap = round((time - self._first) * frame.sample_rate) - self._count
-            gap = gap if gap > LEAST_S * frame.sample_rate else 0
-        self._count += gap + frame.samples
-        return gap
+        if frame.pts is None or frame.time_base is None:
+            self._end = None
+            return 0
+        time = frame.pts * frame.time_base
+        gap = time - self._end if self._end is not None else Fraction(0)
+        self._end = time + Fraction(frame.samples, frame.sample_rate)
+        return round(gap * frame.sample_rate) if LEAST_S < gap < MOST_S else 0
+
+
+def silence(channels: int, samples: int) -> Iterator[Tensor]:
+    """Zeros [channels, n] piece by piece."""
+    for first in range(0, samples, BLOCK):
+        yield torch.zeros(channels, min(BLOCK, samples - first))

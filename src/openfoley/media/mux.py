@@ -220,8 +220,7 @@ def _remade_by_muxer(stream: Stream) -> bool:
     it has read as chapters; other data, as a camera's, are not.)"""
     from av.stream import Discard
 
-    is_read_already = "timecode" in stream.metadata or stream.name is None or stream.discard == Discard.all
-    return stream.type == "data" and is_read_already
+    return stream.type == "data" and ("timecode" in stream.metadata or stream.discard == Discard.all)
 
 
 def _is_cover(stream: Stream) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.gaps import Gaps
+from openfoley.media.gaps import Gaps, silence
 from openfoley.media.mux import TITLE
 from openfoley.media.scan import probe
 from openfoley.media.sound_track import BitDepth
@@ -55,12 +56,11 @@ class SoundSource:
             try:
                 gaps = Gaps()
                 for frame in container.decode(container.streams.audio[self.number]):
-                    samples = _samples(frame, self.channels, self.path)
-                    if missing := gaps.before(frame):
-                        samples = torch.nn.functional.pad(samples, (missing, 0))
-                    piece, skip = samples[:, skip:], max(0, skip - samples.shape[-1])
-                    if piece.shape[-1]:
-                        yield piece
+                    heard = _samples(frame, self.channels, self.path)
+                    for samples in chain(silence(self.channels, gaps.before(frame)), [heard]):
+                        piece, skip = samples[:, skip:], max(0, skip - samples.shape[-1])
+                        if piece.shape[-1]:
+                            yield piece
             except FFmpegError as error:
                 why = reason(error)
                 raise MediaError(f"the sound of {shown(self.path)} is damaged ({why}); export it again") from error

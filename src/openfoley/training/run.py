@@ -203,11 +203,18 @@ class Run:
             return None
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            step, seed, identity = checkpoint["step"], checkpoint["seed"], checkpoint["identity"]
+            step, seed = checkpoint["step"], checkpoint["seed"]
+        except (OSError, MemoryError) as error:
+            raise WeightsError(f"{path} cannot be read: {error}") from None
         except Exception as error:  # whatever pickle and zip say of a damaged or foreign file
             raise WeightsError(
                 f"{path} is no checkpoint of a training ({type(error).__name__}); delete it to train anew"
             ) from None
+        if "identity" not in checkpoint:
+            raise WeightsError(
+                f"{path} is of before 2026-11-26 and tells not what it belongs to; choose another folder"
+            )
+        identity = checkpoint["identity"]
         if seed != self.seed:
             raise UsageError(f"{path} was trained with seed {seed}, got {self.seed}")
         others = {*identity, *self.identity}

@@ -214,3 +214,23 @@ def test_sounds_that_cannot_be_edited_are_refused(
         pipeline.edit(video, (1, 2), sound=sound("i.wav", 44100, 2, "PCM_32"), steps=1)
     with pytest.raises(MediaError, match="no sound"):
         pipeline.edit(make_video("silent.mp4", duration_s=1.0), (Fraction(0), Fraction(1, 2)), steps=1)
+
+
+def test_steps_and_guidance_that_are_not_asked_are_the_usual_ones_of_the_model(
+    pipeline: Pipeline, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import openfoley
+
+    for name, value in (("usual_steps", 2), ("usual_guidance", 1.5)):
+        monkeypatch.setattr(type(pipeline.model.generator), name, value, raising=False)
+    request = pipeline.edit(video, (1.0, 2.0)).request
+    assert (request.steps, request.guidance) == (2, 1.5)
+    settings = openfoley.stream(pipeline, rate=24, chunk=0.5, context=0.5).settings
+    assert (settings.steps, settings.guidance) == (2, 1.5)
+
+
+def test_a_window_can_continue_from_the_longest_context_that_may_be_asked() -> None:
+    from openfoley.request import CONTEXT_RANGE
+    from openfoley.voice import KEPT_LATENTS
+
+    assert KEPT_LATENTS >= CONTEXT_RANGE[1] * 44100 / 1024

@@ -27,7 +27,6 @@ NVIDIA H200 with 16 cores, within 580, 578 and 268 s: `--parts 12 --unseen 4`; t
 """
 
 import argparse
-import hashlib
 import json
 import logging
 import multiprocessing
@@ -135,7 +134,9 @@ def compute_features(work: Path, names: list[str], device: str) -> None:
 
 
 def origin_of(work: Path, part: str) -> str:
-    return hashlib.sha256((work / part / "model.safetensors").read_bytes()).hexdigest()
+    from openfoley.media.content_hash import file_hash
+
+    return file_hash(work / part / "model.safetensors")
 
 
 def take_parts(model: str, work: Path) -> None:

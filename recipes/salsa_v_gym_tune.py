@@ -17,7 +17,6 @@ another picture than one that is heard. Two shared CPU cores (AVX512-BF16): scen
 """
 
 import argparse
-import hashlib
 import json
 import logging
 import os
@@ -36,6 +35,7 @@ def compute_features(name: str, scenes: Path, folder: Path) -> None:
     from openfoley.data.gym_cache import GymCache
     from openfoley.hub.load import load_model
     from openfoley.hub.registry import find_model
+    from openfoley.media.content_hash import file_hash
     from openfoley.nn.memory import keep_freed_memory
     from openfoley.training.features import cache_features
 
@@ -43,7 +43,7 @@ def compute_features(name: str, scenes: Path, folder: Path) -> None:
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     model, source = load_model(name), find_model(name)
-    origins = {part: hashlib.sha256((source / f"{part}.safetensors").read_bytes()).hexdigest() for part in PARTS}
+    origins = {part: file_hash(source / f"{part}.safetensors") for part in PARTS}
     cache_features(GymCache.open(scenes), model.codec, model.sync, model.semantic, folder, origins=origins)
 
 

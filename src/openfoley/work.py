@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from openfoley.engine import Settings
-from openfoley.errors import OutputError, UsageError
+from openfoley.errors import UsageError
 from openfoley.generators.base import SAMPLING
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import Model
 from openfoley.longform.plan import PlannedWindow
-from openfoley.media.atomic import DISK_FULL
+from openfoley.media.atomic import cannot_write
 from openfoley.media.content_hash import file_hash
 from openfoley.media.locks import try_lock
 from openfoley.media.source import shown
@@ -104,7 +104,7 @@ class Work:
             folder.mkdir(exist_ok=True)
             lock = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o644)
         except OSError as error:
-            raise _cannot_write(folder, error) from None
+            raise cannot_write(folder, error) from None
         if not try_lock(lock):
             os.close(lock)
             raise UsageError(f"another process is making this sound (it holds {shown(folder)}); wait for it")
@@ -163,7 +163,7 @@ class Work:
                 os.fsync(file.fileno())
             os.replace(unfinished, self.folder / STATE_NAME)
         except OSError as error:
-            raise _cannot_write(self.folder, error) from None
+            raise cannot_write(self.folder, error) from None
 
     def _read(self) -> None:
         """The state, if it is whole and of the same request."""
@@ -183,9 +183,3 @@ class Work:
             if not path.exists() or path.stat().st_size < 4 * numbers["length"]:
                 self.windows_done = 0  # somebody was here
                 return
-
-
-def _cannot_write(folder: Path, error: OSError) -> OutputError:
-    if error.errno in DISK_FULL:
-        return OutputError(f"cannot write {shown(folder)}: the disk is full; free some space and run again")
-    return OutputError(f"cannot write {shown(folder)}: {error.strerror}")

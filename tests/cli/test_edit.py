@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,20 @@ def says(capsys: Capture, code: int, *texts: str) -> None:
     assert code == 2 and len(lines) == 1 and lines[0].startswith("openfoley: error: "), captured.err
     for text in texts:
         assert text in lines[0], lines[0]
+
+
+def kill_at_the_second_save(patch: pytest.MonkeyPatch) -> None:
+    from openfoley.take import Take
+
+    saved, real_save = [], Take.save
+
+    def save(self: Take, *arguments: Any, **settings: Any) -> Path:
+        if saved:
+            raise KeyboardInterrupt
+        saved.append(1)
+        return real_save(self, *arguments, **settings)
+
+    patch.setattr(Take, "save", save)
 
 
 def test_an_edit_takes_seconds_or_timecode_and_tells_what_it_did(
@@ -140,19 +155,8 @@ def test_a_long_sound_that_was_killed_goes_on_with_the_same_command(
         patch.setattr(engine, "draw_window", killed)
         assert run(*words) == 130
     assert "run the same command again" in capsys.readouterr().err
-    from openfoley.take import Take
-
-    saved = []
-    real_save = Take.save
-
-    def killed_between(self: Take, *arguments: object, **settings: object) -> Path:
-        if saved:
-            raise KeyboardInterrupt
-        saved.append(1)
-        return real_save(self, *arguments, **settings)  # type: ignore[arg-type]
-
     with monkeypatch.context() as patch:
-        patch.setattr(Take, "save", killed_between)
+        kill_at_the_second_save(patch)
         assert run(*words) == 130
     (here / ".o.take01.wav.openfoley-work" / ".0123.partial.wav").write_text("torn")  # as kill -9 leaves it
     assert (here / "o.take01.wav").exists() and not (here / "o.take02.wav").exists()
@@ -207,8 +211,6 @@ def test_a_kill_while_an_old_output_is_replaced_does_not_keep_the_old_one(
 def test_takes_of_an_older_cue_sheet_are_not_kept(
     run: Callable[..., int], here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley.take import Take
-
     def sheet(prompt: str) -> None:
         (here / "cues.csv").write_text(f"start,end,prompt\n0,2,{prompt}\n")
 
@@ -217,17 +219,9 @@ def test_takes_of_an_older_cue_sheet_are_not_kept(
     sheet("a wooden door")
     assert run(*words) == 0
     wanted = [(here / f"o.take0{n}.wav").read_bytes() for n in (1, 2)]
-    saved, real_save = [], Take.save
-
-    def killed_between(self: Take, *arguments: object, **settings: object) -> Path:
-        if saved:
-            raise KeyboardInterrupt
-        saved.append(1)
-        return real_save(self, *arguments, **settings)  # type: ignore[arg-type]
-
     sheet("steel rain on glass")
     with monkeypatch.context() as patch:
-        patch.setattr(Take, "save", killed_between)
+        kill_at_the_second_save(patch)
         assert run(*words) == 130
     assert (here / "o.take01.wav").read_bytes() != wanted[0]
     sheet("a wooden door")

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,9 @@ LONG, SHORT = "01:30:00.000000000", "00:00:05.010000000"
 
 def check(**tags: str) -> None:
     """Five seconds of picture in a Matroska file with these tags of its stream."""
-    stream = SimpleNamespace(duration=None, start_time=0, time_base=Fraction(1, 1000), metadata=tags)
-    container = SimpleNamespace(format=SimpleNamespace(name="matroska,webm"))
-    _check_promised(container, stream, Fraction(5), Path("film.mkv"))  # type: ignore[arg-type]
+    stream: Any = SimpleNamespace(duration=None, start_time=0, time_base=Fraction(1, 1000), metadata=tags)
+    container: Any = SimpleNamespace(format=SimpleNamespace(name="matroska,webm"))
+    _check_promised(container, stream, Fraction(5), Path("film.mkv"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A project with a tiny model: takes, spans, stems, locks, and the same bytes every time."""
 
 import errno
-import os
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -262,16 +261,6 @@ def test_a_reference_span_that_makes_no_sense_is_told(
 ) -> None:
     with pytest.raises(UsageError, match=says):
         project.take(pipeline, **asked)
-
-
-def test_a_video_whose_name_is_no_text(begun: Path, tiny_model: Path, tmp_path: Path) -> None:
-    video = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
-    try:
-        shutil.copy(begun / "film.mp4", video)
-    except OSError:
-        pytest.skip("this file system has no such names")
-    project = Project.new(tmp_path / "p", video, model=tiny_model, cuts="none")
-    assert project.video(project.record) == video
 
 
 def test_settings_that_are_not_asked_are_the_usual_ones_of_the_model(

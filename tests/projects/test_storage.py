@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,12 @@ def test_a_record_is_its_text() -> None:
 )
 def test_times_are_written_to_be_read_and_exact(time: Fraction, text: str) -> None:
     assert _decimal(time) == text and Fraction(text) == time
+
+
+def test_a_video_s_name_that_is_no_text_is_kept(tmp_path: Path) -> None:
+    record = replace(FULL, video=replace(FULL.video, path=os.fsdecode(b"caf\xe9.mp4")))
+    write_project(tmp_path, record)
+    assert os.fsencode(read_project(tmp_path).video.path) == b"caf\xe9.mp4"
 
 
 def test_what_was_there_before_is_kept(tmp_path: Path) -> None:

@@ -53,11 +53,11 @@ def conditions() -> Conditions:
 
 def asked(smallest: Fraction | None, mask_probability: float) -> tuple[Tensor, dict[str, Tensor], Written, Written]:
     data = torch.randn(BATCH, LATENTS, DIM, generator=torch.Generator().manual_seed(3))
-    model = Written(torch.zeros(DIM, requires_grad=True), smallest)
-    average = Written(torch.tensor(3.0), smallest)
+    model: Any = Written(torch.zeros(DIM, requires_grad=True), smallest)
+    average: Any = Written(torch.tensor(3.0), smallest)
     objective = Objective((0.0, 1.0), 0.25, mask_probability, ("span",), NOTHING_DROPPED)
     random = torch.Generator().manual_seed(4)
-    parts = losses(model, average, data, conditions(), objective, random)  # type: ignore[arg-type]
+    parts = losses(model, average, data, conditions(), objective, random)
     return data, parts, model, average
 
 

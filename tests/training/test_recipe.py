@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -154,12 +154,15 @@ def test_a_part_that_is_trained_already_is_told_before_anything_is_rendered(
     assert [path.name for path in tmp_path.iterdir()] == ["generator"]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_told_before_anything_is_rendered(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from openfoley.training import codec
+
+    nowhere: Any = "cuda:99"  # on a machine with a GPU neither
+    monkeypatch.setattr(codec, "GPU", replace(codec.GPU, device=nowhere))
     assert main(["train", "all", "--preset", "gpu", "--out", str(tmp_path)]) == 2
-    assert "device 'cuda' cannot be used here" in capsys.readouterr().err
+    assert "device 'cuda:99' cannot be used here" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openfoley.data.disk import write_json
 from openfoley.errors import UsageError
 from openfoley.types import Conditions
 
@@ -145,6 +146,4 @@ def write_index(folder: Path, rates: FeatureRates) -> None:
         "sync_rate": str(rates.sync_rate),
         "semantic_rate": str(rates.semantic_rate),
     }
-    partial = folder / f"{INDEX_NAME}.partial"
-    partial.write_text(json.dumps(index))
-    partial.replace(folder / INDEX_NAME)
+    write_json(folder / INDEX_NAME, index)

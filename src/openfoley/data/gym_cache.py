@@ -5,6 +5,7 @@ sound.npy   int16  [scenes, 2, 352800]        44.1 kHz
 truth.json  a list of `gym.truth.truth` records, captions among them
 """
 
+import hashlib
 import json
 import logging
 import time
@@ -13,6 +14,7 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,11 @@ class GymCache:
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the truth: which scenes these are."""
+        return hashlib.sha256(json.dumps(self.truth).encode()).hexdigest()
 
     def first(self, count: int) -> "GymCache":
         """The first scenes alone."""

@@ -24,7 +24,7 @@ def render_pool(workers: int | None = None) -> Iterator[Executor]:
             "a process beside this one ended all at once; free some memory and run the same command again"
         ) from None
     except BaseException:  # nobody waits for what they still do
-        for process in list((pool._processes or {}).values()):
+        for process in list((pool._processes or {}).values()):  # Python 3.14 has terminate_workers for it
             process.terminate()
         raise
     finally:

@@ -4,8 +4,6 @@ Each array is computed on its own and remembers which weights and scenes it came
 be made while the sync encoder still trains, and a retrained part renews its own array only.
 """
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -114,7 +112,7 @@ def _fill(
 ) -> None:
     """Float16 NAME.npy, complete before it has its name; skipped where it stands, of the same origin and scenes."""
     path, mark = folder / f"{name}.npy", folder / f"{name}{MARK}"
-    source = f"{origin} {shape} {hashlib.sha256(json.dumps(cache.truth).encode()).hexdigest()}"
+    source = f"{origin} {shape} {cache.digest}"
     if origin is not None and mark.is_file() and mark.read_text() == source:
         return
     make_folder(folder)

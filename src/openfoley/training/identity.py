@@ -7,6 +7,7 @@ from typing import Any
 
 from openfoley.config import to_dict
 from openfoley.data.feature_cache import MARK
+from openfoley.media.content_hash import file_hash
 
 FREE = frozenset({"device", "time_limit_s", "more_data"})
 """Settings that may be others when a training is resumed."""
@@ -24,7 +25,7 @@ def identity_of(preset: Any) -> dict[str, Any]:
 def _content(path: Path) -> str:
     """SHA-256 of a file, or of the files that stand for a folder."""
     if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return file_hash(path)
     found = hashlib.sha256()
     for file in sorted(file for pattern in CONTENTS for file in path.glob(pattern)):
         found.update(str(file.relative_to(path)).encode() + file.read_bytes())

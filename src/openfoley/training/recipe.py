@@ -14,7 +14,6 @@ Everything lies in one folder, and each step finds what the earlier ones left:
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -23,6 +22,7 @@ from typing import Literal, get_args
 
 from openfoley.errors import UsageError
 from openfoley.hub.load import checked_device
+from openfoley.media.content_hash import file_hash
 from openfoley.training.run import check_unused
 
 logger = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ def prepare_features(preset: Preset, out: Path, device: str) -> None:
 
     origins = {}
     for part in FEATURES_OF:
-        origins[part] = hashlib.sha256(_trained(part, out, "the generator").read_bytes()).hexdigest()
+        origins[part] = file_hash(_trained(part, out, "the generator"))
     codec, semantic, sync = (load_part(part, out / part, device) for part in FEATURES_OF)
     for scenes, split in (("train", "seen"), ("generator", "train"), ("validation", "validation")):
         data = GymCache.open(out / "data" / scenes)

@@ -48,9 +48,9 @@ endef
 # For maintainers: needs uv. Universal over platforms and Python versions; torch and what only its CUDA build needs stay out.
 lock:
 	printf 'torch==2.13.0+cpu\n' > $(VENV)/torch-constraint.txt
-	uv pip compile -q pyproject.toml --group build -c $(VENV)/torch-constraint.txt --no-emit-package torch --generate-hashes \
+	uv pip compile -q pyproject.toml --extra plots --group build -c $(VENV)/torch-constraint.txt --no-emit-package torch --generate-hashes \
 		--universal --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
-	uv pip compile -q pyproject.toml --group dev -c $(VENV)/torch-constraint.txt -c requirements.lock --no-emit-package torch \
+	uv pip compile -q pyproject.toml --extra plots --extra training --group dev -c $(VENV)/torch-constraint.txt -c requirements.lock --no-emit-package torch \
 		--generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock" -o requirements-dev.lock
 
 clean:

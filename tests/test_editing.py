@@ -106,7 +106,7 @@ def test_surroundings_are_what_the_model_is_told(
     pipeline: Pipeline, video: Path, sound: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Known latents on both sides are those of the existing sound, encoded."""
-    from openfoley import engine
+    from openfoley.synthesis import windows as engine
 
     asked = {}
     real = engine.sample_latents
@@ -231,6 +231,6 @@ def test_steps_and_guidance_that_are_not_asked_are_the_usual_ones_of_the_model(
 
 def test_a_window_can_continue_from_the_longest_context_that_may_be_asked() -> None:
     from openfoley.request import CONTEXT_RANGE
-    from openfoley.voice import KEPT_LATENTS
+    from openfoley.synthesis.assembler import KEPT_LATENTS
 
     assert KEPT_LATENTS >= CONTEXT_RANGE[1] * 44100 / 1024

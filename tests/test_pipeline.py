@@ -9,16 +9,16 @@ import pytest
 import torch
 
 import openfoley
-from openfoley.engine import Texts
 from openfoley.errors import MediaError, UsageError
-from openfoley.listener import Listener, encoded_pictures
-from openfoley.longform.plan import PlannedWindow, make_plan
-from openfoley.longform.shots import shots_of
 from openfoley.media import pictures
 from openfoley.media.decode import pick_frames
 from openfoley.pipeline import Pipeline, load
+from openfoley.synthesis.assembler import TakeAssembler
+from openfoley.synthesis.features import ConditionBuilder, encoded_pictures
+from openfoley.synthesis.windows import Texts
+from openfoley.timeline.plan import PlannedWindow, make_plan
+from openfoley.timeline.shots import shots_of
 from openfoley.types import Conditions
-from openfoley.voice import Voice
 
 MakeVideo = Callable[..., Path]
 
@@ -102,9 +102,9 @@ def test_conditions_of_a_later_window_are_those_of_a_whole_pass(pipeline: Pipeli
     windows = make_plan(shots, codec.latent_rate)
     assert len(windows) == 2
 
-    def listener() -> Listener:
+    def listener() -> ConditionBuilder:
         feed = encoded_pictures(pipeline.model, pipeline.pictures(long_video), shots, pipeline.device)
-        return Listener(pipeline.model, shots, feed, pipeline.device)
+        return ConditionBuilder(pipeline.model, shots, feed, pipeline.device)
 
     text = Texts(pipeline.model.semantic, pipeline.device)(None)
     streaming, whole = listener(), listener()
@@ -160,9 +160,9 @@ def test_temporary_sound_is_gone_with_the_take(pipeline: Pipeline, video: Path) 
 def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the second window calls known is what the first one made and kept, bit for bit; what that made beyond its
     end fades into the second."""
-    from openfoley import engine as module
-    from openfoley.longform.joins import faded
-    from openfoley.longform.plan import SPARE_LATENTS
+    from openfoley.synthesis import windows as module
+    from openfoley.synthesis.crossfade import faded
+    from openfoley.timeline.plan import SPARE_LATENTS
 
     made = []
     real = module.sample_latents
@@ -173,14 +173,14 @@ def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, m
         return latent
 
     voiced: list[torch.Tensor] = []
-    real_add = Voice.add
+    real_add = TakeAssembler.add
 
-    def add(voice: Voice, planned: PlannedWindow, latent: torch.Tensor) -> None:
+    def add(voice: TakeAssembler, planned: PlannedWindow, latent: torch.Tensor) -> None:
         real_add(voice, planned, latent)
         voiced.append(voice.latents)
 
     monkeypatch.setattr(module, "sample_latents", spy)
-    monkeypatch.setattr(Voice, "add", add)
+    monkeypatch.setattr(TakeAssembler, "add", add)
     pipeline.generate(long_video, steps=2)
     (first, known_first, _), (second, known_second, _) = made
     context = int(known_second.sum())

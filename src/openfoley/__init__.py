@@ -14,24 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from openfoley.errors import MediaError, OpenFoleyError, OutputError, UsageError, WeightsError
-    from openfoley.longform.cues import Cue
+    from openfoley.live import stream
     from openfoley.pipeline import Pipeline, Take, load
     from openfoley.projects.project import Project
-    from openfoley.streaming import stream
-    from openfoley.types import Audio, Conditions, Video, VideoInfo, Window
+    from openfoley.timeline.cues import Cue
+    from openfoley.types import Audio, Conditions, VideoInfo, Window
 
 __version__ = "0.1.0"
 
 _HOME = {
     "load": "pipeline",
-    "stream": "streaming",
+    "stream": "live",
     "Pipeline": "pipeline",
     "Take": "pipeline",
     "Project": "projects.project",
-    "Cue": "longform.cues",
+    "Cue": "timeline.cues",
     "Audio": "types",
     "Conditions": "types",
-    "Video": "types",
     "VideoInfo": "types",
     "Window": "types",
     "OpenFoleyError": "errors",
@@ -52,7 +51,6 @@ __all__ = [
     "Project",
     "Take",
     "UsageError",
-    "Video",
     "VideoInfo",
     "WeightsError",
     "Window",

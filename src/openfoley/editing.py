@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from openfoley.engine import Settings
 from openfoley.errors import UsageError
-from openfoley.longform.cues import Cue
-from openfoley.longform.plan import CONTEXT_S, NEW_S
 from openfoley.media.limiter import CEILING_DBTP
 from openfoley.media.sound_source import SoundSource, sound_source
 from openfoley.request import (
@@ -29,8 +26,11 @@ from openfoley.request import (
     check_span,
     checked_video,
 )
-from openfoley.splice import FADE_S, existing_sound, sound_length, spliced, stretch_to_generate, surroundings
-from openfoley.take import Take
+from openfoley.synthesis.splice import FADE_S, existing_sound, sound_length, spliced, stretch_to_generate, surroundings
+from openfoley.synthesis.take import Take
+from openfoley.synthesis.windows import Settings
+from openfoley.timeline.cues import Cue
+from openfoley.timeline.plan import CONTEXT_S, NEW_S
 
 if TYPE_CHECKING:
     from openfoley.pipeline import Pipeline

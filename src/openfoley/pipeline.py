@@ -21,18 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from openfoley.engine import Settings, Texts, run_plan
 from openfoley.errors import UsageError
-from openfoley.feature_store import FeatureStore
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
-from openfoley.listener import Listener, encoded_pictures, seen_by
-from openfoley.longform.joins import runs_of
-from openfoley.longform.plan import CONTEXT_S, NEW_S, Cue, PlannedWindow, make_plan
-from openfoley.longform.shots import Cut, CutRule, Shot, cut_rule, shots_of
 from openfoley.media.pictures import Pictures
-from openfoley.reference import encoded_reference
 from openfoley.request import (
     DEFAULT_GUIDANCE,
     DEFAULT_STEPS,
@@ -47,10 +40,17 @@ from openfoley.request import (
     check_temperature,
     checked_video,
 )
-from openfoley.take import SampleFile, Take
+from openfoley.synthesis.assembler import Surroundings, TakeAssembler
+from openfoley.synthesis.crossfade import runs_of
+from openfoley.synthesis.feature_store import FeatureStore
+from openfoley.synthesis.features import ConditionBuilder, encoded_pictures, seen_by
+from openfoley.synthesis.reference import encoded_reference
+from openfoley.synthesis.resume import Work, request_key
+from openfoley.synthesis.take import SampleFile, Take
+from openfoley.synthesis.windows import Settings, Texts, run_plan
+from openfoley.timeline.plan import CONTEXT_S, NEW_S, Cue, PlannedWindow, make_plan
+from openfoley.timeline.shots import Cut, CutRule, Shot, cut_rule, shots_of
 from openfoley.types import VideoInfo
-from openfoley.voice import Surroundings, Voice
-from openfoley.work import Work, request_key
 
 __all__ = ["Pipeline", "Take", "load"]
 
@@ -142,7 +142,7 @@ class Pipeline:
 
         video: None with `duration` (s) makes sound from text alone. steps: 1 to 128 sampling steps (None: the model's
         usual number). guidance: 0 to 20, Eq. 3 (1 is none where there is no prompt; None: the model's usual weight).
-        cuts: "auto", "reset", "carry", "none" (see longform.shots), a file with a list of cuts, or Cuts. cues: prompts
+        cuts: "auto", "reset", "carry", "none" (see timeline.shots), a file with a list of cuts, or Cuts. cues: prompts
         of stretches. context, window: s of known and of all sound in a window; None is 0.5 and 10, the latter at most
         what the model was trained with. reference: a file whose sound the result is to resemble, reference_span its
         part (s), reference_guidance its weight (None: guidance). nudge: ms by which the result comes later. store:
@@ -247,7 +247,7 @@ class Pipeline:
         store: FeatureStore | None = None,
     ) -> list[PlannedWindow]:
         """The windows that `generate` or (with `span`, of a sound as long as the picture) `edit` would run;
-        `longform.plan.describe` prints them."""
+        `timeline.plan.describe` prints them."""
         video = checked_video(video)
         sound = self.reference_latents(reference, reference_span)
         shots = self.shots(video, cuts, store=store)
@@ -267,9 +267,9 @@ class Pipeline:
         self, video: Path, cuts: Cuts, *, store: FeatureStore | None = None, pictures: Pictures | None = None
     ) -> list[Shot]:
         """The shots of a video by a rule, a file or a list of cuts. pictures: kept while cuts are looked for."""
-        from openfoley.longform.cut_list import read_cuts
         from openfoley.media.scenes import cut_times
         from openfoley.media.timecode import nominal, start_timecode, zero
+        from openfoley.timeline.cut_list import read_cuts
 
         info = self.info(video, store)
         if rule := cut_rule(cuts):
@@ -287,7 +287,7 @@ class Pipeline:
 
     def made(
         self, job: Job, store: FeatureStore | None, work: Path | None, progress: Progress | None
-    ) -> tuple[list[Voice[SampleFile]], Work | None]:
+    ) -> tuple[list[TakeAssembler[SampleFile]], Work | None]:
         """Run a job's plan; the voices have every window, `finish` is left to do."""
         codec, saved = self.model.codec, None
         if work is not None and len(job.plan) > 1:
@@ -298,11 +298,13 @@ class Pipeline:
         files = [
             saved.samples(n, codec.channels) if saved else SampleFile(codec.channels) for n in range(len(job.seeds))
         ]
-        voices = [Voice(codec, seed, runs, file, job.around) for seed, file in zip(job.seeds, files, strict=True)]
+        voices = [
+            TakeAssembler(codec, seed, runs, file, job.around) for seed, file in zip(job.seeds, files, strict=True)
+        ]
         first = saved.restore(voices, self.device) if saved else 0
         if first < len(job.plan):
             shot = job.plan[first].shot.index
-            listener = Listener(self.model, job.shots, self._feed(job, store, shot), self.device)
+            listener = ConditionBuilder(self.model, job.shots, self._feed(job, store, shot), self.device)
             run_plan(
                 job.plan, self.model.generator, listener, Texts(self.model.semantic, self.device), voices, job.settings,
                 reference=job.reference, first_window=first, on_window=saved.keeper(voices) if saved else None,

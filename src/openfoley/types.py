@@ -43,9 +43,6 @@ class VideoInfo:
     audio_streams: int
 
 
-Video = VideoInfo
-
-
 @dataclass(frozen=True)
 class FrameRequest:
     """An encoder's wish: the frames shown at k / rate, brought to height x width.

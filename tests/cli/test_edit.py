@@ -43,7 +43,7 @@ def says(capsys: Capture, code: int, *texts: str) -> None:
 
 
 def kill_at_the_second_save(patch: pytest.MonkeyPatch) -> None:
-    from openfoley.take import Take
+    from openfoley.synthesis.take import Take
 
     saved, real_save = [], Take.save
 
@@ -136,7 +136,7 @@ def test_nudge_moves_the_sound(run: Callable[..., int], here: Path) -> None:
 def test_a_long_sound_that_was_killed_goes_on_with_the_same_command(
     run: Callable[..., int], here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley import engine
+    from openfoley.synthesis import windows as engine
 
     words = ("generate", "clip.mp4", "--window", "0.8", "--context", "0.2", "--takes", 2, "--out", "o.wav")
     assert run(*words) == 0
@@ -168,7 +168,7 @@ def test_a_long_sound_that_was_killed_goes_on_with_the_same_command(
 def test_a_kill_while_clearing_away_leaves_a_finished_command(
     run: Callable[..., int], here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley import work
+    from openfoley.synthesis import resume as work
 
     words = ("generate", "clip.mp4", "--window", "0.8", "--context", "0.2", "--out", "o.wav")
 
@@ -189,7 +189,7 @@ def test_a_kill_while_clearing_away_leaves_a_finished_command(
 def test_a_kill_while_an_old_output_is_replaced_does_not_keep_the_old_one(
     verb: str, run: Callable[..., int], here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley.take import Take
+    from openfoley.synthesis.take import Take
 
     words = (verb, "clip.mp4", "--window", "0.8", "--context", "0.2", "--out", "o.wav", "--force")
     words = (*words, "--span", "0.2", "1.9") if verb == "edit" else words
@@ -232,7 +232,7 @@ def test_takes_of_an_older_cue_sheet_are_not_kept(
 def test_what_an_earlier_command_left_for_the_same_output_is_cleared_away(
     run: Callable[..., int], here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley.take import Take
+    from openfoley.synthesis.take import Take
 
     def killed(*_: object, **__: object) -> Path:
         raise KeyboardInterrupt

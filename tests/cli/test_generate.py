@@ -214,7 +214,7 @@ def test_full_disk_is_one_line_and_code_1(
 ) -> None:
     import errno
 
-    from openfoley.take import Take
+    from openfoley.synthesis.take import Take
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -227,7 +227,7 @@ def test_full_disk_is_one_line_and_code_1(
 def test_unexpected_exception_is_one_line_with_a_hint(
     generate: Callable[..., int], here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley.take import Take
+    from openfoley.synthesis.take import Take
 
     def broken(*_: object) -> None:
         raise RuntimeError("first line\nsecond line")
@@ -240,7 +240,7 @@ def test_unexpected_exception_is_one_line_with_a_hint(
 def test_interruption_is_code_130_and_leaves_nothing(
     generate: Callable[..., int], here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley.take import Take
+    from openfoley.synthesis.take import Take
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt

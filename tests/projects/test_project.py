@@ -90,9 +90,9 @@ def test_a_span_changes_nothing_outside_itself_and_undo_brings_all_back(project:
 def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import openfoley.feature_store as store
     import openfoley.media.decode as decode
     import openfoley.media.scan as scan
+    import openfoley.synthesis.feature_store as store
     from openfoley.encoders.semantic import SemanticStream
     from openfoley.encoders.sync import SyncEncoder
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from openfoley.cli.messages import note, print_json
 from openfoley.errors import OpenFoleyError, UsageError
 from openfoley.hub.registry import check_model, default_settings, generator_kind
-from openfoley.longform.cues import Cue, read_cues
-from openfoley.longform.cut_list import read_cuts
-from openfoley.longform.plan import CONTEXT_S, NEW_S
-from openfoley.longform.shots import CUT_RULES
 from openfoley.media.source import shown
 from openfoley.media.timecode import Timecode, nominal, start_timecode, zero
 from openfoley.request import NO_VIDEO, check_context, check_guidance, check_settings, check_temperature
+from openfoley.timeline.cues import Cue, read_cues
+from openfoley.timeline.cut_list import read_cuts
+from openfoley.timeline.plan import CONTEXT_S, NEW_S
+from openfoley.timeline.shots import CUT_RULES
 from openfoley.types import VideoInfo
 
 if TYPE_CHECKING:
-    from openfoley.work import Work
+    from openfoley.synthesis.resume import Work
 
 SAVING_NAME = "saving.json"
 FILES_READ = ("video", "sound", "cues", "cuts", "reference", "model")
@@ -143,7 +143,7 @@ def _noted(folder: Path, options: Namespace, key: str | None) -> dict[str, Any] 
 
 def clear_away(work: Work | None, folder: Path) -> None:
     """Everything is written: nothing of the work is left, nor of what an earlier command left for the same output."""
-    from openfoley.work import discard_unused
+    from openfoley.synthesis.resume import discard_unused
 
     if work is not None:
         work.remove()

@@ -22,9 +22,9 @@ from openfoley.cli.asked import (
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.cli.shown import output_for, shown_video
 from openfoley.cli.stems import run_stems
-from openfoley.longform.cues import cues_of_stem, stem_names
 from openfoley.media.timecode import Timecode
 from openfoley.request import NO_VIDEO, check_nudge, check_saving, checked_video, default_output, take_paths
+from openfoley.timeline.cues import cues_of_stem, stem_names
 
 
 def run(options: Namespace) -> int:
@@ -87,7 +87,7 @@ def _checked_paths(options: Namespace, video: Path) -> list[Path]:
 
 def _print_plan(options: Namespace, pipeline: Any, video: Path, settings: dict[str, Any], start: Timecode) -> int:
     """A table for each sound that would be made: one, or as many as stems."""
-    from openfoley.longform.plan import describe
+    from openfoley.timeline.plan import describe
 
     chosen = {name: settings[name] for name in ("cuts", "context", "window", "reference", "reference_span")}
     tables = {}

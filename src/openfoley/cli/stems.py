@@ -9,14 +9,14 @@ from typing import Any
 from openfoley.cli.asked import clear_away, work_folder
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.errors import UsageError
-from openfoley.longform.cues import cues_of_stem, stem_names
+from openfoley.timeline.cues import cues_of_stem, stem_names
 
 
 def run_stems(
     options: Namespace, pipeline: Any, video: Path, seeds: list[int], settings: dict[str, Any], paths: list[Path]
 ) -> int:
     """Every stem is generated from its own cues and silent outside them."""
-    from openfoley.stems import check_stems, save_stems, unnamed_stem, within_cues
+    from openfoley.synthesis.stems import check_stems, save_stems, unnamed_stem, within_cues
 
     cues = settings["cues"]
     own_cues = {name: cues_of_stem(cues, name) for name in stem_names(cues)}

@@ -22,7 +22,7 @@ from openfoley.flow.guidance import DEFAULT_GUIDANCE
 from openfoley.generators.base import sample_latents
 from openfoley.hub.parts import Model
 from openfoley.hub.save import save_weights
-from openfoley.longform.plan import latents_for
+from openfoley.timeline.plan import latents_for
 from openfoley.types import Conditions
 
 CACHE_RATE = Fraction(24)

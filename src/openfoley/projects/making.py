@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openfoley.errors import UsageError
-from openfoley.feature_store import FeatureStore
-from openfoley.longform.cues import Cue, cues_of_stem, read_cues, stem_names
-from openfoley.longform.shots import Cut
 from openfoley.media.audio_files import AudioWriter
 from openfoley.media.content_hash import file_hash
 from openfoley.media.source import shown
@@ -33,8 +30,11 @@ from openfoley.projects.record import (
 )
 from openfoley.projects.storage import cannot_write
 from openfoley.request import reference_edges
-from openfoley.stems import unnamed_stem, within_cues
-from openfoley.take import SampleFile, Take
+from openfoley.synthesis.feature_store import FeatureStore
+from openfoley.synthesis.stems import unnamed_stem, within_cues
+from openfoley.synthesis.take import SampleFile, Take
+from openfoley.timeline.cues import Cue, cues_of_stem, read_cues, stem_names
+from openfoley.timeline.shots import Cut
 
 if TYPE_CHECKING:
     from openfoley.pipeline import Pipeline, Progress
@@ -71,11 +71,11 @@ def describe_video(
     start_timecode: str | None,
 ) -> tuple[VideoEntry, tuple[CutEntry, ...], tuple[CueEntry, ...]]:
     """A video as a project writes it down, with its cuts and the lines of its cue sheet."""
-    from openfoley.longform.cut_list import read_cuts
-    from openfoley.longform.shots import cut_rule
     from openfoley.media.decode import probe
     from openfoley.media.timecode import nominal, zero
     from openfoley.media.timecode import start_timecode as read_start
+    from openfoley.timeline.cut_list import read_cuts
+    from openfoley.timeline.shots import cut_rule
 
     info = probe(path)
     start = read_start(path, info.frame_rate, start_timecode)

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import MediaError
-from openfoley.longform.joins import blend_weights
 from openfoley.media.content_hash import file_hash
 from openfoley.media.source import open_media, shown
 from openfoley.projects.record import Record, TakeEntry
+from openfoley.synthesis.crossfade import blend_weights
 
 FADE_S = 0.010  # s, inside the span: short against an event, long against a click
 CHUNK_SAMPLES = 1 << 16

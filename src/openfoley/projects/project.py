@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openfoley.errors import MediaError, UsageError, WeightsError
-from openfoley.longform.cues import check_stem_name
 from openfoley.media.content_hash import file_hash
 from openfoley.media.source import shown
 from openfoley.projects import history
@@ -44,6 +43,7 @@ from openfoley.request import (
     check_temperature,
     checked_video,
 )
+from openfoley.timeline.cues import check_stem_name
 
 if TYPE_CHECKING:
     from openfoley.pipeline import Pipeline, Progress
@@ -81,12 +81,12 @@ class Project:
     ) -> Project:
         """Make a project for a video; its cuts are found now and written down, where they can be changed by hand.
 
-        cuts: auto, carry, reset, none or a file with a list of cuts. cues: a cue sheet (longform.cues). steps and
+        cuts: auto, carry, reset, none or a file with a list of cuts. cues: a cue sheet (timeline.cues). steps and
         guidance: None is as usual for the model.
         """
         from openfoley.hub.registry import check_model, default_settings
-        from openfoley.longform.shots import cut_rule
         from openfoley.projects.making import describe_video
+        from openfoley.timeline.shots import cut_rule
 
         check_model(model)
         usual_steps, usual_guidance = default_settings(model)

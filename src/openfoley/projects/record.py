@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from openfoley.config import from_dict
 from openfoley.errors import UsageError, WeightsError
-from openfoley.longform.cues import STEM_PATTERN
+from openfoley.timeline.cues import STEM_PATTERN
 
 FORMAT = 1
 LONGEST_DECIMALS = 6
@@ -67,7 +67,7 @@ class CutEntry:
 
 @dataclass(frozen=True)
 class CueEntry:
-    """A line of the cue sheet (longform.cues)."""
+    """A line of the cue sheet (timeline.cues)."""
 
     start: Fraction
     end: Fraction

@@ -9,8 +9,8 @@ from openfoley.media.source import open_media, shown
 from openfoley.projects import mix
 from openfoley.projects.record import Record
 from openfoley.request import AudioMode, BitDepth, Request, check_saving
-from openfoley.stems import save_stems, unnamed_stem
-from openfoley.take import SampleFile, Take
+from openfoley.synthesis.stems import save_stems, unnamed_stem
+from openfoley.synthesis.take import SampleFile, Take
 
 
 def render(

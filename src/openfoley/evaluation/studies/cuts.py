@@ -38,7 +38,7 @@ from openfoley.evaluation.truth import Truth, from_dict
 from openfoley.gym.records import Scene, Shot
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
-from openfoley.longform.shots import Cut
+from openfoley.timeline.shots import Cut
 from openfoley.types import Audio
 
 FIRST_SEED = 5_000_000  # within the evaluation split

@@ -7,7 +7,7 @@ the same windows made each on its own, of its own pictures alone and without con
 sample: the same kind of classifier must find those joins, or it proves nothing. A second control asks the same of the
 true sound at the same instants, where nothing is joined: what is found there are the instants.
 
-Where two windows fade into one another (`longform.plan.SPARE_LATENTS`) the instant of a join is the middle of the
+Where two windows fade into one another (`timeline.plan.SPARE_LATENTS`) the instant of a join is the middle of the
 fade. The level jump is |dB of the 10 ms after - dB of the 10 ms before|, at joins against elsewhere; and, as a fade has
 no jump at its middle, between the 10 ms before and the 10 ms after as long a stretch as the fade.
 
@@ -35,9 +35,9 @@ from openfoley.evaluation.studies.screening import RATE, Screening
 from openfoley.evaluation.studies.study import Progress, Study, shown
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, seeds_of
-from openfoley.longform.shots import shots_of
 from openfoley.media.spectrogram import log_mel
 from openfoley.pipeline import Pipeline
+from openfoley.timeline.shots import shots_of
 
 FIRST_SEED = {"evaluation": 3_000_000, "validation": 300_000}  # within the split
 AROUND_S = 0.25  # on each side of an instant

@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from openfoley.hub.parts import Model
-from openfoley.listener import ENCODERS, FeatureRun, ShotEncoding
-from openfoley.longform.shots import Shot
 from openfoley.media.scenes import SIDE as SIDE_OF_CUTS
 from openfoley.media.scenes import CutDetector
 from openfoley.pipeline import Pipeline
+from openfoley.synthesis.features import ENCODERS, FeatureRun, ShotEncoding
+from openfoley.timeline.shots import Shot
 from openfoley.types import Audio, FrameChunk, VideoInfo
 
 RATE = Fraction(24)  # Hz, of the pictures

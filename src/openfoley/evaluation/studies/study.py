@@ -27,10 +27,10 @@ from openfoley.evaluation.studies.screening import Screening
 from openfoley.evaluation.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
 from openfoley.evaluation.truth import Truth
 from openfoley.evaluation.workspace import Workspace, write_whole
-from openfoley.feature_store import FeatureStore
 from openfoley.generators.base import SAMPLING
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.pipeline import Pipeline, load
+from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.types import Audio
 
 Progress = Callable[[float, float], None]

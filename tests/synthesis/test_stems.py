@@ -9,11 +9,11 @@ import soundfile
 import torch
 
 from openfoley.errors import UsageError
-from openfoley.longform.cues import Cue
 from openfoley.media.limiter import true_peak_dbtp
 from openfoley.request import Request
-from openfoley.stems import save_stems, stem_path, unnamed_stem, within_cues
-from openfoley.take import SampleFile, Take
+from openfoley.synthesis.stems import save_stems, stem_path, unnamed_stem, within_cues
+from openfoley.synthesis.take import SampleFile, Take
+from openfoley.timeline.cues import Cue
 from openfoley.types import VideoInfo
 
 RATE = 44100

@@ -28,12 +28,12 @@ from openfoley.config import from_dict, to_dict
 from openfoley.errors import OutputError, WeightsError
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import Model
-from openfoley.listener import ENCODERS, FeatureRun, encoded_pictures
-from openfoley.longform.shots import Shot
 from openfoley.media.atomic import DISK_FULL
 from openfoley.media.content_hash import file_hash
 from openfoley.media.pictures import Pictures
 from openfoley.media.source import shown
+from openfoley.synthesis.features import ENCODERS, FeatureRun, encoded_pictures
+from openfoley.timeline.shots import Shot
 from openfoley.types import VideoInfo
 
 FORMAT = 1

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 import openfoley
-from openfoley import engine
-from openfoley.engine import own_seed
 from openfoley.flow.noise import seeded_noise
-from openfoley.longform.cues import Cue
 from openfoley.pipeline import Pipeline, load
+from openfoley.synthesis import windows as engine
+from openfoley.synthesis.windows import own_seed
+from openfoley.timeline.cues import Cue
 
 SETTINGS: dict[str, Any] = {"steps": 1, "cuts": "none"}
 SHORT: dict[str, Any] = {**SETTINGS, "window": 2.0, "context": 0.5}

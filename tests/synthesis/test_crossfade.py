@@ -2,7 +2,7 @@
 
 import torch
 
-from openfoley.longform.joins import blend_weights, faded, rising
+from openfoley.synthesis.crossfade import blend_weights, faded, rising
 
 
 def test_unrelated_sounds_keep_their_power_and_like_ones_their_level() -> None:

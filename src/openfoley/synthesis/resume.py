@@ -20,18 +20,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from openfoley.engine import Settings
 from openfoley.errors import UsageError
 from openfoley.generators.base import SAMPLING
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import Model
-from openfoley.longform.plan import PlannedWindow
 from openfoley.media.atomic import cannot_write
 from openfoley.media.content_hash import file_hash
 from openfoley.media.locks import try_lock
 from openfoley.media.source import shown
-from openfoley.take import SampleFile
-from openfoley.voice import Voice
+from openfoley.synthesis.assembler import TakeAssembler
+from openfoley.synthesis.take import SampleFile
+from openfoley.synthesis.windows import Settings
+from openfoley.timeline.plan import PlannedWindow
 
 FORMAT = 7  # of what is saved
 STATE_NAME = "state.safetensors"
@@ -115,7 +115,7 @@ class Work:
         length = self._numbers[number]["length"] if self.windows_done else 0
         return SampleFile(channels, self.folder / f"{number}.f32", length)
 
-    def restore(self, voices: Sequence[Voice], device: torch.device) -> int:
+    def restore(self, voices: Sequence[TakeAssembler], device: torch.device) -> int:
         """Bring fresh voices to where the state is; the number of windows that are whole."""
         for number, voice in enumerate(voices) if self.windows_done else ():
             own = f"{number}."
@@ -124,7 +124,7 @@ class Work:
         self._tensors = {}
         return self.windows_done
 
-    def keeper(self, voices: Sequence[Voice[SampleFile]]) -> Callable[[int], None]:
+    def keeper(self, voices: Sequence[TakeAssembler[SampleFile]]) -> Callable[[int], None]:
         """To be told how many windows are whole."""
 
         def keep(windows_done: int) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-import openfoley.feature_store as module
-from openfoley.feature_store import FeatureStore
+import openfoley.synthesis.feature_store as module
 from openfoley.hub.fingerprint import fingerprint
-from openfoley.listener import encoded_pictures
-from openfoley.longform.shots import Cut, shots_of
 from openfoley.pipeline import Pipeline, load
+from openfoley.synthesis.feature_store import FeatureStore
+from openfoley.synthesis.features import encoded_pictures
+from openfoley.timeline.shots import Cut, shots_of
 
 CPU = torch.device("cpu")
 

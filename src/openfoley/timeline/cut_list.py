@@ -12,9 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from openfoley.errors import UsageError
-from openfoley.longform.shots import SHORTEST_SHOT_S, Cut
 from openfoley.media.source import shown
 from openfoley.media.timecode import Timecode, parse_time
+from openfoley.timeline.shots import SHORTEST_SHOT_S, Cut
 
 
 def read_cuts(path: str | os.PathLike[str], start: Timecode, duration: Fraction) -> list[Cut]:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from openfoley.errors import OutputError, UsageError
-from openfoley.longform.shots import Cut
 from openfoley.pipeline import Pipeline, load
+from openfoley.timeline.shots import Cut
 
 SETTINGS = {
     "steps": 1,
@@ -47,8 +47,8 @@ def broken_off(
     name: str = "draw_window",
 ) -> None:
     """Generate until `windows` windows (of both takes) are drawn, or the state was written so often."""
-    from openfoley import engine
-    from openfoley.work import Work
+    from openfoley.synthesis import windows as engine
+    from openfoley.synthesis.resume import Work
 
     owner, real = (engine, engine.draw_window) if name == "draw_window" else (Work, Work._write)
     calls = 0
@@ -84,7 +84,7 @@ def test_broken_off_work_goes_on_to_the_same_samples(
 def test_what_is_done_is_not_done_again(
     pipeline: Pipeline, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley import engine
+    from openfoley.synthesis import windows as engine
 
     work = tmp_path / "work"
     broken_off(pipeline, video, work, monkeypatch, 8)

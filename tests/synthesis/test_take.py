@@ -12,7 +12,7 @@ import torch
 from openfoley.errors import UsageError
 from openfoley.media.limiter import true_peak_dbtp
 from openfoley.request import Request, default_output, take_paths
-from openfoley.take import SampleFile, Take
+from openfoley.synthesis.take import SampleFile, Take
 from openfoley.types import VideoInfo
 
 RATE = 44100

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import UsageError
-from openfoley.longform.plan import Cue
 from openfoley.media.limiter import Limiter
 from openfoley.request import (
     AUDIO_SUFFIXES,
@@ -26,7 +25,8 @@ from openfoley.request import (
     BitDepth,
     check_saving,
 )
-from openfoley.take import SampleFile, Take
+from openfoley.synthesis.take import SampleFile, Take
+from openfoley.timeline.plan import Cue
 
 CUE_FADE_S = 0.010  # s, inside a cue: short against an event, long against a click
 INTEGER_BITS = {"16": 16, "24": 24, "32f": 24}  # sums of 24-bit values are exact in float32 up to full scale

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from openfoley.hub.parts import Model
-from openfoley.longform.features import FeatureBuffer
-from openfoley.longform.plan import PlannedWindow
-from openfoley.longform.shots import Shot
 from openfoley.media.pictures import Pictures
+from openfoley.synthesis.feature_buffer import FeatureBuffer
+from openfoley.timeline.plan import PlannedWindow
+from openfoley.timeline.shots import Shot
 from openfoley.types import Conditions, FrameChunk, FrameRequest
 
 ENCODERS = ("sync", "semantic")
@@ -107,7 +107,7 @@ class ShotEncoding:
         self.stream = self.encoder.stream()
 
 
-class Listener:
+class ConditionBuilder:
     """Reads features just ahead of the windows, and tells the generator what is seen and asked in each."""
 
     def __init__(self, model: Model, shots: Sequence[Shot], feed: Iterator[FeatureRun], device: torch.device) -> None:

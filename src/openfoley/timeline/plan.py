@@ -13,8 +13,8 @@ from math import ceil, floor
 from typing import Literal, Protocol
 
 from openfoley.errors import UsageError
-from openfoley.longform.shots import CUT_FADE_S, Shot
 from openfoley.media.timecode import Timecode, timecode_at
+from openfoley.timeline.shots import CUT_FADE_S, Shot
 from openfoley.types import Window
 
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models

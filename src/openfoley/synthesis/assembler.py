@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from openfoley.codecs.base import StreamingDecoder
-from openfoley.longform.joins import Run, faded, rising
-from openfoley.longform.plan import PlannedWindow
+from openfoley.synthesis.crossfade import Run, faded, rising
+from openfoley.timeline.plan import PlannedWindow
 
 KEPT_LATENTS = 1024  # what a window can continue from: more than `request.CONTEXT_RANGE` allows at any latent rate
 
@@ -40,7 +40,7 @@ class Sink(Protocol):
 S = TypeVar("S", bound=Sink)
 
 
-class Voice(Generic[S]):
+class TakeAssembler(Generic[S]):
     """Takes finished windows in, in order, and appends the samples of its runs to a sink.
 
     surroundings: what the first window continues from, and the last leads to.

@@ -15,15 +15,15 @@ from torch import Tensor
 
 from openfoley.flow.noise import spread_seed
 from openfoley.generators.base import sample_latents
-from openfoley.longform.plan import Cue, PlannedWindow
+from openfoley.synthesis.assembler import TakeAssembler
+from openfoley.timeline.plan import Cue, PlannedWindow
 from openfoley.types import Conditions, Window
-from openfoley.voice import Voice
 
 WindowProgress = Callable[[float], None]  # windows done, counting steps of the present one
 
 
 class ConditionsSource(Protocol):
-    """Tells what is seen and asked in a window (`listener.Listener`)."""
+    """Tells what is seen and asked in a window (`listener.ConditionBuilder`)."""
 
     def conditions(
         self, planned: PlannedWindow, text: Tensor, text_present: bool, reference: int = 0
@@ -63,7 +63,7 @@ def run_plan(
     generator: Any,
     source: ConditionsSource,
     texts: Texts,
-    voices: Sequence[Voice],
+    voices: Sequence[TakeAssembler],
     settings: Settings,
     *,
     reference: Tensor | None = None,

@@ -22,17 +22,17 @@ import torch
 from torch import Tensor
 
 from openfoley.codecs.base import StreamingDecoder
-from openfoley.engine import Settings, Texts, draw_window
 from openfoley.errors import UsageError
-from openfoley.listener import ENCODERS, SYNC_REACH, FeatureRun, Listener, feature_rate, frame_request
-from openfoley.longform.joins import Run
-from openfoley.longform.plan import PlannedWindow
-from openfoley.longform.shots import Shot
 from openfoley.media.live import as_requested
 from openfoley.pipeline import Pipeline
 from openfoley.request import check_settings
+from openfoley.synthesis.assembler import TakeAssembler
+from openfoley.synthesis.crossfade import Run
+from openfoley.synthesis.features import ENCODERS, SYNC_REACH, ConditionBuilder, FeatureRun, feature_rate, frame_request
+from openfoley.synthesis.windows import Settings, Texts, draw_window
+from openfoley.timeline.plan import PlannedWindow
+from openfoley.timeline.shots import Shot
 from openfoley.types import FrameChunk, Window
-from openfoley.voice import Voice
 
 CHUNK_S = 1.0  # s, new sound at a time: shorter costs more windows, longer waits longer
 CONTEXT_S = 2.0  # s, the sound that a chunk continues from; together 3 s, as short as the shortest training sequences
@@ -86,11 +86,11 @@ class Stream:
         self.new, self.context = new_latents, context_latents
         self.texts = Texts(model.semantic, self.device)
         self.shot = Shot(0, Fraction(0), ENDLESS, "start")
-        self.listener = Listener(model, [self.shot], iter(()), self.device)
+        self.listener = ConditionBuilder(model, [self.shot], iter(()), self.device)
         self.inputs = {name: _Input(name, getattr(model, name), rate, self.device) for name in ENCODERS}
         self.sink = _Sink(model.codec.channels)
         sample_count = int(ENDLESS) * model.codec.sample_rate
-        self.voice = Voice(model.codec, seed, [Run(0, sample_count, 0, 0)], self.sink)
+        self.voice = TakeAssembler(model.codec, seed, [Run(0, sample_count, 0, 0)], self.sink)
         self.voice.decoder = StreamingDecoder(model.codec, chunk=1)
         self.frames, self.latents, self.given = 0, 0, 0  # pushed, made, samples given out
 

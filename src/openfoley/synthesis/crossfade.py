@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from openfoley.longform.plan import PlannedWindow
-from openfoley.longform.shots import CUT_FADE_S
+from openfoley.timeline.plan import PlannedWindow
+from openfoley.timeline.shots import CUT_FADE_S
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 
 from openfoley.errors import UsageError
 from openfoley.pipeline import Pipeline, load
-from openfoley.reference import encoded_reference
+from openfoley.synthesis.reference import encoded_reference
 
 CPU = torch.device("cpu")
 
@@ -57,7 +57,7 @@ def test_without_a_span_the_loudest_part_is_taken(pipeline: Pipeline, noise: Pat
 def test_a_film_is_not_read_into_memory_for_its_sound(
     pipeline: Pipeline, noise: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley import reference
+    from openfoley.synthesis import reference
 
     wanted, whole = encoded_reference(pipeline.model.codec, noise, (3.0, 4.0), CPU), 60
     real, largest = reference.sound_pieces, []
@@ -83,7 +83,7 @@ def test_a_film_is_not_read_into_memory_for_its_sound(
 def test_it_stands_known_and_unseen_in_front_of_every_window(
     pipeline: Pipeline, video: Path, noise: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley import engine
+    from openfoley.synthesis import windows as engine
 
     asked = []
     real = engine.sample_latents

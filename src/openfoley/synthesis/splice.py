@@ -15,15 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from openfoley.longform.joins import blend_weights
-from openfoley.longform.plan import PlannedWindow
 from openfoley.media.channels import fitted
 from openfoley.media.limiter import Limiter
 from openfoley.media.resample import StreamingResampler, resample
 from openfoley.media.sound_source import SoundSource
-from openfoley.take import SampleFile
+from openfoley.synthesis.assembler import Surroundings
+from openfoley.synthesis.crossfade import blend_weights
+from openfoley.synthesis.take import SampleFile
+from openfoley.timeline.plan import PlannedWindow
 from openfoley.types import Audio
-from openfoley.voice import Surroundings
 
 FADE_S = Fraction(1, 100)  # s, inside the span: over before an onset is heard as another event
 HEARD_S = Fraction(1)  # s of existing sound beyond the context that the codec's encoder hears

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import torch
 
-from openfoley.longform.features import FeatureBuffer
+from openfoley.synthesis.feature_buffer import FeatureBuffer
 
 RATE = Fraction(24)
 

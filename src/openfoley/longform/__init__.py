@@ -1,1 +1,0 @@
-"""Any duration as a plan of windows."""

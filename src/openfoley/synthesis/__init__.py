@@ -1,0 +1,1 @@
+"""From a plan of windows to finished takes: features, conditions, sampling, samples, files in the making."""

@@ -1,0 +1,1 @@
+"""Cuts, cues and the plan of windows."""

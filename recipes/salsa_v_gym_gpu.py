@@ -44,15 +44,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openfoley.training.generator import GeneratorTraining
-    from openfoley.training.sync import SyncTraining
+    from openfoley.training.salsa_v.train import GeneratorTraining
+    from openfoley.training.sync.train import SyncTraining
 
 logger = logging.getLogger("gpu")
 
 FEATURE_PROCESSES = 2
 PART = "part-{:02d}"
 GOING_ON = 0.6  # of the rates that random weights begin with
-MOST_STEPS = 100_000  # time ends the trainings (`training.run.Run.progress`)
+MOST_STEPS = 100_000  # time ends the trainings (`training.loop.run.Run.progress`)
 RESERVE_S = 12.0  # for the model folder, the copies and the end of Python
 
 
@@ -160,7 +160,7 @@ def take_parts(model: str, work: Path) -> None:
 def sync_preset(work: Path, start: Path | None, device: str) -> "SyncTraining":
     """start: the folder of a model to go on from; the audio tower and the heads, which it does not hold, begin anew
     (the tower at the whole rate)."""
-    from openfoley.training import sync
+    from openfoley.training.sync import train as sync
 
     validation, semantic = work / "data" / "validation", work / "semantic"
     preset = replace(sync.GPU, validation=validation, semantic=semantic, device=device, steps=MOST_STEPS)
@@ -176,7 +176,7 @@ def sync_preset(work: Path, start: Path | None, device: str) -> "SyncTraining":
 
 def generator_preset(features: Path, start: Path | None, device: str) -> "GeneratorTraining":
     """start: the folder of a model to go on from."""
-    from openfoley.training import generator
+    from openfoley.training.salsa_v import train as generator
 
     preset = replace(generator.GPU, features=features, device=device, steps=MOST_STEPS)
     if start is None:
@@ -189,7 +189,8 @@ def rehearse(work: Path, start: Path | None, device: str) -> None:
     import numpy as np
 
     from openfoley.data.feature_cache import FeatureRates, write_index
-    from openfoley.training import generator, sync
+    from openfoley.training.salsa_v import train as generator
+    from openfoley.training.sync import train as sync
 
     folder = work / "rehearsal"
     shutil.rmtree(folder, ignore_errors=True)
@@ -208,7 +209,7 @@ def rehearse(work: Path, start: Path | None, device: str) -> None:
 
 
 def train_sync(work: Path, seen: Sequence[int], start: Path | None, seconds: float, device: str) -> None:
-    from openfoley.training import sync
+    from openfoley.training.sync import train as sync
 
     if (work / "sync" / "done").exists():  # the features are of these weights
         return
@@ -231,7 +232,7 @@ def join_features(features: Path, seen: Sequence[int], unseen: Sequence[int]) ->
 
 
 def train_generator(work: Path, start: Path | None, seconds: float, device: str) -> None:
-    from openfoley.training import generator
+    from openfoley.training.salsa_v import train as generator
 
     preset = replace(generator_preset(work / "features", start, device), time_limit_s=seconds)
     generator.train_generator(preset, work / "generator", resume=True)
@@ -239,7 +240,7 @@ def train_generator(work: Path, start: Path | None, seconds: float, device: str)
 
 def averaged_so_far(folder: Path) -> None:
     """The weights of a generator's checkpoint as those of a trained one: averaged, at the rate of that moment."""
-    from openfoley.training import generator
+    from openfoley.training.salsa_v import train as generator
 
     averaged = checkpoint(folder)["state"]["ema"]["model"]
     generator.save_averaged(generator.GPU.architecture, averaged, folder)
@@ -254,7 +255,7 @@ def checkpoint(folder: Path) -> dict[str, Any]:
     """Of a training; empty where there is none."""
     import torch
 
-    from openfoley.training.run import CHECKPOINT_NAME
+    from openfoley.training.loop.run import CHECKPOINT_NAME
 
     path = folder / CHECKPOINT_NAME
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {}
@@ -326,8 +327,8 @@ def train(asked: argparse.Namespace, begun: float, numbers: range, beside: Seque
     import torch  # after the others have begun
 
     from openfoley.hub.registry import find_model
+    from openfoley.training.loop.run import TrainingStopped
     from openfoley.training.recipe import assemble
-    from openfoley.training.run import TrainingStopped
 
     work, out = asked.work, asked.out
     seen, unseen = numbers[: -asked.unseen], numbers[-asked.unseen :]

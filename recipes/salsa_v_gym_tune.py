@@ -68,8 +68,8 @@ def main() -> None:
     from openfoley.hub.parts import TOKENIZER_NAME
     from openfoley.hub.registry import CONFIG_NAME, find_model
     from openfoley.hub.save import assemble_model
-    from openfoley.training.generator import CPU, train_generator
     from openfoley.training.recipe import SILENT_EVERY, VALIDATION_SCENES
+    from openfoley.training.salsa_v.train import CPU, train_generator
 
     work, out, source = asked.work, asked.out, find_model(asked.model)
     if out.exists():

@@ -62,7 +62,7 @@ def test_presets_of_every_part_have_what_the_recipe_replaces() -> None:
     from importlib import import_module
 
     for part in recipe.ORDER:
-        module = import_module(f"openfoley.training.{part}")
+        module = import_module(recipe.MODULES[part])
         for preset in (module.CPU, module.GPU):
             assert hasattr(preset, "features" if part == "generator" else "data") and preset.device
         assert callable(getattr(module, f"train_{part}"))
@@ -157,7 +157,7 @@ def test_a_part_that_is_trained_already_is_told_before_anything_is_rendered(
 def test_a_device_that_is_not_there_is_told_before_anything_is_rendered(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley.training import codec
+    from openfoley.training.codec import train as codec
 
     nowhere: Any = "cuda:99"  # on a machine with a GPU neither
     monkeypatch.setattr(codec, "GPU", replace(codec.GPU, device=nowhere))
@@ -195,7 +195,7 @@ def test_a_generator_needs_a_step(tmp_path: Path) -> None:
 def test_training_needs_no_media_library() -> None:
     """A machine with a GPU and little else can train (recipes/salsa_v_gym_gpu.py)."""
     code = (
-        "import sys, openfoley.hub.load, openfoley.training.features, openfoley.training.generator;"
+        "import sys, openfoley.hub.load, openfoley.training.features, openfoley.training.salsa_v.train;"
         "import openfoley.training.sync; print('av' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

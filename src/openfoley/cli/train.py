@@ -10,8 +10,8 @@ from openfoley.errors import UsageError
 
 
 def run(options: Namespace) -> int:
+    from openfoley.training.loop.run import check_unused
     from openfoley.training.recipe import ORDER, PRESETS, assemble, part_folder, train_part
-    from openfoley.training.run import check_unused
 
     preset = options.preset.lower()
     if preset not in PRESETS:

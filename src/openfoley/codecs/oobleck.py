@@ -7,7 +7,7 @@ diffusers' AutoencoderOobleck; this file changes what that class ties together o
 - its blocks of stride 1 shift by half a sample and add one (kernel 2, padding 1): here an odd, centred kernel;
 - its latent width is half its first layer's width: here they are free;
 - `stem_stride` lets the outermost convolutions hop as well, so that a small model spends nothing at 44.1 kHz;
-- its weight norm is left to the training (training/codec.py), here are plain weights.
+- its weight norm is left to the training (training/codec/train.py), here are plain weights.
 
 Every resampling kernel is centred on the samples it stands for, so latents and sound stay aligned to the sample.
 """

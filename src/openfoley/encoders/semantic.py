@@ -2,7 +2,7 @@
 
 Frames at 8 fps become one vector each, a text becomes one vector of the same space. The networks are transformers'
 SigLIP classes (fixed resolution, as the published "siglip2-so400m-patch14-384" style checkpoints use them); the Gym
-size is the same classes, small, trained by `openfoley.training.semantic`.
+size is the same classes, small, trained by `openfoley.training.semantic.train`.
 
 Vectors are returned with length sqrt(dim), so that their numbers have unit mean square whatever the network's scale.
 """

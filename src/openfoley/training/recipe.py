@@ -4,7 +4,7 @@ Everything lies in one folder, and each step finds what the earlier ones left:
 
     data/stills                  pictures of Gym scenes for the semantic encoder
     data/train                   rendered Gym scenes for codec and sync encoder
-    data/generator               and others for the generator, which sees both (training/generator.py)
+    data/generator               and others for the generator, which sees both (training/salsa_v/train.py)
     data/validation
     codec/ semantic/ sync/       trained parts
     features/{seen,train,validation}  what the generator trains from (seen: of data/train, train: of data/generator)
@@ -23,7 +23,7 @@ from typing import Literal, get_args
 from openfoley.errors import UsageError
 from openfoley.hub.load import checked_device
 from openfoley.media.content_hash import file_hash
-from openfoley.training.run import check_unused
+from openfoley.training.loop.run import check_unused
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,12 @@ Part = Literal["codec", "semantic", "sync", "generator"]
 Preset = Literal["cpu", "cpu-long", "gpu"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 ORDER: tuple[Part, ...] = ("codec", "semantic", "sync", "generator")
+MODULES: dict[Part, str] = {
+    "codec": "openfoley.training.codec.train",
+    "semantic": "openfoley.training.semantic.train",
+    "sync": "openfoley.training.sync.train",
+    "generator": "openfoley.training.salsa_v.train",
+}
 FEATURES_OF: tuple[Part, ...] = ("codec", "semantic", "sync")
 STARTED: tuple[Part, ...] = ("sync", "generator")
 """Parts that can begin with the weights of a model."""
@@ -71,7 +77,7 @@ def train_part(
 ) -> Path:
     """Train one part into out/<part>, from data (and, for the generator, the other parts) in the same folder.
 
-    generator: one of `training.generator.GENERATORS`, others than "salsa-v" into out/generator-<name>. start: a model's
+    generator: one of `salsa_v.train.GENERATORS`, others than "salsa-v" into out/generator-<name>. start: a model's
     name or folder; sync encoder or generator begin with its weights instead of random ones. steps: of these two instead
     of the preset's. Raises UsageError for start or steps of another part, for a device that is not there, and where a
     training lies that is not to be resumed; all before anything is rendered.
@@ -85,7 +91,7 @@ def train_part(
         _trained("semantic", out, "the sync encoder")
     folder = part_folder(part, out, generator)
     check_unused(folder, resume)
-    module = import_module(f"openfoley.training.{part}")
+    module = import_module(MODULES[part])
     settings = getattr(module, preset.upper().replace("-", "_"), module.CPU)  # the codec has no long one
     checked_device(settings.device)
     prepare_data(preset, out)
@@ -124,7 +130,7 @@ def _holds_appearance(weights: Path) -> bool:
     """Whether a sync encoder's weights hold the semantic encoder's tower; a broken file is told when it is loaded."""
     from safetensors import SafetensorError, safe_open
 
-    from openfoley.training.sync import APPEARANCE
+    from openfoley.training.sync.train import APPEARANCE
 
     try:
         with safe_open(str(weights), "pt") as file:

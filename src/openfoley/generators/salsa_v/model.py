@@ -16,7 +16,7 @@ from openfoley.types import Conditions
 class SalsaVGenerator(nn.Module):
     """v_theta(x_t, c, t, d). Times of the conditions count from the start of the first latent."""
 
-    window_latents = 345  # 8 s, the longest sequence that the recipes train with (training/generator.py)
+    window_latents = 345  # 8 s, the longest sequence that the recipes train with (training/salsa_v/train.py)
     accepts_known = True  # trained with clean latents (flow/masking.py)
 
     def __init__(self, config: SalsaVConfig) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from openfoley.flow.dropout import ConditionDropout
 from openfoley.flow.path import on_path
-from openfoley.training.objective import Objective, losses
+from openfoley.training.salsa_v.objective import Objective, losses
 from openfoley.types import Conditions
 
 BATCH, LATENTS, DIM = 8, 20, 3

@@ -39,11 +39,11 @@ from openfoley.encoders.sync import SyncConfig, SyncEncoder
 from openfoley.hub.load import load_part, load_weights
 from openfoley.hub.save import save_weights
 from openfoley.nn.transfer import sent
-from openfoley.training.identity import identity_of
-from openfoley.training.muon import Both, OptimizerName, make_optimizer
-from openfoley.training.offset_retrieval import offset_retrieval
-from openfoley.training.run import Run
-from openfoley.training.schedule import set_learning_rate, warmup_cosine
+from openfoley.training.loop.identity import identity_of
+from openfoley.training.loop.muon import Both, OptimizerName, make_optimizer
+from openfoley.training.loop.run import Run
+from openfoley.training.loop.schedule import set_learning_rate, warmup_cosine
+from openfoley.training.sync.offset_retrieval import offset_retrieval
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,14 @@ from openfoley.flow.path import on_path, path_velocity
 from openfoley.generators import mmaudio, salsa_v
 from openfoley.generators.base import sample_latents
 from openfoley.hub.load import load_part
-from openfoley.training.generator import CPU, GENERATORS, GeneratorTraining, build_generator, train_generator, variant
+from openfoley.training.salsa_v.train import (
+    CPU,
+    GENERATORS,
+    GeneratorTraining,
+    build_generator,
+    train_generator,
+    variant,
+)
 from openfoley.types import Conditions
 
 TINY = replace(

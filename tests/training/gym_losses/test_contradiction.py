@@ -7,7 +7,7 @@ import torch
 
 from openfoley.data.feature_cache import FeatureCache, FeatureRates
 from openfoley.data.sounding import NAMED_LATENTS, UNTOLD
-from openfoley.training.contradiction import REACH, MaterialLooks, nearest_event
+from openfoley.training.gym_losses.contradiction import REACH, MaterialLooks, nearest_event
 
 LATENTS, FRAMES, DIM = 172, 96, 8  # 4 s
 LATENT_S, FRAME_S = 1024 / 44100, 1 / 24

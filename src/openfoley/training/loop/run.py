@@ -60,7 +60,7 @@ class Run:
     total_steps: optimiser steps of the whole training.
     seed: of every random draw (`generator`); the global torch generator (dropout) is seeded by (seed, step) as well.
     resume: continue from the folder's checkpoint if there is one; without it an existing checkpoint is an error.
-    identity: what the checkpoint belongs to (`training.identity`); one that belongs to something else is an error.
+    identity: what the checkpoint belongs to (`training.loop.identity`); one that belongs to something else is an error.
     save_every, log_every: steps between checkpoints, and between log rows and progress lines.
     time_limit_s: the loop ends (normally, with a checkpoint) after this much time, summed over all resumptions; see
     `progress`.

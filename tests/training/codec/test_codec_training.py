@@ -11,7 +11,17 @@ import torch
 from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig, fold_weight_norm
 from openfoley.codecs.spectral_oobleck import GYM, SpectralOobleckCodec
 from openfoley.hub.load import load_part
-from openfoley.training.codec import (
+from openfoley.training.codec.crops import random_crops, to_float
+from openfoley.training.codec.discriminator import Discriminator, codec_losses, judge_loss
+from openfoley.training.codec.losses import (
+    FLOOR,
+    kl_to_normal,
+    level_distance,
+    magnitudes,
+    mel_triangles,
+    reconstruction_loss,
+)
+from openfoley.training.codec.train import (
     CPU,
     Cycle,
     add_weight_norm,
@@ -19,16 +29,6 @@ from openfoley.training.codec import (
     importance,
     set_latent_statistics,
     train_codec,
-)
-from openfoley.training.codec_data import random_crops, to_float
-from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
-from openfoley.training.codec_losses import (
-    FLOOR,
-    kl_to_normal,
-    level_distance,
-    magnitudes,
-    mel_triangles,
-    reconstruction_loss,
 )
 
 RATE = 44100

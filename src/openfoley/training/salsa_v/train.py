@@ -28,14 +28,14 @@ from openfoley.generators.salsa_v import GYM, SalsaVConfig, SalsaVGenerator
 from openfoley.hub.load import load_weights
 from openfoley.hub.parts import kind_of
 from openfoley.hub.save import save_weights
-from openfoley.training.contradiction import MaterialLooks
-from openfoley.training.ema import Ema
-from openfoley.training.identity import identity_of
-from openfoley.training.muon import OptimizerName, make_optimizer
-from openfoley.training.naming import NamingHead
-from openfoley.training.objective import Objective, losses
-from openfoley.training.run import Run
-from openfoley.training.schedule import set_learning_rate, warmup_cosine
+from openfoley.training.gym_losses.contradiction import MaterialLooks
+from openfoley.training.gym_losses.naming import NamingHead
+from openfoley.training.loop.ema import Ema
+from openfoley.training.loop.identity import identity_of
+from openfoley.training.loop.muon import OptimizerName, make_optimizer
+from openfoley.training.loop.run import Run
+from openfoley.training.loop.schedule import set_learning_rate, warmup_cosine
+from openfoley.training.salsa_v.objective import Objective, losses
 from openfoley.types import Conditions
 
 Generator = SalsaVGenerator | MMAudioGenerator
@@ -56,7 +56,7 @@ class GeneratorTraining:
     objective: Literal["shortcut", "flow"]
     use_sync: bool  # False: an ablation that never sees sync features
     consistency: Objective
-    naming_weight: float  # of the loss that asks what begins to sound (training.naming); 0: it does not count
+    naming_weight: float  # of the loss that asks what begins to sound (gym_losses.naming); 0: it does not count
     steps: int
     start: Path | None  # weights (safetensors) of a generator of this architecture to begin with; None: random ones
     seen_share: float  # of the steps, from the first on, that draw from `seen` too: what the encoders were trained on

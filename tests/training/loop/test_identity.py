@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from openfoley.training.identity import identity_of
+from openfoley.training.loop.identity import identity_of
 
 
 @dataclass(frozen=True)

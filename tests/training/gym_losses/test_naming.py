@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from openfoley.data.sounding import CLASSES, UNTOLD
-from openfoley.training.naming import NOTHING_WEIGHT, NamingHead
+from openfoley.training.gym_losses.naming import NOTHING_WEIGHT, NamingHead
 
 WIDTH = 8
 

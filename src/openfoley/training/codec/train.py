@@ -21,15 +21,15 @@ from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig, fold_weight_no
 from openfoley.codecs.spectral_oobleck import GYM, SpectralOobleckCodec, SpectralOobleckConfig
 from openfoley.config import to_dict
 from openfoley.data.disk import write_json
-from openfoley.training.codec_data import random_crops, to_float
-from openfoley.training.codec_discriminator import Discriminator, codec_losses, judge_loss
-from openfoley.training.codec_losses import SpectralWeights, kl_to_normal, level_distance, reconstruction_loss
-from openfoley.training.codec_report import reconstruction_figures, spectrogram_picture
-from openfoley.training.ema import Ema
-from openfoley.training.identity import identity_of
-from openfoley.training.muon import Both, OptimizerName, make_optimizer
-from openfoley.training.run import Run
-from openfoley.training.schedule import set_learning_rate, warmup_cosine
+from openfoley.training.codec.crops import random_crops, to_float
+from openfoley.training.codec.discriminator import Discriminator, codec_losses, judge_loss
+from openfoley.training.codec.losses import SpectralWeights, kl_to_normal, level_distance, reconstruction_loss
+from openfoley.training.codec.report import reconstruction_figures, spectrogram_picture
+from openfoley.training.loop.ema import Ema
+from openfoley.training.loop.identity import identity_of
+from openfoley.training.loop.muon import Both, OptimizerName, make_optimizer
+from openfoley.training.loop.run import Run
+from openfoley.training.loop.schedule import set_learning_rate, warmup_cosine
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 import torch
 from torch import nn
 
-from openfoley.training.muon import ADAM_SIZE, Both, make_optimizer, orthogonal
+from openfoley.training.loop.muon import ADAM_SIZE, Both, make_optimizer, orthogonal
 
 
 def test_orthogonal_evens_out_the_singular_values() -> None:

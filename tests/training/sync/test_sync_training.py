@@ -20,7 +20,8 @@ from openfoley.encoders.semantic import SemanticEncoder
 from openfoley.encoders.sync import GYM, SyncConfig, SyncEncoder
 from openfoley.encoders.tokenizer import train_tokenizer
 from openfoley.errors import WeightsError
-from openfoley.training import semantic, sync
+from openfoley.training.semantic import train as semantic
+from openfoley.training.sync import train as sync
 
 MATERIALS = {"wood": (140, 90, 40), "steel": (170, 170, 180)}
 

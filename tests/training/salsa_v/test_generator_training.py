@@ -19,10 +19,11 @@ from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_index
 from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.base import sample_latents
 from openfoley.generators.salsa_v import GYM
-from openfoley.training import generator, objective
-from openfoley.training.contradiction import MaterialLooks
-from openfoley.training.generator import CPU, GeneratorTraining, build_generator, train_generator, whole_clips
-from openfoley.training.run import Run, TrainingStopped
+from openfoley.training.gym_losses.contradiction import MaterialLooks
+from openfoley.training.loop.run import Run, TrainingStopped
+from openfoley.training.salsa_v import objective
+from openfoley.training.salsa_v import train as generator
+from openfoley.training.salsa_v.train import CPU, GeneratorTraining, build_generator, train_generator, whole_clips
 from openfoley.types import Conditions
 
 RATES = FeatureRates(44100, 1024, Fraction(24), Fraction(8))

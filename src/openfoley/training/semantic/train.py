@@ -33,10 +33,10 @@ from openfoley.encoders.semantic import SemanticConfig, SemanticEncoder
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.tokenizer import train_tokenizer
 from openfoley.hub.save import save_weights
-from openfoley.training.identity import identity_of
-from openfoley.training.muon import OptimizerName, make_optimizer
-from openfoley.training.run import Run
-from openfoley.training.schedule import set_learning_rate, warmup_cosine
+from openfoley.training.loop.identity import identity_of
+from openfoley.training.loop.muon import OptimizerName, make_optimizer
+from openfoley.training.loop.run import Run
+from openfoley.training.loop.schedule import set_learning_rate, warmup_cosine
 
 logger = logging.getLogger(__name__)
 

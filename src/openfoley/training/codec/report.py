@@ -7,7 +7,7 @@ from torch import Tensor
 
 from openfoley.codecs.oobleck import OobleckCodec
 from openfoley.codecs.spectral_oobleck import SpectralOobleckCodec
-from openfoley.training.codec_losses import FLOOR, magnitudes
+from openfoley.training.codec.losses import FLOOR, magnitudes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

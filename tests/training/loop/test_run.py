@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from openfoley.errors import OutputError, UsageError, WeightsError
-from openfoley.training.ema import Ema
-from openfoley.training.run import Run, TrainingStopped
-from openfoley.training.schedule import set_learning_rate, warmup_cosine
+from openfoley.training.loop.ema import Ema
+from openfoley.training.loop.run import Run, TrainingStopped
+from openfoley.training.loop.schedule import set_learning_rate, warmup_cosine
 
 TOTAL_STEPS = 30
 

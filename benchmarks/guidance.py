@@ -14,10 +14,10 @@ import torch
 
 from openfoley.data.gym_cache import GymCache
 from openfoley.evaluation.generation import Seen, generate
-from openfoley.evaluation.onsets import detect
-from openfoley.evaluation.sync import sync_report
-from openfoley.evaluation.truth import from_dict
-from openfoley.evaluation.workspace import blocks
+from openfoley.evaluation.metrics.onsets import detect
+from openfoley.evaluation.metrics.sync import sync_report
+from openfoley.evaluation.metrics.truth import from_dict
+from openfoley.evaluation.reports.workspace import blocks
 from openfoley.hub.load import load_model
 
 DURATION_S = Fraction(8)

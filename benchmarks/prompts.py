@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from openfoley.data.gym_cache import GymCache
-from openfoley.evaluation.figures import heard_materials, onsets_of
 from openfoley.evaluation.generation import generate_all, see
-from openfoley.evaluation.material import load_classifier
-from openfoley.evaluation.prompts import contradicting
-from openfoley.evaluation.sync import sync_report
-from openfoley.evaluation.truth import from_dict
+from openfoley.evaluation.metrics.sync import sync_report
+from openfoley.evaluation.metrics.truth import from_dict
+from openfoley.evaluation.reports.contradicting import contradicting
+from openfoley.evaluation.reports.figures import material_accuracy, onsets_of
+from openfoley.evaluation.reports.judge import load_classifier
 from openfoley.hub.load import load_model
 from openfoley.nn.memory import keep_freed_memory
 
@@ -39,12 +39,12 @@ def main(name: str, cache: Path, judge_file: Path, clips: int, weights: Sequence
     ) -> None:
         sounds = generate_all(model, seen, prompts, picture_guidance=picture, text_guidance=text)
         found = onsets_of(sounds)
-        report, heard = sync_report(found, truths), heard_materials(judge, sounds, found, truths, wanted)
+        report, materials = sync_report(found, truths), material_accuracy(judge, sounds, found, truths, wanted)
         score = report.f1()
         print(
             f"{what}: F1 {score.f1:.3f} precision {score.precision:.3f} recall {score.recall:.3f} "
             f"false in silent clips {report.silent_false_per_minute.value:.0f}/min "
-            f"material as asked {heard['right']:.2f} of {heard['events']} N {len(data)}",
+            f"material as asked {materials['right']:.2f} of {materials['events']} N {len(data)}",
             flush=True,
         )
 

@@ -27,7 +27,7 @@ def test_gym_render_leaves_video_sound_and_truth(tmp_path: Path, capsys: pytest.
 def test_demo_leaves_video_and_picture(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from openfoley.evaluation import demo
+    from openfoley.evaluation.reports import demo
 
     monkeypatch.setattr(demo, "WIDTH", 64)
     monkeypatch.setattr(demo, "HEIGHT", 48)

@@ -15,7 +15,7 @@ def run(options: Namespace) -> int:
 
     check_model(options.model)
 
-    from openfoley.evaluation.demo import run_demo
+    from openfoley.evaluation.reports.demo import run_demo
     from openfoley.gym.seeds import seeds_of, split_of
     from openfoley.pipeline import load
 

@@ -13,7 +13,7 @@ from openfoley.errors import UsageError
 
 def sync(options: Namespace) -> int:
     """Event times of the sounds in a folder against the truth in another."""
-    from openfoley.evaluation.sync_files import evaluate_sync
+    from openfoley.evaluation.reports.sync_files import evaluate_sync
 
     for folder in (options.generated, options.truth):
         if not Path(folder).is_dir():
@@ -36,7 +36,7 @@ def report(options: Namespace) -> int:
     if options.outside is not None and not Path(options.outside).is_dir():
         raise UsageError(f"{options.outside!r} is not a folder")
 
-    from openfoley.evaluation.suite import run_report
+    from openfoley.evaluation.reports.suite import run_report
 
     out = Path(options.out)
     outside = Path(options.outside) if options.outside else None

@@ -11,10 +11,10 @@ from openfoley.errors import UsageError
 
 
 def scenes(options: Namespace) -> int:
-    from openfoley.evaluation.studies import detector
+    from openfoley.evaluation.studies import scenes as study
 
     _check(options)
-    return _say(detector.run(Path(options.out), clips=options.clips, split=options.split, progress=_bar()), options)
+    return _say(study.run(Path(options.out), clips=options.clips, split=options.split, progress=_bar()), options)
 
 
 def longform(options: Namespace) -> int:

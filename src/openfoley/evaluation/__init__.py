@@ -1,1 +1,1 @@
-"""Figures that judge generated sound: events in milliseconds, spectra, materials. Metrics never import training."""
+"""Statistics, metrics on sounds against truth, reports of a model, and studies of one question each."""

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.evaluation.studies.screening import RATE
-from openfoley.evaluation.truth import Truth, from_dict
+from openfoley.evaluation.metrics.truth import Truth, from_dict
+from openfoley.evaluation.reports.screening import RATE
 from openfoley.gym.files import SAMPLE_RATE, scene_frames
 from openfoley.gym.records import Contact, Friction, Part, Performance, Scene, Shot
 from openfoley.gym.sound import render_sound

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from openfoley.evaluation.bootstrap import ratio_interval
-from openfoley.evaluation.matching import match_closest
-from openfoley.evaluation.material import CLASSES, MaterialClassifier
-from openfoley.evaluation.onsets import Onsets
+from openfoley.evaluation.metrics.matching import match_closest
+from openfoley.evaluation.metrics.onsets import Onsets
+from openfoley.evaluation.metrics.sync import MAIN_TOLERANCE_S
+from openfoley.evaluation.metrics.truth import Truth, from_dict
+from openfoley.evaluation.reports.judge import trained_judge
+from openfoley.evaluation.stats.bootstrap import ratio_interval
 from openfoley.evaluation.studies.clips import RATE, only_in, pictures_of, times_in, true_sound
-from openfoley.evaluation.studies.judge import trained_judge
 from openfoley.evaluation.studies.study import (
     Progress,
     Study,
@@ -33,11 +34,10 @@ from openfoley.evaluation.studies.study import (
     shown,
     sums_of,
 )
-from openfoley.evaluation.sync import MAIN_TOLERANCE_S
-from openfoley.evaluation.truth import Truth, from_dict
 from openfoley.gym.records import Scene, Shot
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
+from openfoley.judges.material import CLASSES, MaterialClassifier
 from openfoley.timeline.shots import Cut
 from openfoley.types import Audio
 
@@ -59,9 +59,9 @@ def run(
 ) -> dict[str, Any]:
     """Scenes of 20 s with a cut or more between shots of different materials."""
     study = Study("cuts", out, {"model": model, "steps": steps}, device)
-    heard = trained_judge(study, judge)
+    classifier = trained_judge(study.workspace, judge)
     seeds = seeds_of("evaluation", clips, FIRST_SEED)
-    rows = study.rows(clips, lambda k: _row(study, heard, seeds[k], steps), progress)
+    rows = study.rows(clips, lambda k: _row(study, classifier, seeds[k], steps), progress)
     figures: dict[str, Any] = {}
     for way in WAYS:
         right = np.array([row["materials"][way] for row in rows])

@@ -13,9 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.studies.clips import RATE, excerpt, pictures_of, times_in, true_sound
 from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
-from openfoley.evaluation.truth import from_dict
 from openfoley.gym.picture import FRAMES_AT_ONCE, frame_count
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of

@@ -29,12 +29,13 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from openfoley.errors import UsageError
-from openfoley.evaluation.bootstrap import interval
+from openfoley.evaluation.reports.screening import RATE, Screening
+from openfoley.evaluation.stats.bootstrap import interval
 from openfoley.evaluation.studies.clips import pictures_of, true_sound
-from openfoley.evaluation.studies.screening import RATE, Screening
 from openfoley.evaluation.studies.study import Progress, Study, shown
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, seeds_of
+from openfoley.judges.joins import RECIPE, train_join_classifier
 from openfoley.media.spectrogram import log_mel
 from openfoley.pipeline import Pipeline
 from openfoley.timeline.shots import shots_of
@@ -50,7 +51,6 @@ KINDS = ("soft", "hard", "true")
 GAPS = ("jump", "jump_over_the_fade")
 TAKES = (1, 2)  # seeds
 FOLDS = 4
-EPOCHS, BATCH, LEARNING_RATE = 12, 64, 2e-3
 DRAWS = 300
 
 
@@ -171,50 +171,6 @@ def _examples(study: Study, row: dict[str, Any], kind: str) -> tuple[Tensor, Ten
     return pictures, (torch.arange(len(pictures)) < joins).float()
 
 
-class JoinClassifier(nn.Module):
-    """Pictures [n, 1, MELS, frames] -> logits [n]. The middle of the picture is where a join would be."""
-
-    def __init__(self, frames: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for incoming, outgoing in ((1, 16), (16, 32), (32, 48)):
-            layers += [
-                nn.Conv2d(incoming, outgoing, 3, padding=1),
-                nn.BatchNorm2d(outgoing),
-                nn.MaxPool2d(2),  # before the ReLU it is the same, on a quarter of the numbers
-                nn.ReLU(),
-            ]
-        self.trunk = nn.Sequential(*layers)
-        self.head = nn.Sequential(nn.Dropout(0.4), nn.Linear(48 * (frames // 8), 1))
-        # twice as fast on a CPU, mostly for the pooling; torch.nn tells of no such argument
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.head(self.trunk(pictures).mean(2).flatten(1))[:, 0]  # time stays, bands are pooled
-
-
-def train_join_classifier(pictures: Tensor, labels: Tensor, seed: int = 0) -> JoinClassifier:
-    """Both classes weigh the same. Deterministic on one machine."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = JoinClassifier(pictures.shape[-1])
-        weight = (1 - labels).sum() / labels.sum().clamp_min(1)
-        loss_of = nn.BCEWithLogitsLoss(pos_weight=weight)
-        optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.05)
-        steps = EPOCHS * (len(labels) // BATCH + 1)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
-        for _ in range(EPOCHS):
-            model.train()
-            for chosen in torch.randperm(len(labels)).split(BATCH):
-                if len(chosen) > 1:
-                    loss = loss_of(model(pictures[chosen]), labels[chosen])
-                    optimiser.zero_grad()
-                    loss.backward()
-                    optimiser.step()
-                schedule.step()
-    return model.eval()
-
-
 def auc_of(scores: np.ndarray, labels: np.ndarray) -> float:
     """Area under the ROC curve: the chance that a join scores above another instant. nan without both."""
     positive, negative = int(labels.sum()), int((1 - labels).sum())
@@ -230,7 +186,7 @@ def _auc(clips: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
         training = [clip for k, clip in enumerate(clips) if k % FOLDS != fold]
         if not training:
             continue
-        model = train_join_classifier(torch.cat([c[0] for c in training]), torch.cat([c[1] for c in training]))
+        model = train_join_classifier(torch.cat([c[0] for c in training]), torch.cat([c[1] for c in training]), RECIPE)
         held_out = range(fold, len(clips), FOLDS)
         with torch.inference_mode():
             values = {k: model(clips[k][0]).numpy() for k in held_out}

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from openfoley.evaluation.bootstrap import interval
-from openfoley.evaluation.spectral import mel_distance_db, swsd
+from openfoley.evaluation.metrics.spectral import mel_distance_db, swsd
+from openfoley.evaluation.metrics.truth import from_dict
+from openfoley.evaluation.stats.bootstrap import interval
 from openfoley.evaluation.studies.clips import only_in, pictures_of, true_sound
 from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
-from openfoley.evaluation.truth import from_dict
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 

@@ -22,16 +22,17 @@ from scipy.stats import wilcoxon
 from torch import Tensor
 
 from openfoley.errors import UsageError
-from openfoley.evaluation.bootstrap import interval
-from openfoley.evaluation.spectral import swsd
+from openfoley.evaluation.metrics.embedding import features, frechet
+from openfoley.evaluation.metrics.spectral import swsd
+from openfoley.evaluation.metrics.truth import from_dict
+from openfoley.evaluation.reports.judge import trained_judge
+from openfoley.evaluation.reports.screening import Screening
+from openfoley.evaluation.stats.bootstrap import interval
 from openfoley.evaluation.studies.clips import only_in, pictures_of, times_in, true_sound
-from openfoley.evaluation.studies.embedding import features, frechet
-from openfoley.evaluation.studies.judge import trained_judge
-from openfoley.evaluation.studies.screening import Screening
 from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
-from openfoley.evaluation.truth import from_dict
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
+from openfoley.judges.material import MaterialClassifier
 from openfoley.media.atomic import replace_when_done
 from openfoley.media.audio_files import AudioWriter
 from openfoley.types import Audio
@@ -62,11 +63,11 @@ def run(
     """Clips of 10 s in which the object that is heard first is heard again later (others are left out)."""
     about = {"model": model, "steps": steps, "mode": mode, "contexts": list(contexts), "weight": reference_guidance}
     study = Study("reference", out, about, device)
-    heard = trained_judge(study, judge)
+    classifier = trained_judge(study.workspace, judge)
     seeds = seeds_of("evaluation", 4 * clips, FIRST_SEED)
     rows = study.rows(
         clips,
-        lambda k: _row(study, heard, seeds[k], steps, mode, contexts, reference_guidance),
+        lambda k: _row(study, classifier, seeds[k], steps, mode, contexts, reference_guidance),
         progress,
         candidates=len(seeds),
     )
@@ -75,7 +76,13 @@ def run(
 
 
 def _row(
-    study: Study, judge: Any, seed: int, steps: int, mode: str, contexts: Sequence[float], weight: float | None
+    study: Study,
+    judge: MaterialClassifier,
+    seed: int,
+    steps: int,
+    mode: str,
+    contexts: Sequence[float],
+    weight: float | None,
 ) -> dict[str, Any] | None:
     scene = sample_scene(seed, DURATION_S, split="evaluation", silent=False, aspect=1.0, single_shot=True)
     true, record = true_sound(scene)

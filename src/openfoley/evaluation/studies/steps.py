@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from openfoley.errors import UsageError
-from openfoley.evaluation.bootstrap import interval
-from openfoley.evaluation.matching import match_closest
-from openfoley.evaluation.spectral import mel_distance_db, stft_distance, swsd
+from openfoley.evaluation.metrics.matching import match_closest
+from openfoley.evaluation.metrics.spectral import mel_distance_db, stft_distance, swsd
+from openfoley.evaluation.metrics.sync import ERROR_TOLERANCE_S
+from openfoley.evaluation.stats.bootstrap import interval
 from openfoley.evaluation.studies.clips import write_clip
 from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of, weights
-from openfoley.evaluation.sync import ERROR_TOLERANCE_S
 from openfoley.flow.samplers import SHORTCUT
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.evaluation.bootstrap import ratio_interval
-from openfoley.evaluation.onsets import Onsets, detect
-from openfoley.evaluation.studies.screening import Screening
-from openfoley.evaluation.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
-from openfoley.evaluation.truth import Truth
-from openfoley.evaluation.workspace import Workspace, write_whole
+from openfoley.evaluation.metrics.onsets import Onsets, detect
+from openfoley.evaluation.metrics.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
+from openfoley.evaluation.metrics.truth import Truth
+from openfoley.evaluation.reports.screening import Screening
+from openfoley.evaluation.reports.workspace import Workspace, write_whole
+from openfoley.evaluation.stats.bootstrap import ratio_interval
 from openfoley.generators.base import SAMPLING
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.pipeline import Pipeline, load

@@ -2,15 +2,17 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from openfoley.errors import UsageError
-from openfoley.evaluation.material import MaterialClassifier, save_classifier
-from openfoley.evaluation.studies import clips, cuts, detector, drift, joins, lengths, reference, steps
-from openfoley.evaluation.studies.screening import Screening
+from openfoley.evaluation.reports.judge import save_classifier
+from openfoley.evaluation.reports.screening import Screening
+from openfoley.evaluation.studies import clips, cuts, drift, joins, lengths, reference, scenes, steps
+from openfoley.judges.material import MaterialClassifier
 from openfoley.pipeline import Pipeline, load
 
 pytestmark = pytest.mark.slow
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.slow
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clips, "SIDE", 24)
     monkeypatch.setattr(drift, "LAST_S", 4.0)
-    monkeypatch.setattr(joins, "EPOCHS", 1)
+    monkeypatch.setattr(joins, "RECIPE", replace(joins.RECIPE, epochs=1))
     monkeypatch.setattr(joins, "FOLDS", 2)
     monkeypatch.setattr(joins, "DRAWS", 10)
 
@@ -95,7 +97,7 @@ def test_lengths(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_scenes(tmp_path: Path) -> None:
-    record = detector.run(tmp_path / "s", clips=1)
+    record = scenes.run(tmp_path / "s", clips=1)
     assert record["figures"]["shots"]["recall"] == 1 and record["figures"]["one shot"]["named"] == 0
 
 

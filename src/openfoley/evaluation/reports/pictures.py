@@ -1,27 +1,26 @@
 """Pictures of the report: generated against true spectrograms with events marked (as Figure 3 of arXiv 2510.02916),
-and the same clip at
-32, 8 and 1 steps (as its Figure 8)."""
+and the same clip at 32, 8 and 1 steps (as its Figure 8)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+from torch import Tensor
 
-from openfoley.evaluation.figures import RATE, SILENT_POWER, samples_of
-from openfoley.evaluation.generation import generate
-from openfoley.evaluation.onsets import detect
-from openfoley.evaluation.sync import MAIN_TOLERANCE_S, score
-from openfoley.evaluation.truth import Truth
+from openfoley.data.gym_cache import GymCache
+from openfoley.evaluation.metrics.onsets import Onsets, detect
+from openfoley.evaluation.metrics.sync import MAIN_TOLERANCE_S, score
+from openfoley.evaluation.metrics.truth import Truth
+from openfoley.evaluation.reports.figures import RATE, SILENT_POWER, samples_of
+from openfoley.evaluation.reports.workspace import Workspace
 from openfoley.media.spectrogram import log_mel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from openfoley.evaluation.suite import Suite
 
 EXAMPLES = 4
 FEWEST_EVENTS = 6
@@ -30,32 +29,42 @@ FRAMES_SHOWN = 12
 RANGE_NEPERS = 8.0
 
 
-def draw_pictures(suite: Suite) -> None:
+@dataclass(frozen=True)
+class Shown:
+    """Clips with their generated sounds (int16 [clips, 2, time], made in `steps` steps), the events detected in them,
+    and what samples a clip (row, steps) once more, to float32 [2, time]."""
+
+    truths: Sequence[Truth]
+    gym: GymCache
+    made: np.ndarray
+    onsets: Sequence[Onsets]
+    steps: int
+    sampled: Callable[[int, int], Tensor]
+
+
+def draw_pictures(workspace: Workspace, shown: Shown) -> None:
     """pictures/events-*.png of clips between the best and the worst, pictures/steps.png of the middle one."""
-    folder = suite.workspace.folder / "pictures"
-    truths, made, cache = suite.truths("evaluation"), suite.made("evaluation"), suite.gym("evaluation")
-    found = suite.onsets("evaluation-8", made)
+    folder, gym = workspace.folder / "pictures", shown.gym
     ranked = sorted(
         (score(onsets.times_s, truth.only(True), MAIN_TOLERANCE_S).f1, index)
-        for index, (onsets, truth) in enumerate(zip(found, truths, strict=True))
+        for index, (onsets, truth) in enumerate(zip(shown.onsets, shown.truths, strict=True))
         if truth.visible.sum() >= FEWEST_EVENTS
     )
     if not ranked:
         return
     places = np.linspace(len(ranked) - 1, 0, EXAMPLES).round().astype(int)
 
-    def draw(path: Path, index: int, sounds: dict[str, torch.Tensor]) -> None:
-        _draw(sounds, truths[index], path, cache.frames[index], cache.truth[index]["caption"])
+    def draw(path: Path, index: int, sounds: dict[str, Tensor]) -> None:
+        _draw(sounds, shown.truths[index], path, gym.frames[index], gym.truth[index]["caption"])
 
     def example(path: Path, f1: float, index: int) -> None:
-        shown = {f"generated, 8 steps (F1 {f1:.2f})": samples_of(made, index)}
-        draw(path, index, {"true": samples_of(cache.sound, index), **shown})
+        name = f"generated, {shown.steps} steps (F1 {f1:.2f})"
+        draw(path, index, {"true": samples_of(gym.sound, index), name: samples_of(shown.made, index)})
 
     def by_steps(path: Path, index: int) -> None:
-        sounds = {"true": samples_of(cache.sound, index)}
+        sounds = {"true": samples_of(gym.sound, index)}
         for steps in STEP_COUNTS:
-            (sound,) = generate(suite.model, suite.seen("evaluation"), rows=[index], steps=steps, seed=suite.seed)
-            sounds[f"{steps} step{'s' if steps > 1 else ''}"] = sound
+            sounds[f"{steps} step{'s' if steps > 1 else ''}"] = shown.sampled(index, steps)
         draw(path, index, sounds)
 
     tasks: dict[Path, Callable[[], None]] = {}
@@ -64,10 +73,10 @@ def draw_pictures(suite: Suite) -> None:
         tasks[path] = lambda path=path, place=place: example(path, *ranked[place])
     path = folder / "steps.png"
     tasks[path] = lambda path=path: by_steps(path, ranked[len(ranked) // 2][1])
-    suite.workspace.share(tasks)
+    workspace.share(tasks)
 
 
-def _draw(sounds: dict[str, torch.Tensor], truth: Truth, path: Path, frames: np.ndarray, caption: str) -> None:
+def _draw(sounds: dict[str, Tensor], truth: Truth, path: Path, frames: np.ndarray, caption: str) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 1.6 + 2.2 * len(sounds)), layout="constrained")
@@ -84,7 +93,7 @@ def _draw(sounds: dict[str, torch.Tensor], truth: Truth, path: Path, frames: np.
     partial.replace(path)
 
 
-def _spectrogram(axis: Axes, name: str, samples: torch.Tensor, truth: Truth) -> None:
+def _spectrogram(axis: Axes, name: str, samples: Tensor, truth: Truth) -> None:
     mel = log_mel(samples.mean(0), RATE).numpy()
     extent = (0.0, samples.shape[1] / RATE, 0.0, float(len(mel)))
     silent = float(samples.square().mean()) <= SILENT_POWER

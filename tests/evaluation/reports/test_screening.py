@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from openfoley.evaluation.reports.screening import Screening, picked
 from openfoley.evaluation.studies import clips
 from openfoley.evaluation.studies.clips import RATE, pictures_of
-from openfoley.evaluation.studies.screening import Screening, picked
 from openfoley.gym.scene import sample_scene
 from openfoley.media.scenes import cut_times
 from openfoley.pipeline import Pipeline, load

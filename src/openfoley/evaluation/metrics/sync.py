@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from openfoley.evaluation.bootstrap import Interval, interval, ratio_interval
-from openfoley.evaluation.matching import Counts, match, match_closest
-from openfoley.evaluation.onsets import Onsets
-from openfoley.evaluation.truth import Truth
+from openfoley.evaluation.metrics.matching import Counts, match, match_closest
+from openfoley.evaluation.metrics.onsets import Onsets
+from openfoley.evaluation.metrics.truth import Truth
+from openfoley.evaluation.stats.bootstrap import Interval, interval, ratio_interval
 
 TOLERANCES_S = (0.025, 0.050, 0.100)
 MAIN_TOLERANCE_S = 0.050

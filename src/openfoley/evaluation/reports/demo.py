@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import OutputError, UsageError
-from openfoley.evaluation.onsets import detect
-from openfoley.evaluation.truth import from_dict
+from openfoley.evaluation.metrics.onsets import detect
+from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.media.atomic import replace_when_done
 from openfoley.pipeline import Pipeline
 from openfoley.types import Audio, FrameRequest

@@ -12,9 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from openfoley.errors import UsageError
-from openfoley.evaluation.onsets import Onsets, detect
-from openfoley.evaluation.sync import Estimate, Score, SyncReport, sync_report
-from openfoley.evaluation.truth import Truth, read_truths
+from openfoley.evaluation.metrics.onsets import Onsets, detect
+from openfoley.evaluation.metrics.sync import Estimate, Score, SyncReport, sync_report
+from openfoley.evaluation.metrics.truth import Truth, read_truths
 
 SOUND_SUFFIXES = (".wav", ".flac", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".m4a", ".ogg", ".mp3")
 """Where a clip's sound is looked for, in this order."""

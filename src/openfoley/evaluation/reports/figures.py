@@ -11,11 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.evaluation.bootstrap import interval, ratio_interval
-from openfoley.evaluation.matching import match_closest
-from openfoley.evaluation.material import MaterialClassifier
-from openfoley.evaluation.onsets import Onsets, detect
-from openfoley.evaluation.spectral import (
+from openfoley.evaluation.metrics.matching import match_closest
+from openfoley.evaluation.metrics.onsets import Onsets, detect
+from openfoley.evaluation.metrics.spectral import (
     bandwidth,
     isolated,
     mean_power_spectrum,
@@ -25,8 +23,10 @@ from openfoley.evaluation.spectral import (
     stft_distance,
     t20_s,
 )
-from openfoley.evaluation.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
-from openfoley.evaluation.truth import Truth
+from openfoley.evaluation.metrics.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
+from openfoley.evaluation.metrics.truth import Truth
+from openfoley.evaluation.stats.bootstrap import interval, ratio_interval
+from openfoley.judges.material import MaterialClassifier
 
 RATE = 44100
 FULL_SCALE = 32767
@@ -74,7 +74,7 @@ def relative_f1(
     }
 
 
-def heard_materials(
+def material_accuracy(
     judge: MaterialClassifier,
     sounds: np.ndarray,
     found: Sequence[Onsets],
@@ -86,7 +86,7 @@ def heard_materials(
     expected: per clip a map from the true to the asked material (events of other materials are left out); None asks
     for the true one.
     """
-    from openfoley.evaluation.material import CLASSES
+    from openfoley.judges.material import CLASSES
 
     sums = np.zeros((len(truths), 3))  # right, still the seen material, all
     for k, (onsets, truth) in enumerate(zip(found, truths, strict=True)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openfoley.evaluation.workspace import write_whole
+from openfoley.evaluation.reports.workspace import write_whole
 
 Section = dict[str, Any]
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from openfoley.evaluation.bootstrap import ratio_interval
-from openfoley.evaluation.matching import match
+from openfoley.evaluation.metrics.matching import match
+from openfoley.evaluation.reports.workspace import Workspace
+from openfoley.evaluation.stats.bootstrap import ratio_interval
 from openfoley.evaluation.studies.clips import RATE, write_clip
-from openfoley.evaluation.workspace import Workspace
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, seeds_of
 from openfoley.media.scenes import cut_times

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.evaluation.material import MaterialClassifier, crops
+from openfoley.judges.material import MaterialClassifier, crops
 
 STEP_S = 0.1
 

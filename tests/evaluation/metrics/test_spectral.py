@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from openfoley.evaluation.baseline_click import click_times
-from openfoley.evaluation.spectral import (
+from openfoley.evaluation.metrics.click_baseline import click_times
+from openfoley.evaluation.metrics.spectral import (
     bandwidth,
     isolated,
     mean_power_spectrum,

@@ -1,19 +1,21 @@
 """The studies' parts on made-up truth: excerpts, joins, embeddings, paired tests."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from openfoley.evaluation.material import MaterialClassifier
+from openfoley.evaluation.metrics.embedding import features, frechet
+from openfoley.evaluation.metrics.sync import pooled_f1
+from openfoley.evaluation.metrics.truth import Truth, from_dict
 from openfoley.evaluation.studies import clips, cuts, joins
 from openfoley.evaluation.studies.clips import RATE, excerpt, only_in, pictures_of, times_in
-from openfoley.evaluation.studies.embedding import features, frechet
 from openfoley.evaluation.studies.study import f1_difference, f1_of, permutation_p, sums_of
-from openfoley.evaluation.sync import pooled_f1
-from openfoley.evaluation.truth import Truth, from_dict
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
+from openfoley.judges.material import MaterialClassifier
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +97,8 @@ def hard_join(before: torch.Tensor, after: torch.Tensor, sample: int) -> torch.T
 
 @pytest.mark.slow
 def test_hard_joins_are_found_and_none_are_found_where_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joins, "EPOCHS", 5)
+    monkeypatch.setattr(joins, "RECIPE", replace(joins.RECIPE, epochs=5, batch=16))
     monkeypatch.setattr(joins, "FOLDS", 2)
-    monkeypatch.setattr(joins, "BATCH", 16)
     rate, hard, none = 44100 / 1024, [], []
     for seed in range(10):
         first, second = noise_clip(seed)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from openfoley.evaluation.matching import Counts, match, match_closest
+from openfoley.evaluation.metrics.matching import Counts, match, match_closest
 
 
 def brute_force(detected: np.ndarray, true: np.ndarray, tolerance: float) -> tuple[int, float]:

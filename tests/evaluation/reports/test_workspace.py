@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from openfoley.evaluation import workspace
+from openfoley.evaluation.reports import workspace
+from openfoley.evaluation.reports.workspace import Workspace
 from openfoley.evaluation.studies import study
-from openfoley.evaluation.workspace import Workspace
 
 
 def in_folder(folder: Path) -> study.Study:

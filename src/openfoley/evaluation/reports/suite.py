@@ -19,26 +19,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from openfoley.data.gym_cache import FINISHED, GymCache
 from openfoley.errors import UsageError
-from openfoley.evaluation.baseline_click import click_onsets
-from openfoley.evaluation.figures import heard_materials, onsets_of, reach_and_decay, relative_f1
 from openfoley.evaluation.generation import Seen, generate, joined, see, through_codec
-from openfoley.evaluation.gym_sound import render_sounds
-from openfoley.evaluation.material import (
-    MaterialClassifier,
-    accuracy,
-    examples,
-    load_classifier,
-    save_classifier,
-    train_classifier,
-)
-from openfoley.evaluation.onsets import Onsets, detect
-from openfoley.evaluation.prompts import contradicting
-from openfoley.evaluation.sync import sync_report
-from openfoley.evaluation.truth import Truth, from_dict, read_truths
-from openfoley.evaluation.workspace import Workspace, blocks
+from openfoley.evaluation.metrics.click_baseline import click_onsets
+from openfoley.evaluation.metrics.onsets import Onsets, detect
+from openfoley.evaluation.metrics.sync import sync_report
+from openfoley.evaluation.metrics.truth import Truth, from_dict, read_truths
+from openfoley.evaluation.reports.contradicting import contradicting
+from openfoley.evaluation.reports.figures import material_accuracy, onsets_of, reach_and_decay, relative_f1
+from openfoley.evaluation.reports.judge import SECTION as JUDGE
+from openfoley.evaluation.reports.judge import train_judge, trained_judge
+from openfoley.evaluation.reports.pictures import Shown, draw_pictures
+from openfoley.evaluation.reports.results import write_results
+from openfoley.evaluation.reports.workspace import Workspace, blocks
 from openfoley.generators.base import SAMPLING
 from openfoley.gym.scene import VERSION as GYM_VERSION
 from openfoley.gym.seeds import Split, seeds_of
@@ -56,10 +52,6 @@ SETS: dict[str, tuple[Split, int, bool | None]] = {
 }
 """Name -> split, first seed within it, and whether all scenes are silent (None: as the Gym draws them)."""
 
-CLASSIFIER_CLIPS, CLASSIFIER_CHECK_CLIPS = 300, 100
-CLASSIFIER_FIRST_SEED = 5_000_000
-"""Training seeds far from those that models train on."""
-
 
 def run_report(
     model: str | Path, out: Path, *, clips: int = 200, outside: Path | None = None, device: str = "cpu", seed: int = 0
@@ -68,15 +60,12 @@ def run_report(
 
     clips: scenes of 8 s per set, at least 8. Raises UsageError, WeightsError, MediaError.
     """
-    from openfoley.evaluation.pictures import draw_pictures
-    from openfoley.evaluation.results import write_results
-
     if clips < 8:
         raise UsageError(f"clips must be at least 8, got {clips}; figures of fewer mean nothing")
     suite = Suite(model, out, clips, outside, device, seed)
     suite.make_sounds()
     record = {"about": suite.about, "sections": suite.workspace.sections(suite.sections())}
-    draw_pictures(suite)
+    draw_pictures(suite.workspace, suite.shown())
     return write_results(record, out)
 
 
@@ -144,7 +133,7 @@ class Suite:
         """Generated sounds of a set, int16 [clips, 2, time]."""
         shape = self.gym(name).sound.shape
 
-        def make(rows: range) -> torch.Tensor:
+        def make(rows: range) -> Tensor:
             return generate(self.model, self.seen(name), prompts, rows=rows, steps=steps, seed=self.seed)
 
         return self.workspace.sounds(f"{name}-{steps}{tag}", shape, make)
@@ -187,13 +176,23 @@ class Suite:
             "silent": self._silent,
             "ceiling_heldout": lambda: self._ceiling("heldout"),
             "heldout": lambda: self._timing("heldout"),
-            "classifier": self._classifier,
+            JUDGE: lambda: train_judge(self.workspace.folder),
             "material": self._material,
             "contradiction": self._contradiction,
         }
         if self.outside:
             chosen["outside"] = self._outside
         return {**chosen, "steps": self._steps}
+
+    def shown(self) -> Shown:
+        """What the pictures show: the evaluation set."""
+        made, gym, seen = self.made("evaluation"), self.gym("evaluation"), self.seen("evaluation")
+
+        def sampled(row: int, steps: int) -> Tensor:
+            return generate(self.model, seen, rows=[row], steps=steps, seed=self.seed)[0]
+
+        onsets = self.onsets(f"evaluation-{STEPS}", made)
+        return Shown(self.truths("evaluation"), gym, made, onsets, STEPS, sampled)
 
     def _ceiling(self, name: str) -> dict[str, Any]:
         """The detector on true sound, and on true sound through the codec."""
@@ -223,24 +222,12 @@ class Suite:
         truths, made = self.truths("silent"), self.made("silent")
         return {"report": _brief(self.onsets("silent", made), truths)}
 
-    def _classifier(self) -> dict[str, Any]:
-        """Train the judge of materials; its accuracy on true sound of validation seeds."""
-        seeds = seeds_of("train", CLASSIFIER_CLIPS, CLASSIFIER_FIRST_SEED)
-        judge = train_classifier(*examples(render_sounds(seeds, "train")))
-        save_classifier(judge, self.workspace.folder / "material.safetensors")
-        check = examples(render_sounds(seeds_of("validation", CLASSIFIER_CHECK_CLIPS), "validation"))
-        return {"accuracy": accuracy(judge, *check), "events": len(check[1]), "training_clips": len(seeds)}
-
-    def _judge(self) -> MaterialClassifier:
-        self.workspace.sections({"classifier": self._classifier})  # another process may be at it
-        return load_classifier(self.workspace.folder / "material.safetensors")
-
     def _material(self) -> dict[str, Any]:
-        truths, judge, figures = self.truths("evaluation"), self._judge(), {}
+        truths, judge, figures = self.truths("evaluation"), trained_judge(self.workspace), {}
         kinds = {f"evaluation-{STEPS}": self.made("evaluation"), "evaluation-codec": self.coded("evaluation")}
         kinds["evaluation-true"] = self.gym("evaluation").sound
         for kind, sounds in kinds.items():
-            figures[kind.removeprefix("evaluation-")] = heard_materials(
+            figures[kind.removeprefix("evaluation-")] = material_accuracy(
                 judge, sounds, self.onsets(kind, sounds), truths
             )
         return {"made": figures.pop(str(STEPS)), **figures}
@@ -249,7 +236,7 @@ class Suite:
         """Prompts that name another material than the picture's."""
         made, expected = self.contradicted()
         found = self.onsets("evaluation-contradicted", made)
-        return heard_materials(self._judge(), made, found, self.truths("evaluation"), expected)
+        return material_accuracy(trained_judge(self.workspace), made, found, self.truths("evaluation"), expected)
 
     def _outside(self) -> dict[str, Any]:
         """Clips of another renderer, from their files through the whole pipeline."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.evaluation.onsets import Onsets
+from openfoley.evaluation.metrics.onsets import Onsets
 
 NEIGHBOURS = 1
 """Frames to either side that a peak must exceed."""

@@ -9,10 +9,10 @@ import pytest
 import soundfile
 
 from openfoley.errors import UsageError
-from openfoley.evaluation.bootstrap import interval, ratio_interval
-from openfoley.evaluation.onsets import Onsets
-from openfoley.evaluation.sync import rank_correlation, score, sync_report
-from openfoley.evaluation.truth import Truth, from_dict
+from openfoley.evaluation.metrics.onsets import Onsets
+from openfoley.evaluation.metrics.sync import rank_correlation, score, sync_report
+from openfoley.evaluation.metrics.truth import Truth, from_dict
+from openfoley.evaluation.stats.bootstrap import interval, ratio_interval
 
 
 def event(time_s: float, length_s: float = 0.0, action: str = "bounce", **more: object) -> dict:
@@ -139,7 +139,7 @@ def clicks(times_s: list[float]) -> np.ndarray:
 def test_folders_are_scored_and_missing_sounds_count_as_silence(tmp_path: Path) -> None:
     made, truth = tmp_path / "made", tmp_path / "truth"
     made.mkdir(), truth.mkdir()
-    from openfoley.evaluation.sync_files import evaluate_sync
+    from openfoley.evaluation.reports.sync_files import evaluate_sync
 
     for k, times in enumerate([[0.5, 1.5, 3.0], [0.7, 2.0, 2.6]]):
         record = {"duration_s": 4.0, "fps": 24, "caption": "", "objects": [], "events": [event(t) for t in times]}

@@ -1,0 +1,94 @@
+"""The material classifier of a report or a study: trained once into its folder on Gym sound of training seeds, or one
+that another left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from openfoley.data.workers import render_pool
+from openfoley.errors import UsageError
+from openfoley.evaluation.metrics.truth import from_dict
+from openfoley.evaluation.reports.workspace import Workspace
+from openfoley.gym.seeds import Split, seeds_of
+from openfoley.hub.save import save_weights
+from openfoley.judges.material import CLASSES, MaterialClassifier, accuracy, crops, train_classifier
+
+FILE_NAME, SECTION = "material.safetensors", "classifier"
+CLIPS, CHECK_CLIPS = 300, 100
+FIRST_SEED = 5_000_000
+"""Training seeds far from those that models train on."""
+DURATION_S = 8.0
+SAMPLE_RATE = 44100
+FRAME_RATE = Fraction(24)
+FULL_SCALE = 32767
+
+
+def trained_judge(workspace: Workspace, given: Path | None = None) -> MaterialClassifier:
+    """The classifier of a workspace, trained where it has none yet. given: weights to use instead."""
+    if given is not None:
+        if not given.is_file():
+            raise UsageError(f"the judge {str(given)!r} does not exist; leave --judge out to train one")
+        return load_classifier(given)
+    workspace.sections({SECTION: lambda: train_judge(workspace.folder)})  # another process may be at it
+    return load_classifier(workspace.folder / FILE_NAME)
+
+
+def train_judge(folder: Path) -> dict[str, Any]:
+    """Train and save a classifier; its accuracy on true sound of validation seeds, the number of their events, and of
+    the clips that it learned from."""
+    seeds = seeds_of("train", CLIPS, FIRST_SEED)
+    judge = train_classifier(*examples(render_sounds(seeds, "train")))
+    save_classifier(judge, folder / FILE_NAME)
+    check = examples(render_sounds(seeds_of("validation", CHECK_CLIPS), "validation"))
+    return {"accuracy": accuracy(judge, *check), "events": len(check[1]), "training_clips": len(seeds)}
+
+
+def examples(clips: Iterable[tuple[Tensor, int, dict[str, Any]]]) -> tuple[Tensor, Tensor]:
+    """Crops and class indices of the scored events of (samples, rate, truth record) clips whose material is a class."""
+    pictures, labels = [crops(torch.zeros(1, 0), SAMPLE_RATE, [])], []
+    for samples, rate, record in clips:
+        truth = from_dict(record)
+        known = [(t, m) for t, m in zip(truth.scored_s, truth.materials, strict=True) if m in CLASSES]
+        if known:
+            pictures.append(crops(samples, rate, [t for t, _ in known]))
+            labels += [CLASSES.index(m) for _, m in known]
+    return torch.cat(pictures), torch.tensor(labels, dtype=torch.long)
+
+
+def save_classifier(model: MaterialClassifier, path: Path) -> None:
+    """Write the weights (safetensors)."""
+    save_weights(model.state_dict(), path, exact=True)
+
+
+def load_classifier(path: Path) -> MaterialClassifier:
+    """The classifier of `save_classifier`."""
+    model = MaterialClassifier()
+    model.load_state_dict(load_file(str(path)))
+    return model.eval()
+
+
+def render_sounds(seeds: Sequence[int], split: Split) -> Iterator[tuple[Tensor, int, dict[str, Any]]]:
+    """(samples float32 [2, 352800], rate, truth record) of every seed, in order; rendered in parallel, sound only."""
+    with render_pool() as pool:
+        for samples, record in pool.map(render_sound_of, [(seed, split) for seed in seeds], chunksize=4):
+            yield torch.from_numpy(samples).float() / FULL_SCALE, SAMPLE_RATE, record
+
+
+def render_sound_of(job: tuple[int, Split]) -> tuple[np.ndarray, dict[str, Any]]:
+    """int16 samples [2, 352800] and truth record of a scene (seed, split)."""
+    from openfoley.gym.scene import sample_scene
+    from openfoley.gym.sound import render_sound
+    from openfoley.gym.truth import truth
+
+    scene = sample_scene(job[0], DURATION_S, split=job[1])
+    sound = render_sound([scene], sample_rate=SAMPLE_RATE)[0]
+    samples = (sound.mix.clamp(-1, 1) * FULL_SCALE).round().short().numpy()
+    return samples, truth(scene, sound, FRAME_RATE)

@@ -1,0 +1,1 @@
+"""Networks that judge sounds. No generator may import them."""

@@ -15,7 +15,7 @@ from openfoley.evaluation.generation import generate_all, see
 from openfoley.evaluation.metrics.sync import sync_report
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.reports.contradicting import contradicting
-from openfoley.evaluation.reports.figures import material_accuracy, onsets_of
+from openfoley.evaluation.reports.figures import materials_of, onsets_of
 from openfoley.evaluation.reports.judge import load_classifier
 from openfoley.hub.load import load_model
 from openfoley.nn.memory import keep_freed_memory
@@ -39,12 +39,12 @@ def main(name: str, cache: Path, judge_file: Path, clips: int, weights: Sequence
     ) -> None:
         sounds = generate_all(model, seen, prompts, picture_guidance=picture, text_guidance=text)
         found = onsets_of(sounds)
-        report, materials = sync_report(found, truths), material_accuracy(judge, sounds, found, truths, wanted)
+        report, materials = sync_report(found, truths), materials_of(judge, sounds, found, truths, wanted)
         score = report.f1()
         print(
             f"{what}: F1 {score.f1:.3f} precision {score.precision:.3f} recall {score.recall:.3f} "
             f"false in silent clips {report.silent_false_per_minute.value:.0f}/min "
-            f"material as asked {materials['right']:.2f} of {materials['events']} N {len(data)}",
+            f"material as asked {materials['accuracy']:.2f} of {materials['events']} N {len(data)}",
             flush=True,
         )
 

@@ -17,7 +17,7 @@ from openfoley.data.gym_cache import GymCache
 from openfoley.evaluation.generation import generate_all, joined, see
 from openfoley.evaluation.metrics.sync import sync_report
 from openfoley.evaluation.metrics.truth import from_dict
-from openfoley.evaluation.reports.figures import material_accuracy, onsets_of, reach_and_decay
+from openfoley.evaluation.reports.figures import materials_of, onsets_of, reach_and_decay
 from openfoley.evaluation.reports.judge import load_classifier
 from openfoley.hub.load import load_model
 from openfoley.nn.memory import keep_freed_memory
@@ -35,12 +35,12 @@ def main(name: str, judge_file: Path, folders: Sequence[Path], rows: Sequence[st
         pairs = [word.split("=") for word in row.split(",") if word != "default"]
         sounds = generate_all(model, seen, **{key: SETTINGS[key](value) for key, value in pairs})
         found = onsets_of(sounds)
-        report, materials = sync_report(found, truths), material_accuracy(judge, sounds, found, truths)
+        report, materials = sync_report(found, truths), materials_of(judge, sounds, found, truths)
         score, reach = report.f1(), reach_and_decay(sounds, true, found, truths)
         print(
             f"{row}: F1 {score.f1:.3f} precision {score.precision:.3f} recall {score.recall:.3f} "
             f"false in silent clips {report.silent_false_per_minute.value:.0f}/min "
-            f"material {materials['right']:.3f} of {materials['events']} T20 {reach['t20']['ratio'] or np.nan:.2f} "
+            f"material {materials['accuracy']:.3f} of {materials['events']} T20 {reach['t20']['ratio'] or np.nan:.2f} "
             f"99 % roll-off {reach['bandwidth']['ratio']['roll_off_99_hz']:.2f} "
             f"loudness {report.loudness_pooled.value:.2f} N {len(truths)}",
             flush=True,

@@ -4,51 +4,58 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
-DEFAULT_MODEL = "salsa-v-gym"
-STUDIES = {  # name -> (what it says, clips)
-    "scenes": ("How well hard cuts are found.", 50),
-    "longform": ("Events of the last minute of long scenes against a fresh start.", 32),
-    "joins": ("Can a classifier tell a join of two windows from any other instant?", 50),
-    "reference": ("Does the sound take on the character of a reference?", 120),
-    "cuts": ("The second after hard cuts: cuts used against carried on against a fresh start.", 150),
-    "steps": ("Models side by side at several step counts: shortcut, flow, ablations, MMAudio.", 200),
-    "lengths": ("One long window against iterative extension, 10 to 60 s.", 24),
-}
+from openfoley.evaluation.studies.requests import STUDIES, StudyRequest
+
+SPLITS = ("train", "validation", "evaluation", "heldout")
 
 
 def add_studies(inner: Any, command: Callable[..., argparse.ArgumentParser], whole: Callable, number: Callable) -> None:
-    """One command for each study; a study that was interrupted goes on where it stopped."""
-    for name, (summary, clips) in STUDIES.items():
-        add = command(inner, name, "studies", name, summary).add_argument
-        add("--out", metavar="DIR", required=True, help="folder for everything that the study makes and finds")
-        add("--clips", metavar="N", type=whole, default=clips, help=f"scenes ({clips})")
+    """One command for each study, one option for each field of its request; an interrupted study resumes."""
+    words: dict[str, dict[str, Any]] = {
+        "out": {"metavar": "DIR", "type": Path, "required": True, "help": "folder for the figures and what they need"},
+        "clips": {"metavar": "N", "type": whole, "help": "scenes"},
+        "device": {"metavar": "D", "help": "torch device"},
+        "split": {"choices": SPLITS, "help": "scenes"},
+        "model": {"metavar": "NAME|DIR", "help": "a model's name or folder"},
+        "models": {"metavar": "NAME|DIR", "nargs": "+", "help": "models"},
+        "without_sync": {"metavar": "DIR", "nargs": "+", "help": "models that get no sync features"},
+        "shortcut": {"metavar": "NAME|DIR", "nargs": "+", "help": "models to step as the paper does"},
+        "steps": {"metavar": "N", "type": whole, "help": "sampling steps"},
+        "minutes": {"metavar": "M", "type": number, "help": "length of a scene; its last minute counts"},
+        "duration": {"metavar": "S", "type": number, "help": "seconds of a scene"},
+        "cuts": {"choices": ("auto", "carry", "reset", "none"), "help": "rule at cuts"},
+        "reference_guidance": {"metavar": "W", "type": number, "help": "weight of the context (the guidance)"},
+        "judge": {"metavar": "FILE", "type": Path, "help": "material.safetensors of a report; trained if not given"},
+        "mode": {"choices": ("reference", "extend"), "help": "as --reference does, or continued in its place"},
+        "contexts": {"metavar": "S", "type": number, "nargs": "+", "help": "seconds of the reference, the first one 0"},
+        "lengths": {"metavar": "S", "type": whole, "nargs": "+", "help": "seconds"},
+    }
+    for kind in STUDIES:
+        add = command(inner, kind.study, "studies", "study", kind.summary).add_argument
         add("--json", action="store_true", help="print one JSON object on standard output")
-        if name == "scenes":
-            add("--split", choices=("train", "validation", "evaluation", "heldout"), default="validation")
-            continue
-        add("--device", metavar="D", default="cpu", help="torch device (cpu)")
-        if name == "steps":
-            add("--models", metavar="NAME|DIR", nargs="+", default=[DEFAULT_MODEL], help=f"models ({DEFAULT_MODEL})")
-            add("--without-sync", metavar="DIR", nargs="+", default=[], help="models that hear no sync features")
-            add("--shortcut", metavar="NAME|DIR", nargs="+", default=[], help="models to step as the paper does")
-            add("--steps", metavar="N", type=whole, nargs="+", default=[1, 2, 4, 8, 16, 32], help="step counts")
-            continue
-        add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
-        add("--steps", metavar="N", type=whole, default=8, help="sampling steps (8)")
-        if name == "longform":
-            add("--minutes", metavar="M", type=whole, default=10, help="length of a scene; its last minute counts (10)")
-            add("--cuts", choices=("auto", "carry", "reset", "none"), default="carry", help="rule at cuts (carry)")
-        if name == "joins":
-            add("--duration", metavar="S", type=number, default=60.0, help="seconds of a scene (60)")
-            add("--split", choices=("evaluation", "validation"), default="evaluation", help="scenes (evaluation)")
-            add("--reference-guidance", metavar="W", type=number, help="weight of the context (the guidance)")
-        if name in ("reference", "cuts"):
-            add("--judge", metavar="FILE", help="material.safetensors of a report, instead of training one")
-        if name == "reference":
-            modes = "as --reference does (reference), or continued in its place (extend)"
-            add("--mode", choices=("reference", "extend"), default="reference", help=modes)
-            add("--reference-guidance", metavar="W", type=number, help="how closely to follow it (the guidance)")
-        if name == "lengths":
-            add("--lengths", metavar="S", type=whole, nargs="+", default=[10, 20, 30, 45, 60], help="seconds")
+        for name, default in _defaults(kind).items():
+            word = dict(words[name])
+            if isinstance(default, tuple):
+                word |= {"nargs": "+", "action": _Tuple}
+            if default not in (MISSING, None, ()):
+                shown = default if not isinstance(default, tuple) else " ".join(map(str, default))
+                word["help"] += f" ({shown})"
+            if default is not MISSING:
+                word["default"] = default
+            add(f"--{name.replace('_', '-')}", **word)
+        inner.choices[kind.study].set_defaults(study=kind.study)
+
+
+def _defaults(kind: type[StudyRequest]) -> dict[str, Any]:
+    return {field.name: field.default for field in fields(kind)}
+
+
+class _Tuple(argparse.Action):
+    """Several words as a tuple."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        setattr(namespace, self.dest, tuple(values))

@@ -16,7 +16,7 @@ from openfoley.evaluation.generation import generate_from_frames
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.reports import judge, pictures, suite, workspace
 from openfoley.evaluation.reports.contradicting import contradicting
-from openfoley.evaluation.reports.figures import onsets_of, reach_and_decay, relative_f1
+from openfoley.evaluation.reports.figures import onsets_of, reach_and_decay, relative_to
 from openfoley.evaluation.reports.judge import examples, render_sound_of
 from openfoley.evaluation.reports.results import Row
 from openfoley.evaluation.reports.suite import Suite
@@ -36,7 +36,7 @@ def scenes() -> tuple[np.ndarray, list[dict]]:
 def test_true_sound_is_its_own_equal_in_every_figure(scenes: tuple[np.ndarray, list[dict]]) -> None:
     sounds, records = scenes
     truths, found = [from_dict(r) for r in records], onsets_of(sounds)
-    relative = relative_f1(found, found, truths)
+    relative = relative_to(found, found, truths)
     assert (relative["share"], relative["difference"]) == (1.0, 0.0)
     figures = reach_and_decay(sounds, sounds, found, truths)
     assert figures["distances"]["mel_db"] == 0.0
@@ -64,7 +64,7 @@ def test_clicks_at_the_true_times_fail_bandwidth_or_decay(scenes: tuple[np.ndarr
         for time_s in truth.scored_s:
             row[:, min(round(time_s * 44100), row.shape[1] - 1)] = 20000
     found = onsets_of(clicks)
-    assert relative_f1(found, onsets_of(sounds), truths)["share"] > 0.9
+    assert relative_to(found, onsets_of(sounds), truths)["share"] > 0.9
     figures = reach_and_decay(clicks, sounds, found, truths)
     assert figures["bandwidth"]["ratio"]["roll_off_99_hz"] > 1.1
 

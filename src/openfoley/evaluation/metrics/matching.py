@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 TIME_ROUNDING_S = 1e-9
 """Slack (s) that keeps a pair exactly at the tolerance inside it: 0.35 - 0.30 is 0.04999... or 0.05000...1 in
@@ -77,31 +78,14 @@ def match_closest(detected_s: np.ndarray, true_s: np.ndarray, tolerance_s: float
     """Among the matchings of maximum size, the one with the smallest sum of absolute errors (used for error
     statistics only).
 
-    On a line an optimal matching never crosses, so dynamic programming over the two sorted lists finds it; its cost
-    of a pair is
-    |error| - `bonus`, with a bonus larger than any sum of errors, so that size comes first.
+    The cost of an allowed pair is |error| less a bonus larger than any sum of errors, so that size comes first, and
+    that of any other pair 0: then an optimal assignment holds a best matching. Of equally good ways to pair the same
+    times the one in order is taken, whose largest error is the smallest.
     """
-    detected_order, true_order = np.argsort(detected_s, kind="stable"), np.argsort(true_s, kind="stable")
-    detected, true = detected_s[detected_order], true_s[true_order]
-    rows, columns = len(detected), len(true)
+    error = np.abs(detected_s[:, None] - true_s[None, :])
     reach = tolerance_s + TIME_ROUNDING_S
-    bonus = (min(rows, columns) + 1) * reach
-    error = np.abs(detected[:, None] - true[None, :])
-    cost = np.where(error <= reach, error - bonus, np.inf)
-    best = np.zeros((rows + 1, columns + 1))
-    for i in range(rows):
-        # best[i+1, j+1] = min(best[i, j+1], best[i, j] + cost[i, j], best[i+1, j]); the last one is a running minimum
-        without_or_paired = np.minimum(best[i, 1:], best[i, :-1] + cost[i])
-        best[i + 1, 1:] = np.minimum.accumulate(np.minimum(without_or_paired, 0.0))
-    pairs: list[tuple[int, int]] = []
-    i, j = rows, columns
-    while i and j:
-        if best[i, j] == best[i - 1, j]:
-            i -= 1
-        elif best[i, j] == best[i, j - 1]:
-            j -= 1
-        else:
-            i, j = i - 1, j - 1
-            pairs.append((i, j))
-    chosen = np.array(pairs[::-1], dtype=np.int64).reshape(-1, 2)
-    return detected_order[chosen[:, 0]], true_order[chosen[:, 1]]
+    bonus = (min(error.shape) + 1) * reach
+    rows, columns = linear_sum_assignment(np.where(error <= reach, error - bonus, 0.0))
+    allowed = error[rows, columns] <= reach
+    rows, columns = rows[allowed], columns[allowed]
+    return rows[np.argsort(detected_s[rows], kind="stable")], columns[np.argsort(true_s[columns], kind="stable")]

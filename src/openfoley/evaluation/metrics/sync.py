@@ -13,20 +13,22 @@ have events), and as many events at random times. corrected = (F1 - shuffled) / 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import ConstantInputWarning, spearmanr
 
-from openfoley.evaluation.metrics.matching import Counts, match, match_closest
+from openfoley.evaluation.metrics.f1 import clip_sums, pooled_f1, score
+from openfoley.evaluation.metrics.matching import Counts, match_closest
 from openfoley.evaluation.metrics.onsets import Onsets
 from openfoley.evaluation.metrics.truth import Truth
-from openfoley.evaluation.stats.bootstrap import Interval, interval, ratio_interval
+from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, NO_INTERVAL, Interval, interval, ratio_interval
+from openfoley.evaluation.stats.pooled import median_of
 
 TOLERANCES_S = (0.025, 0.050, 0.100)
-MAIN_TOLERANCE_S = 0.050
 ERROR_TOLERANCE_S = 0.100
 """Errors and loudness are read from the pairs within this tolerance, so that an error above 50 ms still shows."""
 
@@ -34,9 +36,6 @@ SHUFFLES = 20
 RANDOM_DRAWS = 5
 FEWEST_FOR_RANKS = 5
 """A clip needs this many answered events for a rank correlation of its own."""
-
-MEDIAN_DRAWS = 300
-"""Resamples for figures that need a loop (medians, ranks)."""
 
 
 @dataclass(frozen=True)
@@ -106,17 +105,6 @@ class SyncReport:
         return _plain(asdict(self))
 
 
-def score(detected_s: np.ndarray, truth: Truth, tolerance_s: float) -> Counts:
-    """Counts of one clip at one tolerance; detections that are neither right nor wrong are left out of them."""
-    detected_s = detected_s[(detected_s >= 0) & (detected_s <= truth.duration_s)]
-    answered, _ = match(detected_s, truth.scored_s, tolerance_s)
-    rest = np.delete(detected_s, answered)
-    spans = truth.ignored_spans
-    in_a_span = (rest[:, None] >= spans[:, 0] - tolerance_s) & (rest[:, None] <= spans[:, 1] + tolerance_s)
-    false = len(rest) - int(in_a_span.any(axis=1).sum())
-    return Counts(len(answered), len(answered) + false, len(truth.scored_s))
-
-
 def sync_report(detected: Sequence[Onsets], truths: Sequence[Truth], *, seed: int = 0) -> SyncReport:
     """The figures for clips given as detected onsets and truths in the same order. `seed` is that of controls and
     resampling."""
@@ -147,17 +135,6 @@ def _pairs(onsets: Onsets, truth: Truth) -> np.ndarray:
     rows, columns = match_closest(onsets.times_s, truth.scored_s, ERROR_TOLERANCE_S)
     errors = onsets.times_s[rows] - truth.scored_s[columns]
     return np.stack([errors, onsets.loudness_db[rows], truth.loudness_db[columns]])
-
-
-def clip_sums(times: Sequence[np.ndarray], truths: Sequence[Truth], tolerance_s: float) -> np.ndarray:
-    """[clips, 3]: hits, detections, events."""
-    counts = [score(detected_s, truth, tolerance_s) for detected_s, truth in zip(times, truths, strict=True)]
-    return np.array([(c.hits, c.detections, c.events) for c in counts], dtype=np.float64)
-
-
-def pooled_f1(sums: np.ndarray) -> np.ndarray:
-    """[m, 3] -> [m]."""
-    return 2 * sums[:, 0] / np.maximum(sums[:, 1] + sums[:, 2], 1)
 
 
 def _scores(detected: Sequence[Onsets], truths: Sequence[Truth], tolerance_s: float, seed: int) -> Score:
@@ -214,14 +191,7 @@ def _random(times: Sequence[np.ndarray], truths: Sequence[Truth], tolerance_s: f
 
 def _median(values: Sequence[np.ndarray], seed: int) -> Estimate:
     """Median over all events of all clips."""
-
-    def of(indices: np.ndarray) -> float:
-        chosen = np.concatenate([values[k] for k in indices])
-        return float(np.median(chosen)) if len(chosen) else float("nan")
-
-    everything = np.arange(len(values))
-    bounds = interval(of, len(values), seed=seed, draws=MEDIAN_DRAWS)
-    return Estimate(of(everything), bounds, sum(map(len, values)))
+    return Estimate(*median_of(values, seed), sum(map(len, values)))
 
 
 def _silent_false(detected: Sequence[Onsets], truths: Sequence[Truth], seed: int) -> Estimate:
@@ -232,7 +202,7 @@ def _silent_false(detected: Sequence[Onsets], truths: Sequence[Truth], seed: int
         if not truth.has_audible
     ]
     if not silent:
-        return Estimate(float("nan"), (float("nan"), float("nan")), 0)
+        return Estimate(float("nan"), NO_INTERVAL, 0)
     sums = np.array(silent, dtype=np.float64)
     value = float(sums[:, 0].sum() / sums[:, 1].sum())
     return Estimate(value, ratio_interval(lambda pooled: pooled[:, 0] / pooled[:, 1], sums, seed=seed), len(silent))
@@ -240,11 +210,10 @@ def _silent_false(detected: Sequence[Onsets], truths: Sequence[Truth], seed: int
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Spearman's rho; nan for fewer than two values or a constant one."""
-    if len(first) < 2:
-        return float("nan")
-    a, b = rankdata(first), rankdata(second)
-    spread = a.std() * b.std()
-    return float(np.mean((a - a.mean()) * (b - b.mean())) / spread) if spread > 0 else float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        result: Any = spearmanr(first, second)
+    return float(result.statistic)
 
 
 def _pooled_ranks(pairs: Sequence[np.ndarray], seed: int) -> Estimate:
@@ -254,7 +223,7 @@ def _pooled_ranks(pairs: Sequence[np.ndarray], seed: int) -> Estimate:
         chosen = np.concatenate([pairs[k] for k in indices], axis=1)
         return rank_correlation(chosen[1], chosen[2])
 
-    bounds = interval(of, len(pairs), seed=seed, draws=MEDIAN_DRAWS)
+    bounds = interval(of, len(pairs), seed=seed, draws=LOOP_DRAWS)
     return Estimate(of(np.arange(len(pairs))), bounds, sum(pair.shape[1] for pair in pairs))
 
 
@@ -263,8 +232,8 @@ def _within_ranks(pairs: Sequence[np.ndarray], seed: int) -> Estimate:
     inside = np.array([rank_correlation(pair[1], pair[2]) for pair in pairs if pair.shape[1] >= FEWEST_FOR_RANKS])
     inside = inside[np.isfinite(inside)]
     if not len(inside):
-        return Estimate(float("nan"), (float("nan"), float("nan")), 0)
-    bounds = interval(lambda indices: float(inside[indices].mean()), len(inside), seed=seed, draws=MEDIAN_DRAWS)
+        return Estimate(float("nan"), NO_INTERVAL, 0)
+    bounds = interval(lambda indices: float(inside[indices].mean()), len(inside), seed=seed, draws=LOOP_DRAWS)
     return Estimate(float(inside.mean()), bounds, len(inside))
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openfoley.evaluation.metrics.f1 import MAIN_TOLERANCE_S, relative_f1, visible_sums
 from openfoley.evaluation.metrics.matching import match_closest
+from openfoley.evaluation.metrics.material import AS_SEEN, material_accuracy, material_sums
 from openfoley.evaluation.metrics.onsets import Onsets, detect
 from openfoley.evaluation.metrics.spectral import (
     bandwidth,
@@ -23,10 +25,10 @@ from openfoley.evaluation.metrics.spectral import (
     stft_distance,
     t20_s,
 )
-from openfoley.evaluation.metrics.sync import MAIN_TOLERANCE_S, clip_sums, pooled_f1
 from openfoley.evaluation.metrics.truth import Truth
-from openfoley.evaluation.stats.bootstrap import interval, ratio_interval
+from openfoley.evaluation.stats.bootstrap import interval
 from openfoley.judges.material import MaterialClassifier
+from openfoley.types import Audio
 
 RATE = 44100
 FULL_SCALE = 32767
@@ -46,67 +48,26 @@ def onsets_of(sounds: np.ndarray) -> list[Onsets]:
     return [detect(samples_of(sounds, k), RATE) for k in range(len(sounds))]
 
 
-def relative_f1(
-    found: Sequence[Onsets], ceiling: Sequence[Onsets], truths: Sequence[Truth], tolerance_s: float = MAIN_TOLERANCE_S
-) -> dict[str, Any]:
-    """F1 on visible events as a share of the ceiling's, and the difference, with paired intervals (the same clips
-    resampled)."""
-    seen = [truth.only(True) for truth in truths]
-    sums = np.concatenate(
-        [clip_sums([o.times_s for o in each], seen, tolerance_s) for each in (found, ceiling)], axis=1
-    )
-
-    def share(pooled: np.ndarray) -> np.ndarray:
-        return pooled_f1(pooled[:, :3]) / np.maximum(pooled_f1(pooled[:, 3:]), 1e-9)
-
-    def difference(pooled: np.ndarray) -> np.ndarray:
-        return pooled_f1(pooled[:, :3]) - pooled_f1(pooled[:, 3:])
-
-    total = sums.sum(0, keepdims=True)
-    return {
-        "f1": float(pooled_f1(total[:, :3])[0]),
-        "other_f1": float(pooled_f1(total[:, 3:])[0]),
-        "share": float(share(total)[0]),
-        "share_interval": ratio_interval(share, sums),
-        "difference": float(difference(total)[0]),
-        "difference_interval": ratio_interval(difference, sums),
-        "clips": len(truths),
-    }
+def relative_to(found: Sequence[Onsets], ceiling: Sequence[Onsets], truths: Sequence[Truth]) -> dict[str, Any]:
+    """F1 on visible events as a share of the ceiling's, and the difference, with paired intervals."""
+    sums = ([visible_sums(o.times_s, t) for o, t in zip(each, truths, strict=True)] for each in (found, ceiling))
+    return relative_f1(*sums)
 
 
-def material_accuracy(
+def materials_of(
     judge: MaterialClassifier,
     sounds: np.ndarray,
     found: Sequence[Onsets],
     truths: Sequence[Truth],
-    expected: Sequence[dict[str, str]] | None = None,
+    asked: Sequence[Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """How often the judge hears the right material at detected visible events (within 50 ms of the truth).
-
-    expected: per clip a map from the true to the asked material (events of other materials are left out); None asks
-    for the true one.
-    """
-    from openfoley.judges.material import CLASSES
-
-    sums = np.zeros((len(truths), 3))  # right, still the seen material, all
-    for k, (onsets, truth) in enumerate(zip(found, truths, strict=True)):
-        seen = truth.only(True)
-        rows, columns = match_closest(onsets.times_s, seen.scored_s, MAIN_TOLERANCE_S)
-        asked = expected[k] if expected is not None else {name: name for name in CLASSES}
-        chosen = [(r, c) for r, c in zip(rows, columns, strict=True) if seen.materials[c] in asked]
-        if not chosen:
-            continue
-        names = judge.names(samples_of(sounds, k), RATE, onsets.times_s[[r for r, _ in chosen]])
-        for name, (_, c) in zip(names, chosen, strict=True):
-            sums[k] += (name == asked[seen.materials[c]], name == seen.materials[c], 1)
-    pooled = sums.sum(0)
-    return {
-        "right": float(pooled[0] / pooled[2]) if pooled[2] else float("nan"),
-        "seen_material": float(pooled[1] / pooled[2]) if pooled[2] else float("nan"),
-        "interval": ratio_interval(lambda s: s[:, 0] / np.maximum(s[:, 2], 1), sums),
-        "events": int(pooled[2]),
-        "clips": int((sums[:, 2] > 0).sum()),
-    }
+    """The classifier's accuracy at detected visible events. asked: for each clip a map from the true to the asked
+    material; None asks for the true one."""
+    sums = [
+        material_sums(judge, Audio(samples_of(sounds, k), RATE), onsets.times_s, truth, asked[k] if asked else AS_SEEN)
+        for k, (onsets, truth) in enumerate(zip(found, truths, strict=True))
+    ]
+    return material_accuracy(sums)
 
 
 def reach_and_decay(

@@ -126,7 +126,7 @@ def _material_rows(sections: dict[str, Section]) -> list[Row]:
     judge, material, contradiction = sections["classifier"], sections["material"], sections["contradiction"]
 
     def row(name: str, figures: Section, floor: float | None) -> Row:
-        return Row(name, figures["right"], figures["interval"], floor, False, f"{figures['events']} events")
+        return Row(name, figures["accuracy"], figures["interval"], floor, False, f"{figures['events']} events")
 
     return [
         Row("material classifier's accuracy", judge["accuracy"], None, None, False, f"{judge['events']} events"),

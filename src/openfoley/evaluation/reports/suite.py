@@ -29,7 +29,7 @@ from openfoley.evaluation.metrics.onsets import Onsets, detect
 from openfoley.evaluation.metrics.sync import sync_report
 from openfoley.evaluation.metrics.truth import Truth, from_dict, read_truths
 from openfoley.evaluation.reports.contradicting import contradicting
-from openfoley.evaluation.reports.figures import material_accuracy, onsets_of, reach_and_decay, relative_f1
+from openfoley.evaluation.reports.figures import materials_of, onsets_of, reach_and_decay, relative_to
 from openfoley.evaluation.reports.judge import SECTION as JUDGE
 from openfoley.evaluation.reports.judge import train_judge, trained_judge
 from openfoley.evaluation.reports.pictures import Shown, draw_pictures
@@ -208,7 +208,7 @@ class Suite:
     def _timing(self, name: str) -> dict[str, Any]:
         truths, found = self.truths(name), self.onsets(f"{name}-{STEPS}", self.made(name))
         coded = self.onsets(f"{name}-codec", self.coded(name))
-        return {"report": _brief(found, truths), "relative": relative_f1(found, coded, truths)}
+        return {"report": _brief(found, truths), "relative": relative_to(found, coded, truths)}
 
     def _spectra(self) -> dict[str, Any]:
         truths, true = self.truths("evaluation"), self.gym("evaluation").sound
@@ -227,16 +227,14 @@ class Suite:
         kinds = {f"evaluation-{STEPS}": self.made("evaluation"), "evaluation-codec": self.coded("evaluation")}
         kinds["evaluation-true"] = self.gym("evaluation").sound
         for kind, sounds in kinds.items():
-            figures[kind.removeprefix("evaluation-")] = material_accuracy(
-                judge, sounds, self.onsets(kind, sounds), truths
-            )
+            figures[kind.removeprefix("evaluation-")] = materials_of(judge, sounds, self.onsets(kind, sounds), truths)
         return {"made": figures.pop(str(STEPS)), **figures}
 
     def _contradiction(self) -> dict[str, Any]:
         """Prompts that name another material than the picture's."""
         made, expected = self.contradicted()
         found = self.onsets("evaluation-contradicted", made)
-        return material_accuracy(trained_judge(self.workspace), made, found, self.truths("evaluation"), expected)
+        return materials_of(trained_judge(self.workspace), made, found, self.truths("evaluation"), expected)
 
     def _outside(self) -> dict[str, Any]:
         """Clips of another renderer, from their files through the whole pipeline."""
@@ -263,7 +261,7 @@ class Suite:
         truths = self.truths("evaluation")
         many = self.onsets(f"evaluation-{MANY_STEPS}", self.made("evaluation", MANY_STEPS))
         few = self.onsets(f"evaluation-{STEPS}", self.made("evaluation"))
-        return {"report": _brief(many, truths), "few_against_many": relative_f1(few, many, truths)}
+        return {"report": _brief(many, truths), "few_against_many": relative_to(few, many, truths)}
 
 
 def _brief(found: Sequence[Onsets], truths: Sequence[Truth]) -> dict[str, Any]:

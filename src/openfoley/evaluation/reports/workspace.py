@@ -21,9 +21,9 @@ from openfoley.media.locks import try_lock
 
 logger = logging.getLogger(__name__)
 
+FORMAT = 5
+"""Of all numbers that are kept; a folder of another format holds another report."""
 FULL_SCALE = 32767
-
-
 ROWS_AT_ONCE = 4
 """Clips of an array that one process makes before another may take its turn."""
 POLL_S = 2.0
@@ -38,7 +38,7 @@ class Workspace:
         self.folder = folder
         for name in ("sections", "sounds", "features", "gym", "pictures"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        about = folder / "about.json"
+        about, identity = folder / "about.json", json.loads(json.dumps({"format": FORMAT, **identity}))
         if about.is_file() and json.loads(about.read_text()) != identity:
             raise UsageError(f"{folder} holds a report on something else ({about.read_text()}); choose another folder")
         write_whole(about, json.dumps(identity))

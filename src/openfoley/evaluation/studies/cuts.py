@@ -1,6 +1,6 @@
 """The second after a hard cut between shots that sound differently: how well do events and materials come out?
 
-Four ways to make the same sound: cuts found and used ("auto"), the true cuts given ("given"), the sound carried on over
+Four ways to make the same sound: cuts found and used ("auto"), the true cuts given ("given"), the sound continued over
 every cut ("carry"), and a fresh start on the second shot alone ("fresh"). Scored are the visible events of the first
 second after each cut, and the material that a judge hears at those that were found.
 
@@ -11,35 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from openfoley.evaluation.metrics.matching import match_closest
-from openfoley.evaluation.metrics.onsets import Onsets
-from openfoley.evaluation.metrics.sync import MAIN_TOLERANCE_S
+from openfoley.evaluation.metrics.f1 import f1_of, pooled_f1, visible_sums
+from openfoley.evaluation.metrics.material import material_accuracy, material_sums, share_as_asked
 from openfoley.evaluation.metrics.truth import Truth, from_dict
 from openfoley.evaluation.reports.judge import trained_judge
-from openfoley.evaluation.stats.bootstrap import ratio_interval
+from openfoley.evaluation.stats.pooled import paired_difference
 from openfoley.evaluation.studies.clips import RATE, only_in, pictures_of, times_in, true_sound
-from openfoley.evaluation.studies.study import (
-    Progress,
-    Study,
-    f1_difference,
-    f1_of,
-    onsets,
-    permutation_p,
-    shown,
-    sums_of,
-)
+from openfoley.evaluation.studies.requests import CutsRequest
+from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown, study_of
 from openfoley.gym.records import Scene, Shot
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
-from openfoley.judges.material import CLASSES, MaterialClassifier
+from openfoley.judges.material import MaterialClassifier
 from openfoley.timeline.shots import Cut
-from openfoley.types import Audio
 
 FIRST_SEED = 5_000_000  # within the evaluation split
 DURATION_S = 20.0
@@ -47,25 +36,16 @@ AFTER_S = 1.0  # the second that is scored
 WAYS = ("auto", "given", "carry", "fresh")
 
 
-def run(
-    model: str,
-    out: Path,
-    *,
-    clips: int = 150,
-    steps: int = 8,
-    judge: Path | None = None,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> dict[str, Any]:
+def run(request: CutsRequest, progress: Progress | None = None) -> dict[str, Any]:
     """Scenes of 20 s with a cut or more between shots of different materials."""
-    study = Study("cuts", out, {"model": model, "steps": steps}, device)
-    classifier = trained_judge(study.workspace, judge)
-    seeds = seeds_of("evaluation", clips, FIRST_SEED)
-    rows = study.rows(clips, lambda k: _row(study, classifier, seeds[k], steps), progress)
+    study = study_of(request)
+    judge = trained_judge(study.workspace, request.judge)
+    seeds = seeds_of("evaluation", request.clips, FIRST_SEED)
+    rows = study.rows(request.clips, lambda k: _row(study, judge, seeds[k]), progress)
     figures: dict[str, Any] = {}
     for way in WAYS:
-        right = np.array([row["materials"][way] for row in rows])
-        figures[way] = {"events": f1_of([row["sums"][way] for row in rows]), "material": _share(right)}
+        sums, materials = (np.array([row[kind][way] for row in rows]) for kind in ("sums", "materials"))
+        figures[way] = {"events": f1_of(sums), "material": material_accuracy(materials)}
         if way != "carry":
             figures[way]["against_carry"] = _against(rows, way, "carry")
         if way in ("auto", "given"):
@@ -88,7 +68,8 @@ def scored_cuts(scene: Scene, truth: Truth) -> list[int]:
     return chosen
 
 
-def _row(study: Study, judge: MaterialClassifier, seed: int, steps: int) -> dict[str, Any] | None:
+def _row(study: Study[CutsRequest], judge: MaterialClassifier, seed: int) -> Row | None:
+    steps = study.request.steps
     scene = sample_scene(seed, DURATION_S, split="evaluation", silent=False, aspect=1.0)
     _, record = true_sound(scene)
     truth = from_dict(record)
@@ -105,19 +86,19 @@ def _row(study: Study, judge: MaterialClassifier, seed: int, steps: int) -> dict
     made["given"] = made["auto"] if found else whole.sound(study.pipeline, cuts=true_cuts, steps=steps)
     detected = {way: onsets(audio) for way, audio in made.items()}
     sums = {way: np.zeros(3) for way in WAYS}
-    materials = {way: np.zeros(2) for way in WAYS}
+    materials = {way: np.zeros(3) for way in WAYS}
     for number in chosen:
         shot = scene.shots[number]
         second = only_in(truth, shot.start_s, shot.start_s + AFTER_S)
         first = _first_frame(shot)
         alone = study.screening(f"{seed}-shot{number}", {}, [frames[first : _end_frame(shot)]])
         fresh = alone.sound(study.pipeline, cuts="none", steps=steps)
-        heard = {way: (audio, detected[way], shot.start_s) for way, audio in made.items()}
-        heard["fresh"] = (fresh, onsets(fresh), shot.start_s - float(first / RATE))
-        for way, (audio, times, start_s) in heard.items():
-            events, right = _score(judge, audio, times, second, start_s)
-            sums[way] += events
-            materials[way] += right
+        sounds = {way: (audio, detected[way], shot.start_s) for way, audio in made.items()}
+        sounds["fresh"] = (fresh, onsets(fresh), shot.start_s - float(first / RATE))
+        for way, (audio, found_events, start_s) in sounds.items():
+            times = times_in(found_events.times_s, start_s, start_s + AFTER_S)
+            sums[way] += visible_sums(times, second)
+            materials[way] += material_sums(judge, audio, times, second, start_s=start_s)
     return {
         "seed": seed,
         "cuts": len(chosen),
@@ -135,52 +116,15 @@ def _end_frame(shot: Shot) -> int:
     return ceil(shot.end_s * RATE - 1e-9)
 
 
-def _score(
-    judge: MaterialClassifier, audio: Audio, found: Onsets, truth: Truth, start: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """[hits, detections, events] and [right materials, judged events] of the second from `start` on in the sound."""
-    times = times_in(found.times_s, start, start + AFTER_S)
-    seen = truth.only(True)
-    rows, columns = match_closest(times, seen.scored_s, MAIN_TOLERANCE_S)
-    pairs = [(r, c) for r, c in zip(rows, columns, strict=True) if seen.materials[c] in CLASSES]
-    names = judge.names(audio.samples, audio.sample_rate, times[[r for r, _ in pairs]] + start) if pairs else []
-    right = sum(name == seen.materials[c] for name, (_, c) in zip(names, pairs, strict=True))
-    return np.array(sums_of(times, truth)), np.array([right, len(pairs)], dtype=np.float64)
-
-
-def _share(sums: np.ndarray) -> dict[str, Any]:
-    """Right materials of all judged, [clips, 2]."""
-    table = np.asarray(sums, dtype=np.float64).reshape(-1, 2)
+def _against(rows: Sequence[Row], way: str, other: str) -> dict[str, Any]:
+    """Events and materials of one way less the other's, with paired p-values."""
     return {
-        "right": float(_ratio(table.sum(0, keepdims=True))[0]),
-        "interval": ratio_interval(_ratio, table),
-        "events": int(table[:, 1].sum()),
+        name: paired_difference(figure, *(np.array([row[kind][one] for row in rows]) for one in (way, other)))
+        for name, kind, figure in (("events", "sums", pooled_f1), ("material", "materials", share_as_asked))
     }
 
 
-def _ratio(pooled: np.ndarray) -> np.ndarray:
-    return pooled[:, 0] / np.maximum(pooled[:, 1], 1)
-
-
-def _against(rows: Sequence[dict[str, Any]], way: str, other: str) -> dict[str, Any]:
-    """Events and materials of one way minus the other's, with paired p-values."""
-    both = np.array([[*row["materials"][way], *row["materials"][other]] for row in rows]).reshape(-1, 4)
-
-    def difference(pooled: np.ndarray) -> np.ndarray:
-        return _ratio(pooled[:, :2]) - _ratio(pooled[:, 2:])
-
-    value = float(difference(both.sum(0, keepdims=True))[0])
-    return {
-        "events": f1_difference(*([row["sums"][one] for row in rows] for one in (way, other))),
-        "material": {
-            "difference": value,
-            "interval": ratio_interval(difference, both),
-            "p": permutation_p(both, difference, value),
-        },
-    }
-
-
-def _table(figures: dict[str, Any]) -> str:
+def _table(figures: dict[str, Any]) -> list[str]:
     lines = [
         f"| 1 s after {figures['cuts']} cuts | F1 ±50 ms | events | right material | against carry: F1, material "
         "| against fresh: F1, material |",
@@ -191,9 +135,9 @@ def _table(figures: dict[str, Any]) -> str:
         gaps = [_gap(figures[way].get(key)) for key in ("against_carry", "against_fresh")]
         lines.append(
             f"| {way} | {events['f1']:.3f} {shown(events['interval'])} | {events['events']} "
-            f"| {material['right']:.3f} {shown(material['interval'])} | {' | '.join(gaps)} |"
+            f"| {material['accuracy']:.3f} {shown(material['interval'])} | {' | '.join(gaps)} |"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _gap(against: dict[str, Any] | None) -> str:

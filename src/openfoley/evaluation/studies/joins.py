@@ -1,13 +1,13 @@
-"""Can a join of two windows be heard? A classifier trained to tell the instant of a join from any other.
+"""Is a join of two windows audible? A classifier trained to tell the instant of a join from any other.
 
 Clips are single-shot scenes of several windows, each with the sounds of two seeds. Candidates are instants on the
 latent grid: joins, and as many others times OTHERS, away from joins. Each becomes a log-mel picture of the half second
-around it, at equal loudness. Scores come from classifiers that did not hear the clip (folds by clip). The control has
-the same windows made each on its own, of its own pictures alone and without context, and put together sample against
-sample: the same kind of classifier must find those joins, or it proves nothing. A second control asks the same of the
+around it, at equal loudness. Scores come from classifiers trained on other clips (folds by clip). In the control the
+same windows are generated each on its own, from its own pictures and without context, and concatenated: the same kind
+of classifier must find those joins, or it proves nothing. A second control asks the same of the
 true sound at the same instants, where nothing is joined: what is found there are the instants.
 
-Where two windows fade into one another (`timeline.plan.SPARE_LATENTS`) the instant of a join is the middle of the
+Where two windows are crossfaded (`timeline.plan.SPARE_LATENTS`) the instant of a join is the middle of the
 fade. The level jump is |dB of the 10 ms after - dB of the 10 ms before|, at joins against elsewhere; and, as a fade has
 no jump at its middle, between the 10 ms before and the 10 ms after as long a stretch as the fade.
 
@@ -20,21 +20,20 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
+from scipy.stats import mannwhitneyu
 from torch import Tensor, nn
 
-from openfoley.errors import UsageError
 from openfoley.evaluation.reports.screening import RATE, Screening
-from openfoley.evaluation.stats.bootstrap import interval
+from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, interval
 from openfoley.evaluation.studies.clips import pictures_of, true_sound
-from openfoley.evaluation.studies.study import Progress, Study, shown
+from openfoley.evaluation.studies.requests import JoinsRequest
+from openfoley.evaluation.studies.study import Progress, Row, Study, shown, study_of
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import Split, seeds_of
+from openfoley.gym.seeds import seeds_of
 from openfoley.judges.joins import RECIPE, train_join_classifier
 from openfoley.media.spectrogram import log_mel
 from openfoley.pipeline import Pipeline
@@ -51,45 +50,28 @@ KINDS = ("soft", "hard", "true")
 GAPS = ("jump", "jump_over_the_fade")
 TAKES = (1, 2)  # seeds
 FOLDS = 4
-DRAWS = 300
 
 
-def run(
-    model: str,
-    out: Path,
-    *,
-    clips: int = 50,
-    duration: float = 60.0,
-    steps: int = 8,
-    split: Split = "evaluation",
-    reference_guidance: float | None = None,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Clips of `duration` s, generated with two seeds each. split: "validation" is for choosing settings.
-    reference_guidance: weight of the context (None: the guidance). Raises UsageError for fewer than two clips."""
-    if clips < 2:
-        raise UsageError(f"clips must be at least 2 (one to learn from, one to judge), got {clips}")
-    asked = {"steps": steps, "reference_guidance": reference_guidance}
-    study = Study(
-        "joins", out, {"model": model, "split": split, "duration": duration, "hard": "made apart", **asked}, device
-    )
-    seeds = seeds_of(split, clips, FIRST_SEED[split])
-    rows = study.rows(clips, lambda k: _row(study, split, seeds[k], duration, asked), progress)
-    sections = study.workspace.sections(
+def run(request: JoinsRequest, progress: Progress | None = None) -> dict[str, Any]:
+    """Clips of `duration` s, generated with two seeds each."""
+    study, clips = study_of(request), request.clips
+    seeds = seeds_of(request.split, clips, FIRST_SEED[request.split])
+    rows = study.rows(clips, lambda k: _row(study, seeds[k]), progress)
+    soft, hard, true = study.workspace.sections(
         {
             f"auc-{kind}-of-{clips}": lambda kind=kind: _auc([_examples(study, row, kind) for row in rows])
             for kind in KINDS
         }
-    )
-    soft, hard, true = sections.values()
+    ).values()
     figures = {"soft": soft, "hard": hard, "true": true, **{gap: _jump_ratio(rows, gap) for gap in GAPS}}
     return study.finish(figures, _table(figures))
 
 
-def _row(study: Study, split: Split, seed: int, duration: float, asked: dict[str, Any]) -> dict[str, Any] | None:
+def _row(study: Study[JoinsRequest], seed: int) -> Row:
     """Generate; keep the pictures of instants as an array, and the level jumps as numbers."""
-    scene = sample_scene(seed, duration, split=split, silent=False, aspect=1.0, single_shot=True)
+    request, duration = study.request, study.request.duration
+    asked = {"steps": request.steps, "reference_guidance": request.reference_guidance}
+    scene = sample_scene(seed, duration, split=request.split, silent=False, aspect=1.0, single_shot=True)
     clip = study.screening(str(seed), {"seed": seed, "duration_s": duration}, pictures_of(scene))
     rate: Fraction = study.pipeline.model.codec.latent_rate
     plan = study.pipeline.planned(shots_of(Fraction(duration), [], "none"), (), None, None, None)
@@ -98,21 +80,22 @@ def _row(study: Study, split: Split, seed: int, duration: float, asked: dict[str
     sounds = clip.sounds(study.pipeline, TAKES, cuts="none", **asked)
     sample_rate = sounds[0].sample_rate
     takes = [sound.samples.mean(0) for sound in sounds]
-    apart = made_apart(study.pipeline, clip, [0.0, *joins, duration], steps=asked["steps"])
+    apart = made_apart(study.pipeline, clip, [0.0, *joins, duration], steps=request.steps)
     true = true_sound(scene)[0].samples.mean(0)
-    heard: dict[str, list[tuple[Tensor, Tensor]]] = {kind: [] for kind in KINDS}  # at joins, elsewhere
+    pictures: dict[str, list[tuple[Tensor, Tensor]]] = {kind: [] for kind in KINDS}  # at joins, elsewhere
     jumps: dict[str, list[float]] = {f"{gap}_{where}": [] for gap in GAPS for where in ("joins", "elsewhere")}
     for number, (take, hard) in enumerate(zip(takes, apart, strict=True)):
         others = other_instants(joins, duration, float(rate), OTHERS * len(joins), len(TAKES) * seed + number)
         for kind, sound in (("soft", take), ("hard", hard), ("true", true)):
             if kind != "true" or number == 0:  # the true sound is the same for both
                 at_joins, elsewhere = (pictures_at(sound, sample_rate, instants) for instants in (joins, others))
-                heard[kind].append((at_joins, elsewhere))
+                pictures[kind].append((at_joins, elsewhere))
         for gap, length_s in gaps.items():
             jumps[f"{gap}_joins"] += level_jumps_db(take, sample_rate, joins, length_s)
             jumps[f"{gap}_elsewhere"] += level_jumps_db(take, sample_rate, others, length_s)
     soft, hard, really = (
-        torch.cat([part for parts in zip(*heard[kind], strict=True) for part in parts]).half().numpy() for kind in KINDS
+        torch.cat([part for parts in zip(*pictures[kind], strict=True) for part in parts]).half().numpy()
+        for kind in KINDS
     )
     np.savez_compressed(study.folder / "sounds" / f"{seed}.npz", soft=soft, hard=hard, true=really)
     return {"seed": seed, "joins": len(TAKES) * len(joins), **jumps}
@@ -164,7 +147,7 @@ def level_jumps_db(mono: Tensor, sample_rate: int, times_s: Sequence[float], gap
     return jumps
 
 
-def _examples(study: Study, row: dict[str, Any], kind: str) -> tuple[Tensor, Tensor]:
+def _examples(study: Study[JoinsRequest], row: Row, kind: str) -> tuple[Tensor, Tensor]:
     """Pictures of a clip, and which of them are joins (the first ones)."""
     pictures = torch.from_numpy(np.load(study.folder / "sounds" / f"{row['seed']}.npz")[kind]).float()
     joins = row["joins"] // len(TAKES) if kind == "true" else row["joins"]
@@ -173,10 +156,10 @@ def _examples(study: Study, row: dict[str, Any], kind: str) -> tuple[Tensor, Ten
 
 def auc_of(scores: np.ndarray, labels: np.ndarray) -> float:
     """Area under the ROC curve: the chance that a join scores above another instant. nan without both."""
-    positive, negative = int(labels.sum()), int((1 - labels).sum())
-    if not positive or not negative:
+    joins, others = scores[labels == 1], scores[labels == 0]
+    if not len(joins) or not len(others):
         return float("nan")
-    return float((rankdata(scores)[labels == 1].sum() - positive * (positive + 1) / 2) / (positive * negative))
+    return float(mannwhitneyu(joins, others, method="asymptotic").statistic / (len(joins) * len(others)))
 
 
 def _auc(clips: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
@@ -200,14 +183,14 @@ def _auc(clips: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
 
     return {
         "auc": auc(np.arange(len(clips))),
-        "interval": interval(auc, len(clips), draws=DRAWS),
+        "interval": interval(auc, len(clips), draws=LOOP_DRAWS),
         "joins": int(sum(map(np.sum, labels))),
         "others": int(sum((1 - label).sum() for label in labels)),
         "clips": len(clips),
     }
 
 
-def _jump_ratio(rows: Sequence[dict[str, Any]], gap: str) -> dict[str, Any]:
+def _jump_ratio(rows: Sequence[Row], gap: str) -> dict[str, Any]:
     """Mean level jump at joins over that elsewhere."""
     at_joins, elsewhere = ([np.array(row[f"{gap}_{where}"]) for row in rows] for where in ("joins", "elsewhere"))
 
@@ -222,27 +205,25 @@ def _jump_ratio(rows: Sequence[dict[str, Any]], gap: str) -> dict[str, Any]:
         "joins_db": mean(at_joins, everything),
         "elsewhere_db": mean(elsewhere, everything),
         "ratio": ratio(everything),
-        "interval": interval(ratio, len(everything), draws=DRAWS),
+        "interval": interval(ratio, len(everything), draws=LOOP_DRAWS),
     }
 
 
-def _table(figures: dict[str, Any]) -> str:
+def _table(figures: dict[str, Any]) -> list[str]:
     soft, hard, true = (figures[kind] for kind in KINDS)
     jumps = [
         f"| level {gap.replace('_', ' ')}, joins / elsewhere | {one['joins_db']:.2f} / {one['elsewhere_db']:.2f} dB = "
         f"{one['ratio']:.2f} {shown(one['interval'], 2)} | | | |"
         for gap, one in ((gap, figures[gap]) for gap in GAPS)
     ]
-    return "\n".join(
-        (
-            "| joins against other instants | value | joins | others | clips |",
-            "|---|---|---|---|---|",
-            f"| AUC, windows with context | {soft['auc']:.3f} {shown(soft['interval'])} | {soft['joins']} "
-            f"| {soft['others']} | {soft['clips']} |",
-            f"| AUC, windows made apart and joined hard | {hard['auc']:.3f} {shown(hard['interval'])} "
-            f"| {hard['joins']} | {hard['others']} | {hard['clips']} |",
-            f"| AUC, the same instants of the true sound | {true['auc']:.3f} {shown(true['interval'])} "
-            f"| {true['joins']} | {true['others']} | {true['clips']} |",
-            *jumps,
-        )
-    )
+    return [
+        "| joins against other instants | value | joins | others | clips |",
+        "|---|---|---|---|---|",
+        f"| AUC, windows with context | {soft['auc']:.3f} {shown(soft['interval'])} | {soft['joins']} "
+        f"| {soft['others']} | {soft['clips']} |",
+        f"| AUC, windows made apart and joined hard | {hard['auc']:.3f} {shown(hard['interval'])} "
+        f"| {hard['joins']} | {hard['others']} | {hard['clips']} |",
+        f"| AUC, the same instants of the true sound | {true['auc']:.3f} {shown(true['interval'])} "
+        f"| {true['joins']} | {true['others']} | {true['clips']} |",
+        *jumps,
+    ]

@@ -10,78 +10,65 @@ that are as long as the scene.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.spectral import mel_distance_db, swsd
 from openfoley.evaluation.metrics.truth import from_dict
-from openfoley.evaluation.stats.bootstrap import interval
+from openfoley.evaluation.stats.pooled import mean_of
 from openfoley.evaluation.studies.clips import only_in, pictures_of, true_sound
-from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
+from openfoley.evaluation.studies.requests import LengthsRequest
+from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown, study_of
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 
 FIRST_SEED = 6_000_000  # within the evaluation split
-LENGTHS_S = (10, 20, 30, 45, 60)
 WAYS = ("at_once", "extended")
 SPARE_S = 0.5  # a window is a little longer than its clip, so that rounding to latents never makes it two
 
 
-def run(
-    model: str,
-    out: Path,
-    *,
-    clips: int = 24,
-    steps: int = 8,
-    lengths: Sequence[int] = LENGTHS_S,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """`clips` scenes as long as the longest of `lengths` (s)."""
-    study = Study("lengths", out, {"model": model, "steps": steps, "lengths": list(lengths)}, device)
-    seeds = seeds_of("evaluation", clips, FIRST_SEED)
-    rows = study.rows(clips, lambda k: _row(study, seeds[k], lengths, steps), progress)
-    figures = {str(length): _at([row[str(length)] for row in rows]) for length in lengths}
+def run(request: LengthsRequest, progress: Progress | None = None) -> dict[str, Any]:
+    """Scenes as long as the longest of `lengths` (s)."""
+    study = study_of(request)
+    seeds = seeds_of("evaluation", request.clips, FIRST_SEED)
+    rows = study.rows(request.clips, lambda k: _row(study, seeds[k]), progress)
+    figures = {str(length): _at([row[str(length)] for row in rows]) for length in request.lengths}
     return study.finish(figures, _table(figures))
 
 
-def _row(study: Study, seed: int, lengths: Sequence[int], steps: int) -> dict[str, Any]:
+def _row(study: Study[LengthsRequest], seed: int) -> Row:
+    lengths = study.request.lengths
     longest = max(lengths)
     scene = sample_scene(seed, float(longest), split="evaluation", silent=False, aspect=1.0, single_shot=True)
     audio, record = true_sound(scene)
     whole = study.screening(str(seed), record, pictures_of(scene))
-    row: dict[str, Any] = {"seed": seed}
+    row: Row = {"seed": seed}
     for length in sorted(lengths, reverse=True):  # the longest first: its features serve the others
         part = whole if length == longest else whole.beginning(length)
         truth = only_in(from_dict(record), 0.0, length)
         row[str(length)] = {}
         for way, window in (("at_once", length + SPARE_S), ("extended", None)):
-            made = part.sound(study.pipeline, steps=steps, cuts="none", window=window)
+            made = part.sound(study.pipeline, steps=study.request.steps, cuts="none", window=window)
             count = min(made.samples.shape[-1], round(length * audio.sample_rate))
             ours, theirs = made.samples[:, :count], audio.samples[:, :count]
             row[str(length)][way] = {
-                "sums": sums_of(onsets(made).times_s, truth),
+                "sums": visible_sums(onsets(made).times_s, truth),
                 "swsd": swsd(ours, theirs, made.sample_rate),
                 "mel_db": mel_distance_db(ours.mean(0), theirs.mean(0), made.sample_rate),
             }
     return row
 
 
-def _at(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _at(rows: Sequence[Row]) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for way in WAYS:
         figures[way] = {"f1": f1_of([row[way]["sums"] for row in rows])}
-        for name in ("swsd", "mel_db"):
-            values = np.array([row[way][name] for row in rows], dtype=np.float64)
-            bounds = interval(lambda i, v=values: float(np.nanmean(v[i])), len(values))
-            figures[way][name] = {"mean": float(np.nanmean(values)), "interval": bounds}
+        figures[way] |= {name: mean_of([row[way][name] for row in rows]) for name in ("swsd", "mel_db")}
     figures["extended_minus_at_once"] = f1_difference(*([row[way]["sums"] for row in rows] for way in reversed(WAYS)))
     return figures
 
 
-def _table(figures: dict[str, Any]) -> str:
+def _table(figures: dict[str, Any]) -> list[str]:
     lines = [
         "| length, s | way | F1 ±50 ms | SWSD | log-mel distance, dB | extended - at once, F1 |",
         "|---|---|---|---|---|---|",
@@ -94,4 +81,4 @@ def _table(figures: dict[str, Any]) -> str:
             f1 = f"{one['f1']['f1']:.3f} {shown(one['f1']['interval'])}"
             distances = f"{one['swsd']['mean']:.5g} | {one['mel_db']['mean']:.2f}"
             lines.append(f"| {length} | {way} | {f1} | {distances} | {change} |")
-    return "\n".join(lines)
+    return lines

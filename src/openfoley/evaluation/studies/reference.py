@@ -1,10 +1,10 @@
 """Does the sound take on the character of a reference? (SALSA-V section A.2, Figure 6.)
 
 c seconds of a clip's true sound, from just before its first contact on, are the context, for c from 0 to 2.5 s; what is
-generated for the rest of the clip is compared with the true rest, which nobody has heard: SWSD (Algorithm 1) and a
-per-clip embedding distance. The rest begins at the longest context for every c, so that all are measured on the same
-sound. mode "reference" puts the context in front of the window as `--reference` does, from a file that holds nothing
-else; "extend" continues the true sound up to the context's end in its place, as in the paper.
+generated for the rest of the clip is compared with the true rest: SWSD (Algorithm 1) and a per-clip embedding distance.
+The rest begins at the longest context for every c, so that all are measured on the same sound. mode "reference" puts
+the context in front of the window as `--reference` does, from a file that holds nothing else; "extend" continues the
+true sound up to the context's end in its place, as in the paper.
 
 Costs 11 s of processor time for a clip (seven contexts), nine tenths of it sampling and decoding, and 2 minutes for the
 judge.
@@ -23,13 +23,15 @@ from torch import Tensor
 
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.embedding import features, frechet
+from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.spectral import swsd
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.reports.judge import trained_judge
 from openfoley.evaluation.reports.screening import Screening
-from openfoley.evaluation.stats.bootstrap import interval
+from openfoley.evaluation.stats.pooled import mean_of
 from openfoley.evaluation.studies.clips import only_in, pictures_of, times_in, true_sound
-from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
+from openfoley.evaluation.studies.requests import ReferenceRequest
+from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown, study_of
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.judges.material import MaterialClassifier
@@ -41,56 +43,30 @@ logger = logging.getLogger(__name__)
 
 FIRST_SEED = 4_000_000  # within the evaluation split
 DURATION_S = 10.0
-CONTEXTS_S = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
 DISTANCES = ("swsd", "embedding")
 BEFORE_S, APART_S = 0.05, 0.2  # s that a context begins before its first contact; s that others keep from its end
 SHORTEST_REST_S = 2.0  # s that must be left to compare
 
 
-def run(
-    model: str,
-    out: Path,
-    *,
-    clips: int = 120,
-    steps: int = 8,
-    mode: str = "reference",
-    contexts: Sequence[float] = CONTEXTS_S,
-    reference_guidance: float | None = None,
-    judge: Path | None = None,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Clips of 10 s in which the object that is heard first is heard again later (others are left out)."""
-    about = {"model": model, "steps": steps, "mode": mode, "contexts": list(contexts), "weight": reference_guidance}
-    study = Study("reference", out, about, device)
-    classifier = trained_judge(study.workspace, judge)
-    seeds = seeds_of("evaluation", 4 * clips, FIRST_SEED)
-    rows = study.rows(
-        clips,
-        lambda k: _row(study, classifier, seeds[k], steps, mode, contexts, reference_guidance),
-        progress,
-        candidates=len(seeds),
-    )
-    figures = {f"{c:g}": _at(rows, k, contexts) for k, c in enumerate(contexts)}
+def run(request: ReferenceRequest, progress: Progress | None = None) -> dict[str, Any]:
+    """Clips of 10 s in which the object that sounds first sounds again later (others are left out)."""
+    study = study_of(request)
+    judge = trained_judge(study.workspace, request.judge)
+    seeds = seeds_of("evaluation", 4 * request.clips, FIRST_SEED)
+    rows = study.rows(request.clips, lambda k: _row(study, judge, seeds[k]), progress, candidates=len(seeds))
+    figures = {f"{c:g}": _at(rows, k, request.contexts) for k, c in enumerate(request.contexts)}
     return study.finish(figures, _table(figures))
 
 
-def _row(
-    study: Study,
-    judge: MaterialClassifier,
-    seed: int,
-    steps: int,
-    mode: str,
-    contexts: Sequence[float],
-    weight: float | None,
-) -> dict[str, Any] | None:
+def _row(study: Study[ReferenceRequest], judge: MaterialClassifier, seed: int) -> Row | None:
+    contexts = study.request.contexts
     scene = sample_scene(seed, DURATION_S, split="evaluation", silent=False, aspect=1.0, single_shot=True)
     true, record = true_sound(scene)
     longest = max(contexts)
     start = context_start(record, longest)
     if start is None:
         return None
-    sounds = {c: _context(study, f"{seed}-{c:g}", true, start, c, mode) for c in contexts if c}
+    sounds = {c: _context(study, f"{seed}-{c:g}", true, start, c) for c in contexts if c}
     try:
         study.pipeline.reference_latents(sounds[longest], None)
     except UsageError as error:  # clipped
@@ -100,13 +76,13 @@ def _row(
     begin = start + longest
     rest, theirs = only_in(from_dict(record), begin, DURATION_S), _from(true, begin)
     true_features = features(judge, theirs, true.sample_rate)
-    row: dict[str, Any] = {"seed": seed, "swsd": [], "embedding": [], "sums": []}
+    row: Row = {"seed": seed, "swsd": [], "embedding": [], "sums": []}
     for context in contexts:
-        made = _generated(study, clip, sounds.get(context), context, steps, mode, weight)
+        made = _generated(study, clip, sounds.get(context), context)
         ours = _from(made, begin)
         row["swsd"].append(swsd(ours, theirs, made.sample_rate))
         row["embedding"].append(frechet(features(judge, ours, made.sample_rate), true_features))
-        row["sums"].append(sums_of(times_in(onsets(made).times_s, begin, DURATION_S), rest))
+        row["sums"].append(visible_sums(times_in(onsets(made).times_s, begin, DURATION_S), rest))
     return row
 
 
@@ -115,7 +91,7 @@ def _from(audio: Audio, start_s: float) -> Tensor:
 
 
 def context_start(record: dict[str, Any], longest_s: float) -> float | None:
-    """Just before the first audible contact, if its object is heard again after the longest context: the context then
+    """Just before the first audible contact, if its object sounds again after the longest context: the context then
     tells something of the rest. None otherwise. record: of a scene of DURATION_S."""
     heard = [e for e in record["events"] if e.get("audible") and not e.get("continuous")]
     if not heard:
@@ -127,42 +103,40 @@ def context_start(record: dict[str, Any], longest_s: float) -> float | None:
     return start if again and start + longest_s + SHORTEST_REST_S <= DURATION_S else None
 
 
-def _context(study: Study, name: str, true: Audio, start_s: float, context_s: float, mode: str) -> Path:
+def _context(study: Study[ReferenceRequest], name: str, true: Audio, start_s: float, context_s: float) -> Path:
     """The true sound's `context_s` from `start_s` on as a file; with mode "extend" from the clip's beginning."""
     path = study.folder / "clips" / f"{name}.wav"
     path.parent.mkdir(exist_ok=True)
     first, last = (round(t * true.sample_rate) for t in (start_s, start_s + context_s))
     with replace_when_done(path, force=True) as place, AudioWriter(place, true.sample_rate, 2, "24") as writer:
-        writer.write(true.samples[:, first if mode == "reference" else 0 : last])
+        writer.write(true.samples[:, first if study.request.mode == "reference" else 0 : last])
     return path
 
 
-def _generated(
-    study: Study, clip: Screening, sound: Path | None, context: float, steps: int, mode: str, weight: float | None
-) -> Audio:
+def _generated(study: Study[ReferenceRequest], clip: Screening, sound: Path | None, context_s: float) -> Audio:
     """sound: of the context, if there is one."""
-    asked: dict[str, Any] = {"steps": steps, "cuts": "none"}
+    request, pipeline = study.request, study.pipeline
+    asked: dict[str, Any] = {"steps": request.steps, "cuts": "none"}
     if sound is None:
-        return clip.sound(study.pipeline, **asked)
-    asked["reference_guidance"] = weight
-    if mode == "reference":
-        return clip.sound(study.pipeline, reference=sound, **asked)
-    return study.pipeline.extend(clip.record, sound=sound, context=context, seed=1, store=clip, **asked).audio
+        return clip.sound(pipeline, **asked)
+    asked["reference_guidance"] = request.reference_guidance
+    if request.mode == "reference":
+        return clip.sound(pipeline, reference=sound, **asked)
+    return pipeline.extend(clip.record, sound=sound, context=context_s, seed=1, store=clip, **asked).audio
 
 
-def _at(rows: Sequence[dict[str, Any]], k: int, contexts: Sequence[float]) -> dict[str, Any]:
+def _at(rows: Sequence[Row], k: int, contexts: Sequence[float]) -> dict[str, Any]:
     """Figures of one context length, and against none (the first)."""
     figures: dict[str, Any] = {"context_s": contexts[k], "clips": len(rows)}
     for name in DISTANCES:
         values = np.array([row[name] for row in rows], dtype=np.float64)
         values = values[np.isfinite(values).all(1)]
         change = values[:, k] - values[:, 0]
-        less: Any = wilcoxon(change, alternative="less") if k and np.any(change) else None
+        test: Any = wilcoxon(change, alternative="less") if k and np.any(change) else None
         figures[name] = {
-            "mean": float(values[:, k].mean()),
-            "interval": interval(lambda i, v=values: float(v[i, k].mean()), len(values)),
+            **mean_of(values[:, k]),
             "change": float(change.mean()),
-            "p": float(less.pvalue) if less is not None else None,
+            "p": float(test.pvalue) if test else None,
             "clips": len(values),
         }
     sums = [[row["sums"][j] for row in rows] for j in (k, 0)]
@@ -170,7 +144,7 @@ def _at(rows: Sequence[dict[str, Any]], k: int, contexts: Sequence[float]) -> di
     return figures
 
 
-def _table(figures: dict[str, Any]) -> str:
+def _table(figures: dict[str, Any]) -> list[str]:
     lines = [
         "| context, s | SWSD | p (below none) | embedding distance | p (below none) | F1 ±50 ms | clips |",
         "|---|---|---|---|---|---|---|",
@@ -184,4 +158,4 @@ def _table(figures: dict[str, Any]) -> str:
         gap = figure["f1"]["against_none"]
         change = f", {gap['difference']:+.3f} {shown(gap['interval'])}" if gap else ""
         lines.append(f"| {' | '.join(cells)} | {figure['f1']['f1']:.3f}{change} | {figure['clips']} |")
-    return "\n".join(lines)
+    return lines

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from openfoley.errors import UsageError
+from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.matching import match_closest
 from openfoley.evaluation.metrics.spectral import mel_distance_db, stft_distance, swsd
 from openfoley.evaluation.metrics.sync import ERROR_TOLERANCE_S
-from openfoley.evaluation.stats.bootstrap import interval
+from openfoley.evaluation.stats.pooled import mean_of, median_of
 from openfoley.evaluation.studies.clips import write_clip
-from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of, weights
+from openfoley.evaluation.studies.requests import StepsRequest
+from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown
 from openfoley.flow.samplers import SHORTCUT
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
@@ -30,50 +32,31 @@ from openfoley.types import Conditions
 
 FIRST_SEED = 7_000_000  # within the evaluation split
 DURATION_S = 8.0
-STEPS = (1, 2, 4, 8, 16, 32)
 DISTANCES = {
     "swsd": swsd,
-    "mel_db": lambda a, b, rate: mel_distance_db(a, b, rate),
+    "mel_db": mel_distance_db,
     "stft": lambda a, b, _: stft_distance(a, b),
 }
 
 
-def run(
-    models: Sequence[str],
-    out: Path,
-    *,
-    clips: int = 200,
-    steps: Sequence[int] = STEPS,
-    without_sync: Sequence[str] = (),
-    shortcut: Sequence[str] = (),
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """models: names or folders. without_sync: those that are to hear nothing of the sync encoder, as an ablation that
-    was trained so. shortcut: those that are to take equal steps and be told their size, as in the paper, "NAME,
-    shortcut" in the table; a model may be among `models` as well. Raises UsageError if two models cannot be told apart
-    by their names."""
-    names = [Path(model).name for model in (*models, *without_sync)]
-    names += [f"{Path(model).name}, shortcut" for model in shortcut]
+def run(request: StepsRequest, progress: Progress | None = None) -> dict[str, Any]:
+    """A shortcut model is "NAME, shortcut" in the table. Raises UsageError if two models cannot be told apart by their
+    names."""
+    names = [Path(model).name for model in (*request.models, *request.without_sync)]
+    names += [f"{Path(model).name}, shortcut" for model in request.shortcut]
     if not names or len(set(names)) < len(names):
         raise UsageError(f"models need names of their own, got {'; '.join(names) or 'none'}")
-    loaded = {model: load(model, device) for model in (*models, *without_sync, *shortcut)}
-    plain = [Entrant(loaded[model], {}) for model in models]
-    deaf = [Entrant(unsynced(loaded[model]), {}) for model in without_sync]
-    stepping = [Entrant(loaded[model], {"solver": SHORTCUT}) for model in shortcut]
-    entrants = dict(zip(names, (*plain, *deaf, *stepping), strict=True))
-    fingerprints = [weights(loaded[model]) for model in (*models, *without_sync, *shortcut)]
-    about = {
-        "model": next(iter(loaded)),
-        "steps": list(steps),
-        "models": dict(zip(names, fingerprints, strict=True)),
-        "without_sync": [Path(model).name for model in without_sync],
-        "shortcut": [Path(model).name for model in shortcut],
-    }
-    study = Study("steps", out, about, device)
-    seeds = seeds_of("evaluation", clips, FIRST_SEED)
-    rows = study.rows(clips, lambda k: _row(study, entrants, seeds[k], steps), progress)
-    figures = {name: {str(count): _at(rows, name, count, steps) for count in steps} for name in entrants}
+    every = (*request.models, *request.without_sync, *request.shortcut)
+    loaded = {model: load(model, request.device) for model in every}
+    plain = [Entrant(loaded[model], {}) for model in request.models]
+    unsynced_ones = [Entrant(unsynced(loaded[model]), {}) for model in request.without_sync]
+    stepping = [Entrant(loaded[model], {"solver": SHORTCUT}) for model in request.shortcut]
+    entrants = dict(zip(names, (*plain, *unsynced_ones, *stepping), strict=True))
+    study = Study(request, {name: loaded[model] for name, model in zip(names, every, strict=True)})
+    seeds = seeds_of("evaluation", request.clips, FIRST_SEED)
+    rows = study.rows(request.clips, lambda k: _row(study, entrants, seeds[k]), progress)
+    most = max(request.steps)
+    figures = {name: {str(count): _at(rows, name, count, most) for count in request.steps} for name in entrants}
     return study.finish(figures, _table(figures))
 
 
@@ -86,7 +69,7 @@ class Entrant:
 
 
 class Unsynced:
-    """A generator that is told that there are no sync features, as `use_sync=False` trains one."""
+    """A generator whose sync features are absent, as `use_sync=False` trains one."""
 
     def __init__(self, generator: Any) -> None:
         self._generator = generator
@@ -103,47 +86,38 @@ def unsynced(pipeline: Pipeline) -> Pipeline:
     return replace(pipeline, model=replace(pipeline.model, generator=Unsynced(pipeline.model.generator)))
 
 
-def _row(study: Study, entrants: dict[str, Entrant], seed: int, steps: Sequence[int]) -> dict[str, Any]:
+def _row(study: Study[StepsRequest], entrants: dict[str, Entrant], seed: int) -> Row:
     scene = sample_scene(seed, DURATION_S, split="evaluation", silent=False, aspect=1.0)
     clip = write_clip(study.folder / "clips", str(seed), scene)
     true, seen = clip.audio().samples, clip.truth.only(True)
-    row: dict[str, Any] = {"seed": seed}
+    row: Row = {"seed": seed}
     for name, one in entrants.items():
         row[name] = {}
-        for count in steps:
+        for count in study.request.steps:
             made = one.pipeline.generate(clip.video, steps=count, seed=1, store=study.store, **one.options).audio
             times = onsets(made).times_s
             found, events = match_closest(times, seen.scored_s, ERROR_TOLERANCE_S)
             row[name][str(count)] = {
-                "sums": sums_of(times, clip.truth),
+                "sums": visible_sums(times, clip.truth),
                 "errors_ms": (1000 * (times[found] - seen.scored_s[events])).tolist(),
                 **{key: distance(made.samples, true, made.sample_rate) for key, distance in DISTANCES.items()},
             }
     return row
 
 
-def _at(rows: Sequence[dict[str, Any]], name: str, count: int, steps: Sequence[int]) -> dict[str, Any]:
+def _at(rows: Sequence[Row], name: str, count: int, most: int) -> dict[str, Any]:
     mine = [row[name][str(count)] for row in rows]
-    sums, most = [one["sums"] for one in mine], [row[name][str(max(steps))]["sums"] for row in rows]
-    errors = [np.abs(one["errors_ms"]) for one in mine]
-
-    def median(chosen: np.ndarray) -> float:
-        together = np.concatenate([errors[k] for k in chosen])
-        return float(np.median(together)) if len(together) else float("nan")
-
-    figures: dict[str, Any] = {
+    sums = [one["sums"] for one in mine]
+    median, bounds = median_of([np.abs(one["errors_ms"]) for one in mine])
+    return {
         "f1": f1_of(sums),
-        "minus_most_steps": f1_difference(sums, most),
-        "median_error_ms": {"value": median(np.arange(len(rows))), "interval": interval(median, len(rows), draws=300)},
+        "minus_most_steps": f1_difference(sums, [row[name][str(most)]["sums"] for row in rows]),
+        "median_error_ms": {"value": median, "interval": bounds},
+        **{key: mean_of([one[key] for one in mine]) for key in DISTANCES},
     }
-    for key in DISTANCES:
-        values = np.array([one[key] for one in mine], dtype=np.float64)
-        bounds = interval(lambda i, v=values: float(np.nanmean(v[i])), len(values))
-        figures[key] = {"mean": float(np.nanmean(values)), "interval": bounds}
-    return figures
 
 
-def _table(figures: dict[str, Any]) -> str:
+def _table(figures: dict[str, Any]) -> list[str]:
     lines = [
         "| model | steps | F1 ±50 ms | F1 - F1 at most steps | median error, ms | SWSD | log-mel, dB | STFT distance |",
         "|---|---|---|---|---|---|---|---|",
@@ -157,4 +131,4 @@ def _table(figures: dict[str, Any]) -> str:
                 f"| {error['value']:.1f} {shown(error['interval'], 1)} "
                 f"| {one['swsd']['mean']:.4g} | {one['mel_db']['mean']:.2f} | {one['stft']['mean']:.3f} |"
             )
-    return "\n".join(lines)
+    return lines

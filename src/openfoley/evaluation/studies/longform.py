@@ -10,12 +10,14 @@ processor time for a scene of ten minutes, nine tenths of it encoders and sampli
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from openfoley.errors import UsageError
+from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.studies.clips import RATE, excerpt, pictures_of, times_in, true_sound
-from openfoley.evaluation.studies.study import Progress, Study, f1_difference, f1_of, onsets, shown, sums_of
+from openfoley.evaluation.studies.requests import LongformRequest
+from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown, study_of
 from openfoley.gym.picture import FRAMES_AT_ONCE, frame_count
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
@@ -25,52 +27,44 @@ LAST_S = 60.0  # what is scored; a multiple of FRAMES_AT_ONCE frames, as is the 
 BEFORE_S = 1.0  # heard before it, so that what rings on from there is not the sound of a start
 
 
-def run(
-    model: str,
-    out: Path,
-    *,
-    clips: int = 32,
-    minutes: float = 10,
-    steps: int = 8,
-    cuts: str = "carry",
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Scenes of `minutes` minutes; what is scored is the last one. cuts: the rule at cuts, the same for both."""
-    study = Study("longform", out, {"model": model, "minutes": minutes, "steps": steps, "cuts": cuts}, device)
-    seeds = seeds_of("evaluation", clips, FIRST_SEED)
-    rows = study.rows(clips, lambda k: _row(study, seeds[k], minutes, steps, cuts), progress)
+def run(request: LongformRequest, progress: Progress | None = None) -> dict[str, Any]:
+    """Scenes of `minutes` minutes; what is scored is the last one. The rule at cuts is the same for both."""
+    if 60 * request.minutes < LAST_S:
+        raise UsageError(f"minutes must be at least {LAST_S / 60:g}, got {request.minutes:g}")
+    study = study_of(request)
+    seeds = seeds_of("evaluation", request.clips, FIRST_SEED)
+    rows = study.rows(request.clips, lambda k: _row(study, seeds[k]), progress)
     late, fresh = [row["late"] for row in rows], [row["fresh"] for row in rows]
     figures = {"late": f1_of(late), "fresh": f1_of(fresh), "late_minus_fresh": f1_difference(late, fresh)}
-    return study.finish(figures, _table(figures, minutes, cuts))
+    return study.finish(figures, _table(figures, request))
 
 
-def _row(study: Study, seed: int, minutes: float, steps: int, cuts: str) -> dict[str, Any]:
-    start_s, end_s = 60.0 * minutes - LAST_S, 60.0 * minutes
+def _row(study: Study[LongformRequest], seed: int) -> Row:
+    request = study.request
+    start_s, end_s = 60.0 * request.minutes - LAST_S, 60.0 * request.minutes
     scene = sample_scene(seed, end_s, split="evaluation", silent=False, aspect=1.0)
     _, record = true_sound(excerpt(scene, start_s, end_s))
     pictures, truth = pictures_of(scene), from_dict(record)
     whole = study.screening(f"{seed}-whole", {"seed": seed, "duration_s": end_s}, pictures)
     last = study.screening(f"{seed}-last", record, pictures[frame_count(start_s, RATE) // FRAMES_AT_ONCE :])
-    asked = {"seed": seed % 1000, "steps": steps, "cuts": cuts}
+    asked = {"seed": seed % 1000, "steps": request.steps, "cuts": request.cuts}
     before_s = min(BEFORE_S, start_s)
     late = whole.end(study.pipeline, start_s - before_s, **asked)
     fresh = last.sound(study.pipeline, **asked)
     return {
         "seed": seed,
-        "late": sums_of(times_in(onsets(late).times_s, before_s, before_s + LAST_S), truth),
-        "fresh": sums_of(onsets(fresh).times_s, truth),
+        "late": visible_sums(times_in(onsets(late).times_s, before_s, before_s + LAST_S), truth),
+        "fresh": visible_sums(onsets(fresh).times_s, truth),
     }
 
 
-def _table(figures: dict[str, Any], minutes: float, cuts: str) -> str:
+def _table(figures: dict[str, Any], request: LongformRequest) -> list[str]:
     late, fresh, gap = figures["late"], figures["fresh"], figures["late_minus_fresh"]
-    return "\n".join(
-        (
-            f"| visible events, ±50 ms, cuts {cuts} | F1 | events | clips |",
-            "|---|---|---|---|",
-            f"| minute {minutes:g} | {late['f1']:.3f} {shown(late['interval'])} | {late['events']} | {late['clips']} |",
-            f"| fresh start | {fresh['f1']:.3f} {shown(fresh['interval'])} | {fresh['events']} | {fresh['clips']} |",
-            f"| difference | {gap['difference']:+.3f} {shown(gap['interval'])}, p = {gap['p']:.2g} | | |",
-        )
-    )
+    return [
+        f"| visible events, ±50 ms, cuts {request.cuts} | F1 | events | clips |",
+        "|---|---|---|---|",
+        f"| minute {request.minutes:g} | {late['f1']:.3f} {shown(late['interval'])} | {late['events']} "
+        f"| {late['clips']} |",
+        f"| fresh start | {fresh['f1']:.3f} {shown(fresh['interval'])} | {fresh['events']} | {fresh['clips']} |",
+        f"| difference | {gap['difference']:+.3f} {shown(gap['interval'])}, p = {gap['p']:.2g} | | |",
+    ]

@@ -1,0 +1,160 @@
+"""What may be asked of each study, checked before heavy work. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from openfoley.errors import UsageError
+from openfoley.gym.seeds import Split
+from openfoley.hub.registry import DEFAULT_MODEL, check_model
+from openfoley.request import DEFAULT_STEPS, check_guidance, check_settings
+
+
+@dataclass(frozen=True)
+class StudyRequest:
+    """What all studies take. clips: scenes; of several sets, in each."""
+
+    study: ClassVar[str]
+    summary: ClassVar[str]
+
+    out: Path
+    clips: int
+
+    def __post_init__(self) -> None:
+        if self.clips < 1:
+            raise UsageError(f"clips must be at least 1, got {self.clips}")
+        if self.out.exists() and not self.out.is_dir():
+            raise UsageError(f"the output {str(self.out)!r} is a file; pass a folder")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the numbers of a clip depend on; a folder holds those of one identity."""
+        return {key: value for key, value in asdict(self).items() if key not in ("out", "clips", "judge")}
+
+
+@dataclass(frozen=True)
+class ScenesRequest(StudyRequest):
+    """split: which scenes."""
+
+    study = "scenes"
+    summary = "How well hard cuts are found."
+    clips: int = 50
+    split: Split = "validation"
+
+
+@dataclass(frozen=True)
+class ModelRequest(StudyRequest):
+    """What all studies of a model take. model: a name or a folder."""
+
+    model: str = DEFAULT_MODEL
+    steps: int = DEFAULT_STEPS
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_model(self.model)
+        check_settings(self.steps, 1.0, [0], None)
+
+
+@dataclass(frozen=True)
+class LongformRequest(ModelRequest):
+    """minutes: length of a scene; its last minute is scored. cuts: the rule at cuts."""
+
+    study = "longform"
+    summary = "Events of the last minute of long scenes against a fresh start."
+    clips: int = 32
+    minutes: float = 10
+    cuts: str = "carry"
+
+
+@dataclass(frozen=True)
+class JoinsRequest(ModelRequest):
+    """duration: seconds of a scene. split: "validation" is for choosing settings. reference_guidance: weight of the
+    context (None: the guidance)."""
+
+    study = "joins"
+    summary = "Can a classifier tell a join of two windows from any other instant?"
+    clips: int = 50
+    duration: float = 60.0
+    split: Split = "evaluation"
+    reference_guidance: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_guidance("reference guidance", self.reference_guidance)
+        if self.clips < 2:
+            raise UsageError(f"clips must be at least 2 (one for training, one for testing), got {self.clips}")
+
+
+@dataclass(frozen=True)
+class ReferenceRequest(ModelRequest):
+    """mode: "reference" or "extend". contexts: seconds, the first one 0. reference_guidance: as of `generate`. judge:
+    weights of the material classifier, instead of training one."""
+
+    study = "reference"
+    summary = "Does the sound take on the character of a reference?"
+    clips: int = 120
+    mode: str = "reference"
+    contexts: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
+    reference_guidance: float | None = None
+    judge: Path | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_guidance("reference guidance", self.reference_guidance)
+
+
+@dataclass(frozen=True)
+class CutsRequest(ModelRequest):
+    """judge: as of `ReferenceRequest`."""
+
+    study = "cuts"
+    summary = "The second after hard cuts: cuts used against carried on against a fresh start."
+    clips: int = 150
+    judge: Path | None = None
+
+
+@dataclass(frozen=True)
+class StepsRequest(StudyRequest):
+    """models: names or folders. without_sync: those that get no sync features, as an ablation that was trained so.
+    shortcut: those that take equal steps and are given their size, as in the paper; a model may be among `models` as
+    well. steps: step counts."""
+
+    study = "steps"
+    summary = "Models side by side at several step counts: shortcut, flow, ablations, MMAudio."
+    clips: int = 200
+    models: tuple[str, ...] = (DEFAULT_MODEL,)
+    without_sync: tuple[str, ...] = ()
+    shortcut: tuple[str, ...] = ()
+    steps: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for model in (*self.models, *self.without_sync, *self.shortcut):
+            check_model(model)
+        for count in self.steps:
+            check_settings(count, 1.0, [0], None)
+
+
+@dataclass(frozen=True)
+class LengthsRequest(ModelRequest):
+    """lengths: whole seconds."""
+
+    study = "lengths"
+    summary = "One long window against iterative extension, 10 to 60 s."
+    clips: int = 24
+    lengths: tuple[int, ...] = (10, 20, 30, 45, 60)
+
+
+STUDIES = (
+    ScenesRequest,
+    LongformRequest,
+    JoinsRequest,
+    ReferenceRequest,
+    CutsRequest,
+    StepsRequest,
+    LengthsRequest,
+)

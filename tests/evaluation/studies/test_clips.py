@@ -1,0 +1,50 @@
+"""Excerpts of long scenes."""
+
+import numpy as np
+import pytest
+import torch
+
+from openfoley.evaluation.metrics.f1 import visible_sums
+from openfoley.evaluation.metrics.truth import from_dict
+from openfoley.evaluation.studies import clips
+from openfoley.evaluation.studies.clips import RATE, excerpt, only_in, pictures_of, times_in
+from openfoley.gym.scene import sample_scene
+from openfoley.gym.sound import render_sound
+from openfoley.gym.truth import truth
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return sample_scene(20_000_007, 24.0, split="evaluation", silent=False, aspect=1.0)
+
+
+def test_an_excerpt_has_the_events_of_its_stretch_on_its_own_clock(scene) -> None:
+    assert len(scene.shots) > 1
+    part = excerpt(scene, 4.0, 12.0)
+    events = truth(part, render_sound([part], sample_rate=8000)[0], RATE)["events"]
+    whole = truth(scene, render_sound([scene], sample_rate=8000)[0], RATE)["events"]
+
+    def contacts(of: list[dict], shift: float) -> list[tuple]:
+        return [
+            (round(e["time_s"] + shift, 5), e["action"], e["object_id"], e["visible"])
+            for e in of
+            if not e.get("continuous") and 4.0 <= e["time_s"] + shift < 12.0
+        ]
+
+    assert contacts(events, 4.0) == contacts(whole, 0.0) and len(contacts(whole, 0.0)) > 0
+
+
+def test_an_excerpt_looks_like_its_stretch(scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Same pictures but for the grain, whose seed counts frames."""
+    monkeypatch.setattr(clips, "SIDE", 32)
+    ours = torch.cat(pictures_of(excerpt(scene, 4.0, 5.0))).float()
+    theirs = torch.cat(pictures_of(scene))[96:120].float()
+    assert ours.shape == theirs.shape == (24, 3, 32, 32)
+    assert (ours - theirs).abs().mean() < 12
+
+
+def test_only_in_scores_the_events_inside_on_its_own_clock() -> None:
+    events = [{"time_s": t, "action": "hit", "material": "wood", "audible": True} for t in (0.5, 1.2, 1.9, 2.5)]
+    part = only_in(from_dict({"duration_s": 3.0, "events": events}), 1.0, 2.0)
+    assert part.scored_s.tolist() == pytest.approx([0.2, 0.9]) and part.duration_s == 1.0
+    assert visible_sums(times_in(np.array([0.5, 1.21, 1.5]), 1.0, 2.0), part) == [1, 2, 2]

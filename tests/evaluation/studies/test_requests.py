@@ -1,0 +1,42 @@
+"""What is refused before heavy work, and that the command line has every field of every request."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from openfoley.cli.arguments import build_parser
+from openfoley.errors import UsageError
+from openfoley.evaluation.studies.requests import STUDIES, JoinsRequest, LengthsRequest, StepsRequest, StudyRequest
+from openfoley.evaluation.studies.run import RUNS
+
+
+def test_wrong_requests_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for wrong in (
+        lambda: LengthsRequest(tmp_path, 0),
+        lambda: LengthsRequest(tmp_path / "file"),
+        lambda: LengthsRequest(tmp_path, model="no-such-model"),
+        lambda: LengthsRequest(tmp_path, steps=0),
+        lambda: JoinsRequest(tmp_path, 1),
+        lambda: JoinsRequest(tmp_path, reference_guidance=-1.0),
+        lambda: StepsRequest(tmp_path, steps=(8, 1000)),
+    ):
+        with pytest.raises(UsageError):
+            wrong()
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_the_command_line_has_every_field_with_its_default(kind: type[StudyRequest], tmp_path: Path) -> None:
+    parsed = vars(build_parser().parse_args(["evaluate", kind.study, "--out", str(tmp_path)]))
+    assert kind(**{field.name: parsed[field.name] for field in fields(kind)}) == kind(tmp_path, kind.clips)
+
+
+def test_several_words_become_a_tuple(tmp_path: Path) -> None:
+    words = ["evaluate", "lengths", "--out", str(tmp_path), "--lengths", "4", "9", "--clips", "3"]
+    parsed = build_parser().parse_args(words)
+    assert (parsed.lengths, parsed.clips, parsed.out) == ((4, 9), 3, tmp_path)
+
+
+def test_every_study_can_be_run() -> None:
+    assert set(RUNS) == set(STUDIES)

@@ -123,7 +123,7 @@ def compute_features(work: Path, names: list[str], device: str) -> None:
         features.cache_latents(cache, codec, folder, origin=origin_of(work, "codec"), device=device)
         features.cache_pictures("semantic", cache, semantic, folder, origin=origin_of(work, "semantic"), device=device)
         features.cache_text(cache, semantic, folder, origin=origin_of(work, "semantic"), device=device)
-        features.cache_sounding(cache, codec, folder)
+        features.cache_event_labels(cache, codec, folder)
     wait_for(work / "sync" / "done")
     sync = load_part("sync", work / "sync", device)
     for name in names:
@@ -176,9 +176,9 @@ def sync_preset(work: Path, start: Path | None, device: str) -> "SyncTraining":
 
 def generator_preset(features: Path, start: Path | None, device: str) -> "GeneratorTraining":
     """start: the folder of a model to go on from."""
-    from openfoley.training.salsa_v import train as generator
+    from openfoley.training.gym_losses.presets import GPU
 
-    preset = replace(generator.GPU, features=features, device=device, steps=MOST_STEPS)
+    preset = replace(GPU, features=features, device=device, steps=MOST_STEPS)
     if start is None:
         return preset
     return replace(preset, start=start / "generator.safetensors", learning_rate=GOING_ON * preset.learning_rate)
@@ -189,7 +189,8 @@ def rehearse(work: Path, start: Path | None, device: str) -> None:
     import numpy as np
 
     from openfoley.data.feature_cache import FeatureRates, write_index
-    from openfoley.training.salsa_v import train as generator
+    from openfoley.training.gym_losses.presets import LOSSES
+    from openfoley.training.salsa_v.train import train_generator
     from openfoley.training.sync import train as sync
 
     folder = work / "rehearsal"
@@ -201,10 +202,10 @@ def rehearse(work: Path, start: Path | None, device: str) -> None:
         (folder / name).mkdir()
         for array, shape in shapes.items():
             np.save(folder / name / f"{array}.npy", np.random.default_rng(0).normal(size=shape).astype(np.float16))
-        np.save(folder / name / "sounding.npy", np.zeros((8, 345), np.int8))
+        np.save(folder / name / "event_labels.npy", np.zeros((8, 345), np.int8))
         write_index(folder / name, FeatureRates(44100, 1024, preset.sync.rate, Fraction(8)))
     preset = replace(generator_preset(folder, start, device), steps=2)
-    generator.train_generator(preset, folder / "generator", resume=False)
+    train_generator(preset, folder / "generator", resume=False, extra=LOSSES)
     shutil.rmtree(folder)
 
 
@@ -231,19 +232,22 @@ def join_features(features: Path, seen: Sequence[int], unseen: Sequence[int]) ->
             note.write_text(parts)
 
 
-def train_generator(work: Path, start: Path | None, seconds: float, device: str) -> None:
-    from openfoley.training.salsa_v import train as generator
+def finish_generator(work: Path, start: Path | None, seconds: float, device: str) -> None:
+    from openfoley.training.gym_losses.presets import LOSSES
+    from openfoley.training.salsa_v.train import train_generator
 
     preset = replace(generator_preset(work / "features", start, device), time_limit_s=seconds)
-    generator.train_generator(preset, work / "generator", resume=True)
+    train_generator(preset, work / "generator", resume=True, extra=LOSSES)
 
 
 def averaged_so_far(folder: Path) -> None:
     """The weights of a generator's checkpoint as those of a trained one: averaged, at the rate of that moment."""
-    from openfoley.training.salsa_v import train as generator
+    from openfoley.training.gym_losses.presets import GPU
+    from openfoley.training.salsa_v.train import save_averaged
 
-    averaged = checkpoint(folder)["state"]["ema"]["model"]
-    generator.save_averaged(generator.GPU.architecture, averaged, folder)
+    average = checkpoint(folder)["state"]["average"]
+    weights = {name.removeprefix("module."): value for name, value in average.items() if name != "n_averaged"}
+    save_averaged(GPU.architecture, weights, folder)
 
 
 def trained_for(folder: Path) -> float:
@@ -364,7 +368,7 @@ def train(asked: argparse.Namespace, begun: float, numbers: range, beside: Seque
     seconds = asked.generator_seconds or trained_for(work / "generator") + time_left()
     try:
         with stopping_after(time_left()) if asked.generator_seconds else nullcontext():  # else it ends by then anyway
-            train_generator(work, start, seconds, asked.device)
+            finish_generator(work, start, seconds, asked.device)
         say(begun, "generator is trained")
     except TrainingStopped:
         averaged_so_far(work / "generator")

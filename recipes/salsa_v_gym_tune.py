@@ -32,19 +32,13 @@ def compute_features(name: str, scenes: Path, folder: Path) -> None:
     """By the model's own codec and encoders, with one thread."""
     import torch
 
-    from openfoley.data.gym_cache import GymCache
-    from openfoley.hub.load import load_model
-    from openfoley.hub.registry import find_model
-    from openfoley.media.content_hash import file_hash
     from openfoley.nn.memory import keep_freed_memory
-    from openfoley.training.features import cache_features
+    from openfoley.training.features import features_of_model
 
     torch.set_num_threads(1)
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    model, source = load_model(name), find_model(name)
-    origins = {part: file_hash(source / f"{part}.safetensors") for part in PARTS}
-    cache_features(GymCache.open(scenes), model.codec, model.sync, model.semantic, folder, origins=origins)
+    features_of_model(name, scenes, folder)
 
 
 def main() -> None:
@@ -68,8 +62,9 @@ def main() -> None:
     from openfoley.hub.parts import TOKENIZER_NAME
     from openfoley.hub.registry import CONFIG_NAME, find_model
     from openfoley.hub.save import assemble_model
+    from openfoley.training.gym_losses.presets import CPU, LOSSES
     from openfoley.training.recipe import SILENT_EVERY, VALIDATION_SCENES
-    from openfoley.training.salsa_v.train import CPU, train_generator
+    from openfoley.training.salsa_v.train import train_generator
 
     work, out, source = asked.work, asked.out, find_model(asked.model)
     if out.exists():
@@ -94,7 +89,7 @@ def main() -> None:
         learning_rate=asked.rate,
         seen_share=0.0,
     )
-    train_generator(preset, work / "generator", resume=True)
+    train_generator(preset, work / "generator", resume=True, extra=LOSSES)
 
     parts = {part: work / part for part in ("codec", "semantic", "sync", "generator")}
     config = json.loads((source / CONFIG_NAME).read_text())

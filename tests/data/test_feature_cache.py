@@ -25,7 +25,7 @@ def write_cache(folder: Path, clips: int, wordings: int, rates: FeatureRates = R
     }
     for name, shape in shapes.items():
         np.save(folder / f"{name}.npy", random.normal(size=shape).astype(np.float16))
-    np.save(folder / "sounding.npy", random.integers(0, 3, (clips, 43)).astype(np.int8))
+    np.save(folder / "event_labels.npy", random.integers(0, 3, (clips, 43)).astype(np.int8))
     write_index(folder, rates)
     return folder
 
@@ -38,8 +38,20 @@ def test_clips_follow_one_another_with_the_captions_that_all_have(tmp_path: Path
     assert torch.equal(whole.sync[2:], second.sync) and torch.equal(whole.text[:2], first.text[:, :2])
 
 
-def test_caches_of_other_rates_do_not_go_together(tmp_path: Path) -> None:
+def test_caches_of_other_rates_cannot_be_joined(tmp_path: Path) -> None:
     other = replace(RATES, sync_rate=Fraction(25))
     folders = [write_cache(tmp_path / "a", 2, 2), write_cache(tmp_path / "b", 2, 2, other)]
-    with pytest.raises(UsageError, match="do not go together"):
+    with pytest.raises(UsageError, match="cannot be joined"):
         join(folders, tmp_path / "whole")
+
+
+def test_a_data_set_without_truth_has_features_and_no_labels(tmp_path: Path) -> None:
+    folders = [write_cache(tmp_path / "a", 2, 2), write_cache(tmp_path / "b", 3, 2)]
+    labelled = FeatureCache.open(folders[0]).whole(2)
+    assert labelled.event_labels is not None and labelled.event_labels.shape == labelled.latents.shape[:2]
+    for folder in folders:
+        (folder / "event_labels.npy").unlink()
+    whole = join(folders, tmp_path / "whole")
+    assert len(whole) == 5 and whole.event_labels is None and whole.whole(1).event_labels is None
+    with pytest.raises(UsageError, match="cannot be joined"):
+        join([folders[0], write_cache(tmp_path / "c", 2, 2)], tmp_path / "mixed")

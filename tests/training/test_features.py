@@ -62,7 +62,11 @@ def made(scenes: GymCache, folder: Path, origins: dict[str, str] | None = None) 
 
 def test_arrays_hold_what_the_parts_say(scenes: GymCache, tmp_path: Path) -> None:
     cache, _, _ = made(scenes, tmp_path)
-    assert cache.latents.shape == (SCENES, 40, 4) and cache.sounding.shape == (SCENES, 40)
+    assert (
+        cache.latents.shape == (SCENES, 40, 4)
+        and cache.event_labels is not None
+        and cache.event_labels.shape == (SCENES, 40)
+    )
     means = torch.from_numpy(scenes.frames).float().mean((-1, -2))
     torch.testing.assert_close(cache.sync.float(), means, atol=0.1, rtol=0)
     torch.testing.assert_close(cache.semantic.float(), means[:, ::3], atol=0.1, rtol=0)

@@ -1,11 +1,11 @@
 """The recipe hands each step what the earlier ones left."""
 
+import json
 import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,7 @@ def test_parts_get_their_folders(part: recipe.Part, tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(recipe, "prepare_data", lambda *_: None)
     monkeypatch.setattr(recipe, "prepare_features", lambda *_: None)
-    module = SimpleNamespace(CPU=Settings(), variant=lambda settings, _: settings, **{f"train_{part}": train})
-    monkeypatch.setattr(recipe, "import_module", lambda _: module)
+    monkeypatch.setattr(recipe, "settings_of", lambda *_: (Settings(), train))
     (tmp_path / "semantic").mkdir()
     (tmp_path / "semantic" / "model.safetensors").touch()
     asked = {"start": "salsa-v-gym", "steps": 7} if part in recipe.STARTED else {}
@@ -59,13 +58,11 @@ def test_parts_get_their_folders(part: recipe.Part, tmp_path: Path, monkeypatch:
 
 
 def test_presets_of_every_part_have_what_the_recipe_replaces() -> None:
-    from importlib import import_module
-
     for part in recipe.ORDER:
-        module = import_module(recipe.MODULES[part])
-        for preset in (module.CPU, module.GPU):
-            assert hasattr(preset, "features" if part == "generator" else "data") and preset.device
-        assert callable(getattr(module, f"train_{part}"))
+        for preset in recipe.PRESETS:
+            settings, train = recipe.settings_of(part, preset)
+            assert hasattr(settings, "features" if part == "generator" else "data") and settings.device
+            assert settings.steps > 0 and callable(train)
 
 
 def test_generator_without_its_encoders_says_what_to_train(tmp_path: Path) -> None:
@@ -160,31 +157,90 @@ def test_a_device_that_is_not_there_is_told_before_anything_is_rendered(
     from openfoley.training.codec import train as codec
 
     nowhere: Any = "cuda:99"  # on a machine with a GPU neither
-    monkeypatch.setattr(codec, "GPU", replace(codec.GPU, device=nowhere))
+    monkeypatch.setitem(codec.PRESETS, "gpu", replace(codec.GPU, device=nowhere))
     assert main(["train", "all", "--preset", "gpu", "--out", str(tmp_path)]) == 2
     assert "device 'cuda:99' cannot be used here" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 def test_the_report_is_that_of_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model trained anew in the same folder is not refused after hours because of the report before."""
-    from openfoley.cli import evaluate
+    """A model trained again in the same folder is not refused after hours because of the report before."""
+    from openfoley.evaluation.reports import suite
     from openfoley.hub.registry import find_model
 
-    reports = []
+    reports: list[tuple[Path, Path]] = []
+
+    def report(model: Path, out: Path, **_: Any) -> None:
+        reports.append((model, out))
+        out.mkdir()
+        (out / "results.md").write_text("figures")
+
     monkeypatch.setattr(recipe, "train_part", lambda part, _preset, out, **_: out / part / "weights")
     monkeypatch.setattr(recipe, "assemble", lambda *_: find_model("salsa-v-gym"))
-    monkeypatch.setattr(evaluate, "report", reports.append)
+    monkeypatch.setattr(suite, "run_report", report)
     assert main(["train", "all", "--preset", "cpu", "--out", str(tmp_path)]) == 0
-    (asked,) = reports
-    assert Path(asked.out).parent == tmp_path and re.fullmatch("report-[0-9a-f]{8}", Path(asked.out).name)
-    assert Path(asked.model).is_absolute()
+    ((model, out),) = reports
+    assert out.parent == tmp_path and re.fullmatch("report-[0-9a-f]{8}", out.name) and model.is_absolute()
 
 
 def test_an_unknown_start_is_told_before_anything_is_rendered(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nobody"):
         recipe.train_part("generator", "cpu", tmp_path, resume=False, start="nobody")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "train generator --preset cpu --generator nothing",
+            "unknown generator 'nothing'; use one of salsa-v, mmaudio",
+        ),
+        ("train codec --preset huge", "unknown preset 'huge'; use one of cpu, cpu-long, gpu"),
+        ("train codec --preset cpu --start salsa-v-gym", "unrecognized arguments: --start salsa-v-gym"),
+        ("train semantic --preset cpu --generator mmaudio", "unrecognized arguments: --generator mmaudio"),
+        ("data render --count -1", "the train split has 10000000 seeds"),
+        ("data features nowhere", "no Gym cache in 'nowhere'"),
+        ("data join nowhere", "no feature cache in 'nowhere'"),
+    ],
+)
+def test_each_part_and_verb_has_its_own_words(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words.split(), "--out", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_scenes_features_and_joined_features_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a user needs to prepare data for a generator, with scenes of a moment."""
+    from openfoley.data import gym_cache
+    from openfoley.data.feature_cache import FeatureCache
+
+    monkeypatch.setattr(gym_cache.GymCache, "build", build_small)
+    scenes, features = tmp_path / "scenes", tmp_path / "features"
+    assert main(["data", "render", "--count", "2", "--first", "5", "--out", str(scenes)]) == 0
+    assert main(["data", "features", str(scenes), "--out", str(features)]) == 0
+    assert main(["data", "join", str(features), str(features), "--out", str(tmp_path / "joined")]) == 0
+    one, both = FeatureCache.open(features), FeatureCache.open(tmp_path / "joined")
+    assert len(one) == 2 and len(both) == 4 and one.event_labels is not None
+    assert torch.equal(both.latents[2:], one.latents) and one.sync.shape[1] == 24
+
+
+def build_small(folder: Path, seeds: list[int], *, split: str, **_: Any) -> Any:
+    """In place of eight seconds at 24 frames a second: one second of noise."""
+    from openfoley.data.gym_cache import GymCache
+
+    assert seeds == [5, 6] and split == "train"
+    random = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    np.save(folder / "frames.npy", random.integers(0, 256, (2, 24, 3, 96, 96), dtype=np.uint8))
+    np.save(folder / "sound.npy", random.integers(-900, 900, (2, 2, 44_100), dtype=np.int16))
+    record = {"captions": ["a wooden ball falls"], "caption": "a wooden ball falls", "events": []}
+    (folder / "truth.json").write_text(json.dumps([{**record, "seed": seed} for seed in seeds]))
+    return GymCache.open(folder)
 
 
 def test_a_generator_needs_a_step(tmp_path: Path) -> None:
@@ -195,7 +251,7 @@ def test_a_generator_needs_a_step(tmp_path: Path) -> None:
 def test_training_needs_no_media_library() -> None:
     """A machine with a GPU and little else can train (recipes/salsa_v_gym_gpu.py)."""
     code = (
-        "import sys, openfoley.hub.load, openfoley.training.features, openfoley.training.salsa_v.train;"
+        "import sys, openfoley.hub.load, openfoley.training.features, openfoley.training.gym_losses.presets;"
         "import openfoley.training.sync; print('av' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

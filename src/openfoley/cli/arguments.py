@@ -14,10 +14,9 @@ from openfoley.cli.model_arguments import add_models
 from openfoley.cli.project_arguments import add_project
 from openfoley.cli.sound_arguments import add_sound
 from openfoley.cli.study_arguments import add_studies
+from openfoley.cli.training_arguments import add_training
 from openfoley.errors import UsageError
 
-GENERATOR_NAMES = ("salsa-v", "mmaudio", "ablation-shortcut", "ablation-flow", "ablation-without-sync")
-PART_NAMES = ("codec", "semantic", "sync", "generator", "all")
 DEFAULT_MODEL = "salsa-v-gym"
 PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues", "--sound")
 
@@ -75,7 +74,7 @@ def build_parser() -> Parser:
     add_sound(commands, _command, whole, number)
     add_project(commands, _command, whole, number)
     _gym(commands)
-    _train(commands)
+    add_training(commands, _command, whole)
     _evaluate(commands)
     _demo(commands)
     add_models(commands, _command)
@@ -112,18 +111,6 @@ def _gym(commands: Any) -> None:
     add("--out", metavar="DIR", required=True, help="folder, made if missing")
     add("--force", action="store_true", help="overwrite existing files")
     add("--json", action="store_true", help="print one JSON object on standard output")
-
-
-def _train(commands: Any) -> None:
-    parser = _command(commands, "train", "train", "run", "Train a part, or all four in order and report.")
-    add = parser.add_argument
-    add("part", choices=PART_NAMES)
-    add("--preset", required=True, help="cpu (2 cores), cpu-long (more scenes and steps) or gpu")
-    add("--out", metavar="DIR", required=True, help="folder for checkpoints, logs and the trained part")
-    add("--resume", action="store_true", help="go on from the last checkpoint")
-    add("--generator", choices=GENERATOR_NAMES, default="salsa-v", help="which generator (salsa-v)")
-    add("--start", metavar="NAME|DIR", help="a model whose weights to begin with: sync or generator (random ones)")
-    add("--steps", metavar="N", type=whole, help="optimiser steps of sync or generator (the preset's)")
 
 
 def _evaluate(commands: Any) -> None:

@@ -1,12 +1,13 @@
 """Latents and features of whole clips, computed once, and crops of them at any latent.
 
-latents.npy   float16 [clips, latents, latent_dim]        the codec's normalised posterior means
-sync.npy      float16 [clips, 24 per second, sync_dim]
-semantic.npy  float16 [clips, 8 per second, semantic_dim]
-text.npy      float16 [clips, captions, text_dim]         several wordings of each clip's caption
-sounding.npy  int8    [clips, latents]                    what begins to sound (`data.sounding`); for training only
-cache.json    {sample_rate, hop_length, sync_rate, semantic_rate}
-*.from        of which weights and scenes an array is (training.features)
+latents.npy       float16 [clips, latents, latent_dim]        the codec's normalised posterior means
+sync.npy          float16 [clips, 24 per second, sync_dim]
+semantic.npy      float16 [clips, 8 per second, semantic_dim]
+text.npy          float16 [clips, captions, text_dim]         several wordings of each clip's caption
+event_labels.npy  int8    [clips, latents]                    which material begins to sound (`data.event_labels`), of
+                                                              data sets that know it
+cache.json        {sample_rate, hop_length, sync_rate, semantic_rate}
+*.from            of which weights and scenes an array is (training.features)
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from openfoley.data.disk import write_json
+from openfoley.data.disk import make_folder, write_json
 from openfoley.errors import UsageError
 from openfoley.types import Conditions
 
-ARRAYS = ("latents", "sync", "semantic", "text", "sounding")
+ARRAYS = ("latents", "sync", "semantic", "text", "event_labels")
 INDEX_NAME = "cache.json"
 MARK = ".from"
 EDGE_TOKENS = 2  # one feature on either side of a crop, so that its edges are interpolated, not held
@@ -43,56 +45,74 @@ class FeatureRates:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Crops of clips with their conditions, and what begins to sound in them where the data set knows it."""
+
+    latents: Float[Tensor, "batch latents latent_dim"]
+    conditions: Conditions
+    event_labels: Int[Tensor, "batch latents"] | None
+
+
+@dataclass(frozen=True)
 class FeatureCache:
     """An opened cache; the arrays are memory-mapped until moved to a device."""
 
-    latents: Tensor
-    sync: Tensor
-    semantic: Tensor
-    text: Tensor
-    sounding: Tensor
+    latents: Float[Tensor, "clips latents latent_dim"]
+    sync: Float[Tensor, "clips frames sync_dim"]
+    semantic: Float[Tensor, "clips pictures semantic_dim"]
+    text: Float[Tensor, "clips captions text_dim"]
+    event_labels: Int[Tensor, "clips latents"] | None
     rates: FeatureRates
 
     def __len__(self) -> int:
         return self.latents.shape[0]
 
+    @property
+    def arrays(self) -> dict[str, Tensor]:
+        """By their names; without the labels where there are none."""
+        return {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
+
     @classmethod
     def open(cls, folder: Path) -> FeatureCache:
         if not (folder / INDEX_NAME).is_file():
-            raise UsageError(f"no feature cache in {str(folder)!r}; compute one with training.features.cache_features")
+            raise UsageError(f"no feature cache in {str(folder)!r}; compute one with `openfoley data features`")
         index = json.loads((folder / INDEX_NAME).read_text())
         rates = FeatureRates(
             index["sample_rate"], index["hop_length"], Fraction(index["sync_rate"]), Fraction(index["semantic_rate"])
         )
+        paths = {name: folder / f"{name}.npy" for name in ARRAYS}
         # Copy-on-write maps: torch wants writable memory; nothing is ever written.
-        arrays = {name: torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in ARRAYS}
-        return cls(**arrays, rates=rates)
+        arrays = {name: torch.from_numpy(np.load(path, mmap_mode="c")) for name, path in paths.items() if path.exists()}
+        return cls(**{"event_labels": None, **arrays}, rates=rates)
 
     def to(self, device: torch.device | str) -> FeatureCache:
         """All arrays in the device's memory (a GPU must not wait for rows)."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in ARRAYS})
+        return replace(self, **{name: array.to(device) for name, array in self.arrays.items()})
 
     @classmethod
     def joined(cls, caches: Sequence[FeatureCache]) -> FeatureCache:
         """The clips of several, in memory; captions that not all of them have are left out. Raises UsageError for none
-        or for caches that do not go together."""
+        or for caches of other rates or arrays."""
         if not caches:
             raise UsageError("no feature caches to join; give at least one")
         first = caches[0]
         for other in caches:
-            if other.rates != first.rates:
+            if other.rates != first.rates or other.arrays.keys() != first.arrays.keys():
                 raise UsageError(
-                    f"feature caches of {first.rates} and {other.rates} do not go together; compute one anew"
+                    f"feature caches of {list(first.arrays)} at {first.rates} and of {list(other.arrays)} at "
+                    f"{other.rates} cannot be joined; compute one of them again"
                 )
         wordings = min(cache.text.shape[1] for cache in caches)
-        joined = {name: torch.cat([getattr(cache, name) for cache in caches]) for name in ARRAYS if name != "text"}
+        joined = {name: torch.cat([cache.arrays[name] for cache in caches]) for name in first.arrays if name != "text"}
         return replace(first, text=torch.cat([cache.text[:, :wordings] for cache in caches]), **joined)
 
-    def crop(self, clip: Tensor, start: Tensor, latents: int, caption: Tensor) -> tuple[Tensor, Conditions]:
-        """Latents float32 [batch, latents, latent_dim] from latent start[i] of clip[i], with their conditions.
+    def crop(
+        self, clip: Int[Tensor, " batch"], start: Int[Tensor, " batch"], latents: int, caption: Int[Tensor, " batch"]
+    ) -> Batch:
+        """`latents` latents from latent start[i] of clip[i], with their conditions.
 
-        clip, start, caption: integers [batch] on the cache's device. The picture features are those of the crop and one
-        more on either side; their times count from the crop's first sample.
+        clip, start, caption: on the cache's device. The picture features are those of the crop and one more on either
+        side; their times count from the crop's first sample.
         """
         start_s = start.double() * self.rates.hop_length / self.rates.sample_rate
         duration_s = latents * self.rates.hop_length / self.rates.sample_rate
@@ -108,15 +128,24 @@ class FeatureCache:
             text=self.text[clip, caption].float(),
             text_present=torch.ones_like(clip, dtype=torch.bool),
         )
-        position = start[:, None] + torch.arange(latents, device=clip.device)
-        return self.latents[clip[:, None], position].float(), conditions
+        row, position = clip[:, None], start[:, None] + torch.arange(latents, device=clip.device)
+        labels = None if self.event_labels is None else self.event_labels[row, position].long()
+        return Batch(self.latents[row, position].float(), conditions, labels)
 
-    def sounding_in(self, clip: Tensor, start: Tensor, latents: int) -> Tensor:
-        """What begins to sound in the latents of a crop, int64 [batch, latents]; arguments as in `crop`."""
-        return self.sounding[clip[:, None], start[:, None] + torch.arange(latents, device=clip.device)].long()
+    def whole(self, clips: int | Int[Tensor, " batch"]) -> Batch:
+        """Whole clips with their first caption: those numbered, or the first ones."""
+        clip = torch.arange(min(clips, len(self)), device=self.latents.device) if isinstance(clips, int) else clips
+        first = torch.zeros_like(clip)
+        return self.crop(clip, first, self.latents.shape[1], first)
 
 
-def _span(features: Tensor, clip: Tensor, start_s: Tensor, duration_s: float, rate: Fraction) -> tuple[Tensor, Tensor]:
+def _span(
+    features: Float[Tensor, "clips tokens dim"],
+    clip: Int[Tensor, " batch"],
+    start_s: Float[Tensor, " batch"],
+    duration_s: float,
+    rate: Fraction,
+) -> tuple[Float[Tensor, "batch n dim"], Float[Tensor, "batch n"]]:
     """Features [batch, n, dim] around start_s ... start_s + duration_s, and their times [batch, n] after start_s."""
     count = min(ceil(duration_s * rate) + EDGE_TOKENS, features.shape[1])
     first = (start_s * float(rate)).floor().long().clamp(0, features.shape[1] - count)
@@ -128,10 +157,10 @@ def _span(features: Tensor, clip: Tensor, start_s: Tensor, duration_s: float, ra
 def join(folders: Sequence[Path], out: Path) -> FeatureCache:
     """The clips of several caches as one cache in `out`; raises UsageError as `FeatureCache.joined`."""
     whole = FeatureCache.joined([FeatureCache.open(folder) for folder in folders])
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     (out / INDEX_NAME).unlink(missing_ok=True)  # no cache while its arrays change
-    for name in ARRAYS:
-        np.save(out / f"{name}.npy", getattr(whole, name).numpy())
+    for name, array in whole.arrays.items():
+        np.save(out / f"{name}.npy", array.numpy())
     marks = [mark.read_text() for folder in folders for mark in sorted(folder.glob(f"*{MARK}"))]
     (out / f"joined{MARK}").write_text("\n".join(marks))
     write_index(out, whole.rates)

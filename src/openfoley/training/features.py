@@ -6,32 +6,41 @@ be made while the sync encoder still trains, and a retrained part renews its own
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.codecs.base import Codec
 from openfoley.data.disk import create_array, make_folder
+from openfoley.data.event_labels import event_labels
 from openfoley.data.feature_cache import MARK, FeatureCache, FeatureRates, write_index
 from openfoley.data.gym_cache import FRAME_RATE, FULL_SCALE, GymCache
-from openfoley.data.sounding import sounding_of
 from openfoley.encoders.base import PictureEncoder
 
 logger = logging.getLogger(__name__)
 BATCH, GPU_BATCH = 8, 16  # clips at once
 
 
+class TextEncoder(Protocol):
+    def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]: ...
+
+
+class SemanticEncoder(PictureEncoder, TextEncoder, Protocol):
+    """Pictures and text in one space."""
+
+
 def cache_features(
     cache: GymCache,
     codec: Codec,
     sync: PictureEncoder,
-    semantic: Any,
+    semantic: SemanticEncoder,
     folder: Path,
     *,
     origins: dict[str, str] | None = None,
@@ -39,17 +48,28 @@ def cache_features(
 ) -> FeatureCache:
     """The features of every scene of `cache` in `folder`; arrays of the same origin and scenes are kept.
 
-    semantic: a PictureEncoder with `encode_text(captions) -> [captions, text_dim]` as well. origins: a fingerprint of
-    the weights of "codec", "sync" and "semantic"; without one every array is computed anew.
+    origins: a fingerprint of the weights of "codec", "sync" and "semantic"; without one every array is computed again.
     """
     origins = origins or {}
     cache_latents(cache, codec, folder, origin=origins.get("codec"), device=device)
     cache_pictures("sync", cache, sync, folder, origin=origins.get("sync"), device=device)
     cache_pictures("semantic", cache, semantic, folder, origin=origins.get("semantic"), device=device)
     cache_text(cache, semantic, folder, origin=origins.get("semantic"), device=device)
-    cache_sounding(cache, codec, folder)
+    cache_event_labels(cache, codec, folder)
     write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate))
     return FeatureCache.open(folder)
+
+
+def features_of_model(model: str, scenes: Path, folder: Path, device: str = "cpu") -> FeatureCache:
+    """The features of a Gym cache by a model's own codec and encoders."""
+    from openfoley.hub.load import load_model
+    from openfoley.hub.registry import find_model
+    from openfoley.media.content_hash import file_hash
+
+    source, data = find_model(model), GymCache.open(scenes)
+    parts = load_model(model, device)
+    origins = {part: file_hash(source / f"{part}.safetensors") for part in ("codec", "sync", "semantic")}
+    return cache_features(data, parts.codec, parts.sync, parts.semantic, folder, origins=origins, device=device)
 
 
 def cache_latents(
@@ -77,7 +97,9 @@ def cache_pictures(
     _fill(name, cache, features, shape, folder, origin, device)
 
 
-def cache_text(cache: GymCache, semantic: Any, folder: Path, *, origin: str | None, device: str | torch.device) -> None:
+def cache_text(
+    cache: GymCache, semantic: TextEncoder, folder: Path, *, origin: str | None, device: str | torch.device
+) -> None:
     """text.npy: as many wordings of each caption as every scene has."""
     wordings = min(len(truth["captions"]) for truth in cache.truth)
 
@@ -90,14 +112,14 @@ def cache_text(cache: GymCache, semantic: Any, folder: Path, *, origin: str | No
     _fill("text", cache, features, (len(cache), wordings, dim), folder, origin, device)
 
 
-def cache_sounding(cache: GymCache, codec: Codec, folder: Path) -> None:
-    """sounding.npy: from the truth alone, so it is always written anew."""
+def cache_event_labels(cache: GymCache, codec: Codec, folder: Path) -> None:
+    """event_labels.npy: from the truth alone, so it is always written again."""
     latents, latent_s = ceil(cache.sound.shape[2] / codec.hop_length), codec.hop_length / codec.sample_rate
-    labels = np.stack([sounding_of(record, latents, latent_s) for record in cache.truth])
-    partial = folder / "sounding.partial"
+    labels = np.stack([event_labels(record, latents, latent_s) for record in cache.truth])
+    partial = folder / "event_labels.partial"
     with open(partial, "wb") as file:
         np.save(file, labels)
-    partial.replace(folder / "sounding.npy")
+    partial.replace(folder / "event_labels.npy")
 
 
 @torch.no_grad()

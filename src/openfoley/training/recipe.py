@@ -4,7 +4,7 @@ Everything lies in one folder, and each step finds what the earlier ones left:
 
     data/stills                  pictures of Gym scenes for the semantic encoder
     data/train                   rendered Gym scenes for codec and sync encoder
-    data/generator               and others for the generator, which sees both (training/salsa_v/train.py)
+    data/generator               and others for the generator, which sees both (salsa_v/train.py)
     data/validation
     codec/ semantic/ sync/       trained parts
     features/{seen,train,validation}  what the generator trains from (seen: of data/train, train: of data/generator)
@@ -15,10 +15,11 @@ Everything lies in one folder, and each step finds what the earlier ones left:
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from importlib import import_module
+from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from openfoley.errors import UsageError
 from openfoley.hub.load import checked_device
@@ -31,12 +32,6 @@ Part = Literal["codec", "semantic", "sync", "generator"]
 Preset = Literal["cpu", "cpu-long", "gpu"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 ORDER: tuple[Part, ...] = ("codec", "semantic", "sync", "generator")
-MODULES: dict[Part, str] = {
-    "codec": "openfoley.training.codec.train",
-    "semantic": "openfoley.training.semantic.train",
-    "sync": "openfoley.training.sync.train",
-    "generator": "openfoley.training.salsa_v.train",
-}
 FEATURES_OF: tuple[Part, ...] = ("codec", "semantic", "sync")
 STARTED: tuple[Part, ...] = ("sync", "generator")
 """Parts that can begin with the weights of a model."""
@@ -48,7 +43,7 @@ class Scenes:
     """How many scenes a preset renders."""
 
     training: int  # of 8 s, for codec and sync encoder; 6.7 MB on disk each
-    seen: int  # of these that the generator hears too; features take 0.4 s a scene on 2 cores
+    seen: int  # of these that the generator trains on too; features take 0.4 s a scene on 2 cores
     generator: int  # others, for the generator alone
     stills: int  # pictures of so many more, 83 kB on disk each
 
@@ -62,7 +57,7 @@ FIRST_STILL = 1_000_000
 """Their first seed within the training split: none of the other scenes."""
 VALIDATION_SCENES = 64
 SILENT_EVERY = 6
-"""Of so many training scenes one more than chance wants moves without a sound: a false event is heard at once."""
+"""Of so many training scenes one more than by chance moves without a sound: a false positive is noticed at once."""
 
 
 def train_part(
@@ -77,49 +72,76 @@ def train_part(
 ) -> Path:
     """Train one part into out/<part>, from data (and, for the generator, the other parts) in the same folder.
 
-    generator: one of `salsa_v.train.GENERATORS`, others than "salsa-v" into out/generator-<name>. start: a model's
+    generator: one of `gym_losses.presets.GENERATORS`, others than "salsa-v" into out/generator-<name>. start: a model's
     name or folder; sync encoder or generator begin with its weights instead of random ones. steps: of these two instead
     of the preset's. Raises UsageError for start or steps of another part, for a device that is not there, and where a
     training lies that is not to be resumed; all before anything is rendered.
     """
+    check_request(part, preset, out, start=start, steps=steps)
+    folder = part_folder(part, out, generator)
+    check_unused(folder, resume)
+    settings, train = settings_of(part, preset, generator)
+    checked_device(settings.device)
+    prepare_data(preset, out)
+    if steps is not None:
+        settings = replace(settings, steps=steps)
+    if start is not None:
+        settings = replace(settings, start=_weights_of(start, part))
+    data = out / "data"
+    if part == "codec":
+        settings = replace(settings, data=data / "train")
+    elif part == "semantic":
+        settings = replace(settings, data=data / "stills", validation=data / "validation")
+    elif part == "sync":
+        settings = replace(settings, data=data / "train", validation=data / "validation", semantic=out / "semantic")
+    else:
+        prepare_features(preset, out, settings.device)
+        settings = replace(settings, features=out / "features")
+        if start is not None:  # it was trained on the encoders' scenes; now only on the others (seen_share)
+            settings = replace(settings, seen_share=0.0)
+    logger.info("training %s into %s", part, folder)
+    return train(settings, folder, resume=resume)
+
+
+def settings_of(part: Part, preset: Preset, generator: str = "salsa-v") -> tuple[Any, Callable[..., Path]]:
+    """A part's settings (a frozen dataclass) and the function that trains with them. Imported when asked for."""
+    if part == "codec":
+        from openfoley.training.codec.train import PRESETS, train_codec
+
+        return PRESETS[preset], train_codec
+    if part == "semantic":
+        from openfoley.training.semantic.train import PRESETS, train_semantic
+
+        return PRESETS[preset], train_semantic
+    if part == "sync":
+        from openfoley.training.sync.train import PRESETS, train_sync
+
+        return PRESETS[preset], train_sync
+    from openfoley.training.gym_losses.presets import LOSSES, PRESETS, variant
+    from openfoley.training.salsa_v.train import train_generator
+
+    return variant(PRESETS[preset], generator), partial(train_generator, extra=LOSSES)
+
+
+def check_request(part: Part, preset: str, out: Path, *, start: str | None, steps: int | None) -> None:
+    """UsageError for what no training of this part can do, before anything is rendered."""
+    if preset not in PRESETS:
+        raise UsageError(f"unknown preset {preset!r}; use one of {', '.join(PRESETS)}")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"the output {str(out)!r} is a file; pass a folder")
     if part not in STARTED and (start is not None or steps is not None):
         raise UsageError(f"start and steps are for training {' or '.join(STARTED)}, got {part}; leave them out")
     if steps is not None and steps < 1:
         raise UsageError(f"steps must be at least 1, got {steps}")
-    begun_with = _weights_of(start, part)  # what is missing is told before anything is rendered
-    if part == "sync" and (begun_with is None or not _holds_appearance(begun_with)):
+    weights = _weights_of(start, part) if start is not None else None
+    if part == "sync" and (weights is None or not _holds_appearance(weights)):
         _trained("semantic", out, "the sync encoder")
-    folder = part_folder(part, out, generator)
-    check_unused(folder, resume)
-    module = import_module(MODULES[part])
-    settings = getattr(module, preset.upper().replace("-", "_"), module.CPU)  # the codec has no long one
-    checked_device(settings.device)
-    prepare_data(preset, out)
-    if part in STARTED:
-        settings = replace(settings, start=begun_with, **({} if steps is None else {"steps": steps}))
-    if part == "generator":
-        prepare_features(preset, out, settings.device)
-        settings = replace(settings, features=out / "features")
-        if start is not None:  # it has heard what the encoders were trained on; now only the others (seen_share)
-            settings = replace(settings, seen_share=0.0)
-        settings = module.variant(settings, generator)
-    elif part == "codec":
-        settings = replace(settings, data=out / "data" / "train")
-    else:
-        scenes = out / "data" / ("stills" if part == "semantic" else "train")
-        settings = replace(settings, data=scenes, validation=out / "data" / "validation")
-        if part == "sync":
-            settings = replace(settings, semantic=out / "semantic")
-    logger.info("training %s into %s", part, folder)
-    return getattr(module, f"train_{part}")(settings, folder, resume=resume)
 
 
-def _weights_of(model: str | None, part: Part) -> Path | None:
+def _weights_of(model: str, part: Part) -> Path:
     """A model's weights of a part."""
     from openfoley.hub.registry import find_model
 
-    if model is None:
-        return None
     path = find_model(model) / f"{part}.safetensors"
     if not path.is_file():
         raise UsageError(f"{str(path)!r} is missing; start from a model folder that has it")
@@ -127,7 +149,7 @@ def _weights_of(model: str | None, part: Part) -> Path | None:
 
 
 def _holds_appearance(weights: Path) -> bool:
-    """Whether a sync encoder's weights hold the semantic encoder's tower; a broken file is told when it is loaded."""
+    """Whether a sync encoder's weights hold the semantic encoder's tower; a broken file fails when it is loaded."""
     from safetensors import SafetensorError, safe_open
 
     from openfoley.training.sync.train import APPEARANCE
@@ -185,6 +207,23 @@ def assemble(out: Path, generator: str = "salsa-v") -> Path:
     parts = {part: part_folder(part, out, generator) for part in ORDER}
     name = MODEL_NAME if generator == "salsa-v" else f"{generator}-gym"
     return assemble_model(out / name, name, parts, out / "semantic" / "tokenizer.json")
+
+
+def train_all(preset: Preset, out: Path, *, resume: bool, generator: str = "salsa-v") -> Iterator[tuple[Part, Path]]:
+    """All parts in order, each with its weights once it is trained; `assemble` then makes the model of them. UsageError
+    before hours are spent on the first part if another cannot be trained."""
+    for part in ORDER:
+        check_unused(part_folder(part, out, generator), resume)
+    for part in ORDER:
+        yield part, train_part(part, preset, out, resume=resume, generator=generator)
+
+
+def report_folder(model: Path, out: Path) -> Path:
+    """Of these weights: other ones, trained before in the same folder, have another report."""
+    from openfoley.hub.fingerprint import fingerprint
+    from openfoley.hub.load import load_model
+
+    return out / f"report-{fingerprint(load_model(str(model.resolve())))[:8]}"
 
 
 def part_folder(part: Part, out: Path, generator: str = "salsa-v") -> Path:

@@ -146,7 +146,7 @@ def test_training_learns_and_writes_a_loadable_codec(sound: np.ndarray, tmp_path
     assert losses[-1] < 0.8 * losses[0]
     codec = load_part("codec", path.parent)
     assert isinstance(codec, OobleckCodec) and codec.config == TINY
-    assert (tmp_path / "reconstruction.png").exists()
+    assert (tmp_path / "pictures" / "reconstruction-0000016.png").exists()
     assert json.loads((tmp_path / "report.json").read_text())["silence_dbfs"] < 0
 
 

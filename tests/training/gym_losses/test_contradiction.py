@@ -5,9 +5,9 @@ from fractions import Fraction
 import pytest
 import torch
 
+from openfoley.data.event_labels import EVENT_LATENTS, UNLABELLED
 from openfoley.data.feature_cache import FeatureCache, FeatureRates
-from openfoley.data.sounding import NAMED_LATENTS, UNTOLD
-from openfoley.training.gym_losses.contradiction import REACH, MaterialLooks, nearest_event
+from openfoley.training.gym_losses.contradiction import REACH, MaterialMeans, nearest_event
 
 LATENTS, FRAMES, DIM = 172, 96, 8  # 4 s
 LATENT_S, FRAME_S = 1024 / 44100, 1 / 24
@@ -23,7 +23,7 @@ def cache() -> FeatureCache:
     sounding = torch.zeros(clips, LATENTS, dtype=torch.int8)
     for clip in range(clips):
         first, material = 30 + clip, 1 + clip % 3
-        sounding[clip, first : first + NAMED_LATENTS] = material
+        sounding[clip, first : first + EVENT_LATENTS] = material
         frame = round(first * LATENT_S * 24)
         sync[clip, frame, 0] = 1.0
         for away in range(-SMEAR, SMEAR + 1):
@@ -35,25 +35,23 @@ def cache() -> FeatureCache:
 
 
 def test_an_events_material_becomes_another_in_all_its_frames_and_stays_an_event(cache: FeatureCache) -> None:
-    looks = MaterialLooks.of(cache)
-    assert looks.known.tolist() == [1, 2, 3]
-    clip = torch.arange(12)
-    first = torch.zeros_like(clip)
-    _, conditions = cache.crop(clip, first, LATENTS, first)
-    sounding = cache.sounding_in(clip, first, LATENTS)
-    made = looks.exchanged(conditions, sounding, torch.Generator().manual_seed(0))
+    means = MaterialMeans.of(cache)
+    assert means.known.tolist() == [1, 2, 3]
+    batch = cache.whole(12)
+    conditions = batch.conditions
+    made = means.exchanged(batch, torch.Generator().manual_seed(0))
     torch.testing.assert_close(made[..., 0], conditions.sync[..., 0])  # when it happens
     told = conditions.sync[..., 3:6].sum(-1) > 0.1
-    assert int(told.sum()) == len(clip) * (2 * SMEAR + 1) and torch.equal(made[~told], conditions.sync[~told])
+    assert int(told.sum()) == 12 * (2 * SMEAR + 1) and torch.equal(made[~told], conditions.sync[~told])
     before, after = conditions.sync[told][:, 3:6].argmax(-1), made[told][:, 3:6].argmax(-1)
     assert (before != after).all() and len(after.unique()) == 3
-    again = looks.exchanged(conditions, sounding, torch.Generator().manual_seed(0))
+    again = means.exchanged(batch, torch.Generator().manual_seed(0))
     assert torch.equal(again, made)
 
 
 def test_a_frame_belongs_to_the_nearest_event_within_reach() -> None:
     sounding = torch.zeros(1, 60, dtype=torch.int64)
-    sounding[0, 20:27], sounding[0, 30:37], sounding[0, 50:] = 4, 7, UNTOLD
+    sounding[0, 20:27], sounding[0, 30:37], sounding[0, 50:] = 4, 7, UNLABELLED
     frames = torch.tensor([[-9, -8, -1, 0, 2, 5, 6, 20]])
     material, distance = nearest_event(20 * LATENT_S + frames * FRAME_S, sounding, LATENT_S, FRAME_S)
     assert material.tolist() == [[0, 4, 4, 4, 4, 7, 7, 0]]
@@ -62,9 +60,6 @@ def test_a_frame_belongs_to_the_nearest_event_within_reach() -> None:
 
 
 def test_one_material_alone_cannot_be_taken_for_another(cache: FeatureCache) -> None:
-    clip = torch.arange(0, 60, 3)
-    first = torch.zeros_like(clip)
-    _, conditions = cache.crop(clip, first, LATENTS, first)
-    sounding = cache.sounding_in(clip, first, LATENTS)
-    looks = MaterialLooks(torch.rand(13, 2 * REACH + 1, DIM), torch.tensor([1]), LATENT_S, FRAME_S)
-    assert torch.equal(looks.exchanged(conditions, sounding, torch.Generator()), conditions.sync)
+    batch = cache.whole(torch.arange(0, 60, 3))
+    means = MaterialMeans(torch.rand(13, 2 * REACH + 1, DIM), torch.tensor([1]), LATENT_S, FRAME_S)
+    assert torch.equal(means.exchanged(batch, torch.Generator()), batch.conditions.sync)

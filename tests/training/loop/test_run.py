@@ -11,35 +11,35 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from openfoley.errors import OutputError, UsageError, WeightsError
-from openfoley.training.loop.ema import Ema
+from openfoley.training.loop import run as run_module
+from openfoley.training.loop.ema import averaged
+from openfoley.training.loop.optimizer import Both
 from openfoley.training.loop.run import Run, TrainingStopped
-from openfoley.training.loop.schedule import set_learning_rate, warmup_cosine
+from openfoley.training.loop.schedule import warmup_cosine
 
 TOTAL_STEPS = 30
 
 
 def train(folder: Path, *, resume: bool, stop_before: int | None = None, nap_s: float = 0.0) -> None:
-    """A small training with everything that has state or is random: AdamW, Ema, schedule, data order, dropout."""
+    """A small training with everything that has state or is random: AdamW, average, schedule, data order, dropout."""
     run = Run(folder, total_steps=TOTAL_STEPS, seed=7, resume=resume, save_every=4, log_every=1)
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.Dropout(0.5), torch.nn.Linear(32, 1))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
-    ema = Ema(model, decay=0.9)
-    run.attach(model=model, optimizer=optimizer, ema=ema)
+    optimizer = Both(torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True))
+    average = averaged(model, decay=0.9)
+    run.attach(model=model, optimizer=optimizer, average=average)
     for step in run.steps():
         if step == stop_before:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(nap_s)
-        set_learning_rate(optimizer, warmup_cosine(step, warmup_steps=5, total_steps=TOTAL_STEPS))
         inputs = torch.randn(16, 8, generator=run.generator(step))
         loss = (model(inputs)[:, 0] - inputs.sum(1)).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        ema.update(model)
-        run.log(step, loss=loss, average=ema.model(inputs).mean())
+        optimizer.descend(loss, model.parameters(), factor=run.rate_factor(step, warmup_steps=5), limit=1.0)
+        average.update_parameters(model)
+        run.log(step, loss=loss, average=average(inputs).mean())
 
 
 def rows(folder: Path) -> list[list[str]]:
@@ -176,20 +176,47 @@ def test_time_limit_counts_earlier_parts(tmp_path: Path) -> None:
     assert 1 <= counts[0] < 10 and counts[1] == 0
 
 
-def test_ema_without_warm_up_is_the_geometric_average() -> None:
-    model = torch.nn.Linear(1, 1, bias=False)
-    torch.nn.init.zeros_(model.weight)
-    ema = Ema(model, decay=0.9, warm_up=False)
-    torch.nn.init.ones_(model.weight)
-    for _ in range(10):
-        ema.update(model)
-    assert ema.model.weight.item() == pytest.approx(1 - 0.9**10)
+def test_the_average_is_geometric_after_its_warm_up_and_copies_buffers() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
+    weight = model[0].weight
+    torch.nn.init.zeros_(weight)
+    average, expected = averaged(model, decay=0.5), 0.0
+    torch.nn.init.ones_(weight)
+    for update in range(12):
+        model(torch.randn(4, 1))  # moves the batch norm's mean
+        average.update_parameters(model)
+        decay = min(0.5, (1 + update) / (10 + update))
+        expected = decay * expected + (1 - decay)
+        assert average.module[0].weight.item() == pytest.approx(expected)
+        assert torch.equal(average.module[1].running_mean, model[1].running_mean)
+    assert not average.training and not any(p.requires_grad for p in average.parameters())
+
+
+def test_a_checkpoint_of_an_earlier_format_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    old = {"step": 3, "seed": 7, "elapsed_s": 1.0, "identity": {}, "state": {}}
+    torch.save(old, tmp_path / "checkpoint.pt")
+    with pytest.raises(WeightsError, match="format 1 .* this one reads 2; choose another folder, or delete it"):
+        Run(tmp_path, total_steps=9, seed=7, resume=True)
+
+
+@pytest.mark.parametrize("package", ["tensorboard", "matplotlib"])
+def test_training_works_without_an_extra_and_says_once_what_is_missing(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run_module, "find_spec", lambda name: None if name == package else object())
+    run = Run(tmp_path, total_steps=3, seed=1, resume=False, log_every=1)
+    for step in run.steps():
+        run.log(step, loss=1.0)
+        run.picture(step, "nothing", lambda: pytest.fail("drawn") if package == "matplotlib" else Figure())
+    said = [record.getMessage() for record in caplog.records if "not installed" in record.getMessage()]
+    extra = {"tensorboard": "training", "matplotlib": "plots"}[package]
+    assert len(said) == 1 and f"{package} is not installed; pip install 'openfoley[{extra}]'" in said[0]
+    assert len(rows(tmp_path)) == 1 + 3 and (tmp_path / "pictures").exists() == (package == "tensorboard")
 
 
 def test_picture_is_kept_as_png(tmp_path: Path) -> None:
-    from matplotlib.figure import Figure
-
     run = Run(tmp_path, total_steps=1, seed=1, resume=False)
     figure = Figure()
     figure.subplots().plot([0, 1])
-    assert run.picture(3, "line", figure).read_bytes().startswith(b"\x89PNG")
+    run.picture(3, "line", lambda: figure)
+    assert (tmp_path / "pictures" / "line-0000003.png").read_bytes().startswith(b"\x89PNG")

@@ -15,14 +15,8 @@ from openfoley.flow.path import on_path, path_velocity
 from openfoley.generators import mmaudio, salsa_v
 from openfoley.generators.base import sample_latents
 from openfoley.hub.load import load_part
-from openfoley.training.salsa_v.train import (
-    CPU,
-    GENERATORS,
-    GeneratorTraining,
-    build_generator,
-    train_generator,
-    variant,
-)
+from openfoley.training.gym_losses.presets import CPU, GENERATORS, LOSSES, variant
+from openfoley.training.salsa_v.train import GeneratorTraining, build_generator, train_generator
 from openfoley.types import Conditions
 
 TINY = replace(
@@ -36,7 +30,7 @@ def write_cache(folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, shape in shapes.items():
         np.save(folder / f"{name}.npy", draw.standard_normal(shape).astype(np.float16))
-    np.save(folder / "sounding.npy", draw.integers(-1, 4, (6, 172)).astype(np.int8))
+    np.save(folder / "event_labels.npy", draw.integers(-1, 4, (6, 172)).astype(np.int8))
     write_index(folder, FeatureRates(44100, 1024, Fraction(24), Fraction(8)))
 
 
@@ -58,16 +52,16 @@ def test_ablations_differ_in_what_they_are_named_after_and_cost_the_same() -> No
     rows = {name: variant(CPU, name) for name in GENERATORS if name.startswith("ablation-")}
     shortcut, flow, deaf = (rows[f"ablation-{name}"] for name in ("shortcut", "flow", "without-sync"))
     assert shortcut == replace(CPU, steps=shortcut.steps) and deaf == replace(shortcut, use_sync=False)
-    assert flow.objective == "flow" and flow.consistency.consistency_fraction == 0.0
+    assert flow.architecture.smallest_step is None and flow.objective.consistency_fraction == 0.0
     # in forward passes: 3 a step, and 2 more for a quarter of the batch
-    assert flow.steps * 3 == pytest.approx(shortcut.steps * (3 + 2 * CPU.consistency.consistency_fraction), rel=0.01)
+    assert flow.steps * 3 == pytest.approx(shortcut.steps * (3 + 2 * CPU.objective.consistency_fraction), rel=0.01)
     assert variant(CPU, "salsa-v") == CPU and build_generator(flow).config.smallest_step is None
 
 
 def test_it_trains_from_the_feature_caches_and_loads_as_a_part(tmp_path: Path) -> None:
     for split in ("seen", "train", "validation"):
         write_cache(tmp_path / "features" / split)
-    weights = train_generator(tiny(tmp_path / "features"), tmp_path / "run", resume=False)
+    weights = train_generator(tiny(tmp_path / "features"), tmp_path / "run", resume=False, extra=LOSSES)
     assert json.loads((weights.parent / "config.json").read_text())["kind"] == "mmaudio"
     model = load_part("generator", weights.parent)
     assert isinstance(model, mmaudio.MMAudioGenerator) and model.config == TINY

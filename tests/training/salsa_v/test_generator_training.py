@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,15 +17,18 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from openfoley.data.feature_cache import FeatureCache, FeatureRates, write_index
+from openfoley.data.feature_cache import Batch, FeatureCache, FeatureRates, write_index
 from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.base import sample_latents
 from openfoley.generators.salsa_v import GYM
-from openfoley.training.gym_losses.contradiction import MaterialLooks
+from openfoley.training.gym_losses.contradiction import MaterialMeans
+from openfoley.training.gym_losses.losses import GymLosses
+from openfoley.training.gym_losses.presets import CPU, LOSSES
 from openfoley.training.loop.run import Run, TrainingStopped
 from openfoley.training.salsa_v import objective
 from openfoley.training.salsa_v import train as generator
-from openfoley.training.salsa_v.train import CPU, GeneratorTraining, build_generator, train_generator, whole_clips
+from openfoley.training.salsa_v.report import whole_clips
+from openfoley.training.salsa_v.train import LARGE, SMALL, GeneratorTraining, build_generator, train_generator
 from openfoley.types import Conditions
 
 RATES = FeatureRates(44100, 1024, Fraction(24), Fraction(8))
@@ -52,7 +57,7 @@ def impulse_trains(clips: int, folder: Path, seed: int = 0) -> tuple[FeatureCach
     times = []
     latent_start = torch.arange(LATENTS) * LATENT_S
     arrays = {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
-    arrays["sounding"] = np.zeros((clips, LATENTS), np.int8)
+    arrays["event_labels"] = np.zeros((clips, LATENTS), np.int8)
     for clip in range(clips):
         count = int(torch.randint(2, 9, (1,), generator=draw))
         onsets = (torch.rand(count, generator=draw) * duration_s).sort().values
@@ -68,7 +73,7 @@ def impulse_trains(clips: int, folder: Path, seed: int = 0) -> tuple[FeatureCach
         arrays["semantic"][clip] = materials[material] + 0.1 * torch.randn(pictures, FEATURES, generator=draw)
         arrays["text"][clip] = materials[material]
         for first in (onsets / LATENT_S).long().tolist():
-            arrays["sounding"][clip, first : first + 4] = 1 + material
+            arrays["event_labels"][clip, first : first + 4] = 1 + material
         times.append(onsets)
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
@@ -123,8 +128,10 @@ def event_score(
     """F1 of generated impulses at 1.5 latents."""
     model = build_generator(preset).eval()
     model.load_state_dict(load_file(weights))
-    data, conditions = whole_clips(cache, len(cache), preset.use_sync)
-    made = sample_latents(model, conditions, seeds=range(len(data)), latents=data.shape[1], steps=steps, guidance=1.0)
+    batch = whole_clips(cache, len(cache), preset.use_sync)
+    size, latents, _ = batch.latents.shape
+    generator: Any = model
+    made = sample_latents(generator, batch.conditions, seeds=range(size), latents=latents, steps=steps, guidance=1.0)
     return f1_score([onsets_in(latents) for latents in made], times, 1.5 * LATENT_S)
 
 
@@ -160,7 +167,7 @@ def test_training_leaves_averaged_weights_and_their_config(features: Path, tmp_p
     assert any(name == "validation_t0.3" for _, name, _ in losses_of(out))
     assert list((out / "pictures").glob("samples-*.png"))
     saved, state = load_file(out / "model.safetensors"), torch.load(out / "checkpoint.pt")["state"]
-    assert all(torch.equal(value, state["ema"]["model"][name]) for name, value in saved.items())
+    assert all(torch.equal(value, state["average"][f"module.{name}"]) for name, value in saved.items())
     assert any(not torch.equal(value, state["model"][name]) for name, value in saved.items())
 
 
@@ -208,12 +215,12 @@ def test_swapped_sequences_get_sync_features_of_other_materials(
         seen.append((rest[-1], real(conditions, known, *rest)))
         return seen[-1][1]
 
-    def exchanged(_looks: MaterialLooks, conditions: Conditions, *_: Any) -> Tensor:
-        return torch.full_like(conditions.sync, 7.0)
+    def exchanged(_means: MaterialMeans, batch: Batch, *_: Any) -> Tensor:
+        return torch.full_like(batch.conditions.sync, 7.0)
 
     monkeypatch.setattr(objective, "drop_conditions", drop)
-    monkeypatch.setattr(MaterialLooks, "exchanged", exchanged)
-    train_generator(replace(tiny(features), steps=4), tmp_path / "out", resume=False)
+    monkeypatch.setattr(MaterialMeans, "exchanged", exchanged)
+    train_generator(replace(tiny(features), steps=4), tmp_path / "out", resume=False, extra=LOSSES)
     assert all((other == 7.0).all() for other, _ in seen)
     swapped = torch.cat([(made.sync == 7.0).all(2).all(1) for _, made in seen])
     assert 0 < int(swapped.sum()) < len(swapped)
@@ -245,7 +252,8 @@ def test_killed_and_resumed_training_has_the_losses_of_the_uninterrupted_one(
 
 def test_plain_flow_matching_and_training_without_sync_run(features: Path, tmp_path: Path) -> None:
     """The ablation rows: no consistency targets and no trained steps; sync features absent throughout."""
-    preset = replace(tiny(features), objective="flow", use_sync=False)
+    architecture = replace(GYM, **vars(tiny(features).architecture) | {"smallest_step": None})
+    preset = replace(tiny(features), architecture=architecture, use_sync=False)
     out = train_generator(preset, tmp_path / "run", resume=False).parent
     names = {name for _, name, _ in losses_of(out)}
     assert "flow" in names and "consistency" not in names
@@ -254,13 +262,43 @@ def test_plain_flow_matching_and_training_without_sync_run(features: Path, tmp_p
     assert other_sync == [0.0]
 
 
+def test_the_papers_presets_differ_in_size_alone_and_know_no_gym() -> None:
+    assert replace(SMALL, architecture=LARGE.architecture) == LARGE
+    assert LARGE.objective.dropout.swapped == 0 and LARGE.objective.mask_kinds == ("span",)
+    code = (
+        "import sys, openfoley.training.salsa_v.train, openfoley.training.mmaudio.presets;"
+        "print(sorted(name for name in sys.modules if 'openfoley.gym' in name or 'gym_losses' in name))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_features_without_labels_train_the_paper_recipe_and_are_refused_by_the_gyms_losses(
+    features: Path, tmp_path: Path
+) -> None:
+    for split in ("seen", "train", "validation"):
+        (features / split / "event_labels.npy").unlink()
+    out = train_generator(tiny(features), tmp_path / "run", resume=False).parent
+    assert not any("material" in name for _, name, _ in losses_of(out))
+    with pytest.raises(UsageError, match="event_labels.npy"):
+        train_generator(tiny(features), tmp_path / "gym", resume=False, extra=LOSSES)
+
+
+def test_a_checkpoint_with_other_extra_losses_is_refused(features: Path, tmp_path: Path) -> None:
+    train_generator(tiny(features), tmp_path / "run", resume=False, extra=LOSSES)
+    names = {name for _, name, _ in losses_of(tmp_path / "run")}
+    assert {"material", "validation_material"} <= names
+    with pytest.raises(UsageError, match="another material_weight"):
+        train_generator(tiny(features), tmp_path / "run", resume=True, extra=GymLosses(material_weight=0.1))
+
+
 def test_joined_caches_hold_the_clips_of_both(features: Path) -> None:
     first, second = (FeatureCache.open(features / split) for split in ("train", "seen"))
     second = replace(second, latents=second.latents + 1, text=second.text.repeat(1, 2, 1))
     both = FeatureCache.joined([first, second])
     assert len(both) == 12 and both.text.shape[1] == first.text.shape[1]
     assert torch.equal(both.latents[7], second.latents[1]) and torch.equal(both.sync[1], first.sync[1])
-    with pytest.raises(UsageError, match="do not go together"):
+    with pytest.raises(UsageError, match="cannot be joined"):
         FeatureCache.joined([first, replace(second, rates=replace(second.rates, sync_rate=Fraction(25)))])
 
 
@@ -268,7 +306,8 @@ def test_crops_know_their_true_times(features: Path) -> None:
     """The sync features nearest to an instant of a crop are those of that instant of the clip."""
     cache = FeatureCache.open(features / "train")
     start = torch.tensor([0, 37, 140])
-    data, conditions = cache.crop(torch.tensor([0, 1, 2]), start, 30, torch.zeros(3, dtype=torch.long))
+    batch = cache.crop(torch.tensor([0, 1, 2]), start, 30, torch.zeros(3, dtype=torch.long))
+    data, conditions = batch.latents, batch.conditions
     for row, first in enumerate(start.tolist()):
         assert torch.equal(data[row], cache.latents[row, first : first + 30].float())
         frame = (conditions.sync_time[row] + first * LATENT_S) * 24

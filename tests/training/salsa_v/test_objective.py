@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from openfoley.data.feature_cache import Batch
 from openfoley.flow.dropout import ConditionDropout
 from openfoley.flow.path import on_path
 from openfoley.training.salsa_v.objective import Objective, losses
@@ -57,7 +58,7 @@ def asked(smallest: Fraction | None, mask_probability: float) -> tuple[Tensor, d
     average: Any = Written(torch.tensor(3.0), smallest)
     objective = Objective((0.0, 1.0), 0.25, mask_probability, ("span",), NOTHING_DROPPED)
     random = torch.Generator().manual_seed(4)
-    parts = losses(model, average, data, conditions(), objective, random)
+    parts = losses(model, average, Batch(data, conditions(), None), objective, random)
     return data, parts, model, average
 
 

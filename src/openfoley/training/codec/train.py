@@ -25,11 +25,10 @@ from openfoley.training.codec.crops import random_crops, to_float
 from openfoley.training.codec.discriminator import Discriminator, codec_losses, judge_loss
 from openfoley.training.codec.losses import SpectralWeights, kl_to_normal, level_distance, reconstruction_loss
 from openfoley.training.codec.report import reconstruction_figures, spectrogram_picture
-from openfoley.training.loop.ema import Ema
-from openfoley.training.loop.identity import identity_of
-from openfoley.training.loop.muon import Both, OptimizerName, make_optimizer
+from openfoley.training.loop.ema import averaged
+from openfoley.training.loop.optimizer import Both, OptimizerName, make_optimizer
 from openfoley.training.loop.run import Run
-from openfoley.training.loop.schedule import set_learning_rate, warmup_cosine
+from openfoley.training.loop.schedule import warmup_cosine
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +81,10 @@ class CodecTraining:
     validate_every: int
     time_limit_s: float | None
 
+    @property
+    def steps(self) -> int:
+        return sum(cycle.steps for cycle in self.cycles)
+
 
 CPU = CodecTraining(
     architecture=GYM,
@@ -116,6 +119,9 @@ GPU = replace(
 )
 
 
+PRESETS = {"cpu": CPU, "cpu-long": CPU, "gpu": GPU}
+
+
 def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.ndarray | None = None) -> Path:
     """Writes out/{config.json, model.safetensors, report.json, log.csv, pictures/}; returns the weights' path.
 
@@ -126,19 +132,12 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
 
         sound = GymCache.open(preset.data).sound
     training, held_out = sound[:-HELD_OUT_CLIPS], to_float(sound[-HELD_OUT_CLIPS:])
-    run = Run(
-        out,
-        total_steps=sum(cycle.steps for cycle in preset.cycles),
-        seed=preset.seed,
-        resume=resume,
-        identity=identity_of(preset),
-        time_limit_s=preset.time_limit_s,
-    )
+    run = Run.of(preset, out, resume=resume)
     torch.manual_seed(preset.seed)
     codec = started(preset, training, run.generator(-1)).to(preset.device)
     optimizer = _optimizer(codec, preset)
-    ema = Ema(codec, EMA_DECAY)
-    run.attach(codec=codec, optimizer=optimizer, ema=ema)
+    average = averaged(codec, EMA_DECAY)
+    run.attach(codec=codec, optimizer=optimizer, average=average)
     judges = _Judges(preset, run) if preset.adversarial_from is not None else None
 
     for step in run.steps():
@@ -154,20 +153,16 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
         loss = spectra + told + preset.kl_weight * kl
         if judges is not None and step >= (preset.adversarial_from or 0):
             loss = loss + judges.learn_and_judge(true, decoded, factor)
-        set_learning_rate(optimizer, factor)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(codec.parameters(), GRADIENT_LIMIT)
-        optimizer.step()
-        ema.update(codec)
+        norm = optimizer.descend(loss, codec.parameters(), factor=factor, limit=GRADIENT_LIMIT)
+        average.update_parameters(codec)
         run.log(step, loss=loss, spectra=spectra, told=told, kl=kl, posterior_std=std.mean(), gradient=norm)
         if (step + 1) % preset.validate_every == 0:
-            _validate(ema.model, held_out, run, step)
+            _validate(average.module, held_out, run, step)
 
     weights = out / "model.safetensors"
     if run.first_step == run.total_steps and weights.is_file():  # finished before: other parts may know it by its bytes
         return weights
-    return _finish(preset, ema.model, training, held_out, out)
+    return _finish(preset, run, average.module, training, held_out)
 
 
 def started(preset: CodecTraining, training: np.ndarray, random: torch.Generator) -> GymCodec:
@@ -255,16 +250,14 @@ class _Judges:
         self.preset = preset
         channels = preset.architecture.channels
         self.discriminator = Discriminator(JUDGE_WINDOWS, channels, preset.judge_width).to(preset.device)
-        self.optimizer = torch.optim.AdamW(self.discriminator.parameters(), preset.learning_rate, BETAS, fused=True)
+        adam = torch.optim.AdamW(self.discriminator.parameters(), preset.learning_rate, BETAS, fused=True)
+        self.optimizer = Both(adam)
         run.attach(discriminator=self.discriminator, judge_optimizer=self.optimizer)
 
     def learn_and_judge(self, true: Tensor, decoded: Tensor, factor: float) -> Tensor:
         """One step of the judges, then what they say to the codec."""
-        set_learning_rate(self.optimizer, factor)
-        self.optimizer.zero_grad(set_to_none=True)
-        judge_loss(self.discriminator(true), self.discriminator(decoded.detach())).backward()
-        nn.utils.clip_grad_norm_(self.discriminator.parameters(), GRADIENT_LIMIT)
-        self.optimizer.step()
+        loss = judge_loss(self.discriminator(true), self.discriminator(decoded.detach()))
+        self.optimizer.descend(loss, self.discriminator.parameters(), factor=factor, limit=GRADIENT_LIMIT)
         self.discriminator.requires_grad_(False)
         adversarial, features = codec_losses(self.discriminator(true), self.discriminator(decoded))
         self.discriminator.requires_grad_(True)
@@ -276,26 +269,26 @@ def _validate(codec: nn.Module, held_out: Tensor, run: Run, step: int) -> None:
     assert isinstance(codec, GymCodec)
     figures = reconstruction_figures(codec, held_out[:4])
     run.log(step, always=True, **{f"held_out_{name}": value for name, value in figures.items()})
-    run.picture(step, "reconstruction", spectrogram_picture(codec, held_out[0]))
+    run.picture(step, "reconstruction", lambda: spectrogram_picture(codec, held_out[0]))
 
 
 @torch.no_grad()
-def _finish(preset: CodecTraining, averaged: nn.Module, training: np.ndarray, held_out: Tensor, out: Path) -> Path:
+def _finish(preset: CodecTraining, run: Run, average: nn.Module, training: np.ndarray, held_out: Tensor) -> Path:
     """Plain weights, normalised latents, the report; model.safetensors comes last, the sign of a finished training."""
     from openfoley.hub.parts import kind_of
     from openfoley.hub.save import save_weights
 
     codec = build_codec(preset.architecture).eval()
-    codec.load_state_dict(fold_weight_norm({name: tensor.cpu() for name, tensor in averaged.state_dict().items()}))
+    codec.load_state_dict(fold_weight_norm({name: tensor.cpu() for name, tensor in average.state_dict().items()}))
     codec.to(preset.device)
     set_latent_statistics(codec, to_float(training[:: max(1, len(training) // STATISTICS_CLIPS)]))
     report = reconstruction_figures(codec, held_out)
     logger.info("codec on %d held-out clips: %s", len(held_out), report)
-    write_json(out / "report.json", report, indent=2)
-    spectrogram_picture(codec, held_out[0]).savefig(out / "reconstruction.png")
+    write_json(run.folder / "report.json", report, indent=2)
+    run.picture(run.total_steps, "reconstruction", lambda: spectrogram_picture(codec, held_out[0]))
     described = {"kind": kind_of("codec", preset.architecture), **to_dict(preset.architecture)}
-    write_json(out / "config.json", described, indent=2)
-    path = out / "model.safetensors"
+    write_json(run.folder / "config.json", described, indent=2)
+    path = run.folder / "model.safetensors"
     save_weights(codec.state_dict(), path)
     return path
 

@@ -3,41 +3,23 @@
 SALSA-V averages with decay 0.999 and takes its shortcut targets from the average (arXiv 2510.02916, section 3.3, A.4).
 """
 
-from collections.abc import Mapping
-from copy import deepcopy
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 
-class Ema:
-    """`ema.model` is the averaged copy (evaluation mode, no gradients), ready to be called or saved.
-
-    decay: per step. warm_up: start with min(decay, (1 + n) / (10 + n)) at update n, so that short trainings do not
-    average in the random start.
-    """
-
-    def __init__(self, model: nn.Module, decay: float, *, warm_up: bool = True) -> None:
-        self.decay = decay
-        self.warm_up = warm_up
-        self.updates = 0
-        self.model = deepcopy(model).eval().requires_grad_(False)
+def averaged(model: nn.Module, decay: float) -> AveragedModel:
+    """A copy (`.module`: evaluation mode, no gradients) that `update_parameters(model)` moves after each step; buffers
+    are copied. Update n weighs with min(decay, (1 + n) / (10 + n)), so that short trainings do not average in the
+    random start."""
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Call after each optimiser step. Buffers and integers are copied, parameters averaged."""
-        decay = self.decay
-        if self.warm_up:
-            decay = min(decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1.0 - decay)
-        for buffer, source in zip(self.model.buffers(), model.buffers(), strict=True):
-            buffer.copy_(source)
-        self.updates += 1
+    def update(averages: Sequence[Tensor], weights: Sequence[Tensor], _: Tensor | int) -> None:
+        n = int(average.n_averaged) - 1
+        torch._foreach_lerp_(list(averages), list(weights), 1.0 - min(decay, (1 + n) / (10 + n)))
 
-    def state_dict(self) -> dict[str, Any]:
-        return {"updates": self.updates, "model": self.model.state_dict()}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        self.updates = int(state_dict["updates"])
-        self.model.load_state_dict(state_dict["model"])
+    average = AveragedModel(model, multi_avg_fn=update).eval().requires_grad_(False)
+    average.n_averaged.fill_(1)  # the start counts as the first: at 0 the update would be a plain copy
+    return average

@@ -2,8 +2,8 @@
 
 A recipe reads
 
-    run = Run(folder, total_steps=1000, seed=1, resume=True)
-    run.attach(model=model, optimizer=optimizer, ema=ema)
+    run = Run.of(preset, folder, resume=True)
+    run.attach(model=model, optimizer=optimizer, average=average)
     for step in run.steps():
         random = run.generator(step)
         ...
@@ -20,10 +20,11 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -32,10 +33,17 @@ from torch import Tensor
 from openfoley.data.disk import make_folder
 from openfoley.errors import OpenFoleyError, UsageError, WeightsError
 from openfoley.media.atomic import cannot_write
+from openfoley.training.loop.identity import identity_of
+from openfoley.training.loop.schedule import warmup_cosine
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_NAME = "checkpoint.pt"
+FORMAT = 2
+"""Of a checkpoint: 1 held averages and Muon's state in classes of our own."""
 LOG_NAME = "log.csv"
 LOG_COLUMNS = ["step", "name", "value"]
 UNCOUNTED = 0.05
@@ -43,11 +51,24 @@ UNCOUNTED = 0.05
 
 
 class Stateful(Protocol):
-    """What a checkpoint can hold: modules, optimisers, `Ema`."""
+    """What a checkpoint can hold: modules, optimisers."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
+
+
+class Preset(Protocol):
+    """What every record of a training's settings has."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def time_limit_s(self) -> float | None: ...
 
 
 class TrainingStopped(OpenFoleyError):
@@ -60,7 +81,7 @@ class Run:
     total_steps: optimiser steps of the whole training.
     seed: of every random draw (`generator`); the global torch generator (dropout) is seeded by (seed, step) as well.
     resume: continue from the folder's checkpoint if there is one; without it an existing checkpoint is an error.
-    identity: what the checkpoint belongs to (`training.loop.identity`); one that belongs to something else is an error.
+    identity: what the checkpoint belongs to (`loop.identity`); one that belongs to something else is an error.
     save_every, log_every: steps between checkpoints, and between log rows and progress lines.
     time_limit_s: the loop ends (normally, with a checkpoint) after this much time, summed over all resumptions; see
     `progress`.
@@ -91,11 +112,21 @@ class Run:
         self._started = time.monotonic()  # when it would have begun in one go
         self._latest: dict[str, float] = {}
         self._tensorboard: Any = None
+        self._missing: set[str] = set()  # packages whose absence has been said
         make_folder(self.folder)
         self._checkpoint = self._read_checkpoint(resume)
         self.first_step: int = self._checkpoint["step"] if self._checkpoint else 0
         _keep_rows_before(self.folder / LOG_NAME, self.first_step)
         self._log_file = open(self.folder / LOG_NAME, "a", newline="", encoding="utf-8")
+
+    @classmethod
+    def of(cls, preset: Preset, folder: Path, *, resume: bool, beside: object = None) -> "Run":
+        """The run that a dataclass of settings asks for; beside: another one that its checkpoint depends on."""
+        identity = identity_of(preset) | (identity_of(beside) if beside is not None else {})
+        return cls(
+            folder, total_steps=preset.steps, seed=preset.seed, resume=resume, identity=identity,
+            time_limit_s=preset.time_limit_s,
+        )  # fmt: skip
 
     def attach(self, **stateful: Stateful) -> None:
         """Puts the state of these into every checkpoint, and the checkpoint's state into these (if one is resumed)."""
@@ -124,6 +155,12 @@ class Run:
         if self.time_limit_s and (passed := self.elapsed_s / self.time_limit_s) > UNCOUNTED:
             share = max(share, passed)
         return min(1.0, share)
+
+    def rate_factor(self, step: int, warmup_steps: int) -> float:
+        """Of the learning rate: `warmup_cosine` over the steps or the time."""
+        return warmup_cosine(
+            step, warmup_steps=warmup_steps, total_steps=self.total_steps, progress=self.progress(step)
+        )
 
     def ends_with(self, step: int) -> bool:
         """Whether `step`, being done, is the last one: of all, or within the time."""
@@ -154,10 +191,10 @@ class Run:
                 self._save(done)
             if self._signal is not None:  # after the last step too: what would come next is not wanted
                 name = signal.Signals(self._signal).name
-                raise TrainingStopped(f"training stopped by {name} after step {done}; go on with --resume")
+                raise TrainingStopped(f"training stopped by {name} after step {done}; continue it with --resume")
             if done < self.total_steps:
                 logger.warning(
-                    "%s: its %.0f minutes are over after step %d of %d; what goes by steps alone is not at its end",
+                    "%s: its %.0f minutes are over after step %d of %d; what depends on steps alone is unfinished",
                     self.folder, (self.time_limit_s or 0.0) / 60, done, self.total_steps,
                 )  # fmt: skip
         finally:
@@ -182,19 +219,23 @@ class Run:
             if (tensorboard := self._tensorboard_writer()) is not None:
                 tensorboard.add_scalar(name, value, step)
 
-    def picture(self, step: int, name: str, picture: Any) -> Path:
-        """Saves a matplotlib figure or PNG bytes as pictures/NAME-STEP.png, and shows it in TensorBoard."""
+    def picture(self, step: int, name: str, draw: "Callable[[], Figure]") -> None:
+        """Saves the figure as pictures/NAME-STEP.png, and shows it in TensorBoard; without matplotlib there is none."""
+        if find_spec("matplotlib") is None:
+            self._say_once("validation pictures are not drawn", "matplotlib", "plots")
+            return
         path = self.folder / "pictures" / f"{name}-{step:07d}.png"
         path.parent.mkdir(exist_ok=True)
-        if isinstance(picture, bytes):
-            path.write_bytes(picture)
-        else:
-            picture.savefig(path)
+        draw().savefig(path)
         if (tensorboard := self._tensorboard_writer()) is not None:
             from matplotlib.image import imread
 
             tensorboard.add_image(name, imread(path)[..., :3], step, dataformats="HWC")
-        return path
+
+    def _say_once(self, what: str, package: str, extra: str) -> None:
+        if package not in self._missing:
+            logger.warning("%s: %s is not installed; pip install 'openfoley[%s]'", what, package, extra)
+            self._missing.add(package)
 
     def _read_checkpoint(self, resume: bool) -> dict[str, Any] | None:
         path = self.folder / CHECKPOINT_NAME
@@ -210,9 +251,10 @@ class Run:
             raise WeightsError(
                 f"{path} is no checkpoint of a training ({type(error).__name__}); delete it to train anew"
             ) from None
-        if "identity" not in checkpoint:
+        if (found := checkpoint.get("format", 1)) != FORMAT:
             raise WeightsError(
-                f"{path} is of before 2026-11-26 and tells not what it belongs to; choose another folder"
+                f"{path} has format {found} of another version of OpenFoley, this one reads {FORMAT}; choose another "
+                "folder, or delete it to train anew"
             )
         identity = checkpoint["identity"]
         if seed != self.seed:
@@ -235,10 +277,10 @@ class Run:
         state = {name: thing.state_dict() for name, thing in self._attached.items()}
         path = self.folder / CHECKPOINT_NAME
         partial = path.with_suffix(".partial")
-        whole = {"step": step, "seed": self.seed, "elapsed_s": self.elapsed_s, "identity": self.identity}
+        whole = {"format": FORMAT, "identity": self.identity, "step": step, "seed": self.seed}
         try:
             with open(partial, "wb") as file:
-                torch.save({**whole, "state": state}, file)
+                torch.save({**whole, "elapsed_s": self.elapsed_s, "state": state}, file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, path)
@@ -280,16 +322,17 @@ class Run:
         return self._log_file
 
     def _tensorboard_writer(self) -> Any:
-        """TensorBoard is optional: without the package the CSV holds the same figures."""
-        if self._tensorboard is None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                logger.info("tensorboard is not installed; figures go to %s only", self.folder / LOG_NAME)
-                self._tensorboard = False
+        """Optional: without the package the CSV holds the same figures."""
+        if self._log_file.closed:  # the steps are over
+            return None
+        if self._tensorboard is None and "tensorboard" not in self._missing:
+            if find_spec("tensorboard") is None:
+                self._say_once("figures go to log.csv only, not to TensorBoard", "tensorboard", "training")
             else:
+                from torch.utils.tensorboard import SummaryWriter
+
                 self._tensorboard = SummaryWriter(str(self.folder / "tb"), purge_step=self.first_step)
-        return self._tensorboard or None
+        return self._tensorboard
 
     def _close(self) -> None:
         self._log_file.close()

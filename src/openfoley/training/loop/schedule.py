@@ -1,30 +1,13 @@
-"""Learning rate over a training: linear warm-up from 0, then half a cosine down to `floor` (arXiv 2510.02916, A.4)."""
+"""Learning rate over a training: linear warm-up from 0, then half a cosine down to 0 (arXiv 2510.02916, A.4)."""
 
 import math
-from typing import Any, Protocol
 
 
-class HasGroups(Protocol):
-    """An optimiser, or several as one."""
-
-    @property
-    def param_groups(self) -> list[dict[str, Any]]: ...
-
-
-def warmup_cosine(
-    step: int, *, warmup_steps: int, total_steps: int, progress: float | None = None, floor: float = 0.0
-) -> float:
+def warmup_cosine(step: int, *, warmup_steps: int, total_steps: int, progress: float | None = None) -> float:
     """The factor of the peak rate at `step` (0 .. total_steps - 1); a pure function, so a resume needs no state.
     progress: share of the training that is over, 0 to 1, where time may end it before its steps do (`Run.progress`)."""
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     reached = step if progress is None else progress * total_steps
     share = min(1.0, max(0.0, (reached - warmup_steps) / max(1, total_steps - warmup_steps)))
-    return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * share))
-
-
-def set_learning_rate(optimizer: HasGroups, factor: float) -> None:
-    """Sets every group to factor times the rate it was made with."""
-    for group in optimizer.param_groups:
-        peak = group.setdefault("peak_lr", float(group["lr"]))
-        group["lr"] = peak * factor
+    return 0.5 * (1.0 + math.cos(math.pi * share))

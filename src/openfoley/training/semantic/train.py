@@ -33,14 +33,13 @@ from openfoley.encoders.semantic import SemanticConfig, SemanticEncoder
 from openfoley.encoders.siglip_loss import SiglipLoss
 from openfoley.encoders.tokenizer import train_tokenizer
 from openfoley.hub.save import save_weights
-from openfoley.training.loop.identity import identity_of
-from openfoley.training.loop.muon import OptimizerName, make_optimizer
+from openfoley.training.loop.optimizer import OptimizerName, make_optimizer
 from openfoley.training.loop.run import Run
-from openfoley.training.loop.schedule import set_learning_rate, warmup_cosine
 
 logger = logging.getLogger(__name__)
 
 ADAM_BETAS = (0.9, 0.98)
+GRADIENT_LIMIT = 1.0  # norm
 PROMPTS = ("the sound of {}", "{} sounds", "a {} object")  # for naming materials
 
 
@@ -90,6 +89,9 @@ CPU_LONG = replace(CPU, steps=11_000, time_limit_s=90 * 60)  # 49 minutes on one
 GPU = replace(CPU, device="cuda", steps=4000, scenes_per_step=256, warmup_steps=200)
 
 
+PRESETS = {"cpu": CPU, "cpu-long": CPU_LONG, "gpu": GPU}
+
+
 @dataclass(frozen=True)
 class Step:
     """One batch of n pictures and n texts."""
@@ -127,10 +129,7 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
     stills, validation = Stills.open(preset.data), GymCache.open(preset.validation)
     texts = all_texts(stills.truth)
     tokenizer = train_tokenizer(texts, preset.semantic.vocabulary)
-    run = Run(
-        folder, total_steps=preset.steps, seed=preset.seed, resume=resume, identity=identity_of(preset),
-        time_limit_s=preset.time_limit_s,
-    )  # fmt: skip
+    run = Run.of(preset, folder, resume=resume)
     tokenizer.save(str(folder / "tokenizer.json"))
 
     torch.manual_seed(preset.seed)
@@ -150,10 +149,6 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
     run.attach(encoder=encoder, siglip=siglip, heads=heads, optimizer=optimizer)
 
     for step in run.steps():
-        factor = warmup_cosine(
-            step, warmup_steps=preset.warmup_steps, total_steps=preset.steps, progress=run.progress(step)
-        )
-        set_learning_rate(optimizer, factor)
         batch = draw_step(stills, names, preset, run.generator(step))
         ids = encoder.token_ids([text.words for text in batch.texts]).to(preset.device)
         spoken = spoken_of(batch.texts, batch.materials, names)
@@ -163,10 +158,8 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
             material = heads.loss(seen, patches, read, batch, spoken)
         contrast = siglip(seen, read, batch.pairs.to(preset.device))
         loss = contrast + preset.material_weight * material
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        factor = run.rate_factor(step, preset.warmup_steps)
+        norm = optimizer.descend(loss, parameters, factor=factor, limit=GRADIENT_LIMIT)
         run.log(step, loss=loss, contrast=contrast, material=material, gradient=norm)
         if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
             run.log(step, always=True, **validate(encoder, validation))

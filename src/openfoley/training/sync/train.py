@@ -17,20 +17,17 @@ onset_head.safetensors (only needed to go on training or to judge sync), log.csv
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openfoley.config import to_dict
 from openfoley.data.augmentation import STRONG, PictureAugmentation, augment, random_boxes
 from openfoley.data.disk import write_json
 from openfoley.data.gym_cache import FINISHED
-from openfoley.data.onsets import STEPS_PER_FRAME, TARGETS
-from openfoley.data.seen_events import NO_MATERIAL
-from openfoley.data.snippets import SNIPPET_FRAMES, Snippets, joined, pair_labels, random_snippets, shifted_snippets
+from openfoley.data.snippets import Snippets, joined, pair_labels, random_snippets, shifted_snippets
 from openfoley.data.sync_clips import SyncClips
 from openfoley.encoders import audio_tower, sync
 from openfoley.encoders.audio_tower import AudioTower, AudioTowerConfig
@@ -39,20 +36,17 @@ from openfoley.encoders.sync import SyncConfig, SyncEncoder
 from openfoley.hub.load import load_part, load_weights
 from openfoley.hub.save import save_weights
 from openfoley.nn.transfer import sent
-from openfoley.training.loop.identity import identity_of
-from openfoley.training.loop.muon import Both, OptimizerName, make_optimizer
+from openfoley.training.loop.optimizer import Both, OptimizerName, make_optimizer
 from openfoley.training.loop.run import Run
-from openfoley.training.loop.schedule import set_learning_rate, warmup_cosine
-from openfoley.training.sync.offset_retrieval import offset_retrieval
+from openfoley.training.sync.heads import Heads, onset_loss, place_loss
+from openfoley.training.sync.validation import validate
 
 logger = logging.getLogger(__name__)
 
 LOUDNESS_SPREAD_DB = 8.0  # sounds are made up to this much louder or quieter, so that level alone tells nothing
-PLACE_POSITIVE_WEIGHT = 10.0  # events fill one cell in 500
-RARE = -4.0  # logit: onsets fill about 2 % of the targets
-SURELY_SEEN = 0.5  # share of an event that falls on a frame, above which the frame counts as the event's
 APPEARANCE = "appearance."  # keys of that part; a sync encoder can be trained on to have one
 ADAM_BETAS = (0.9, 0.98)  # short trainings forget faster than Adam's 0.999
+GRADIENT_LIMIT = 1.0  # norm, of the picture's side
 
 
 @dataclass(frozen=True)
@@ -152,61 +146,7 @@ PAPER = replace(  # the published sizes and rates: VideoPrism and AST pretrained
 )
 
 
-class OnsetHead(nn.Module):
-    """Frame features [..., dim] -> logits of `onset_targets` [..., STEPS_PER_FRAME, TARGETS]; for training only."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        last = nn.Linear(dim, STEPS_PER_FRAME * TARGETS)
-        nn.init.constant_(last.bias, RARE)
-        self.layers = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), last)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.layers(features).unflatten(-1, (STEPS_PER_FRAME, TARGETS))
-
-
-class PlaceHead(nn.Module):
-    """Patch tokens [..., patches, dim] -> logit that an event is seen there now [..., patches]; for training only."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 1))
-        nn.init.constant_(self.layers[1].bias, RARE)  # type: ignore[arg-type]
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.layers(tokens).squeeze(-1)
-
-
-class MaterialHeads(nn.Module):
-    """Patch tokens [..., patches, dim] and frame features [..., dim] -> logits of the material that sounds there; for
-    training only."""
-
-    def __init__(self, dim: int, materials: int) -> None:
-        super().__init__()
-        self.of_patch = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, materials))
-        self.of_frame = nn.Linear(dim, materials)
-
-    def loss(self, tokens: Tensor, features: Tensor, places: Tensor, materials: Tensor) -> Tensor:
-        """Cross entropy in nats, each event as much as it falls on the frame; a frame with several events has the
-        material of the nearest."""
-        weight = places * (materials != NO_MATERIAL)
-        named = materials.clamp(min=0)
-        patch = F.cross_entropy(self.of_patch(tokens).float().flatten(0, -2), named.flatten(), reduction="none")
-        nearest = weight.argmax(-1, keepdim=True)
-        of_frame = self.of_frame(features).float().flatten(0, -2)
-        frame = F.cross_entropy(of_frame, named.gather(-1, nearest).flatten(), reduction="none")
-        share, largest = weight.flatten(), weight.gather(-1, nearest).flatten()
-        total = share.sum().clamp(min=1.0)
-        return (patch * share).sum() / total + (frame * largest).sum() / total
-
-
-@dataclass(frozen=True)
-class Heads:
-    """What only training needs."""
-
-    onset: OnsetHead
-    place: PlaceHead
-    material: MaterialHeads
+PRESETS = {"cpu": CPU, "cpu-long": CPU_LONG, "gpu": GPU}
 
 
 @dataclass(frozen=True)
@@ -249,31 +189,19 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     clips = SyncClips.open(preset.data)
     validation = SyncClips.open(preset.validation).named(clips.events.names)
     names, parts_of_data, to_come = clips.events.names, [_at_hand(clips, preset)], list(preset.more_data)
-    run = Run(
-        folder, total_steps=preset.steps, seed=preset.seed, resume=resume, identity=identity_of(preset),
-        time_limit_s=preset.time_limit_s,
-    )  # fmt: skip
+    run = Run.of(preset, folder, resume=resume)
 
     torch.manual_seed(preset.seed)
     encoder = build_encoder(preset).to(preset.device)
     tower = AudioTower(preset.audio).to(preset.device)
-    heads = Heads(
-        OnsetHead(encoder.dim).to(preset.device),
-        PlaceHead(encoder.dim).to(preset.device),
-        MaterialHeads(encoder.dim, len(names)).to(preset.device),
-    )
+    heads = Heads(encoder.dim, len(names)).to(preset.device)
     siglip = SiglipLoss().to(preset.device)
-    parts = (encoder, heads.onset, heads.place, heads.material, siglip)
-    mine = [p for part in parts for p in part.parameters() if p.requires_grad]
+    parts = (encoder, heads, siglip)
+    pictures_side = [weight for part in parts for weight in part.parameters() if weight.requires_grad]
     optimizer = _optimizer(preset, parts, encoder, tower)
-    run.attach(encoder=encoder, tower=tower, siglip=siglip, optimizer=optimizer)
-    run.attach(onset_head=heads.onset, place_head=heads.place, material_heads=heads.material)
+    run.attach(encoder=encoder, tower=tower, heads=heads, siglip=siglip, optimizer=optimizer)
 
     for step in run.steps():
-        factor = warmup_cosine(
-            step, warmup_steps=preset.warmup_steps, total_steps=preset.steps, progress=run.progress(step)
-        )
-        set_learning_rate(optimizer, factor)
         while to_come and (to_come[0] / FINISHED).is_file():
             parts_of_data.append(_at_hand(SyncClips.open(to_come.pop(0)).named(names), preset))
         random = run.generator(step)
@@ -293,13 +221,14 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
             material = heads.material.loss(tokens.float(), features.float(), *targets)
         loss = preset.contrast_weight * contrast + preset.onset_weight * onset
         loss = loss + preset.place_weight * place + preset.material_weight * material
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(mine, 1.0)
-        optimizer.step()
+        factor = run.rate_factor(step, preset.warmup_steps)
+        norm = optimizer.descend(loss, pictures_side, factor=factor, limit=GRADIENT_LIMIT)
         run.log(step, loss=loss, contrast=contrast, onset=onset, place=place, material=material, gradient=norm)
         if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
-            run.log(step, always=True, **validate(encoder, tower, heads, validation, preset))
+            figures = validate(
+                encoder, tower, heads, validation, videos=preset.validation_videos, still=preset.still, seed=preset.seed
+            )
+            run.log(step, always=True, **figures)
 
     save_weights(tower.state_dict(), folder / "audio.safetensors", exact=True)
     save_weights(heads.onset.state_dict(), folder / "onset_head.safetensors", exact=True)
@@ -347,79 +276,3 @@ def _optimizer(preset: SyncTraining, parts: Sequence[nn.Module], encoder: SyncEn
             preset.optimizer, modules, rate, betas=ADAM_BETAS, weight_decay=preset.weight_decay, left_out=elsewhere
         ).optimizers
     return Both(*optimizers)
-
-
-def onset_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross entropy in nats per frame, less its smallest possible value (the entropy of the targets): 0 is perfect."""
-    loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none") - _entropy(targets)
-    return loss.flatten(2).sum(-1).mean()
-
-
-def place_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Weighted cross entropy per frame, summed over the patches; both [n, frames, patches]."""
-    weight = 1 + (PLACE_POSITIVE_WEIGHT - 1) * targets
-    return F.binary_cross_entropy_with_logits(logits, targets, weight=weight, reduction="none").sum(-1).mean()
-
-
-def _entropy(targets: Tensor) -> Tensor:
-    return -(torch.xlogy(targets, targets) + torch.xlogy(1 - targets, 1 - targets))
-
-
-@torch.no_grad()
-def validate(
-    encoder: SyncEncoder,
-    tower: AudioTower,
-    heads: Heads,
-    clips: SyncClips,
-    preset: SyncTraining,
-) -> dict[str, float]:
-    """On clips never trained on: retrieval of the right offset, how well the onset head knows when things start, how
-    well the frames in which an event is seen are told from others (average precision, 1 is perfect), and the share of
-    these whose material is named right (`clips.named` by the materials that the heads know)."""
-    parts = (encoder, tower, heads.onset, heads.place, heads.material)
-    for part in parts:
-        part.eval()
-    with torch.autocast(preset.device, torch.bfloat16):
-        found = offset_retrieval(
-            encoder,
-            tower,
-            clips,
-            videos=preset.validation_videos,
-            per_video=6,
-            reach=12,
-            still=preset.still,
-            generator=torch.Generator().manual_seed(preset.seed),
-        )
-        started, true_started, seen, true_seen, named_right = [], [], [], [], []
-        starts = torch.arange(0, clips.frame_count - SNIPPET_FRAMES + 1, SNIPPET_FRAMES)
-        for video in range(0, min(2 * preset.validation_videos, len(clips)), 2):
-            abutting = Snippets(torch.full_like(starts, video), starts)
-            tokens = encoder.tokens(clips.pictures(abutting).to(preset.device) / 255)
-            features = encoder.pool(tokens)
-            started.append(heads.onset(features).float().sigmoid()[..., :-1].amax(-1).flatten().cpu())
-            true_started.append(clips.activity(abutting)[..., :-1].amax(-1).flatten().cpu())
-            places, materials = clips.events.targets(abutting)
-            seen.append(heads.place(tokens).float().amax(-1).flatten().cpu())
-            share, cell = places.max(-1)
-            true_seen.append(share.flatten())
-            material = materials.gather(-1, cell[..., None])[..., 0]
-            right = heads.material.of_frame(features).argmax(-1).cpu() == material
-            named_right.append(right[(share > SURELY_SEEN) & (material != NO_MATERIAL)])
-    for part in parts:
-        part.train()
-    correlation = torch.corrcoef(torch.stack([torch.cat(started), torch.cat(true_started)]))[0, 1]
-    result = {f"offset_{name}": float(value) for name, value in asdict(found).items()}
-    result["onset_correlation"] = float(correlation.nan_to_num())
-    result["seen_precision"] = _average_precision(torch.cat(seen), torch.cat(true_seen))
-    result["material_right"] = float(torch.cat(named_right).float().mean().nan_to_num())
-    logger.info("validation: %s", "  ".join(f"{name} {value:.4g}" for name, value in result.items()))
-    return result
-
-
-def _average_precision(scores: Tensor, shares: Tensor) -> float:
-    """Of frames that surely hold an event among those that hold none; frames beside an event count as neither."""
-    true = (shares > SURELY_SEEN)[(shares > SURELY_SEEN) | (shares == 0)]
-    scores = scores[(shares > SURELY_SEEN) | (shares == 0)]
-    hits = true[scores.argsort(descending=True)].float()
-    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)
-    return float((precision * hits).sum() / hits.sum().clamp(min=1))

@@ -1,4 +1,4 @@
-"""The question what a generator is about to sound."""
+"""The auxiliary loss on the material of the next event."""
 
 import math
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from openfoley.data.sounding import CLASSES, UNTOLD
-from openfoley.training.gym_losses.naming import NOTHING_WEIGHT, NamingHead
+from openfoley.data.event_labels import CLASSES, UNLABELLED
+from openfoley.training.gym_losses.material_head import NOTHING_WEIGHT, MaterialHead
 
 WIDTH = 8
 
@@ -38,26 +38,26 @@ class TwoBlocks(nn.Module):
 def test_it_reads_the_stream_behind_the_last_joint_block_and_teaches_the_blocks() -> None:
     torch.manual_seed(0)
     generator = TwoBlocks()
-    head = NamingHead(generator, WIDTH)
-    sounding = torch.tensor([[0, 0, 3, 3, UNTOLD]])
+    head = MaterialHead(generator, WIDTH)
+    labels = torch.tensor([[0, 0, 3, 3, UNLABELLED]])
     audio = torch.randn(1, 5, WIDTH)
     optimizer = torch.optim.Adam([*generator.parameters(), *head.parameters()], 0.05)
     losses = []
     for _ in range(40):
         generator(audio, torch.zeros(1, 2, WIDTH))
-        losses.append(head.loss(sounding))
+        losses.append(head.loss(labels))
         optimizer.zero_grad()
         losses[-1].backward()
         assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in generator.weights())
         optimizer.step()
     assert losses[0] > 1.5 and losses[-1] < 0.1
-    with pytest.raises(RuntimeError, match="has not been asked"):
-        head.loss(sounding)
+    with pytest.raises(RuntimeError, match="has made no pass"):
+        head.loss(labels)
 
 
-def test_what_is_untold_does_not_count_and_nothing_counts_less() -> None:
+def test_unlabelled_latents_do_not_count_and_nothing_counts_less() -> None:
     generator = TwoBlocks()
-    head = NamingHead(generator, WIDTH)
+    head = MaterialHead(generator, WIDTH)
     for parameter in head.parameters():
         nn.init.zeros_(parameter)
     with torch.no_grad():
@@ -68,6 +68,6 @@ def test_what_is_untold_does_not_count_and_nothing_counts_less() -> None:
         return float(head.loss(torch.tensor([labels])).detach())
 
     nothing, something = math.log(2), math.log(2 * (CLASSES - 1))
-    assert loss(0, 0) == pytest.approx(nothing) and loss(5, UNTOLD) == pytest.approx(something)
-    assert loss(UNTOLD, UNTOLD) == 0
+    assert loss(0, 0) == pytest.approx(nothing) and loss(5, UNLABELLED) == pytest.approx(something)
+    assert loss(UNLABELLED, UNLABELLED) == 0
     assert loss(0, 5) == pytest.approx((NOTHING_WEIGHT * nothing + something) / (NOTHING_WEIGHT + 1))

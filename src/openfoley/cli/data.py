@@ -1,0 +1,36 @@
+"""`openfoley data VERB`: data sets and features for training."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from openfoley.cli.messages import note
+
+
+def render(options: Namespace) -> int:
+    from openfoley.data.gym_cache import GymCache
+    from openfoley.gym.seeds import seeds_of
+
+    seeds = seeds_of(options.split, options.count, first=options.first)
+    cache = GymCache.build(
+        Path(options.out), seeds, split=options.split, workers=options.workers, silent_every=options.silent_every
+    )
+    note(f"{len(cache)} scenes in {options.out}")
+    return 0
+
+
+def features(options: Namespace) -> int:
+    from openfoley.training.features import features_of_model
+
+    cache = features_of_model(options.model, Path(options.scenes), Path(options.out), options.device)
+    note(f"features of {len(cache)} scenes in {options.out}")
+    return 0
+
+
+def join(options: Namespace) -> int:
+    from openfoley.data.feature_cache import join as joined
+
+    cache = joined([Path(folder) for folder in options.features], Path(options.out))
+    note(f"features of {len(cache)} scenes in {options.out}")
+    return 0

@@ -1,0 +1,50 @@
+"""The words of `openfoley train` and `openfoley data`: a subcommand for each part and for each verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+PARTS = {
+    "codec": "Sound to latents and back.",
+    "semantic": "The semantic encoder: pictures against captions.",
+    "sync": "The sync encoder: pictures against sound; needs the semantic encoder.",
+    "generator": "The generator; needs the other three parts.",
+    "all": "All parts in order, then a model folder and its report.",
+}
+
+
+def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[str], int]) -> None:
+    """`command` makes a command whose module is imported when it runs (cli.arguments)."""
+    train = commands.add_parser("train", help="Train a part, or all in order and report.")
+    inner = train.add_subparsers(title="parts", metavar="PART", dest="part", required=True)
+    for name, summary in PARTS.items():
+        parser = command(inner, name, "train", "everything" if name == "all" else "part", summary)
+        add = parser.add_argument
+        add("--preset", required=True, help="cpu (2 cores), cpu-long (more scenes and steps) or gpu")
+        add("--out", metavar="DIR", required=True, help="folder for data, checkpoints, logs and the trained parts")
+        add("--resume", action="store_true", help="continue from the last checkpoint")
+        if name in ("generator", "all"):
+            add("--generator", default="salsa-v", help="salsa-v, mmaudio or an ablation of salsa-v (salsa-v)")
+        if name in ("sync", "generator"):
+            add("--start", metavar="NAME|DIR", help="a model whose weights to begin with (random ones)")
+            add("--steps", metavar="N", type=whole, help="optimiser steps (the preset's)")
+
+    data = commands.add_parser("data", help="Prepare data sets and features for training.")
+    verbs = data.add_subparsers(title="commands", metavar="VERB", dest="verb", required=True)
+    render = command(verbs, "render", "data", "render", "Scenes of the Foley Gym as arrays for training.")
+    add = render.add_argument
+    add("--split", choices=("train", "validation"), default="train", help="of the Gym's seeds (train)")
+    add("--first", metavar="N", type=whole, default=0, help="scenes of the split to leave out first (0)")
+    add("--count", metavar="K", type=whole, required=True, help="how many scenes of 8 s, 6.7 MB each")
+    add("--silent-every", metavar="N", type=whole, help="every Nth scene moves without a sound (by chance only)")
+    add("--workers", metavar="P", type=whole, help="processes (all cores)")
+    add("--out", metavar="DIR", required=True, help="folder, made if missing")
+    features = command(verbs, "features", "data", "features", "Latents and features of rendered scenes, by a model.")
+    features.add_argument("scenes", metavar="SCENES", help="a folder as `openfoley data render` writes it")
+    features.add_argument("--model", metavar="NAME|DIR", default="salsa-v-gym", help="whose codec and encoders")
+    features.add_argument("--device", metavar="D", default="cpu", help="torch device (cpu)")
+    features.add_argument("--out", metavar="DIR", required=True, help="folder; arrays that are up to date are kept")
+    join = command(verbs, "join", "data", "join", "Several folders of features as one.")
+    join.add_argument("features", metavar="FEATURES", nargs="+", help="folders of `openfoley data features`")
+    join.add_argument("--out", metavar="DIR", required=True, help="folder, made if missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.judges.training import Recipe, fit
@@ -28,11 +29,13 @@ class JoinClassifier(nn.Module):
         # twice as fast on a CPU, mostly for the pooling; torch.nn tells of no such argument
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Float[Tensor, "n 1 bands frames"]) -> Float[Tensor, " n"]:
         return self.head(self.trunk(pictures).mean(2).flatten(1))[:, 0]  # time stays, bands are pooled
 
 
-def train_join_classifier(pictures: Tensor, labels: Tensor, recipe: Recipe = RECIPE) -> JoinClassifier:
+def train_join_classifier(
+    pictures: Float[Tensor, "n 1 bands frames"], labels: Float[Tensor, " n"], recipe: Recipe = RECIPE
+) -> JoinClassifier:
     """Both classes (1: a join) weigh the same."""
     loss_of = nn.BCEWithLogitsLoss(pos_weight=(1 - labels).sum() / labels.sum().clamp_min(1))
     return fit(lambda: JoinClassifier(pictures.shape[-1]), pictures, labels, loss_of, recipe)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from openfoley.gym.materials import HELD_OUT_MATERIALS, MATERIALS
@@ -30,8 +31,10 @@ RECIPE = Recipe(epochs=6, batch=64, learning_rate=3e-3, weight_decay=0.02)
 """For some 3000 events: about 100 s on two cores (accuracy 0.93 on true sound with half of them)."""
 
 
-def crops(samples: Tensor, sample_rate: int, times_s: Sequence[float] | np.ndarray) -> Tensor:
-    """Log-mel pictures [n, 1, MELS, frames] in 0..1 of the sound [channels, time] after each time."""
+def crops(
+    samples: Float[Tensor, "channels time"], sample_rate: int, times_s: Sequence[float] | np.ndarray
+) -> Float[Tensor, "n 1 mels frames"]:
+    """Log-mel pictures in 0..1 of the sound after each time."""
     before, length = round(BEFORE_S * sample_rate), round((BEFORE_S + AFTER_S) * sample_rate)
     mono = torch.nn.functional.pad(samples.float().mean(0), (before, length))
     pieces = [mono[round(t * sample_rate) : round(t * sample_rate) + length] for t in times_s]
@@ -60,19 +63,23 @@ class MaterialClassifier(nn.Module):
         # bands stay apart to the end (a band is a pitch, pitch and decay together are material); time is pooled
         self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(2 * WIDTHS[-1] * (MELS // 8), len(CLASSES)))
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Float[Tensor, "n 1 mels frames"]) -> Float[Tensor, "n classes"]:
         features = self.trunk(pictures)
         return self.head(torch.cat([features.mean(3), features.amax(3)], 1).flatten(1))
 
     @torch.inference_mode()
-    def names(self, samples: Tensor, sample_rate: int, times_s: Sequence[float] | np.ndarray) -> list[str]:
-        """The most likely material at each time of a sound [channels, time]."""
+    def names(
+        self, samples: Float[Tensor, "channels time"], sample_rate: int, times_s: Sequence[float] | np.ndarray
+    ) -> list[str]:
+        """The most likely material at each time of a sound."""
         if not len(times_s):
             return []
         return [CLASSES[k] for k in self.eval()(crops(samples, sample_rate, times_s)).argmax(1).tolist()]
 
 
-def train_classifier(pictures: Tensor, labels: Tensor, recipe: Recipe = RECIPE) -> MaterialClassifier:
+def train_classifier(
+    pictures: Float[Tensor, "n 1 mels frames"], labels: Int[Tensor, " n"], recipe: Recipe = RECIPE
+) -> MaterialClassifier:
     """A classifier for these crops; classes weigh the same however often they occur."""
     weights = torch.bincount(labels, minlength=len(CLASSES)).clamp_min(1).float().rsqrt()
     loss_of = nn.CrossEntropyLoss(weight=weights / weights.mean(), label_smoothing=0.05)
@@ -80,7 +87,7 @@ def train_classifier(pictures: Tensor, labels: Tensor, recipe: Recipe = RECIPE) 
 
 
 @torch.inference_mode()
-def accuracy(model: MaterialClassifier, pictures: Tensor, labels: Tensor) -> float:
+def accuracy(model: MaterialClassifier, pictures: Float[Tensor, "n 1 mels frames"], labels: Int[Tensor, " n"]) -> float:
     """Share of crops whose class is found."""
     guesses = torch.cat([model(part).argmax(1) for part in pictures.split(256)]) if len(labels) else labels
     return float((guesses == labels).float().mean()) if len(labels) else float("nan")

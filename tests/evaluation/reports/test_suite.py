@@ -131,7 +131,7 @@ def test_a_workspace_continues_and_refuses_another_model(tmp_path: Path) -> None
 def test_a_floor_is_reached_from_the_right_side() -> None:
     assert Row("f1", 0.91, None, 0.9, False, "").reached and not Row("f1", 0.89, None, 0.9, False, "").reached
     assert Row("error", 19.0, None, 20.0, True, "").reached and not Row("error", None, None, 20.0, True, "").reached
-    assert Row("told", 1.0, None, None, True, "").reached is None
+    assert Row("reported", 1.0, None, None, True, "").reached is None
 
 
 def short_cache(folder: Path, scenes: tuple[np.ndarray, list[dict]], silent: bool) -> GymCache:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from openfoley.evaluation.metrics.onsets import Onsets
@@ -21,8 +22,11 @@ evaluation scenes
 CLICK_DB = -20.0
 
 
-def click_times(frames: np.ndarray | Tensor, fps: float) -> np.ndarray:
-    """Times (s) of the peaks of mean |frame - previous frame| of uint8 frames [time, 3, height, width]."""
+Frames = UInt8[np.ndarray, "time 3 height width"] | UInt8[Tensor, "time 3 height width"]
+
+
+def click_times(frames: Frames, fps: float) -> np.ndarray:
+    """Times (s) of the peaks of mean |frame - previous frame|."""
     pictures = torch.as_tensor(np.asarray(frames)).float()
     change = (pictures[1:] - pictures[:-1]).abs().mean((1, 2, 3)).numpy()
     around = np.lib.stride_tricks.sliding_window_view(np.pad(change, NEIGHBOURS), 2 * NEIGHBOURS + 1).max(1)
@@ -30,7 +34,7 @@ def click_times(frames: np.ndarray | Tensor, fps: float) -> np.ndarray:
     return (peaks + 1) / fps  # the later of the two frames shows the change
 
 
-def click_onsets(frames: np.ndarray | Tensor, fps: float) -> Onsets:
+def click_onsets(frames: Frames, fps: float) -> Onsets:
     """The baseline's events as the detector would find them in its clicks."""
     times = click_times(frames, fps)
     return Onsets(times, np.full(len(times), CLICK_DB), np.ones(len(times)))

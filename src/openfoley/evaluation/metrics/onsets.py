@@ -6,7 +6,7 @@ over the bands, against an adaptive threshold (`novelty`). The second decides *w
 of those bands.
 
 Why the parts are what they are:
-- log energy per band, averaged: an event that is weak in some bands, or masked by ringing in others, is still heard
+- log energy per band, averaged: an event that is weak in some bands, or masked by ringing in others, still shows
   in the rest; the
   bands of noise do not rise together, so their mean stays small;
 - the past is the *maximum* of 10 to 30 ms ago, not one frame: the modulation of noise (rain, pouring, rolling) and
@@ -27,11 +27,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 MEAN_SQUARE_FLOOR = 1e-12
-"""Power re full scale below which a loudness is not told apart: -120 dB."""
+"""Power re full scale below which all loudnesses count as equal: -120 dB."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,10 @@ def detect(samples: Tensor | np.ndarray, sample_rate: int, settings: OnsetSettin
     return Onsets(times_s, loudness_db(audio, sample_rate, times_s), strength_db)
 
 
-def band_rise(audio: Tensor, sample_rate: int, settings: OnsetSettings = DEFAULT) -> Tensor:
-    """Rise (dB, >= 0) of every band over its recent maximum, [bands, frames]; frame k is centred at k * hop. audio:
-    [channels, time]."""
+def band_rise(
+    audio: Float[Tensor, "channels time"], sample_rate: int, settings: OnsetSettings = DEFAULT
+) -> Float[Tensor, "bands frames"]:
+    """Rise (dB, >= 0) of every band over its recent maximum; frame k is centred at k * hop."""
     fft = _window(settings.window_s, sample_rate)
     window = torch.hann_window(fft)
     # silence before the sound but nothing after it: a ring cut off by the end would splash over all bands
@@ -117,8 +119,10 @@ def band_rise(audio: Tensor, sample_rate: int, settings: OnsetSettings = DEFAULT
     return (level - recent).clamp_min(0)
 
 
-def loudness_db(audio: Tensor, sample_rate: int, times_s: np.ndarray) -> np.ndarray:
-    """Mean power over all channels in the 50 ms from each time, in dB re full scale, [n]."""
+def loudness_db(
+    audio: Float[Tensor, "channels time"], sample_rate: int, times_s: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Mean power over all channels in the 50 ms from each time, in dB re full scale."""
     total = np.concatenate([[0.0], audio.double().square().mean(0).cumsum(0).numpy()])
     start = np.clip(np.round(times_s * sample_rate).astype(np.int64), 0, len(total) - 2)
     end = np.clip(start + round(LOUDNESS_SPAN_S * sample_rate), 1, len(total) - 1)

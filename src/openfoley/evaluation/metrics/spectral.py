@@ -20,6 +20,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.media.spectrogram import log_mel, mel_spectrogram, stft_magnitude
@@ -33,14 +34,16 @@ SWSD = {"n_mels": 80, "n_fft": 2048, "hop_length": 512, "magnitude": "log1p(S / 
 """What SALSA-V A.2 leaves open, as chosen here; a value is comparable only to values with the same."""
 
 
-def mel_distance_db(generated: Tensor, reference: Tensor, sample_rate: int) -> float:
-    """Samples [channels, time] of equal length -> mean absolute difference of 128 log-mel bands in dB, 0 for equal
+def mel_distance_db(
+    generated: Float[Tensor, "*channels time"], reference: Float[Tensor, "*channels time"], sample_rate: int
+) -> float:
+    """Samples of equal length -> mean absolute difference of 128 log-mel bands in dB, 0 for equal
     sounds."""
     return DB_PER_NEPER * float((log_mel(generated, sample_rate) - log_mel(reference, sample_rate)).abs().mean())
 
 
-def stft_distance(generated: Tensor, reference: Tensor) -> float:
-    """Multi-resolution STFT distance of samples [channels, time], 0 for equal sounds."""
+def stft_distance(generated: Float[Tensor, "channels time"], reference: Float[Tensor, "channels time"]) -> float:
+    """Multi-resolution STFT distance, 0 for equal sounds."""
     terms = []
     for window in STFT_WINDOWS:
         ours, theirs = (stft_magnitude(s, window, window // 4).clamp_min(STFT_FLOOR) for s in (generated, reference))
@@ -49,7 +52,7 @@ def stft_distance(generated: Tensor, reference: Tensor) -> float:
     return float(np.mean(terms))
 
 
-def si_sdr_db(generated: Tensor, reference: Tensor) -> float:
+def si_sdr_db(generated: Float[Tensor, "channels time"], reference: Float[Tensor, "channels time"]) -> float:
     """Scale-invariant signal to distortion ratio over all channels together; high is good, inf for a scaled copy."""
     x, y = generated.double().flatten(), reference.double().flatten()
     target = (x @ y) / (y @ y).clamp_min(TINY) * y
@@ -65,13 +68,13 @@ class Bandwidth:
     minus_60_db_hz: float
 
 
-def mean_power_spectrum(samples: Tensor, window: int = 4096) -> np.ndarray:
+def mean_power_spectrum(samples: Float[Tensor, "channels time"], window: int = 4096) -> Float[np.ndarray, " bins"]:
     """Power by frequency bin, mean over time and channels, float64 [window // 2 + 1]."""
     inside = stft_magnitude(samples, window, window // 2)[..., 1:-2]  # without the frames that reach over the ends
     return inside.double().square().mean((0, 2)).numpy()
 
 
-def bandwidth(power: np.ndarray, sample_rate: int) -> Bandwidth:
+def bandwidth(power: Float[np.ndarray, " bins"], sample_rate: int) -> Bandwidth:
     """Reach of a power spectrum (one clip's or several added up); nan for silence."""
     hz = np.linspace(0, sample_rate / 2, len(power))
     if power.sum() <= TINY:
@@ -85,18 +88,18 @@ def bandwidth(power: np.ndarray, sample_rate: int) -> Bandwidth:
 
 T20_RANGE_DB = (-5.0, -25.0)
 BEFORE_S = (0.06, 0.02)  # before the onset: here the level before it is read ...
-UNHEARD_S = 0.02  # ... and as long before the next one the decay ends: a codec's window smears onsets backwards so far
+BEFORE_NEXT_S = 0.02  # ... and so long before the next one the decay ends: a codec's window smears onsets backwards
 SHORTEST_SPAN_S = 0.08
 
 
-def t20_s(samples: Tensor, sample_rate: int, onset_s: float, end_s: float) -> float:
+def t20_s(samples: Float[Tensor, "channels time"], sample_rate: int, onset_s: float, end_s: float) -> float:
     """Decay time (s to -60 dB) of the sound between an onset and `end_s` (the next event); nan where it does not fall
     far enough.
 
     The steady power before the onset is taken off; the fit is a straight line through the -5 to -25 dB stretch.
     """
     power = samples.double().square().mean(0).numpy()
-    start, end = round(onset_s * sample_rate), min(round((end_s - UNHEARD_S) * sample_rate), len(power))
+    start, end = round(onset_s * sample_rate), min(round((end_s - BEFORE_NEXT_S) * sample_rate), len(power))
     if end - start < SHORTEST_SPAN_S * sample_rate:
         return float("nan")
     early, late = (max(0, start - round(before_s * sample_rate)) for before_s in BEFORE_S)
@@ -119,7 +122,7 @@ RISE_REACH_S = 0.030
 ENVELOPE_S = 0.001
 
 
-def rise_time_ms(samples: Tensor, sample_rate: int, onset_s: float) -> float:
+def rise_time_ms(samples: Float[Tensor, "channels time"], sample_rate: int, onset_s: float) -> float:
     """Time the amplitude envelope (1 ms) takes from 10 % to 90 % of its peak around an onset; nan where there is
     none."""
     reach, width = round(RISE_REACH_S * sample_rate), max(1, round(ENVELOPE_S * sample_rate))
@@ -147,8 +150,13 @@ def isolated(events_s: np.ndarray, duration_s: float, before_s: float, after_s: 
     return list(zip(times[keep].tolist(), following[keep].tolist(), strict=True))
 
 
-def swsd(generated: Tensor, reference: Tensor, sample_rate: int, seed: int = 0) -> float:
-    """Sliced Wasserstein distance between the sets of spectral shapes of two sounds [channels, time], 0 for equal sets.
+def swsd(
+    generated: Float[Tensor, "channels time"],
+    reference: Float[Tensor, "channels other_time"],
+    sample_rate: int,
+    seed: int = 0,
+) -> float:
+    """Sliced Wasserstein distance between the sets of spectral shapes of two sounds, 0 for equal sets.
 
     Frames are mel spectra as log1p(S / eps) divided by their sum; silent frames are left out. W1 of each projection
     integrates the

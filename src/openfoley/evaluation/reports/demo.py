@@ -33,7 +33,7 @@ MEL_BANDS, MEL_FLOOR_DB = 128, -80.0
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo left, and what it heard."""
+    """What the demo left, and the events detected in its sound."""
 
     video: Path
     picture: Path

@@ -78,7 +78,7 @@ def rows_of(sections: dict[str, Section]) -> list[Row]:
     if "outside" in sections:
         rows += _outside_rows(sections["outside"])
     silent = sections["silent"]["report"]["silent_false_per_minute"]
-    rows.append(_estimate("false events per minute, motion without sound", silent, 2.0, "clips"))
+    rows.append(_estimate("false positives a minute on silent clips (motion without sound)", silent, 2.0, "clips"))
     rows += _material_rows(sections)
     steps = sections["steps"]["few_against_many"]
     rows.append(
@@ -115,7 +115,7 @@ def _outside_rows(outside: Section) -> list[Row]:
         Row("outside clips: F1 +-50 ms, visible", score["f1"], score["f1_interval"], None, False, count),
         Row("outside clips: shuffled control", score["shuffled"], None, None, False, count),
         Row("outside clips: F1 corrected", score["corrected"], score["corrected_interval"], 0.50, False, count),
-        _estimate("outside: false events per minute, silent clips", report["silent_false_per_minute"], 4.0, "clips"),
+        _estimate("outside: false positives a minute on silent clips", report["silent_false_per_minute"], 4.0, "clips"),
     ]
     if outside["ceiling"]:
         rows.insert(0, _visible("detector's ceiling, outside: F1 +-50 ms on reference sound", outside["ceiling"]))

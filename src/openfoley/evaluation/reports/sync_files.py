@@ -3,24 +3,23 @@ text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
+from openfoley.codecs.base import Codec
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.onsets import Onsets, detect
 from openfoley.evaluation.metrics.sync import Estimate, Score, SyncReport, sync_report
-from openfoley.evaluation.metrics.truth import Truth, read_truths
+from openfoley.evaluation.metrics.truth import read_truths
+from openfoley.evaluation.reports.coded import through_codec
+from openfoley.hub.load import load_model
 
 SOUND_SUFFIXES = (".wav", ".flac", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".m4a", ".ogg", ".mp3")
 """Where a clip's sound is looked for, in this order."""
-
-Codec = Callable[[Tensor, int], Tensor]
-"""samples [channels, n] and their rate -> the same after encoding and decoding."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,13 @@ def evaluate_sync(
     truth_dir: Path,
     *,
     seed: int = 0,
-    codec: Codec | None = None,
+    model: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SyncFiles:
     """Score `<stem>.<wav|flac|mp4|...>` of `generated_dir` against `<stem>.json` of `truth_dir`; a missing sound is
     silence.
 
-    Sounds beside the truth files give the detector's ceiling; with `codec` also the one on true sound through it.
+    Sounds beside the truth files give the detector's ceiling; with `model` also that of its codec.
     Raises UsageError for folders without truth, MediaError for a sound or a truth that cannot be read.
     """
     if not generated_dir.is_dir():
@@ -86,7 +85,8 @@ def evaluate_sync(
     if known and generated_dir.resolve() != truth_dir.resolve():
         chosen = [truths[k] for k in known]
         ceilings[0] = sync_report([_detected(true_paths[k]) for k in known], chosen, seed=seed)
-        if codec is not None:
+        if model is not None:
+            codec = load_model(model).codec
             ceilings[1] = sync_report([_detected(true_paths[k], codec) for k in known], chosen, seed=seed)
     missing = tuple(truth.name for truth, path in zip(truths, paths, strict=True) if path is None)
     return SyncFiles(sync_report(found, truths, seed=seed), missing, *ceilings)
@@ -99,13 +99,6 @@ def find_sound(folder: Path, name: str) -> Path | None:
         if path.is_file() and (suffix in (".wav", ".flac") or _has_sound(path)):
             return path
     return None
-
-
-def score_sounds(
-    sounds: Iterable[tuple[Tensor | np.ndarray, int]], truths: list[Truth], *, seed: int = 0
-) -> SyncReport:
-    """The report for sounds in memory: (samples [channels, n], rate) in the order of the truths."""
-    return sync_report([detect(samples, rate) for samples, rate in sounds], truths, seed=seed)
 
 
 def table(report: SyncReport, title: str) -> str:
@@ -121,7 +114,7 @@ def table(report: SyncReport, title: str) -> str:
     lines += [
         _line("median |error|, ms", report.median_abs_error_ms),
         _line("median signed error, ms (late > 0)", report.median_signed_error_ms),
-        _line("false events per minute, silent clips", report.silent_false_per_minute),
+        _line("false positives a minute, silent clips", report.silent_false_per_minute),
         _line("loudness rank correlation, pooled", report.loudness_pooled),
         _line("loudness rank correlation, in clips", report.loudness_within),
     ]
@@ -156,5 +149,4 @@ def _detected(path: Path | None, codec: Codec | None = None) -> Onsets:
     from openfoley.media.audio_files import read_audio
 
     audio = read_audio(path)
-    samples = audio.samples if codec is None else codec(audio.samples, audio.sample_rate)
-    return detect(samples, audio.sample_rate)
+    return detect((audio if codec is None else through_codec(codec, audio)).samples, audio.sample_rate)

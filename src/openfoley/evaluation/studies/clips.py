@@ -67,9 +67,9 @@ def write_clip(folder: Path, name: str, scene: Scene, with_sound: bool = True) -
     if not record.is_file():
         made: dict[str, Any] = {}
         if with_sound:
-            heard, made = true_sound(scene)
+            audio, made = true_sound(scene)
             with replace_when_done(sound, force=True) as path, AudioWriter(path, SAMPLE_RATE, 2, "24") as writer:
-                writer.write(heard.samples)
+                writer.write(audio.samples)
         with replace_when_done(video, force=True) as path:
             write_video(path, scene_frames(scene, RATE, SIDE, SIDE, CPU), RATE, crf=CRF)
         with replace_when_done(record, force=True) as path:

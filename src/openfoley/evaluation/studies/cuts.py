@@ -2,7 +2,7 @@
 
 Four ways to make the same sound: cuts found and used ("auto"), the true cuts given ("given"), the sound continued over
 every cut ("carry"), and a fresh start on the second shot alone ("fresh"). Scored are the visible events of the first
-second after each cut, and the material that a judge hears at those that were found.
+second after each cut, and the accuracy of the material at those that are detected.
 
 Costs 6 s of processor time for a scene (a quarter of them have no cut that can be scored) and 2 minutes for the judge.
 """

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from scipy.stats import mannwhitneyu
 from torch import Tensor, nn
 
@@ -125,8 +126,10 @@ def made_apart(pipeline: Pipeline, clip: Screening, edges_s: Sequence[float], st
     return [torch.cat(pieces) for pieces in takes]
 
 
-def pictures_at(mono: Tensor, sample_rate: int, times_s: Sequence[float]) -> Tensor:
-    """[n, 1, MELS, frames] log-mel pictures around instants of a sound [time], each at equal loudness."""
+def pictures_at(
+    mono: Float[Tensor, " time"], sample_rate: int, times_s: Sequence[float]
+) -> Float[Tensor, "n 1 mels frames"]:
+    """Log-mel pictures around instants of a sound, each at equal loudness."""
     reach = round(AROUND_S * sample_rate)
     padded = nn.functional.pad(mono, (reach, reach))
     pieces = torch.stack([padded[round(t * sample_rate) : round(t * sample_rate) + 2 * reach] for t in times_s])
@@ -135,8 +138,10 @@ def pictures_at(mono: Tensor, sample_rate: int, times_s: Sequence[float]) -> Ten
     return mel[:, None] / 5 + 1
 
 
-def level_jumps_db(mono: Tensor, sample_rate: int, times_s: Sequence[float], gap_s: float = 0.0) -> list[float]:
-    """Of the sound [time] between the JUMP_S before and behind a stretch of `gap_s` round each instant."""
+def level_jumps_db(
+    mono: Float[Tensor, " time"], sample_rate: int, times_s: Sequence[float], gap_s: float = 0.0
+) -> list[float]:
+    """Of the sound between the JUMP_S before and behind a stretch of `gap_s` round each instant."""
     width, half = round(JUMP_S * sample_rate), round(gap_s / 2 * sample_rate)
     jumps = []
     for time in times_s:

@@ -24,7 +24,7 @@ from openfoley.gym.seeds import seeds_of
 
 FIRST_SEED = 2_000_000  # within the evaluation split, away from those of the report
 LAST_S = 60.0  # what is scored; a multiple of FRAMES_AT_ONCE frames, as is the length of a scene
-BEFORE_S = 1.0  # heard before it, so that what rings on from there is not the sound of a start
+BEFORE_S = 1.0  # s of sound before it that the detector gets, so that what rings on is not taken for a start
 
 
 def run(request: LongformRequest, progress: Progress | None = None) -> dict[str, Any]:

@@ -93,12 +93,12 @@ def _from(audio: Audio, start_s: float) -> Tensor:
 def context_start(record: dict[str, Any], longest_s: float) -> float | None:
     """Just before the first audible contact, if its object sounds again after the longest context: the context then
     tells something of the rest. None otherwise. record: of a scene of DURATION_S."""
-    heard = [e for e in record["events"] if e.get("audible") and not e.get("continuous")]
-    if not heard:
+    audible = [e for e in record["events"] if e.get("audible") and not e.get("continuous")]
+    if not audible:
         return None
-    start = max(0.0, heard[0]["time_s"] - BEFORE_S)
+    start = max(0.0, audible[0]["time_s"] - BEFORE_S)
     again = any(
-        e["object_id"] == heard[0]["object_id"] and e["time_s"] > start + longest_s + APART_S for e in heard[1:]
+        e["object_id"] == audible[0]["object_id"] and e["time_s"] > start + longest_s + APART_S for e in audible[1:]
     )
     return start if again and start + longest_s + SHORTEST_REST_S <= DURATION_S else None
 

@@ -36,7 +36,8 @@ from openfoley.encoders.clip import DFN5B_VIT_H_14, ClipEncoder
 from openfoley.encoders.clip_tokenizer import clip_tokenizer
 from openfoley.encoders.synchformer import PIXEL_MEAN, PIXEL_STD, SYNCHFORMER, SynchformerEncoder
 from openfoley.generators.base import sample_latents
-from openfoley.generators.mmaudio import LARGE_44K_V2, SMALL_16K, MMAudioGenerator
+from openfoley.generators.mmaudio.config import LARGE_44K_V2, SMALL_16K
+from openfoley.generators.mmaudio.model import MMAudioGenerator
 
 SMALL, LARGE, BOTH = "small-16k", "large-44k-v2", "both"  # the encoders are the same for both
 BATCHES = (1, 8)

@@ -47,7 +47,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from openfoley.codecs import oobleck
     from openfoley.encoders import semantic, sync
     from openfoley.encoders.tokenizer import train_tokenizer
-    from openfoley.generators import salsa_v
+    from openfoley.generators.salsa_v import config as salsa_v
+    from openfoley.generators.salsa_v.model import SalsaVGenerator
     from openfoley.hub.parts import Model
     from openfoley.hub.save import save_model
 
@@ -60,7 +61,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     meaning = semantic.SemanticEncoder(
         replace(semantic.GYM, **pictures, vision_layers=1, text_layers=1, vocabulary=400), tokenizer
     )
-    generator = salsa_v.SalsaVGenerator(
+    generator = SalsaVGenerator(
         replace(
             salsa_v.GYM,
             semantic_dim=32,
@@ -76,7 +77,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for parameter in generator.parameters():  # zero-initialised gates would make every condition silent
         torch.nn.init.normal_(parameter, std=0.05)
-    model = Model("tiny", codec, seeing, meaning, generator, config={})
+    parts = {"codec": codec, "sync": seeing, "semantic": meaning, "generator": generator}
+    model = Model.of_parts("tiny", parts, config={})
     return save_model(tmp_path_factory.mktemp("model") / "tiny", model)
 
 

@@ -10,12 +10,15 @@ import torch
 
 import openfoley
 from openfoley.errors import MediaError, UsageError
+from openfoley.flow.noise import NoiseSource
+from openfoley.generators.base import Known
 from openfoley.media import pictures
 from openfoley.media.decode import pick_frames
+from openfoley.media.provisional import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.synthesis.assembler import TakeAssembler
-from openfoley.synthesis.features import ConditionBuilder, encoded_pictures
-from openfoley.synthesis.windows import Texts
+from openfoley.synthesis.conditions import ConditionBuilder
+from openfoley.synthesis.features import encoded_pictures
 from openfoley.timeline.plan import PlannedWindow, make_plan
 from openfoley.timeline.shots import shots_of
 from openfoley.types import Conditions
@@ -76,8 +79,44 @@ def test_a_video_is_decoded_once_if_its_pictures_fit(
 def test_takes_together_are_the_takes_alone(pipeline: Pipeline, long_video: Path) -> None:
     together = pipeline.generate_takes(long_video, [7, 8], steps=1)
     for take, seed in zip(together, (7, 8), strict=True):
-        assert take.request.seed == seed
+        assert take.request.sampling.seed == seed
         assert torch.equal(take.audio.samples, pipeline.generate(long_video, steps=1, seed=seed).audio.samples)
+
+
+@pytest.mark.parametrize("prompt", [None, "a ball"])
+def test_takes_in_one_batch_are_close_to_the_takes_alone(
+    pipeline: Pipeline, long_video: Path, monkeypatch: pytest.MonkeyPatch, prompt: str | None
+) -> None:
+    from openfoley.synthesis import windows as module
+
+    rows: list[int] = []
+    real = module.sample_latents
+
+    def spy(generator: Any, conditions: Conditions, source: NoiseSource, *arguments: Any, **options: Any) -> Any:
+        assert conditions.batch == len(source.seeds)
+        rows.append(conditions.batch)
+        return real(generator, conditions, source, *arguments, **options)
+
+    monkeypatch.setattr(module, "sample_latents", spy)
+    asked: dict[str, Any] = {"steps": 2, "prompt": prompt, "negative_prompt": "rain"}
+    batched = pipeline.generate_takes(long_video, [7, 8, 9], batch_takes=True, **asked)
+    assert rows == [3, 3]
+    alone = pipeline.generate_takes(long_video, [7, 8, 9], batch_takes=False, **asked)
+    assert rows == [3, 3] + 6 * [1]
+    for one, other in zip(batched, alone, strict=True):
+        torch.testing.assert_close(one.audio.samples, other.audio.samples, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(alone[0].audio.samples, alone[1].audio.samples, atol=1e-3)
+    single = pipeline.generate(long_video, seed=8, batch_takes=False, **asked)
+    assert torch.equal(alone[1].audio.samples, single.audio.samples)
+
+
+def test_progress_of_a_batch_and_of_takes_alone_counts_up_to_the_duration(pipeline: Pipeline, long_video: Path) -> None:
+    for batch_takes in (True, False):
+        told: list[float] = []
+        pipeline.generate_takes(
+            long_video, [7, 8], steps=2, batch_takes=batch_takes, progress=lambda done, _, told=told: told.append(done)
+        )
+        assert told == sorted(told) and told[-1] == 11.0 and all(0 <= done <= 11.0 for done in told)
 
 
 @pytest.mark.parametrize("setting", ["prompt", "negative_prompt"])
@@ -103,18 +142,19 @@ def test_conditions_of_a_later_window_are_those_of_a_whole_pass(pipeline: Pipeli
     assert len(windows) == 2
 
     def listener() -> ConditionBuilder:
-        feed = encoded_pictures(pipeline.model, pipeline.pictures(long_video), shots, pipeline.device)
+        feed = encoded_pictures(pipeline.model, Source.file(long_video), shots, pipeline.device)
         return ConditionBuilder(pipeline.model, shots, feed, pipeline.device)
 
-    text = Texts(pipeline.model.semantic, pipeline.device)(None)
     streaming, whole = listener(), listener()
-    streamed = [streaming.conditions(window, *text) for window in windows][1]
+    streamed = [streaming.conditions(window, "a ball")[0] for window in windows][1]
     whole._read_until(0, Fraction(11))
-    late = whole.conditions(windows[1], *text)
-    for name in vars(streamed):
-        assert torch.equal(getattr(streamed, name), getattr(late, name)), name
+    late, _ = whole.conditions(windows[1], "a ball")
+    assert list(streamed.features) == list(late.features) == ["sync", "semantic", "text"]
+    for name, sequence in streamed.features.items():
+        for part, value in vars(sequence).items():
+            assert torch.equal(value, getattr(late[name], part)), (name, part)
     zero = windows[1].window.first_latent / codec.latent_rate
-    absolute = (streamed.sync_time[0].double() + float(zero)) * 24
+    absolute = (streamed["sync"].time_s[0].double() + float(zero)) * 24
     torch.testing.assert_close(absolute, absolute.round(), atol=1e-4, rtol=0)
     assert absolute.round().diff().eq(1).all()
 
@@ -167,9 +207,9 @@ def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, m
     made = []
     real = module.sample_latents
 
-    def spy(generator: object, conditions: Conditions, **settings: object) -> torch.Tensor:
-        latent = real(generator, conditions, **settings)  # type: ignore[arg-type]
-        made.append((latent, settings["known"], settings["known_latent"]))
+    def spy(*arguments: Any, known: Known, **options: Any) -> torch.Tensor:
+        latent = real(*arguments, known=known, **options)
+        made.append((latent, known.is_known))
         return latent
 
     voiced: list[torch.Tensor] = []
@@ -182,7 +222,7 @@ def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, m
     monkeypatch.setattr(module, "sample_latents", spy)
     monkeypatch.setattr(TakeAssembler, "add", add)
     pipeline.generate(long_video, steps=2)
-    (first, known_first, _), (second, known_second, _) = made
+    (first, known_first), (second, known_second) = made
     context = int(known_second.sum())
     assert not known_first.any() and context == 22 and SPARE_LATENTS == 8
     kept = first[:, :-SPARE_LATENTS]
@@ -193,7 +233,7 @@ def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, m
 
 def test_the_public_surface_is_this_pipeline(tiny_model: Path, video: Path, tmp_path: Path) -> None:
     take = openfoley.load(tiny_model).generate(video, prompt="a ball", steps=1, seed=1)
-    assert take.request.prompt == "a ball" and take.request.seed == 1 and take.request.model == "tiny"
+    assert take.request.prompting.prompt == "a ball" and take.request.sampling.seed == 1 and take.model == "tiny"
     assert isinstance(take.audio, openfoley.Audio)
     assert take.save(tmp_path / "sound.wav").stat().st_size > 0
 

@@ -12,7 +12,7 @@ import torch
 
 from openfoley.cli import main
 from openfoley.errors import UsageError
-from openfoley.flow.samplers import SHORTCUT
+from openfoley.flow.settings import SHORTCUT
 from openfoley.pipeline import Pipeline, load
 
 TEST_SEED = 1234
@@ -22,7 +22,8 @@ TEST_SEED = 1234
 def unmasked_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model with Synchformer and a stretched MMAudio generator in the places of SALSA-V's."""
     from openfoley.encoders import synchformer
-    from openfoley.generators import mmaudio
+    from openfoley.generators.mmaudio.config import GYM
+    from openfoley.generators.mmaudio.model import MMAudioGenerator
     from openfoley.hub.load import load_model
     from openfoley.hub.parts import Model
     from openfoley.hub.save import save_model
@@ -32,12 +33,13 @@ def unmasked_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -
     small = {"image_size": 32, "hidden_size": 32, "heads": 2, "mlp_size": 32, "layers": 1}
     seeing = synchformer.SynchformerEncoder(replace(synchformer.SYNCHFORMER, **small))
     sizes = {"semantic_dim": 32, "sync_dim": 32, "text_dim": 32, "width": 32, "heads": 1, "mlp_width": 32}
-    generator = mmaudio.MMAudioGenerator(
-        replace(mmaudio.GYM, **sizes, audio_blocks=1, sync_segment=8, window_latents=86, clock="stretched")
+    generator = MMAudioGenerator(
+        replace(GYM, **sizes, audio_blocks=1, sync_segment=8, window_latents=86, clock="stretched")
     )
     for parameter in [*seeing.parameters(), *generator.parameters()]:
         torch.nn.init.normal_(parameter, std=0.1)
-    model = Model("tiny-unmasked", tiny.codec, seeing, tiny.semantic, generator, config={})
+    parts = {**tiny.parts, "sync": seeing, "generator": generator}
+    model = Model.of_parts("tiny-unmasked", parts, config={})
     return save_model(tmp_path_factory.mktemp("model") / "unmasked", model)
 
 
@@ -70,16 +72,18 @@ def test_guidance_of_its_own_reaches_the_sound(
     assert not torch.equal(ours.generate(video, **asked).audio.samples, other)
     with pytest.raises(UsageError, match="temperature must be from 0 to 1"):
         ours.generate(video, **asked, temperature=1.5)
-    with pytest.raises(UsageError, match="negative_guidance is for mmaudio"):
+    with pytest.raises(UsageError, match="negative_guidance is no option of tiny; it has guidance, .*temperature"):
         ours.generate(video, **asked, negative_guidance=7.0)
-    with pytest.raises(UsageError, match="picture_guidance must be from"):
+    with pytest.raises(UsageError, match="picture guidance must be from 0 to 20, got -1"):
         pipeline.generate(video, **asked, picture_guidance=-1.0)
 
 
 def test_a_solver_of_the_other_kind_of_model_is_refused(pipeline: Pipeline) -> None:
-    with pytest.raises(UsageError, match="solver is for salsa-v models"):
+    with pytest.raises(UsageError, match="solver is no option of tiny-unmasked; it has guidance, negative_guidance"):
         pipeline.generate(duration=1, prompt="rain", solver=SHORTCUT)
-    with pytest.raises(UsageError, match="temperature is for salsa-v models"):
+    with pytest.raises(
+        UsageError, match="temperature is no option of tiny-unmasked; it has guidance, negative_guidance"
+    ):
         pipeline.generate(duration=1, prompt="rain", temperature=0.5)
 
 

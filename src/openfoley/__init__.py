@@ -28,7 +28,7 @@ _HOME = {
     "Pipeline": "pipeline",
     "Take": "pipeline",
     "Project": "projects.project",
-    "Cue": "timeline.cues",
+    "Cue": "request",
     "Audio": "types",
     "Conditions": "types",
     "VideoInfo": "types",

@@ -1,116 +1,353 @@
-"""What a user may ask for, and the checks that need no heavy import: they run before any work starts."""
+"""What may be asked of a generation: one frozen, nested record, checked once, without any heavy import.
+
+    Request
+      prompting   what it shall sound like       sampling   how latents are sampled
+      timeline    where, and in which windows    output     what is written
+
+A new option is one field with `option(check, help)`: its check, its word on the command line (the field's name with
+dashes) and its place in projects and resume keys follow from it. None stands for the model's own default
+(`Defaults`).
+"""
 
 from __future__ import annotations
 
+import difflib
+import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import Field, dataclass, field, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from openfoley.errors import UsageError
+from openfoley.flow.settings import Replacement, Solver
+from openfoley.media.outputs import AudioMode, BitDepth
 
-AudioMode = Literal["add", "replace"]
-BitDepth = Literal["16", "24", "32f"]
-STEPS_RANGE = (1, 128)  # the step sizes of training reach down to 1/128 (arXiv 2510.02916, section 3.3)
-GUIDANCE_RANGE = (0.0, 20.0)
-TEMPERATURE_RANGE = (0.0, 1.0)
-DEFAULT_TEMPERATURE = 0.3  # flow.temperature; 1 is the paper
+Seconds = float | Fraction
 TAKES_RANGE = (1, 99)
-SAMPLE_RATE_RANGE = (8000, 192000)  # Hz
-NUDGE_RANGE = (-60_000.0, 60_000.0)  # ms
-CONTEXT_RANGE = (0.0, 15.0)  # s, as long as the longest training sequence of section 4
-WINDOW_RANGE = (0.5, 120.0)  # s; beyond the training length for comparison only (Fig. 5 right: it gets worse)
 SHORTEST_SPAN_S = Fraction(1, 20)  # two latents, and two fades of 10 ms with sound between them
-DEFAULT_STEPS = 8
-DEFAULT_GUIDANCE = 4.0  # section 4.1
-AUDIO_SUFFIXES = (".wav", ".flac")
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
-DEPTH_ORDER: tuple[BitDepth, ...] = ("16", "24", "32f")  # each holds all values of those before it
-LOSSLESS_SUFFIXES = (".wav", ".flac", ".mov", ".mkv")
-FALLBACK_SUFFIX = ".mkv"  # holds the picture of any other container
-
-DEFAULT_BIT_DEPTH: BitDepth = "24"
-NO_VIDEO = Path(os.devnull)  # stands where a video's path would: sound from text alone
 LONGEST_SILENT_S = 3600.0  # of sound without a video
 
 
 @dataclass(frozen=True)
-class Request:
-    """What was asked of the pipeline for one take."""
+class Number:
+    """A check: a number in [low, high] of that unit; whole numbers only, if asked."""
 
-    video: Path
-    model: str
-    prompt: str | None
-    negative_prompt: str | None
+    low: float
+    high: float
+    unit: str = ""
+    whole: bool = False
+
+    def __call__(self, name: str, value: Any) -> None:
+        kinds = int if self.whole else (int, float, Fraction)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not self.low <= value <= self.high:
+            kind = "a whole number " if self.whole else ""
+            bounds = f"from {self.low:g} to {self.high:g}" if self.high < math.inf else f">= {self.low:g}"
+            raise UsageError(f"{name} must be {kind}{bounds}{self.unit}, got {value!r}")
+
+    @property
+    def words(self) -> str:
+        """The range for a help text."""
+        return f", {self.low:g} to {self.high:g}" if self.high < math.inf else ""
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A check: one of these values."""
+
+    values: tuple[str, ...]
+
+    def __call__(self, name: str, value: Any) -> None:
+        if value not in self.values:
+            raise UsageError(f"{name} must be {' or '.join(map(repr, self.values))}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A check: a record of our own."""
+
+    kind: type
+    examples: str
+
+    def __call__(self, name: str, value: Any) -> None:
+        if not isinstance(value, self.kind):
+            raise UsageError(f"{name} must be a {self.kind.__name__}, such as {self.examples}, got {value!r}")
+
+
+def text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise UsageError(f"{name} must be a text, got {value!r}")
+
+
+def path(name: str, value: Any) -> None:
+    if not isinstance(value, (str, os.PathLike)):
+        raise UsageError(f"{name} must be a path, got {value!r}")
+
+
+def unchecked(name: str, value: Any) -> None:
+    """For values that are checked where they are resolved (spans, cuts, cues), or records of our own."""
+
+
+def flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} must be True or False, got {value!r}")
+
+
+Check = Callable[[str, Any], None]
+
+
+def option(check: Check, help: str = "", metavar: str = "", default: Any = None, usual: str = "") -> Any:
+    """A field of a section. help: its help text on the command line, where it has a word there; empty: it has none.
+    usual: what the help text says of its default."""
+    return field(default=default, metadata={"check": check, "help": help, "metavar": metavar, "usual": usual})
+
+
+WEIGHT = Number(0, 20)  # of guidance
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The first instant (s) of a new shot; join: None leaves it to the rule."""
+
+    time: Fraction
+    join: Literal["carry", "reset"] | None = None
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What [start, end) s is asked to sound like; None: as everywhere else. Cues with a stem name become a sound of
+    their own."""
+
+    start: Fraction
+    end: Fraction
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    seed: int | None = None
+    guidance: float | None = None
+    stem: str | None = None
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Settings of sampling where none are asked for: those that a kind of generator was published or chosen with.
+    temperature: None where it has none."""
+
     steps: int
     guidance: float
-    seed: int
-    reference_guidance: float | None = None
-    nudge: float = 0.0  # ms by which the sound comes later
-    span: tuple[Fraction, Fraction] | None = None  # s, the part that was made anew
-    sound: Path | None = None  # the file whose sound was edited or extended
+    temperature: float | None = None
 
 
-def check_settings(steps: int, guidance: float, seeds: Sequence[int], reference_guidance: float | None = None) -> None:
-    """Ranges of sampling; UsageError names the value and the range."""
-    low, high = STEPS_RANGE
-    if isinstance(steps, bool) or not isinstance(steps, int) or not low <= steps <= high:
-        raise UsageError(f"steps must be a whole number from {low} to {high}, got {steps!r}")
-    _check_number("guidance", guidance, GUIDANCE_RANGE)
-    if reference_guidance is not None:
-        _check_number("reference guidance", reference_guidance, GUIDANCE_RANGE)
+@dataclass(frozen=True)
+class Prompting:
+    """What it shall sound like."""
+
+    prompt: str | None = option(text, "what it should sound like", "T")
+    negative_prompt: str | None = option(text, "what it should not sound like", "T")
+    reference: Path | None = option(path, "a sound whose character the result is to have", "FILE")
+    reference_span: tuple[Seconds, Seconds] | None = option(
+        unchecked, "its part in seconds, up to 2.5", "A B", usual="the loudest 2.5"
+    )
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How latents are sampled (`generators.base.sample_latents`).
+
+    Guidance is Eq. 3 of arXiv 2510.02916; picture, text, negative text and known latents can have a weight each.
+    rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance).
+    temperature: flow.temperature. solver: flow.samplers. replacement: flow.replacement. batch_takes: several takes are
+    sampled as one batch, whose products may round differently; None: on a GPU.
+    """
+
+    steps: int | None = option(Number(1, 128, whole=True), "sampling steps", "N")
+    guidance: float | None = option(WEIGHT, "how closely to follow picture and prompt", "W")
+    text_guidance: float | None = option(
+        WEIGHT, "a weight of its own for the prompt", "W", usual="twice the guidance; mmaudio as much"
+    )
+    picture_guidance: float | None = option(
+        WEIGHT,
+        "a weight of its own for the picture",
+        "W",
+        usual="the guidance; beside a prompt half of it, not mmaudio",
+    )
+    negative_guidance: float | None = option(
+        WEIGHT, "mmaudio: a weight of its own for the negative prompt", "W", usual="the guidance"
+    )
+    reference_guidance: float | None = option(
+        WEIGHT, "how closely to follow the reference and the sound before", "W", usual="the guidance; not mmaudio"
+    )
+    temperature: float | None = option(
+        Number(0, 1), "how much is left to chance; lower: fewer false events, more missed", "T"
+    )
+    rescale: float | None = option(Number(0, 1))
+    solver: Solver | None = option(Kind(Solver, "flow.settings.MULTISTEP or SHORTCUT"))
+    replacement: Replacement | None = option(Kind(Replacement, "flow.settings.DEFAULT_REPLACEMENT or PLAIN"))
+    seed: int = option(Number(0, math.inf, whole=True), "the same seed gives the same sound", "S", usual="0", default=0)
+    batch_takes: bool | None = option(flag)
+
+    def resolved(self, defaults: Defaults) -> Sampling:
+        """With the generator's own steps and guidance where none are asked for."""
+        return replace(
+            self,
+            steps=defaults.steps if self.steps is None else self.steps,
+            guidance=defaults.guidance if self.guidance is None else self.guidance,
+        )
+
+    def unsupported(self, supported: frozenset[str]) -> str | None:
+        """The first option that was given and that a generator does not have."""
+        given = (f.name for f in fields(self) if f.name not in ("seed", "batch_takes"))
+        return next((name for name in given if getattr(self, name) is not None and name not in supported), None)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Where and in which windows sound is generated.
+
+    cuts: a rule (`timeline.shots.CUT_RULES`), a file with a list of cuts, or Cuts. span: the part of existing sound to
+    regenerate, s. duration: s, where there is no moving picture. context, window: s of known and of all sound in a
+    window; None is 0.5 and 10, the latter at most the model's training length. sound: a file whose sound is edited,
+    where it is not the video's own; audio_stream: which of the file's sounds.
+    """
+
+    cuts: str | Path | tuple[Cut, ...] = option(
+        unchecked,
+        "what happens to the sound at cuts: reset (start afresh), carry (continue), auto (reset, but shots up to half "
+        "a second carry on), none (do not look for cuts), or a list of cuts in a text file",
+        "RULE|FILE",
+        usual="auto",
+        default="auto",
+    )
+    cues: str | Path | tuple[Cue, ...] = option(
+        unchecked, "a cue sheet, .csv or .json: start, end, prompt, negative_prompt, seed, guidance, stem", "FILE", ()
+    )
+    span: tuple[Seconds | str, Seconds | str] | None = option(unchecked)  # s or timecode
+    sound: Path | None = option(path)
+    audio_stream: int | None = option(Number(0, math.inf, whole=True))
+    duration: Seconds | None = option(unchecked)
+    context: Seconds | None = option(Number(0, 15, " s"), "seconds to continue from", "S", usual="0.5")
+    window: Seconds | None = option(
+        Number(0.5, 120, " s"),
+        "seconds generated at once, with the context",
+        "S",
+        usual="10, at most the model's training length",
+    )
+
+    @property
+    def cue_list(self) -> tuple[Cue, ...]:
+        """The cues, once a sheet is read (`synthesis.job.with_times`)."""
+        assert isinstance(self.cues, tuple), "the cue sheet was not read"
+        return self.cues
+
+    @property
+    def span_s(self) -> tuple[Fraction, Fraction] | None:
+        """The span in s, once a timecode is read."""
+        return None if self.span is None else edges(self.span)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written, and how. audio: beside the video's own sound, or instead of it. sample_rate: Hz, None keeps the
+    model's. bit_depth: None is 24. nudge: ms by which the sound comes later."""
+
+    audio: AudioMode = option(
+        OneOf(("add", "replace")), "beside the video's own sound (add) or instead of it", default="add"
+    )
+    sample_rate: int | None = option(Number(8000, 192_000, " Hz", whole=True), "Hz", "R", usual="the model's")
+    bit_depth: BitDepth | None = option(
+        OneOf(("16", "24", "32f")), "bits per sample where the format has them", usual="24"
+    )
+    start_timecode: str | None = option(text, "of the first frame, HH:MM:SS:FF", "TC", usual="the file's own")
+    nudge: float = option(Number(-60_000, 60_000, " ms"), "ms by which it comes later", "MS", usual="0", default=0.0)
+    force: bool = option(flag, default=False)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that is asked for one generation."""
+
+    prompting: Prompting = Prompting()
+    sampling: Sampling = Sampling()
+    timeline: Timeline = Timeline()
+    output: Output = Output()
+
+    @classmethod
+    def of(cls, base: Request | None = None, /, **options: object) -> Request:
+        """`base` (all defaults) with these options, by their names in any section. UsageError names an option that
+        does not exist or a value that is not allowed."""
+        request = base or cls()
+        known = {one.name: (section, one) for section, one in options_of(request)}
+        for name in options:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                raise UsageError(f"unknown option {name!r}; {hint}")
+        for section in {known[name][0] for name in options}:
+            own = {name: _plain(known[name][1], v) for name, v in options.items() if known[name][0] == section}
+            request = replace(request, **{section: replace(getattr(request, section), **own)})
+        request.check()
+        return request
+
+    def check(self) -> None:
+        """UsageError for a value outside its range; what depends on the video or the model is checked with these."""
+        for section, one in options_of(self):
+            value, name = getattr(getattr(self, section), one.name), one.name.replace("_", " ")
+            if value is not None:
+                one.metadata["check"](name, value)
+            elif one.default is not None:
+                raise UsageError(f"{name} must not be None; leave it out for {one.default!r}")
+        if self.prompting.reference_span is not None and self.prompting.reference is None:
+            raise UsageError("a reference span chooses a part of a reference, which is missing; pass reference too")
+
+    def given(self) -> dict[str, Any]:
+        """The options that differ from their defaults, by name."""
+        pairs = ((one, getattr(getattr(self, section), one.name)) for section, one in options_of(self))
+        return {one.name: value for one, value in pairs if value != one.default}
+
+
+def options_of(request: Request) -> Iterator[tuple[str, Field[Any]]]:
+    """(section, field) of every option."""
+    for section in fields(request):
+        yield from ((section.name, one) for one in fields(getattr(request, section.name)))
+
+
+def _plain(one: Field[Any], value: object) -> object:
+    """Lists as tuples and paths as Paths: a request is hashable, and equal requests are equal."""
+    if one.metadata["check"] is path and isinstance(value, (str, os.PathLike)):
+        return Path(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
     for seed in seeds:
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise UsageError(f"seed must be a whole number >= 0, got {seed!r}")
+        Number(0, math.inf, whole=True)("seed", seed)
 
 
-def check_guidance(name: str, value: float | None) -> None:
-    """A weight of one condition; None is the default of `generators.base.sample_latents`."""
-    if value is not None:
-        _check_number(name, value, GUIDANCE_RANGE)
+def check_takes(takes: int) -> None:
+    Number(*TAKES_RANGE, whole=True)("takes", takes)
 
 
-def check_temperature(temperature: float | None) -> None:
-    """Of the noise (flow.temperature); None is the default."""
-    if temperature is not None:
-        _check_number("temperature", temperature, TEMPERATURE_RANGE)
-
-
-def check_nudge(nudge: float) -> None:
-    """ms by which a sound is moved."""
-    _check_number("nudge", nudge, NUDGE_RANGE, " ms")
-
-
-def _check_number(name: str, value: object, limits: tuple[float, float], unit: str = "") -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not limits[0] <= value <= limits[1]:
-        raise UsageError(f"{name} must be from {limits[0]:g} to {limits[1]:g}{unit}, got {value!r}")
-
-
-def check_context(
-    context: float | None, window: float | None, default_context: Fraction, default_new: Fraction
-) -> tuple[Fraction, Fraction]:
+def windows_asked(timeline: Timeline, default_context: Fraction, default_new: Fraction) -> tuple[Fraction, Fraction]:
     """(context, window) in s: how much of a window is known from the one before, and how long it is in all."""
-    if context is not None:
-        _check_number("context", context, CONTEXT_RANGE, " s")
-    if window is not None:
-        _check_number("window", window, WINDOW_RANGE, " s")
-    known = default_context if context is None else Fraction(context)
-    whole = known + default_new if window is None else Fraction(window)
+    known = default_context if timeline.context is None else Fraction(timeline.context)
+    whole = known + default_new if timeline.window is None else Fraction(timeline.window)
     if 2 * known >= whole:
         raise UsageError(f"the context must be under half of the window, got {float(known):g} of {float(whole):g} s")
     return known, whole
 
 
-def check_span(
-    span: tuple[float | Fraction, float | Fraction] | Sequence[float | Fraction], duration: Fraction
-) -> tuple[Fraction, Fraction]:
-    """A span in s, inside [0, duration]."""
+def edges(span: object, what: str = "a span") -> tuple[Fraction, Fraction]:
+    """The two ends of a span in s."""
     try:
-        start, end = (Fraction(edge) for edge in span)
+        start, end = (Fraction(edge) for edge in span)  # type: ignore[union-attr]
     except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"a span is two times in seconds, got {span!r}") from None
+        raise UsageError(f"{what} is two times in seconds, got {span!r}") from None
+    return start, end
+
+
+def check_span(span: object, duration: Fraction) -> tuple[Fraction, Fraction]:
+    """A span in s, inside [0, duration]."""
+    start, end = edges(span)
     if not 0 <= start < end <= duration:
         raise UsageError(
             f"the span must begin before it ends and lie from 0 to {float(duration):.3f} s, "
@@ -119,95 +356,3 @@ def check_span(
     if end - start < SHORTEST_SPAN_S:
         raise UsageError(f"the span must be at least {float(SHORTEST_SPAN_S):g} s long, got {float(end - start):g}")
     return start, end
-
-
-def reference_edges(span: Sequence[float | Fraction]) -> tuple[Fraction, Fraction]:
-    """The ends (s) of a part of a reference sound."""
-    try:
-        start, end = (Fraction(edge) for edge in span)
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"the reference span is two times in seconds, got {span!r}") from None
-    return start, end
-
-
-def checked_video(video: str | os.PathLike[str]) -> Path:
-    """The absolute path of a file that exists (absolute: a name like 'a:b.mp4' must not read as a protocol)."""
-    path = Path(video).absolute()
-    try:
-        if path.is_dir():
-            raise UsageError(f"the video {str(video)!r} is a directory; pass a video file")
-        if not path.exists():
-            raise UsageError(f"the video {str(video)!r} does not exist")
-    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
-        raise UsageError(f"the video {str(video)!r} cannot be opened: {error}") from None
-    return path
-
-
-def check_saving(
-    path: str | os.PathLike[str],
-    video: Path,
-    audio: AudioMode = "add",
-    sample_rate: int | None = None,
-    bit_depth: BitDepth | None = None,
-    force: bool = False,
-) -> Path:
-    """The output path, after everything about it that can be known beforehand is checked."""
-    from openfoley.media.atomic import check_output
-    from openfoley.media.mux import check_mux
-
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in VIDEO_SUFFIXES + AUDIO_SUFFIXES:
-        known = ", ".join(VIDEO_SUFFIXES + AUDIO_SUFFIXES)
-        raise UsageError(f"cannot write {str(path)!r}: unknown extension {suffix!r}; use one of {known}")
-    if audio not in ("add", "replace"):
-        raise UsageError(f"audio must be 'add' or 'replace', got {audio!r}")
-    low, high = SAMPLE_RATE_RANGE
-    if sample_rate is not None and not low <= sample_rate <= high:
-        raise UsageError(f"sample rate must be from {low} to {high} Hz, got {sample_rate}")
-    if bit_depth not in (None, "16", "24", "32f"):
-        raise UsageError(f"bit depth must be 16, 24 or 32f, got {bit_depth!r}")
-    if suffix == ".flac" and bit_depth == "32f":
-        raise UsageError("FLAC holds 16 or 24 bits, not 32f; write a .wav, or choose bit depth 24")
-    check_output(path, [video], force)
-    if suffix in VIDEO_SUFFIXES:
-        check_mux(video, path, audio, bit_depth or DEFAULT_BIT_DEPTH)
-    return path
-
-
-def check_exact(path: Path, same_rate: bool, depth: BitDepth, asked: BitDepth) -> None:
-    """An edit leaves every sample outside its span as it was; UsageError where the output could not hold them."""
-    if path.suffix.lower() not in LOSSLESS_SUFFIXES:
-        allowed = ", ".join(LOSSLESS_SUFFIXES)
-        raise UsageError(
-            f"{path.suffix} stores sound with loss, and an edit leaves all other samples as they were; "
-            f"write one of {allowed} with --out"
-        )
-    if not same_rate or DEPTH_ORDER.index(asked) < DEPTH_ORDER.index(depth):
-        raise UsageError("an edit keeps the rate and the depth of the sound; leave --sample-rate and --bit-depth out")
-
-
-def default_output(video: Path) -> Path:
-    """STEM.foley.EXT beside the input, in the input's container if that can hold the sound."""
-    suffix = video.suffix if video.suffix.lower() in VIDEO_SUFFIXES else FALLBACK_SUFFIX
-    return video.with_name(f"{video.stem}.foley{suffix}")
-
-
-def edited_output(video: Path, sound: Path | None, verb: str, is_float: bool) -> Path:
-    """STEM.edit.EXT (or STEM.extend.EXT) beside the file that is edited, in a form that keeps every sample."""
-    if sound is not None:
-        suffix = ".flac" if sound.suffix.lower() == ".flac" and not is_float else ".wav"
-        return sound.with_name(f"{sound.stem}.{verb}{suffix}")
-    suffix = video.suffix.lower() if video.suffix.lower() in (".mkv", ".mov") else ""
-    if not suffix:
-        suffix = ".mov" if video.suffix.lower() in (".mp4", ".m4v") else ".mkv"
-    return video.with_name(f"{video.stem}.{verb}{suffix}")
-
-
-def take_paths(path: Path, takes: int) -> list[Path]:
-    """The path itself for one take, STEM.take01.EXT ... for more."""
-    if not TAKES_RANGE[0] <= takes <= TAKES_RANGE[1]:
-        raise UsageError(f"takes must be a whole number from {TAKES_RANGE[0]} to {TAKES_RANGE[1]}, got {takes}")
-    if takes == 1:
-        return [path]
-    return [path.with_name(f"{path.stem}.take{number:02d}{path.suffix}") for number in range(1, takes + 1)]

@@ -7,13 +7,17 @@ Time 0 is the first shown frame. Latent n covers samples [1024 n, 1024 (n+1)) at
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 import torch
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
+
+TEXT = "text"  # the name of the sequence that a prompt becomes; all others come from the picture
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Audio:
 class VideoInfo:
     """What a probe tells of a video file, nothing decoded yet."""
 
-    path: Path
+    path: Path | None  # None: no file
     duration: Fraction  # s, start of the first shown frame to end of the last
     start: Fraction  # s, time of the first shown frame on the file's clock
     width: int  # pixels, after rotation
@@ -45,7 +49,7 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """An encoder's wish: the frames shown at k / rate, brought to height x width.
+    """What an encoder asks for: the frames shown at k / rate, brought to height x width.
 
     fit: the whole frame, squashed, or the largest centred part of the same aspect. resize: by swscale (fast), or as
     published encoders were trained, by antialiased bicubic interpolation of 8-bit colours.
@@ -61,51 +65,88 @@ class FrameRequest:
 
 @dataclass(frozen=True)
 class FrameChunk:
-    """Consecutive picked frames of one request: uint8 [n, 3, height, width]."""
+    """Consecutive picked frames of one request."""
 
     name: str
     first_index: int
-    frames: Tensor
+    frames: UInt8[Tensor, "frames 3 height width"]
+
+
+@dataclass(frozen=True)
+class FeatureSequence:
+    """Features of one encoder for a batch. Times are seconds after the start of the window's first latent; a feature
+    belongs to the instant at which its frame is picked. What is not present is replaced by a learned null inside the
+    generator."""
+
+    values: Float[Tensor, "batch n dim"]
+    time_s: Float[Tensor, "batch n"]
+    present: Bool[Tensor, "batch n"]
+
+    def absent(self) -> FeatureSequence:
+        return replace(self, present=torch.zeros_like(self.present))
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a generator listens to, for a batch; absent parts are replaced by learned nulls inside the generator.
+    """What a generator is conditioned on, for a batch: one sequence for each encoder of the model, by its name.
 
-    Times are seconds relative to the start of the window's first latent (0 = its first sample). A feature belongs to
-    the instant k / rate at which its frame is picked.
+    whole: sequences of the whole video (past only, where it is live), for generators that read it.
     """
 
-    semantic: Tensor  # [batch, n_semantic, semantic_dim]
-    semantic_time: Tensor  # [batch, n_semantic] s
-    semantic_present: Tensor  # bool [batch, n_semantic]
-    sync: Tensor  # [batch, n_sync, sync_dim]
-    sync_time: Tensor  # [batch, n_sync] s
-    sync_present: Tensor  # bool [batch, n_sync]
-    text: Tensor  # [batch, text_dim], or [batch, tokens, text_dim] where the generator reads single tokens
-    text_present: Tensor  # bool [batch]
+    features: Mapping[str, FeatureSequence]
+    whole: Mapping[str, FeatureSequence] = field(default_factory=dict)
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Conditions:
-        """Move to a device; features take the dtype, times stay float32 and flags stay bool."""
+    def __getitem__(self, name: str) -> FeatureSequence:
+        return self.features[name]
 
-        def moved(name: str, value: Tensor) -> Tensor:
-            is_feature = name in ("semantic", "sync", "text")
-            return value.to(device=device, dtype=dtype if is_feature and dtype is not None else value.dtype)
+    @property
+    def device(self) -> torch.device:
+        return next(iter(self.features.values())).values.device
 
-        return Conditions(**{f.name: moved(f.name, getattr(self, f.name)) for f in fields(self)})
+    @property
+    def batch(self) -> int:
+        return len(next(iter(self.features.values())).values)
+
+    def has(self, *names: str) -> Bool[Tensor, " batch"]:
+        """In which rows anything of these sequences is present."""
+        return torch.stack([self.features[name].present.any(1) for name in names]).any(0)
+
+    def replaced(self, **sequences: FeatureSequence) -> Conditions:
+        return replace(self, features={**self.features, **sequences})
+
+    def without(self, *names: str) -> Conditions:
+        """The same with these sequences marked absent."""
+        return self.replaced(**{name: self.features[name].absent() for name in names})
 
     def null(self) -> Conditions:
         """The unconditional branch of guidance: nothing is present."""
-        return replace(
-            self,
-            semantic_present=torch.zeros_like(self.semantic_present),
-            sync_present=torch.zeros_like(self.sync_present),
-            text_present=torch.zeros_like(self.text_present),
+        return self.map(lambda sequence: sequence.absent())
+
+    def map(self, change: Callable[[FeatureSequence], FeatureSequence]) -> Conditions:
+        """`change` of every sequence."""
+        return Conditions(*({k: change(v) for k, v in part.items()} for part in (self.features, self.whole)))
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Conditions:
+        """Move to a device; values take the dtype, times stay float32 and flags stay bool."""
+        return self.map(
+            lambda s: FeatureSequence(s.values.to(device, dtype), s.time_s.to(device), s.present.to(device))
         )
 
     def select(self, index: Tensor | slice | list[int]) -> Conditions:
         """The same for some rows of the batch."""
-        return Conditions(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return self.map(lambda s: FeatureSequence(s.values[index], s.time_s[index], s.present[index]))
+
+    @staticmethod
+    def joined(parts: Sequence[Conditions]) -> Conditions:
+        """Several of equal lengths, one after another along the batch."""
+
+        def cat(sequences: Sequence[FeatureSequence]) -> FeatureSequence:
+            rows = zip(*((s.values, s.time_s, s.present) for s in sequences), strict=True)
+            return FeatureSequence(*(torch.cat(tensors) for tensors in rows))
+
+        first = parts[0]
+        features = {name: cat([part.features[name] for part in parts]) for name in first.features}
+        return Conditions(features, {name: cat([part.whole[name] for part in parts]) for name in first.whole})
 
 
 @dataclass(frozen=True)

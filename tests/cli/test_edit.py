@@ -83,7 +83,7 @@ def test_extend_writes_beside_the_sound(run: Callable[..., int], here: Path) -> 
         (["generate", "clip.mp4", "--cuts", "sometimes"], ["auto, carry, reset, none"]),
         (["generate", "clip.mp4", "--cuts", "bad.txt"], ["bad.txt line 2", "carry"]),
         (["generate", "clip.mp4", "--reference", "none.wav"], ["none.wav"]),
-        (["generate", "clip.mp4", "--reference-span", "0", "1"], ["--reference FILE"]),
+        (["generate", "clip.mp4", "--reference-span", "0", "1"], ["a reference, which is missing; pass reference too"]),
         (["generate", "clip.mp4", "--nudge", "1e9"], ["nudge"]),
         (["generate", "clip.mp4", "--context", "6"], ["half of the window"]),
     ],
@@ -143,7 +143,7 @@ def test_a_long_sound_that_was_killed_goes_on_with_the_same_command(
     wanted = [(here / f"o.take0{n}.wav").read_bytes() for n in (1, 2)]
     for n in (1, 2):
         (here / f"o.take0{n}.wav").unlink()
-    real, calls = engine.draw_window, []
+    real, calls = engine.sample_latents, []
 
     def killed(*arguments: object, **settings: object) -> object:
         calls.append(1)
@@ -152,7 +152,7 @@ def test_a_long_sound_that_was_killed_goes_on_with_the_same_command(
         return real(*arguments, **settings)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "draw_window", killed)
+        patch.setattr(engine, "sample_latents", killed)
         assert run(*words) == 130
     assert "run the same command again" in capsys.readouterr().err
     with monkeypatch.context() as patch:

@@ -78,7 +78,7 @@ def test_bad_requests_are_one_line(here: Path, tiny_model: Path, capsys: Capture
     fails(capsys, project("undo", "p"), 2, "0 steps to undo")
     text = (here / "p/project.json").read_text()
     (here / "p/project.json").write_text(text.replace('"steps": 1', '"steps": "many"'))
-    fails(capsys, project("show", "p"), 2, "project.settings.steps", "'many'")
+    fails(capsys, project("show", "p"), 2, "project.request.sampling.steps", "'many'")
 
 
 def test_generate_writes_stems_that_add_up(here: Path, tiny_model: Path, capsys: Capture) -> None:

@@ -137,7 +137,8 @@ def test_segments_are_those_of_the_fact_sheet() -> None:
     changed[17] = 0
     differs = (encoder.encode(changed[None])[0] != before).any(1).unflatten(0, (-1, 8)).any(1)
     assert differs.tolist() == [False, True, True, False]
-    assert (encoder.rate, encoder.feature_rate, encoder.feature_group) == (Fraction(25), Fraction(25), 8)
+    outputs = encoder.outputs
+    assert (encoder.inputs.frames.rate, outputs.rate, outputs.group) == (Fraction(25), Fraction(25), 8)
 
 
 def test_linear_layers_in_bfloat16_are_those_of_torch() -> None:

@@ -4,6 +4,8 @@ import torch
 
 from openfoley.flow.dropout import ConditionDropout, drop_conditions
 from openfoley.types import Conditions
+from sequences import conditions as flat_conditions
+from sequences import sequence, tokens
 
 BATCH, LATENTS = 6000, 40
 LATENT_TIME = (torch.arange(LATENTS) + 0.5) * 1024 / 44100
@@ -11,15 +13,12 @@ LATENT_TIME = (torch.arange(LATENTS) + 0.5) * 1024 / 44100
 
 def conditions() -> Conditions:
     row = torch.arange(BATCH, dtype=torch.float32)[:, None, None]
-    return Conditions(
-        semantic=row.expand(-1, 8, 1),
-        semantic_time=(torch.arange(8) / 8).expand(BATCH, -1),
-        semantic_present=torch.ones(BATCH, 8, dtype=torch.bool),
-        sync=row.expand(-1, 24, 1),
-        sync_time=(torch.arange(24) / 24).expand(BATCH, -1),
-        sync_present=torch.ones(BATCH, 24, dtype=torch.bool),
-        text=row[:, 0],
-        text_present=torch.ones(BATCH, dtype=torch.bool),
+    return flat_conditions(
+        sequence(row.expand(-1, 8, 1), (torch.arange(8) / 8)),
+        sequence(
+            row.expand(-1, 24, 1), (torch.arange(24) / 24).expand(BATCH, -1), torch.ones(BATCH, 24, dtype=torch.bool)
+        ),
+        tokens(row[:, 0]),
     )
 
 
@@ -36,7 +35,7 @@ def dropped(known: torch.Tensor | None = None, other_sync: torch.Tensor | None =
 
 def test_each_condition_is_dropped_alone_and_with_all_others() -> None:
     result = dropped(drop=0.1)
-    parts = [result.semantic_present.all(1), result.sync_present.all(1), result.text_present]
+    parts = [result[name].present.all(1) for name in ("semantic", "sync", "text")]
     for present in parts:
         assert abs(present.float().mean().item() - 0.81) < 0.02
     nothing = ~(parts[0] | parts[1] | parts[2])
@@ -44,33 +43,33 @@ def test_each_condition_is_dropped_alone_and_with_all_others() -> None:
 
 
 def test_prompt_is_there_half_of_the_time() -> None:
-    assert abs(dropped(text_given=0.5).text_present.float().mean().item() - 0.5) < 0.03
+    assert abs(dropped(text_given=0.5).has("text").float().mean().item() - 0.5) < 0.03
 
 
 def test_swapped_semantics_come_from_another_sequence_only_beside_a_prompt() -> None:
     result = dropped(text_given=0.5, swapped=0.3, drop=0.1)
-    foreign = result.semantic[:, 0, 0] != torch.arange(BATCH)
-    assert result.text_present[foreign].all()
-    assert abs(foreign[result.text_present].float().mean().item() - 0.3) < 0.03
-    assert torch.equal(result.sync, conditions().sync)
-    other = dropped(text_given=0.5, swapped=0.3, drop=0.1, other_sync=-1 - conditions().sync)
-    assert torch.equal((other.sync < 0).all((1, 2)), foreign) and torch.equal((other.sync < 0).any((1, 2)), foreign)
+    foreign = result["semantic"].values[:, 0, 0] != torch.arange(BATCH)
+    assert result.has("text")[foreign].all()
+    assert abs(foreign[result.has("text")].float().mean().item() - 0.3) < 0.03
+    assert torch.equal(result["sync"].values, conditions()["sync"].values)
+    other = dropped(text_given=0.5, swapped=0.3, drop=0.1, other_sync=-1 - conditions()["sync"].values)["sync"].values
+    assert torch.equal((other < 0).all((1, 2)), foreign) and torch.equal((other < 0).any((1, 2)), foreign)
 
 
 def test_sound_only_samples_have_text_and_no_picture() -> None:
     result = dropped(picture_absent=0.2, text_given=0.0)
-    gone = ~result.sync_present.any(1)
+    gone = ~result.has("sync")
     assert abs(gone.float().mean().item() - 0.2) < 0.03
-    assert torch.equal(gone, ~result.semantic_present.any(1))
-    assert torch.equal(gone, result.text_present)
+    assert torch.equal(gone, ~result.has("semantic"))
+    assert torch.equal(gone, result.has("text"))
 
 
 def test_picture_over_an_unseen_reference_is_absent_and_elsewhere_present() -> None:
     known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
     known[:, 10:30] = True
     result = dropped(known=known, reference_unseen=1.0)
-    time = result.sync_time[0]
+    time = result["sync"].time_s[0]
     inside = (time >= 10 * 1024 / 44100) & (time < 30 * 1024 / 44100)
-    assert torch.equal(~result.sync_present, inside.expand(BATCH, -1))
+    assert torch.equal(~result["sync"].present, inside.expand(BATCH, -1))
     half = dropped(known=known, reference_unseen=0.5)
-    assert abs(half.sync_present.all(1).float().mean().item() - 0.5) < 0.03
+    assert abs(half["sync"].present.all(1).float().mean().item() - 0.5) < 0.03

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from openfoley.flow.replacement import fresh_noise, pull_towards, sample_with_replacement, taken_back
-from openfoley.flow.samplers import SHORTCUT, sample
+from openfoley.flow.samplers import sample
+from openfoley.flow.settings import SHORTCUT
 
 LENGTH, KNOWN, STEPS, SEQUENCES = 12, 4, 25, 3000
 

@@ -6,12 +6,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from openfoley.flow.guidance import guided, rescaled
+from openfoley.flow.guidance import Branch, guided, rescaled
 from openfoley.flow.path import on_path
-from openfoley.flow.samplers import MULTISTEP, SHORTCUT, Solver, sample
+from openfoley.flow.samplers import sample
+from openfoley.flow.settings import MULTISTEP, SHORTCUT, Solver
 from openfoley.flow.shortcut import Velocity
 
 NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
+
+
+def towards(
+    conditional: Velocity, unconditional: Velocity, guidance: float, reference: float | None = None
+) -> list[Branch]:
+    """Eq. 3: from nothing over the known latents to everything."""
+    known = Branch(unconditional, guidance if reference is None else reference)
+    return [Branch(unconditional, sees_known=False), known, Branch(conditional, guidance)]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 8, 128])
@@ -59,7 +68,7 @@ def test_step_counts_out_of_range_are_refused(steps: int) -> None:
 
 
 def test_guidance_moves_from_the_unconditional_velocity_along_the_difference() -> None:
-    velocity = guided(lambda *_: torch.tensor(3.0), lambda *_: torch.tensor(1.0), 4.0, torch.zeros(2, 7, 3))
+    velocity = guided(towards(lambda *_: torch.tensor(3.0), lambda *_: torch.tensor(1.0), 4.0), torch.zeros(2, 7, 3))
     assert velocity(torch.zeros(2, 7, 3), torch.zeros(2), torch.zeros(2), NONE_KNOWN).item() == 9.0
 
 
@@ -74,7 +83,7 @@ def test_the_reference_has_its_own_weight() -> None:
         return torch.tensor(2.0 if k.any() else 1.0)
 
     def run(guidance: float, apart: float | None) -> float:
-        velocity = guided(lambda *_: torch.tensor(5.0), unconditional, guidance, torch.zeros(2, 7, 3), 0.0, apart)
+        velocity = guided(towards(lambda *_: torch.tensor(5.0), unconditional, guidance, apart), torch.zeros(2, 7, 3))
         return velocity(torch.zeros(2, 7, 3), torch.zeros(2), torch.zeros(2), known).item()
 
     assert run(4.0, 2.0) == 1 + 2 * (2 - 1) + 4 * (5 - 2)
@@ -98,7 +107,7 @@ def test_unconditional_branch_sees_the_reference_noised_and_no_mask() -> None:
         assert torch.equal(x[~known], clean[~known])
         return torch.zeros_like(x)
 
-    guided(lambda x, t, d, k: x, unconditional, 4.0, noise)(clean, t, torch.zeros(2), known)
+    guided(towards(lambda x, t, d, k: x, unconditional, 4.0), noise)(clean, t, torch.zeros(2), known)
 
 
 def test_rescaled_guidance_heads_for_the_spread_of_the_conditional_end_point() -> None:
@@ -162,23 +171,18 @@ def test_only_the_papers_solver_tells_the_model_its_step() -> None:
         zero = torch.zeros(2, 7, 3)
         sample(velocity, zero, zero, NONE_KNOWN, steps=4, step_size=0.25, solver=solver)
         assert [step for _, step in heard] == [told] * 4
-        assert [time for time, _ in heard] == pytest.approx([(n / 4) ** solver.bend for n in range(4)])
+        assert [time for time, _ in heard] == pytest.approx([(n / 4) ** solver.time_exponent for n in range(4)])
 
 
 def test_text_has_a_weight_of_its_own() -> None:
     """v(0) + 4 (v(picture) - v(0)) + 7 (v(picture, text) - v(picture)); with 4 it is plain guidance."""
     arguments = torch.zeros(2, 7, 3), torch.full((2,), 0.5), torch.zeros(2), torch.zeros(2, 7, dtype=torch.bool)
 
-    def value(text_guidance: float | None) -> float:
-        velocity = guided(
-            lambda *_: torch.tensor(5.0),
-            lambda *_: torch.tensor(1.0),
-            4.0,
-            torch.zeros(2, 7, 3),
-            without_text=lambda *_: torch.tensor(3.0),
-            text_guidance=text_guidance,
-        )
+    def value(text_guidance: float) -> float:
+        branches = towards(lambda *_: torch.tensor(3.0), lambda *_: torch.tensor(1.0), 4.0)
+        branches.append(Branch(lambda *_: torch.tensor(5.0), text_guidance))
+        velocity = guided(branches, torch.zeros(2, 7, 3))
         return float(velocity(*arguments))
 
     assert value(7.0) == 1 + 4 * 2 + 7 * 2
-    assert value(4.0) == value(None) == 1 + 4 * 4
+    assert value(4.0) == 1 + 4 * 4

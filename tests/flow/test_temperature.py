@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from openfoley.flow.guidance import guided
+from openfoley.flow.guidance import Branch, guided
 from openfoley.flow.path import on_path
-from openfoley.flow.samplers import MULTISTEP, SHORTCUT, Solver, sample
+from openfoley.flow.samplers import sample
+from openfoley.flow.settings import MULTISTEP, SHORTCUT, Solver
 from openfoley.flow.temperature import COOLED_FROM, cooled, deviation
 
 NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
@@ -105,5 +106,6 @@ def test_the_reference_is_noised_as_much_as_what_is_unknown() -> None:
         calls.append(True)
         return torch.zeros_like(x)
 
-    guided(lambda x, t, d, k: x, unconditional, 4.0, noise, temperature=0.6)(clean, t, torch.zeros(2), known)
+    branches = [Branch(unconditional, sees_known=False), Branch(lambda x, t, d, k: x, 4.0)]
+    guided(branches, noise, temperature=0.6)(clean, t, torch.zeros(2), known)
     assert calls == [True]

@@ -12,10 +12,14 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from openfoley.generators.mmaudio import VARIANTS, MMAudioConfig, MMAudioGenerator, from_mmaudio, latent_statistics
-from openfoley.generators.mmaudio.conditioning import TimeEmbedding
+from openfoley.generators.mmaudio.conditioning import Prepared, TimeEmbedding
+from openfoley.generators.mmaudio.config import VARIANTS, MMAudioConfig
+from openfoley.generators.mmaudio.foreign import from_mmaudio, latent_statistics
 from openfoley.generators.mmaudio.layers import TimeConv
-from openfoley.types import Conditions
+from openfoley.generators.mmaudio.model import MMAudioGenerator
+from openfoley.types import Conditions, FeatureSequence
+from sequences import conditions as flat_conditions
+from sequences import sequence, tokens
 
 OUTPUTS = load_file(seeded.FOLDER / "mmaudio_network.safetensors")
 SHAPES = json.loads((seeded.FOLDER / "mmaudio_network_shapes.json").read_text())
@@ -59,20 +63,27 @@ def seeded_conditions(
 ) -> Conditions:
     pictures = F.normalize(seeded.noise("input.clip_f", (batch, semantic, config.semantic_dim)), dim=-1)
     text = F.normalize(seeded.noise(f"input.{text_key}", (batch, config.text_tokens, config.text_dim)), dim=-1)
-    return Conditions(
-        semantic=pictures,
-        semantic_time=(torch.arange(semantic) * (8 / config.semantic_tokens)).expand(batch, -1),
-        semantic_present=torch.ones(batch, semantic, dtype=torch.bool),
-        sync=seeded.noise("input.sync_f", (batch, sync, config.sync_dim)),
-        sync_time=(torch.arange(sync) / SYNC_FPS).expand(batch, -1),
-        sync_present=torch.ones(batch, sync, dtype=torch.bool),
-        text=text,
-        text_present=torch.ones(batch, dtype=torch.bool),
+    return flat_conditions(
+        sequence(
+            pictures,
+            (torch.arange(semantic) * (8 / config.semantic_tokens)).expand(batch, -1),
+            torch.ones(batch, semantic, dtype=torch.bool),
+        ),
+        sequence(
+            seeded.noise("input.sync_f", (batch, sync, config.sync_dim)),
+            (torch.arange(sync) / SYNC_FPS).expand(batch, -1),
+            torch.ones(batch, sync, dtype=torch.bool),
+        ),
+        tokens(text),
     )
 
 
 def velocity(model: MMAudioGenerator, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-    return model.velocity(x, t, torch.zeros_like(t), torch.zeros(x.shape[:2], dtype=torch.bool), conditions)
+    return prepared_velocity(model, x, t, model.prepare(conditions, x.shape[1]))
+
+
+def prepared_velocity(model: MMAudioGenerator, x: Tensor, t: Tensor, prepared: Prepared) -> Tensor:
+    return model.velocity(x, t, torch.zeros_like(t), torch.zeros(x.shape[:2], dtype=torch.bool), prepared)
 
 
 def check_flow(
@@ -87,7 +98,8 @@ def check_flow(
         return
     empty = velocity(model, x, torch.tensor(times), conditions.null())
     torch.testing.assert_close(empty, OUTPUTS[f"{name}.flow_empty"], atol=limit, rtol=0)
-    both = model(x, torch.full((len(x),), guided_time), model.hear([conditions, conditions.null()], x.shape[1]))
+    branches = model.prepare(Conditions.joined([conditions, conditions.null()]), x.shape[1])
+    both = prepared_velocity(model, x, torch.full((len(x),), guided_time), branches)
     conditional, unconditional = both.chunk(2)
     guided = GUIDANCE * conditional + (1 - GUIDANCE) * unconditional
     torch.testing.assert_close(guided, OUTPUTS[f"{name}.flow_cfg"], atol=8 * limit, rtol=0)
@@ -113,9 +125,9 @@ def test_large_v2_network_gives_the_published_velocities() -> None:
 
 def end_point(model: MMAudioGenerator, x: Tensor, branches: list[Conditions]) -> Tensor:
     """With the published sampler's times: float32's linspace is off by up to 3e-8, which version 2 resolves."""
-    heard = model.hear(branches, x.shape[1])
+    prepared = model.prepare(Conditions.joined(branches), x.shape[1])
     for time in torch.linspace(0, 1, 26)[:-1]:
-        conditional, unconditional = model(x, time.expand(len(x)), heard).chunk(2)
+        conditional, unconditional = prepared_velocity(model, x, time.expand(len(x)), prepared).chunk(2)
         x = x + (GUIDANCE * conditional + (1 - GUIDANCE) * unconditional) / 25
     return x
 
@@ -136,7 +148,7 @@ def test_25_guided_steps_end_where_the_published_sampler_ends(name: str) -> None
     if name == "small_16k":
         return
     negative = seeded_conditions(model.config, 1, *tokens, text_key="negative_text_f")
-    against = replace(conditions.null(), text=negative.text, text_present=negative.text_present)
+    against = conditions.null().replaced(text=negative["text"])
     expected = OUTPUTS[f"{name}_sampler.x1_negative_prompt"]
     torch.testing.assert_close(
         end_point(model, noise, [conditions, against]), expected, atol=END_POINT_TOLERANCE, rtol=0
@@ -192,10 +204,10 @@ def test_each_condition_reaches_the_velocity_and_rows_do_not_mix() -> None:
     conditions = seeded_conditions(TINY, 2, 16, 40)
     x, t = torch.randn(2, 50, 8), torch.tensor([0.2, 0.6])
     base = velocity(model, x, t, conditions)
-    for name in ("semantic_present", "sync_present", "text_present"):
-        flags = getattr(conditions, name).clone()
+    for name in ("semantic", "sync", "text"):
+        flags = conditions[name].present.clone()
         flags[1] = False
-        other = velocity(model, x, t, replace(conditions, **{name: flags}))
+        other = velocity(model, x, t, conditions.replaced(**{name: replace(conditions[name], present=flags)}))
         torch.testing.assert_close(other[0], base[0], atol=1e-5, rtol=0)
         assert (other[1] - base[1]).abs().max() > 1e-2
 
@@ -204,11 +216,11 @@ def test_rows_shared_without_sync_features_change_nothing() -> None:
     model = seeded_model("tiny_v1")
     conditions = seeded_conditions(TINY, 2, 16, 40).null()
     x, t = torch.randn(2, 50, 8), torch.tensor([0.2, 0.6])
-    heard = model.hear([conditions], 50)
-    assert len(heard.sync_rows) == 2 * 18
-    shared = model(x, t, heard)
+    prepared = model.prepare(conditions, 50)
+    assert len(prepared.sync_rows) == 2 * 18
+    shared = prepared_velocity(model, x, t, prepared)
     model.train()
-    torch.testing.assert_close(model(x, t, model.hear([conditions], 50)), shared, atol=1e-5, rtol=0)
+    torch.testing.assert_close(velocity(model, x, t, conditions), shared, atol=1e-5, rtol=0)
 
 
 def test_no_picture_at_all_is_the_same_as_absent_pictures() -> None:
@@ -216,12 +228,12 @@ def test_no_picture_at_all_is_the_same_as_absent_pictures() -> None:
     config = replace(TINY, version=2, sync_tokens=192)
     model.config = model.conditions.config = config
     conditions = seeded_conditions(config, 1, 16, 192).null()
-    bare = replace(
-        conditions,
+    bare = conditions.replaced(
         **{
-            key: getattr(conditions, key)[:, :0]
-            for key in ("semantic", "semantic_time", "semantic_present", "sync", "sync_time", "sync_present")
-        },
+            name: FeatureSequence(one.values[:, :0], one.time_s[:, :0], one.present[:, :0])
+            for name, one in conditions.features.items()
+            if name != "text"
+        }
     )
     x, t = torch.randn(1, 50, 8), torch.tensor([0.3])
     torch.testing.assert_close(velocity(model, x, t, bare), velocity(model, x, t, conditions), atol=1e-5, rtol=0)
@@ -232,7 +244,8 @@ def test_a_window_that_starts_between_segments_reads_the_feature_of_its_time() -
     model = seeded_model("tiny_v1")
     conditions = seeded_conditions(TINY, 1, 16, 40)
     tokens, index = model.conditions._sync_tokens(conditions, 50)
-    late = replace(conditions, sync_time=conditions.sync_time + 0.1)
+    sync = conditions["sync"]
+    late = conditions.replaced(sync=replace(sync, time_s=sync.time_s + 0.1))
     _, shifted = model.conditions._sync_tokens(late, 50)
     expected = ((torch.arange(50) + 0.5 - 0.1 * 50 / 8) * 40 / 50).floor().clamp(0, 39)
     assert torch.equal(shifted[0].float(), expected) and not torch.equal(shifted, index)

@@ -10,12 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from openfoley.config import from_dict, to_dict
-from openfoley.flow.noise import seeded_noise
+from openfoley.flow.noise import NoiseSource, seeded_noise
 from openfoley.flow.temperature import COOLED_FROM
-from openfoley.generators.base import sample_latents
-from openfoley.generators.salsa_v import GYM, LARGE, SMALL, SalsaVConfig, SalsaVGenerator
+from openfoley.generators.base import Known
 from openfoley.generators.salsa_v.conditioning import LengthUnification
+from openfoley.generators.salsa_v.config import GYM, LARGE, SMALL, SalsaVConfig
+from openfoley.generators.salsa_v.model import SalsaVGenerator
+from openfoley.generators.sampling import sample_latents
+from openfoley.request import Sampling
 from openfoley.types import Conditions
+from sequences import conditions as flat_conditions
+from sequences import sequence, tokens
 
 TINY = replace(
     GYM, latent_dim=6, semantic_dim=5, sync_dim=8, text_dim=7, width=32, heads=2, mlp_width=64, modulation_rank=8
@@ -29,16 +34,24 @@ def made_conditions(
 ) -> Conditions:
     duration_s = latents * config.hop_length / config.sample_rate
     frames, pictures = int(duration_s * 24) + 2, int(duration_s * 8) + 2
-    return Conditions(
-        semantic=torch.randn(batch, pictures, config.semantic_dim),
-        semantic_time=(torch.arange(pictures) / 8 - offset_s).expand(batch, -1),
-        semantic_present=torch.ones(batch, pictures, dtype=torch.bool),
-        sync=torch.randn(batch, frames, config.sync_dim),
-        sync_time=(torch.arange(frames) / 24 - offset_s).expand(batch, -1),
-        sync_present=torch.ones(batch, frames, dtype=torch.bool),
-        text=torch.randn(batch, config.text_dim),
-        text_present=torch.ones(batch, dtype=torch.bool),
+    return flat_conditions(
+        sequence(
+            torch.randn(batch, pictures, config.semantic_dim),
+            (torch.arange(pictures) / 8 - offset_s).expand(batch, -1),
+            torch.ones(batch, pictures, dtype=torch.bool),
+        ),
+        sequence(
+            torch.randn(batch, frames, config.sync_dim),
+            (torch.arange(frames) / 24 - offset_s).expand(batch, -1),
+            torch.ones(batch, frames, dtype=torch.bool),
+        ),
+        tokens(torch.randn(batch, config.text_dim)),
     )
+
+
+def negative(conditions: Conditions) -> Conditions:
+    """Another text, and nothing of the picture."""
+    return conditions.null().replaced(text=tokens(torch.randn(len(conditions["text"].values), TINY.text_dim)))
 
 
 def stirred(config: SalsaVConfig) -> SalsaVGenerator:
@@ -68,7 +81,7 @@ def test_presets_have_the_papers_parameter_counts_within_one_percent(config: Sal
 def test_presets_map_latents_to_velocities_of_the_same_shape(config: SalsaVConfig) -> None:
     with torch.device("meta"):
         model = SalsaVGenerator(config)
-        made = model.velocity(*inputs(config, 2, 345), made_conditions(config, 2, 345))
+        made = model(*inputs(config, 2, 345), made_conditions(config, 2, 345))
     assert made.shape == (2, 345, 64)
 
 
@@ -84,28 +97,27 @@ def test_config_survives_json() -> None:
 
 
 def test_new_generator_predicts_zero() -> None:
-    assert not SalsaVGenerator(TINY).velocity(*inputs(TINY), made_conditions(TINY)).any()
+    assert not SalsaVGenerator(TINY)(*inputs(TINY), made_conditions(TINY)).any()
 
 
 @torch.no_grad()
 def test_every_input_reaches_the_output() -> None:
     model, (x, t, step, known), conditions = stirred(TINY), inputs(TINY), made_conditions(TINY)
-    straight = model.velocity(x, t, step, known, conditions)
+    straight = model(x, t, step, known, conditions)
     changed = {
-        "x": model.velocity(x + 1, t, step, known, conditions),
-        "t": model.velocity(x, t / 2, step, known, conditions),
-        "step": model.velocity(x, t, step * 2, known, conditions),
-        "known": model.velocity(x, t, step, ~known, conditions),
+        "x": model(x + 1, t, step, known, conditions),
+        "t": model(x, t / 2, step, known, conditions),
+        "step": model(x, t, step * 2, known, conditions),
+        "known": model(x, t, step, ~known, conditions),
     }
     for name in ("semantic", "sync", "text"):
-        other = replace(conditions, **{name: getattr(conditions, name) + torch.randn(())})
-        noisy = replace(conditions, **{name: torch.randn_like(getattr(conditions, name))})
-        present = f"{name}_present"
-        absent = replace(conditions, **{present: torch.zeros_like(getattr(conditions, present))})
-        unread = replace(other, **{present: torch.zeros_like(getattr(conditions, present))})
-        changed[name] = model.velocity(x, t, step, known, noisy)
-        changed[present] = model.velocity(x, t, step, known, absent)
-        torch.testing.assert_close(model.velocity(x, t, step, known, unread), changed[present])
+        one = conditions[name]
+        noisy = conditions.replaced(**{name: replace(one, values=torch.randn_like(one.values))})
+        other = conditions.replaced(**{name: replace(one, values=one.values + torch.randn(()))})
+        changed[name] = model(x, t, step, known, noisy)
+        changed[f"{name} present"] = model(x, t, step, known, conditions.without(name))
+        unread = model(x, t, step, known, other.without(name))
+        torch.testing.assert_close(unread, changed[f"{name} present"])
     for name, made in changed.items():
         assert (made - straight).abs().max() > 1e-4, name
 
@@ -113,23 +125,21 @@ def test_every_input_reaches_the_output() -> None:
 @torch.no_grad()
 def test_rows_of_a_batch_do_not_touch_each_other() -> None:
     model, (x, t, step, known), conditions = stirred(TINY), inputs(TINY), made_conditions(TINY)
-    together = model.velocity(x, t, step, known, conditions)
+    together = model(x, t, step, known, conditions)
     for row in range(BATCH):
         index = [row]
-        alone = model.velocity(x[index], t[index], step[index], known[index], conditions.select(index))
+        alone = model(x[index], t[index], step[index], known[index], conditions.select(index))
         torch.testing.assert_close(alone[0], together[row], atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()
-def test_moving_all_times_together_changes_nothing() -> None:
+def test_moving_all_times_together_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model, (x, t, step, known), conditions = stirred(TINY), inputs(TINY), made_conditions(TINY)
-    latent_time = model.latent_time(LATENTS).expand(BATCH, -1)
-    moved = replace(conditions, sync_time=conditions.sync_time + 2.75, semantic_time=conditions.semantic_time + 2.75)
-    torch.testing.assert_close(
-        model(x, t, step, known, latent_time + 2.75, moved),
-        model(x, t, step, known, latent_time, conditions),
-        atol=2e-3, rtol=2e-3,
-    )  # fmt: skip
+    plain = model(x, t, step, known, conditions)
+    moved = conditions.map(lambda one: replace(one, time_s=one.time_s + 2.75))
+    own = model.latent_time
+    monkeypatch.setattr(model, "latent_time", lambda latents, device=None: own(latents, device) + 2.75)
+    torch.testing.assert_close(model(x, t, step, known, moved), plain, atol=2e-3, rtol=2e-3)
 
 
 @torch.no_grad()
@@ -138,13 +148,13 @@ def test_time_may_differ_per_latent() -> None:
     known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
     per_latent = t[:, None].expand(-1, LATENTS)
     torch.testing.assert_close(
-        model.velocity(x, per_latent, step, known, conditions), model.velocity(x, t, step, known, conditions),
+        model(x, per_latent, step, known, conditions), model(x, t, step, known, conditions),
         atol=1e-5, rtol=1e-5,
     )  # fmt: skip
     known[:, :5] = True
     torch.testing.assert_close(
-        model.velocity(x, torch.where(known, 1.0, per_latent), step, known, conditions),
-        model.velocity(x, t, step, known, conditions),
+        model(x, torch.where(known, 1.0, per_latent), step, known, conditions),
+        model(x, t, step, known, conditions),
         atol=1e-5, rtol=1e-5,
     )  # fmt: skip
 
@@ -199,8 +209,8 @@ def test_samples_keep_known_latents_and_depend_on_their_seed_alone() -> None:
 
     def draw(seeds: list[int], rows: list[int]) -> Tensor:
         return sample_latents(
-            model, conditions.select(rows), seeds=seeds, latents=LATENTS, steps=4, guidance=1.5,
-            known_latent=clean[rows], known=known[rows],
+            model, conditions.select(rows), NoiseSource(seeds, LATENTS), Sampling(steps=4, guidance=1.5),
+            known=Known(clean[rows], known[rows]),
         )  # fmt: skip
 
     together = draw([1, 2, 3], [0, 1, 2])
@@ -213,9 +223,9 @@ def test_samples_keep_known_latents_and_depend_on_their_seed_alone() -> None:
 @torch.no_grad()
 def test_negative_text_moves_the_result() -> None:
     model, conditions = stirred(TINY), made_conditions(TINY)
-    common = dict(seeds=[1, 2, 3], latents=LATENTS, steps=2)
-    plain = sample_latents(model, conditions, **common)  # type: ignore[arg-type]
-    away = sample_latents(model, conditions, negative_text=torch.randn(BATCH, TINY.text_dim), **common)  # type: ignore[arg-type]
+    source, sampling = NoiseSource([1, 2, 3], LATENTS), Sampling(steps=2)
+    plain = sample_latents(model, conditions, source, sampling)
+    away = sample_latents(model, conditions, source, sampling, negative=negative(conditions))
     assert not torch.allclose(plain, away)
 
 
@@ -229,12 +239,12 @@ def test_paper_preset_of_reduced_depth_trains_a_step_and_generates(preset: Salsa
     conditions = made_conditions(config, 1, 64)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     for _ in range(2):
-        error = (model.velocity(x, t, step, known, conditions) - x).square().mean()
+        error = (model(x, t, step, known, conditions) - x).square().mean()
         optimizer.zero_grad()
         error.backward()
         optimizer.step()
     assert all(parameter.grad is not None for parameter in model.audio.parameters())
-    made = sample_latents(model.eval(), conditions, seeds=[1], latents=64, steps=2)
+    made = sample_latents(model.eval(), conditions, NoiseSource([1], 64), Sampling(steps=2))
     assert made.shape == (1, 64, 64) and made.isfinite().all()
 
 
@@ -244,8 +254,11 @@ def test_temperature_makes_the_noise_smaller_on_the_way() -> None:
     model, conditions = SalsaVGenerator(TINY).eval(), made_conditions(TINY)
     plain, cool = (
         sample_latents(
-            model, conditions, seeds=range(BATCH), latents=LATENTS, steps=2, rescale=0.0, temperature=temperature
-        )
+            model,
+            conditions,
+            NoiseSource(range(BATCH), LATENTS),
+            Sampling(steps=2, rescale=0.0, temperature=temperature),
+        )  # fmt: skip
         for temperature in (1.0, 0.25)
     )
     torch.testing.assert_close(cool, (1 - 0.75 * (1 - 2**-1.75)) * plain)
@@ -257,8 +270,9 @@ def test_the_noise_is_that_of_the_latents_place_in_the_picture() -> None:
     model, conditions = SalsaVGenerator(TINY).eval(), made_conditions(TINY)
     for first in (-5, 0, 100):
         made = sample_latents(
-            model, conditions, seeds=range(BATCH), latents=LATENTS, first=first, steps=2, rescale=0.0, temperature=1.0
-        )
+            model, conditions, NoiseSource(range(BATCH), LATENTS, first),
+            Sampling(steps=2, rescale=0.0, temperature=1.0),
+        )  # fmt: skip
         torch.testing.assert_close(made, seeded_noise(range(BATCH), LATENTS, model.latent_dim, first=first))
 
 
@@ -269,15 +283,15 @@ def test_temperature_reaches_the_reference_of_the_unconditional_branch(monkeypat
     known[:, :5] = True
     seen: list[tuple[float, float]] = []
 
-    def velocity(x: Tensor, t: Tensor, step: Tensor, is_known: Tensor, heard: Conditions) -> Tensor:
+    def velocity(x: Tensor, t: Tensor, step: Tensor, is_known: Tensor, prepared: object) -> Tensor:
         if not is_known.any():
             seen.append((float(t[0]), float((x[known] / (1 - t[0])).std())))
         return torch.zeros_like(x)
 
     monkeypatch.setattr(model, "velocity", velocity)
     sample_latents(
-        model, conditions, seeds=range(BATCH), latents=LATENTS, steps=8, temperature=0.5,
-        known=known, known_latent=torch.zeros(BATCH, LATENTS, TINY.latent_dim),
+        model, conditions, NoiseSource(range(BATCH), LATENTS), Sampling(steps=8, temperature=0.5),
+        known=Known(torch.zeros(BATCH, LATENTS, TINY.latent_dim), known),
     )  # fmt: skip
     assert len(seen) == 8
     for time, deviation in seen:
@@ -288,16 +302,15 @@ def test_prompt_and_picture_have_weights_of_their_own() -> None:
     """Only where there is a prompt, beside known latents too; twice and half the guidance where nothing is said."""
     torch.manual_seed(0)
     model, conditions = stirred(TINY), made_conditions(TINY)
-    mixed = replace(conditions, text_present=torch.tensor([True, False, True]))
+    mixed = conditions.replaced(text=tokens(conditions["text"].values, torch.tensor([True, False, True])))
     known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
     known[:, :5] = True
     clean = torch.randn(BATCH, LATENTS, TINY.latent_dim)
 
     def made(conditions: Conditions, text_guidance: float | None, **more: Any) -> Tensor:
-        return sample_latents(
-            model, conditions, seeds=range(BATCH), latents=LATENTS, steps=3, guidance=3.0, text_guidance=text_guidance,
-            **more,
-        )  # fmt: skip
+        beside = {name: more.pop(name) for name in ("negative", "known") if name in more}
+        sampling = Sampling(steps=3, guidance=3.0, text_guidance=text_guidance, **more)
+        return sample_latents(model, conditions, NoiseSource(range(BATCH), LATENTS), sampling, **beside)
 
     plain, heavier = made(mixed, 3.0), made(mixed, 7.0)
     torch.testing.assert_close(heavier[1], plain[1], atol=1e-5, rtol=1e-4)
@@ -309,12 +322,12 @@ def test_prompt_and_picture_have_weights_of_their_own() -> None:
     by_row = [made(mixed, None, rescale=strength) for strength in (0.7, 1.0)]
     torch.testing.assert_close(made(mixed, None)[1], by_row[0][1])
     torch.testing.assert_close(made(mixed, None)[[0, 2]], by_row[1][[0, 2]])
-    silent = replace(conditions, text_present=torch.zeros(BATCH, dtype=torch.bool))
+    silent = conditions.without("text")
     assert torch.equal(made(silent, 7.0), made(silent, None))
-    away: dict[str, Any] = {"negative_text": torch.randn(BATCH, TINY.text_dim)}
+    away: dict[str, Any] = {"negative": negative(conditions)}
     assert torch.equal(made(mixed, None, **away), made(mixed, 6.0, picture_guidance=3.0, **away))
-    context: dict[str, Any] = {"known": known, "known_latent": clean}
+    context: dict[str, Any] = {"known": Known(clean, known)}
     assert torch.equal(made(mixed, None, **context), made(mixed, None, reference_guidance=3.0, **context))
-    beside: dict[str, Any] = {"known": known, "known_latent": clean, "reference_guidance": 1.0}
+    beside: dict[str, Any] = {"known": Known(clean, known), "reference_guidance": 1.0}
     assert torch.equal(made(mixed, 7.0, **beside)[known], clean[known])
     assert not torch.equal(made(mixed, 7.0, **beside), made(mixed, None, **beside))

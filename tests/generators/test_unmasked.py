@@ -1,17 +1,23 @@
 """Guidance per condition and known latents, with a tiny MMAudio whose layers are random."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from openfoley.flow.replacement import PLAIN, Replacement
-from openfoley.generators.base import sample_latents
-from openfoley.generators.guidance_weights import Guidance
-from openfoley.generators.mmaudio import SMALL_16K, MMAudioGenerator
+from openfoley.flow.noise import NoiseSource
+from openfoley.flow.settings import PLAIN, Replacement
+from openfoley.generators.base import Branches, Known
+from openfoley.generators.mmaudio.config import SMALL_16K
+from openfoley.generators.mmaudio.model import MMAudioGenerator
+from openfoley.generators.sampling import sample_latents
 from openfoley.generators.unmasked import weighted_branches
+from openfoley.request import Sampling
 from openfoley.types import Conditions
+from sequences import conditions as flat_conditions
+from sequences import sequence, tokens
 
 TINY = replace(
     SMALL_16K,
@@ -43,23 +49,30 @@ def model() -> MMAudioGenerator:
 
 def made_conditions(text: bool = True, picture: bool = True) -> Conditions:
     random = torch.Generator().manual_seed(5)
-    return Conditions(
-        semantic=torch.randn(1, 8, 6, generator=random),
-        semantic_time=torch.arange(8)[None] / 1.0,
-        semantic_present=torch.full((1, 8), picture),
-        sync=torch.randn(1, 192, 6, generator=random),
-        sync_time=torch.arange(192)[None] / 25,
-        sync_present=torch.full((1, 192), picture),
-        text=torch.randn(1, 3, 6, generator=random),
-        text_present=torch.tensor([text]),
+    return flat_conditions(
+        sequence(torch.randn(1, 8, 6, generator=random), torch.arange(8)[None] / 1.0, torch.full((1, 8), picture)),
+        sequence(torch.randn(1, 192, 6, generator=random), torch.arange(192)[None] / 25, torch.full((1, 192), picture)),
+        tokens(torch.randn(1, 3, 6, generator=random), torch.tensor([text])),
     )
 
 
 NEGATIVE = torch.randn(1, 3, 6, generator=torch.Generator().manual_seed(9))
 
 
-def made(model: MMAudioGenerator, conditions: Conditions, **options: object) -> Tensor:
-    return sample_latents(model, conditions, seeds=[7], latents=LATENTS, steps=4, **options)  # type: ignore[arg-type]
+def made(model: MMAudioGenerator, conditions: Conditions, **options: Any) -> Tensor:
+    beside = {name: options.pop(name) for name in ("negative", "known") if name in options}
+    sampling = Sampling(steps=4, **options)
+    return sample_latents(model, conditions, NoiseSource([7], LATENTS), sampling, **beside)
+
+
+def against(conditions: Conditions, text: Tensor | None = NEGATIVE) -> Branches:
+    """The branches of guidance with a negative text, or none."""
+    nothing = conditions.null()
+    return Branches(conditions, nothing if text is None else nothing.replaced(text=tokens(text)), text is not None)
+
+
+def velocity(model: MMAudioGenerator, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+    return model(x, t, torch.zeros_like(t), torch.zeros(x.shape[:2], dtype=torch.bool), conditions)
 
 
 @pytest.mark.parametrize("text", [True, False])
@@ -67,8 +80,9 @@ def made(model: MMAudioGenerator, conditions: Conditions, **options: object) -> 
 @pytest.mark.parametrize("negative", [None, NEGATIVE])
 def test_weights_of_all_branches_add_up_to_one(text: bool, picture: bool, negative: Tensor | None) -> None:
     conditions = made_conditions(text, picture)
-    for guidance in (Guidance(4.5), Guidance(4.5, 3.0, 6.0, 2.0), Guidance(4.5, text=7.0), Guidance(1.0)):
-        branches = weighted_branches(conditions, negative, guidance)
+    apart = Sampling(guidance=4.5, picture_guidance=3.0, text_guidance=6.0, negative_guidance=2.0)
+    for sampling in (Sampling(guidance=4.5), apart, Sampling(guidance=4.5, text_guidance=7.0), Sampling(guidance=1.0)):
+        branches = weighted_branches(against(conditions, negative), sampling)
         assert sum(weight for _, weight in branches) == pytest.approx(1.0)
         assert branches[0][0] is conditions
 
@@ -89,7 +103,7 @@ def test_a_negative_text_acts_without_a_prompt(
 ) -> None:
     conditions = made_conditions(text=False, picture=picture)
     without = made(model, conditions, guidance=3.0, **options)
-    with_negative = made(model, conditions, guidance=3.0, negative_text=NEGATIVE, **options)
+    with_negative = made(model, conditions, guidance=3.0, negative=against(conditions).against, **options)
     assert (with_negative - without).abs().max() > 1e-3
 
 
@@ -97,14 +111,14 @@ def test_a_negative_texts_own_weight_moves_the_velocity_away_from_it(model: MMAu
     """v(w_n) is linear in w_n, along v(picture) - v(picture, negative)."""
     conditions = made_conditions(text=False)
     x, t = torch.randn(1, LATENTS, 4), torch.tensor([0.4])
-    unwanted = replace(conditions, text=NEGATIVE, text_present=torch.tensor([True]))
-    away = model(x, t, model.hear([conditions], LATENTS)) - model(x, t, model.hear([unwanted], LATENTS))
+    unwanted = conditions.replaced(text=tokens(NEGATIVE))
+    away = velocity(model, x, t, conditions) - velocity(model, x, t, unwanted)
 
-    def velocity(weight: float) -> Tensor:
-        branches = weighted_branches(conditions, NEGATIVE, Guidance(2.0, negative=weight))
-        return sum(w * model(x, t, model.hear([c], LATENTS)) for c, w in branches)  # type: ignore[return-value]
+    def guided(weight: float) -> Tensor:
+        branches = weighted_branches(against(conditions), Sampling(guidance=2.0, negative_guidance=weight))
+        return sum(w * velocity(model, x, t, c) for c, w in branches)  # type: ignore[return-value]
 
-    torch.testing.assert_close(velocity(3.0) - velocity(1.0), 2 * away, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(guided(3.0) - guided(1.0), 2 * away, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("replacement", [PLAIN, Replacement(1, 0.0), Replacement(1, 1.0)])
@@ -118,7 +132,7 @@ def test_known_latents_are_returned_bit_for_bit_and_reach_the_others(
     with torch.inference_mode():
         for scale in (1.0, -1.0):
             clean = scale * torch.randn(1, LATENTS, 4, generator=torch.Generator().manual_seed(2))
-            latent = made(model, conditions, known_latent=clean, known=known, replacement=replacement)
+            latent = made(model, conditions, known=Known(clean, known), replacement=replacement)
             assert torch.equal(latent[:, :6], clean[:, :6]) and latent.isfinite().all()
             results.append(latent)
     assert (results[0][:, 6:] - results[1][:, 6:]).abs().max() > 1e-3
@@ -127,5 +141,5 @@ def test_known_latents_are_returned_bit_for_bit_and_reach_the_others(
 def test_the_same_seed_gives_the_same_bytes(model: MMAudioGenerator) -> None:
     known = torch.zeros(1, LATENTS, dtype=torch.bool)
     known[:, :6] = True
-    options = {"known_latent": torch.ones(1, LATENTS, 4), "known": known}
+    options = {"known": Known(torch.ones(1, LATENTS, 4), known)}
     assert torch.equal(made(model, made_conditions(), **options), made(model, made_conditions(), **options))

@@ -64,15 +64,15 @@ def test_the_picture_moves_fastest_where_the_truth_says_contact(name: str):
     play = {**ACTIONS, **HELD_OUT_ACTIONS}[name](stage(3))
     assert play.contacts
     t = np.arange(0, 8.0, 0.001)
-    bend = np.zeros(len(t))
+    time_exponent = np.zeros(len(t))
     for part in play.parts:
         shown = np.ones(len(t)) if part.opacity is None else part.opacity(t)
         velocity = np.gradient(part.position(t), 0.001, axis=0)
-        bend = np.maximum(bend, np.linalg.norm(np.gradient(velocity, 0.001, axis=0), axis=1) * shown)
+        time_exponent = np.maximum(time_exponent, np.linalg.norm(np.gradient(velocity, 0.001, axis=0), axis=1) * shown)
     for contact in play.contacts:
         near = np.abs(t - contact.time_s) < 0.06
-        peak = t[near][bend[near].argmax()]
-        assert abs(peak - contact.time_s) < 0.003 and bend[near].max() > 5
+        peak = t[near][time_exponent[near].argmax()]
+        assert abs(peak - contact.time_s) < 0.003 and time_exponent[near].max() > 5
 
 
 @pytest.mark.parametrize("name", [*ACTIONS, *HELD_OUT_ACTIONS])
@@ -114,13 +114,13 @@ def test_a_silent_box_is_swayed_in_shots_of_any_length_and_gently(end_s: float):
         for seed in range(150):
             play = shake(replace(stage(seed), rng=np.random.default_rng(seed), end_s=end_s, sounds=sounds))
             track = play.parts[0].position(t)
-            bend = np.diff(track, 2, axis=0) / 0.002**2
-            results.append((np.ptp(track, axis=0).max(), np.linalg.norm(bend, axis=1).max()))
+            time_exponent = np.diff(track, 2, axis=0) / 0.002**2
+            results.append((np.ptp(track, axis=0).max(), np.linalg.norm(time_exponent, axis=1).max()))
         return [result for result in results if result[0] > 0]
 
     shaken, swayed = motions(True), motions(False)
     assert len(swayed) == 150 and min(reach for reach, _ in swayed) > 0.05
-    assert max(bend for _, bend in swayed) < min(bend for _, bend in shaken)
+    assert max(time_exponent for _, time_exponent in swayed) < min(time_exponent for _, time_exponent in shaken)
 
 
 def test_sound_starts_exactly_at_the_event():

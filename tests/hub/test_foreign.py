@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from openfoley.cli import main
 from openfoley.errors import UsageError, WeightsError
-from openfoley.generators.mmaudio import VARIANTS, from_mmaudio
+from openfoley.generators.mmaudio.config import VARIANTS
+from openfoley.generators.mmaudio.foreign import from_mmaudio
 from openfoley.hub import foreign, memory
 from openfoley.hub.checkpoint import read_checkpoint, recognise
 from openfoley.hub.convert import convert

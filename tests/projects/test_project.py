@@ -1,6 +1,7 @@
 """A project with a tiny model: takes, spans, stems, locks, and the same bytes every time."""
 
 import errno
+import json
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -14,7 +15,8 @@ import soundfile
 from openfoley.errors import MediaError, OutputError, UsageError, WeightsError
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects.project import Project
-from openfoley.projects.record import FILE_NAME
+from openfoley.projects.record import FILE_NAME, PREVIOUS_NAME
+from openfoley.request import Defaults
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,6 @@ def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import openfoley.media.decode as decode
-    import openfoley.media.scan as scan
     import openfoley.synthesis.feature_store as store
     from openfoley.encoders.semantic import SemanticStream
     from openfoley.encoders.sync import SyncEncoder
@@ -106,7 +107,7 @@ def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
 
         return called
 
-    for module, name in ((decode, "pick_frames"), (scan, "scan"), (decode, "scan"), (store, "encoded_pictures")):
+    for module, name in ((decode, "pick_frames"), (store, "encoded_pictures")):
         monkeypatch.setattr(module, name, count(name, getattr(module, name)))
     monkeypatch.setattr(SemanticStream, "push", count("semantic"))
     monkeypatch.setattr(SyncEncoder, "stream", count("sync"))
@@ -120,7 +121,7 @@ def test_a_temperature_is_the_project_s_or_the_take_s_and_is_written_down(projec
     usual, cold, free = (
         project.take(pipeline, seed=0, steps=4, temperature=temperature)[0] for temperature in (None, 0.0, 1.0)
     )
-    assert [take.temperature for take in project.record.takes[1:]] == [None, 0.0, 1.0]
+    assert [take.request.sampling.temperature for take in project.record.takes[1:]] == [None, 0.0, 1.0]
     assert len({take.sha256 for take in (usual, cold, free)}) == 3
     for wrong in (-0.1, 1.1):
         with pytest.raises(UsageError, match="temperature must be from 0 to 1"):
@@ -128,18 +129,33 @@ def test_a_temperature_is_the_project_s_or_the_take_s_and_is_written_down(projec
 
 
 def test_a_project_that_knows_no_temperature_is_read(project: Project, pipeline: Pipeline) -> None:
-    file = project.folder / FILE_NAME
-    lines = [line for line in file.read_text().splitlines() if '"temperature"' not in line]
-    file.write_text("\n".join(lines).replace('"cuts": "none",', '"cuts": "none"'))
-    assert project.record.settings.temperature is None
+    assert "temperature" not in (project.folder / FILE_NAME).read_text()
+    assert project.record.request.sampling.temperature is None
     (take,) = project.take(pipeline, seed=0)
     assert (project.folder / take.file).read_bytes() == (project.folder / "takes/001.flac").read_bytes()
 
 
+def test_a_project_of_format_1_makes_the_same_take(project: Project, pipeline: Pipeline) -> None:
+    """The file as commit 4b6046d would have written it; its settings had no temperature at first."""
+    file, first = project.folder / FILE_NAME, project.record.takes[0]
+    data = json.loads(file.read_text())
+    del data["request"]
+    settings = {"prompt": None, "negative_prompt": None, "steps": 1, "guidance": 4.0, "seed": 0, "cuts": "none"}
+    take = {"number": 1, "file": first.file, "sha256": first.sha256, "start": "0", "end": "2"}
+    take |= {"seed": 0, "steps": 1, "guidance": 4.0, "prompt": None, "reference": None, "made_over": []}
+    old = json.dumps({**data, "format": 1, "settings": settings, "cues": [], "takes": [take]}, indent=1)
+    file.write_text(old)
+    assert project.record.request.sampling.guidance == pipeline.model.generator.defaults.guidance
+    (again,) = project.take(pipeline, seed=0)
+    assert (project.folder / again.file).read_bytes() == (project.folder / first.file).read_bytes()
+    assert (project.folder / PREVIOUS_NAME).read_text() == old and json.loads(file.read_text())["format"] == 2
+
+
 def test_takes_of_a_span_differ_inside_a_cue_with_a_seed(project: Project, pipeline: Pipeline) -> None:
     file = project.folder / FILE_NAME
-    cue = '"cues": [{"start": "0", "end": "2", "prompt": "steel", "seed": 7}]'
-    file.write_text(file.read_text().replace('"cues": []', cue))
+    data = json.loads(file.read_text())
+    data["request"]["timeline"]["cues"] = [{"start": "0", "end": "2", "prompt": "steel", "seed": 7}]
+    file.write_text(json.dumps(data))
     one, other = project.take(pipeline, span=(0.5, 1.25), takes=2)
     assert one.sha256 != other.sha256
 
@@ -266,11 +282,11 @@ def test_a_reference_span_that_makes_no_sense_is_told(
 def test_settings_that_are_not_asked_are_the_usual_ones_of_the_model(
     begun: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley.hub import registry
+    from openfoley.projects import project as module
 
-    monkeypatch.setattr(registry, "default_settings", lambda _: (25, 4.5))
-    settings = Project.new(tmp_path / "p", begun / "film.mp4", model=tiny_model, cuts="none").record.settings
-    assert (settings.steps, settings.guidance) == (25, 4.5)
+    monkeypatch.setattr(module, "sampling_of", lambda _: (Defaults(25, 4.5), frozenset()))
+    request = Project.new(tmp_path / "p", begun / "film.mp4", model=tiny_model, cuts="none").record.request
+    assert (request.sampling.steps, request.sampling.guidance) == (25, 4.5)
 
 
 def test_what_is_missing_or_there_already_is_told(project: Project, tiny_model: Path, begun: Path, tmp_path) -> None:
@@ -299,8 +315,10 @@ def test_a_reference_is_written_down_with_its_hash(project: Project, pipeline: P
     tone = np.sin(np.arange(44100) * 0.05)[:, None].repeat(2, 1) * 0.3
     soundfile.write(tmp_path / "tone.wav", tone, 44100)
     (take,) = project.take(pipeline, reference=tmp_path / "tone.wav", reference_span=(0.25, 0.75), seed=0)
-    assert take.reference is not None and take.reference.span == (Fraction(1, 4), Fraction(3, 4))
-    assert len(take.reference.sha256) == 64 and project.record.take(take.number) == take
+    prompting = take.request.prompting
+    assert prompting.reference == tmp_path / "tone.wav" and prompting.reference_span == (Fraction(1, 4), Fraction(3, 4))
+    assert take.reference_sha256 is not None and len(take.reference_sha256) == 64
+    assert project.record.take(take.number) == take
     assert (project.folder / take.file).read_bytes() != (project.folder / "takes/001.flac").read_bytes()
     with pytest.raises(UsageError, match="does not exist"):
         project.take(pipeline, reference=tmp_path / "none.wav")

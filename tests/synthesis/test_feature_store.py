@@ -9,10 +9,12 @@ import torch
 
 import openfoley.synthesis.feature_store as module
 from openfoley.hub.fingerprint import fingerprint
+from openfoley.media.provisional import Source
 from openfoley.pipeline import Pipeline, load
+from openfoley.request import Cut
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.features import encoded_pictures
-from openfoley.timeline.shots import Cut, shots_of
+from openfoley.timeline.shots import shots_of
 
 CPU = torch.device("cpu")
 
@@ -37,20 +39,20 @@ def same(ours: list, theirs: list) -> bool:
 def test_what_is_kept_is_what_is_computed(pipeline: Pipeline, video: Path, tmp_path: Path, monkeypatch) -> None:
     store = FeatureStore(tmp_path)
     shots = shots_of(Fraction(2), [Cut(Fraction(1))], "reset")
-    computed = list(encoded_pictures(pipeline.model, pipeline.pictures(video), shots, CPU))
-    assert same(list(store.runs(pipeline.model, pipeline.pictures(video), shots, CPU)), computed)
+    computed = list(encoded_pictures(pipeline.model, Source.file(video), shots, CPU))
+    assert same(list(store.runs(pipeline.model, Source.file(video), shots, CPU)), computed)
     monkeypatch.setattr(module, "encoded_pictures", None)
-    assert same(list(store.runs(pipeline.model, pipeline.pictures(video), shots, CPU)), computed)
+    assert same(list(store.runs(pipeline.model, Source.file(video), shots, CPU)), computed)
     later = [run for run in computed if run.shot == 1]
-    assert same(list(store.runs(pipeline.model, pipeline.pictures(video), shots, CPU, first_shot=1)), later)
+    assert same(list(store.runs(pipeline.model, Source.file(video), shots, CPU, first_shot=1)), later)
     copy = tmp_path / "other name.mp4"
     copy.write_bytes(video.read_bytes())
-    assert same(list(FeatureStore(tmp_path).runs(pipeline.model, pipeline.pictures(copy), shots, CPU)), computed)
+    assert same(list(FeatureStore(tmp_path).runs(pipeline.model, Source.file(copy), shots, CPU)), computed)
 
 
 def test_an_unfinished_entry_is_not_there(pipeline: Pipeline, video: Path, tmp_path: Path) -> None:
     store, shots = FeatureStore(tmp_path), shots_of(Fraction(2), [], "none")
-    runs = store.runs(pipeline.model, pipeline.pictures(video), shots, CPU)
+    runs = store.runs(pipeline.model, Source.file(video), shots, CPU)
     next(iter(runs))
     runs.close()
     assert not list(tmp_path.rglob("runs.json")) and not list(tmp_path.rglob("*.partial"))
@@ -70,13 +72,16 @@ def test_other_cuts_and_other_weights_have_features_of_their_own(pipeline: Pipel
     assert changed != before and fingerprint(pipeline.model, ("sync",)) != fingerprint(pipeline.model, ("semantic",))
 
 
-def test_probes_and_cuts_are_kept(video: Path, tmp_path: Path, monkeypatch) -> None:
-    import openfoley.media.decode as decode
-    import openfoley.media.scenes as scenes
+def test_cuts_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from openfoley.media.encode import write_video
 
-    store = FeatureStore(tmp_path)
-    info, cuts = store.info(video), store.cuts(video)
-    assert info == decode.probe(video) and cuts == scenes.cut_times(video)
-    for target, name in ((decode, "probe"), (scenes, "cut_times")):
-        monkeypatch.setattr(target, name, None)
-    assert store.info(video) == info and store.cuts(video) == cuts
+    black, white = (torch.full((12, 3, 48, 64), value, dtype=torch.uint8) for value in (10, 240))
+    video = tmp_path / "cut.mp4"
+    write_video(video, iter([black, white]), Fraction(24))
+    store, found = FeatureStore(tmp_path / "store"), tuple(Source.file(video).cuts())
+    assert found == (Fraction(1, 2),) and store.cuts(Source.file(video)) == found
+    monkeypatch.setattr(Source, "cuts", None)
+    assert store.cuts(Source.file(video)) == found
+    copy = tmp_path / "other name.mp4"
+    copy.write_bytes(video.read_bytes())
+    assert FeatureStore(tmp_path / "store").cuts(Source.file(copy)) == found

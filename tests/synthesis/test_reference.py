@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ import torch
 
 from openfoley.errors import UsageError
 from openfoley.pipeline import Pipeline, load
+from openfoley.request import Sampling, edges
 from openfoley.synthesis.reference import encoded_reference
+from openfoley.types import Conditions
 
 CPU = torch.device("cpu")
 
@@ -88,9 +91,9 @@ def test_it_stands_known_and_unseen_in_front_of_every_window(
     asked = []
     real = engine.sample_latents
 
-    def spy(generator: object, conditions: object, **settings: object) -> torch.Tensor:
-        asked.append((conditions, settings))
-        return real(generator, conditions, **settings)  # type: ignore[arg-type]
+    def spy(generator: Any, conditions: Conditions, source: Any, sampling: Sampling, **options: Any) -> torch.Tensor:
+        asked.append((conditions, sampling, options["known"]))
+        return real(generator, conditions, source, sampling, **options)
 
     monkeypatch.setattr(engine, "sample_latents", spy)
     take = pipeline.generate(
@@ -99,17 +102,15 @@ def test_it_stands_known_and_unseen_in_front_of_every_window(
     latents = encoded_reference(pipeline.model.codec, noise, (1.0, 1.6), CPU)
     length = latents.shape[1]
     assert take.duration_s == 2.0 and len(asked) == 2
-    for number, (conditions, settings) in enumerate(asked):
+    for number, (conditions, sampling, clean) in enumerate(asked):
         front = length + (22 if number else 0)
-        known = settings["known"][0]
+        known = clean.is_known[0]
         assert known[:front].all() and not known[front:].any()
-        assert torch.equal(settings["known_latent"][:, :length], latents)
-        assert settings["reference_guidance"] == 2.0
+        assert torch.equal(clean.latent[:, :length], latents)
+        assert sampling.reference_guidance == 2.0
         edge = length * 1024 / 44100
-        for time, present in (
-            (conditions.sync_time[0], conditions.sync_present[0]),
-            (conditions.semantic_time[0], conditions.semantic_present[0]),
-        ):
+        for name in ("sync", "semantic"):
+            time, present = conditions[name].time_s[0], conditions[name].present[0]
             assert time.diff().gt(0).all()
             assert not present[time < edge - 1e-3].any() and present[time >= edge].all()
             assert time[0] <= 1 / 8 and (~present).sum() >= 4
@@ -136,7 +137,9 @@ def test_useless_references_are_refused(pipeline: Pipeline, video: Path, noise: 
         (("x", 1.0), "two times"),
     ]:
         with pytest.raises(UsageError, match=says):
-            encoded_reference(codec, noise, span, CPU)  # type: ignore[arg-type]
+            encoded_reference(codec, noise, edges(span), CPU)
+        with pytest.raises(UsageError, match=says):
+            pipeline.generate(video, reference=noise, reference_span=span)
     tone = np.clip(2 * np.sin(np.arange(44100) / 20), -1, 1)
     soundfile.write(tmp_path / "clipped.wav", tone, 44100)
     with pytest.raises(UsageError, match="clipped"):

@@ -9,7 +9,7 @@ import torch
 
 from openfoley.errors import OutputError, UsageError
 from openfoley.pipeline import Pipeline, load
-from openfoley.timeline.shots import Cut
+from openfoley.request import Cut
 
 SETTINGS = {
     "steps": 1,
@@ -44,13 +44,13 @@ def broken_off(
     work: Path,
     monkeypatch: pytest.MonkeyPatch,
     windows: int,
-    name: str = "draw_window",
+    name: str = "sample_latents",
 ) -> None:
     """Generate until `windows` windows (of both takes) are drawn, or the state was written so often."""
     from openfoley.synthesis import windows as engine
     from openfoley.synthesis.resume import Work
 
-    owner, real = (engine, engine.draw_window) if name == "draw_window" else (Work, Work._write)
+    owner, real = (engine, engine.sample_latents) if name == "sample_latents" else (Work, Work._write)
     calls = 0
 
     def counting(*arguments: object, **settings: object) -> object:
@@ -66,7 +66,9 @@ def broken_off(
             pipeline.generate_takes(video, [1, 2], work=work, **SETTINGS)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("name", "windows"), [("draw_window", 3), ("draw_window", 8), ("_write", 0), ("_write", 3)])
+@pytest.mark.parametrize(
+    ("name", "windows"), [("sample_latents", 3), ("sample_latents", 8), ("_write", 0), ("_write", 3)]
+)
 def test_broken_off_work_goes_on_to_the_same_samples(
     pipeline: Pipeline, video: Path, whole: list[torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     windows: int, name: str,
@@ -89,8 +91,8 @@ def test_what_is_done_is_not_done_again(
     work = tmp_path / "work"
     broken_off(pipeline, video, work, monkeypatch, 8)
     drawn = []
-    real = engine.draw_window
-    monkeypatch.setattr(engine, "draw_window", lambda *a, **k: drawn.append(1) or real(*a, **k))
+    real = engine.sample_latents
+    monkeypatch.setattr(engine, "sample_latents", lambda *a, **k: drawn.append(1) or real(*a, **k))
     pipeline.generate_takes(video, [1, 2], work=work, **SETTINGS)  # type: ignore[arg-type]
     total = 2 * len(pipeline.plan(video, **{k: v for k, v in SETTINGS.items() if k != "steps"}))  # type: ignore[arg-type]
     assert len(drawn) == total - 8

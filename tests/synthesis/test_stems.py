@@ -10,11 +10,11 @@ import torch
 
 from openfoley.errors import UsageError
 from openfoley.media.limiter import true_peak_dbtp
-from openfoley.request import Request
+from openfoley.media.provisional import Source
+from openfoley.request import Cue, Output, Request
+from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.stems import save_stems, stem_path, unnamed_stem, within_cues
-from openfoley.synthesis.take import SampleFile, Take
-from openfoley.timeline.cues import Cue
-from openfoley.types import VideoInfo
+from openfoley.synthesis.take import Take
 
 RATE = 44100
 
@@ -23,8 +23,7 @@ def take(samples: torch.Tensor) -> Take:
     file = SampleFile(samples.shape[0])
     file.append(samples)
     file.close()
-    info = VideoInfo(Path("none.mp4"), Fraction(1), Fraction(0), 64, 48, 0, Fraction(24), 24, 0)
-    return Take(Request(Path("none.mp4"), "tiny", None, None, 1, 1.0, 0), info, RATE, file)
+    return Take(Request(), "tiny", Source.nothing(1), RATE, file)
 
 
 @pytest.mark.parametrize("bit_depth", ["16", "24", "32f"])
@@ -32,7 +31,7 @@ def take(samples: torch.Tensor) -> Take:
 def test_the_sum_of_the_stems_is_the_mix(tmp_path: Path, bit_depth, channels: int) -> None:
     loud = [torch.randn(channels, RATE, generator=torch.Generator().manual_seed(k)) * 0.5 for k in range(3)]
     takes = dict(zip(("a", "b", "c"), map(take, loud), strict=True))
-    paths = save_stems(takes, tmp_path / "mix.wav", bit_depth=bit_depth)
+    paths = save_stems(takes, tmp_path / "mix.wav", Output(bit_depth=bit_depth))
     mix = soundfile.read(tmp_path / "mix.wav", dtype="float64", always_2d=True)[0]
     stems = [soundfile.read(path, dtype="float64", always_2d=True)[0] for path in paths.values()]
     assert list(paths) == ["a", "b", "c"] and mix.shape == (RATE, channels)
@@ -43,7 +42,7 @@ def test_the_sum_of_the_stems_is_the_mix(tmp_path: Path, bit_depth, channels: in
 
 def test_quiet_stems_are_left_as_they_are(tmp_path: Path) -> None:
     quiet = (torch.randn(2, 5000, generator=torch.Generator().manual_seed(0)) * 2**20).round() / 2**23 / 20
-    paths = save_stems({"a": take(quiet), "b": take(quiet)}, tmp_path / "mix.flac", bit_depth="24")
+    paths = save_stems({"a": take(quiet), "b": take(quiet)}, tmp_path / "mix.flac", Output(bit_depth="24"))
     kept = soundfile.read(paths["a"], dtype="float64")[0].T
     assert np.abs(kept - quiet.double().numpy()).max() <= 2**-24
 
@@ -52,10 +51,12 @@ def test_names_that_fall_together_are_refused(tmp_path: Path) -> None:
     assert stem_path(Path("film.mp4"), "door") == Path("film.door.wav")
     (tmp_path / "mix.a.wav").write_bytes(b"")
     with pytest.raises(UsageError, match="exists"):
-        save_stems({"a": take(torch.zeros(2, 10))}, tmp_path / "mix.wav")
+        save_stems({"a": take(torch.zeros(2, 10))}, tmp_path / "mix.wav", Output())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mix.a.wav"]
     with pytest.raises(UsageError, match="two stems would be written to one file"):
-        save_stems({"Door": take(torch.zeros(2, 10)), "door": take(torch.zeros(2, 10))}, tmp_path / "film.wav")
+        save_stems(
+            {"Door": take(torch.zeros(2, 10)), "door": take(torch.zeros(2, 10))}, tmp_path / "film.wav", Output()
+        )
 
 
 def test_what_has_no_name_takes_none_that_is_taken() -> None:

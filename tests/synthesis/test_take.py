@@ -1,7 +1,6 @@
 """What leaves through `save`: formats, lengths, peaks, nothing partial."""
 
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,9 +10,11 @@ import torch
 
 from openfoley.errors import UsageError
 from openfoley.media.limiter import true_peak_dbtp
-from openfoley.request import Request, default_output, take_paths
-from openfoley.synthesis.take import SampleFile, Take
-from openfoley.types import VideoInfo
+from openfoley.media.outputs import default_output, take_paths
+from openfoley.media.provisional import Source
+from openfoley.request import Request, check_takes
+from openfoley.synthesis.sample_file import SampleFile
+from openfoley.synthesis.take import Take
 
 RATE = 44100
 
@@ -31,8 +32,7 @@ def take(video: Path) -> Take:
     samples = SampleFile()
     samples.append((torch.sin(2 * torch.pi * 997 * time) * loud).expand(2, -1))
     samples.close()
-    info = VideoInfo(video, Fraction(3, 2), Fraction(0), 64, 48, 0, Fraction(24), 36, 1)
-    return Take(Request(video, "tiny", None, None, 8, 4.0, 1), info, RATE, samples)
+    return Take(Request.of(steps=8, guidance=4.0, seed=1), "tiny", Source.file(video), RATE, samples)
 
 
 @pytest.mark.parametrize("bits", ["16", "24", "32f"])
@@ -67,7 +67,7 @@ def test_video_keeps_its_picture_and_gains_the_sound(
     take: Take, tmp_path: Path, mode: str, sounds: int, suffix: str
 ) -> None:
     path = take.save(tmp_path / f"out{suffix}", audio=mode)  # type: ignore[arg-type]
-    with av.open(str(path)) as container, av.open(str(take.info.path)) as source:
+    with av.open(str(path)) as container, av.open(str(take.source.path)) as source:
         assert len(container.streams.audio) == sounds
         copied = [bytes(p) for p in container.demux(video=0) if p.size]
         assert copied == [bytes(p) for p in source.demux(video=0) if p.size]
@@ -103,4 +103,4 @@ def test_output_names() -> None:
     assert take_paths(Path("x.y.mp4"), 1) == [Path("x.y.mp4")]
     assert take_paths(Path("x.y.mp4"), 2) == [Path("x.y.take01.mp4"), Path("x.y.take02.mp4")]
     with pytest.raises(UsageError, match="takes"):
-        take_paths(Path("x.mp4"), 100)
+        check_takes(100)

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 import openfoley
-from openfoley.flow.noise import seeded_noise
+from openfoley.flow.noise import NoiseSource
 from openfoley.pipeline import Pipeline, load
+from openfoley.request import Cue
 from openfoley.synthesis import windows as engine
 from openfoley.synthesis.windows import own_seed
-from openfoley.timeline.cues import Cue
 
 SETTINGS: dict[str, Any] = {"steps": 1, "cuts": "none"}
 SHORT: dict[str, Any] = {**SETTINGS, "window": 2.0, "context": 0.5}
@@ -35,7 +35,7 @@ class Drawn:
     @property
     def noise(self) -> dict[int, Tensor]:
         """By the latent's place in the picture."""
-        rows = seeded_noise([self.seed], self.latents, 4, first=self.first)[0]
+        rows = NoiseSource([self.seed], self.latents, self.first).draw(4, torch.device("cpu"))[0]
         return {self.first + k: row for k, row in enumerate(rows)}
 
 
@@ -55,9 +55,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Drawn]:
     windows: list[Drawn] = []
     real = engine.sample_latents
 
-    def spy(*arguments: Any, seeds: list[int], latents: int, first: int, **settings: Any) -> Tensor:
-        windows.append(Drawn(seeds[0], first, latents))
-        return real(*arguments, seeds=seeds, latents=latents, first=first, **settings)
+    def spy(generator: Any, conditions: Any, source: NoiseSource, *arguments: Any, **options: Any) -> Tensor:
+        windows.append(Drawn(source.seeds[0], source.first, source.latents))
+        return real(generator, conditions, source, *arguments, **options)
 
     monkeypatch.setattr(engine, "sample_latents", spy)
     return windows

@@ -8,7 +8,8 @@ import pytest
 
 from openfoley.errors import UsageError
 from openfoley.media.timecode import parse_timecode, zero
-from openfoley.timeline.cues import Cue, cues_of_stem, read_cues, stem_names, to_rows
+from openfoley.request import Cue
+from openfoley.timeline.cues import cues_of_stem, read_cues, stem_names, to_rows
 
 START = parse_timecode("01:00:00:00", Fraction(25))
 HEADER = "start,end,prompt,negative_prompt,seed,guidance,stem\n"

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openfoley.errors import UsageError
+from openfoley.request import Cut
 from openfoley.timeline.plan import SPARE_LATENTS, describe, latents_for, make_plan, plan_windows
-from openfoley.timeline.shots import Cut, shots_of
+from openfoley.timeline.shots import shots_of
 
 RATE = Fraction(44100, 1024)
 

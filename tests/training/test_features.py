@@ -13,6 +13,7 @@ from torch import Tensor
 
 from openfoley.data.feature_cache import FeatureCache
 from openfoley.data.gym_cache import GymCache
+from openfoley.encoders.base import Outputs
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
@@ -37,7 +38,7 @@ class Eye:
     dim, text_dim = 3, 5
 
     def __init__(self, rate: int) -> None:
-        self.rate = Fraction(rate)
+        self.outputs = Outputs(self.dim, Fraction(rate))
         self.calls = 0
 
     def encode(self, frames: Tensor) -> Tensor:

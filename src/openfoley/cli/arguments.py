@@ -12,12 +12,13 @@ from typing import Any, NoReturn
 from openfoley import __version__
 from openfoley.cli.model_arguments import add_models
 from openfoley.cli.project_arguments import add_project
+from openfoley.cli.request_arguments import number, whole
 from openfoley.cli.sound_arguments import add_sound
 from openfoley.cli.study_arguments import add_studies
 from openfoley.cli.training_arguments import add_training
 from openfoley.errors import UsageError
+from openfoley.hub.registry import DEFAULT_MODEL
 
-DEFAULT_MODEL = "salsa-v-gym"
 PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues", "--sound")
 
 
@@ -71,8 +72,8 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"openfoley {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    add_sound(commands, _command, whole, number)
-    add_project(commands, _command, whole, number)
+    add_sound(commands, _command)
+    add_project(commands, _command)
     _gym(commands)
     add_training(commands, _command, whole)
     _evaluate(commands)
@@ -143,19 +144,6 @@ def _demo(commands: Any) -> None:
     add("--seed", metavar="S", type=whole, help="a Gym seed (one of the evaluation split)")
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
-
-
-def whole(text: str) -> int:
-    if not re.fullmatch(r"[+-]?\d+", text.strip()):
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
-    return int(text)
-
-
-def number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
 
 
 def rate(text: str) -> Fraction:

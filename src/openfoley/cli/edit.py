@@ -4,93 +4,73 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from openfoley.cli.asked import (
-    asked,
-    check_asked,
-    clear_away,
-    finished_before,
-    note_saving,
-    resumable,
-    saved_before,
-    start_of,
-    told_apart,
-    work_folder,
-)
+from openfoley.cli.asked import checked_request, command_of, finished_before, resumable
 from openfoley.cli.messages import Bar, note, print_json
-from openfoley.editing import source_of
-from openfoley.media.timecode import parse_time, timecode_at
-from openfoley.request import check_exact, check_saving, check_span, checked_video, edited_output
+from openfoley.media.outputs import check_exact, check_saving, checked_video, edited_output
+from openfoley.media.timecode import timecode_at
+from openfoley.request import edges
+from openfoley.synthesis.saving import clear_away, note_saving, saved_before, work_folder
 
 
 def edit(options: Namespace) -> int:
-    def made(pipeline: Any, video: Path, info: Any, settings: dict[str, Any]) -> Any:
-        start = start_of(options, info)
-        span = check_span([parse_time(edge, start) for edge in options.span], info.duration)
-        return pipeline.edit(video, span, **settings)
-
-    return _run(options, "edit", made)
+    return _run(options, "edit")
 
 
 def extend(options: Namespace) -> int:
-    def made(pipeline: Any, video: Path, info: Any, settings: dict[str, Any]) -> Any:
-        return pipeline.extend(video, **settings)
-
-    return _run(options, "extend", made)
+    return _run(options, "extend")
 
 
-def _run(options: Namespace, verb: str, made: Callable[..., Any]) -> int:
+def _run(options: Namespace, verb: str) -> int:
     started = time.monotonic()
-    check_asked(options)
+    request = checked_request(options)
     video = checked_video(options.video)
 
-    from openfoley.hub.registry import check_model
-    from openfoley.media.decode import probe
+    from openfoley.synthesis.editing import existing_source
+    from openfoley.synthesis.job import first_frame_code, opened, with_times
 
-    check_model(options.model)
-    info = probe(video)
-    source = source_of(video, options.sound, options.audio_stream)
-    if verb == "edit":
-        check_span([parse_time(edge, start_of(options, info)) for edge in options.span], info.duration)
+    source = opened(video, request.timeline, options.strict)
+    request = with_times(source, request)
+    existing = existing_source(source, request.timeline)
     sound = None if options.sound is None else Path(options.sound)
-    default = edited_output(Path(options.video), sound, verb, source.bit_depth == "32f")
+    default = edited_output(Path(options.video), sound, verb, existing.bit_depth == "32f")
     out = Path(options.out) if options.out is not None else default
-    force = options.force or bool(saved_before(work_folder(out), options))
-    check_saving(out, video, "add", None, source.bit_depth, force)
-    check_exact(out, True, source.bit_depth, source.bit_depth)
+    command = command_of(options)
+    force = options.force or bool(saved_before(work_folder(out), command))
+    check_saving(out, video, "add", existing.bit_depth, force)
+    check_exact(out, True, existing.bit_depth, existing.bit_depth)
     if finished_before(options, [out]):
         return 0
-    settings = asked(options, info)
 
     from openfoley.pipeline import load
 
     pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", " MB"))
     work = work_folder(out)
     with resumable(work):
-        settings |= {"seed": options.seed, "sound": options.sound, "audio_stream": options.audio_stream}
-        take = made(pipeline, video, info, {**settings, "work": work, "progress": Bar("sound")})
-        note_saving(take.work, options, [out])
-        if out.absolute() not in saved_before(work, options, take.work):
-            take.save(out, force=options.force, start_timecode=options.start_timecode)
+        make = pipeline.edit if verb == "edit" else pipeline.extend
+        take = make(source, request=request, work=work, progress=Bar("sound"))
+        note_saving(take.work, command, [out])
+        if out.absolute() not in saved_before(work, command, take.work):
+            take.save(out, force=force)
     clear_away(take.work, work)
-    first, end = take.request.span
-    codes = " to ".join(str(timecode_at(edge, start_of(options, info))) for edge in (first, end))
-    note(f"wrote {out} (new from {codes}, {float(first):.3f} to {float(end):.3f} s, seed {options.seed})")
+    first, end = edges(take.request.timeline.span)
+    start = first_frame_code(source, request.output.start_timecode)
+    codes = " to ".join(str(timecode_at(edge, start)) for edge in (first, end))
+    note(f"wrote {out} (new from {codes}, {float(first):.3f} to {float(end):.3f} s, seed {request.sampling.seed})")
     if options.json:
+        asked = {k: v for k, v in request.given().items() if k not in ("cues", "cuts", "span", "sound", "audio_stream")}
         print_json(
             {
+                **asked,
                 "video": options.video,
                 "sound": options.sound,
-                "model": take.request.model,
+                "model": take.model,
                 "path": str(out),
                 "span": [float(first), float(end)],
-                "seed": options.seed,
+                "seed": request.sampling.seed,
                 "steps": options.steps,
                 "guidance": options.guidance,
-                **told_apart(options),
                 "sample_rate": take.sample_rate,
                 "bit_depth": take.exact,
                 "duration_s": take.duration_s,

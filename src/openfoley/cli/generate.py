@@ -4,123 +4,162 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from openfoley.cli.asked import (
-    asked,
-    check_asked,
-    clear_away,
-    finished_before,
-    note_saving,
-    resumable,
-    saved_before,
-    start_of,
-    told_apart,
-    work_folder,
-)
+from openfoley.cli.asked import checked_request, command_of, finished_before, resumable
 from openfoley.cli.messages import Bar, note, print_json
-from openfoley.cli.shown import output_for, shown_video
-from openfoley.cli.stems import run_stems
-from openfoley.media.timecode import Timecode
-from openfoley.request import NO_VIDEO, check_nudge, check_saving, checked_video, default_output, take_paths
-from openfoley.timeline.cues import cues_of_stem, stem_names
+from openfoley.errors import UsageError
+from openfoley.media.outputs import AUDIO_SUFFIXES, check_saving, checked_video, default_output, take_paths
+from openfoley.media.provisional import Source
+from openfoley.request import Request, check_takes
+from openfoley.synthesis.saving import clear_away, note_saving, saved_before, work_folder
+
+TEXT_STEM = "foley"  # of the output, when there is no video to name it after
 
 
 def run(options: Namespace) -> int:
-    with shown_video(options) as video:
-        return _run(options, video)
-
-
-def _run(options: Namespace, video: Path) -> int:
     started = time.monotonic()
-    check_asked(options)
-    paths = [] if options.plan else _checked_paths(options, video)  # a plan writes nothing
+    request = checked_request(options)
+    check_takes(options.takes)
+    _check_text_alone(options, request)
+    video = None if options.video is None else checked_video(options.video)
+
+    from openfoley.synthesis.job import opened
+
+    source = opened(video, request.timeline, options.strict)
+    paths = [] if options.plan else _checked_paths(options, source, request)  # a plan writes nothing
     if paths and finished_before(options, paths):
         return 0
-    seeds = list(range(options.seed, options.seed + options.takes))
+    seeds = list(range(request.sampling.seed, request.sampling.seed + options.takes))
 
-    from openfoley.media.decode import probe
-    from openfoley.pipeline import load, unseen
+    from openfoley.pipeline import load
+    from openfoley.synthesis.job import resolved
 
-    # a file that is no video is told before the weights are read
-    info = unseen(options.duration) if video == NO_VIDEO else probe(checked_video(video))
-    settings = asked(options, info)
-    if video == NO_VIDEO:
-        settings["duration"] = info.duration
     pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", " MB"))
+    request = resolved(pipeline.model, source, request)
     if options.plan:
-        return _print_plan(options, pipeline, video, settings, start_of(options, info))
-    if options.stems or stem_names(settings["cues"]):
-        return run_stems(options, pipeline, video, seeds, settings, paths)
-    work = work_folder(paths[0])
+        return _print_plans(options, pipeline.plans(source, request), source, request)
+    if options.stems or any(cue.stem for cue in request.timeline.cue_list):
+        return _stems(options, pipeline, source, request, seeds, paths)
+    work, command = work_folder(paths[0]), command_of(options)
     with resumable(work):
-        takes = pipeline.generate_takes(video, seeds, **settings, nudge=options.nudge, work=work, progress=Bar("sound"))
-        replaced = saved_before(work, options)  # by this command, if of another sound than now
-        note_saving(takes[0].work, options, paths)
-        done = saved_before(work, options, takes[0].work)
+        takes = pipeline.generate_takes(source, seeds, request, work=work, progress=Bar("sound"))
+        replaced = saved_before(work, command)  # by this command, if of another sound than now
+        note_saving(takes[0].work, command, paths)
+        done = saved_before(work, command, takes[0].work)
         for take, path in zip(takes, paths, strict=True):
             if path.absolute() in done:
                 continue
-            timecode = options.start_timecode
-            force = options.force or path.absolute() in replaced
-            take.save(path, options.audio, options.sample_rate, options.bit_depth, force, timecode)
-            note(f"wrote {path} (seed {take.request.seed}, {take.duration_s:.2f} s)")
+            take.save(path, force=options.force or path.absolute() in replaced)
+            note(f"wrote {path} (seed {take.request.sampling.seed}, {take.duration_s:.2f} s)")
     clear_away(takes[0].work, work)
     if options.json:
         print_json(_result(options, takes, paths, time.monotonic() - started))
     return 0
 
 
-def _checked_paths(options: Namespace, video: Path) -> list[Path]:
+def _check_text_alone(options: Namespace, request: Request) -> None:
+    """Without a video there must be a duration and words."""
+    if options.video is not None:
+        return
+    if options.duration is None:
+        raise UsageError("pass a VIDEO, or --duration S with --prompt T for sound from text alone")
+    if not (options.prompt and options.prompt.strip()) and options.cues is None:
+        raise UsageError("without a VIDEO the sound comes from text alone: pass --prompt T")
+    if options.stems or options.plan:
+        raise UsageError("--stems and --plan need a VIDEO")
+    if options.out is not None and Path(options.out).suffix.lower() not in AUDIO_SUFFIXES:
+        raise UsageError(f"without a VIDEO the output is sound: {options.out!r} should end in .wav or .flac")
+
+
+def _output(options: Namespace) -> Path:
+    """--out, or beside the video, or beside nothing: in the working folder."""
+    if options.out is not None:
+        return Path(options.out)
+    if options.video is None:
+        return Path(f"{TEXT_STEM}.wav")
+    video = Path(options.video)
+    return default_output(video) if options.duration is None else video.with_name(f"{video.stem}.foley.wav")
+
+
+def _checked_paths(options: Namespace, source: Source, request: Request) -> list[Path]:
     """The outputs of all takes, after everything that can be wrong with them was checked."""
-    check_nudge(options.nudge)
-    if video != NO_VIDEO:
-        checked_video(video)
-    paths = take_paths(output_for(options, default_output(video)), options.takes)
-    done = saved_before(work_folder(paths[0]), options)
+    paths, output = take_paths(_output(options), options.takes), request.output
+    done = saved_before(work_folder(paths[0]), command_of(options))
     for path in paths:
-        force = options.force or path.absolute() in done
-        check_saving(path, video, options.audio, options.sample_rate, options.bit_depth, force)
+        check_saving(path, source.path, output.audio, output.bit_depth, options.force or path.absolute() in done)
     return paths
 
 
-def _print_plan(options: Namespace, pipeline: Any, video: Path, settings: dict[str, Any], start: Timecode) -> int:
+def _print_plans(options: Namespace, plans: Mapping[str | None, Any], source: Source, request: Request) -> int:
     """A table for each sound that would be made: one, or as many as stems."""
+    from openfoley.synthesis.job import first_frame_code
     from openfoley.timeline.plan import describe
 
-    chosen = {name: settings[name] for name in ("cuts", "context", "window", "reference", "reference_span")}
-    tables = {}
-    for name in (*stem_names(settings["cues"]), None):
-        cues = cues_of_stem(settings["cues"], name)
-        if cues or (name is None and not tables):
-            plan = pipeline.plan(video, **chosen, cues=cues)
-            tables[name] = describe(plan, pipeline.model.codec.latent_rate, start)
+    start = first_frame_code(source, request.output.start_timecode)
+    tables = {name: describe(plan, rate, start) for name, (plan, rate) in plans.items()}
     if options.json:
-        print_json({"video": str(video), "plans": [{"stem": name, "table": table} for name, table in tables.items()]})
+        print_json({"video": options.video, "plans": [{"stem": name, "table": text} for name, text in tables.items()]})
     else:
-        print("\n\n".join(f"stem {name}\n{table}" if name else table for name, table in tables.items()))
+        print("\n\n".join(f"stem {name}\n{text}" if name else text for name, text in tables.items()))
+    return 0
+
+
+def _stems(
+    options: Namespace, pipeline: Any, source: Source, request: Request, seeds: Sequence[int], paths: Sequence[Path]
+) -> int:
+    """A sound for each stem of the cue sheet, and the mix as their sum."""
+    from openfoley.synthesis.stems import check_stems, cues_by_stem, save_stems
+
+    own_cues = cues_by_stem(request.timeline.cue_list)
+    if options.stems:
+        for path in paths:
+            check_stems(path, list(own_cues), source.path, request.output.bit_depth, options.force)
+    work, takes = work_folder(paths[0]), {}
+    for name in own_cues:
+        folder = work.with_name(f"{work.name}-{name}")
+        takes[name] = pipeline.generate_stem(source, seeds, request, own_cues[name], work=folder, progress=Bar(name))
+    results = []
+    output = Request.of(request, force=options.force).output
+    for number, (seed, path) in enumerate(zip(seeds, paths, strict=True)):
+        stems = save_stems(
+            {name: made[number] for name, made in takes.items()}, path, output, write_stems=options.stems
+        )
+        note(f"wrote {path} (seed {seed}) and {len(stems)} stems")
+        results.append({"path": str(path), "seed": seed, "stems": {name: str(p) for name, p in stems.items()}})
+    for made in takes.values():
+        if made[0].work is not None:
+            made[0].work.remove()
+    clear_away(None, work)
+    if options.json:
+        print_json({"video": options.video, "model": pipeline.model.name, "takes": results})
     return 0
 
 
 def _result(options: Namespace, takes: list[Any], paths: list[Path], elapsed_s: float) -> dict[str, Any]:
     first = takes[0]
+    output = first.request.output
+    asked = {
+        name: value for name, value in first.request.given().items() if name not in ("cues", "cuts", "seed", "force")
+    }
     return {
+        **asked,
         "video": options.video,
-        "model": first.request.model,
+        "model": first.model,
         "prompt": options.prompt,
         "negative_prompt": options.negative_prompt,
         "steps": options.steps,
         "guidance": options.guidance,
-        **told_apart(options),
         "reference": options.reference,
-        "nudge": options.nudge,
-        "audio": options.audio,
+        "nudge": output.nudge,
+        "audio": output.audio,
         "duration_s": first.duration_s,
-        "start_timecode": str(first.start(options.start_timecode) or "") or None,
-        "sample_rate": options.sample_rate or first.sample_rate,
+        "start_timecode": str(first.start(output.start_timecode) or "") or None,
+        "sample_rate": output.sample_rate or first.sample_rate,
         "takes": [
-            {"path": str(path), "seed": take.request.seed, "duration_s": take.duration_s}
+            {"path": str(path), "seed": take.request.sampling.seed, "duration_s": take.duration_s}
             for take, path in zip(takes, paths, strict=True)
         ],
         "elapsed_s": round(elapsed_s, 3),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from openfoley.cli.messages import Bar, note, print_json
+from openfoley.cli.request_arguments import given, request_of
 from openfoley.projects.history import start_of
 from openfoley.projects.record import Record
 from openfoley.projects.showing import lines, plain
@@ -17,21 +18,7 @@ from openfoley.projects.storage import read_project
 def new(options: Namespace) -> int:
     from openfoley.projects.project import Project
 
-    made = Project.new(
-        options.project,
-        options.video,
-        model=options.model,
-        prompt=options.prompt,
-        negative_prompt=options.negative_prompt,
-        steps=options.steps,
-        guidance=options.guidance,
-        temperature=options.temperature,
-        seed=options.seed,
-        cuts=options.cuts,
-        cues=options.cues,
-        start_timecode=options.start_timecode,
-        device=options.device,
-    )
+    made = Project.new(options.project, options.video, request_of(options), model=options.model, device=options.device)
     record = made.record
     note(f"made {made.folder}: {len(record.cuts)} cuts, starts at {start_of(record)}")
     return 0
@@ -40,23 +27,14 @@ def new(options: Namespace) -> int:
 def take(options: Namespace) -> int:
     from openfoley.projects.project import Project
 
-    project = Project(options.project)
+    project = Project(options.project, options.device)
     made = project.take(
         span=_span(project.record, options.span),
         takes=options.takes,
-        prompt=options.prompt,
-        negative_prompt=options.negative_prompt,
-        seed=options.seed,
-        steps=options.steps,
-        guidance=options.guidance,
-        temperature=options.temperature,
-        reference=options.reference,
-        reference_span=tuple(options.reference_span) if options.reference_span else None,
-        reference_guidance=options.reference_guidance,
         stem=options.stem,
         choose=options.choose,
-        device=options.device,
         progress=Bar("sound"),
+        **{name: value for name, value in given(options).items() if name != "span"},
     )
     record = project.record
     for one in made:
@@ -102,15 +80,8 @@ def show(options: Namespace) -> int:
 
 
 def render(options: Namespace) -> int:
-    paths = _project(options).render(
-        options.out,
-        stems=options.stems,
-        audio=options.audio,
-        sample_rate=options.sample_rate,
-        bit_depth=options.bit_depth,
-        nudge=options.nudge,
-        force=options.force,
-    )
+    output = request_of(options).output
+    paths = _project(options).render(options.out, stems=options.stems, **vars(output))
     for path in paths:
         note(f"wrote {path}")
     if options.json:

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from openfoley.data.disk import make_folder, write_json
 from openfoley.errors import UsageError
-from openfoley.types import Conditions
+from openfoley.types import TEXT, Conditions, FeatureSequence
 
 ARRAYS = ("latents", "sync", "semantic", "text", "event_labels")
 INDEX_NAME = "cache.json"
@@ -118,15 +118,10 @@ class FeatureCache:
         duration_s = latents * self.rates.hop_length / self.rates.sample_rate
         sync, sync_time = _span(self.sync, clip, start_s, duration_s, self.rates.sync_rate)
         semantic, semantic_time = _span(self.semantic, clip, start_s, duration_s, self.rates.semantic_rate)
+        text = self.text[clip, caption].float()[:, None]
+        places = {"semantic": (semantic, semantic_time), "sync": (sync, sync_time), TEXT: (text, text[..., 0] * 0)}
         conditions = Conditions(
-            semantic=semantic,
-            semantic_time=semantic_time,
-            semantic_present=torch.ones_like(semantic_time, dtype=torch.bool),
-            sync=sync,
-            sync_time=sync_time,
-            sync_present=torch.ones_like(sync_time, dtype=torch.bool),
-            text=self.text[clip, caption].float(),
-            text_present=torch.ones_like(clip, dtype=torch.bool),
+            {name: FeatureSequence(v, t, torch.ones_like(t, dtype=torch.bool)) for name, (v, t) in places.items()}
         )
         row, position = clip[:, None], start[:, None] + torch.arange(latents, device=clip.device)
         labels = None if self.event_labels is None else self.event_labels[row, position].long()

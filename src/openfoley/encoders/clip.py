@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openfoley.encoders.clip_tokenizer import token_rows
+from openfoley.encoders.base import Frames, Inputs, Outputs
+from openfoley.encoders.clip_tokenizer import cleaned, token_rows
 from openfoley.encoders.tokenizer import load_tokenizer
 from openfoley.errors import WeightsError
 
@@ -68,9 +69,6 @@ DFN5B_VIT_H_14 = ClipConfig(
 
 class ClipEncoder(nn.Module):
     """Frames and prompts. tokenizer: path of tokenizer.json, or its JSON text (`clip_tokenizer.clip_tokenizer`)."""
-
-    fit = "squash"  # how frames are to be scaled: the aspect is not kept
-    resize = "bicubic"
 
     def __init__(self, config: ClipConfig, tokenizer: Path | str) -> None:
         from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -148,8 +146,25 @@ class ClipEncoder(nn.Module):
             rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
         return torch.stack(rows)
 
-    def stream(self) -> "ClipStream":
+    def stream(self, live: bool = False) -> "ClipStream":
         return ClipStream(self)
+
+    @property
+    def inputs(self) -> Inputs:
+        """The aspect is not kept."""
+        return Inputs(Frames(self.rate, self.height, self.width, resize="bicubic"))
+
+    @property
+    def outputs(self) -> Outputs:
+        return Outputs(self.dim, self.rate)
+
+    @property
+    def text_length(self) -> int:
+        """Tokens of a text; a longer one is refused."""
+        return self.config.text_length - 2
+
+    def token_count(self, text: str) -> int:
+        return len(self.tokenizer.encode(cleaned(text), add_special_tokens=False).ids)
 
 
 class ClipStream:

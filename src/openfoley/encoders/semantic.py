@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from openfoley.encoders.base import Frames, Inputs, Outputs
 from openfoley.encoders.conv_stem import PATCH_SIZE, PictureStem
 from openfoley.encoders.tokenizer import load_tokenizer, token_ids
 
@@ -152,14 +153,25 @@ class SemanticEncoder(nn.Module):
         pictures = frames.flatten(0, 1).to(next(self.parameters()).dtype) / 255
         return self._scaled(self.pictures(pictures)).unflatten(0, frames.shape[:2])
 
-    def stream(self, at_once: int = FRAMES_PER_CALL) -> "SemanticStream":
-        """at_once: frames through the network at once; 1 gives features soonest, for live pictures."""
-        return SemanticStream(self, at_once)
+    def stream(self, live: bool = False) -> "SemanticStream":
+        """live: frames go through the network one at a time, which gives features soonest."""
+        return SemanticStream(self, 1 if live else FRAMES_PER_CALL)
 
     @property
-    def live_lag(self) -> int:
-        """Frames after its own until a feature is there, in a stream that takes frames one at a time."""
-        return 0
+    def inputs(self) -> Inputs:
+        return Inputs(Frames(self.rate, self.height, self.width))
+
+    @property
+    def outputs(self) -> Outputs:
+        return Outputs(self.dim, self.rate, live_lag=0)
+
+    @property
+    def text_length(self) -> int:
+        """Tokens of a text that are read; `encode_text` leaves further ones out."""
+        return self.config.text_length
+
+    def token_count(self, text: str) -> int:
+        return len(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def _scaled(self, vectors: Tensor) -> Tensor:
         return F.normalize(vectors.float(), dim=-1) * self.dim**0.5

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from openfoley.encoders import appearance
 from openfoley.encoders.appearance import Appearance, AppearanceConfig
+from openfoley.encoders.base import CUBIC_REACH, Frames, Inputs, Outputs
 from openfoley.encoders.conv_stem import PATCH_SIZE, ConvStem
 from openfoley.encoders.motion import COLOUR_CHANNELS, MOTION_CHANNELS, motion_channels
 from openfoley.encoders.pooling import AttentionPooling
@@ -211,14 +212,19 @@ class SyncEncoder(nn.Module):
         owner = torch.searchsorted(owned_to, frame, right=True)
         return features[:, owner.to(frames.device), (frame - starts[owner]).to(frames.device)]
 
-    def stream(self, at_once: int = WINDOWS_PER_CALL) -> "SyncStream":
-        """at_once: windows through the network at once; 1 gives features soonest, for live pictures."""
-        return SyncStream(self, at_once)
+    def stream(self, live: bool = False) -> "SyncStream":
+        """live: windows go through the network one at a time, which gives features soonest."""
+        return SyncStream(self, 1 if live else WINDOWS_PER_CALL)
 
     @property
-    def live_lag(self) -> int:
-        """Frames after its own until a feature is there, at most, in a stream that takes windows one at a time."""
-        return self.config.snippet_frames + self.config.snippet_hop
+    def inputs(self) -> Inputs:
+        return Inputs(Frames(self.rate, self.height, self.width))
+
+    @property
+    def outputs(self) -> Outputs:
+        return Outputs(
+            self.dim, self.rate, reach=CUBIC_REACH, live_lag=self.config.snippet_frames + self.config.snippet_hop
+        )
 
 
 class SyncStream:

@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from openfoley.encoders.base import CUBIC_REACH, Frames, Inputs, Outputs
 from openfoley.errors import WeightsError
 
 SEGMENTS_PER_CALL = 4  # through the network at once; fixed, so that chunking cannot change a rounding
@@ -74,15 +75,10 @@ SYNCHFORMER = SynchformerConfig(
 class SynchformerEncoder(nn.Module):
     """Video tower. `forward` is for a batch of segments, `encode` and `stream` for whole videos."""
 
-    fit = "cover"  # how frames are to be scaled: shorter edge to the size, centre cut out
-    resize = "bicubic"
-
     def __init__(self, config: SynchformerConfig) -> None:
         super().__init__()
         self.config = config
         self.rate = config.rate
-        self.feature_group = config.segment_features
-        self.feature_rate = config.rate * config.segment_features / config.segment_hop
         self.height = self.width = config.image_size
         self.dim = config.hidden_size
         width, tubelet = config.hidden_size, (config.tubelet_frames, config.patch_size, config.patch_size)
@@ -113,8 +109,19 @@ class SynchformerEncoder(nn.Module):
             rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
         return torch.stack(rows)
 
-    def stream(self) -> "SynchformerStream":
+    def stream(self, live: bool = False) -> "SynchformerStream":
         return SynchformerStream(self)
+
+    @property
+    def inputs(self) -> Inputs:
+        """The shorter edge is brought to the size and the centre cut out."""
+        return Inputs(Frames(self.rate, self.height, self.width, fit="cover", resize="bicubic"))
+
+    @property
+    def outputs(self) -> Outputs:
+        config = self.config
+        rate = config.rate * config.segment_features / config.segment_hop
+        return Outputs(self.dim, rate, group=config.segment_features, reach=CUBIC_REACH)
 
 
 class Block(nn.Module):

@@ -17,13 +17,14 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional
 
-from openfoley.encoders.base import PictureEncoder
-from openfoley.flow.guidance import DEFAULT_GUIDANCE
-from openfoley.generators.base import sample_latents
+from openfoley.encoders.base import FrameEncoder
+from openfoley.flow.noise import NoiseSource
+from openfoley.generators.sampling import sample_latents
 from openfoley.hub.parts import Model
 from openfoley.hub.save import save_weights
+from openfoley.request import Sampling
 from openfoley.timeline.plan import latents_for
-from openfoley.types import Conditions
+from openfoley.types import TEXT, Conditions, FeatureSequence
 
 CACHE_RATE = Fraction(24)
 """Frame rate (Hz) of the frames in memory; encoders look at every n-th."""
@@ -60,19 +61,22 @@ def joined(parts: Sequence[Seen]) -> Seen:
 @torch.inference_mode()
 def see(model: Model, frames: np.ndarray, batch: int = 4) -> Seen:
     """Features of uint8 frames [clips, time, 3, height, width] at 24 Hz, squashed to the sizes the encoders ask for."""
-    device = next(model.generator.parameters()).device
-    semantic, sync = [], []
-    every = {encoder: int(CACHE_RATE / encoder.rate) for encoder in (model.semantic, model.sync)}
+    device = model.device
+    found: dict[str, list[Tensor]] = {"semantic": [], "sync": []}
     for start in range(0, len(frames), batch):
         part = torch.from_numpy(np.ascontiguousarray(frames[start : start + batch])).to(device)
-        semantic.append(model.semantic.encode(_sized(part[:, :: every[model.semantic]], model.semantic)).float().cpu())
-        sync.append(model.sync.encode(_sized(part[:, :: every[model.sync]], model.sync)).float().cpu())
-    return Seen(torch.cat(semantic), torch.cat(sync), Fraction(frames.shape[1]) / CACHE_RATE)
+        for name, features in found.items():
+            encoder = model.encoders[name]
+            assert isinstance(encoder, FrameEncoder) and encoder.inputs.frames is not None
+            every = int(CACHE_RATE / encoder.inputs.frames.rate)
+            features.append(encoder.encode(_sized(part[:, ::every], encoder)).float().cpu())
+    return Seen(torch.cat(found["semantic"]), torch.cat(found["sync"]), Fraction(frames.shape[1]) / CACHE_RATE)
 
 
-def _sized(frames: Tensor, encoder: PictureEncoder) -> Tensor:
+def _sized(frames: Tensor, encoder: FrameEncoder) -> Tensor:
     """uint8 frames [batch, time, 3, height, width] in the size that the encoder looks at."""
-    size = (encoder.height, encoder.width)
+    assert encoder.inputs.frames is not None
+    size = (encoder.inputs.frames.height, encoder.inputs.frames.width)
     if frames.shape[-2:] == size:
         return frames
     resized = functional.interpolate(frames.flatten(0, 1).float(), size, mode="bilinear", antialias=True)
@@ -81,24 +85,22 @@ def _sized(frames: Tensor, encoder: PictureEncoder) -> Tensor:
 
 def conditions_of(model: Model, seen: Seen, rows: Sequence[int], prompts: Sequence[str | None]) -> Conditions:
     """What the generator listens to for these rows of `seen`, with a prompt or none for each."""
-    device = next(model.generator.parameters()).device
+    device = model.device
     index = torch.as_tensor(rows)
-    batch = len(rows)
     semantic, sync = seen.semantic[index].to(device), seen.sync[index].to(device)
-    text = torch.zeros(batch, model.semantic.text_dim, device=device)
-    is_present = torch.tensor([bool(prompt and prompt.strip()) for prompt in prompts], device=device)
-    if bool(is_present.any()):
-        text[is_present] = model.semantic.encode_text([p for p in prompts if p and p.strip()]).to(text)
-    return Conditions(
-        semantic=semantic,
-        semantic_time=_times(semantic, model.semantic.rate),
-        semantic_present=torch.ones(semantic.shape[:2], dtype=torch.bool, device=device),
-        sync=sync,
-        sync_time=_times(sync, model.sync.rate),
-        sync_present=torch.ones(sync.shape[:2], dtype=torch.bool, device=device),
-        text=text,
-        text_present=is_present,
+    words = [prompt if prompt and prompt.strip() else "" for prompt in prompts]
+    is_present = torch.tensor([bool(one) for one in words], device=device)
+    tokens = model.text_encoder.encode_text(words).to(device)
+    tokens = torch.where(is_present[:, None, None], tokens, 0.0)
+
+    def sequence(name: str, features: Tensor) -> FeatureSequence:
+        present = torch.ones(features.shape[:2], dtype=torch.bool, device=device)
+        return FeatureSequence(features, _times(features, model.encoders[name].outputs.rate), present)
+
+    text = FeatureSequence(
+        tokens, torch.zeros(tokens.shape[:2], device=device), is_present[:, None].expand(tokens.shape[:2])
     )
+    return Conditions({"semantic": sequence("semantic", semantic), "sync": sequence("sync", sync), TEXT: text})
 
 
 def _times(features: Tensor, rate: Fraction) -> Tensor:
@@ -115,7 +117,7 @@ def generate(
     *,
     rows: Sequence[int],
     steps: int = 8,
-    guidance: float = DEFAULT_GUIDANCE,
+    guidance: float | None = None,
     text_guidance: float | None = None,
     picture_guidance: float | None = None,
     rescale: float | None = None,
@@ -127,10 +129,11 @@ def generate(
     latents = latents_for(seen.duration, model.codec.latent_rate)
     samples = round(seen.duration * model.codec.sample_rate)
     conditions = conditions_of(model, seen, rows, [prompts[k] if prompts else None for k in rows])
-    latent = sample_latents(
-        model.generator, conditions, seeds=[seed + k for k in rows], latents=latents, steps=steps, guidance=guidance,
-        text_guidance=text_guidance, picture_guidance=picture_guidance, rescale=rescale, temperature=temperature,
+    asked = Sampling(
+        steps, guidance, text_guidance=text_guidance, picture_guidance=picture_guidance, rescale=rescale,
+        temperature=temperature,
     )  # fmt: skip
+    latent = sample_latents(model.generator, conditions, NoiseSource([seed + k for k in rows], latents), asked)
     return model.codec.decode(latent)[..., :samples].float().cpu()
 
 
@@ -151,7 +154,7 @@ def generate_from_frames(
     prompts: Sequence[str | None] | None = None,
     *,
     steps: int = 8,
-    guidance: float = DEFAULT_GUIDANCE,
+    guidance: float | None = None,
     seed: int = 0,
     batch: int = 4,
 ) -> Tensor:
@@ -168,6 +171,6 @@ def generate_from_frames(
 @torch.inference_mode()
 def through_codec(model: Model, sounds: np.ndarray) -> Tensor:
     """int16 sounds [clips, 2, time] after encoding and decoding, float32."""
-    device = next(model.generator.parameters()).device
+    device = model.device
     samples = torch.from_numpy(np.array(sounds)).float().to(device) / 32767
     return model.codec.decode(model.codec.encode(samples))[..., : samples.shape[-1]].float().cpu()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from openfoley.types import Conditions
+from openfoley.types import TEXT, Conditions, FeatureSequence
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,21 @@ def drop_conditions(
 
     sound_only = chance(chances.picture_absent)
     semantic_gone, sync_gone, text_gone, all_gone = (chance(chances.drop) for _ in range(4))
-    text = conditions.text_present & (chance(chances.text_given) | sound_only) & ~(text_gone | all_gone)
-    swapped = (text & chance(chances.swapped))[:, None, None]
-    semantic = torch.where(swapped, conditions.semantic.roll(1, 0), conditions.semantic)
-    sync = conditions.sync if other_sync is None else torch.where(swapped, other_sync, conditions.sync)
+    text, semantic, sync = (conditions[name] for name in (TEXT, "semantic", "sync"))
+    text_kept = (chance(chances.text_given) | sound_only) & ~(text_gone | all_gone)
+    text = replace(text, present=text.present & text_kept[:, None])
+    swapped = (text.present.any(1) & chance(chances.swapped))[:, None, None]
+    exchanged = torch.where(swapped, semantic.values.roll(1, 0), semantic.values)
+    moved = sync.values if other_sync is None else torch.where(swapped, other_sync, sync.values)
     unseen = known & chance(chances.reference_unseen)[:, None]
-    return replace(
-        conditions,
-        semantic=semantic,
-        sync=sync,
-        semantic_present=conditions.semantic_present
-        & ~(semantic_gone | all_gone | sound_only)[:, None]
-        & ~_within(conditions.semantic_time, unseen, latent_time),
-        sync_present=conditions.sync_present
-        & ~(sync_gone | all_gone | sound_only)[:, None]
-        & ~_within(conditions.sync_time, unseen, latent_time),
-        text_present=text,
+
+    def kept(sequence: FeatureSequence, values: Tensor, gone: Tensor) -> FeatureSequence:
+        hidden = _within(sequence.time_s, unseen, latent_time)
+        present = sequence.present & ~(gone | all_gone | sound_only)[:, None] & ~hidden
+        return FeatureSequence(values, sequence.time_s, present)
+
+    return conditions.replaced(
+        text=text, semantic=kept(semantic, exchanged, semantic_gone), sync=kept(sync, moved, sync_gone)
     )
 
 

@@ -28,7 +28,6 @@ from openfoley.flow.path import on_path
 from openfoley.flow.shortcut import Velocity
 from openfoley.flow.temperature import deviation
 
-DEFAULT_GUIDANCE = 4.0  # A.4
 DEFAULT_RESCALE, PROMPTED_RESCALE = 0.7, 1.0
 """Without and with a prompt; 0 is Eq. 3 as it stands. 48 validation scenes, guidance 4, 8 steps, no prompt: what sounds
 dies away 1.88, 1.21, 1.09 times as slowly as it should with 1, 0.7, 0.5 (T20), the right material is heard in 0.58,
@@ -44,7 +43,7 @@ the true caption the right material 0.81, 0.80, 0.80 (docs/log.md, 2026-11-26)."
 
 @dataclass(frozen=True)
 class Branch:
-    """A velocity that hears some of the conditions; weight: of the step to it from the branch before (the first: 1),
+    """A velocity with some of the conditions; weight: of the step to it from the branch before (the first: 1),
     one number or one for each row [batch]."""
 
     velocity: Velocity
@@ -53,35 +52,6 @@ class Branch:
 
 
 def guided(
-    conditional: Velocity,
-    unconditional: Velocity,
-    guidance: float | Tensor,
-    noise: Tensor,
-    rescale: float | Tensor = 0.0,
-    reference_guidance: float | None = None,
-    without_text: Velocity | None = None,
-    text_guidance: float | None = None,
-    temperature: float = 1.0,
-) -> Velocity:
-    """The guided velocity. `unconditional` may carry a negative text.
-
-    guidance: one number, or one for each row [batch].
-    reference_guidance: the weight of the known latents apart from that of the conditions; None: the same, Eq. 3.
-    text_guidance: the weight of the text apart from that of the other conditions, where there is a text and
-    `without_text`, which hears all but it; None: the same.
-    temperature: of the sampler (flow.temperature), as the known latents are noised like the unknown ones.
-    """
-    branches = [
-        Branch(unconditional, sees_known=False),
-        Branch(unconditional, guidance if reference_guidance is None else reference_guidance),
-    ]
-    if without_text is not None:
-        branches.append(Branch(without_text, guidance))
-    branches.append(Branch(conditional, guidance if without_text is None or text_guidance is None else text_guidance))
-    return guided_by(branches, noise, rescale, temperature)
-
-
-def guided_by(
     branches: Sequence[Branch], noise: Tensor, rescale: float | Tensor = 0.0, temperature: float = 1.0
 ) -> Velocity:
     """The guided velocity of branches that see more and more; the last sees everything.

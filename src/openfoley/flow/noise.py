@@ -1,17 +1,36 @@
-"""Noise on the clock: the same latent of a sound has the same noise in every window that makes it.
+"""Noise by place: the same latent of a sound has the same noise in every window that generates it.
 
 Latents are counted from the beginning of the picture, in blocks; a block's noise depends on the seed and its number
-alone. So two windows that both make some latents, which then fade from the one into the other, begin them alike. What
-is made on its own (a span made anew, a cue) has a seed of its own: `engine.own_seed`.
+alone. So two windows that both generate some latents, which are then crossfaded, start them alike. What is generated
+apart (a regenerated span, a cue) has a seed of its own: `synthesis.windows.own_seed`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 BLOCK = 64  # latents; drawn whole, so a block should be short against a window (345)
+
+
+@dataclass(frozen=True)
+class NoiseSource:
+    """The noise of the latents [first, first + latents), a row for each seed."""
+
+    seeds: Sequence[int]
+    latents: int
+    first: int = 0
+
+    def draw(self, channels: int, device: torch.device | str = "cpu") -> Tensor:
+        """float32 [len(seeds), latents, channels]."""
+        return seeded_noise(self.seeds, self.latents, channels, device, self.first)
+
+    @property
+    def window_seeds(self) -> list[int]:
+        """Seeds of noise that depends on the window too."""
+        return [spread_seed(seed, self.first) for seed in self.seeds]
 
 
 def seeded_noise(

@@ -23,7 +23,6 @@ times the work), pull alone 1.1, pull with one round 0.96 (the far end's varianc
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -31,17 +30,6 @@ from torch import Tensor
 from openfoley.flow.path import on_path
 from openfoley.flow.shortcut import Velocity
 
-
-@dataclass(frozen=True)
-class Replacement:
-    """rounds: how often each step is made again. pull: strength of the pull, 1 as in the equation, 0 none."""
-
-    rounds: int
-    pull: float
-
-
-PLAIN = Replacement(rounds=0, pull=0.0)
-DEFAULT_REPLACEMENT = Replacement(rounds=1, pull=1.0)
 FRESH_SALT = 0x5EED  # sets the fresh noise of a seed apart from its first noise
 
 Pull = Callable[[Tensor, Tensor], Tensor]

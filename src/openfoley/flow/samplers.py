@@ -16,29 +16,15 @@ docs/log.md). `openfoley evaluate steps --shortcut` compares the two by what is 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from openfoley.flow.settings import Solver
 from openfoley.flow.shortcut import Velocity
 from openfoley.flow.temperature import COOLED_FROM, cooled
 
 LARGEST_STEP_COUNT = 128
-
-
-@dataclass(frozen=True)
-class Solver:
-    """bend: step i of N starts at (i / N) ** bend. leans: on the step before. is_told: the model hears the step's
-    size (`times.trained_step`), else 0."""
-
-    bend: float
-    leans: bool
-    is_told: bool
-
-
-SHORTCUT = Solver(bend=1.0, leans=False, is_told=True)
-MULTISTEP = Solver(bend=1.75, leans=True, is_told=False)
 
 
 @torch.no_grad()
@@ -65,14 +51,14 @@ def sample(
         raise ValueError(f"steps must be 1 to {LARGEST_STEP_COUNT}, got {steps}")
     inside = known[..., None]
     batch = noise.shape[0]
-    told = torch.full((batch,), step_size if solver.is_told else 0.0, device=noise.device)
+    told = torch.full((batch,), step_size if solver.receives_step_size else 0.0, device=noise.device)
     x = torch.where(inside, known_latent, noise)
-    times = [(number / steps) ** solver.bend for number in range(steps + 1)]
+    times = [(number / steps) ** solver.time_exponent for number in range(steps + 1)]
     end_before = None
     for number in range(steps):
         now, after = times[number], times[number + 1]
         change = velocity(x, torch.full((batch,), now, device=noise.device), told, known).to(x.dtype)
-        if solver.leans and number + 1 < steps:
+        if solver.multistep and number + 1 < steps:
             end = x + (1 - now) * change
             if end_before is not None and number > 1:  # from t = 0 the ratio comes an infinite way
                 share = (_level(after) - _level(now)) / (_level(now) - _level(times[number - 1]))

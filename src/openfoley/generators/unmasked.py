@@ -12,102 +12,78 @@ weighted sum of velocities with weights that add up to one: `weighted_branches`;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
-from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.flow.guidance import rescaled
-from openfoley.flow.replacement import (
-    DEFAULT_REPLACEMENT,
-    Replacement,
-    fresh_noise,
-    pull_towards,
-    sample_with_replacement,
-)
+from openfoley.flow.replacement import fresh_noise, pull_towards, sample_with_replacement
+from openfoley.flow.settings import DEFAULT_REPLACEMENT
 from openfoley.flow.shortcut import Velocity
-from openfoley.generators.guidance_weights import Guidance
-from openfoley.types import Conditions
+from openfoley.generators.base import Branches, Generator, Known
+from openfoley.request import Sampling
+from openfoley.types import TEXT, Conditions, FeatureSequence
 
 
 def sample_unmasked(
-    generator: Any,
-    conditions: Conditions,
-    noise: Tensor,
-    *,
+    generator: Generator,
+    branches: Branches,
+    noise: Float[Tensor, "batch latents dim"],
     seeds: Sequence[int],
-    steps: int,
-    guidance: Guidance,
-    known_latent: Tensor,
-    known: Tensor,
-    negative_text: Tensor | None = None,
-    replacement: Replacement = DEFAULT_REPLACEMENT,
+    sampling: Sampling,
+    known: Known,
     on_step: Callable[[int], None] | None = None,
-) -> Tensor:
-    """float32 latents like `noise` [batch, latents, latent_dim]; known ones are returned bit for bit."""
+) -> Float[Tensor, "batch latents dim"]:
+    """float32 latents; known ones are returned bit for bit. seeds: of the fresh noise of replacement."""
+    assert sampling.steps is not None
     latents = noise.shape[1]
-    branches = weighted_branches(conditions, negative_text, guidance)
-    velocity = combined_velocity(generator, branches, latents, guidance.rescale or 0.0)
-    pull = None
-    if replacement.pull and bool(known.any()):
+    velocity = combined_velocity(generator, weighted_branches(branches, sampling), latents, sampling.rescale or 0.0)
+    pull, replacement = None, sampling.replacement or DEFAULT_REPLACEMENT
+    if replacement.pull and bool(known.is_known.any()):
         with torch.inference_mode(False), torch.no_grad():
-            alone = combined_velocity(generator, [(_ordinary(conditions), 1.0)], latents)
-        pull = pull_towards(alone, known_latent, known, replacement.pull)
+            alone = combined_velocity(generator, [(_ordinary(branches.conditions), 1.0)], latents)
+        pull = pull_towards(alone, known.latent, known.is_known, replacement.pull)
     return sample_with_replacement(
-        velocity,
-        noise,
-        known_latent,
-        known,
-        fresh_noise(seeds, noise),
-        steps=steps,
-        step_size=generator.trained_step(steps),
-        rounds=replacement.rounds,
-        pull=pull,
-        on_step=on_step,
-    )
+        velocity, noise, known.latent, known.is_known, fresh_noise(seeds, noise), steps=sampling.steps,
+        step_size=generator.trained_step(sampling.steps), rounds=replacement.rounds, pull=pull, on_step=on_step,
+    )  # fmt: skip
 
 
-def weighted_branches(
-    conditions: Conditions, negative_text: Tensor | None, guidance: Guidance
-) -> list[tuple[Conditions, float]]:
-    """What is heard in each branch and its weight; the first hears everything, the weights add up to one."""
-    nothing = conditions.null()
-    against = None
-    if negative_text is not None:
-        against = replace(nothing, text=negative_text, text_present=torch.ones_like(nothing.text_present))
-    if not guidance.is_apart:
-        branches = [(conditions, guidance.overall), (against or nothing, 1 - guidance.overall)]
-        return [branches[0], *(pair for pair in branches[1:] if pair[1])]
-    to_picture = guidance.overall if guidance.picture is None else guidance.picture
-    to_text = guidance.overall if guidance.text is None else guidance.text
-    from_negative = to_text if guidance.negative is None else guidance.negative
-    from_negative = from_negative if against is not None else 0.0
-    has_text = bool(conditions.text_present.any())
-    has_picture = bool(conditions.semantic_present.any() or conditions.sync_present.any())
-    only_picture = replace(conditions, text_present=torch.zeros_like(conditions.text_present))
+def weighted_branches(branches: Branches, sampling: Sampling) -> list[tuple[Conditions, float]]:
+    """The conditions of each branch and its weight; the first has everything, the weights add up to one."""
+    conditions, against, overall = branches.conditions, branches.against, sampling.guidance
+    assert overall is not None
+    own = (sampling.picture_guidance, sampling.text_guidance, sampling.negative_guidance)
+    if all(weight is None for weight in own):
+        pairs = [(conditions, overall), (against, 1 - overall)]
+        return [pairs[0], *(pair for pair in pairs[1:] if pair[1])]
+    to_picture, to_text = (overall if weight is None else weight for weight in own[:2])
+    from_negative = (to_text if own[2] is None else own[2]) if branches.has_negative else 0.0
+    pictures = [name for name in conditions.features if name != TEXT]
+    has_text, has_picture = bool(conditions.has(TEXT).any()), bool(conditions.has(*pictures).any())
     weight = to_picture - to_text + from_negative  # of the picture alone; where it is also another branch, of that
-    branches = [
+    pairs = [
         (conditions, to_text + (0.0 if has_text else weight)),
-        (only_picture, weight if has_text and has_picture else 0.0),
-        (nothing, 1 - to_picture + (weight if has_text and not has_picture else 0.0)),
+        (conditions.without(TEXT), weight if has_text and has_picture else 0.0),
+        (conditions.null(), 1 - to_picture + (weight if has_text and not has_picture else 0.0)),
     ]
-    if against is not None:
-        unwanted = replace(conditions, text=against.text, text_present=against.text_present)
-        branches.append((unwanted, -from_negative))
-    return [branches[0], *(pair for pair in branches[1:] if pair[1])]
+    if branches.has_negative:  # the picture, and what the negative text says (of the picture too, if it selects)
+        present = {name: one for name, one in against.features.items() if bool(one.present.any())}
+        pairs.append((conditions.replaced(**present), -from_negative))
+    return [pairs[0], *(pair for pair in pairs[1:] if pair[1])]
 
 
 def combined_velocity(
-    generator: Any, branches: Sequence[tuple[Conditions, float]], latents: int, rescale: float = 0.0
+    generator: Generator, branches: Sequence[tuple[Conditions, float]], latents: int, rescale: float = 0.0
 ) -> Velocity:
     """The weighted sum of the branches' velocities, from one pass; rescaled to the spread of the first if asked."""
-    heard = generator.hear([conditions for conditions, _ in branches], latents)
+    prepared = generator.prepare(Conditions.joined([conditions for conditions, _ in branches]), latents)
     # Copied to the device once: a copy from the CPU in every step would wait until the device is idle.
-    weights = torch.tensor([weight for _, weight in branches], device=branches[0][0].text.device)
+    weights = torch.tensor([weight for _, weight in branches], device=branches[0][0].device)
 
     def velocity(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
-        each = generator(x_t, t, heard).float().unflatten(0, (len(weights), len(x_t)))
+        each = generator.velocity(x_t, t, step, known, prepared).float().unflatten(0, (len(weights), len(x_t)))
         if len(weights) == 1:
             return each[0]
         total = torch.einsum("k,kbnc->bnc", weights, each)
@@ -117,5 +93,5 @@ def combined_velocity(
 
 
 def _ordinary(conditions: Conditions) -> Conditions:
-    """Copies outside inference mode, so that gradients may pass the network that hears them."""
-    return Conditions(**{f.name: getattr(conditions, f.name).clone() for f in fields(Conditions)})
+    """Copies outside inference mode, so that gradients may pass the network that they condition."""
+    return conditions.map(lambda s: FeatureSequence(s.values.clone(), s.time_s.clone(), s.present.clone()))

@@ -48,7 +48,7 @@ def load_foreign(
     ):
         modules["generator"].remember_kernels()  # 1.5 times as fast, for twice the memory of the network
     moved = {name: module.to(device).eval().requires_grad_(False) for name, module in modules.items()}
-    return Model(name=model.name, config=described(model.name, moved), **moved)
+    return Model.of_parts(model.name, moved, described(model.name, moved))
 
 
 def obtain(model: ForeignModel, weights_dir: Path | None, progress: Progress | None = None) -> dict[WeightFile, Path]:
@@ -133,7 +133,9 @@ def assemble(variant: str, states: States, tokenizer: Path) -> dict[str, Any]:
 
 
 def generator_from(variant: str, network: Mapping[str, Tensor]) -> nn.Module:
-    from openfoley.generators.mmaudio import VARIANTS, MMAudioGenerator, from_mmaudio
+    from openfoley.generators.mmaudio.config import VARIANTS
+    from openfoley.generators.mmaudio.foreign import from_mmaudio
+    from openfoley.generators.mmaudio.model import MMAudioGenerator
 
     with torch.device("meta"):
         module = MMAudioGenerator(VARIANTS[variant])
@@ -144,7 +146,7 @@ def codec_from(
     variant: str, vae: Mapping[str, Tensor], vocoder: Mapping[str, Tensor], network: Mapping[str, Tensor]
 ) -> nn.Module:
     from openfoley.codecs.mmaudio import CODEC_16K, CODEC_44K, MMAudioCodec, from_mmaudio
-    from openfoley.generators.mmaudio import latent_statistics
+    from openfoley.generators.mmaudio.foreign import latent_statistics
 
     module = _unfilled(lambda: MMAudioCodec(CODEC_16K if variant.endswith("16k") else CODEC_44K))
     return filled(module, from_mmaudio(vae, vocoder, *latent_statistics(network)), "codec")

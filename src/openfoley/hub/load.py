@@ -42,7 +42,7 @@ def load_model(
         module = _built(part, config[part], folder)
         load_weights(module, folder / f"{part}.safetensors")
         modules[part] = module.to(target).eval().requires_grad_(False)
-    return Model(name=config["name"], config=config, **modules)
+    return Model.of_parts(config["name"], modules, config)
 
 
 def load_part(part: str, folder: Path, device: str | torch.device = "cpu") -> Any:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import torch
 from torch import nn
 
+from openfoley.codecs.base import Codec
 from openfoley.config import from_dict
+from openfoley.encoders.base import Encoder, FrameEncoder, HasTextTower, TextEncoder, TextTower
 from openfoley.errors import WeightsError
+from openfoley.generators.base import Generator
+from openfoley.types import TEXT
 
 PARTS = ("codec", "sync", "semantic", "generator")
 KINDS = {"codec": "oobleck", "sync": "videoprism-map", "semantic": "siglip2", "generator": "salsa-v"}  # the default
@@ -29,25 +35,38 @@ CLASSES = {  # part, kind -> module, configuration, class
     ("sync", "synchformer"): ("openfoley.encoders.synchformer", "SynchformerConfig", "SynchformerEncoder"),
     ("semantic", "siglip2"): ("openfoley.encoders.semantic", "SemanticConfig", "SemanticEncoder"),
     ("semantic", "clip"): ("openfoley.encoders.clip", "ClipConfig", "ClipEncoder"),
-    ("generator", "salsa-v"): ("openfoley.generators.salsa_v", "SalsaVConfig", "SalsaVGenerator"),
-    ("generator", "mmaudio"): ("openfoley.generators.mmaudio", "MMAudioConfig", "MMAudioGenerator"),
+    ("generator", "salsa-v"): ("openfoley.generators.salsa_v.model", "SalsaVConfig", "SalsaVGenerator"),
+    ("generator", "mmaudio"): ("openfoley.generators.mmaudio.model", "MMAudioConfig", "MMAudioGenerator"),
 }
 
 
 @dataclass(frozen=True)
 class Model:
-    """Everything the pipeline needs, in evaluation mode on one device."""
+    """Everything the pipeline needs, in evaluation mode on one device. encoders: by the names of the sequences that
+    they give to the generator (`types.Conditions`)."""
 
     name: str
-    codec: Any
-    sync: Any
-    semantic: Any
-    generator: Any
+    codec: Codec
+    encoders: Mapping[str, Encoder]
+    generator: Generator
     config: dict[str, Any]  # config.json as read
+    parts: Mapping[str, nn.Module]  # the networks, as a model folder keeps them
+
+    @classmethod
+    def of_parts(cls, name: str, parts: Mapping[str, nn.Module], config: dict[str, Any]) -> Model:
+        """parts: by PARTS. The semantic network reads texts too: its text tower is an encoder of its own."""
+        frames = {part: module for part, module in parts.items() if isinstance(module, FrameEncoder)}
+        texts = {TEXT: TextTower(cast(HasTextTower, parts["semantic"]))}
+        codec, generator = cast(Codec, parts["codec"]), cast(Generator, parts["generator"])
+        return cls(name, codec, {**frames, **texts}, generator, config, dict(parts))
 
     @property
-    def parts(self) -> dict[str, nn.Module]:
-        return {part: getattr(self, part) for part in PARTS}
+    def device(self) -> torch.device:
+        return next(self.parts["generator"].parameters()).device
+
+    @property
+    def text_encoder(self) -> TextEncoder:
+        return cast(TextEncoder, self.encoders[TEXT])
 
 
 def classes(part: str, kind: str) -> tuple[type, type[nn.Module]]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from importlib import import_module
 from pathlib import Path
 
 from openfoley.errors import UsageError, WeightsError
 from openfoley.hub.sources import FOREIGN_MODELS
-from openfoley.request import DEFAULT_GUIDANCE, DEFAULT_STEPS
+from openfoley.request import Defaults
 
 CONFIG_NAME = "config.json"
 DEFAULT_MODEL = "salsa-v-gym"
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 SHIPPED = ("salsa-v-gym",)
-MMAUDIO_STEPS = 25  # arXiv 2412.15322, section 4
-MMAUDIO_GUIDANCE = 4.5
+CONFIGS = {"salsa-v": "openfoley.generators.salsa_v.config", "mmaudio": "openfoley.generators.mmaudio.config"}
 
 
 def generator_kind(name_or_folder: str | os.PathLike[str]) -> str:
@@ -29,10 +29,10 @@ def generator_kind(name_or_folder: str | os.PathLike[str]) -> str:
         return ""
 
 
-def default_settings(name_or_folder: str | os.PathLike[str]) -> tuple[int, float]:
-    """Sampling steps and guidance where none are asked for: those that the kind of model was published with."""
-    is_mmaudio = generator_kind(name_or_folder) == "mmaudio"
-    return (MMAUDIO_STEPS, MMAUDIO_GUIDANCE) if is_mmaudio else (DEFAULT_STEPS, DEFAULT_GUIDANCE)
+def sampling_of(name_or_folder: str | os.PathLike[str]) -> tuple[Defaults, frozenset[str]]:
+    """The model's defaults of sampling and the options that it supports, before it is fetched or loaded."""
+    module = import_module(CONFIGS.get(generator_kind(name_or_folder), CONFIGS["salsa-v"]))
+    return module.DEFAULTS, module.SUPPORTED_OPTIONS
 
 
 def check_model(name_or_folder: str | os.PathLike[str]) -> None:

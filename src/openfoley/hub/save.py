@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -41,7 +41,7 @@ def save_model(folder: Path, model: Model) -> Path:
         part: {"kind": kind_of(part, module.config), **to_dict(module.config)} for part, module in model.parts.items()
     }
     tensors = {part: module.state_dict() for part, module in model.parts.items()}
-    return write_folder(folder, model.name, configs, tensors, model.semantic.tokenizer.to_str())
+    return write_folder(folder, model.name, configs, tensors, cast("Any", model.parts["semantic"]).tokenizer.to_str())
 
 
 def assemble_model(folder: Path, name: str, parts: Mapping[str, Path], tokenizer: Path) -> Path:

@@ -77,6 +77,7 @@ def pick_frames(path: str | Path, requests: Sequence[FrameRequest], *, chunk: in
 def _decoded(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[tuple[int, VideoFrame]]:
     """(index on the timeline, frame) of every decoded frame; each index once, ascending."""
     path, pts = timeline.info.path, timeline.pts
+    assert path is not None
     needed = _needed(timeline, requests) if timeline.intra_only and not timeline.untimed else None
     last, at, count = -1, 0.0, 0
     with open_media(path) as container:

@@ -9,35 +9,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
+from openfoley.codecs.base import Codec
 from openfoley.errors import UsageError
 from openfoley.media.audio_files import AudioWriter
 from openfoley.media.content_hash import file_hash
+from openfoley.media.provisional import Source
 from openfoley.media.source import shown
 from openfoley.media.timecode import timecode_at
+from openfoley.pipeline import Pipeline
 from openfoley.projects import mix
 from openfoley.projects.history import start_of
-from openfoley.projects.record import (
-    TAKES_FOLDER,
-    CueEntry,
-    CutEntry,
-    Record,
-    ReferenceEntry,
-    Span,
-    TakeEntry,
-    VideoEntry,
-)
+from openfoley.projects.record import TAKES_FOLDER, CutEntry, Record, Span, TakeEntry, VideoEntry
 from openfoley.projects.storage import cannot_write
-from openfoley.request import reference_edges
+from openfoley.request import Cut, Output, Request, Timeline
 from openfoley.synthesis.feature_store import FeatureStore
+from openfoley.synthesis.job import Progress, first_frame_code, sample_count
+from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.stems import unnamed_stem, within_cues
-from openfoley.synthesis.take import SampleFile, Take
-from openfoley.timeline.cues import Cue, cues_of_stem, read_cues, stem_names
-from openfoley.timeline.shots import Cut
-
-if TYPE_CHECKING:
-    from openfoley.pipeline import Pipeline, Progress
+from openfoley.synthesis.take import Take
+from openfoley.timeline.cues import cues_of_stem, read_cues, stem_names
+from openfoley.timeline.cut_list import read_cuts
+from openfoley.timeline.shots import cut_rule
 
 CACHE_FOLDER = "cache"
 WORK_FOLDER = ".work"
@@ -46,81 +40,57 @@ TAKE_NAME = "{:03d}.flac"
 
 @dataclass(frozen=True)
 class TakeOrder:
-    """What was asked of `take`, defaults filled in. span: None is the whole video."""
+    """What `take` makes. span: None is the whole video. request: the project's, with what was asked of these takes."""
 
     span: Span | None
     takes: int
-    prompt: str | None
-    negative_prompt: str | None
-    seed: int
-    steps: int
-    guidance: float
-    temperature: float | None
-    reference: Path | None
-    reference_span: tuple[float | Fraction, float | Fraction] | None
-    reference_guidance: float | None
+    request: Request
     stem: str | None
 
 
 def describe_video(
-    cache: Path,
-    path: Path,
-    given: str | os.PathLike[str],
-    cuts: str | os.PathLike[str],
-    cues: str | os.PathLike[str] | None,
-    start_timecode: str | None,
-) -> tuple[VideoEntry, tuple[CutEntry, ...], tuple[CueEntry, ...]]:
-    """A video as a project writes it down, with its cuts and the lines of its cue sheet."""
-    from openfoley.media.decode import probe
-    from openfoley.media.timecode import nominal, zero
-    from openfoley.media.timecode import start_timecode as read_start
-    from openfoley.timeline.cut_list import read_cuts
-    from openfoley.timeline.shots import cut_rule
-
-    info = probe(path)
-    start = read_start(path, info.frame_rate, start_timecode)
-    counted = start or zero(nominal(info.frame_rate))
-    sheet = read_cues(cues, counted, info.duration) if cues is not None else ()
+    cache: Path, source: Source, given: str | os.PathLike[str], request: Request
+) -> tuple[VideoEntry, tuple[CutEntry, ...], Request]:
+    """A video as a project writes it down, its cuts, and the request with the lines of its cue sheet."""
+    assert source.path is not None
+    info, timeline = source.info, request.timeline
+    first = first_frame_code(source, request.output.start_timecode)
+    cues, cuts = timeline.cues, timeline.cuts
+    sheet = cues if isinstance(cues, tuple) else read_cues(cues, first, info.duration)
     if rule := cut_rule(cuts):
-        times = () if rule == "none" else FeatureStore(cache).cuts(path)
+        times = () if rule == "none" else FeatureStore(cache).cuts(source)
         found = tuple(CutEntry(time) for time in times if 0 < time < info.duration)
     else:
-        found = tuple(CutEntry(cut.time, cut.join) for cut in read_cuts(cuts, counted, info.duration))
-    where = os.fspath(path) if Path(given).is_absolute() else os.path.relpath(path, cache.parent.absolute())
-    entry = VideoEntry(where, file_hash(path), info.duration, info.frame_rate, str(start) if start else None)
-    return entry, found, tuple(CueEntry(**vars(cue)) for cue in sheet)
+        listed = cuts if isinstance(cuts, tuple) else read_cuts(cuts, first, info.duration)
+        found = tuple(CutEntry(cut.time, cut.join) for cut in listed)
+    where = (
+        os.fspath(source.path) if Path(given).is_absolute() else os.path.relpath(source.path, cache.parent.absolute())
+    )
+    code = request.output.start_timecode or source.start_timecode
+    entry = VideoEntry(where, source.content_hash, info.duration, info.frame_rate, str(code) if code else None)
+    timeline = replace(timeline, cuts=rule or "auto", cues=sheet)
+    return entry, found, replace(request, timeline=timeline, output=Output())
 
 
 def make_takes(
-    folder: Path, record: Record, video: Path, pipeline: Pipeline, order: TakeOrder, progress: Progress | None
+    folder: Path, record: Record, source: Source, pipeline: Pipeline, order: TakeOrder, progress: Progress | None
 ) -> list[TakeEntry]:
     """Generate and write the files of all takes that are asked for; the project file is left as it is."""
-    reference = None
-    if order.reference is None and order.reference_span is not None:
-        raise UsageError("a reference span chooses a part of a reference, which is missing")
-    if order.reference is not None:
-        exact = None if order.reference_span is None else reference_edges(order.reference_span)
-        if not order.reference.is_file():
-            raise UsageError(f"the reference {shown(order.reference)} does not exist")
-        where = os.fspath(order.reference.absolute())
-        reference = ReferenceEntry(where, file_hash(order.reference), exact, order.reference_guidance)
+    reference = order.request.prompting.reference
+    if reference is not None and not reference.is_file():
+        raise UsageError(f"the reference {shown(reference)} does not exist")
     made: list[TakeEntry] = []
     for stem in _stems(record, order):
-        for take, seed in _sounds(folder, record, video, pipeline, order, stem, progress):
+        for take in _sounds(folder, record, source, pipeline, order, stem, progress):
             entry = TakeEntry(
                 number=_next_number(folder, record, made),
                 file="",
                 sha256="",
                 start=order.span.start if order.span else Fraction(0),
                 end=order.span.end if order.span else record.video.duration,
-                seed=seed,
-                steps=order.steps,
-                guidance=order.guidance,
-                temperature=order.temperature,
-                prompt=order.prompt,
-                negative_prompt=order.negative_prompt,
+                request=replace(take.request, timeline=Timeline(), output=Output()),
                 stem=stem,
-                reference=reference,
+                reference_sha256=None if reference is None else file_hash(reference),
                 made_over=tuple(t.number for t in mix.layers_of(record, stem)) if order.span else (),
             )
             name = f"{TAKES_FOLDER}/{TAKE_NAME.format(entry.number)}"
@@ -140,7 +110,7 @@ def _stems(record: Record, order: TakeOrder) -> tuple[str | None, ...]:
             names = ", ".join(str(name) for name in sounding if name)
             raise UsageError(f"the project sounds in several stems; say which one with --stem: {names}")
         return sounding or (None,)
-    cues = cues_of(record)
+    cues = record.cues
     named: tuple[str | None, ...] = stem_names(cues)
     return (*named, None) if not named or cues_of_stem(cues, None) else named
 
@@ -148,36 +118,26 @@ def _stems(record: Record, order: TakeOrder) -> tuple[str | None, ...]:
 def _sounds(
     folder: Path,
     record: Record,
-    video: Path,
+    source: Source,
     pipeline: Pipeline,
     order: TakeOrder,
     stem: str | None,
     progress: Progress | None,
-) -> Iterator[tuple[Take, int]]:
-    """The takes of one stem with their seeds; of a span only its own samples."""
-    seeds = list(range(order.seed, order.seed + order.takes))
-    cues = cues_of_stem(cues_of(record), stem)
-    asked: dict[str, Any] = {
-        "prompt": order.prompt,
-        "negative_prompt": order.negative_prompt,
-        "steps": order.steps,
-        "guidance": order.guidance,
-        "temperature": order.temperature,
-        "reference": order.reference,
-        "reference_span": order.reference_span,
-        "reference_guidance": order.reference_guidance,
-        "cuts": cuts_of(record),
-        "cues": cues,
-        "store": FeatureStore(folder / CACHE_FOLDER),
-        "progress": progress,
-    }
+) -> Iterator[Take]:
+    """The takes of one stem; of a span only its own samples."""
+    first_seed = order.request.sampling.seed
+    seeds = range(first_seed, first_seed + order.takes)
+    cues = cues_of_stem(record.cues, stem)
+    timeline = replace(order.request.timeline, cuts=cuts_of(record), cues=cues)
+    request = replace(order.request, timeline=timeline)
+    run = {"store": FeatureStore(folder / CACHE_FOLDER), "progress": progress}
     if order.span is None:
-        others = [name for name in (*stem_names(cues_of(record)), *mix.stems_of(record)) if name]
+        others = [name for name in (*stem_names(record.cues), *mix.stems_of(record)) if name]
         work = folder / WORK_FOLDER / (stem or unnamed_stem(others))  # after a crash the same command goes on from here
         work.parent.mkdir(exist_ok=True)
-        made = pipeline.generate_takes(video, seeds, **asked, work=work)
-        for take, seed in zip(made, seeds, strict=True):
-            yield (within_cues(take, cues) if stem is not None and cues else take), seed
+        made = pipeline.generate_takes(source, seeds, request, **run, work=work)
+        for take in made:
+            yield within_cues(take, cues) if stem is not None and cues else take
         if made[0].work is not None:
             made[0].work.remove()
         return
@@ -185,17 +145,17 @@ def _sounds(
     if not under:
         raise UsageError("there is no sound around the span yet; make a take of the whole video first, without --span")
     codec = pipeline.model.codec
-    total = pipeline.sample_count(record.video.duration)
+    total = sample_count(pipeline.model, record.video.duration)
     edges = (order.span.start, order.span.end)
     first, last = (mix.sample_at(edge, codec.sample_rate) for edge in edges)
     with _sound_now(folder, under, codec, total) as sound:
         for seed in seeds:
-            edited = pipeline.edit(video, edges, sound=sound, seed=seed, **asked)
-            yield part_of(edited, first, min(last, total)), seed
+            edited = pipeline.edit(source, edges, request, sound=sound, seed=seed, **run)
+            yield part_of(edited, first, min(last, total))
 
 
 @contextmanager
-def _sound_now(folder: Path, under: Sequence[TakeEntry], codec: Any, total: int) -> Iterator[Path]:
+def _sound_now(folder: Path, under: Sequence[TakeEntry], codec: Codec, total: int) -> Iterator[Path]:
     """What a stem sounds like, as a temporary file: the sound that an edit is made out of."""
     try:
         with tempfile.TemporaryDirectory(prefix=".edit-", dir=folder) as temporary:
@@ -213,17 +173,13 @@ def _start(record: Record, entry: TakeEntry) -> str | None:
     return str(timecode_at(entry.start, start_of(record))) if record.video.start_timecode else None
 
 
-def cues_of(record: Record) -> tuple[Cue, ...]:
-    return tuple(Cue(**vars(cue)) for cue in record.cues)
-
-
-def cuts_of(record: Record) -> Any:
+def cuts_of(record: Record) -> str | tuple[Cut, ...]:
     """The project's cuts as the pipeline takes them: the rule at each that does not say itself."""
-    rule = record.settings.cuts
+    rule = record.request.timeline.cuts
     if rule == "none":
         return "none"
-    fixed = rule if rule in ("carry", "reset") else None
-    return [Cut(cut.time, cut.join or fixed) for cut in record.cuts]
+    fixed: Literal["carry", "reset"] | None = "carry" if rule == "carry" else "reset" if rule == "reset" else None
+    return tuple(Cut(cut.time, cut.join or fixed) for cut in record.cuts)
 
 
 def _next_number(folder: Path, record: Record, made: Sequence[TakeEntry]) -> int:

@@ -12,48 +12,36 @@ it was. Rendering reads takes and nothing else, so it gives the same bytes every
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from openfoley.errors import MediaError, UsageError, WeightsError
+from openfoley.hub.fingerprint import fingerprint
+from openfoley.hub.load import load_model
+from openfoley.hub.registry import DEFAULT_MODEL, check_model, sampling_of
 from openfoley.media.content_hash import file_hash
+from openfoley.media.outputs import checked_video
+from openfoley.media.provisional import Source
 from openfoley.media.source import shown
+from openfoley.pipeline import Pipeline, load
 from openfoley.projects import history
-from openfoley.projects.making import CACHE_FOLDER, TakeOrder, make_takes
-from openfoley.projects.record import (
-    FILE_NAME,
-    TAKES_FOLDER,
-    ModelEntry,
-    Record,
-    Settings,
-    Span,
-    TakeEntry,
-    new_record,
-)
+from openfoley.projects.making import CACHE_FOLDER, TakeOrder, describe_video, make_takes
+from openfoley.projects.record import FILE_NAME, TAKES_FOLDER, ModelEntry, Record, Span, TakeEntry, new_record
+from openfoley.projects.rendering import render
+from openfoley.projects.showing import plain
 from openfoley.projects.storage import cannot_write, only_process, read_project, write_project
-from openfoley.request import (
-    TAKES_RANGE,
-    AudioMode,
-    BitDepth,
-    Request,
-    check_settings,
-    check_temperature,
-    checked_video,
-)
+from openfoley.request import Request, Seconds, check_takes, edges
+from openfoley.synthesis.job import Progress
 from openfoley.timeline.cues import check_stem_name
-
-if TYPE_CHECKING:
-    from openfoley.pipeline import Pipeline, Progress
 
 
 class Project:
     """A project folder. Nothing is held open between calls; each verb reads the file, and changes it whole."""
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | os.PathLike[str], device: str = "cpu") -> None:
+        self.folder, self.device = Path(folder), device
         read_project(self.folder)
 
     @property
@@ -66,106 +54,70 @@ class Project:
         cls,
         folder: str | os.PathLike[str],
         video: str | os.PathLike[str],
+        request: Request | None = None,
         *,
-        model: str | os.PathLike[str] = "salsa-v-gym",
-        prompt: str | None = None,
-        negative_prompt: str | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-        temperature: float | None = None,
-        seed: int = 0,
-        cuts: str | os.PathLike[str] = "auto",
-        cues: str | os.PathLike[str] | None = None,
-        start_timecode: str | None = None,
+        model: str | os.PathLike[str] = DEFAULT_MODEL,
         device: str = "cpu",
+        **options: object,
     ) -> Project:
         """Make a project for a video; its cuts are found now and written down, where they can be changed by hand.
 
-        cuts: auto, carry, reset, none or a file with a list of cuts. cues: a cue sheet (timeline.cues). steps and
-        guidance: None is as usual for the model.
+        options: of `request.Request`; what takes are asked for unless they say otherwise.
         """
-        from openfoley.hub.registry import check_model, default_settings
-        from openfoley.projects.making import describe_video
-        from openfoley.timeline.shots import cut_rule
-
         check_model(model)
-        usual_steps, usual_guidance = default_settings(model)
-        steps, guidance = usual_steps if steps is None else steps, usual_guidance if guidance is None else guidance
-        check_settings(steps, guidance, [seed])
-        check_temperature(temperature)
+        defaults, supported = sampling_of(model)
+        asked = Request.of(request, **options)
+        if wrong := asked.sampling.unsupported(supported):
+            raise UsageError(f"{wrong} is no option of {model}; it has {', '.join(sorted(supported))}")
         path, folder = checked_video(video), Path(folder)
         if (folder / FILE_NAME).exists():
             raise UsageError(f"{shown(folder)} is a project already; choose another folder, or delete it first")
-        from openfoley.hub.fingerprint import fingerprint
-        from openfoley.hub.load import load_model
-
-        entry, found, sheet = describe_video(folder / CACHE_FOLDER, path, video, cuts, cues, start_timecode)
-        settings = Settings(prompt, negative_prompt, steps, guidance, seed, cut_rule(cuts) or "auto", temperature)
+        asked = replace(asked, sampling=asked.sampling.resolved(defaults))
+        entry, found, asked = describe_video(folder / CACHE_FOLDER, Source.file(path), video, asked)
         name = os.fspath(model)
-        record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), settings)
+        record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), asked)
         try:
             (folder / TAKES_FOLDER).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(folder, error) from None
         with only_process(folder):
-            write_project(folder, replace(record, cuts=found, cues=sheet))
-        return cls(folder)
+            write_project(folder, replace(record, cuts=found))
+        return cls(folder, device)
 
     def take(
         self,
         pipeline: Pipeline | None = None,
         *,
-        span: tuple[float | Fraction, float | Fraction] | None = None,
+        span: tuple[Seconds, Seconds] | None = None,
         takes: int = 1,
-        prompt: str | None = None,
-        negative_prompt: str | None = None,
-        seed: int | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-        temperature: float | None = None,
-        reference: str | os.PathLike[str] | None = None,
-        reference_span: tuple[float | Fraction, float | Fraction] | None = None,
-        reference_guidance: float | None = None,
         stem: str | None = None,
         choose: bool = False,
-        device: str = "cpu",
         progress: Progress | None = None,
+        **options: object,
     ) -> list[TakeEntry]:
         """Make takes of the whole video, or of a span out of the sound on both its sides; they are returned.
 
-        What is None is as the project's settings say; seed: a new one for every take. The first take of a span sounds
-        at once, further ones when they are chosen (choose=True: the first of these at once). With a cue sheet that
-        names stems a take of the whole video is one take for each stem, unless `stem` names one.
+        options: of `request.Request`; what is not given is as in the project's request; seed: a new one for every take.
+        The first take of a span sounds at once, further ones when they are chosen (choose=True: the first of these at
+        once). With a cue sheet that names stems a take of the whole video is one take for each stem, unless `stem`
+        names one.
         """
-        if not TAKES_RANGE[0] <= takes <= TAKES_RANGE[1]:
-            raise UsageError(f"takes must be a whole number from {TAKES_RANGE[0]} to {TAKES_RANGE[1]}, got {takes}")
+        check_takes(takes)
         with only_process(self.folder):
             record = self.record
-            asked = Span(Fraction(span[0]), Fraction(span[1])) if span is not None else record.span
+            asked = Span(*edges(span)) if span is not None else record.span
             history.check_span(record, asked)
             history.check_unlocked(record, asked, "make a take")
-            video = self.video(record)
-            order = TakeOrder(
-                span=None if span is None else asked,
-                takes=takes,
-                prompt=record.settings.prompt if prompt is None else prompt,
-                negative_prompt=record.settings.negative_prompt if negative_prompt is None else negative_prompt,
-                seed=self._next_seed(record) if seed is None else seed,
-                steps=record.settings.steps if steps is None else steps,
-                guidance=record.settings.guidance if guidance is None else guidance,
-                temperature=record.settings.temperature if temperature is None else temperature,
-                reference=None if reference is None else Path(reference),
-                reference_span=reference_span,
-                reference_guidance=reference_guidance,
-                stem=stem,
-            )
-            check_settings(order.steps, order.guidance, [order.seed], order.reference_guidance)
+            source = Source.file(self.video(record))
+            if options.get("seed") is None:
+                options["seed"] = self._next_seed(record)
+            request = Request.of(record.request, **{k: v for k, v in options.items() if v is not None})
             if stem is not None:
                 check_stem_name(stem, "the stem")
-            check_temperature(order.temperature)
-            pipeline = self._checked(pipeline, record, device)
+            order = TakeOrder(None if span is None else asked, takes, request, stem)
+            pipeline = self._checked(pipeline, record, self.device)
             try:
-                made = make_takes(self.folder, record, video, pipeline, order, progress)
+                made = make_takes(self.folder, record, source, pipeline, order, progress)
             except OSError as error:
                 raise cannot_write(self.folder, error) from None
             chosen = [take.number for take in made if self._sounds_at_once(record, made, take, choose)]
@@ -176,13 +128,11 @@ class Project:
         """Let a take sound in the place of the one that sounds for the same span, or on top of what is there."""
         return self._change(lambda record: history.choose(record, take))
 
-    def lock(self, span: tuple[float | Fraction, float | Fraction] | None = None, *, take: int | None = None) -> Record:
+    def lock(self, span: tuple[Seconds, Seconds] | None = None, *, take: int | None = None) -> Record:
         """Keep a span, a take's span or (neither) everything from changing."""
         return self._change(lambda record: history.lock(record, self._span(record, span, take)))
 
-    def unlock(
-        self, span: tuple[float | Fraction, float | Fraction] | None = None, *, take: int | None = None
-    ) -> Record:
+    def unlock(self, span: tuple[Seconds, Seconds] | None = None, *, take: int | None = None) -> Record:
         """Let a span, a take's span or (neither) everything change again."""
         return self._change(lambda record: history.unlock(record, self._span(record, span, take)))
 
@@ -196,40 +146,20 @@ class Project:
 
     def show(self) -> dict[str, Any]:
         """The project in plain values, with timecodes: what `openfoley project show --json` prints."""
-        from openfoley.projects.showing import plain
-
         return plain(self.record, self.folder)
 
-    def render(
-        self,
-        out: str | os.PathLike[str],
-        *,
-        stems: bool = False,
-        audio: AudioMode = "add",
-        sample_rate: int | None = None,
-        bit_depth: BitDepth | None = None,
-        nudge: float = 0.0,
-        force: bool = False,
-    ) -> list[Path]:
+    def render(self, out: str | os.PathLike[str], *, stems: bool = False, **options: object) -> list[Path]:
         """Write what the project sounds like now: a sound, or the video with it; with `stems` each stem beside it.
 
-        The mix is the sum of the stems, bit for bit. nudge: ms by which the sound comes later. The paths written.
+        The mix is the sum of the stems, bit for bit. options: of `request.Output`. The paths written.
         """
-        from openfoley.projects.rendering import render
-
+        output = Request.of(**options).output
         with only_process(self.folder):
             record = self.record
             if not record.state.layers:
                 raise UsageError("the project has no sound yet; make a take with `openfoley project take`")
-            video = self.video(record)
-            request = Request(
-                video, record.model.name, record.settings.prompt, record.settings.negative_prompt,
-                record.settings.steps, record.settings.guidance, record.settings.seed, nudge=nudge,
-            )  # fmt: skip
-            return render(
-                self.folder, record, request, Path(out), stems=stems, audio=audio, sample_rate=sample_rate,
-                bit_depth=bit_depth, force=force,
-            )  # fmt: skip
+            source = Source.file(self.video(record))
+            return render(self.folder, record, source, Path(out), output, stems)
 
     def video(self, record: Record) -> Path:
         """The video's file. UsageError where it is missing, MediaError where it is not the one of the project."""
@@ -246,7 +176,7 @@ class Project:
             )
         return path
 
-    def _change(self, verb: Any) -> Record:
+    def _change(self, verb: Callable[[Record], Record]) -> Record:
         with only_process(self.folder):
             record = self.record
             changed = verb(record)
@@ -255,17 +185,17 @@ class Project:
             return changed
 
     @staticmethod
-    def _span(record: Record, span: Sequence[float | Fraction] | None, take: int | None) -> Span:
+    def _span(record: Record, span: tuple[Seconds, Seconds] | None, take: int | None) -> Span:
         if span is not None and take is not None:
             raise UsageError("give a span or a take, not both")
         if take is not None:
             return record.take(take).span
-        return record.span if span is None else Span(Fraction(span[0]), Fraction(span[1]))
+        return record.span if span is None else Span(*edges(span))
 
     @staticmethod
     def _next_seed(record: Record) -> int:
         """A seed that no take of the project has had: takes without a seed of their own differ."""
-        return max([record.settings.seed, *(take.seed + 1 for take in record.takes)])
+        return max([record.request.sampling.seed, *(take.seed + 1 for take in record.takes)])
 
     @staticmethod
     def _sounds_at_once(record: Record, made: Sequence[TakeEntry], take: TakeEntry, choose: bool) -> bool:
@@ -277,9 +207,6 @@ class Project:
     @staticmethod
     def _checked(pipeline: Pipeline | None, record: Record, device: str) -> Pipeline:
         """The project's model. WeightsError where it is another one now."""
-        from openfoley.hub.fingerprint import fingerprint
-        from openfoley.pipeline import load
-
         pipeline = load(record.model.name, device) if pipeline is None else pipeline
         if fingerprint(pipeline.model) != record.model.sha256:
             raise WeightsError(

@@ -9,6 +9,7 @@ state; the ones after it can be redone.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -16,9 +17,12 @@ from typing import Any, Literal
 
 from openfoley.config import from_dict
 from openfoley.errors import UsageError, WeightsError
+from openfoley.projects.migration import migrated
+from openfoley.request import Cue, Request
 from openfoley.timeline.cues import STEM_PATTERN
+from openfoley.timeline.shots import CUT_RULES
 
-FORMAT = 1
+FORMAT = 2
 LONGEST_DECIMALS = 6
 FILE_NAME = "project.json"
 PREVIOUS_NAME = "project.previous.json"
@@ -45,47 +49,11 @@ class ModelEntry:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What takes are asked for unless they say otherwise."""
-
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    steps: int = 8
-    guidance: float = 4.0
-    seed: int = 0
-    cuts: Literal["auto", "carry", "reset", "none"] = "auto"
-    temperature: float | None = None  # None: what is usual for the kind of model
-
-
-@dataclass(frozen=True)
 class CutEntry:
     """A cut: the first instant (s) of a new shot, and the rule there (None: that of the settings)."""
 
     time: Fraction
     join: Literal["carry", "reset"] | None = None
-
-
-@dataclass(frozen=True)
-class CueEntry:
-    """A line of the cue sheet (timeline.cues)."""
-
-    start: Fraction
-    end: Fraction
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    seed: int | None = None
-    guidance: float | None = None
-    stem: str | None = None
-
-
-@dataclass(frozen=True)
-class ReferenceEntry:
-    """The sound whose character a take was asked to have."""
-
-    path: str
-    sha256: str
-    span: tuple[Fraction, Fraction] | None = None  # s
-    guidance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,15 +65,14 @@ class TakeEntry:
     sha256: str
     start: Fraction
     end: Fraction
-    seed: int
-    steps: int
-    guidance: float
-    prompt: str | None = None
-    negative_prompt: str | None = None
+    request: Request  # what was asked, without the project's own cuts and cues
     stem: str | None = None
-    reference: ReferenceEntry | None = None
-    temperature: float | None = None
+    reference_sha256: str | None = None
     made_over: tuple[int, ...] = ()  # the takes that sounded when it was made: the context on both sides
+
+    @property
+    def seed(self) -> int:
+        return self.request.sampling.seed
 
     @property
     def span(self) -> Span:
@@ -139,12 +106,15 @@ class Record:
     format: int
     video: VideoEntry
     model: ModelEntry
-    settings: Settings
-    cuts: tuple[CutEntry, ...]
-    cues: tuple[CueEntry, ...]
+    request: Request  # what takes are asked for unless they say otherwise; its cues are the project's
+    cuts: tuple[CutEntry, ...]  # that were found, or read from a list
     takes: tuple[TakeEntry, ...]
     history: tuple[State, ...]
     position: int
+
+    @property
+    def cues(self) -> tuple[Cue, ...]:
+        return self.request.timeline.cue_list
 
     @property
     def state(self) -> State:
@@ -164,14 +134,14 @@ class Record:
         raise UsageError(f"the project has no take {number}; takes: {known}")
 
 
-def new_record(video: VideoEntry, model: ModelEntry, settings: Settings) -> Record:
+def new_record(video: VideoEntry, model: ModelEntry, request: Request) -> Record:
     """A project without any take."""
-    return Record(FORMAT, video, model, settings, (), (), (), (State("new"),), 0)
+    return Record(FORMAT, video, model, request, (), (), (State("new"),), 0)
 
 
 def to_text(record: Record) -> str:
     """The file's text: JSON, times as decimals where they are exact so ("4.125"), else as fractions ("100/3")."""
-    plain = _plain(record)
+    plain = to_plain(record)
     text = json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
     try:
         text.encode()
@@ -180,12 +150,24 @@ def to_text(record: Record) -> str:
     return text
 
 
-def _plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
+    """A record as the JSON values of the project file."""
+    if isinstance(value, Request):  # what is not said is as by default
+        sections = {section.name: getattr(value, section.name) for section in fields(value)}
+        return {name: given for name, one in sections.items() if (given := _given(one))}
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [to_plain(item) for item in value]
+    if isinstance(value, Path):
+        return os.fspath(value)
     return _decimal(value) if isinstance(value, Fraction) else value
+
+
+def _given(section: Any) -> dict[str, Any]:
+    """The fields of a section that differ from their defaults, and the seed."""
+    pairs = ((one, getattr(section, one.name)) for one in fields(section))
+    return {one.name: to_plain(value) for one, value in pairs if value != one.default or one.name == "seed"}
 
 
 def _decimal(value: Fraction) -> str:
@@ -208,10 +190,12 @@ def from_text(text: str, path: Path) -> Record:
             f"{path} line {error.lineno} column {error.colno}: {error.msg}; mend it or go back to {PREVIOUS_NAME}"
         ) from None
     found = data.get("format") if isinstance(data, dict) else None
-    if found != FORMAT:
+    if isinstance(found, int) and found > FORMAT:
+        raise UsageError(f"{path}: format {found} is of a newer OpenFoley, this one reads {FORMAT}; update OpenFoley")
+    if found not in (1, FORMAT):
         raise UsageError(f"{path}: format is {found!r}, this version reads {FORMAT}")
     try:
-        record = from_dict(Record, data, where="project")
+        record = from_dict(Record, migrated(data, to_plain, FORMAT) if found == 1 else data, where="project")
     except WeightsError as error:
         raise UsageError(f"{path}: {error}; mend it or go back to {PREVIOUS_NAME}") from None
     problem = _problem(record)
@@ -224,6 +208,13 @@ def _problem(record: Record) -> str | None:
     """The first contradiction in a record whose types are right, with its key."""
     if record.video.duration <= 0 or record.video.frame_rate <= 0:
         return "project.video: duration and frame_rate must be above 0"
+    if record.request.timeline.cuts not in CUT_RULES:
+        return f"project.request.timeline.cuts: expected one of {', '.join(map(repr, CUT_RULES))}"
+    try:
+        for request in (record.request, *(take.request for take in record.takes)):
+            request.check()
+    except UsageError as error:
+        return f"project.request: {error}"
     whole = record.span
     numbers = [take.number for take in record.takes]
     for index, take in enumerate(record.takes):
@@ -241,13 +232,14 @@ def _problem(record: Record) -> str | None:
         if not 0 < cut.time < whole.end or (index and cut.time <= record.cuts[index - 1].time):
             return f"project.cuts[{index}].time: expected times inside the video in ascending order, got {cut.time}"
     for index, cue in enumerate(record.cues):
+        key = f"project.request.timeline.cues[{index}]"
         if not 0 <= cue.start < cue.end <= whole.end:
-            return f"project.cues[{index}].start and end: expected a span inside the video (0 to {whole.end} s)"
+            return f"{key}.start and end: expected a span inside the video (0 to {whole.end} s)"
         if cue.stem is not None and not STEM_PATTERN.fullmatch(cue.stem):
-            return f"project.cues[{index}].stem: expected a name that can be part of a file name, got {cue.stem!r}"
+            return f"{key}.stem: expected a name that can be part of a file name, got {cue.stem!r}"
         for other, before in enumerate(record.cues[:index]):
             if before.stem == cue.stem and Span(cue.start, cue.end).overlaps(Span(before.start, before.end)):
-                return f"project.cues[{index}]: overlaps project.cues[{other}]"
+                return f"{key}: overlaps project.request.timeline.cues[{other}]"
     return _problem_in_history(record, numbers)
 
 

@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from openfoley.errors import MediaError
+from openfoley.media.outputs import check_saving
+from openfoley.media.provisional import Source
 from openfoley.media.source import open_media, shown
 from openfoley.projects import mix
 from openfoley.projects.record import Record
-from openfoley.request import AudioMode, BitDepth, Request, check_saving
+from openfoley.request import Output
+from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.stems import save_stems, unnamed_stem
-from openfoley.synthesis.take import SampleFile, Take
+from openfoley.synthesis.take import Take
 
 
-def render(
-    folder: Path,
-    record: Record,
-    request: Request,
-    out: Path,
-    *,
-    stems: bool,
-    audio: AudioMode,
-    sample_rate: int | None,
-    bit_depth: BitDepth | None,
-    force: bool,
-) -> list[Path]:
+def render(folder: Path, record: Record, source: Source, out: Path, output: Output, stems: bool) -> list[Path]:
     """Write the mix to `out`, and with `stems` each stem beside it; the paths written, the mix first."""
-    from openfoley.media.decode import probe
-
-    check_saving(out, request.video, audio, sample_rate, bit_depth, force)
-    info = probe(request.video)
+    check_saving(out, source.path, output.audio, output.bit_depth, output.force)
     rate, channels = sound_of(folder, record)
     total = mix.sample_at(record.video.duration, rate)
     names, takes = mix.stems_of(record), {}
     unnamed = unnamed_stem([name for name in names if name])
+    output = replace(output, start_timecode=record.video.start_timecode)
+    request = replace(record.request, output=output)
     for name in names:
         samples = SampleFile(channels)
         for piece in mix.mixed(folder, mix.layers_of(record, name), rate, channels, total):
             samples.append(piece)
         samples.close()
-        takes[name or unnamed] = Take(request, info, rate, samples)
-    paths = save_stems(
-        takes, out, write_stems=stems, audio=audio, sample_rate=sample_rate, bit_depth=bit_depth, force=force,
-        start_timecode=record.video.start_timecode,
-    )  # fmt: skip
-    return [out, *paths.values()]
+        takes[name or unnamed] = Take(request, record.model.name, source, rate, samples)
+    return [out, *save_stems(takes, out, output, write_stems=stems).values()]
 
 
 def sound_of(folder: Path, record: Record) -> tuple[int, int]:

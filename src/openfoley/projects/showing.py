@@ -9,7 +9,7 @@ from typing import Any
 from openfoley.config import to_dict
 from openfoley.media.timecode import timecode_at
 from openfoley.projects.history import start_of
-from openfoley.projects.record import Record, Span, TakeEntry
+from openfoley.projects.record import Record, Span, TakeEntry, to_plain
 
 
 def plain(record: Record, folder: Path) -> dict[str, Any]:
@@ -23,14 +23,14 @@ def plain(record: Record, folder: Path) -> dict[str, Any]:
         return {"start_s": float(of.start), "end_s": float(of.end), "start": code(of.start), "end": code(of.end)}
 
     def take(of: TakeEntry) -> dict[str, Any]:
-        rest = {key: value for key, value in to_dict(of).items() if key not in ("start", "end")}
-        return {**rest, **span(of.span), "sounds": of.number in state.layers}
+        rest = {key: value for key, value in to_plain(of).items() if key not in ("start", "end")}
+        return {**rest, **span(of.span), "seed": of.seed, "sounds": of.number in state.layers}
 
     return {
         "folder": str(folder),
         "video": {**to_dict(record.video), "duration_s": float(record.video.duration), "start": code(Fraction(0))},
         "model": to_dict(record.model),
-        "settings": to_dict(record.settings),
+        "request": to_plain(record.request),
         "cuts": [{"time_s": float(c.time), "time": code(c.time), "join": c.join} for c in record.cuts],
         "cues": [{**to_dict(c), **span(Span(c.start, c.end))} for c in record.cues],
         "takes": [take(one) for one in record.takes],
@@ -52,7 +52,7 @@ def lines(record: Record, folder: Path) -> list[str]:
     said = [
         f"{folder}: {video.path}, {float(video.duration):.3f} s at {float(video.frame_rate):.5g} frames per second, "
         f"starts at {start}; model {record.model.name}",
-        f"cuts ({record.settings.cuts}): "
+        f"cuts ({record.request.timeline.cuts}): "
         + (", ".join(code(c.time) + (f" {c.join}" if c.join else "") for c in record.cuts) or "none"),
     ]
     said += [
@@ -63,7 +63,8 @@ def lines(record: Record, folder: Path) -> list[str]:
     ]
     for take in record.takes:
         mark = "*" if take.number in state.layers else " "
-        words = f" {take.prompt}" if take.prompt else ""
+        prompt = take.request.prompting.prompt
+        words = f" {prompt}" if prompt else ""
         stem = f" [{take.stem}]" if take.stem else ""
         said.append(
             f"{mark} take {take.number:3d}  {code(take.start)} to {code(take.end)}  seed {take.seed}{stem}{words}"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from openfoley.codecs.base import StreamingDecoder
+from openfoley.codecs.base import Codec, StreamingDecoder
 from openfoley.synthesis.crossfade import Run, faded, rising
 from openfoley.timeline.plan import PlannedWindow
 
-KEPT_LATENTS = 1024  # what a window can continue from: more than `request.CONTEXT_RANGE` allows at any latent rate
+KEPT_LATENTS = 1024  # what a window can continue from: more than `request.Timeline.context` allows at any latent rate
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TakeAssembler(Generic[S]):
 
     def __init__(
         self,
-        codec: Any,
+        codec: Codec,
         seed: int,
         runs: Sequence[Run],
         samples: S,

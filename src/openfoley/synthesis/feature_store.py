@@ -1,6 +1,5 @@
 """Features of a video, computed once and kept by content.
 
-    folder/<sha256 of the video>/video.json                     size, duration, rates ...: what a probe told
     folder/<sha256 of the video>/cuts.json                      times of the cuts that were found
     folder/<sha256 of the video>/<sha256 of encoders and shots>/sync.f32, semantic.f32, runs.json
 
@@ -24,17 +23,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from openfoley.config import from_dict, to_dict
-from openfoley.errors import OutputError, WeightsError
+from openfoley.encoders.base import frame_dim
+from openfoley.errors import OutputError
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import Model
 from openfoley.media.atomic import DISK_FULL
-from openfoley.media.content_hash import file_hash
-from openfoley.media.pictures import Pictures
+from openfoley.media.provisional import Source
 from openfoley.media.source import shown
-from openfoley.synthesis.features import ENCODERS, FeatureRun, encoded_pictures
+from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_encoders
 from openfoley.timeline.shots import Shot
-from openfoley.types import VideoInfo
+from openfoley.types import FrameRequest
 
 FORMAT = 1
 
@@ -44,69 +42,43 @@ class FeatureStore:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self._hashes: dict[tuple[Path, int, int], str] = {}  # of (path, size, time of change): read once
 
-    def hash(self, video: Path) -> str:
-        """The video's sha256."""
-        status = video.stat()
-        seen = (video.absolute(), status.st_size, status.st_mtime_ns)
-        if seen not in self._hashes:
-            self._hashes[seen] = file_hash(video)
-        return self._hashes[seen]
-
-    def info(self, video: Path) -> VideoInfo:
-        """What `media.decode.probe` tells of the video."""
-        place = self._entry(video) / "video.json"
-        kept = _read_json(place)
-        if kept is not None:
-            try:
-                return from_dict(VideoInfo, {**kept, "path": str(video)}, where="video")
-            except WeightsError:  # written by another version
-                pass
-        from openfoley.media.decode import probe
-
-        info = probe(video)
-        self._write_json(place, to_dict(info))
-        return info
-
-    def cuts(self, video: Path, pictures: Pictures | None = None) -> tuple[Fraction, ...]:
-        """What `media.scenes.cut_times` tells of the video."""
-        place = self._entry(video) / "cuts.json"
+    def cuts(self, source: Source, requests: Sequence[FrameRequest] = ()) -> tuple[Fraction, ...]:
+        """What `source.cuts` finds."""
+        place = self._entry(source) / "cuts.json"
         kept = _read_json(place)
         if kept is not None and kept.get("format") == FORMAT:
             return tuple(Fraction(time) for time in kept["cuts"])
-        from openfoley.media.scenes import cut_times
-
-        cuts = cut_times(video, pictures)
+        cuts = tuple(source.cuts(requests))
         self._write_json(place, {"format": FORMAT, "cuts": [str(time) for time in cuts]})
         return cuts
 
     def runs(
-        self, model: Model, pictures: Pictures, shots: Sequence[Shot], device: torch.device, first_shot: int = 0
+        self, model: Model, source: Source, shots: Sequence[Shot], device: torch.device, first_shot: int = 0
     ) -> Iterator[FeatureRun]:
-        """The features of the shots from `first_shot` on, as `listener.encoded_pictures` gives them.
+        """The features of the shots from `first_shot` on, as `features.encoded_pictures` gives them.
 
         The first call computes those of all shots while they are read; it must be read to the end to be kept.
         """
-        place = self._entry(pictures.path) / _key(model, shots)
+        place = self._entry(source) / _key(model, shots)
         if not (place / "runs.json").is_file():
-            return (run for run in self._recorded(place, model, pictures, shots, device) if run.shot >= first_shot)
+            return (run for run in self._recorded(place, model, source, shots, device) if run.shot >= first_shot)
         return _replayed(place, model, device, first_shot)
 
-    def _entry(self, video: Path) -> Path:
-        return self.folder / self.hash(video)
+    def _entry(self, source: Source) -> Path:
+        return self.folder / source.content_hash
 
     def _recorded(
-        self, place: Path, model: Model, pictures: Pictures, shots: Sequence[Shot], device: torch.device
+        self, place: Path, model: Model, source: Source, shots: Sequence[Shot], device: torch.device
     ) -> Iterator[FeatureRun]:
         """Compute, keep, hand on."""
         unfinished = place.with_name(f".{secrets.token_hex(8)}.partial")
         index: list[list[Any]] = []
         try:
             unfinished.mkdir(parents=True)
-            files = {name: open(unfinished / f"{name}.f32", "wb") for name in ENCODERS}  # noqa: SIM115
+            files = {name: open(unfinished / f"{name}.f32", "wb") for name in frame_encoders(model)}  # noqa: SIM115
             try:
-                for run in encoded_pictures(model, pictures, shots, device):
+                for run in encoded_pictures(model, source, shots, device):
                     files[run.name].write(run.features.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
                     index.append([run.name, run.shot, len(run.features), run.is_last])
                     yield run
@@ -133,16 +105,16 @@ class FeatureStore:
 
 
 def _key(model: Model, shots: Sequence[Shot]) -> str:
-    """Features hang on the encoders and on where their streams begin anew; not on how the sound begins there."""
+    """Features depend on the encoders and on where their streams start; not on how the sound begins there."""
     edges = [str(shot.start) for shot in shots]
-    return hashlib.sha256(f"{fingerprint(model, ENCODERS)} {edges}".encode()).hexdigest()
+    return hashlib.sha256(f"{fingerprint(model, tuple(frame_encoders(model)))} {edges}".encode()).hexdigest()
 
 
 def _replayed(place: Path, model: Model, device: torch.device, first_shot: int) -> Iterator[FeatureRun]:
     """The runs of a finished entry, in the order in which they were computed."""
     index = json.loads((place / "runs.json").read_text())["runs"]
-    dims = {name: getattr(model, name).dim for name in ENCODERS}
-    files = {name: open(place / f"{name}.f32", "rb") for name in ENCODERS}  # noqa: SIM115
+    dims = {name: frame_dim(encoder) for name, encoder in frame_encoders(model).items()}
+    files = {name: open(place / f"{name}.f32", "rb") for name in frame_encoders(model)}  # noqa: SIM115
     try:
         for name, shot, count, is_last in index:
             size = count * dims[name]

@@ -10,17 +10,16 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from openfoley.codecs.base import Codec
 from openfoley.errors import UsageError
 from openfoley.media.audio_files import sound_pieces
 from openfoley.media.channels import fitted
 from openfoley.media.resample import resample
 from openfoley.media.source import shown
-from openfoley.request import reference_edges
 from openfoley.types import Audio
 
 LONGEST_S = Fraction(5, 2)  # section 3.2
@@ -32,7 +31,7 @@ SEARCH_STEP_S = Fraction(1, 20)
 
 
 def encoded_reference(
-    codec: Any, path: str | os.PathLike[str], span: tuple[float, float] | None, device: torch.device
+    codec: Codec, path: str | os.PathLike[str], span: tuple[Fraction, Fraction] | None, device: torch.device
 ) -> Tensor:
     """Latents [1, n, latent_dim] of a span (s) of a sound file; without one, of its loudest 2.5 s.
 
@@ -51,12 +50,12 @@ def encoded_reference(
     return latents[:, lead : lead + count]
 
 
-def _chosen(path: Path, span: tuple[float, float] | None, codec: Any) -> tuple[int, int, int]:
+def _chosen(path: Path, span: tuple[Fraction, Fraction] | None, codec: Codec) -> tuple[int, int, int]:
     """(sample rate, first and end sample of the part to take). The file is read piece by piece: it may be a film's."""
     rate, energies, count = _energies(path)
     least = Fraction(codec.hop_length, codec.sample_rate)
     if span is not None:
-        start, stop = reference_edges(span)
+        start, stop = span
         if not 0 <= start < stop <= Fraction(count, rate):
             raise UsageError(
                 f"the reference span must begin before it ends and lie from 0 to {count / rate:.3f} s (the length of "

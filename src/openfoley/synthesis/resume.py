@@ -1,4 +1,4 @@
-"""What a long generation has done so far, on disk: killed at any moment, the same call goes on to the same bytes.
+"""What a long generation has done so far, on disk: killed at any moment, the same call resumes to the same bytes.
 
     folder/lock              held while a process works here
     folder/state.safetensors the request's key, how many windows are whole, and what each take needs to go on
@@ -9,7 +9,6 @@ After each window the samples are brought to the disk, then the state replaces t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -21,46 +20,15 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import UsageError
-from openfoley.generators.base import SAMPLING
-from openfoley.hub.fingerprint import fingerprint
-from openfoley.hub.parts import Model
 from openfoley.media.atomic import cannot_write
-from openfoley.media.content_hash import file_hash
 from openfoley.media.locks import try_lock
 from openfoley.media.source import shown
 from openfoley.synthesis.assembler import TakeAssembler
-from openfoley.synthesis.take import SampleFile
-from openfoley.synthesis.windows import Settings
-from openfoley.timeline.plan import PlannedWindow
+from openfoley.synthesis.sample_file import SampleFile
 
-FORMAT = 7  # of what is saved
+FORMAT = 8  # of what is saved
 STATE_NAME = "state.safetensors"
 LOCK_NAME = "lock"
-
-
-def request_key(
-    model: Model,
-    video: Path,
-    plan: Sequence[PlannedWindow],
-    settings: Settings,
-    seeds: Sequence[int],
-    samples: tuple[int, int],
-    heard: Sequence[Tensor],
-) -> str:
-    """sha256 of all that the samples [first, end) hang on, not of how they are saved. heard: latents of other sound."""
-    sound = b"".join(latents.detach().cpu().contiguous().numpy().tobytes() for latents in heard)
-    parts = [
-        FORMAT,
-        SAMPLING,
-        torch.__version__,
-        fingerprint(model),
-        file_hash(video),
-        list(plan),
-        settings,
-        list(seeds),
-        samples,
-    ]
-    return hashlib.sha256("\n".join(map(repr, parts)).encode() + sound).hexdigest()
 
 
 def discard(folder: Path) -> None:
@@ -115,22 +83,22 @@ class Work:
         length = self._numbers[number]["length"] if self.windows_done else 0
         return SampleFile(channels, self.folder / f"{number}.f32", length)
 
-    def restore(self, voices: Sequence[TakeAssembler], device: torch.device) -> int:
-        """Bring fresh voices to where the state is; the number of windows that are whole."""
-        for number, voice in enumerate(voices) if self.windows_done else ():
+    def restore(self, takes: Sequence[TakeAssembler], device: torch.device) -> int:
+        """Bring fresh takes to where the state is; the number of windows that are whole."""
+        for number, take in enumerate(takes) if self.windows_done else ():
             own = f"{number}."
             tensors = {name.removeprefix(own): t for name, t in self._tensors.items() if name.startswith(own)}
-            voice.restore(tensors, self._numbers[number], device)
+            take.restore(tensors, self._numbers[number], device)
         self._tensors = {}
         return self.windows_done
 
-    def keeper(self, voices: Sequence[TakeAssembler[SampleFile]]) -> Callable[[int], None]:
+    def keeper(self, takes: Sequence[TakeAssembler[SampleFile]]) -> Callable[[int], None]:
         """To be told how many windows are whole."""
 
         def keep(windows_done: int) -> None:
-            for voice in voices:
-                voice.samples.settle()
-            self._write(windows_done, [voice.state() for voice in voices])
+            for take in takes:
+                take.samples.settle()
+            self._write(windows_done, [take.state() for take in takes])
 
         return keep
 
@@ -154,7 +122,7 @@ class Work:
         from safetensors.torch import save
 
         tensors = {f"{number}.{name}": t for number, (own, _) in enumerate(states) for name, t in own.items()}
-        told = {"key": self.key, "windows": windows_done, "voices": [numbers for _, numbers in states]}
+        told = {"key": self.key, "windows": windows_done, "takes": [numbers for _, numbers in states]}
         unfinished = self.folder / f"{STATE_NAME}.partial"
         try:
             with open(unfinished, "wb") as file:
@@ -177,7 +145,7 @@ class Work:
                 self._tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         except (OSError, SafetensorError, ValueError):
             return
-        self.windows_done, self._numbers = told["windows"], told["voices"]
+        self.windows_done, self._numbers = told["windows"], told["takes"]
         for number, numbers in enumerate(self._numbers):
             path = self.folder / f"{number}.f32"
             if not path.exists() or path.stat().st_size < 4 * numbers["length"]:

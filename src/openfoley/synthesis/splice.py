@@ -9,19 +9,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor, gcd
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from openfoley.codecs.base import Codec
 from openfoley.media.channels import fitted
 from openfoley.media.limiter import Limiter
 from openfoley.media.resample import StreamingResampler, resample
 from openfoley.media.sound_source import SoundSource
 from openfoley.synthesis.assembler import Surroundings
 from openfoley.synthesis.crossfade import blend_weights
-from openfoley.synthesis.take import SampleFile
+from openfoley.synthesis.sample_file import SampleFile
 from openfoley.timeline.plan import PlannedWindow
 from openfoley.types import Audio
 
@@ -89,7 +89,9 @@ def existing_sound(
     )
 
 
-def surroundings(existing: ExistingSound, plan: list[PlannedWindow], codec: Any, device: torch.device) -> Surroundings:
+def surroundings(
+    existing: ExistingSound, plan: list[PlannedWindow], codec: Codec, device: torch.device
+) -> Surroundings:
     """Latents of the existing sound before and behind the plan's new ones."""
     first, last = plan[0], plan[-1]
     behind = last.window.new_end
@@ -104,7 +106,7 @@ def surroundings(existing: ExistingSound, plan: list[PlannedWindow], codec: Any,
     return around
 
 
-def _latents(sound: Tensor, start: int, rate: int, codec: Any, device: torch.device) -> tuple[int, Tensor]:
+def _latents(sound: Tensor, start: int, rate: int, codec: Codec, device: torch.device) -> tuple[int, Tensor]:
     """(number of the first latent, latents [1, n, latent_dim]) of sound from sample `start` at `rate` Hz on."""
     if not sound.shape[-1]:
         return 0, torch.zeros(1, 0, codec.latent_dim, device=device)
@@ -132,7 +134,7 @@ class Stretch:
     end: int
 
 
-def stretch_to_generate(existing: ExistingSound, codec: Any) -> Stretch:
+def stretch_to_generate(existing: ExistingSound, codec: Codec) -> Stretch:
     rate = existing.source.sample_rate
     unit = codec.sample_rate // gcd(rate, codec.sample_rate)
     start = max(0, floor((existing.span[0] - MARGIN_S) * codec.sample_rate)) // unit * unit
@@ -140,7 +142,7 @@ def stretch_to_generate(existing: ExistingSound, codec: Any) -> Stretch:
 
 
 def spliced(
-    existing: ExistingSound, generated: SampleFile, stretch: Stretch, codec: Any, ceiling_dbtp: float
+    existing: ExistingSound, generated: SampleFile, stretch: Stretch, codec: Codec, ceiling_dbtp: float
 ) -> SampleFile:
     """The whole sound with the span replaced, in a file of its own at the source's rate and channels."""
     made = _Pieces(_at_rate(generated, codec, existing.source, ceiling_dbtp), existing.source.channels)
@@ -179,7 +181,7 @@ def _weight(existing: ExistingSound, first: int, end: int) -> Tensor:
     return weight
 
 
-def _at_rate(generated: SampleFile, codec: Any, source: SoundSource, ceiling_dbtp: float) -> Iterator[Tensor]:
+def _at_rate(generated: SampleFile, codec: Codec, source: SoundSource, ceiling_dbtp: float) -> Iterator[Tensor]:
     """The generated sound at the source's rate and channels, limited."""
     limiter = Limiter(source.sample_rate, source.channels, ceiling_dbtp)
     resampler = StreamingResampler(codec.sample_rate, source.sample_rate, source.channels)

@@ -17,16 +17,17 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import UsageError
+from openfoley.media.atomic import replace_when_done
+from openfoley.media.audio_files import AudioWriter
 from openfoley.media.limiter import Limiter
-from openfoley.request import (
-    AUDIO_SUFFIXES,
-    DEFAULT_BIT_DEPTH,
-    AudioMode,
-    BitDepth,
-    check_saving,
-)
-from openfoley.synthesis.take import SampleFile, Take
-from openfoley.timeline.plan import Cue
+from openfoley.media.mux import mux
+from openfoley.media.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, BitDepth, check_saving
+from openfoley.media.resample import StreamingResampler
+from openfoley.media.sound_track import ceiling_dbtp
+from openfoley.request import Cue, Output
+from openfoley.synthesis.sample_file import SampleFile
+from openfoley.synthesis.take import Take
+from openfoley.timeline.cues import cues_of_stem, stem_names
 
 CUE_FADE_S = 0.010  # s, inside a cue: short against an event, long against a click
 INTEGER_BITS = {"16": 16, "24": 24, "32f": 24}  # sums of 24-bit values are exact in float32 up to full scale
@@ -51,45 +52,50 @@ def unnamed_stem(names: Collection[str]) -> str:
     return next(name for name in chain(["rest"], (f"rest{n}" for n in count(2))) if name not in taken)
 
 
+def cues_by_stem(cues: Sequence[Cue]) -> dict[str, tuple[Cue, ...]]:
+    """The cues of each stem, those without a name last. UsageError where no cue names a stem."""
+    own = {name: cues_of_stem(cues, name) for name in stem_names(cues)}
+    if not own:
+        raise UsageError("--stems needs a cue sheet with a column 'stem'; pass one with --cues FILE")
+    if unnamed := cues_of_stem(cues, None):
+        own[unnamed_stem(own)] = unnamed
+    return own
+
+
 def stem_path(path: Path, name: str) -> Path:
     """film.wav -> film.door.wav; beside a video the stems are .wav."""
     suffix = path.suffix if path.suffix.lower() in AUDIO_SUFFIXES else ".wav"
     return path.with_name(f"{path.stem}.{name}{suffix}")
 
 
-def check_stems(path: Path, names: list[str], video: Path, bit_depth: BitDepth | None, force: bool) -> dict[str, Path]:
+def check_stems(
+    path: Path, names: list[str], video: Path | None, bit_depth: BitDepth | None, force: bool
+) -> dict[str, Path]:
     """The files of the stems beside a mix, checked as far as can be beforehand."""
     paths = {name: stem_path(path, name) for name in names}
     different = {os.fspath(p).casefold() for p in (path, *paths.values())}  # some file systems do not tell A from a
     if len(different) <= len(names):
         raise UsageError(f"two stems would be written to one file: {', '.join(str(p) for p in paths.values())}")
-    return {name: check_saving(p, video, "add", None, bit_depth, force) for name, p in paths.items()}
+    return {name: check_saving(p, video, "add", bit_depth, force) for name, p in paths.items()}
 
 
 def save_stems(
     takes: Mapping[str, Take],
     path: str | os.PathLike[str],
+    output: Output,
     *,
     write_stems: bool = True,
-    audio: AudioMode = "add",
-    sample_rate: int | None = None,
-    bit_depth: BitDepth | None = None,
-    force: bool = False,
-    start_timecode: str | None = None,
 ) -> dict[str, Path]:
     """Write the mix to `path` (a sound or a video) and each take beside it; the paths of the stems by name.
 
     All takes are of one video, rate and length. Everything appears, or nothing does. Raises UsageError, OutputError.
     """
-    from openfoley.media.atomic import replace_when_done
-    from openfoley.media.audio_files import AudioWriter
-    from openfoley.media.mux import mux
-
     first = next(iter(takes.values()))
-    path = check_saving(path, first.info.path, audio, sample_rate, bit_depth, force)
-    rate, depth = sample_rate or first.sample_rate, bit_depth or DEFAULT_BIT_DEPTH
-    paths = check_stems(path, list(takes), first.info.path, bit_depth, force) if write_stems else {}
-    channels, start = first.samples.channels, first.start(start_timecode)
+    video, force = first.source.path, output.force
+    path = check_saving(path, video, output.audio, output.bit_depth, force)
+    rate, depth = output.sample_rate or first.sample_rate, output.bit_depth or DEFAULT_BIT_DEPTH
+    paths = check_stems(path, list(takes), video, output.bit_depth, force) if write_stems else {}
+    channels, start = first.samples.channels, first.start(output.start_timecode)
     with ExitStack() as stack:
         unfinished = stack.enter_context(replace_when_done(path, force))
         files = [stack.enter_context(replace_when_done(paths[name], force)) for name in paths]
@@ -100,7 +106,7 @@ def save_stems(
                 for chunk in chunks:
                     mix.write(chunk)
         else:
-            mux(first.info.path, chunks, rate, unfinished, audio, depth, channels=channels, start=start)
+            mux(video, chunks, rate, unfinished, output.audio, depth, channels=channels, start=start)
             for _ in chunks:  # the picture may have ended first
                 pass
     return paths
@@ -108,9 +114,6 @@ def save_stems(
 
 def _summed(takes: list[Take], writers: list, sample_rate: int, bit_depth: BitDepth, suffix: str) -> Iterator[Tensor]:
     """The mix in pieces [channels, n]; on the way each stem's piece goes to its writer, if there are writers."""
-    from openfoley.media.resample import StreamingResampler
-    from openfoley.media.sound_track import ceiling_dbtp
-
     channels = takes[0].samples.channels
     limiter = LinkedLimiter(sample_rate, len(takes), channels, ceiling_dbtp(suffix, bit_depth))
     resampler = StreamingResampler(takes[0].sample_rate, sample_rate, len(takes) * channels)

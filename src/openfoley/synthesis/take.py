@@ -8,103 +8,44 @@ stillness stays quiet), then written as .wav or .flac or laid beside the untouch
 from __future__ import annotations
 
 import os
-import tempfile
-import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.errors import OutputError
-from openfoley.request import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, AudioMode, BitDepth, Request, check_exact, check_saving
-from openfoley.types import Audio, VideoInfo
-
-if TYPE_CHECKING:
-    from openfoley.media.timecode import Timecode
-
-CHUNK_SAMPLES = 1 << 17  # read back about 3 s at a time
-
-
-class SampleFile:
-    """Float32 samples [channels, n] in a file: appended while generating, read in chunks.
-
-    Without a path it is a temporary file that goes with its owner. With one it stays: what lies there up to `length`
-    samples is kept, and writing goes on behind it.
-    """
-
-    def __init__(self, channels: int = 2, path: Path | None = None, length: int = 0) -> None:
-        self.channels, self.length = channels, length
-        try:
-            if path is None:
-                handle, name = tempfile.mkstemp(prefix="openfoley-", suffix=".f32")
-                self.path, self._file = Path(name), os.fdopen(handle, "wb")
-                weakref.finalize(self, _remove, self._file, self.path)
-            else:
-                self.path = path
-                self._file = open(path, "ab")  # noqa: SIM115 (closed by close)
-                self._file.truncate(length * channels * 4)
-        except OSError as error:
-            where = f"in {tempfile.gettempdir()!r}" if path is None else repr(str(path))
-            raise OutputError(f"no temporary file {where}: {error.strerror}") from None
-
-    def append(self, samples: Tensor) -> None:
-        """Samples [channels, n]."""
-        interleaved = samples.detach().to("cpu", torch.float32).T.contiguous().numpy()
-        with self._explained():
-            self._file.write(interleaved.tobytes())
-        self.length += samples.shape[-1]
-
-    def settle(self) -> None:
-        """Everything appended is on the disk, whatever happens to this process or to the machine."""
-        with self._explained():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        with self._explained():
-            self._file.close()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        from openfoley.media.atomic import DISK_FULL
-
-        try:
-            yield
-        except OSError as error:
-            why = "the disk is full; free some space and run again" if error.errno in DISK_FULL else error.strerror
-            raise OutputError(f"cannot write the temporary file {str(self.path)!r}: {why}") from None
-
-    def chunks(self, size: int = CHUNK_SAMPLES) -> Iterator[Tensor]:
-        """Samples [channels, <= size] in order."""
-        with open(self.path, "rb") as file:
-            while data := file.read(size * self.channels * 4):
-                yield torch.from_numpy(np.frombuffer(data, np.float32).reshape(-1, self.channels).T.copy())
-
-
-def _remove(file, path: Path) -> None:
-    try:
-        file.close()
-    except OSError:  # a full disk: what is buffered is not wanted any more
-        pass
-    path.unlink(missing_ok=True)
+from openfoley.media.atomic import replace_when_done
+from openfoley.media.audio_files import AudioWriter
+from openfoley.media.limiter import Limiter
+from openfoley.media.mux import mux
+from openfoley.media.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, BitDepth, check_exact, check_saving
+from openfoley.media.provisional import Source
+from openfoley.media.resample import StreamingResampler
+from openfoley.media.sound_track import ceiling_dbtp
+from openfoley.media.timecode import Timecode, nominal, parse_timecode
+from openfoley.request import Request
+from openfoley.synthesis.resume import Work
+from openfoley.synthesis.sample_file import SampleFile
+from openfoley.types import Audio
 
 
 @dataclass(frozen=True)
 class Take:
-    """One generated sound. `audio` reads it into memory; `save` streams it."""
+    """One generated sound. `audio` reads it into memory; `save` streams it.
+
+    request: what was asked, resolved. exact: an edit of existing sound is saved at this depth and as it is, to the bit.
+    replaces: the audio stream of the video whose place it takes. work: where the samples lie, while they are kept.
+    """
 
     request: Request
-    info: VideoInfo
+    model: str
+    source: Source
     sample_rate: int  # Hz
     samples: SampleFile
-    exact: BitDepth | None = None  # an edit of existing sound: saved at this depth and as it is, to the bit
-    replaces: int | None = None  # the audio stream of the video whose place it takes
-    work: Any = field(default=None, compare=False, repr=False)  # `work.Work` while the samples lie in one
+    exact: BitDepth | None = None
+    replaces: int | None = None
+    work: Work | None = field(default=None, compare=False, repr=False)
 
     @property
     def audio(self) -> Audio:
@@ -115,7 +56,7 @@ class Take:
 
     def chunks(self) -> Iterator[Tensor]:
         """The sound in pieces [channels, n], moved by the request's nudge (later if positive), of the same length."""
-        shift = round(self.request.nudge * self.sample_rate / 1000)
+        shift = round(self.request.output.nudge * self.sample_rate / 1000)
         shift = max(-self.samples.length, min(self.samples.length, shift))
         if shift > 0:
             yield torch.zeros(self.samples.channels, shift)
@@ -132,70 +73,40 @@ class Take:
     def duration_s(self) -> float:
         return self.samples.length / self.sample_rate
 
-    def save(
-        self,
-        path: str | os.PathLike[str],
-        audio: AudioMode = "add",
-        sample_rate: int | None = None,
-        bit_depth: BitDepth | None = None,
-        force: bool = False,
-        start_timecode: str | None = None,
-    ) -> Path:
-        """Write a .wav or .flac, or the video with this sound (`audio`: beside its own sound, or instead of it).
+    def save(self, path: str | os.PathLike[str], **options: object) -> Path:
+        """Write a .wav or .flac, or the video with this sound. options: those of `request.Output`, where they are not
+        to be as the request has them.
 
-        sample_rate: Hz; None keeps the model's. bit_depth: None is 24. force: overwrite an existing file.
-        start_timecode: HH:MM:SS:FF of the first frame, written where the format has a place; None: the video's own.
         The file appears whole or not at all. Raises UsageError, OutputError.
         """
-        from openfoley.media.atomic import replace_when_done
-
-        bit_depth = bit_depth or self.exact
-        path = check_saving(path, self.info.path, audio, sample_rate, bit_depth, force)
-        rate, bits = sample_rate or self.sample_rate, bit_depth or DEFAULT_BIT_DEPTH
+        output = Request.of(self.request, **options).output
+        depth = output.bit_depth or self.exact
+        path = check_saving(path, self.source.path, output.audio, depth, output.force)
+        rate, bits = output.sample_rate or self.sample_rate, depth or DEFAULT_BIT_DEPTH
         if self.exact is not None:
             check_exact(path, rate == self.sample_rate, self.exact, bits)
-        start = self.start(start_timecode)
-        with replace_when_done(path, force, self.work.folder if self.work is not None else None) as unfinished:
+        start, kept_in = self.start(output.start_timecode), self.work.folder if self.work is not None else None
+        with replace_when_done(path, output.force, kept_in) as unfinished:
+            chunks = self._limited(rate, ceiling_dbtp(path.suffix, bits))
             if path.suffix.lower() in AUDIO_SUFFIXES:
-                self._write_sound(unfinished, rate, bits, start)
+                with AudioWriter(unfinished, rate, self.samples.channels, bits, start) as writer:
+                    for chunk in chunks:
+                        writer.write(chunk)
             else:
-                self._write_video(unfinished, audio, rate, bits, start)
+                mux(
+                    self.source.path, chunks, rate, unfinished, output.audio, bits,
+                    channels=self.samples.channels, without=self.replaces, start=start,
+                )  # fmt: skip
         return path
 
     def start(self, given: str | None = None) -> Timecode | None:
-        """The timecode of the first frame: what is given, or what the video says, if it is still there."""
-        from openfoley.media.timecode import start_timecode
-
-        if given is None and not self.info.path.is_file():
-            return None
-        return start_timecode(self.info.path, self.info.frame_rate, given)
-
-    def _write_sound(self, path: Path, sample_rate: int, bit_depth: BitDepth, start: Timecode | None) -> None:
-        from openfoley.media.audio_files import AudioWriter
-        from openfoley.media.sound_track import ceiling_dbtp
-
-        with AudioWriter(path, sample_rate, self.samples.channels, bit_depth, start) as writer:
-            for chunk in self._limited(sample_rate, ceiling_dbtp(path.suffix, bit_depth)):
-                writer.write(chunk)
-
-    def _write_video(
-        self, path: Path, audio: AudioMode, sample_rate: int, bit_depth: BitDepth, start: Timecode | None
-    ) -> None:
-        from openfoley.media.mux import mux
-        from openfoley.media.sound_track import ceiling_dbtp
-
-        chunks = self._limited(sample_rate, ceiling_dbtp(path.suffix, bit_depth))
-        channels = self.samples.channels
-        mux(
-            self.info.path, chunks, sample_rate, path, audio, bit_depth,
-            channels=channels, without=self.replaces, start=start,
-        )  # fmt: skip
+        """The timecode of the first frame: what is given, or what the video says."""
+        if given is None:
+            return self.source.start_timecode
+        return parse_timecode(given, nominal(self.source.info.frame_rate))
 
     def _limited(self, sample_rate: int, ceiling_dbtp: float) -> Iterator[Tensor]:
         """The sound at `sample_rate`, [channels, n] pieces, true peak <= ceiling. Resampling first: it moves peaks."""
-        from openfoley.media.limiter import Limiter
-        from openfoley.media.resample import StreamingResampler
-
         if self.exact is not None:
             yield from self.chunks()
             return

@@ -1,153 +1,146 @@
-"""Runs a plan: window after window, from conditions and context to latents, for one or several takes at once.
+"""The engine: window after window, from conditions and known latents to latents, for one or several takes.
 
-Nothing here knows a file or a command; the same loop makes a video's sound, an edited span and a live stream.
+Nothing here knows a file or a command; files, edited spans, live streams, projects and evaluation all run through it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from openfoley.flow.noise import spread_seed
-from openfoley.generators.base import sample_latents
+from openfoley.flow.noise import NoiseSource, spread_seed
+from openfoley.generators.base import Generator, Known
+from openfoley.generators.sampling import sample_latents
+from openfoley.request import Cue, Request
 from openfoley.synthesis.assembler import TakeAssembler
-from openfoley.timeline.plan import Cue, PlannedWindow
-from openfoley.types import Conditions, Window
+from openfoley.synthesis.conditions import ConditionBuilder
+from openfoley.timeline.plan import PlannedWindow
+from openfoley.types import Conditions
 
 WindowProgress = Callable[[float], None]  # windows done, counting steps of the present one
 
 
-class ConditionsSource(Protocol):
-    """Tells what is seen and asked in a window (`listener.ConditionBuilder`)."""
-
-    def conditions(
-        self, planned: PlannedWindow, text: Tensor, text_present: bool, reference: int = 0
-    ) -> Conditions: ...
-
-
 @dataclass(frozen=True)
-class Settings:
-    """How to sample, where no cue says otherwise. reference_guidance: None is `guidance`."""
+class WindowSampler:
+    """Samples the latents of a window.
 
-    steps: int
-    guidance: float
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    reference_guidance: float | None = None
-    generator_options: tuple[tuple[str, Any], ...] = ()  # further arguments of sample_latents, for its kind of model
+    request: prompts and sampling, where no cue says otherwise. reference: latents [1, n, latent_dim] of a sound that
+    every window is to resemble: clean and unseen in front of it. regenerated_from: the first latent of a span that is
+    regenerated, see `own_seed`.
+    """
 
+    generator: Generator
+    builder: ConditionBuilder
+    request: Request
+    reference: Float[Tensor, "1 n dim"] | None = None
+    regenerated_from: int | None = None
 
-class Texts:
-    """Prompts as the generator reads them, each encoded once."""
+    def __call__(
+        self, planned: PlannedWindow, takes: Sequence[TakeAssembler], progress: Callable[[float], None] | None = None
+    ) -> list[Float[Tensor, "1 latents dim"]]:
+        """The window's latents for each take; known ones, before and after, bit for bit. progress: receives how many
+        takes are done, counting steps."""
+        request = for_cue(self.request, planned.cue)
+        prompting, cue = request.prompting, planned.cue
+        length = 0 if self.reference is None else self.reference.shape[1]
+        conditions, negative = self.builder.conditions(planned, prompting.prompt, prompting.negative_prompt, length)
+        seeds = [take.seed if cue is None or cue.seed is None else cue.seed + n for n, take in enumerate(takes)]
+        seeds = [own_seed(seed, self.regenerated_from, cue) for seed in seeds]
+        known = [self._known(planned, take, conditions.device) for take in takes]
+        batches = [range(len(takes))] if self._is_batched(conditions) else [range(n, n + 1) for n in range(len(takes))]
+        made: list[Tensor] = []
+        for rows in batches:
 
-    def __init__(self, semantic: Any, device: torch.device) -> None:
-        self.semantic, self.device = semantic, device
-        self.known: dict[str, Tensor] = {}
+            def on_step(step: int, done: int = len(made), count: int = len(rows)) -> None:
+                if progress is not None:
+                    progress(done + count * step / self.steps)
 
-    def __call__(self, prompt: str | None) -> tuple[Tensor, bool]:
-        """[1, ..., text_dim] and whether there is a text; zeros for none (or only blanks)."""
-        text = prompt if prompt and prompt.strip() else ""
-        if text not in self.known:
-            encoded = self.semantic.encode_text([text]).to(self.device)
-            self.known[text] = encoded if text else torch.zeros_like(encoded)
-        return self.known[text], bool(text)
+            latents = sample_latents(
+                self.generator,
+                _repeated(conditions, len(rows)),
+                NoiseSource([seeds[n] for n in rows], known[0].latent.shape[1], planned.window.first_latent - length),
+                request.sampling,
+                negative=None if negative is None else _repeated(negative, len(rows)),
+                known=_stacked([known[n] for n in rows]),
+                on_step=on_step,
+            )
+            made += latents[:, length:].split(1)
+        return made
+
+    @property
+    def steps(self) -> int:
+        steps = self.request.sampling.steps
+        assert steps is not None, "the request is resolved"
+        return steps
+
+    def _is_batched(self, conditions: Conditions) -> bool:
+        asked = self.request.sampling.batch_takes
+        return conditions.device.type == "cuda" if asked is None else asked
+
+    def _known(self, planned: PlannedWindow, take: TakeAssembler, device: torch.device) -> Known:
+        """The reference and the window's context in front, existing sound behind; zeros elsewhere."""
+        window = planned.window
+        before, after = take.context(window.context).to(device), take.after(window.after).to(device)
+        front = before if self.reference is None else torch.cat([self.reference.to(device), before], 1)
+        total = window.latent_count + front.shape[1] - window.context
+        clean = torch.zeros(1, total, self.generator.latent_dim, device=device)
+        is_known = torch.zeros(1, total, dtype=torch.bool, device=device)
+        for part, place in ((front, slice(0, front.shape[1])), (after, slice(total - window.after, total))):
+            clean[:, place], is_known[:, place] = part, True
+        return Known(clean, is_known)
 
 
 def run_plan(
     plan: Sequence[PlannedWindow],
-    generator: Any,
-    source: ConditionsSource,
-    texts: Texts,
-    voices: Sequence[TakeAssembler],
-    settings: Settings,
+    sampler: WindowSampler,
+    takes: Sequence[TakeAssembler],
     *,
-    reference: Tensor | None = None,
-    made_anew: int | None = None,
     first_window: int = 0,
     on_window: Callable[[int], None] | None = None,
     progress: WindowProgress | None = None,
 ) -> None:
-    """Every window from `first_window` on, for every voice; on_window is told how many windows are whole.
-
-    reference: latents [1, n, latent_dim] of a sound that every window is to resemble: clean and unseen in front of it.
-    made_anew: the latent that begins a span which is made anew, see `own_seed`.
-    """
+    """Every window from `first_window` on, for every take; on_window receives how many windows are whole."""
     for index in range(first_window, len(plan)):
         planned = plan[index]
-        window, cue = planned.window, planned.cue
-        asked = cue.prompt if cue is not None and cue.prompt is not None else settings.prompt
-        length = 0 if reference is None else reference.shape[1]
-        conditions = source.conditions(planned, *texts(asked), length)
-        for number, voice in enumerate(voices):
-            voice.begin(planned)
-            told = _Steps(progress, index, settings.steps, number, len(voices))
-            seed = voice.seed if cue is None or cue.seed is None else cue.seed + number
-            known = [voice.context(window.context), voice.after(window.after)]
-            latent = draw_window(
-                generator, window, conditions, texts, settings, planned, own_seed(seed, made_anew, cue), known,
-                reference, told,
-            )  # fmt: skip
-            voice.add(planned, latent)
+
+        def in_window(takes_done: float, index: int = index) -> None:
+            if progress is not None:
+                progress(index + takes_done / len(takes))
+
+        for take in takes:
+            take.begin(planned)
+        for take, latents in zip(takes, sampler(planned, takes, in_window), strict=True):
+            take.add(planned, latents)
         if on_window is not None:
             on_window(index + 1)
 
 
-def draw_window(
-    generator: Any,
-    window: Window,
-    conditions: Conditions,
-    texts: Texts,
-    settings: Settings,
-    planned: PlannedWindow,
-    seed: int,
-    known: Sequence[Tensor],
-    reference: Tensor | None,
-    on_step: Callable[[int], None] | None,
-) -> Tensor:
-    """Latents [1, latent_count, latent_dim]; the known ones, before and after, are returned bit for bit."""
-    device = conditions.text.device
-    before, after = (part.to(device) for part in known)
-    front = before if reference is None else torch.cat([reference.to(device), before], 1)
-    total = window.latent_count + front.shape[1] - window.context
-    clean = torch.zeros(1, total, generator.latent_dim, device=device)
-    clean[:, : front.shape[1]] = front
-    clean[:, total - window.after :] = after
-    is_known = torch.zeros(1, total, dtype=torch.bool, device=device)
-    is_known[:, : front.shape[1]] = True
-    is_known[:, total - window.after :] = True
-    cue = planned.cue
-    unwanted = cue.negative_prompt if cue is not None and cue.negative_prompt is not None else settings.negative_prompt
-    negative, has_negative = texts(unwanted)
-    latent = sample_latents(
-        generator,
-        conditions,
-        seeds=[seed],
-        latents=total,
-        first=window.end_latent - total,
-        steps=settings.steps,
-        guidance=cue.guidance if cue is not None and cue.guidance is not None else settings.guidance,
-        reference_guidance=settings.reference_guidance,
-        known_latent=clean,
-        known=is_known,
-        negative_text=negative if has_negative else None,
-        on_step=on_step,
-        **dict(settings.generator_options),
+def for_cue(request: Request, cue: Cue | None) -> Request:
+    """The request as a cue has it, in what the cue says."""
+    if cue is None:
+        return request
+    prompting, sampling = request.prompting, request.sampling
+    prompting = replace(
+        prompting,
+        prompt=prompting.prompt if cue.prompt is None else cue.prompt,
+        negative_prompt=prompting.negative_prompt if cue.negative_prompt is None else cue.negative_prompt,
     )
-    return latent[:, total - window.latent_count :]
+    sampling = replace(sampling, guidance=sampling.guidance if cue.guidance is None else cue.guidance)
+    return replace(request, prompting=prompting, sampling=sampling)
 
 
-def own_seed(seed: int, made_anew: int | None, cue: Cue | None) -> int:
-    """The seed of the noise of what is made on its own: a span that begins at latent `made_anew`, a cue, a stem.
+def own_seed(seed: int, regenerated_from: int | None, cue: Cue | None) -> int:
+    """The seed of the noise of what is generated apart: a span that begins at this latent, a cue, a stem.
 
-    The noise of a whole video hangs on the seed alone. But a span that is made anew must not begin from the noise of
-    the sound it replaces (hence the 1: also at 0), nor two stems that sound together from the same noise.
+    The noise of a whole video depends on the seed alone. But a regenerated span must not start from the noise of the
+    sound that it replaces (hence the 1: also at 0), nor two stems that sound together from the same noise.
     """
-    marks = [] if made_anew is None else [made_anew + 1]
+    marks = [] if regenerated_from is None else [regenerated_from + 1]
     if cue is not None:
         marks.append(round(1000 * cue.start))
         marks.append(crc32(cue.stem.encode()) if cue.stem else 0)
@@ -156,16 +149,10 @@ def own_seed(seed: int, made_anew: int | None, cue: Cue | None) -> int:
     return seed
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """Sampling steps of one take's window as windows done."""
+def _repeated(conditions: Conditions, count: int) -> Conditions:
+    """One row of conditions for `count` takes."""
+    return conditions if count == 1 else Conditions.joined([conditions] * count)
 
-    progress: WindowProgress | None
-    window: int
-    steps: int
-    take: int
-    takes: int
 
-    def __call__(self, steps_done: int) -> None:
-        if self.progress is not None:
-            self.progress(self.window + (self.take + steps_done / self.steps) / self.takes)
+def _stacked(known: Sequence[Known]) -> Known:
+    return Known(torch.cat([one.latent for one in known]), torch.cat([one.is_known for one in known]))

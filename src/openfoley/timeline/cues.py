@@ -17,7 +17,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,24 +24,11 @@ from typing import Any
 from openfoley.errors import UsageError
 from openfoley.media.source import shown
 from openfoley.media.timecode import Timecode, parse_time, timecode_at
-from openfoley.request import GUIDANCE_RANGE
+from openfoley.request import WEIGHT, Cue
 
 COLUMNS = ("start", "end", "prompt", "negative_prompt", "seed", "guidance", "stem")
 STEM_PATTERN = re.compile(r"[^\x00-\x1f/\\:*?\"<>|.\s][^\x00-\x1f/\\:*?\"<>|]*")  # what every file system takes
 MAX_BYTES = 16 << 20  # of a sheet; a film's has some thousand lines
-
-
-@dataclass(frozen=True)
-class Cue:
-    """What [start, end) s is asked to sound like; None: as everywhere else."""
-
-    start: Fraction
-    end: Fraction
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    seed: int | None = None
-    guidance: float | None = None
-    stem: str | None = None
 
 
 def read_cues(path: str | os.PathLike[str], start: Timecode, duration: Fraction | None = None) -> tuple[Cue, ...]:
@@ -213,13 +199,11 @@ def _guidance(row: dict[str, Any], place: str) -> float | None:
     value = row.get("guidance")
     if value is None:
         return None
-    least, most = GUIDANCE_RANGE
     try:
-        number = float("nan") if isinstance(value, bool) else float(value)
+        number = value if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
-        number = float("nan")
-    if not least <= number <= most:
-        raise UsageError(f"{place}: guidance must be from {least:g} to {most:g}, got {value!r}")
+        number = value
+    WEIGHT(f"{place}: guidance", number)
     return number
 
 

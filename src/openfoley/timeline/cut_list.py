@@ -14,7 +14,8 @@ from pathlib import Path
 from openfoley.errors import UsageError
 from openfoley.media.source import shown
 from openfoley.media.timecode import Timecode, parse_time
-from openfoley.timeline.shots import SHORTEST_SHOT_S, Cut
+from openfoley.request import Cut
+from openfoley.timeline.shots import SHORTEST_SHOT_S
 
 
 def read_cuts(path: str | os.PathLike[str], start: Timecode, duration: Fraction) -> list[Cut]:

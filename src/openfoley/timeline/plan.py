@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
-from typing import Literal, Protocol
+from typing import Literal
 
 from openfoley.errors import UsageError
 from openfoley.media.timecode import Timecode, timecode_at
+from openfoley.request import Cue
 from openfoley.timeline.shots import CUT_FADE_S, Shot
 from openfoley.types import Window
 
@@ -27,25 +28,6 @@ CONTEXT_S = Fraction(1, 2)  # section 4.1
 NEW_S = Fraction(19, 2)  # section 4.1; windows are no longer than the generator's training length (8 s as shipped)
 
 Join = Literal["start", "continue", "carry", "reset"]
-
-
-class Cue(Protocol):
-    """What one stretch is asked to sound like; None: as everywhere else."""
-
-    @property
-    def start(self) -> Fraction: ...  # s
-    @property
-    def end(self) -> Fraction: ...  # s
-    @property
-    def prompt(self) -> str | None: ...
-    @property
-    def negative_prompt(self) -> str | None: ...
-    @property
-    def seed(self) -> int | None: ...
-    @property
-    def guidance(self) -> float | None: ...
-    @property
-    def stem(self) -> str | None: ...
 
 
 @dataclass(frozen=True)

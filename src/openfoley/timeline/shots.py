@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Literal
 
 from openfoley.errors import UsageError
+from openfoley.request import Cut
 
 CutRule = Literal["auto", "carry", "reset", "none"]
 CUT_RULES: tuple[CutRule, ...] = ("auto", "carry", "reset", "none")
@@ -26,14 +27,6 @@ def cut_rule(asked: object) -> CutRule | None:
 CUT_FADE_S = Fraction(1, 200)  # s, centred on the cut: no click, and 2.5 ms are far below any hearing of "too early"
 SHORTEST_SHOT_S = Fraction(1, 10)  # s, two sync features; a nearer cut is not taken
 FLASH_S = Fraction(1, 2)  # s, one context; "auto": a shot this short is a flash or an insert, its sound carries on
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The first instant (s) of a new shot; join: None leaves it to the rule."""
-
-    time: Fraction
-    join: Literal["carry", "reset"] | None = None
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,13 @@ be made while the sync encoder still trains, and a retrained part renews its own
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.codecs.base import Codec
@@ -22,24 +20,20 @@ from openfoley.data.disk import create_array, make_folder
 from openfoley.data.event_labels import event_labels
 from openfoley.data.feature_cache import MARK, FeatureCache, FeatureRates, write_index
 from openfoley.data.gym_cache import FRAME_RATE, FULL_SCALE, GymCache
-from openfoley.encoders.base import PictureEncoder
+from openfoley.encoders.base import FrameEncoder, HasTextTower
 
 logger = logging.getLogger(__name__)
 BATCH, GPU_BATCH = 8, 16  # clips at once
 
 
-class TextEncoder(Protocol):
-    def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]: ...
-
-
-class SemanticEncoder(PictureEncoder, TextEncoder, Protocol):
-    """Pictures and text in one space."""
+class SemanticEncoder(FrameEncoder, HasTextTower, Protocol):
+    """Pictures and texts in one space."""
 
 
 def cache_features(
     cache: GymCache,
     codec: Codec,
-    sync: PictureEncoder,
+    sync: FrameEncoder,
     semantic: SemanticEncoder,
     folder: Path,
     *,
@@ -56,7 +50,7 @@ def cache_features(
     cache_pictures("semantic", cache, semantic, folder, origin=origins.get("semantic"), device=device)
     cache_text(cache, semantic, folder, origin=origins.get("semantic"), device=device)
     cache_event_labels(cache, codec, folder)
-    write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate))
+    write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.outputs.rate, semantic.outputs.rate))
     return FeatureCache.open(folder)
 
 
@@ -69,7 +63,8 @@ def features_of_model(model: str, scenes: Path, folder: Path, device: str = "cpu
     source, data = find_model(model), GymCache.open(scenes)
     parts = load_model(model, device)
     origins = {part: file_hash(source / f"{part}.safetensors") for part in ("codec", "sync", "semantic")}
-    return cache_features(data, parts.codec, parts.sync, parts.semantic, folder, origins=origins, device=device)
+    sync, semantic = (cast(Any, parts.parts[name]) for name in ("sync", "semantic"))
+    return cache_features(data, parts.codec, sync, semantic, folder, origins=origins, device=device)
 
 
 def cache_latents(
@@ -85,20 +80,20 @@ def cache_latents(
 
 
 def cache_pictures(
-    name: str, cache: GymCache, encoder: PictureEncoder, folder: Path, *, origin: str | None, device: str | torch.device
+    name: str, cache: GymCache, encoder: FrameEncoder, folder: Path, *, origin: str | None, device: str | torch.device
 ) -> None:
     """sync.npy or semantic.npy"""
-    every = int(FRAME_RATE / Fraction(encoder.rate))
+    every = int(FRAME_RATE / encoder.outputs.rate)
 
     def features(rows: slice) -> Tensor:
         return encoder.encode(torch.from_numpy(np.array(cache.frames[rows, ::every])).to(device))
 
-    shape = len(cache), ceil(cache.frames.shape[1] / every), encoder.dim
+    shape = len(cache), ceil(cache.frames.shape[1] / every), encoder.outputs.dim
     _fill(name, cache, features, shape, folder, origin, device)
 
 
 def cache_text(
-    cache: GymCache, semantic: TextEncoder, folder: Path, *, origin: str | None, device: str | torch.device
+    cache: GymCache, semantic: HasTextTower, folder: Path, *, origin: str | None, device: str | torch.device
 ) -> None:
     """text.npy: as many wordings of each caption as every scene has."""
     wordings = min(len(truth["captions"]) for truth in cache.truth)

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from openfoley.encoders.base import Frames, Inputs
 from openfoley.evaluation.reports.screening import Screening, picked
 from openfoley.evaluation.studies import clips
 from openfoley.evaluation.studies.clips import RATE, pictures_of
 from openfoley.gym.scene import sample_scene
 from openfoley.media.scenes import cut_times
 from openfoley.pipeline import Pipeline, load
+from openfoley.timeline.shots import shots_of
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def screening(scene, tmp_path: Path) -> Screening:
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(8), Fraction(25), Fraction(30)])
 def test_an_encoder_gets_the_frames_shown_at_its_instants_however_they_are_cut(rate: Fraction) -> None:
-    encoder = SimpleNamespace(rate=rate, height=2, width=2)
+    encoder = SimpleNamespace(inputs=Inputs(Frames(rate, 2, 2)))
     frames = torch.arange(50, dtype=torch.uint8)[:, None, None, None].expand(50, 3, 2, 2)
     chunks = [picked("sync", encoder, frames[k : k + 7], k) for k in range(0, 50, 7)]
     numbers = torch.cat([chunk.frames[:, 0, 0, 0] for chunk in chunks]).tolist()
@@ -45,16 +47,16 @@ def test_an_encoder_gets_the_frames_shown_at_its_instants_however_they_are_cut(r
 
 def test_cuts_are_found_as_in_a_file(scene, screening: Screening, tmp_path: Path) -> None:
     clip = clips.write_clip(tmp_path, "clip", scene, with_sound=False)
-    assert screening.cuts(screening.record) == cut_times(clip.video) and len(scene.shots) > 1
+    assert screening.cuts() == cut_times(clip.video) and len(scene.shots) > 1
 
 
 def test_features_are_those_of_the_pictures(screening: Screening, pipeline: Pipeline) -> None:
-    (shot,) = pipeline.shots(screening.record, "none", store=screening)
-    runs = list(screening.runs(pipeline.model, None, [shot], pipeline.device))
+    (shot,) = shots_of(screening.info.duration, [], "none")
+    runs = list(screening.runs(pipeline.model, screening, [shot], pipeline.device))
     frames = torch.cat(screening.pictures)
     for name, every in (("sync", 1), ("semantic", 3)):
         ours = torch.cat([run.features for run in runs if run.name == name])
-        assert torch.allclose(ours, getattr(pipeline.model, name).encode(frames[None, ::every])[0], atol=1e-5)
+        assert torch.allclose(ours, pipeline.model.encoders[name].encode(frames[None, ::every])[0], atol=1e-5)
 
 
 def test_all_sounds_share_the_features(
@@ -89,11 +91,11 @@ def test_what_is_not_heard_is_not_decoded(
 def test_a_beginning_keeps_what_was_seen(scene, pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "scene.json").write_text("{}")
     whole = Screening(tmp_path / "scene.json", pictures_of(scene))
-    (shot,) = pipeline.shots(whole.record, "none", store=whole)
-    runs = list(whole.runs(pipeline.model, None, [shot], pipeline.device))
+    (shot,) = shots_of(whole.info.duration, [], "none")
+    runs = list(whole.runs(pipeline.model, whole, [shot], pipeline.device))
     part = whole.beginning(10)
-    assert part.info(part.record).duration == 10
-    (shot,) = pipeline.shots(part.record, "none", store=part)
-    for run, count in zip(part.runs(pipeline.model, None, [shot], pipeline.device), (240, 80), strict=True):
+    assert part.info.duration == 10
+    (shot,) = shots_of(part.info.duration, [], "none")
+    for run, count in zip(part.runs(pipeline.model, part, [shot], pipeline.device), (240, 80), strict=True):
         every = torch.cat([one.features for one in runs if one.name == run.name])
         assert run.is_last and torch.equal(run.features, every[:count])

@@ -40,10 +40,10 @@ def test_an_events_material_becomes_another_in_all_its_frames_and_stays_an_event
     batch = cache.whole(12)
     conditions = batch.conditions
     made = means.exchanged(batch, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(made[..., 0], conditions.sync[..., 0])  # when it happens
-    told = conditions.sync[..., 3:6].sum(-1) > 0.1
-    assert int(told.sum()) == 12 * (2 * SMEAR + 1) and torch.equal(made[~told], conditions.sync[~told])
-    before, after = conditions.sync[told][:, 3:6].argmax(-1), made[told][:, 3:6].argmax(-1)
+    torch.testing.assert_close(made[..., 0], conditions["sync"].values[..., 0])  # when it happens
+    told = conditions["sync"].values[..., 3:6].sum(-1) > 0.1
+    assert int(told.sum()) == 12 * (2 * SMEAR + 1) and torch.equal(made[~told], conditions["sync"].values[~told])
+    before, after = conditions["sync"].values[told][:, 3:6].argmax(-1), made[told][:, 3:6].argmax(-1)
     assert (before != after).all() and len(after.unique()) == 3
     again = means.exchanged(batch, torch.Generator().manual_seed(0))
     assert torch.equal(again, made)
@@ -62,4 +62,4 @@ def test_a_frame_belongs_to_the_nearest_event_within_reach() -> None:
 def test_one_material_alone_cannot_be_taken_for_another(cache: FeatureCache) -> None:
     batch = cache.whole(torch.arange(0, 60, 3))
     means = MaterialMeans(torch.rand(13, 2 * REACH + 1, DIM), torch.tensor([1]), LATENT_S, FRAME_S)
-    assert torch.equal(means.exchanged(batch, torch.Generator()), batch.conditions.sync)
+    assert torch.equal(means.exchanged(batch, torch.Generator()), batch.conditions["sync"].values)

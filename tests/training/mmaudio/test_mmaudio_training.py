@@ -11,13 +11,20 @@ import torch
 from torch import Tensor
 
 from openfoley.data.feature_cache import FeatureRates, write_index
+from openfoley.flow.noise import NoiseSource
 from openfoley.flow.path import on_path, path_velocity
-from openfoley.generators import mmaudio, salsa_v
-from openfoley.generators.base import sample_latents
+from openfoley.generators.mmaudio import config as mmaudio
+from openfoley.generators.mmaudio.model import MMAudioGenerator
+from openfoley.generators.salsa_v import config as salsa_v
+from openfoley.generators.salsa_v.model import SalsaVGenerator
+from openfoley.generators.sampling import sample_latents
 from openfoley.hub.load import load_part
+from openfoley.request import Sampling
 from openfoley.training.gym_losses.presets import CPU, GENERATORS, LOSSES, variant
 from openfoley.training.salsa_v.train import GeneratorTraining, build_generator, train_generator
 from openfoley.types import Conditions
+from sequences import conditions as flat_conditions
+from sequences import sequence, tokens
 
 TINY = replace(
     mmaudio.GYM, latent_dim=8, semantic_dim=8, sync_dim=8, text_dim=8, width=64, heads=1, mlp_width=64, audio_blocks=1
@@ -43,7 +50,7 @@ def tiny(features: Path) -> GeneratorTraining:
 
 def test_gym_size_has_salsa_vs_parameter_count_within_one_percent() -> None:
     with torch.device("meta"):
-        models = mmaudio.MMAudioGenerator(mmaudio.GYM), salsa_v.SalsaVGenerator(salsa_v.GYM)
+        models = MMAudioGenerator(mmaudio.GYM), SalsaVGenerator(salsa_v.GYM)
     ours, other = (sum(parameter.numel() for parameter in model.parameters()) for model in models)
     assert ours == pytest.approx(other, rel=0.01)
 
@@ -64,31 +71,29 @@ def test_it_trains_from_the_feature_caches_and_loads_as_a_part(tmp_path: Path) -
     weights = train_generator(tiny(tmp_path / "features"), tmp_path / "run", resume=False, extra=LOSSES)
     assert json.loads((weights.parent / "config.json").read_text())["kind"] == "mmaudio"
     model = load_part("generator", weights.parent)
-    assert isinstance(model, mmaudio.MMAudioGenerator) and model.config == TINY
+    assert isinstance(model, MMAudioGenerator) and model.config == TINY
     assert any(model.out.weight.abs().flatten() > 0)
 
 
 def timed_conditions(offset_s: float, batch: int = 1) -> Conditions:
     """Sync features with one bump at 1 s on the clip's clock, seen from a crop that starts at offset_s."""
     time = torch.arange(97) / 24 - offset_s
-    return Conditions(
-        semantic=torch.zeros(batch, 8, 8),
-        semantic_time=(torch.arange(8) / 8).expand(batch, -1),
-        semantic_present=torch.ones(batch, 8, dtype=torch.bool),
-        sync=torch.exp(-(((time + offset_s - 1.0) / 0.03) ** 2))[None, :, None].expand(batch, -1, 8),
-        sync_time=time.expand(batch, -1),
-        sync_present=torch.ones(batch, 97, dtype=torch.bool),
-        text=torch.zeros(batch, 8),
-        text_present=torch.zeros(batch, dtype=torch.bool),
+    return flat_conditions(
+        sequence(torch.zeros(batch, 8, 8), (torch.arange(8) / 8)),
+        sequence(
+            torch.exp(-(((time + offset_s - 1.0) / 0.03) ** 2))[None, :, None].expand(batch, -1, 8),
+            time,
+        ),
+        tokens(torch.zeros(batch, 8), torch.zeros(batch, dtype=torch.bool)),
     )
 
 
 @pytest.mark.parametrize("offset_s", [0.0, 0.5, 0.51])
 def test_each_latent_reads_the_sync_feature_nearest_to_its_centre(offset_s: float) -> None:
-    model = mmaudio.MMAudioGenerator(TINY).eval()
+    model = MMAudioGenerator(TINY).eval()
     conditions = timed_conditions(offset_s)
     _, index = model.conditions._sync_tokens(conditions, 86)
-    read = conditions.sync_time[0, index[0]]
+    read = conditions["sync"].time_s[0, index[0]]
     centre = model.latent_time(86)
     assert (read - centre).abs().max() <= 0.5 / 24 + 1e-5
 
@@ -96,7 +101,7 @@ def test_each_latent_reads_the_sync_feature_nearest_to_its_centre(offset_s: floa
 def test_one_batch_is_learnt() -> None:
     """The loss of a fixed batch falls far below that of predicting nothing."""
     torch.manual_seed(0)
-    model = mmaudio.MMAudioGenerator(TINY)
+    model = MMAudioGenerator(TINY)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     conditions = timed_conditions(0.0, batch=4)
     data, noise = torch.randn(4, 43, 8), torch.randn(4, 43, 8)
@@ -105,7 +110,7 @@ def test_one_batch_is_learnt() -> None:
 
     def loss() -> Tensor:
         known = torch.zeros(4, 43, dtype=torch.bool)
-        return (model.velocity(on_path(noise, data, t), t, t * 0, known, conditions) - target).square().mean()
+        return (model(on_path(noise, data, t), t, t * 0, known, conditions) - target).square().mean()
 
     first = float(loss().detach())
     for _ in range(40):
@@ -113,5 +118,5 @@ def test_one_batch_is_learnt() -> None:
         loss().backward()
         optimizer.step()
     assert float(loss().detach()) < 0.6 * first
-    made = sample_latents(model.eval(), conditions, seeds=[1, 2, 3, 4], latents=43, steps=2)
+    made = sample_latents(model.eval(), conditions, NoiseSource([1, 2, 3, 4], 43), Sampling(steps=2))
     assert made.shape == data.shape and made.isfinite().all()

@@ -19,8 +19,10 @@ from torch import Tensor
 
 from openfoley.data.feature_cache import Batch, FeatureCache, FeatureRates, write_index
 from openfoley.errors import UsageError, WeightsError
-from openfoley.generators.base import sample_latents
-from openfoley.generators.salsa_v import GYM
+from openfoley.flow.noise import NoiseSource
+from openfoley.generators.salsa_v.config import GYM
+from openfoley.generators.sampling import sample_latents
+from openfoley.request import Sampling
 from openfoley.training.gym_losses.contradiction import MaterialMeans
 from openfoley.training.gym_losses.losses import GymLosses
 from openfoley.training.gym_losses.presets import CPU, LOSSES
@@ -131,7 +133,8 @@ def event_score(
     batch = whole_clips(cache, len(cache), preset.use_sync)
     size, latents, _ = batch.latents.shape
     generator: Any = model
-    made = sample_latents(generator, batch.conditions, seeds=range(size), latents=latents, steps=steps, guidance=1.0)
+    source = NoiseSource(range(size), latents)
+    made = sample_latents(generator, batch.conditions, source, Sampling(steps=steps, guidance=1.0))
     return f1_score([onsets_in(latents) for latents in made], times, 1.5 * LATENT_S)
 
 
@@ -216,13 +219,13 @@ def test_swapped_sequences_get_sync_features_of_other_materials(
         return seen[-1][1]
 
     def exchanged(_means: MaterialMeans, batch: Batch, *_: Any) -> Tensor:
-        return torch.full_like(batch.conditions.sync, 7.0)
+        return torch.full_like(batch.conditions["sync"].values, 7.0)
 
     monkeypatch.setattr(objective, "drop_conditions", drop)
     monkeypatch.setattr(MaterialMeans, "exchanged", exchanged)
     train_generator(replace(tiny(features), steps=4), tmp_path / "out", resume=False, extra=LOSSES)
     assert all((other == 7.0).all() for other, _ in seen)
-    swapped = torch.cat([(made.sync == 7.0).all(2).all(1) for _, made in seen])
+    swapped = torch.cat([(made["sync"].values == 7.0).all(2).all(1) for _, made in seen])
     assert 0 < int(swapped.sum()) < len(swapped)
 
 
@@ -310,10 +313,10 @@ def test_crops_know_their_true_times(features: Path) -> None:
     data, conditions = batch.latents, batch.conditions
     for row, first in enumerate(start.tolist()):
         assert torch.equal(data[row], cache.latents[row, first : first + 30].float())
-        frame = (conditions.sync_time[row] + first * LATENT_S) * 24
+        frame = (conditions["sync"].time_s[row] + first * LATENT_S) * 24
         torch.testing.assert_close(frame, frame.round(), atol=1e-3, rtol=0)
-        assert torch.equal(conditions.sync[row], cache.sync[row, frame.round().long()].float())
-        assert conditions.sync_time[row, 0] <= LATENT_S and conditions.sync_time[row, -1] >= 29 * LATENT_S
+        assert torch.equal(conditions["sync"].values[row], cache.sync[row, frame.round().long()].float())
+        assert conditions["sync"].time_s[row, 0] <= LATENT_S and conditions["sync"].time_s[row, -1] >= 29 * LATENT_S
 
 
 @pytest.mark.slow

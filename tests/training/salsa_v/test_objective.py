@@ -14,6 +14,8 @@ from openfoley.flow.dropout import ConditionDropout
 from openfoley.flow.path import on_path
 from openfoley.training.salsa_v.objective import Objective, losses
 from openfoley.types import Conditions
+from sequences import conditions as flat_conditions
+from sequences import sequence, tokens
 
 BATCH, LATENTS, DIM = 8, 20, 3
 SMALLEST = Fraction(1, 8)
@@ -35,7 +37,7 @@ class Written:
     def latent_time(self, latents: int, device: Any) -> Tensor:
         return torch.arange(latents, device=device) / 10
 
-    def velocity(self, x: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
+    def __call__(self, x: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
         told = self.answer.expand(x.shape).clone()
         if told.requires_grad:
             told.retain_grad()
@@ -44,12 +46,9 @@ class Written:
 
 
 def conditions() -> Conditions:
-    time, there = torch.arange(5).expand(BATCH, 5) / 2, torch.ones(BATCH, 5, dtype=torch.bool)
-    return Conditions(
-        semantic=torch.randn(BATCH, 5, 4), semantic_time=time, semantic_present=there,
-        sync=torch.randn(BATCH, 5, 4), sync_time=time, sync_present=there,
-        text=torch.randn(BATCH, 4), text_present=torch.ones(BATCH, dtype=torch.bool),
-    )  # fmt: skip
+    time = torch.arange(5) / 2
+    pictures = (sequence(torch.randn(BATCH, 5, 4), time) for _ in range(2))
+    return flat_conditions(*pictures, tokens(torch.randn(BATCH, 4)))
 
 
 def asked(smallest: Fraction | None, mask_probability: float) -> tuple[Tensor, dict[str, Tensor], Written, Written]:

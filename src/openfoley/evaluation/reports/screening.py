@@ -17,18 +17,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from openfoley.encoders.base import FrameEncoder
 from openfoley.hub.parts import Model
+from openfoley.media.provisional import Source
 from openfoley.media.scenes import SIDE as SIDE_OF_CUTS
 from openfoley.media.scenes import CutDetector
 from openfoley.pipeline import Pipeline
-from openfoley.synthesis.features import ENCODERS, FeatureRun, ShotEncoding
+from openfoley.synthesis.features import FeatureRun, ShotEncoding, frame_encoders, frames_of
 from openfoley.timeline.shots import Shot
 from openfoley.types import Audio, FrameChunk, VideoInfo
 
 RATE = Fraction(24)  # Hz, of the pictures
 
 
-class Screening:
+class Screening(Source):
     """For one set of encoders. pictures: uint8 [n, 3, height, width] at RATE, in pieces of any length.
 
     record: a file that tells of the scene; it stands for the video, which the pipeline has no need to open.
@@ -37,13 +39,16 @@ class Screening:
     def __init__(self, record: Path, pictures: Sequence[Tensor]) -> None:
         self.record, self.pictures = record, list(pictures)
         self.frames = sum(map(len, self.pictures))
+        height, width = self.pictures[0].shape[-2:]
+        info = VideoInfo(None, self.frames / RATE, Fraction(0), width, height, 0, RATE, self.frames, 0)
+        super().__init__(record, info)
         self._cuts: tuple[Fraction, ...] | None = None
         self._runs: dict[tuple[Fraction, ...], list[FeatureRun]] = {}  # by the starts of the shots
 
     def sounds(self, pipeline: Pipeline, seeds: Sequence[int] = (1,), **asked: Any) -> list[Audio]:
         """One for each seed. asked: arguments of `Pipeline.generate_takes`."""
         asked["store"] = self
-        return [take.audio for take in pipeline.generate_takes(self.record, seeds, **asked)]
+        return [take.audio for take in pipeline.generate_takes(self, seeds, **asked)]
 
     def sound(self, pipeline: Pipeline, seed: int = 1, **asked: Any) -> Audio:
         (made,) = self.sounds(pipeline, (seed,), **asked)
@@ -75,11 +80,11 @@ class Screening:
         """Frames first ... end - 1 as a scene of their own, encoded anew."""
         return Screening(self.record, [torch.cat(self.pictures)[first:end]])
 
-    def info(self, video: Path) -> VideoInfo:
-        height, width = self.pictures[0].shape[-2:]
-        return VideoInfo(video, self.frames / RATE, Fraction(0), width, height, 0, RATE, self.frames, 0)
+    @property
+    def start_timecode(self) -> None:
+        return None
 
-    def cuts(self, video: Path, pictures: Any = None) -> tuple[Fraction, ...]:
+    def cuts(self, *_: object) -> tuple[Fraction, ...]:
         """What the pipeline's detector finds."""
         if self._cuts is None:
             detector, size = CutDetector(), (SIDE_OF_CUTS, SIDE_OF_CUTS)
@@ -90,7 +95,7 @@ class Screening:
         return self._cuts
 
     def runs(
-        self, model: Model, pictures: Any, shots: Sequence[Shot], device: torch.device, first_shot: int = 0
+        self, model: Model, source: Source, shots: Sequence[Shot], device: torch.device, first_shot: int = 0
     ) -> Iterator[FeatureRun]:
         """As `FeatureStore.runs`; encoded at the first call for these shots."""
         starts = tuple(shot.start for shot in shots)
@@ -99,7 +104,7 @@ class Screening:
         return (run for run in self._runs[starts] if run.shot >= first_shot)
 
     def _encoded(self, model: Model, shots: Sequence[Shot], device: torch.device) -> Iterator[FeatureRun]:
-        encodings = [ShotEncoding(name, getattr(model, name), shots, device, 0) for name in ENCODERS]
+        encodings = [ShotEncoding(name, e, shots, device, 0) for name, e in frame_encoders(model).items()]
         first = 0
         for frames in self.pictures:
             for encoding in encodings:
@@ -124,16 +129,17 @@ class HeardLate:
         return latent.new_zeros(latent.shape[0], self.channels, latent.shape[1] * self.hop_length)
 
 
-def picked(name: str, encoder: Any, frames: Tensor, first: int) -> FrameChunk:
+def picked(name: str, encoder: FrameEncoder, frames: Tensor, first: int) -> FrameChunk:
     """Those of the frames `first`, first + 1 ... that an encoder looks at, in its size: its frame k is the one shown at
     k / rate."""
-    every = RATE / Fraction(encoder.rate)
+    wanted = frames_of(encoder)
+    every = RATE / wanted.rate
     number = begin = ceil(first / every)
     places = []
     while (place := floor(number * every) - first) < len(frames):
         places.append(place)
         number += 1
-    chosen, size = frames[places], (encoder.height, encoder.width)
+    chosen, size = frames[places], (wanted.height, wanted.width)
     if places and chosen.shape[-2:] != size:
         resized = functional.interpolate(chosen.float(), size, mode="bilinear", antialias=True)
         chosen = resized.round().clamp(0, 255).byte()
@@ -144,7 +150,7 @@ def _joined(runs: Sequence[FeatureRun]) -> list[FeatureRun]:
     """The runs of one shot as one run for each encoder."""
     return [
         FeatureRun(name, 0, torch.cat([run.features for run in runs if run.name == name]), is_last=True)
-        for name in ENCODERS
+        for name in dict.fromkeys(run.name for run in runs)
     ]
 
 

@@ -35,7 +35,7 @@ from openfoley.evaluation.reports.judge import train_judge, trained_judge
 from openfoley.evaluation.reports.pictures import Shown, draw_pictures
 from openfoley.evaluation.reports.results import write_results
 from openfoley.evaluation.reports.workspace import Workspace, blocks
-from openfoley.generators.base import SAMPLING
+from openfoley.generators.sampling import SAMPLING
 from openfoley.gym.scene import VERSION as GYM_VERSION
 from openfoley.gym.seeds import Split, seeds_of
 from openfoley.hub.fingerprint import fingerprint
@@ -245,7 +245,7 @@ class Suite:
         truths = [t for t in read_truths(self.outside) if (self.outside / f"{t.name}.mp4").is_file()]
         if not truths:
             raise UsageError(f"{self.outside} holds no <name>.mp4 beside its truth files")
-        pipeline, found, true = Pipeline(self.model, torch.device(self.device)), [], []
+        pipeline, found, true = Pipeline(self.model), [], []
         for index, truth in enumerate(truths):
             audio = pipeline.generate(self.outside / f"{truth.name}.mp4", steps=STEPS, seed=self.seed + index).audio
             found.append(detect(audio.samples, audio.sample_rate))

@@ -28,7 +28,7 @@ from openfoley.gym.records import Scene, Shot
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.judges.material import MaterialClassifier
-from openfoley.timeline.shots import Cut
+from openfoley.request import Cut
 
 FIRST_SEED = 5_000_000  # within the evaluation split
 DURATION_S = 20.0

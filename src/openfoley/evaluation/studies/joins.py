@@ -38,6 +38,8 @@ from openfoley.gym.seeds import seeds_of
 from openfoley.judges.joins import RECIPE, train_join_classifier
 from openfoley.media.spectrogram import log_mel
 from openfoley.pipeline import Pipeline
+from openfoley.request import Timeline
+from openfoley.synthesis.job import planned
 from openfoley.timeline.shots import shots_of
 
 FIRST_SEED = {"evaluation": 3_000_000, "validation": 300_000}  # within the split
@@ -75,7 +77,8 @@ def _row(study: Study[JoinsRequest], seed: int) -> Row:
     scene = sample_scene(seed, duration, split=request.split, silent=False, aspect=1.0, single_shot=True)
     clip = study.screening(str(seed), {"seed": seed, "duration_s": duration}, pictures_of(scene))
     rate: Fraction = study.pipeline.model.codec.latent_rate
-    plan = study.pipeline.planned(shots_of(Fraction(duration), [], "none"), (), None, None, None)
+    shots = shots_of(Fraction(duration), [], "none")
+    plan = planned(study.pipeline.model, shots, Timeline(), None)
     joins = [float((one.first_new + Fraction(one.window.faded, 2)) / rate) for one in plan[1:]]
     gaps = dict(zip(GAPS, (0.0, max(float(one.window.faded / rate) for one in plan)), strict=True))
     sounds = clip.sounds(study.pipeline, TAKES, cuts="none", **asked)

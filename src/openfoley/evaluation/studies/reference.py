@@ -37,6 +37,8 @@ from openfoley.gym.seeds import seeds_of
 from openfoley.judges.material import MaterialClassifier
 from openfoley.media.atomic import replace_when_done
 from openfoley.media.audio_files import AudioWriter
+from openfoley.request import Request
+from openfoley.synthesis.job import reference_latents
 from openfoley.types import Audio
 
 logger = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ def _row(study: Study[ReferenceRequest], judge: MaterialClassifier, seed: int) -
         return None
     sounds = {c: _context(study, f"{seed}-{c:g}", true, start, c) for c in contexts if c}
     try:
-        study.pipeline.reference_latents(sounds[longest], None)
+        reference_latents(study.pipeline.model, Request.of(reference=sounds[longest]))
     except UsageError as error:  # clipped
         logger.info("clip %d is left out: %s", seed, error)
         return None

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from openfoley.errors import UsageError
+from openfoley.generators.salsa_v.config import DEFAULTS
 from openfoley.gym.seeds import Split
 from openfoley.hub.registry import DEFAULT_MODEL, check_model
-from openfoley.request import DEFAULT_STEPS, check_guidance, check_settings
+from openfoley.request import Request
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,13 @@ class ModelRequest(StudyRequest):
     """What all studies of a model take. model: a name or a folder."""
 
     model: str = DEFAULT_MODEL
-    steps: int = DEFAULT_STEPS
+    steps: int = DEFAULTS.steps
     device: str = "cpu"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_model(self.model)
-        check_settings(self.steps, 1.0, [0], None)
+        Request.of(steps=self.steps)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class JoinsRequest(ModelRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_guidance("reference guidance", self.reference_guidance)
+        Request.of(reference_guidance=self.reference_guidance)
         if self.clips < 2:
             raise UsageError(f"clips must be at least 2 (one for training, one for testing), got {self.clips}")
 
@@ -103,7 +104,7 @@ class ReferenceRequest(ModelRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_guidance("reference guidance", self.reference_guidance)
+        Request.of(reference_guidance=self.reference_guidance)
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class StepsRequest(StudyRequest):
         for model in (*self.models, *self.without_sync, *self.shortcut):
             check_model(model)
         for count in self.steps:
-            check_settings(count, 1.0, [0], None)
+            Request.of(steps=count)
 
 
 @dataclass(frozen=True)

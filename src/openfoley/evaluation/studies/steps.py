@@ -24,7 +24,7 @@ from openfoley.evaluation.stats.pooled import mean_of, median_of
 from openfoley.evaluation.studies.clips import write_clip
 from openfoley.evaluation.studies.requests import StepsRequest
 from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown
-from openfoley.flow.samplers import SHORTCUT
+from openfoley.flow.settings import SHORTCUT
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.pipeline import Pipeline, load
@@ -77,9 +77,8 @@ class Unsynced:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._generator, name)
 
-    def velocity(self, x_t: Any, t: Any, step: Any, known: Any, conditions: Conditions) -> Any:
-        absent = replace(conditions, sync_present=conditions.sync_present & False)
-        return self._generator.velocity(x_t, t, step, known, absent)
+    def prepare(self, conditions: Conditions, latents: int) -> Any:
+        return self._generator.prepare(conditions.without("sync"), latents)
 
 
 def unsynced(pipeline: Pipeline) -> Pipeline:

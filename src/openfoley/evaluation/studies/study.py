@@ -22,7 +22,7 @@ from openfoley.evaluation.metrics.onsets import Onsets, detect
 from openfoley.evaluation.reports.screening import Screening
 from openfoley.evaluation.reports.workspace import Workspace, write_whole
 from openfoley.evaluation.studies.requests import ModelRequest, StudyRequest
-from openfoley.generators.base import SAMPLING
+from openfoley.generators.sampling import SAMPLING
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.pipeline import Pipeline, load
 from openfoley.synthesis.feature_store import FeatureStore

@@ -21,7 +21,7 @@ from openfoley.generators.mmaudio.config import WINDOW_S, MMAudioConfig
 from openfoley.generators.mmaudio.layers import GatedUnit, projection
 from openfoley.nn.embeddings import SINUSOID_WIDTH
 from openfoley.nn.rope import turned
-from openfoley.types import Conditions
+from openfoley.types import TEXT, Conditions
 
 ROTARY_BASE = 10_000.0  # arXiv 2104.09864, in latents
 TIME_BASE = 10_000.0  # ratio of the fastest to the slowest of the clock's frequencies
@@ -75,8 +75,8 @@ class TokenInput(nn.Module):
         return self.unit(self.activation(self.project(x)))
 
 
-class Heard(NamedTuple):
-    """Everything about the conditions that does not change with t: computed once per window."""
+class Prepared(NamedTuple):
+    """Conditions of a window, embedded: everything about them that does not depend on t."""
 
     overall: Tensor  # [batch, width]
     semantic: Tensor  # [batch, n, width]
@@ -109,14 +109,14 @@ class ConditionEmbedding(nn.Module):
         self.null_sync = nn.Parameter(torch.zeros(config.sync_dim))
         self.null_text = nn.Parameter(torch.zeros(config.text_tokens, config.text_dim))
 
-    def forward(self, conditions: Conditions, latents: int) -> Heard:
+    def forward(self, conditions: Conditions, latents: int) -> Prepared:
         dtype = self.semantic_pooled.weight.dtype
         features, place = self._picture_tokens(conditions, latents)
         semantic, text = self.semantic(features.to(dtype)), self.text(self._text_tokens(conditions).to(dtype))
         overall = self.pooled(self.semantic_pooled(semantic.mean(1)) + self.text_pooled(text.mean(1)))
         rows, owner, latent_row = self._sync_rows(conditions, latents, dtype)
         at_audio = self._positions(torch.arange(latents, device=text.device)[None], dtype)
-        return Heard(overall, semantic, text, rows, owner, latent_row, at_audio, self._positions(place, dtype))
+        return Prepared(overall, semantic, text, rows, owner, latent_row, at_audio, self._positions(place, dtype))
 
     def _positions(self, place: Tensor, dtype: torch.dtype) -> Positions:
         """Rotary positions of tokens that lie at latents `place` [batch or 1, n]."""
@@ -125,14 +125,15 @@ class ConditionEmbedding(nn.Module):
         return Positions(*turned(place.float()[:, None, :, None] * (1.0 / ROTARY_BASE**exponent), dtype))
 
     def _text_tokens(self, conditions: Conditions) -> Tensor:
-        text = conditions.text if conditions.text.dim() == 3 else conditions.text[:, None]
-        return torch.where(conditions.text_present[:, None, None], text, self.null_text.to(text.dtype))
+        text = conditions[TEXT]
+        return _present(text.values, text.present, self.null_text)
 
     def _picture_tokens(self, conditions: Conditions, latents: int) -> tuple[Tensor, Tensor]:
         """Picture features [batch, n, semantic_dim], and the latents at which they lie [batch or 1, n]."""
-        config, batch = self.config, len(conditions.text)
+        config, batch = self.config, conditions.batch
         whole = max(1, latents * config.semantic_tokens // config.window_latents)
-        time, features, present = conditions.semantic_time, conditions.semantic, conditions.semantic_present
+        semantic = conditions["semantic"]
+        time, features, present = semantic.time_s, semantic.values, semantic.present
         if config.clock == "timed":
             return _present(features, present, self.null_semantic), time * (config.sample_rate / config.hop_length)
         if not present.any():  # as many nulls as there would be pictures
@@ -158,7 +159,7 @@ class ConditionEmbedding(nn.Module):
         number = torch.arange(count, device=index.device)
         inner = (number >= SYNC_REACH) & (number < count - SYNC_REACH)
         alike = torch.where(inner, SYNC_REACH + (number - SYNC_REACH) % period, number)
-        nothing = ~conditions.sync_present.any(1, keepdim=True)
+        nothing = ~conditions.has("sync")[:, None]
         kept, latent_row = torch.unique(start + torch.where(nothing, alike[index], index), return_inverse=True)
         return projected[kept], kept // count, latent_row
 
@@ -168,8 +169,8 @@ class ConditionEmbedding(nn.Module):
         The first feature given is the first of a segment. A segment that starts `late` seconds after the first latent
         (windows need not start where the encoder's segments do) is read that much later.
         """
-        config, batch = self.config, len(conditions.text)
-        features, present, time = conditions.sync, conditions.sync_present, conditions.sync_time
+        config, batch, sync = self.config, conditions.batch, conditions["sync"]
+        features, present, time = sync.values, sync.present, sync.time_s
         if config.clock == "timed":
             centre = (torch.arange(latents, device=time.device) + 0.5) * (config.hop_length / config.sample_rate)
             middle = (time[:, 1:] + time[:, :-1]) / 2

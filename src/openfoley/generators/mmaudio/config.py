@@ -7,7 +7,15 @@ trained at that length only, with positions stretched so that the streams end to
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from openfoley.request import Defaults
+
 WINDOW_S = 8  # length of the training clips
+
+
+DEFAULTS = Defaults(steps=25, guidance=4.5)  # section 4
+SUPPORTED_OPTIONS = frozenset(
+    {"steps", "guidance", "picture_guidance", "text_guidance", "negative_guidance", "rescale", "replacement"}
+)
 
 
 @dataclass(frozen=True)

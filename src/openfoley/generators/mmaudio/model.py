@@ -1,15 +1,12 @@
 """The MMAudio generator (arXiv 2412.15322, Figure 2): joint blocks over three streams, then latents alone."""
 
-from collections.abc import Sequence
-from dataclasses import fields
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openfoley.generators.mmaudio.blocks import LAYER_NORM_EPSILON, AudioBlock, Handout, JointBlock
-from openfoley.generators.mmaudio.conditioning import INPUT_KERNEL, ConditionEmbedding, Heard
-from openfoley.generators.mmaudio.config import MMAudioConfig
+from openfoley.generators.mmaudio.conditioning import INPUT_KERNEL, ConditionEmbedding, Prepared
+from openfoley.generators.mmaudio.config import DEFAULTS, SUPPORTED_OPTIONS, MMAudioConfig
 from openfoley.generators.mmaudio.layers import FAST_KERNEL, GatedUnit, TimeConv
 from openfoley.nn.adaln import Modulation, modulate, normalise
 from openfoley.types import Conditions
@@ -19,8 +16,8 @@ class MMAudioGenerator(nn.Module):
     """v(x_t, c, t). It was trained by plain flow matching on whole windows: no steps, no known latents."""
 
     accepts_known = False
-    usual_steps = 25  # section 4
-    usual_guidance = 4.5
+    reads_whole_video = False
+    defaults, supported_options = DEFAULTS, SUPPORTED_OPTIONS
 
     def __init__(self, config: MMAudioConfig) -> None:
         super().__init__()
@@ -53,35 +50,34 @@ class MMAudioGenerator(nn.Module):
         index = torch.arange(latents, device=device, dtype=torch.float64)
         return ((index + 0.5) * self.config.hop_length / self.config.sample_rate).float()
 
-    def velocity(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
-        """dx/dt like x_t [batch, latents, latent_dim]; t [batch]. `step` and `known` mean nothing here: every latent is
-        at time t."""
-        return self(x_t, t, self.conditions(conditions, x_t.shape[1]))
+    def prepare(self, conditions: Conditions, latents: int) -> Prepared:
+        """The conditions of a window of `latents` latents, embedded."""
+        return self.conditions(conditions, latents)
 
-    def hear(self, branches: Sequence[Conditions], latents: int) -> Heard:
-        """What `forward` needs of several sets of conditions for the same latents; branch-major along the batch."""
-        joined = {
-            f.name: torch.cat([getattr(branch, f.name) for branch in branches], dim=0) for f in fields(Conditions)
-        }
-        return self.conditions(Conditions(**joined), latents)
+    def forward(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
+        """As `velocity`, of conditions that are used once, as in training."""
+        return self.velocity(x_t, t, step, known, self.prepare(conditions, x_t.shape[1]))
 
-    def forward(self, x_t: Tensor, t: Tensor, heard: Heard) -> Tensor:
-        """x_t [batch, latents, latent_dim] and t [batch], for as many branches as `heard` has: [branches * batch, ...].
+    def velocity(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, prepared: Prepared) -> Tensor:
+        """dx/dt of x_t [batch, latents, latent_dim] at t [batch], for as many branches as `prepared` holds along its
+        batch: [branches * batch, ...]. `step` and `known` mean nothing here: every latent is at time t.
 
         What depends on x_t and t alone is computed once for all branches.
         """
         dtype = self.out.weight.dtype
-        branches = len(heard.overall) // len(x_t)
+        branches = len(prepared.overall) // len(x_t)
         time = self.conditions.time(t).to(dtype).repeat(branches, 1)
         audio = self.embed_unit(self.embed_activation(self.embed(x_t.to(dtype)))).repeat(branches, 1, 1)
-        overall = time + heard.overall
-        local = Handout(F.silu(overall[heard.row_owner] + heard.sync_rows), heard.latent_row)
+        overall = time + prepared.overall
+        local = Handout(F.silu(overall[prepared.row_owner] + prepared.sync_rows), prepared.latent_row)
         overall = F.silu(overall)[:, None]
-        semantic, text = heard.semantic, heard.text
+        semantic, text = prepared.semantic, prepared.text
         for block in self.joint:
-            audio, semantic, text = block(audio, semantic, text, local, overall, heard.at_audio, heard.at_semantic)
+            audio, semantic, text = block(
+                audio, semantic, text, local, overall, prepared.at_audio, prepared.at_semantic
+            )
         for block in self.audio:
-            audio = block(audio, local, heard.at_audio)
+            audio = block(audio, local, prepared.at_audio)
         shift, scale = self.modulation(overall)
         return self.out(modulate(normalise(audio, LAYER_NORM_EPSILON), shift, scale))
 

@@ -6,12 +6,13 @@ local  = global + v~_syn                                     one vector per late
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.generators.salsa_v.config import SalsaVConfig
 from openfoley.nn.embeddings import ScalarEmbedding
 from openfoley.nn.resampling import cubic_weights, fractional_index, linear_weights
-from openfoley.types import Conditions
+from openfoley.types import TEXT, Conditions
 
 KERNEL_STEPS = 4  # features that reach one output of the transposed convolution, as many as cubic interpolation reads
 TIME_SCALE = 1000.0  # brings t in 0..1 to the range that the sinusoids resolve (as DiT's 1000 diffusion steps)
@@ -70,25 +71,23 @@ class ConditionEmbedding(nn.Module):
         self.null_semantic = nn.Parameter(torch.randn(config.semantic_dim))
         self.null_sync = nn.Parameter(torch.randn(config.sync_dim))
 
-    def global_vector(self, step: Tensor, conditions: Conditions) -> Tensor:
-        """Text, pooled semantics and step size, [batch, width]; the time is added by the caller.
+    def forward(self, conditions: Conditions, latent_time: Float[Tensor, "batch latents"]) -> tuple[Tensor, ...]:
+        """What does not depend on t: text and pooled semantics [batch, width], semantic tokens [batch, n, width], and
+        v~_syn [batch, latents, sync_dim].
 
         Semantics are pooled over the tokens that are present, before any is replaced by the null.
         """
-        text = torch.where(conditions.text_present[:, None], self.text_norm(conditions.text), self.null_text)
-        present = conditions.semantic_present[..., None].to(conditions.semantic.dtype)
+        text, semantic, sync = (conditions[name] for name in (TEXT, "semantic", "sync"))
+        words = torch.where(text.present[:, :1], self.text_norm(text.values[:, 0]), self.null_text)
+        tokens = self.semantic_norm(semantic.values)
+        present = semantic.present[..., None].to(tokens.dtype)
         count = present.sum(1)
-        mean = (self.semantic_norm(conditions.semantic) * present).sum(1) / count.clamp(min=1)
+        mean = (tokens * present).sum(1) / count.clamp(min=1)
         mean = torch.where(count > 0, mean, self.null_semantic)
-        level = step.clamp(min=2.0**FINEST_LEVEL).log2() - FINEST_LEVEL
-        return self.text(text) + self.pooled(mean) + self.step(level)
+        tokens = torch.where(semantic.present[..., None], tokens, self.null_semantic)
+        features = torch.where(sync.present[..., None], sync.values, self.null_sync)
+        unified = self.unify(features, sync.time_s, latent_time)
+        return self.text(words) + self.pooled(mean), self.semantic(tokens), unified
 
-    def semantic_tokens(self, conditions: Conditions) -> Tensor:
-        """[batch, n_semantic, width]."""
-        tokens = self.semantic_norm(conditions.semantic)
-        return self.semantic(torch.where(conditions.semantic_present[..., None], tokens, self.null_semantic))
-
-    def sync_at(self, latent_time: Tensor, conditions: Conditions) -> Tensor:
-        """v~_syn at latent_time [batch, latents] s: [batch, latents, sync_dim]."""
-        features = torch.where(conditions.sync_present[..., None], conditions.sync, self.null_sync)
-        return self.unify(features, conditions.sync_time, latent_time)
+    def step_size(self, step: Float[Tensor, " batch"]) -> Float[Tensor, "batch width"]:
+        return self.step(step.clamp(min=2.0**FINEST_LEVEL).log2() - FINEST_LEVEL)

@@ -11,6 +11,14 @@ give 622 M and 19 heads (1216) give 341 M; the MLP width takes up the rest, in s
 from dataclasses import dataclass
 from fractions import Fraction
 
+from openfoley.request import Defaults
+
+DEFAULTS = Defaults(steps=8, guidance=4.0, temperature=0.3)
+"""Guidance: A.4. Steps: the paper's fewest with good sound. Temperature: beyond the paper (1), see flow.temperature."""
+SUPPORTED_OPTIONS = frozenset(
+    {"steps", "guidance", "picture_guidance", "text_guidance", "reference_guidance", "rescale", "temperature", "solver"}
+)
+
 
 @dataclass(frozen=True)
 class SalsaVConfig:

@@ -1,5 +1,7 @@
 """The SALSA-V generator: joint blocks over audio and semantic tokens, then audio blocks (arXiv 2510.02916, Fig. 1)."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,10 +9,21 @@ from torch import Tensor, nn
 from openfoley.flow.times import trained_step
 from openfoley.generators.salsa_v.blocks import AudioBlock, JointBlock, Positions
 from openfoley.generators.salsa_v.conditioning import ConditionEmbedding
-from openfoley.generators.salsa_v.config import SalsaVConfig
+from openfoley.generators.salsa_v.config import DEFAULTS, SUPPORTED_OPTIONS, SalsaVConfig
 from openfoley.nn.adaln import Modulation, modulate, normalise
 from openfoley.nn.rope import rotary
 from openfoley.types import Conditions
+
+
+class Prepared(NamedTuple):
+    """Conditions of a window, embedded."""
+
+    overall: Tensor  # [batch, 1, width], text and pooled semantics
+    semantic: Tensor  # [batch, n, width]
+    sync: Tensor  # [batch, latents, width], of the modulation
+    sync_input: Tensor | None  # [batch, latents, width], added to the latents' embedding
+    at_audio: Positions
+    at_semantic: Positions
 
 
 class SalsaVGenerator(nn.Module):
@@ -18,6 +31,8 @@ class SalsaVGenerator(nn.Module):
 
     window_latents = 345  # 8 s, the longest sequence that the recipes train with (training/salsa_v/train.py)
     accepts_known = True  # trained with clean latents (flow/masking.py)
+    reads_whole_video = False
+    defaults, supported_options = DEFAULTS, SUPPORTED_OPTIONS
 
     def __init__(self, config: SalsaVConfig) -> None:
         super().__init__()
@@ -52,47 +67,46 @@ class SalsaVGenerator(nn.Module):
         index = torch.arange(latents, device=device, dtype=torch.float64)
         return ((index + 0.5) * self.config.hop_length / self.config.sample_rate).float()
 
-    def velocity(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
+    def prepare(self, conditions: Conditions, latents: int) -> Prepared:
+        """The conditions of a window of `latents` latents, embedded: everything that does not depend on t."""
+        latent_time = self.latent_time(latents, conditions.device).expand(conditions.batch, -1)
+        overall, semantic, sync = self.conditions(conditions, latent_time)
+        # Under autocast the stream stays in bfloat16: casts to float32 and back cost as much as the products here.
+        head_width, dtype = self.config.width // self.config.heads, semantic.dtype
+        return Prepared(
+            overall[:, None],
+            semantic,
+            self.conditions.sync(sync),
+            None if self.sync_in is None else self.sync_in(sync),
+            Positions(*rotary(latent_time, head_width, dtype)),
+            Positions(*rotary(conditions["semantic"].time_s, head_width, dtype)),
+        )
+
+    def velocity(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, prepared: Prepared) -> Tensor:
         """dx/dt like x_t [batch, latents, latent_dim]; t [batch] or [batch, latents]; step [batch]; known bool
         [batch, latents] (their time is 1 whatever t says)."""
-        latent_time = self.latent_time(x_t.shape[1], x_t.device).expand(x_t.shape[0], -1)
-        return self(x_t, t, step, known, latent_time, conditions)
-
-    def forward(
-        self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, latent_time: Tensor, conditions: Conditions
-    ) -> Tensor:
-        """As `velocity`, at latent_time [batch, latents] s."""
-        overall, local, sync = self._condition(t, step, known, latent_time, conditions)
+        overall, local = self._clocks(t, step, known, prepared)
         audio = self.embed(x_t)
-        # Under autocast the stream stays in bfloat16: casts to float32 and back cost as much as the products here.
         audio = audio + torch.where(known[..., None], self.known_token, self.unknown_token).to(audio.dtype)
         overall, local = overall.to(audio.dtype), local.to(audio.dtype)
-        head_width = self.config.width // self.config.heads
-        at_audio = Positions(*rotary(latent_time, head_width, audio.dtype))
-        at_semantic = Positions(*rotary(conditions.semantic_time, head_width, audio.dtype))
-        if self.sync_in is not None:
-            audio = audio + self.sync_in(sync)
-        semantic = self.conditions.semantic_tokens(conditions)
+        if prepared.sync_input is not None:
+            audio = audio + prepared.sync_input
+        semantic = prepared.semantic
         for block in self.joint:
-            audio, semantic = block(audio, semantic, local, overall, at_audio, at_semantic)
+            audio, semantic = block(audio, semantic, local, overall, prepared.at_audio, prepared.at_semantic)
         for block in self.audio:
-            audio = block(audio, local, at_audio)
+            audio = block(audio, local, prepared.at_audio)
         return self.out(modulate(normalise(audio), *self.modulation(local)))
 
-    def _condition(
-        self, t: Tensor, step: Tensor, known: Tensor, latent_time: Tensor, conditions: Conditions
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Global [batch, 1, width] and local [batch, latents, width] conditions, both through SiLU, and v~_syn."""
-        embed = self.conditions
-        base = embed.global_vector(step, conditions)[:, None]
-        clean = embed.time(torch.ones_like(t[:1]).reshape(-1)[:1])
-        if t.dim() == 1:
-            whole = embed.time(t)[:, None]
-            per_latent = whole
-        else:  # the sequence as a whole is as noisy as its noisiest latent
-            whole = embed.time(t.amin(1))[:, None]
-            per_latent = embed.time(t)
-        per_latent = torch.where(known[..., None], clean, per_latent)
-        sync = embed.sync_at(latent_time, conditions)
-        local = base + per_latent + embed.sync(sync)
-        return F.silu(base + whole), F.silu(local), sync
+    def forward(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
+        """As `velocity`, of conditions that are used once, as in training."""
+        return self.velocity(x_t, t, step, known, self.prepare(conditions, x_t.shape[1]))
+
+    def _clocks(self, t: Tensor, step: Tensor, known: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """Global [batch, 1, width] and local [batch, latents, width] conditions with the time, both through SiLU."""
+        base = prepared.overall + self.conditions.step_size(step)[:, None]
+        clean = self.conditions.time(torch.ones_like(t[:1]).reshape(-1)[:1])
+        # The sequence as a whole is as noisy as its noisiest latent.
+        whole = self.conditions.time(t if t.dim() == 1 else t.amin(1))[:, None]
+        per_latent = torch.where(known[..., None], clean, whole if t.dim() == 1 else self.conditions.time(t))
+        return F.silu(base + whole), F.silu(base + per_latent + prepared.sync)

@@ -42,9 +42,9 @@ class MaterialMeans:
         counts = torch.zeros(CLASSES * DISTANCES, device=device)
         for clips in torch.arange(min(CLIPS, len(cache)), device=device).split(CLIPS_AT_ONCE):
             batch = cache.whole(clips)
-            material, distance = nearest_event(batch.conditions.sync_time, labels_of(batch), latent_s, frame_s)
+            material, distance = nearest_event(batch.conditions["sync"].time_s, labels_of(batch), latent_s, frame_s)
             place = (material * DISTANCES + distance).flatten()
-            sums.index_add_(0, place, batch.conditions.sync.flatten(0, 1))
+            sums.index_add_(0, place, batch.conditions["sync"].values.flatten(0, 1))
             counts.index_add_(0, place, torch.ones_like(place, dtype=counts.dtype))
         means = (sums / counts.clamp(min=1)[:, None]).unflatten(0, (CLASSES, DISTANCES))
         fewest = counts.unflatten(0, (CLASSES, DISTANCES)).amin(1)
@@ -52,11 +52,11 @@ class MaterialMeans:
 
     def exchanged(self, batch: Batch, generator: torch.Generator) -> Float[Tensor, "batch frames sync_dim"]:
         """The sync features with every material replaced by another; by which is drawn for each sequence."""
-        sync = batch.conditions.sync
+        sync = batch.conditions["sync"].values
         if len(self.known) < 2:
             return sync
         labels = labels_of(batch)
-        material, distance = nearest_event(batch.conditions.sync_time, labels, self.latent_s, self.frame_s)
+        material, distance = nearest_event(batch.conditions["sync"].time_s, labels, self.latent_s, self.frame_s)
         number = torch.full((CLASSES,), -1, device=material.device)
         number[self.known] = torch.arange(len(self.known), device=material.device)
         offset = torch.randint(  # never 0: itself

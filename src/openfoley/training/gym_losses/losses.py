@@ -56,6 +56,6 @@ class GymTraining:
         noise = torch.randn(data.shape, generator=torch.Generator().manual_seed(0)).to(data.device)
         zero = torch.zeros(len(data), device=data.device)
         with torch.autocast(data.device.type, dtype=torch.bfloat16):
-            model.velocity(noise, zero, zero, torch.zeros_like(labels, dtype=torch.bool), batch.conditions)
+            model(noise, zero, zero, torch.zeros_like(labels, dtype=torch.bool), batch.conditions)
             found = self.module.logits().argmax(-1)
         return {"validation_material": float((found == labels)[labels > 0].float().mean().nan_to_num())}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from openfoley.errors import UsageError
 from openfoley.flow.dropout import ConditionDropout
-from openfoley.generators import salsa_v
+from openfoley.generators.salsa_v import config as salsa_v
 from openfoley.training.gym_losses.losses import GymLosses
 from openfoley.training.mmaudio.presets import as_mmaudio
 from openfoley.training.salsa_v.train import LARGE, GeneratorTraining

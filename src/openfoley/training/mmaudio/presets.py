@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from openfoley.generators import mmaudio
+from openfoley.generators.mmaudio import config as mmaudio
 from openfoley.training.salsa_v.train import GeneratorTraining
 
 

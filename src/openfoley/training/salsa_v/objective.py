@@ -19,6 +19,7 @@ from openfoley.flow.path import on_path, path_velocity, velocity_error
 from openfoley.flow.shortcut import shortcut_target
 from openfoley.flow.times import logit_normal_times, shortcut_times
 from openfoley.generators.base import Generator
+from openfoley.types import Conditions
 
 
 class Architecture(Protocol):
@@ -36,6 +37,10 @@ class TrainedGenerator(Generator, Protocol):
 
     @property
     def config(self) -> Architecture: ...
+
+    def __call__(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
+        """The velocity for conditions that are used once."""
+        ...
 
     def latent_time(self, latents: int, device: torch.device | str | None = None) -> Tensor:
         """Centres of the latents in seconds, float32 [latents]."""
@@ -83,10 +88,10 @@ def losses(
         def averaged(
             x: Float[Tensor, "b latents dim"], t: Tensor, step: Tensor, known: Bool[Tensor, "b latents"]
         ) -> Float[Tensor, "b latents dim"]:
-            return average.velocity(x, t, step, known, some)
+            return average(x, t, step, known, some)
 
         target[:count] = shortcut_target(averaged, x_t[:count], t[:count], step[:count], known[:count], smallest)
-    error = velocity_error(model.velocity(x_t, t, step, known, conditions), target, known)
+    error = velocity_error(model(x_t, t, step, known, conditions), target, known)
     parts = {"loss": error.mean(), "flow": error[count:].mean()}
     if count:
         parts["consistency"] = error[:count].mean()

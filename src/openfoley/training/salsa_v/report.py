@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from openfoley.data.feature_cache import Batch, FeatureCache
+from openfoley.flow.noise import NoiseSource
 from openfoley.flow.path import on_path, path_velocity, velocity_error
-from openfoley.generators.base import sample_latents
+from openfoley.generators.sampling import sample_latents
+from openfoley.request import Sampling
 from openfoley.training.salsa_v.objective import TrainedGenerator
-from openfoley.types import Conditions
+from openfoley.types import TEXT, Conditions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,15 +22,13 @@ PICTURE_CLIPS, PICTURE_STEPS = 2, 8
 
 
 def without_sync(batch: Batch) -> Batch:
-    absent = torch.zeros_like(batch.conditions.sync_present)
-    return replace(batch, conditions=replace(batch.conditions, sync_present=absent))
+    return replace(batch, conditions=batch.conditions.without("sync"))
 
 
 def whole_clips(cache: FeatureCache, count: int, use_sync: bool) -> Batch:
     """The first clips, whole and without prompt."""
     batch = cache.whole(count)
-    unprompted = replace(batch.conditions, text_present=torch.zeros_like(batch.conditions.text_present))
-    batch = replace(batch, conditions=unprompted)
+    batch = replace(batch, conditions=batch.conditions.without(TEXT))
     return batch if use_sync else without_sync(batch)
 
 
@@ -45,11 +45,12 @@ def validate(model: TrainedGenerator, cache: FeatureCache, use_sync: bool) -> di
     def error(time: float, conditions: Conditions) -> float:
         t = torch.full_like(zero, time)
         with torch.autocast(data.device.type, dtype=torch.bfloat16):
-            predicted = model.velocity(on_path(noise, data, t), t, zero, known, conditions)
+            predicted = model(on_path(noise, data, t), t, zero, known, conditions)
         return float(velocity_error(predicted, path_velocity(noise, data), known).mean())
 
     figures = {f"validation_t{time}": error(time, conditions) for time in TIMES}
-    other = replace(conditions, sync=conditions.sync.roll(1, 0))
+    sync = conditions["sync"]
+    other = conditions.replaced(sync=replace(sync, values=sync.values.roll(1, 0)))
     figures["validation_other_sync"] = error(0.3, other) - figures["validation_t0.3"]
     return figures
 
@@ -60,7 +61,8 @@ def sample_picture(model: TrainedGenerator, cache: FeatureCache, use_sync: bool)
 
     batch = whole_clips(cache, PICTURE_CLIPS, use_sync)
     data = batch.latents
-    made = sample_latents(model, batch.conditions, seeds=range(len(data)), latents=data.shape[1], steps=PICTURE_STEPS)
+    noise = NoiseSource(range(len(data)), data.shape[1])
+    made = sample_latents(model, batch.conditions, noise, Sampling(steps=PICTURE_STEPS))
     figure = Figure(figsize=(12, 2.2 * 2 * len(data)), layout="constrained")
     axes = figure.subplots(2 * len(data), 1, squeeze=False)[:, 0]
     for row, (true, generated) in enumerate(zip(data, made, strict=True)):

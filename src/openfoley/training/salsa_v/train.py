@@ -18,7 +18,7 @@ from openfoley.data.disk import write_json
 from openfoley.data.feature_cache import Batch, FeatureCache
 from openfoley.flow.dropout import ConditionDropout
 from openfoley.flow.masking import MASK_PROBABILITY
-from openfoley.generators import salsa_v
+from openfoley.generators.salsa_v import config as salsa_v
 from openfoley.hub.load import load_weights
 from openfoley.hub.parts import classes, kind_of
 from openfoley.hub.save import save_weights

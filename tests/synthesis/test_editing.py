@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,6 +16,7 @@ import torch
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.sound_source import sound_source
 from openfoley.pipeline import Pipeline, load
+from openfoley.request import Defaults, Timeline
 
 MakeVideo = Callable[..., Path]
 LENGTH_S = 3.0
@@ -108,22 +111,23 @@ def test_surroundings_are_what_the_model_is_told(
     """Known latents on both sides are those of the existing sound, encoded."""
     from openfoley.synthesis import windows as engine
 
-    asked = {}
+    asked = []
     real = engine.sample_latents
 
-    def spy(*arguments: object, **settings: object) -> torch.Tensor:
-        asked.update(settings)
-        return real(*arguments, **settings)  # type: ignore[arg-type]
+    def spy(*arguments: Any, **options: Any) -> torch.Tensor:
+        asked.append(options["known"])
+        return real(*arguments, **options)
 
     monkeypatch.setattr(engine, "sample_latents", spy)
     path = sound("a.wav", 44100, 2, "FLOAT")
     pipeline.edit(video, (1.0, 2.0), sound=path, steps=1)
-    known = asked["known"][0]
+    (clean,) = asked
+    known = clean.is_known[0]
     assert known[:22].all() and known[-22:].all() and not known[22:-22].any()
     whole = pipeline.model.codec.encode(torch.from_numpy(soundfile.read(path, dtype="float32")[0].T.copy())[None])
     first, behind = 1 * 44100 // 1024, -(-2 * 44100 // 1024)
-    torch.testing.assert_close(asked["known_latent"][:, :22], whole[:, first - 22 : first], atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(asked["known_latent"][:, -22:], whole[:, behind : behind + 22], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(clean.latent[:, :22], whole[:, first - 22 : first], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(clean.latent[:, -22:], whole[:, behind : behind + 22], atol=1e-4, rtol=1e-4)
 
 
 def test_the_sound_of_a_video_is_edited_in_its_place(pipeline: Pipeline, video: Path, tmp_path: Path) -> None:
@@ -193,9 +197,9 @@ def test_spans_outside_the_video_are_usage_errors(pipeline: Pipeline, video: Pat
 
 
 def test_weights_that_the_model_has_not_or_out_of_range_are_refused(pipeline: Pipeline, video: Path) -> None:
-    with pytest.raises(UsageError, match="negative_guidance is for mmaudio"):
+    with pytest.raises(UsageError, match="negative_guidance is no option of tiny; it has guidance, .*temperature"):
         pipeline.edit(video, (1.0, 2.0), negative_guidance=3.0)
-    with pytest.raises(UsageError, match="text_guidance must be from"):
+    with pytest.raises(UsageError, match="text guidance must be from 0 to 20, got -1"):
         pipeline.edit(video, (1.0, 2.0), text_guidance=-1.0)
 
 
@@ -221,16 +225,15 @@ def test_steps_and_guidance_that_are_not_asked_are_the_usual_ones_of_the_model(
 ) -> None:
     import openfoley
 
-    for name, value in (("usual_steps", 2), ("usual_guidance", 1.5)):
-        monkeypatch.setattr(type(pipeline.model.generator), name, value, raising=False)
-    request = pipeline.edit(video, (1.0, 2.0)).request
-    assert (request.steps, request.guidance) == (2, 1.5)
-    settings = openfoley.stream(pipeline, rate=24, chunk=0.5, context=0.5).settings
-    assert (settings.steps, settings.guidance) == (2, 1.5)
+    monkeypatch.setattr(type(pipeline.model.generator), "defaults", Defaults(2, 1.5, 0.7))
+    sampling = pipeline.edit(video, (1.0, 2.0)).request.sampling
+    assert (sampling.steps, sampling.guidance) == (2, 1.5)
+    sampling = openfoley.stream(pipeline, rate=24, chunk=0.5, context=0.5).request.sampling
+    assert (sampling.steps, sampling.guidance) == (2, 1.5)
 
 
 def test_a_window_can_continue_from_the_longest_context_that_may_be_asked() -> None:
-    from openfoley.request import CONTEXT_RANGE
     from openfoley.synthesis.assembler import KEPT_LATENTS
 
-    assert KEPT_LATENTS >= CONTEXT_RANGE[1] * 44100 / 1024
+    (context,) = (one for one in fields(Timeline) if one.name == "context")
+    assert KEPT_LATENTS >= context.metadata["check"].high * 44100 / 1024

@@ -1,0 +1,49 @@
+"""The one way to sample latents from a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from openfoley.flow.noise import NoiseSource
+from openfoley.generators.base import Branches, Generator, Known
+from openfoley.generators.masked import sample_masked
+from openfoley.generators.unmasked import sample_unmasked
+from openfoley.request import Sampling
+from openfoley.types import Conditions
+
+SAMPLING = 3
+"""Raised with every change of what `sample_latents` makes of the same weights, conditions and seeds, so that what was
+begun before is not resumed."""
+
+
+@torch.no_grad()
+def sample_latents(
+    generator: Generator,
+    conditions: Conditions,
+    source: NoiseSource,
+    sampling: Sampling,
+    *,
+    negative: Conditions | None = None,
+    known: Known | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> Float[Tensor, "batch latents dim"]:
+    """float32 latents, one row per seed of `source` and row of `conditions`.
+
+    sampling: the options that the generator supports; None is its own default (`generators.masked`,
+    `generators.unmasked`). negative: the conditions of the unconditional branch of guidance, what the result moves away
+    from; None: nothing is present. on_step: called with the number of steps done.
+    A row's noise depends on its seed and the latents' place alone. Rows are independent, but matrix products may round
+    differently in another batch size: for the same bytes whatever the batch, call with one row at a time.
+    """
+    sampling = sampling.resolved(generator.defaults)
+    noise = source.draw(generator.latent_dim, conditions.device)
+    if known is None:
+        known = Known(noise, torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device))
+    branches = Branches(conditions, conditions.null() if negative is None else negative, negative is not None)
+    if generator.accepts_known:
+        return sample_masked(generator, branches, noise, sampling, known, on_step)
+    return sample_unmasked(generator, branches, noise, source.window_seeds, sampling, known, on_step)

@@ -1,0 +1,93 @@
+"""Where sound may be written, and in what form: paths and formats, checked before any heavy work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from openfoley.errors import UsageError
+from openfoley.media.atomic import check_output
+
+AudioMode = Literal["add", "replace"]
+BitDepth = Literal["16", "24", "32f"]
+AUDIO_SUFFIXES = (".wav", ".flac")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+DEPTH_ORDER: tuple[BitDepth, ...] = ("16", "24", "32f")  # each holds all values of those before it
+LOSSLESS_SUFFIXES = (".wav", ".flac", ".mov", ".mkv")
+FALLBACK_SUFFIX = ".mkv"  # holds the picture of any other container
+DEFAULT_BIT_DEPTH: BitDepth = "24"
+
+
+def checked_video(video: str | os.PathLike[str]) -> Path:
+    """The absolute path of a file that exists (absolute: a name like 'a:b.mp4' must not read as a protocol)."""
+    path = Path(video).absolute()
+    try:
+        if path.is_dir():
+            raise UsageError(f"the video {str(video)!r} is a directory; pass a video file")
+        if not path.exists():
+            raise UsageError(f"the video {str(video)!r} does not exist")
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
+        raise UsageError(f"the video {str(video)!r} cannot be opened: {error}") from None
+    return path
+
+
+def check_saving(
+    path: str | os.PathLike[str],
+    video: Path | None,
+    audio: AudioMode = "add",
+    bit_depth: BitDepth | None = None,
+    force: bool = False,
+) -> Path:
+    """The output path, after everything about it that can be known beforehand is checked."""
+    from openfoley.media.mux import check_mux
+
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in VIDEO_SUFFIXES + AUDIO_SUFFIXES:
+        known = ", ".join(VIDEO_SUFFIXES + AUDIO_SUFFIXES)
+        raise UsageError(f"cannot write {str(path)!r}: unknown extension {suffix!r}; use one of {known}")
+    if suffix == ".flac" and bit_depth == "32f":
+        raise UsageError("FLAC holds 16 or 24 bits, not 32f; write a .wav, or choose bit depth 24")
+    check_output(path, [] if video is None else [video], force)
+    if suffix in VIDEO_SUFFIXES:
+        if video is None:
+            raise UsageError(f"there is no picture to write to {str(path)!r}; use one of {', '.join(AUDIO_SUFFIXES)}")
+        check_mux(video, path, audio, bit_depth or DEFAULT_BIT_DEPTH)
+    return path
+
+
+def check_exact(path: Path, same_rate: bool, depth: BitDepth, asked: BitDepth) -> None:
+    """An edit leaves every sample outside its span as it was; UsageError where the output could not hold them."""
+    if path.suffix.lower() not in LOSSLESS_SUFFIXES:
+        allowed = ", ".join(LOSSLESS_SUFFIXES)
+        raise UsageError(
+            f"{path.suffix} stores sound with loss, and an edit leaves all other samples as they were; "
+            f"write one of {allowed} with --out"
+        )
+    if not same_rate or DEPTH_ORDER.index(asked) < DEPTH_ORDER.index(depth):
+        raise UsageError("an edit keeps the rate and the depth of the sound; leave --sample-rate and --bit-depth out")
+
+
+def default_output(video: Path) -> Path:
+    """STEM.foley.EXT beside the input, in the input's container if that can hold the sound."""
+    suffix = video.suffix if video.suffix.lower() in VIDEO_SUFFIXES else FALLBACK_SUFFIX
+    return video.with_name(f"{video.stem}.foley{suffix}")
+
+
+def edited_output(video: Path, sound: Path | None, verb: str, is_float: bool) -> Path:
+    """STEM.edit.EXT (or STEM.extend.EXT) beside the file that is edited, in a form that keeps every sample."""
+    if sound is not None:
+        suffix = ".flac" if sound.suffix.lower() == ".flac" and not is_float else ".wav"
+        return sound.with_name(f"{sound.stem}.{verb}{suffix}")
+    suffix = video.suffix.lower() if video.suffix.lower() in (".mkv", ".mov") else ""
+    if not suffix:
+        suffix = ".mov" if video.suffix.lower() in (".mp4", ".m4v") else ".mkv"
+    return video.with_name(f"{video.stem}.{verb}{suffix}")
+
+
+def take_paths(path: Path, takes: int) -> list[Path]:
+    """The path itself for one take, STEM.take01.EXT ... for more."""
+    if takes == 1:
+        return [path]
+    return [path.with_name(f"{path.stem}.take{number:02d}{path.suffix}") for number in range(1, takes + 1)]

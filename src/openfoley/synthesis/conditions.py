@@ -1,0 +1,207 @@
+"""From features and texts to the conditions of a window: the one place where conditions are built.
+
+Files, live pictures, projects and evaluation all go through `ConditionBuilder`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from openfoley.encoders.base import FrameEncoder, TextConditioned, frame_dim
+from openfoley.hub.parts import Model
+from openfoley.synthesis.feature_buffer import FeatureBuffer
+from openfoley.synthesis.features import FeatureRun, WholeVideo, first_frame, frame_encoders, frames_of
+from openfoley.timeline.plan import PlannedWindow
+from openfoley.timeline.shots import Shot
+from openfoley.types import TEXT, Conditions, FeatureSequence
+
+logger = logging.getLogger(__name__)
+
+
+class Texts:
+    """Prompts as token sequences, each encoded once."""
+
+    def __init__(self, model: Model, device: torch.device) -> None:
+        self.encoder, self.device = model.text_encoder, device
+        self.known: dict[str, FeatureSequence] = {}
+
+    def __call__(self, prompt: str | None) -> FeatureSequence:
+        """[1, tokens, dim]; absent zeros for no prompt (or only blanks)."""
+        text = prompt if prompt and prompt.strip() else ""
+        if text not in self.known:
+            tokens = self.encoder.encode_text([text]).to(self.device)
+            present = torch.full(tokens.shape[:2], bool(text), device=self.device)
+            time_s = torch.zeros(tokens.shape[:2], device=self.device)
+            self.known[text] = FeatureSequence(tokens if text else torch.zeros_like(tokens), time_s, present)
+            self._warn_of_length(text)
+        return self.known[text]
+
+    def _warn_of_length(self, text: str) -> None:
+        count = self.encoder.token_count(text)
+        if count > self.encoder.longest:
+            logger.warning(
+                "the prompt has %d tokens, the model reads only the first %d; shorten it: %.40r...",
+                count, self.encoder.longest, text,
+            )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Span:
+    """What a window sees of its shot, all in s on the video's clock. zero: the start of the sequence; the picture is
+    seen from `seen_from` on; the window itself is [start, end)."""
+
+    zero: Fraction
+    seen_from: Fraction
+    start: Fraction
+    end: Fraction
+
+    @property
+    def has_unseen(self) -> bool:
+        """Something in front has no picture."""
+        return self.seen_from > self.start or self.start > self.zero
+
+
+class ConditionBuilder:
+    """Reads features just ahead of the windows, and builds the conditions of each."""
+
+    def __init__(self, model: Model, shots: Sequence[Shot], feed: Iterator[FeatureRun], device: torch.device) -> None:
+        self.shots, self.feed, self.device = shots, feed, device
+        self.latent_rate: Fraction = model.codec.latent_rate
+        self.encoders: dict[str, FrameEncoder] = frame_encoders(model)
+        self.texts = Texts(model, device)
+        self.reach = max(Fraction(e.outputs.reach) / e.outputs.rate for e in self.encoders.values())
+        self.buffers: dict[tuple[str, int], FeatureBuffer] = {}
+        self.ended: set[tuple[str, int]] = set()
+        self.is_over = False
+        only_whole = [name for name, encoder in self.encoders.items() if encoder.inputs.whole_video]
+        self.windowed = [name for name in self.encoders if name not in only_whole]
+        self.read_whole = list(self.encoders) if model.generator.reads_whole_video else only_whole
+        self.whole = WholeVideo() if self.read_whole else None
+
+    def conditions(
+        self, planned: PlannedWindow, prompt: str | None, negative_prompt: str | None = None, reference: int = 0
+    ) -> tuple[Conditions, Conditions | None]:
+        """What is seen and asked in a window that has `reference` latents of another sound in front of it, and the
+        negative branch, where there is a negative prompt: the prompt itself, and of the picture what that text selects
+        from it. Over the reference and over sound carried on from before a cut nothing is seen."""
+        window, shot, rate = planned.window, planned.shot, self.latent_rate
+        start, end = window.first_latent / rate, window.end_latent / rate
+        seen_from = max(start, shot.start) if shot.join == "carry" else start
+        span = _Span((window.first_latent - reference) / rate, seen_from, start, end)
+        self._read_until(shot.index, end + self.reach)
+        seen = {name: self._seen(name, shot, span) for name in self.windowed}
+        whole = {name: self._in_whole(name, span.zero) for name in self.read_whole}
+        self._forget(shot.index, start - self.reach)
+        text, negative = self.texts(prompt), self.texts(negative_prompt)
+        selected = Conditions({**self._selected(seen, text), TEXT: text}, self._selected(whole, text))
+        if not bool(negative.present.any()):
+            return selected, None
+        by_text = {name for name, encoder in self.encoders.items() if isinstance(encoder, TextConditioned)}
+        parts = (self._selected(part, negative) for part in (seen, whole))
+        features, whole = ({k: v if k in by_text else v.absent() for k, v in part.items()} for part in parts)
+        return selected, Conditions({**features, TEXT: negative}, whole)
+
+    def _selected(self, sequences: Mapping[str, FeatureSequence], text: FeatureSequence) -> dict[str, FeatureSequence]:
+        """The sequences, where an encoder has its features selected by a text: what this one selects."""
+
+        def selected(encoder: FrameEncoder, trunk: FeatureSequence) -> FeatureSequence:
+            if not isinstance(encoder, TextConditioned):
+                return trunk
+            return replace(trunk, values=encoder.select(trunk.values, trunk.present, text.values))
+
+        return {name: selected(self.encoders[name], sequence) for name, sequence in sequences.items()}
+
+    def _seen(self, name: str, shot: Shot, span: _Span) -> FeatureSequence:
+        """The features of one encoder in a window."""
+        buffer = self._buffer(name, shot.index)
+        outputs = self.encoders[name].outputs
+        reach = Fraction(outputs.reach) / outputs.rate
+        first = span.seen_from if span.has_unseen else span.seen_from - reach
+        features, times = buffer.window(span.zero, first, span.end + reach)
+        present = torch.ones(len(times), dtype=torch.bool, device=self.device)
+        if span.has_unseen or not len(times):
+            features, times, present = _padded(features, times, buffer, float(span.seen_from - span.zero), float(reach))
+        return FeatureSequence(features[None], times[None], present[None])
+
+    def _in_whole(self, name: str, zero: Fraction) -> FeatureSequence:
+        """The features of one encoder in the whole video, or in as much of it as is there."""
+        assert self.whole is not None
+        origins = {shot.index: self._origin(name, shot.index) for shot in self.shots}
+        features, instants = self.whole.features(name, origins, self.encoders[name].outputs.rate)
+        times = torch.tensor([float(t - zero) for t in instants], dtype=torch.float32, device=self.device)
+        present = torch.ones(1, len(times), dtype=torch.bool, device=self.device)
+        return FeatureSequence(features[None], times[None], present)
+
+    def _origin(self, name: str, shot: int) -> Fraction:
+        """The instant (s) of the encoder's first feature in a shot."""
+        encoder = self.encoders[name]
+        rate = frames_of(encoder).rate
+        return first_frame(self.shots[shot], rate) / Fraction(rate) + encoder.outputs.offset
+
+    def _buffer(self, name: str, shot: int) -> FeatureBuffer:
+        if (name, shot) not in self.buffers:
+            encoder = self.encoders[name]
+            outputs, origin = encoder.outputs, self._origin(name, shot)
+            self.buffers[name, shot] = FeatureBuffer(
+                outputs.rate, frame_dim(encoder), self.device, origin, outputs.group
+            )
+        return self.buffers[name, shot]
+
+    def _read_until(self, shot: int, time: Fraction) -> None:
+        """Read until every feature of the shot before `time` (s) is there, or the shot is over; all of the video,
+        where the generator reads the whole of it."""
+
+        def is_short(name: str) -> bool:
+            return (name, shot) not in self.ended and self._buffer(name, shot).end < time
+
+        while not self.is_over and (self.whole is not None or any(is_short(name) for name in self.encoders)):
+            run = next(self.feed, None)
+            if run is None:
+                self.is_over = True
+            else:
+                self.take(run)
+
+    def take(self, run: FeatureRun) -> None:
+        """The next features of one encoder in one shot."""
+        self._buffer(run.name, run.shot).append(run.features)
+        if self.whole is not None:
+            self.whole.add(run)
+        if run.is_last:
+            self.ended.add((run.name, run.shot))
+
+    def available_until(self, shot: int) -> Fraction:
+        """Up to this instant (s) all features of the shot are here."""
+        return min(self._buffer(name, shot).end for name in self.encoders)
+
+    def _forget(self, shot: int, time: Fraction) -> None:
+        """Earlier shots, and in this one what lies before `time` (s)."""
+        self.buffers = {key: buffer for key, buffer in self.buffers.items() if key[1] >= shot}
+        for name in self.encoders:
+            self._buffer(name, shot).drop_before(time)
+
+    def finish(self) -> None:
+        """Read to the end, so that damage there is noticed."""
+        for _ in self.feed:
+            pass
+
+
+def _padded(
+    features: Tensor, times: Tensor, buffer: FeatureBuffer, seen_from: float, reach: float
+) -> tuple[Tensor, ...]:
+    """Features with absent ones in front, spaced evenly back to time -reach: as training marks the picture over clean
+    latents absent. Between `seen_from` and the first feature the first one is held."""
+    period = float(1 / buffer.rate)
+    begin = float(times[0]) if len(times) else seen_from + reach + period / 2
+    count = max(0 if len(times) else 1, int((begin + reach) / period + 1e-6))
+    count = -(-count // buffer.group) * buffer.group
+    early = torch.tensor([begin - period * k for k in range(count, 0, -1)], dtype=times.dtype, device=times.device)
+    held = features[:1].expand(count, -1) if len(features) else features.new_zeros(count, features.shape[1])
+    is_held = (early >= seen_from) & bool(len(features))
+    present = torch.cat([is_held, torch.ones(len(times), dtype=torch.bool, device=times.device)])
+    return torch.cat([held, features]), torch.cat([early, times]), present

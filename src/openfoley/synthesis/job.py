@@ -1,0 +1,275 @@
+"""One generation: from what is asked to a plan, and from a plan to takes.
+
+A plan of windows always runs; a short video is a plan of one window. Features live only as long as a window needs them,
+and sound leaves for a file as it is decoded: memory does not grow with length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+
+from openfoley.errors import UsageError
+from openfoley.generators.sampling import SAMPLING
+from openfoley.hub.fingerprint import fingerprint
+from openfoley.hub.parts import Model
+from openfoley.media.provisional import Source
+from openfoley.media.timecode import Timecode, nominal, parse_time, parse_timecode, zero
+from openfoley.request import Cue, Cut, Request, Timeline, check_span, edges, options_of, windows_asked
+from openfoley.synthesis.assembler import Surroundings, TakeAssembler
+from openfoley.synthesis.conditions import ConditionBuilder
+from openfoley.synthesis.crossfade import runs_of
+from openfoley.synthesis.feature_store import FeatureStore
+from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_requests
+from openfoley.synthesis.reference import encoded_reference
+from openfoley.synthesis.resume import FORMAT, Work
+from openfoley.synthesis.sample_file import SampleFile
+from openfoley.synthesis.windows import WindowSampler, run_plan
+from openfoley.timeline.cues import read_cues
+from openfoley.timeline.cut_list import read_cuts
+from openfoley.timeline.plan import CONTEXT_S, NEW_S, PlannedWindow, make_plan
+from openfoley.timeline.shots import Shot, cut_rule, shots_of
+
+logger = logging.getLogger(__name__)
+
+NEAR_TRAINING = (0.5, 1.1)  # of the training length
+Progress = Callable[[float, float], None]  # seconds of sound done, seconds in all
+P = ParamSpec("P")
+T = TypeVar("T")
+Video = str | os.PathLike[str] | Source | None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a generation uses beside the request; nothing of it changes the result.
+
+    store: keeps the video's features. work: a folder that keeps what is done (of more than one window), so that the
+    same call resumes after a crash; the takes need it until `take.work.remove()`. progress: receives seconds of sound
+    done and in all. strict: refuse damaged files that can be read in part.
+    """
+
+    store: FeatureStore | None = None
+    work: Path | None = None
+    progress: Progress | None = None
+    strict: bool = False
+
+    @classmethod
+    def split(cls, options: dict[str, object]) -> tuple[RunOptions, dict[str, object]]:
+        """The run options among `options`, and the others."""
+        own = {one.name for one in fields(cls)}
+        return cls(**{k: v for k, v in options.items() if k in own}), {  # type: ignore[arg-type]
+            k: v for k, v in options.items() if k not in own
+        }
+
+
+def shows_options(verb: Callable[P, T]) -> Callable[P, T]:
+    """The signature of a verb with every option by name, for help() and notebooks."""
+    signature = inspect.signature(verb)
+    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    named = [one for _, one in options_of(Request())] + list(fields(RunOptions))
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    taken = {one.name for one in own}
+    more = [inspect.Parameter(f.name, keyword, default=f.default, annotation=f.type) for f in named]
+    parameters = [*own, *(one for one in more if one.name not in taken)]
+    verb.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return verb
+
+
+@dataclass(frozen=True)
+class Job:
+    """One plan to run for one source. request: with everything resolved. reference: latents of the sound to resemble.
+    samples: the first sample to make and the one behind the last. around: existing sound beside a regenerated span."""
+
+    model: Model
+    source: Source
+    shots: Sequence[Shot]
+    plan: Sequence[PlannedWindow]
+    request: Request
+    seeds: Sequence[int]
+    reference: Tensor | None
+    samples: tuple[int, int]
+    around: Surroundings | None = None
+
+
+def opened(video: Video, timeline: Timeline, strict: bool = False) -> Source:
+    """The video, the still image or nothing to see. Raises UsageError, MediaError."""
+    if isinstance(video, Source):
+        return video
+    if video is None:
+        return Source.nothing(timeline.duration)
+    if timeline.duration is not None:
+        return Source.still(Path(video), Fraction(str(timeline.duration)))
+    return Source.file(Path(video), strict=strict)
+
+
+def first_frame_code(source: Source, given: str | None) -> Timecode:
+    """The timecode of the first frame: as given, as the file has it, or 00:00:00:00."""
+    rate = nominal(source.info.frame_rate)
+    return parse_timecode(given, rate) if given is not None else source.start_timecode or zero(rate)
+
+
+def resolved(model: Model, source: Source, request: Request) -> Request:
+    """`with_times`, and with the model's own settings. UsageError for an option that the model does not have."""
+    generator, sampling = model.generator, request.sampling
+    wrong = sampling.unsupported(generator.supported_options)
+    if wrong is not None:
+        allowed = ", ".join(sorted(generator.supported_options))
+        raise UsageError(f"{wrong} is no option of {model.name}; it has {allowed}")
+    return replace(with_times(source, request), sampling=sampling.resolved(generator.defaults))
+
+
+def with_times(source: Source, request: Request) -> Request:
+    """The request with its lists of cuts and cues read, and its timecode as seconds."""
+    timeline = request.timeline
+    start = first_frame_code(source, request.output.start_timecode)
+    cuts, cues, span = timeline.cuts, timeline.cues, timeline.span
+    if not isinstance(cues, tuple):
+        cues = read_cues(cues, start, source.info.duration)
+    if isinstance(cuts, (str, os.PathLike)) and not cut_rule(cuts):
+        cuts = tuple(read_cuts(cuts, start, source.info.duration))
+    if span is not None:
+        span = check_span([parse_time(e, start) if isinstance(e, str) else e for e in span], source.info.duration)
+    timeline = replace(timeline, cuts=cuts, cues=cues, span=span)
+    return replace(request, timeline=timeline)
+
+
+def shots_in(model: Model, source: Source, timeline: Timeline, store: FeatureStore | None = None) -> list[Shot]:
+    """The shots of a video by a rule or a list of cuts. Frames for the model are kept while cuts are looked for."""
+    cuts, duration = timeline.cuts, source.info.duration
+    if isinstance(cuts, tuple):
+        return shots_of(duration, cuts, "auto")
+    rule = cut_rule(cuts)
+    assert rule is not None
+    if rule == "none" or source.path is None:
+        return shots_of(duration, [], rule)
+    requests = frame_requests(model)
+    times = source.cuts(requests) if store is None else store.cuts(source, requests)
+    return shots_of(duration, [Cut(time) for time in times], rule)
+
+
+def reference_latents(model: Model, request: Request) -> Tensor | None:
+    """Latents [1, n, latent_dim] of the reference sound."""
+    reference, span = request.prompting.reference, request.prompting.reference_span
+    if reference is None:
+        return None
+    return encoded_reference(model.codec, reference, edges(span) if span is not None else None, model.device)
+
+
+def planned(
+    model: Model,
+    shots: Sequence[Shot],
+    timeline: Timeline,
+    reference: Tensor | None,
+    span: tuple[Fraction, Fraction] | None = None,
+    existing_end: Fraction | None = None,
+) -> list[PlannedWindow]:
+    """Windows in whole latents; the reference takes its place in each. span, existing_end: as for `make_plan`."""
+    rate, longest = model.codec.latent_rate, model.generator.window_latents
+    known, whole = windows_asked(timeline, CONTEXT_S, NEW_S)
+    known_latents = round(known * rate)
+    # By default no window is longer than those of the training (8 s as shipped; the paper's are 10 s).
+    latents = round(whole * rate) if timeline.window is not None else min(round(whole * rate), longest)
+    taken = 0 if reference is None else reference.shape[1]
+    if taken and latents - taken <= 2 * known_latents:
+        raise UsageError(
+            f"a window of {float(latents / rate):.2f} s has no room for {float(taken / rate):.2f} s of reference "
+            f"and {float(known):g} s of context; pass a shorter --reference-span or --context, or a longer --window"
+        )
+    cues = timeline.cue_list
+    return make_plan(
+        shots, rate, window=latents - taken, context=known_latents, cues=cues, span=span, heard=existing_end
+    )
+
+
+def warn_of_length(model: Model, plan: Sequence[PlannedWindow]) -> None:
+    """A model trained at one length only works best near it."""
+    generator, rate = model.generator, model.codec.latent_rate
+    lengths = [one.window.latent_count for one in plan]
+    low, high = (generator.window_latents * factor for factor in NEAR_TRAINING)
+    far = next((length for length in lengths if not low <= length <= high), None)
+    if not generator.accepts_known and far is not None:
+        logger.warning(
+            "%s was trained on %.0f s at a time; a window of %.1f s is far from that: expect looser synchrony",
+            model.name, float(generator.window_latents / rate), float(far / rate),
+        )  # fmt: skip
+
+
+def sample_count(model: Model, duration: Fraction) -> int:
+    """Samples of a sound of `duration` s."""
+    return math.floor(duration * model.codec.sample_rate + Fraction(1, 2))
+
+
+def request_key(job: Job) -> str:
+    """sha256 of all that the samples depend on, not of how they are saved."""
+    around = () if job.around is None else (job.around.before, job.around.after)
+    sounds = [latents for latents in (job.reference, *around) if latents is not None]
+    known = b"".join(latents.detach().cpu().contiguous().numpy().tobytes() for latents in sounds)
+    request = job.request
+    parts = [FORMAT, SAMPLING, torch.__version__, fingerprint(job.model), job.source.content_hash, list(job.plan)]
+    parts += [request.prompting, request.sampling, request.timeline, list(job.seeds), job.samples]
+    return hashlib.sha256("\n".join(map(repr, parts)).encode() + known).hexdigest()
+
+
+def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]], Work | None]:
+    """Run a job's plan; the assemblers have every window, `finish` is left to do."""
+    model, codec, saved = job.model, job.model.codec, None
+    if options.work is not None and len(job.plan) > 1 and job.source.path is not None:
+        saved = Work.open(options.work, request_key(job))
+    runs, files = runs_of(job.plan, codec.sample_rate, *job.samples), []
+    for number in range(len(job.seeds)):
+        files.append(saved.samples(number, codec.channels) if saved else SampleFile(codec.channels))
+    takes = [TakeAssembler(codec, seed, runs, f, job.around) for seed, f in zip(job.seeds, files, strict=True)]
+    first = saved.restore(takes, model.device) if saved else 0
+    if first < len(job.plan):
+        shot = 0 if model.generator.reads_whole_video else job.plan[first].shot.index
+        builder = ConditionBuilder(model, job.shots, _feed(job, options.store, shot), model.device)
+        regenerated_from = None if job.around is None else job.plan[0].first_new
+        sampler = WindowSampler(model.generator, builder, job.request, job.reference, regenerated_from)
+        run_plan(
+            job.plan, sampler, takes, first_window=first, on_window=saved.keeper(takes) if saved else None,
+            progress=_in_seconds(options.progress, job.plan, codec.latent_rate, job.source.info.duration),
+        )  # fmt: skip
+        if job.around is None or options.store is not None:
+            builder.finish()
+    return takes, saved
+
+
+def _feed(job: Job, store: FeatureStore | None, first_shot: int) -> Iterator[FeatureRun]:
+    if not job.source.has_picture:
+        return iter(())
+    if store is not None:
+        return store.runs(job.model, job.source, job.shots, job.model.device, first_shot)
+    return encoded_pictures(job.model, job.source, job.shots, job.model.device, first_shot)
+
+
+def _in_seconds(
+    progress: Progress | None, plan: Sequence[PlannedWindow], latent_rate: Fraction, duration: Fraction
+) -> Callable[[float], None] | None:
+    """Windows done as seconds of sound done."""
+    if progress is None:
+        return None
+    ends = [min(float(one.window.new_end / latent_rate), float(duration)) for one in plan]
+    marks = [float(plan[0].first_new / latent_rate), *ends[:-1], float(duration)]
+
+    def in_seconds(windows: float) -> None:
+        whole = min(int(windows), len(plan) - 1)
+        done = marks[whole] + (windows - whole) * (marks[whole + 1] - marks[whole])
+        progress(marks[-1] if windows >= len(plan) else done, float(duration))
+
+    return in_seconds
+
+
+def counted_up(cues: Sequence[Cue], seed: int) -> tuple[Cue, ...]:
+    """Cues whose own seeds are counted up by `seed`: with another seed a regenerated span differs there too."""
+    return tuple(cue if cue.seed is None else replace(cue, seed=cue.seed + seed) for cue in cues)

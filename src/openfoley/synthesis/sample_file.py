@@ -1,0 +1,81 @@
+"""Float32 samples in a file: what is generated does not sit in memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.errors import OutputError
+from openfoley.media.atomic import DISK_FULL
+
+CHUNK_SAMPLES = 1 << 17  # read back about 3 s at a time
+
+
+class SampleFile:
+    """Float32 samples [channels, n] in a file: appended while generating, read in chunks.
+
+    Without a path it is a temporary file that goes with its owner. With one it stays: what lies there up to `length`
+    samples is kept, and writing goes on behind it.
+    """
+
+    def __init__(self, channels: int = 2, path: Path | None = None, length: int = 0) -> None:
+        self.channels, self.length = channels, length
+        try:
+            if path is None:
+                handle, name = tempfile.mkstemp(prefix="openfoley-", suffix=".f32")
+                self.path, self._file = Path(name), os.fdopen(handle, "wb")
+                weakref.finalize(self, _remove, self._file, self.path)
+            else:
+                self.path = path
+                self._file = open(path, "ab")  # noqa: SIM115 (closed by close)
+                self._file.truncate(length * channels * 4)
+        except OSError as error:
+            where = f"in {tempfile.gettempdir()!r}" if path is None else repr(str(path))
+            raise OutputError(f"no temporary file {where}: {error.strerror}") from None
+
+    def append(self, samples: Tensor) -> None:
+        """Samples [channels, n]."""
+        interleaved = samples.detach().to("cpu", torch.float32).T.contiguous().numpy()
+        with self._explained():
+            self._file.write(interleaved.tobytes())
+        self.length += samples.shape[-1]
+
+    def settle(self) -> None:
+        """Everything appended is on the disk, whatever happens to this process or to the machine."""
+        with self._explained():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        with self._explained():
+            self._file.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            why = "the disk is full; free some space and run again" if error.errno in DISK_FULL else error.strerror
+            raise OutputError(f"cannot write the temporary file {str(self.path)!r}: {why}") from None
+
+    def chunks(self, size: int = CHUNK_SAMPLES) -> Iterator[Tensor]:
+        """Samples [channels, <= size] in order."""
+        with open(self.path, "rb") as file:
+            while data := file.read(size * self.channels * 4):
+                yield torch.from_numpy(np.frombuffer(data, np.float32).reshape(-1, self.channels).T.copy())
+
+
+def _remove(file, path: Path) -> None:
+    try:
+        file.close()
+    except OSError:  # a full disk: what is buffered is not wanted any more
+        pass
+    path.unlink(missing_ok=True)

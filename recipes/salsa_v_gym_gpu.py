@@ -113,24 +113,24 @@ def compute_features(work: Path, names: list[str], device: str) -> None:
     from openfoley.data.feature_cache import FeatureRates, write_index
     from openfoley.data.gym_cache import GymCache
     from openfoley.hub.load import load_part
-    from openfoley.training import features
+    from openfoley.training.features import FeatureWriter
 
     torch.set_num_threads(1)
     codec, semantic = (load_part(part, work / part, device) for part in ("codec", "semantic"))
+    origins = {part: origin_of(work, part) for part in ("codec", "semantic")}
     for name in names:
-        cache = GymCache.open(wait_for(work / "data" / name))
-        folder = work / "features" / name
-        features.cache_latents(cache, codec, folder, origin=origin_of(work, "codec"), device=device)
-        features.cache_pictures("semantic", cache, semantic, folder, origin=origin_of(work, "semantic"), device=device)
-        features.cache_text(cache, semantic, folder, origin=origin_of(work, "semantic"), device=device)
-        features.cache_event_labels(cache, codec, folder)
+        scenes = GymCache.open(wait_for(work / "data" / name))
+        writer = FeatureWriter(scenes, work / "features" / name, origins, device)
+        writer.latents(codec)
+        writer.pictures("semantic", semantic)
+        writer.text(semantic)
+        writer.event_labels(codec)
     wait_for(work / "sync" / "done")
-    sync = load_part("sync", work / "sync", device)
+    sync, origins = load_part("sync", work / "sync", device), {"sync": origin_of(work, "sync")}
     for name in names:
         folder = work / "features" / name
-        cache = GymCache.open(work / "data" / name)
-        features.cache_pictures("sync", cache, sync, folder, origin=origin_of(work, "sync"), device=device)
-        write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.rate, semantic.rate))
+        FeatureWriter(GymCache.open(work / "data" / name), folder, origins, device).pictures("sync", sync)
+        write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, sync.outputs.rate, semantic.outputs.rate))
 
 
 def origin_of(work: Path, part: str) -> str:
@@ -259,9 +259,9 @@ def checkpoint(folder: Path) -> dict[str, Any]:
     """Of a training; empty where there is none."""
     import torch
 
-    from openfoley.training.loop.run import CHECKPOINT_NAME
+    from openfoley.training.loop.checkpoint import NAME
 
-    path = folder / CHECKPOINT_NAME
+    path = folder / NAME
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openfoley.data.workers import render_pool
+from openfoley.data.workers import logged, render_pool
 from openfoley.errors import OpenFoleyError
 
 
@@ -33,7 +33,7 @@ def test_without_its_parent_a_process_ends(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import os, time\n"
-        "from openfoley.data.workers import render_pool\n"
+        "from openfoley.data.workers import logged, render_pool\n"
         "if __name__ == '__main__':\n"
         "    with render_pool(1) as pool:\n"
         "        print(pool.submit(os.getpid).result(), flush=True)\n"
@@ -56,3 +56,11 @@ def _lives(process: int) -> bool:
         return False
     state = Path(f"/proc/{process}/stat")  # where there is one: nobody may have asked how it ended
     return not state.exists() or state.read_text().split()[2] != "Z"
+
+
+def test_progress_is_logged_with_the_time_left_and_items_pass_unchanged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="openfoley"):
+        assert list(logged(iter("abcde"), "gym", unit="scenes", every=2, total=5)) == list("abcde")
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.split(" scenes")[0] for line in lines] == ["gym: 2/5", "gym: 4/5", "gym: 5/5"]
+    assert lines[-1].endswith(" 0 s left")

@@ -7,8 +7,6 @@ truth.json  a list of `gym.truth.truth` records, captions among them
 
 import hashlib
 import json
-import logging
-import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
@@ -20,11 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from openfoley.data.disk import create_array, make_folder, write_json
-from openfoley.data.workers import render_pool
+from openfoley.data.workers import logged, render_pool
 from openfoley.errors import OutputError, UsageError
 from openfoley.gym.scene import VERSION
-
-logger = logging.getLogger(__name__)
 
 FRAME_RATE = Fraction(24)
 SIZE = 96
@@ -81,15 +77,13 @@ class GymCache:
     ) -> "GymCache":
         """Render the scenes of `seeds` (see gym.seeds) in `workers` processes, or in those of a `render_pool` that is
         kept for several caches; a finished cache of the same seeds is opened as it is (UsageError if another version of
-        the Gym rendered it). silent_every: of every so many scenes the last moves without any sound, the others as
-        chance wants."""
+        the Gym rendered it). silent_every: of every so many scenes the last moves without any sound, the others by
+        chance."""
         folder = Path(folder)
         if (folder / FINISHED).is_file():
             cache = cls.open(folder)
-            check_version(folder, cache.truth)
-            if [t["seed"] for t in cache.truth] == list(seeds):
-                return cache
-            raise UsageError(f"{str(folder)!r} holds a Gym cache of other seeds; choose another folder or delete it")
+            check_scenes(folder, cache.truth, seeds)
+            return cache
         make_folder(folder)
         create_array(folder / "frames.npy", np.uint8, (len(seeds), FRAMES, 3, SIZE, SIZE))
         try:
@@ -99,29 +93,23 @@ class GymCache:
             raise
         forced = [silent_every is not None and row % silent_every == silent_every - 1 for row in range(len(seeds))]
         jobs = [(str(folder), row, seed, split, forced[row] or None) for row, seed in enumerate(seeds)]
-        truth, begun = [{} for _ in seeds], time.monotonic()
+        truth: list[dict] = [{} for _ in seeds]
         with render_pool(workers) if pool is None else nullcontext(pool) as renderers:
-            for done, (row, record) in enumerate(renderers.map(_render_row, jobs, chunksize=2), start=1):
+            rows = renderers.map(_render_row, jobs, chunksize=2)
+            for row, record in logged(rows, "gym", unit="scenes", every=100, total=len(jobs)):
                 truth[row] = record
-                if done % 100 == 0 or done == len(jobs):
-                    rate = done / (time.monotonic() - begun)
-                    logger.info(
-                        "gym: %d/%d scenes, %.2f scenes/s, %.0f s left",
-                        done,
-                        len(jobs),
-                        rate,
-                        (len(jobs) - done) / rate,
-                    )
         write_json(folder / FINISHED, truth)
         return cls.open(folder)
 
 
-def check_version(folder: Path, records: Sequence[dict]) -> None:
-    """Raises UsageError if another version of the Gym rendered these."""
+def check_scenes(folder: Path, records: Sequence[dict], seeds: Sequence[int]) -> None:
+    """Raises UsageError if these are of other seeds or of another version of the Gym."""
     if any(record.get("gym", 1) != VERSION for record in records):
         raise UsageError(
             f"{str(folder)!r} was rendered by another version of the Gym; choose another folder or delete it"
         )
+    if [record["seed"] for record in records] != list(seeds):
+        raise UsageError(f"{str(folder)!r} holds scenes of other seeds; choose another folder or delete it")
 
 
 def _render_row(job: tuple[str, int, int, str, bool | None]) -> tuple[int, dict]:

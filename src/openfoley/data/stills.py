@@ -10,8 +10,6 @@ stills.json   a list of `gym.truth.truth` records without sound, each with `show
 """
 
 import json
-import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from openfoley.data.disk import create_array, make_folder, write_json
-from openfoley.data.gym_cache import DURATION_S, FRAME_RATE, FRAMES, SIZE, check_version
-from openfoley.data.workers import render_pool
+from openfoley.data.gym_cache import DURATION_S, FRAME_RATE, FRAMES, SIZE, check_scenes
+from openfoley.data.workers import logged, render_pool
 from openfoley.errors import UsageError
 from openfoley.gym.seeds import Split
-
-logger = logging.getLogger(__name__)
 
 STILLS = 3
 AT_EVENTS = 2  # of them, in scenes that have a visible event
@@ -56,22 +52,18 @@ class Stills:
         folder = Path(folder)
         if (folder / "stills.json").is_file():
             stills = cls.open(folder)
-            check_version(folder, stills.truth)
-            if [t["seed"] for t in stills.truth] == list(seeds):
-                return stills
-            raise UsageError(f"{str(folder)!r} holds stills of other seeds; choose another folder or delete it")
+            check_scenes(folder, stills.truth, seeds)
+            return stills
         make_folder(folder)
         shape = (len(seeds), STILLS, 3, SIZE, SIZE)
         pictures = create_array(folder / "pictures.npy", np.uint8, shape)
-        truth, begun = [], time.monotonic()
+        truth: list[dict] = []
         with render_pool(workers) as pool:
             jobs: list[tuple[int, Split]] = [(seed, split) for seed in seeds]
-            for row, (frames, record) in enumerate(pool.map(_render, jobs, chunksize=16)):
-                pictures[row] = frames
+            rendered = pool.map(_render, jobs, chunksize=16)
+            for frames, record in logged(rendered, "stills", unit="scenes", every=1000, total=len(jobs)):
+                pictures[len(truth)] = frames
                 truth.append(record)
-                if (row + 1) % 1000 == 0 or row + 1 == len(seeds):
-                    rate = (row + 1) / (time.monotonic() - begun)
-                    logger.info("stills: %d/%d scenes, %.0f scenes/s", row + 1, len(seeds), rate)
         pictures.flush()
         write_json(folder / "stills.json", truth)
         return cls.open(folder)

@@ -1,27 +1,33 @@
-"""Processes that render scenes side by side, each with one thread."""
+"""Processes that render scenes side by side, each with one thread, and what is logged of their progress."""
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from typing import TypeVar
 
 from openfoley.errors import OpenFoleyError
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @contextmanager
 def render_pool(workers: int | None = None) -> Iterator[Executor]:
-    """As many processes as cores unless it is said. Raises OpenFoleyError if one of them dies (its memory was gone)."""
+    """workers: as many as cores if None. Raises OpenFoleyError if one of them dies (its memory was gone)."""
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers or os.cpu_count() or 1, spawn, initializer=begin_worker)
     try:
         yield pool
     except BrokenProcessPool:
         raise OpenFoleyError(
-            "a process beside this one ended all at once; free some memory and run the same command again"
+            "a process beside this one ended unexpectedly; free some memory and run the same command again"
         ) from None
     except BaseException:  # nobody waits for what they still do
         for process in list((pool._processes or {}).values()):  # Python 3.14 has terminate_workers for it
@@ -53,3 +59,17 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def logged(
+    items: Sequence[T] | Iterator[T], name: str, *, unit: str, every: int, total: int | None = None
+) -> Iterator[T]:
+    """The items, with a log line after every so many and after the last: how many, how fast, time left. total: of
+    an iterator."""
+    total = len(items) if isinstance(items, Sequence) else total or 0
+    begun = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        if done % every == 0 or done == total:
+            rate = done / (time.monotonic() - begun)
+            logger.info("%s: %d/%d %s, %.2f/s, %.0f s left", name, done, total, unit, rate, (total - done) / rate)

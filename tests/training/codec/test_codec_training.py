@@ -21,28 +21,17 @@ from openfoley.training.codec.losses import (
     mel_triangles,
     reconstruction_loss,
 )
-from openfoley.training.codec.train import (
-    CPU,
-    Cycle,
-    add_weight_norm,
-    at_step,
-    importance,
-    set_latent_statistics,
-    train_codec,
-)
+from openfoley.training.codec.start import add_weight_norm
+from openfoley.training.codec.train import CPU, importance, set_latent_statistics, train_codec
 
 RATE = 44100
 TINY = OobleckConfig(RATE, 2, 8, 8, (8, 16, 16), (8, 16), 0.1)
 
 
-def one_cycle(steps: int) -> tuple[Cycle, ...]:
-    return (Cycle(steps, 1.0, CPU.cycles[-1].spectral),)
-
-
 PRESET = replace(
     CPU,
     architecture=TINY,
-    cycles=one_cycle(16),
+    steps=16,
     batch=2,
     crop=8 * 1024,
     learning_rate=3e-3,
@@ -86,8 +75,7 @@ def test_loss_is_zero_for_the_same_sound_and_grows_with_damage() -> None:
     true = 0.1 * torch.randn(1, 2, 8192, generator=torch.Generator().manual_seed(0))
     noise = torch.randn(true.shape, generator=torch.Generator().manual_seed(1))
     losses = [
-        reconstruction_loss(true + level * noise, true, CPU.cycles[-1].spectral, step=0, rate=RATE)
-        for level in (0, 0.01, 0.1)
+        reconstruction_loss(true + level * noise, true, CPU.spectral, step=0, rate=RATE) for level in (0, 0.01, 0.1)
     ]
     assert losses[0] == 0 and losses[0] < losses[1] < losses[2]
 
@@ -96,16 +84,16 @@ def test_silence_for_sound_has_a_gradient_back_to_sound() -> None:
     """A decoder far below the floor must not be stuck there."""
     tone = 0.1 * torch.sin(0.2 * torch.arange(8192.0)).expand(1, 2, -1)
     whisper = (1e-7 * tone).requires_grad_()
-    reconstruction_loss(whisper, tone, CPU.cycles[-1].spectral, step=0, rate=RATE).backward()
+    reconstruction_loss(whisper, tone, CPU.spectral, step=0, rate=RATE).backward()
     assert whisper.grad is not None and (whisper.grad * tone).sum() < -1
 
 
 def test_loss_hears_noise_in_silence_and_a_swapped_stereo_image() -> None:
     silence = torch.zeros(1, 2, 8192)
     hiss = 1e-3 * torch.randn(silence.shape, generator=torch.Generator().manual_seed(0))  # -60 dBFS
-    assert reconstruction_loss(hiss, silence, CPU.cycles[-1].spectral, step=0, rate=RATE) > 1
+    assert reconstruction_loss(hiss, silence, CPU.spectral, step=0, rate=RATE) > 1
     one_sided = torch.stack([hiss[:, 0], torch.zeros_like(hiss[:, 0])], 1)
-    assert reconstruction_loss(one_sided.flip(1), one_sided, CPU.cycles[-1].spectral, step=0, rate=RATE) > 0.5
+    assert reconstruction_loss(one_sided.flip(1), one_sided, CPU.spectral, step=0, rate=RATE) > 0.5
 
 
 def test_kl_is_zero_at_the_standard_normal() -> None:
@@ -152,7 +140,7 @@ def test_training_learns_and_writes_a_loadable_codec(sound: np.ndarray, tmp_path
 
 def test_a_codec_between_spectra_starts_from_components_and_learns(sound: np.ndarray, tmp_path: Path) -> None:
     tiny = replace(GYM, latent_dim=16, widths=(8, 8, 16))
-    preset = replace(PRESET, architecture=tiny, cycles=one_cycle(6), learning_rate=2e-4)
+    preset = replace(PRESET, architecture=tiny, steps=6, learning_rate=2e-4)
     codec = load_part("codec", train_codec(preset, tmp_path, resume=False, sound=sound).parent)
     assert isinstance(codec, SpectralOobleckCodec) and codec.config == tiny
     true = to_float(sound[:1])
@@ -222,9 +210,7 @@ def test_judges_learn_to_tell_noise_from_tone() -> None:
 def test_interrupted_training_ends_with_the_same_loss(
     adversarial_from: int | None, sound: np.ndarray, tmp_path: Path
 ) -> None:
-    preset = replace(
-        PRESET, cycles=one_cycle(4), crop=4 * 1024, adversarial_from=adversarial_from, judge_width=2, validate_every=1
-    )
+    preset = replace(PRESET, steps=4, crop=4 * 1024, adversarial_from=adversarial_from, judge_width=2, validate_every=1)
     train_codec(preset, tmp_path / "whole", resume=False, sound=sound)
     train_codec(replace(preset, time_limit_s=1e-9), tmp_path / "parts", resume=False, sound=sound)  # one step
     train_codec(preset, tmp_path / "parts", resume=True, sound=sound)
@@ -237,19 +223,10 @@ def test_interrupted_training_ends_with_the_same_loss(
 def test_judges_change_what_is_learned(sound: np.ndarray, tmp_path: Path) -> None:
     weights = []
     for name, adversarial_from in (("with", 1), ("without", None)):
-        preset = replace(PRESET, cycles=one_cycle(3), adversarial_from=adversarial_from, judge_width=2, crop=4 * 1024)
+        preset = replace(PRESET, steps=3, adversarial_from=adversarial_from, judge_width=2, crop=4 * 1024)
         weights.append(train_codec(preset, tmp_path / name, resume=False, sound=sound).read_bytes())
     assert weights[0] != weights[1]
 
 
 def test_gym_preset_is_the_shipped_architecture() -> None:
     assert CPU.architecture == GYM and CPU.crop % GYM.hop_length == 0
-
-
-def test_each_cycle_warms_up_and_ends_at_nothing() -> None:
-    first, second = (Cycle(steps, peak, CPU.cycles[0].spectral) for steps, peak in ((50, 1.0), (80, 0.5)))
-    preset = replace(CPU, cycles=(first, second), warmup_steps=10)
-    factors = [at_step(preset, step)[1] for step in range(130)]
-    assert at_step(preset, 49)[0] is first and at_step(preset, 50)[0] is second
-    assert factors[9] == 1.0 and factors[59] == 0.5 and factors[49] < 0.01 and factors[129] < 0.01
-    assert max(factors[50:]) == 0.5 and factors[50] < 0.1

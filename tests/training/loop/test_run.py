@@ -14,7 +14,7 @@ import torch
 from matplotlib.figure import Figure
 
 from openfoley.errors import OutputError, UsageError, WeightsError
-from openfoley.training.loop import run as run_module
+from openfoley.training.loop import log as log_module
 from openfoley.training.loop.ema import averaged
 from openfoley.training.loop.optimizer import Both
 from openfoley.training.loop.run import Run, TrainingStopped
@@ -203,7 +203,7 @@ def test_a_checkpoint_of_an_earlier_format_is_refused_with_what_to_do(tmp_path: 
 def test_training_works_without_an_extra_and_says_once_what_is_missing(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(run_module, "find_spec", lambda name: None if name == package else object())
+    monkeypatch.setattr(log_module, "find_spec", lambda name: None if name == package else object())
     run = Run(tmp_path, total_steps=3, seed=1, resume=False, log_every=1)
     for step in run.steps():
         run.log(step, loss=1.0)

@@ -8,7 +8,6 @@ standard deviation per channel over the training data are stored in the codec, w
 """
 
 import logging
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -18,45 +17,28 @@ import torch
 from torch import Tensor, nn
 
 from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig, fold_weight_norm
-from openfoley.codecs.spectral_oobleck import GYM, SpectralOobleckCodec, SpectralOobleckConfig
+from openfoley.codecs.spectral_oobleck import GYM, SpectralOobleckConfig
 from openfoley.config import to_dict
 from openfoley.data.disk import write_json
 from openfoley.training.codec.crops import random_crops, to_float
 from openfoley.training.codec.discriminator import Discriminator, codec_losses, judge_loss
 from openfoley.training.codec.losses import SpectralWeights, kl_to_normal, level_distance, reconstruction_loss
 from openfoley.training.codec.report import reconstruction_figures, spectrogram_picture
+from openfoley.training.codec.start import GymCodec, add_weight_norm, build_codec, started
 from openfoley.training.loop.ema import averaged
-from openfoley.training.loop.optimizer import Both, OptimizerName, make_optimizer
+from openfoley.training.loop.optimizer import Both, make_optimizer
 from openfoley.training.loop.run import Run
 from openfoley.training.loop.schedule import warmup_cosine
 
 logger = logging.getLogger(__name__)
 
-GymCodec = OobleckCodec | SpectralOobleckCodec
-
 WEIGHT_DECAY = 1e-3
 BETAS = (0.8, 0.99)  # of AdamW, as in Stable Audio's and DAC's codec trainings
 GRADIENT_LIMIT = 10.0  # norm
 EMA_DECAY = 0.999
-START_STD = 0.1  # of the posterior around latents of unit variance
-SMALL = 0.05  # factor that leaves the posterior's deviation nearly constant
-START_BATCH = 32  # crops that the untrained codec is scaled by
-START_BATCHES = 60  # of them, for the principal components: 4 minutes of sound
 HELD_OUT_CLIPS = 8  # the last clips of the data are never trained on
 STATISTICS_CLIPS = 48  # whose latents give the normalisation
 JUDGE_WINDOWS = (2048, 1024, 512, 256, 128)  # samples
-
-
-@dataclass(frozen=True)
-class Cycle:
-    """A stretch of the training with its own warm-up and half a cosine (warm restarts, arXiv 1608.03983).
-
-    peak: share of the learning rate. spectral: what is listened to meanwhile.
-    """
-
-    steps: int
-    peak: float
-    spectral: SpectralWeights
 
 
 @dataclass(frozen=True)
@@ -67,10 +49,10 @@ class CodecTraining:
     data: Path
     device: Literal["cpu", "cuda"]
     seed: int
-    cycles: tuple[Cycle, ...]
+    steps: int
+    spectral: SpectralWeights
     batch: int
     crop: int
-    optimizer: OptimizerName
     learning_rate: float
     warmup_steps: int
     kl_weight: float
@@ -81,20 +63,16 @@ class CodecTraining:
     validate_every: int
     time_limit_s: float | None
 
-    @property
-    def steps(self) -> int:
-        return sum(cycle.steps for cycle in self.cycles)
-
 
 CPU = CodecTraining(
     architecture=GYM,
     data=Path("out/gym/train"),
     device="cpu",
     seed=1,
-    cycles=(Cycle(1800, 1.0, SpectralWeights(log_linear=0.5, linear=0.5, colour=0.5, waveform=0.1)),),
+    steps=1800,
+    spectral=SpectralWeights(log_linear=0.5, linear=0.5, colour=0.5, waveform=0.1),
     batch=8,
     crop=16 * 1024,
-    optimizer="adamw",
     learning_rate=2e-4,
     warmup_steps=100,
     kl_weight=3e-3,
@@ -108,7 +86,8 @@ CPU = CodecTraining(
 GPU = replace(
     CPU,
     device="cuda",
-    cycles=(Cycle(12000, 1.0, SpectralWeights(log_linear=0.5, linear=0.5, colour=1.0, waveform=0.1)),),
+    steps=12_000,
+    spectral=replace(CPU.spectral, colour=1.0),
     batch=32,
     crop=48 * 1024,
     learning_rate=8e-4,
@@ -134,8 +113,9 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
     training, held_out = sound[:-HELD_OUT_CLIPS], to_float(sound[-HELD_OUT_CLIPS:])
     run = Run.of(preset, out, resume=resume)
     torch.manual_seed(preset.seed)
-    codec = started(preset, training, run.generator(-1)).to(preset.device)
-    optimizer = _optimizer(codec, preset)
+    codec = started(preset.architecture, training, preset.crop, run.generator(-1)).to(preset.device)
+    add_weight_norm(codec)
+    optimizer = make_optimizer("adamw", [codec], preset.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
     average = averaged(codec, EMA_DECAY)
     run.attach(codec=codec, optimizer=optimizer, average=average)
     judges = _Judges(preset, run) if preset.adversarial_from is not None else None
@@ -146,16 +126,16 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
         noise = torch.randn(preset.batch, codec.latent_dim, preset.crop // codec.hop_length, generator=random)
         with torch.autocast(preset.device, torch.bfloat16):
             mean, std = (part.float() for part in codec.posterior(true))
-            decoded, told = _decoded(codec, mean + std * noise.to(preset.device), true)
-        cycle, factor = at_step(preset, step)
-        spectra = reconstruction_loss(decoded, true, cycle.spectral, step=step, rate=codec.sample_rate)
+            decoded, magnitudes = _decoded(codec, mean + std * noise.to(preset.device), true)
+        spectra = reconstruction_loss(decoded, true, preset.spectral, step=step, rate=codec.sample_rate)
         kl = kl_to_normal(mean, std)
-        loss = spectra + told + preset.kl_weight * kl
+        loss = spectra + magnitudes + preset.kl_weight * kl
+        factor = warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=preset.steps)
         if judges is not None and step >= (preset.adversarial_from or 0):
             loss = loss + judges.learn_and_judge(true, decoded, factor)
         norm = optimizer.descend(loss, codec.parameters(), factor=factor, limit=GRADIENT_LIMIT)
         average.update_parameters(codec)
-        run.log(step, loss=loss, spectra=spectra, told=told, kl=kl, posterior_std=std.mean(), gradient=norm)
+        run.log(step, loss=loss, spectra=spectra, magnitudes=magnitudes, kl=kl, posterior_std=std.mean(), gradient=norm)
         if (step + 1) % preset.validate_every == 0:
             _validate(average.module, held_out, run, step)
 
@@ -165,82 +145,13 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
     return _finish(preset, run, average.module, training, held_out)
 
 
-def started(preset: CodecTraining, training: np.ndarray, random: torch.Generator) -> GymCodec:
-    """The untrained codec, scaled by the data and with their principal components. On the CPU, wherever it is trained:
-    the same start everywhere."""
-    codec = build_codec(preset.architecture)
-    start_balanced(codec, random_crops(training, START_BATCH, preset.crop, random))
-    if isinstance(codec, SpectralOobleckCodec):
-        codec.start_from_components(
-            random_crops(training, START_BATCH, preset.crop, random) for _ in range(START_BATCHES)
-        )
-    return codec
-
-
-def build_codec(architecture: OobleckConfig | SpectralOobleckConfig) -> GymCodec:
-    """Random weights."""
-    return OobleckCodec(architecture) if isinstance(architecture, OobleckConfig) else SpectralOobleckCodec(architecture)
-
-
 def _decoded(codec: GymCodec, latents: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
-    """The sound of unnormalised latents, and how far what the decoder says of magnitudes is from the true ones (in
-    nepers; 0 for a codec that says nothing of them)."""
+    """The sound of unnormalised latents, and the distance of the decoder's magnitudes from the true ones (in nepers; 0
+    for a codec that predicts none)."""
     if isinstance(codec, OobleckCodec):
         return codec.reconstruct(latents).float(), latents.new_zeros(())
     level, phase = codec.told(latents)
     return codec.sounded(level, phase), level_distance(level, codec.log_magnitude(codec.spectrum(true)))
-
-
-def at_step(preset: CodecTraining, step: int) -> tuple[Cycle, float]:
-    """The cycle that a step lies in, and the factor of the learning rate there."""
-    for cycle in preset.cycles[:-1]:
-        if step < cycle.steps:
-            break
-        step -= cycle.steps
-    else:
-        cycle = preset.cycles[-1]
-    return cycle, cycle.peak * warmup_cosine(step, warmup_steps=preset.warmup_steps, total_steps=cycle.steps)
-
-
-def _optimizer(codec: GymCodec, preset: CodecTraining) -> Both:
-    """Muon on plain weights, or AdamW on weight-normed ones as Oobleck is published."""
-    if preset.optimizer == "adamw":
-        add_weight_norm(codec)
-    outermost = [codec.encoder.conv1.weight, codec.decoder.conv2.weight]
-    rate, decay = preset.learning_rate, WEIGHT_DECAY
-    return make_optimizer(preset.optimizer, [codec], rate, betas=BETAS, weight_decay=decay, adam_only=outermost)
-
-
-@torch.no_grad()
-def start_balanced(codec: GymCodec, true: Tensor) -> None:
-    """Scales the untrained codec by a batch of the data [batch, 2, time].
-
-    Untouched, torch's random biases bury the sound, the latents start as a constant under the posterior's noise (mean
-    0.06, deviation 0.69), and the decoder starts tens of dB too loud. Without biases quiet stays quiet through all
-    layers (a Snake is nearly linear near 0); the latents start with unit variance over a small noise, and the decoder
-    at the level of the data.
-    """
-    for module in codec.modules():
-        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and module.bias is not None:
-            module.bias.zero_()
-    to_latent, dim = codec.encoder.conv2, codec.latent_dim
-    mean, _ = codec.posterior(true)
-    to_latent.weight[:dim].div_(mean.std())
-    to_latent.weight[dim:].mul_(SMALL)  # not 0: weight norm divides by its length
-    to_latent.bias[dim:] = math.log(math.expm1(START_STD))  # softplus of it is START_STD
-    if isinstance(codec, SpectralOobleckCodec):  # beside its linear path nothing is said yet
-        to_latent.weight[:dim].mul_(SMALL)
-        codec.decoder.conv2.weight.mul_(SMALL / codec.decoder(mean).std())
-        return
-    decoded = codec.reconstruct(codec.posterior(true)[0])
-    codec.decoder.conv2.weight.mul_(true.std() / decoded.std())
-
-
-def add_weight_norm(codec: nn.Module) -> None:
-    """Length and direction of every convolution's weights apart, as Oobleck trains; `fold_weight_norm` undoes it."""
-    for module in list(codec.modules()):
-        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and module.weight.requires_grad:
-            nn.utils.parametrizations.weight_norm(module)
 
 
 class _Judges:

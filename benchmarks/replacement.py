@@ -10,6 +10,7 @@ import sys
 import torch
 from torch import Tensor
 
+from openfoley.flow.masking import Known
 from openfoley.flow.replacement import pull_towards, sample_with_replacement
 
 LENGTH, KNOWN, SEQUENCES = 16, 4, 4000
@@ -39,10 +40,10 @@ def measured(rho: float, steps: int, rounds: int, strength: float) -> tuple[floa
     def fresh() -> Tensor:
         return torch.randn(true.shape, generator=random)
 
-    pull = pull_towards(velocity, true, known, strength) if strength else None
-    made = sample_with_replacement(
-        velocity, fresh(), true, known, fresh, steps=steps, step_size=0.0, rounds=rounds, pull=pull
-    )[..., 0]
+    pull = pull_towards(velocity, Known(true, known), strength) if strength else None
+    made = sample_with_replacement(velocity, fresh(), Known(true, known), fresh, steps=steps, rounds=rounds, pull=pull)[
+        ..., 0
+    ]
     before, first = made[:, KNOWN - 1], made[:, KNOWN]
     slope = float((before * first).mean() / before.square().mean())
     left_over = float((first - rho * before).var()) / (1 - rho**2)

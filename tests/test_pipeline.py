@@ -10,8 +10,8 @@ import torch
 
 import openfoley
 from openfoley.errors import MediaError, UsageError
+from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource
-from openfoley.generators.base import Known
 from openfoley.media import pictures
 from openfoley.media.decode import pick_frames
 from openfoley.media.provisional import Source

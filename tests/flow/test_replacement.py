@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from openfoley.flow.masking import Known
 from openfoley.flow.replacement import fresh_noise, pull_towards, sample_with_replacement, taken_back
 from openfoley.flow.samplers import sample
 from openfoley.flow.settings import SHORTCUT
@@ -43,13 +44,11 @@ def continued(rho: float, rounds: int, pull: float) -> tuple[Tensor, Tensor]:
     made = sample_with_replacement(
         velocity,
         noise,
-        true,
-        known,
+        Known(true, known),
         lambda: torch.randn(true.shape, generator=random),
         steps=STEPS,
-        step_size=0.0,
         rounds=rounds,
-        pull=pull_towards(velocity, true, known, pull) if pull else None,
+        pull=pull_towards(velocity, Known(true, known), pull) if pull else None,
     )
     assert torch.equal(made[:, :KNOWN], true[:, :KNOWN])
     return true[..., 0], made[..., 0]
@@ -82,11 +81,11 @@ def test_without_known_latents_it_is_plain_euler_sampling() -> None:
     noise = torch.randn(3, LENGTH, 1)
     nothing = torch.zeros(3, LENGTH, dtype=torch.bool)
     velocity = exact_velocity(0.9)
-    plain = sample(velocity, noise, noise, nothing, steps=8, step_size=0.0, solver=SHORTCUT)
+    plain = sample(velocity, noise, Known(noise, nothing), steps=8, step_size=0.0, solver=SHORTCUT)
     source = fresh_noise([1, 2, 3], noise)
     done: list[int] = []
     made = sample_with_replacement(
-        velocity, noise, noise, nothing, source, steps=8, step_size=0.0, rounds=2, on_step=done.append
+        velocity, noise, Known(noise, nothing), source, steps=8, rounds=2, on_step=done.append
     )
     assert torch.equal(made, plain) and done == list(range(1, 9))
 
@@ -111,5 +110,5 @@ def test_the_pull_works_inside_inference_mode() -> None:
     with torch.inference_mode():
         true, noise = torch.randn(1, LENGTH, 1), torch.randn(1, LENGTH, 1)
         known = (torch.arange(LENGTH) < KNOWN)[None]
-        pull = pull_towards(exact_velocity(0.9), true, known, 1.0)
+        pull = pull_towards(exact_velocity(0.9), Known(true, known), 1.0)
         assert pull(noise, torch.tensor([0.4])).abs().max() > 0

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from openfoley.flow.guidance import Branch, guided, rescaled
+from openfoley.flow.masking import Known
 from openfoley.flow.path import on_path
 from openfoley.flow.samplers import sample
 from openfoley.flow.settings import MULTISTEP, SHORTCUT, Solver
@@ -27,14 +28,14 @@ def towards(
 def test_a_constant_velocity_field_is_integrated_exactly(steps: int) -> None:
     noise, data = torch.randn(2, 7, 3), torch.randn(2, 7, 3)
     made = sample(
-        lambda x, t, d, k: data - noise, noise, noise, NONE_KNOWN, steps=steps, step_size=0.0, solver=SHORTCUT
+        lambda x, t, d, k: data - noise, noise, Known(noise, NONE_KNOWN), steps=steps, step_size=0.0, solver=SHORTCUT
     )
     torch.testing.assert_close(made, data, atol=1e-5, rtol=1e-5)
 
 
 def test_euler_converges_to_the_flow_of_a_linear_field() -> None:
     noise = torch.ones(2, 7, 3)
-    made = sample(lambda x, t, d, k: x, noise, noise, NONE_KNOWN, steps=128, step_size=0.0, solver=SHORTCUT)
+    made = sample(lambda x, t, d, k: x, noise, Known(noise, NONE_KNOWN), steps=128, step_size=0.0, solver=SHORTCUT)
     torch.testing.assert_close(made, torch.full_like(made, (1 + 1 / 128) ** 128))
     assert abs(made[0, 0, 0].item() - math.e) < 0.02
 
@@ -48,7 +49,7 @@ def test_known_region_is_unchanged_by_masked_sampling() -> None:
         assert torch.equal(x[known], clean[known])
         return torch.randn_like(x)
 
-    made = sample(velocity, noise, clean, known, steps=9, step_size=0.0, solver=SHORTCUT)
+    made = sample(velocity, noise, Known(clean, known), steps=9, step_size=0.0, solver=SHORTCUT)
     assert torch.equal(made[known], clean[known])
     assert not torch.equal(made[~known], noise[~known])
 
@@ -59,8 +60,7 @@ def test_step_counts_out_of_range_are_refused(steps: int) -> None:
         sample(
             lambda x, t, d, k: x,
             torch.zeros(2, 7, 3),
-            torch.zeros(2, 7, 3),
-            NONE_KNOWN,
+            Known(torch.zeros(2, 7, 3), NONE_KNOWN),
             steps=steps,
             step_size=0,
             solver=SHORTCUT,
@@ -128,7 +128,7 @@ def test_rescaled_guidance_heads_for_the_spread_of_the_conditional_end_point() -
 def test_multistep_integrates_a_constant_velocity_field_exactly(steps: int) -> None:
     noise, data = torch.randn(2, 7, 3), torch.randn(2, 7, 3)
     made = sample(
-        lambda x, t, d, k: data - noise, noise, noise, NONE_KNOWN, steps=steps, step_size=0.5, solver=MULTISTEP
+        lambda x, t, d, k: data - noise, noise, Known(noise, NONE_KNOWN), steps=steps, step_size=0.5, solver=MULTISTEP
     )
     torch.testing.assert_close(made, data, atol=1e-5, rtol=1e-5)
 
@@ -150,7 +150,8 @@ def test_multistep_is_nearer_to_the_flow_of_gaussian_data_than_equal_steps(sprea
     noise = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(1))
 
     def error(steps: int, solver: Solver) -> float:
-        made = sample(gaussian_field(spread), noise, noise, NONE_KNOWN, steps=steps, step_size=0.0, solver=solver)
+        field, start = gaussian_field(spread), Known(noise, NONE_KNOWN)
+        made = sample(field, noise, start, steps=steps, step_size=0.0, solver=solver)
         return (made / noise - spread).abs().max().item() / max(1.0, spread)
 
     assert error(8, MULTISTEP) < 0.12
@@ -169,7 +170,7 @@ def test_only_the_papers_solver_tells_the_model_its_step() -> None:
             return x
 
         zero = torch.zeros(2, 7, 3)
-        sample(velocity, zero, zero, NONE_KNOWN, steps=4, step_size=0.25, solver=solver)
+        sample(velocity, zero, Known(zero, NONE_KNOWN), steps=4, step_size=0.25, solver=solver)
         assert [step for _, step in heard] == [told] * 4
         assert [time for time, _ in heard] == pytest.approx([(n / 4) ** solver.time_exponent for n in range(4)])
 

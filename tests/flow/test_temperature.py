@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from openfoley.flow.guidance import Branch, guided
+from openfoley.flow.masking import Known
 from openfoley.flow.path import on_path
 from openfoley.flow.samplers import sample
 from openfoley.flow.settings import MULTISTEP, SHORTCUT, Solver
@@ -15,7 +16,8 @@ NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
 
 def drawn(velocity, noise: Tensor, temperature: float, steps: int = 8, solver: Solver = MULTISTEP) -> Tensor:
     nothing = torch.zeros(noise.shape[:2], dtype=torch.bool)
-    return sample(velocity, noise, noise, nothing, steps=steps, step_size=0.0, solver=solver, temperature=temperature)
+    known = Known(noise, nothing)
+    return sample(velocity, noise, known, steps=steps, step_size=0.0, solver=solver, temperature=temperature)
 
 
 def test_cooling_keeps_the_data_and_shrinks_the_noise() -> None:
@@ -91,7 +93,7 @@ def test_known_latents_are_clean_in_every_step() -> None:
         calls.append(torch.equal(x[known], clean[known]))
         return torch.randn_like(x)
 
-    made = sample(velocity, noise, clean, known, steps=9, step_size=0.0, solver=MULTISTEP, temperature=0.3)
+    made = sample(velocity, noise, Known(clean, known), steps=9, step_size=0.0, solver=MULTISTEP, temperature=0.3)
     assert calls == [True] * 9 and torch.equal(made[known], clean[known])
 
 

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from openfoley.config import from_dict, to_dict
+from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource, seeded_noise
 from openfoley.flow.temperature import COOLED_FROM
-from openfoley.generators.base import Known
 from openfoley.generators.salsa_v.conditioning import LengthUnification
 from openfoley.generators.salsa_v.config import GYM, LARGE, SMALL, SalsaVConfig
 from openfoley.generators.salsa_v.model import SalsaVGenerator

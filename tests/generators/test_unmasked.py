@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource
 from openfoley.flow.settings import PLAIN, Replacement
-from openfoley.generators.base import Branches, Known
+from openfoley.generators.base import Branches
 from openfoley.generators.mmaudio.config import SMALL_16K
 from openfoley.generators.mmaudio.model import MMAudioGenerator
 from openfoley.generators.sampling import sample_latents

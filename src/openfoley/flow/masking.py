@@ -1,13 +1,15 @@
-"""Which latents of a training sequence are kept clean.
+"""Known latents: clean in their sequence from the start. Which ones are, in training.
 
 The paper keeps a contiguous run of 1 to 88 latents (2 s) clean in a quarter of sequences (arXiv 2510.02916, sections
 3.2 and A.4). `MaskKind` "span" is that; "prefix", "suffix" and "ends" (a prefix and a suffix) up to 90 % of the
 sequence go beyond the paper, for windows that continue or bridge existing sound.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 MaskKind = Literal["span", "prefix", "suffix", "ends"]
@@ -15,6 +17,14 @@ MaskKind = Literal["span", "prefix", "suffix", "ends"]
 MASK_PROBABILITY = 0.25  # of sequences, A.4
 LONGEST_SPAN = 88  # latents, A.4
 LARGEST_FRACTION = 0.9  # of the sequence, for the kinds beyond the paper
+
+
+@dataclass(frozen=True)
+class Known:
+    """Latents that are clean already: they enter the sequence as they are and leave bit for bit."""
+
+    latent: Float[Tensor, "batch latents dim"]
+    is_known: Bool[Tensor, "batch latents"]
 
 
 def random_known(

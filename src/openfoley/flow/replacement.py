@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from openfoley.flow.masking import Known
 from openfoley.flow.path import on_path
 from openfoley.flow.shortcut import Velocity
 
@@ -50,35 +51,33 @@ def fresh_noise(seeds: Sequence[int], like: Tensor) -> Callable[[], Tensor]:
 def sample_with_replacement(
     velocity: Velocity,
     noise: Tensor,
-    known_latent: Tensor,
-    known: Tensor,
+    known: Known,
     fresh: Callable[[], Tensor],
     *,
     steps: int,
-    step_size: float,
     rounds: int,
     pull: Pull | None = None,
     on_step: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """The latent [batch, latent_time, channels] at t = 1; known latents leave bit for bit as they entered.
+    """The latents at t = 1, like `noise` [batch, latents, dim]; known ones leave bit for bit as they entered.
 
-    velocity is asked with `known` all False: it sees every latent at time t. Without known latents this is plain Euler
-    sampling. fresh: noise for the known latents and for going back. on_step: called with the number of steps done.
+    velocity is asked with `known` all False and step 0: it sees every latent at time t. Without known latents this is
+    plain Euler sampling. fresh: noise for the known latents and for going back. on_step: receives the steps done.
     """
-    inside, batch = known[..., None], len(noise)
-    nothing, told = torch.zeros_like(known), torch.full((batch,), step_size, device=noise.device)
-    has_known = bool(known.any())
+    inside, batch = known.is_known[..., None], len(noise)
+    nothing, instant = torch.zeros_like(known.is_known), torch.zeros(batch, device=noise.device)
+    has_known = bool(known.is_known.any())
 
     def forward(x: Tensor, number: int, beside: Tensor) -> Tensor:
-        """One step; the known latents go on along their path from the noise `beside`."""
+        """One step; the known latents move along their path from the noise `beside`."""
         t = torch.full((batch,), number / steps, device=noise.device)
-        change = velocity(x, t, told, nothing).to(x.dtype)
+        change = velocity(x, t, instant, nothing).to(x.dtype)
         if not has_known:
             return x + change / steps
         if pull is not None and number:
             change = change + pull(x, t).to(x.dtype)
         after = torch.full_like(t, (number + 1) / steps)
-        return torch.where(inside, on_path(beside, known_latent, after), x + change / steps)
+        return torch.where(inside, on_path(beside, known.latent, after), x + change / steps)
 
     x, beside = noise, noise
     for number in range(steps):
@@ -88,10 +87,10 @@ def sample_with_replacement(
             beside = fresh()
             start_t = torch.full((batch,), start, device=noise.device)
             back = taken_back(x, (number + 1) / steps, start, fresh())
-            x = forward(torch.where(inside, on_path(beside, known_latent, start_t), back), number, beside)
+            x = forward(torch.where(inside, on_path(beside, known.latent, start_t), back), number, beside)
         if on_step is not None:
             on_step(number + 1)
-    return torch.where(inside, known_latent, x)
+    return torch.where(inside, known.latent, x)
 
 
 def taken_back(x: Tensor, t: float, s: float, noise: Tensor) -> Tensor:
@@ -100,17 +99,17 @@ def taken_back(x: Tensor, t: float, s: float, noise: Tensor) -> Tensor:
     return ratio * x + max(0.0, (1 - s) ** 2 - (ratio * (1 - t)) ** 2) ** 0.5 * noise
 
 
-def pull_towards(conditional: Velocity, known_latent: Tensor, known: Tensor, strength: float) -> Pull:
+def pull_towards(conditional: Velocity, known: Known, strength: float) -> Pull:
     """The pull of the equation above; `conditional` is differentiated: no tensor in it may come from inference mode."""
 
     def pull(x_t: Tensor, t: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():
-            x, target = x_t.clone().requires_grad_(), known_latent.clone()
+            x, target = x_t.clone().requires_grad_(), known.latent.clone()
             time = t.clone()
             left = (1 - time)[:, None, None]
-            nothing = torch.zeros(known.shape, dtype=torch.bool, device=x.device)
+            nothing = torch.zeros(known.is_known.shape, dtype=torch.bool, device=x.device)
             end = x + left * conditional(x, time, torch.zeros_like(time), nothing).to(x.dtype)
-            missing = torch.where(known.clone()[..., None], target - end.detach(), 0.0)
+            missing = torch.where(known.is_known.clone()[..., None], target - end.detach(), 0.0)
             (towards,) = torch.autograd.grad(end, x, missing)
         scale = (t**2 + (1 - t) ** 2) / (t * (1 - t))
         return strength * scale[:, None, None] * towards

@@ -3,7 +3,7 @@
 The paper's way (`SHORTCUT`): equal Euler steps, x <- x + v(x, i / N, d) / N, and the model is told their size d.
 
 Beyond the paper (`MULTISTEP`): the instantaneous velocity (d = 0) at times (i / N) ^ 1.75, dense where it is settled
-what becomes of the noise, and each step but the first two and the last leans on the one before (DPM-Solver++ 2M, arXiv
+what becomes of the noise, and each step but the first two and the last uses the one before (DPM-Solver++ 2M, arXiv
 2211.01095, Algorithm 2, for the straight path). With the end that the velocity at time a heads for, D_a = x_a + (1 - a)
 v_a, and l(t) = log(t / (1 - t)), half the logarithm of the signal-to-noise ratio:
 
@@ -20,6 +20,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from openfoley.flow.masking import Known
 from openfoley.flow.settings import Solver
 from openfoley.flow.shortcut import Velocity
 from openfoley.flow.temperature import COOLED_FROM, cooled
@@ -31,8 +32,7 @@ LARGEST_STEP_COUNT = 128
 def sample(
     velocity: Velocity,
     noise: Tensor,
-    known_latent: Tensor,
-    known: Tensor,
+    known: Known,
     *,
     steps: int,
     step_size: float,
@@ -40,24 +40,22 @@ def sample(
     temperature: float = 1.0,
     on_step: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """The latent [batch, latent_time, channels] at t = 1.
+    """The latents at t = 1, like `noise` [batch, latents, dim]; known ones leave bit for bit as they entered.
 
-    known_latent: like noise; where `known` [batch, latent_time] is True it enters clean and leaves bit for bit.
-    step_size: what the model is told by a solver that tells (`times.trained_step`). temperature: what the noise is
-    cooled to on the way (flow.temperature); the step behind leans on the one before it all the same. on_step: called
-    with the number of steps done.
+    step_size: what the model receives of a solver that passes it on (`times.trained_step`). temperature: of the noise
+    (flow.temperature); the step behind uses the one before it all the same. on_step: receives the steps done.
     """
     if not 1 <= steps <= LARGEST_STEP_COUNT:
         raise ValueError(f"steps must be 1 to {LARGEST_STEP_COUNT}, got {steps}")
-    inside = known[..., None]
+    inside = known.is_known[..., None]
     batch = noise.shape[0]
-    told = torch.full((batch,), step_size if solver.receives_step_size else 0.0, device=noise.device)
-    x = torch.where(inside, known_latent, noise)
+    size = torch.full((batch,), step_size if solver.receives_step_size else 0.0, device=noise.device)
+    x = torch.where(inside, known.latent, noise)
     times = [(number / steps) ** solver.time_exponent for number in range(steps + 1)]
     end_before = None
     for number in range(steps):
         now, after = times[number], times[number + 1]
-        change = velocity(x, torch.full((batch,), now, device=noise.device), told, known).to(x.dtype)
+        change = velocity(x, torch.full((batch,), now, device=noise.device), size, known.is_known).to(x.dtype)
         if solver.multistep and number + 1 < steps:
             end = x + (1 - now) * change
             if end_before is not None and number > 1:  # from t = 0 the ratio comes an infinite way
@@ -67,7 +65,7 @@ def sample(
         x = x + change * (after - now)
         if now < COOLED_FROM <= after:
             x = cooled(x, change, after, temperature)
-        x = torch.where(inside, known_latent, x)
+        x = torch.where(inside, known.latent, x)
         if on_step is not None:
             on_step(number + 1)
     return x

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from jaxtyping import Bool, Float
 from torch import Tensor
 
 from openfoley.request import Defaults
@@ -39,14 +38,6 @@ class Generator(Protocol):
     def trained_step(self, steps: int) -> float:
         """The step size that the model receives when `steps` steps are taken."""
         ...
-
-
-@dataclass(frozen=True)
-class Known:
-    """Latents that are clean already: they enter the sequence as they are and leave bit for bit."""
-
-    latent: Float[Tensor, "batch latents dim"]
-    is_known: Bool[Tensor, "batch latents"]
 
 
 @dataclass(frozen=True)

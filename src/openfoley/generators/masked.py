@@ -14,10 +14,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from openfoley.flow.guidance import DEFAULT_RESCALE, PICTURE_WEIGHT, PROMPTED_RESCALE, TEXT_WEIGHT, Branch, guided
+from openfoley.flow.masking import Known
 from openfoley.flow.samplers import sample
 from openfoley.flow.settings import MULTISTEP
 from openfoley.flow.shortcut import Velocity
-from openfoley.generators.base import Branches, Generator, Known
+from openfoley.generators.base import Branches, Generator
 from openfoley.request import Sampling
 from openfoley.types import TEXT, Conditions
 
@@ -37,7 +38,7 @@ def sample_masked(
     rescale = torch.where(has_text, PROMPTED_RESCALE, DEFAULT_RESCALE) if sampling.rescale is None else sampling.rescale
     steps = _branches(generator, branches, sampling, noise.shape[1], bool(known.is_known.any()))
     return sample(
-        guided(steps, noise, rescale, temperature), noise, known.latent, known.is_known, steps=sampling.steps,
+        guided(steps, noise, rescale, temperature), noise, known, steps=sampling.steps,
         step_size=generator.trained_step(sampling.steps), solver=sampling.solver or MULTISTEP, temperature=temperature,
         on_step=on_step,
     )  # fmt: skip

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource
-from openfoley.generators.base import Branches, Generator, Known
+from openfoley.generators.base import Branches, Generator
 from openfoley.generators.masked import sample_masked
 from openfoley.generators.unmasked import sample_unmasked
 from openfoley.request import Sampling

@@ -18,10 +18,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.flow.guidance import rescaled
+from openfoley.flow.masking import Known
 from openfoley.flow.replacement import fresh_noise, pull_towards, sample_with_replacement
 from openfoley.flow.settings import DEFAULT_REPLACEMENT
 from openfoley.flow.shortcut import Velocity
-from openfoley.generators.base import Branches, Generator, Known
+from openfoley.generators.base import Branches, Generator
 from openfoley.request import Sampling
 from openfoley.types import TEXT, Conditions, FeatureSequence
 
@@ -37,16 +38,17 @@ def sample_unmasked(
 ) -> Float[Tensor, "batch latents dim"]:
     """float32 latents; known ones are returned bit for bit. seeds: of the fresh noise of replacement."""
     assert sampling.steps is not None
-    latents = noise.shape[1]
-    velocity = combined_velocity(generator, weighted_branches(branches, sampling), latents, sampling.rescale or 0.0)
+    latents, step = noise.shape[1], generator.trained_step(sampling.steps)
+    weighted = weighted_branches(branches, sampling)
+    velocity = combined_velocity(generator, weighted, latents, step, sampling.rescale or 0.0)
     pull, replacement = None, sampling.replacement or DEFAULT_REPLACEMENT
     if replacement.pull and bool(known.is_known.any()):
         with torch.inference_mode(False), torch.no_grad():
             alone = combined_velocity(generator, [(_ordinary(branches.conditions), 1.0)], latents)
-        pull = pull_towards(alone, known.latent, known.is_known, replacement.pull)
+        pull = pull_towards(alone, known, replacement.pull)
     return sample_with_replacement(
-        velocity, noise, known.latent, known.is_known, fresh_noise(seeds, noise), steps=sampling.steps,
-        step_size=generator.trained_step(sampling.steps), rounds=replacement.rounds, pull=pull, on_step=on_step,
+        velocity, noise, known, fresh_noise(seeds, noise), steps=sampling.steps, rounds=replacement.rounds, pull=pull,
+        on_step=on_step,
     )  # fmt: skip
 
 
@@ -75,15 +77,21 @@ def weighted_branches(branches: Branches, sampling: Sampling) -> list[tuple[Cond
 
 
 def combined_velocity(
-    generator: Generator, branches: Sequence[tuple[Conditions, float]], latents: int, rescale: float = 0.0
+    generator: Generator,
+    branches: Sequence[tuple[Conditions, float]],
+    latents: int,
+    step_size: float = 0.0,
+    rescale: float = 0.0,
 ) -> Velocity:
-    """The weighted sum of the branches' velocities, from one pass; rescaled to the spread of the first if asked."""
+    """The weighted sum of the branches' velocities for steps of `step_size`, from one pass; rescaled to the spread of
+    the first if asked."""
     prepared = generator.prepare(Conditions.joined([conditions for conditions, _ in branches]), latents)
     # Copied to the device once: a copy from the CPU in every step would wait until the device is idle.
     weights = torch.tensor([weight for _, weight in branches], device=branches[0][0].device)
 
     def velocity(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
-        each = generator.velocity(x_t, t, step, known, prepared).float().unflatten(0, (len(weights), len(x_t)))
+        each = generator.velocity(x_t, t, step + step_size, known, prepared).float()
+        each = each.unflatten(0, (len(weights), len(x_t)))
         if len(weights) == 1:
             return each[0]
         total = torch.einsum("k,kbnc->bnc", weights, each)

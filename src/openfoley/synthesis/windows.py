@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource, spread_seed
-from openfoley.generators.base import Generator, Known
+from openfoley.generators.base import Generator
 from openfoley.generators.sampling import sample_latents
 from openfoley.request import Cue, Request
 from openfoley.synthesis.assembler import TakeAssembler

@@ -154,20 +154,27 @@ def context_frames(config: BigVganConfig) -> int:
 
 
 def from_mmaudio(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`BigVgan`'s state from a public generator (best_netG.pt, bigvgan_generator.pt), bare or under "generator".
+    """`BigVgan`'s state from a public generator (best_netG.pt, bigvgan_generator.pt).
 
     Weight norm may be spelt weight_g / weight_v, parametrizations.weight.original0 / 1, or be folded already. The
-    low-pass filters must be the known ones; WeightsError otherwise.
+    low-pass filters must be the known ones, as exactly as their precision allows; WeightsError otherwise.
     """
-    inner = state_dict.get("generator", state_dict)
     converted: dict[str, Tensor] = {}
-    for name, tensor in fold_weight_norm(inner).items():  # type: ignore[arg-type]
+    for name, tensor in fold_weight_norm({name: tensor.float() for name, tensor in state_dict.items()}).items():
         if name.endswith(".filter"):
-            if tensor.numel() != TAPS or not torch.allclose(tensor.flatten().float(), low_pass(), atol=1e-6):
+            if not _is_low_pass(tensor.flatten()):
                 raise WeightsError(f"vocoder: {name} is not the {TAPS}-tap low-pass that BigVGAN's activations use")
             continue
-        converted[_own_name(name)] = _own_layout(name, tensor.float())
+        converted[_own_name(name)] = _own_layout(name, tensor)
     return converted
+
+
+def _is_low_pass(taps: Tensor) -> bool:
+    """The precision is that which the values fit, not that of their storage: half-precision weights are often stored in
+    float32 again."""
+    halves = (torch.bfloat16, torch.float16)
+    kept = next((dtype for dtype in halves if taps.equal(taps.to(dtype).float())), torch.float32)
+    return taps.numel() == TAPS and torch.allclose(taps, low_pass(), rtol=torch.finfo(kept).eps, atol=1e-6)
 
 
 def _own_name(name: str) -> str:

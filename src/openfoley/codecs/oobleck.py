@@ -209,7 +209,10 @@ def fold_weight_norm(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in state_dict.items():
         for gain, direction in (("weight_g", "weight_v"), (_PARAMETRIZED + "0", _PARAMETRIZED + "1")):
             if name.endswith(gain):
-                v = state_dict[name.removesuffix(gain) + direction]
+                partner = name.removesuffix(gain) + direction
+                if partner not in state_dict:
+                    raise WeightsError(f"the checkpoint holds {name!r} without {partner!r}; it is not whole")
+                v = state_dict[partner]
                 norm = torch.linalg.vector_norm(v, dim=tuple(range(1, v.ndim)), keepdim=True)
                 folded[name.removesuffix(gain) + "weight"] = tensor * v / norm
                 break

@@ -244,4 +244,6 @@ def _converted(name: str, tensor: Tensor) -> dict[str, Tensor]:
         kind = inner.removeprefix("attn.in_proj_")
         return {f"{layer}.self_attn.{p}_proj.{kind}": t.clone() for p, t in zip("qkv", tensor.chunk(3), strict=True)}
     inner, _, kind = inner.rpartition(".")
+    if inner not in _LAYER_NAMES:
+        raise WeightsError(f"CLIP: key {name!r} is not part of open_clip's ViT-H/14")
     return {f"{layer}.{_LAYER_NAMES[inner]}.{kind}": tensor}

@@ -1,13 +1,21 @@
-"""Reading other people's checkpoints: tensors only, whatever the container; and telling what they are by their content.
+"""Reading other people's checkpoints: tensors only, whatever the container; and recognising what they are by content.
 
 A .pth, .pt or .bin file is a pickle. It is read with torch's weights_only unpickler, which knows tensors and plain
 containers and refuses everything else, so nothing in it is ever executed.
+
+Trainers nest the weights at will ({"model_state_dict": ...}) and prefix their names ("module._orig_mod."). A network is
+therefore found by one key that it always has (`ROOT_KEYS`), at whatever depth and behind whatever prefix. Where a
+checkpoint holds a moving average of the weights too, the average is used: it is what evaluations and releases use.
+Post-hoc EMA (arXiv 2312.02696, section 3.1) keeps two averages, "ema_models.0" and "ema_models.1"; MMAudio's release is
+synthesised at the first one's relative width, 0.05, which at the end of a training is that average itself.
 """
 
 from __future__ import annotations
 
+import logging
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +26,22 @@ from torch import Tensor
 from openfoley.errors import WeightsError
 from openfoley.hub.sources import ForeignPart
 
+logger = logging.getLogger(__name__)
+
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
-WRAPPERS = ("generator", "state_dict", "model", "ema", "weights")  # under which trainers put the tensors
+ROOT_KEYS = (  # one of each network
+    "audio_input_proj.0.weight",
+    "decoder.conv_in.weight",
+    "conv_pre.weight",
+    "conv_pre.weight_g",
+    "conv_pre.parametrizations.weight.original0",
+    "vfeat_extractor.cls_token",
+    "visual.conv1.weight",
+)
+WRAPPERS = re.compile(r"(?<![^.])(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # in any place
+AVERAGE = re.compile(r"(^|[._])ema([._]|$)")  # in the path to a network
+DEPTH = 4  # mappings within mappings that are searched
+COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -32,43 +54,117 @@ class Recognised:
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file by name, on the CPU, as stored (mapped into memory where the container allows)."""
+    """The network's tensors by its own names, on the CPU, as stored (mapped into memory where the container allows)."""
     if not path.is_file():
         raise WeightsError(f"{str(path)!r} is missing")
-    if path.suffix == ".safetensors":
+    if _is_safetensors(path):
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         try:
-            return load_file(path)
+            content: Any = load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
             raise WeightsError(f"{str(path)!r} is not a whole safetensors file: {error}") from None
+    else:
+        content = _unpickled(path)
+    return _network_tensors(content, path)
+
+
+def check_archive(path: Path) -> None:
+    """WeightsError if a record of a zip archive (what torch.save writes) does not match its checksum."""
+    if not zipfile.is_zipfile(path):
+        return
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with zipfile.ZipFile(path) as archive:
+            for record in archive.infolist():
+                if record.CRC == 0:  # torch.save was asked not to compute it, or the record is empty
+                    continue
+                with archive.open(record) as data:
+                    while data.read(COPY_BYTES):
+                        pass
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise WeightsError(f"{str(path)!r} is damaged ({error}); fetch it again") from None
+
+
+def check_finite(state: Mapping[str, Tensor], where: str) -> None:
+    """WeightsError that names the first tensor with a NaN or an infinity; masks of attention hold these by right."""
+    for key, value in state.items():
+        if value.is_floating_point() and not key.endswith("attn_mask") and not value.isfinite().all():
+            raise WeightsError(
+                f"{where}: {key!r} holds NaN or infinite values; the training diverged or the file is damaged; "
+                "use an earlier checkpoint or fetch it again"
+            )
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By content where it can be told: such files are renamed to .bin and .pth too."""
+    with path.open("rb") as data:
+        head = data.read(9)
+    return path.suffix == ".safetensors" or (head[8:9] == b"{" and head[:2] != b"PK")
+
+
+def _unpickled(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # the unpickler, the archive reader and the file system each raise their own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "Weights only load failed" in str(error) or "Unsupported" in reason:
-            reason = "it holds something else than tensors; nothing of it was executed"
+            reason = "it holds something other than tensors; nothing of it was executed"
         raise WeightsError(
             f"{str(path)!r} ({path.stat().st_size} bytes) cannot be read as weights: {reason[:200]}; "
             "it may be truncated, or no checkpoint; fetch it again"
         ) from None
-    return _tensors(content, path)
 
 
-def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict in whatever a training script wrapped around it."""
-    for _ in range(3):
-        if not isinstance(content, Mapping):
-            break
-        tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-        if len(tensors) > 1 or (tensors and not any(isinstance(v, Mapping) for v in content.values())):
-            return {key.removeprefix("module."): value for key, value in tensors.items()}
-        inner = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    raise WeightsError(f"{str(path)!r} holds no weights by name ({type(content).__name__}); it is no checkpoint")
+def _network_tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    """The tensors of the first known network, of its moving average if there is one; of an unknown network all."""
+    plain: dict[str, Tensor] | None = None
+    average: dict[str, Tensor] | None = None
+    unknown: dict[str, Tensor] = {}
+    for place, mapping in _mappings(content):
+        mapping = {WRAPPERS.sub("", key): value for key, value in mapping.items()}
+        tensors = {key: value for key, value in mapping.items() if isinstance(value, Tensor)}
+        roots = _roots(tensors)
+        for root in roots:
+            inner = tuple(other for other in roots if other != root and other.startswith(root))
+            own = [key for key in tensors if key.startswith(root) and not (inner and key.startswith(inner))]
+            found = {key.removeprefix(root): tensors[key] for key in own}
+            if not AVERAGE.search(place + root):
+                plain = plain or found
+            elif average is None and _has_begun(mapping, root):
+                average = found
+                logger.info("%s: the moving average %s of the weights is used", path.name, (place + root).rstrip("."))
+        unknown = max(unknown, tensors, key=len)
+    if average is not None:
+        untrained = plain if plain is not None and average.keys() <= plain.keys() else {}
+        return {**untrained, **average}  # averages often leave out what is not trained
+    if plain is None and not unknown:
+        raise WeightsError(f"{str(path)!r} holds no weights by name ({type(content).__name__}); it is no checkpoint")
+    return plain or unknown
+
+
+def _mappings(content: Any, place: str = "", depth: int = DEPTH) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every mapping with text keys, outer ones first, and the way to it ("ema.")."""
+    if not isinstance(content, Mapping) or depth == 0:
+        return
+    mapping = {key: value for key, value in content.items() if isinstance(key, str)}
+    yield place, mapping
+    for key, value in mapping.items():
+        yield from _mappings(value, f"{place}{key}.", depth - 1)
+
+
+def _roots(tensors: Mapping[str, Tensor]) -> list[str]:
+    """What stands before the names of known networks: "" for a plain one, "module." of a distributed training."""
+    roots = {key.removesuffix(root) for key in tensors for root in ROOT_KEYS if ("." + key).endswith("." + root)}
+    return sorted(roots)
+
+
+def _has_begun(mapping: Mapping[str, Any], root: str) -> bool:
+    """Whether the post-hoc EMA at `root` has seen a step; before that it holds the initial weights."""
+    owner = root.removesuffix("ema_model.")
+    extra = mapping.get(owner + "_extra_state")
+    begun = extra.get("initted", True) if isinstance(extra, Mapping) else mapping.get(owner + "initted", True)
+    return bool(begun)
 
 
 def recognise(state: Mapping[str, Tensor]) -> Recognised | None:

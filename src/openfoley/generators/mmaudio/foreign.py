@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from openfoley.errors import WeightsError
+
 HEAD_WIDTH = 64  # channels, in every variant
 DROPPED = ("latent_rot", "clip_rot", "t_embed.freqs")  # tables that old checkpoints carry
 STATISTICS = ("latent_mean", "latent_std")
@@ -74,6 +76,9 @@ def from_mmaudio(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def latent_statistics(state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the latents, each [latent_dim]: stored with the network, needed by the codec."""
+    for key in STATISTICS:
+        if key not in state:
+            raise WeightsError(f"the checkpoint of the network lacks {key!r}, which the codec needs; it is not whole")
     return state["latent_mean"].flatten(), state["latent_std"].flatten()
 
 

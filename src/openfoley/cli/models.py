@@ -136,13 +136,16 @@ def _devices() -> list[dict[str, Any]]:
 
 def _weights(folder: Path) -> list[dict[str, str]]:
     """Checkpoints of a folder and what they are; a file that cannot be read says why."""
-    from openfoley.hub.checkpoint import read_checkpoint, recognise
+    from openfoley.hub.checkpoint import check_archive, check_finite, read_checkpoint, recognise
     from openfoley.hub.foreign import checkpoints
 
     entries = []
     for path in checkpoints(folder) if folder.is_dir() else []:
         try:
-            kind = recognise(read_checkpoint(path))
+            state = read_checkpoint(path)
+            check_archive(path)
+            check_finite(state, repr(path.name))
+            kind = recognise(state)
             what = f"{kind.part}: {kind.variant}" if kind else "not known to OpenFoley"
             what += f" ({kind.note})" if kind and kind.note else ""
         except WeightsError as error:

@@ -197,7 +197,8 @@ class ClipStream:
 
 
 def from_open_clip(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`ClipEncoder`'s state from open_clip's names and layouts; q, k and v come apart, the projection is turned."""
+    """`ClipEncoder`'s state from open_clip's names and layouts; q, k and v come apart (views, no copies), the
+    projection is turned."""
     converted: dict[str, Tensor] = {}
     for name, tensor in state_dict.items():
         if name not in UNUSED:
@@ -242,7 +243,7 @@ def _converted(name: str, tensor: Tensor) -> dict[str, Tensor]:
     layer = f"{tower}.encoder.layers.{index}"
     if inner.startswith("attn.in_proj_"):
         kind = inner.removeprefix("attn.in_proj_")
-        return {f"{layer}.self_attn.{p}_proj.{kind}": t.clone() for p, t in zip("qkv", tensor.chunk(3), strict=True)}
+        return {f"{layer}.self_attn.{p}_proj.{kind}": t for p, t in zip("qkv", tensor.chunk(3), strict=True)}
     inner, _, kind = inner.rpartition(".")
     if inner not in _LAYER_NAMES:
         raise WeightsError(f"CLIP: key {name!r} is not part of open_clip's ViT-H/14")

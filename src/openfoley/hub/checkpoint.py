@@ -89,7 +89,9 @@ def check_archive(path: Path) -> None:
 def check_finite(state: Mapping[str, Tensor], where: str) -> None:
     """WeightsError that names the first tensor with a NaN or an infinity; masks of attention hold these by right."""
     for key, value in state.items():
-        if value.is_floating_point() and not key.endswith("attn_mask") and not value.isfinite().all():
+        if not value.is_floating_point() or value.is_meta or key.endswith("attn_mask"):
+            continue
+        if not value.isfinite().all():
             raise WeightsError(
                 f"{where}: {key!r} holds NaN or infinite values; the training diverged or the file is damaged; "
                 "use an earlier checkpoint or fetch it again"

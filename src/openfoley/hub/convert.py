@@ -10,13 +10,13 @@ from torch import Tensor
 
 from openfoley.config import to_dict
 from openfoley.errors import UsageError, WeightsError
-from openfoley.hub.checkpoint import Recognised, read_checkpoint, recognise
+from openfoley.generators.mmaudio.foreign import STATISTICS, latent_statistics
+from openfoley.hub.checkpoint import Recognised, check_archive, check_finite, read_checkpoint, recognise
 from openfoley.hub.foreign import assemble, checkpoints, described, generator_from, sync_from
 from openfoley.hub.parts import PARTS, kind_of
 from openfoley.hub.save import save_part, write_folder
 from openfoley.hub.sources import FOREIGN_MODELS, TOKENIZER_FILES, ForeignPart
 
-STATISTICS = ("latent_mean", "latent_std")
 WHOLE: tuple[ForeignPart, ...] = ("network", "vae", "vocoder", "sync", "clip")
 
 
@@ -35,6 +35,7 @@ def convert(source: Path, out: Path, *, force: bool = False) -> str:
 
 
 def _convert_file(source: Path, out: Path) -> str:
+    check_archive(source)
     state = read_checkpoint(source)
     kind = _known(recognise(state), source)
     if kind.part == "network":
@@ -46,19 +47,22 @@ def _convert_file(source: Path, out: Path) -> str:
             f"{str(source)!r} is the {kind.part} {kind.variant}: no part by itself; pass a folder that holds "
             f"all of {', '.join(WHOLE)} and one of {', '.join(TOKENIZER_FILES)}"
         )
-    statistics = {key: state[key].float().flatten() for key in STATISTICS} if part == "generator" else {}
+    whole = latent_statistics(state) if part == "generator" else ()
+    statistics = {key: value.float() for key, value in zip(STATISTICS, whole, strict=False)}
+    check_finite(statistics, repr(str(source)))
     save_part(out, described_part(part, module), module.state_dict(), {"latent_statistics": statistics})
     return f"{part}: MMAudio {kind.variant}" if part == "generator" else f"{part}: {kind.variant}"
 
 
 def _convert_folder(source: Path, out: Path) -> str:
-    states: dict[ForeignPart, Mapping[str, Tensor]] = {}
+    states: dict[ForeignPart, Mapping[str, Tensor]] = {}  # mapped from the files
     variants: dict[ForeignPart, tuple[str, Path]] = {}
     for path in checkpoints(source):
         state = read_checkpoint(path)
         kind = recognise(state)
         if kind is None:
             continue
+        check_archive(path)
         if kind.part in variants:
             raise UsageError(
                 f"two checkpoints of the {kind.part} in {str(source)!r}: {variants[kind.part][1].name} "
@@ -76,7 +80,7 @@ def _convert_folder(source: Path, out: Path) -> str:
         if variants[part][0] != rate:
             found, path = variants[part]
             raise WeightsError(f"{str(path)!r} is the {part} for {found}, the network {variant} needs that for {rate}")
-    modules = assemble(variant, states, tokenizer)
+    modules = dict(assemble(variant, states.__getitem__, tokenizer))
     config = described(f"mmaudio-{variant}", modules)
     tensors = {part: modules[part].state_dict() for part in PARTS}
     text = modules["semantic"].tokenizer.to_str()  # type: ignore[union-attr]

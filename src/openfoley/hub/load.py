@@ -11,10 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from openfoley.errors import OpenFoleyError, UsageError, WeightsError
+from openfoley.hub.checkpoint import check_finite
 from openfoley.hub.download import Progress
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZER_NAME, Model, build_part
 from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model
 from openfoley.hub.sources import FOREIGN_MODELS
+
+REASON_LETTERS = 100  # of another library's error message
 
 
 def load_model(
@@ -75,9 +78,14 @@ def checked_device(device: str | torch.device) -> torch.device:
     """A torch device that exists here; no silent fallback to another."""
     try:
         target = torch.device(device)
-        torch.empty(0, device=target)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+    except RuntimeError:
+        raise UsageError(f"device {str(device)!r} is unknown to PyTorch; pass cpu, cuda, cuda:1 or mps") from None
+    try:
+        torch.zeros(1, device=target).item()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        # NotImplementedError, of a backend that is not in this build, lists a thousand letters of others
+        is_absent = isinstance(error, (NotImplementedError, ImportError))
+        reason = "not in this build of PyTorch" if is_absent else str(error).splitlines()[0][:REASON_LETTERS]
         raise UsageError(f"device {str(device)!r} cannot be used here ({reason}); use cpu") from None
     return target
 
@@ -134,5 +142,6 @@ def load_weights(module: nn.Module, path: Path, *, may_lack: str | None = None) 
     extra = sorted(set(tensors) - set(expected))
     if extra:
         raise WeightsError(f"{str(path)!r} does not match its config: key {extra[0]!r} is not part of it")
+    check_finite(tensors, repr(str(path)))
     module.load_state_dict(tensors, strict=True)
     return not lacks

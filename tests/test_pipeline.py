@@ -14,7 +14,7 @@ from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource
 from openfoley.media import pictures
 from openfoley.media.decode import pick_frames
-from openfoley.media.provisional import Source
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.conditions import ConditionBuilder

@@ -7,8 +7,10 @@ else opens the file: `Source.file` reads the packets of a video once, a pass ove
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
@@ -26,12 +28,13 @@ from openfoley.media.live import FramePicker
 from openfoley.media.opening import open_media, picture_stream, reason, shown  # noqa: F401, I001
 from openfoley.media.scan import SoundStream, Timeline, scan
 from openfoley.media.scenes import cut_frames, scenes_request
-from openfoley.media.still import read_still
+from openfoley.media.still import is_still, write_still_video
 from openfoley.media.timecode import Timecode
 from openfoley.types import FrameChunk, FrameRequest, VideoInfo
 
 KEPT_BYTES = 192 * 2**20  # 3.7 minutes of the Gym-size encoders' pictures
 FRAMES_PER_CHUNK = 64
+LONGEST_SILENT_S = 3600.0  # of a still image or of text alone
 UNSEEN_RATE = Fraction(25)  # Hz, for timecode where nothing moves
 
 
@@ -56,6 +59,7 @@ class Source:
         self._frames = frames
         self._cuts: tuple[Fraction, ...] | None = None
         self._kept: tuple[list[FrameRequest], deque[FrameChunk]] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of the file, where it is only made for this
 
     @classmethod
     def file(cls, path: str | Path, *, strict: bool = False, kept_bytes: int = KEPT_BYTES) -> Source:
@@ -69,13 +73,22 @@ class Source:
 
     @classmethod
     def still(cls, path: str | Path, duration: float | Fraction) -> Source:
-        """A still image, shown for `duration` s. UsageError, MediaError."""
+        """A still image, shown for `duration` s: a video of it in a temporary file that goes with the source.
+        UsageError for a file that is no still image, MediaError."""
+        path = Path(path)
+        if not is_still(path):
+            raise UsageError(
+                "duration is for a still image or for text alone; the sound of a video is as long as it is"
+            )
         seconds = _seconds(duration)
-        picture = read_still(Path(path))
-        source = cls.tensor(picture[None], 1 / seconds)
-        _, height, width = picture.shape
-        info = VideoInfo(Path(path), seconds, Fraction(0), width, height, 0, UNSEEN_RATE, 1, 0)
-        return cls(info, source._frames)
+        folder = tempfile.TemporaryDirectory(prefix="openfoley-")
+        moving = Path(folder.name) / f"{path.stem}.mp4"
+        write_still_video(path, seconds, moving)
+        source = cls.file(moving)
+        source.info = replace(source.info, frame_rate=UNSEEN_RATE)
+        source._cuts = ()
+        source._folder = folder
+        return source
 
     @classmethod
     def tensor(cls, frames: Tensor, rate: float | Fraction) -> Source:
@@ -99,18 +112,19 @@ class Source:
         return source
 
     @classmethod
-    def nothing(cls, duration: float | Fraction) -> Source:
+    def nothing(cls, duration: float | Fraction | None) -> Source:
         """No picture at all for `duration` s: sound from text alone."""
-        return cls(
-            VideoInfo(None, _seconds(duration), Fraction(0), 0, 0, 0, UNSEEN_RATE, None, 0), lambda requests: iter(())
-        )
+        if duration is None:
+            raise UsageError("without a video, pass a duration")
+        info = VideoInfo(None, _seconds(duration), Fraction(0), 0, 0, 0, UNSEEN_RATE, None, 0)
+        return cls(info, lambda requests: iter(()))
 
     @property
     def path(self) -> Path | None:
         return self.info.path
 
     @property
-    def has_pictures(self) -> bool:
+    def has_picture(self) -> bool:
         return self.info.height > 0
 
     @property
@@ -132,13 +146,10 @@ class Source:
 
         keep: requests whose frames are kept from this pass (where they fit) for the next call of `chunks`.
         """
-        if self._cuts is None:
+        if self._cuts is None and self.has_picture:
             request = scenes_request(self.info.frame_rate)
-            if self.timeline is None and (self.info.frame_count_estimate or 0) < 2:
-                self._cuts = ()
-            else:
-                self._cuts = tuple(k / request.rate for k in cut_frames(self._beside(request, keep)))
-        return self._cuts
+            self._cuts = tuple(k / request.rate for k in cut_frames(self._beside(request, keep)))
+        return self._cuts or ()
 
     def chunks(self, requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
         """The frames shown at k / rate of every request, k = 0 ... ceil(duration * rate) - 1, as uint8 [n, 3, H, W], in
@@ -164,6 +175,8 @@ class Source:
 
 
 def _seconds(duration: float | Fraction) -> Fraction:
-    if not 0 < duration < float("inf"):
-        raise UsageError(f"duration must be above 0 s, got {duration}")
-    return Fraction(duration)
+    if not 0 < duration <= LONGEST_SILENT_S:
+        raise UsageError(
+            f"without a video, duration must be above 0 and at most {LONGEST_SILENT_S:g} s, got {float(duration):g}"
+        )
+    return Fraction(str(duration))

@@ -35,7 +35,7 @@ def _is_still(container: InputContainer) -> bool:
     return name.endswith("_pipe") or name in STILL_IMAGE_FORMATS or brand in STILL_IMAGE_BRANDS
 
 
-def read_still(image: Path) -> Tensor:
+def _upright(image: Path) -> Tensor:
     """The picture as uint8 RGB [3, height, width], upright, its longer side at most LARGEST_SIDE. MediaError."""
     with open_media(image) as container:
         frame = next(container.decode(video=0), None) if container.streams.video else None
@@ -49,6 +49,6 @@ def read_still(image: Path) -> Tensor:
 
 def write_still_video(image: Path, duration: Fraction, out: Path) -> None:
     """`image`, scaled to at most LARGEST_SIDE and even sides, for `duration` s in the video file `out`."""
-    picture = read_still(image)
+    picture = _upright(image)
     rate = (FRAMES / duration).limit_denominator(MOST_TICKS)
     write_video(out, (picture for _ in range(FRAMES)), rate, crf=LOSSLESS)

@@ -24,7 +24,7 @@ from openfoley.errors import UsageError
 from openfoley.generators.sampling import SAMPLING
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import Model
-from openfoley.media.provisional import Source
+from openfoley.media.source import Source
 from openfoley.media.timecode import Timecode, nominal, parse_time, parse_timecode, zero
 from openfoley.request import Cue, Cut, Request, Timeline, check_span, edges, options_of, windows_asked
 from openfoley.synthesis.assembler import Surroundings, TakeAssembler

@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from openfoley.encoders.base import FrameEncoder
 from openfoley.hub.parts import Model
-from openfoley.media.provisional import Source
 from openfoley.media.scenes import SIDE as SIDE_OF_CUTS
 from openfoley.media.scenes import CutDetector
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline
 from openfoley.synthesis.features import FeatureRun, ShotEncoding, frame_encoders, frames_of
 from openfoley.timeline.shots import Shot
@@ -40,8 +40,8 @@ class Screening(Source):
         self.record, self.pictures = record, list(pictures)
         self.frames = sum(map(len, self.pictures))
         height, width = self.pictures[0].shape[-2:]
-        info = VideoInfo(None, self.frames / RATE, Fraction(0), width, height, 0, RATE, self.frames, 0)
-        super().__init__(record, info)
+        info = VideoInfo(record, self.frames / RATE, Fraction(0), width, height, 0, RATE, self.frames, 0)
+        super().__init__(info, lambda requests: iter(()))
         self._cuts: tuple[Fraction, ...] | None = None
         self._runs: dict[tuple[Fraction, ...], list[FeatureRun]] = {}  # by the starts of the shots
 

@@ -15,7 +15,6 @@ from openfoley.errors import UsageError
 from openfoley.media import scan as scan_module
 from openfoley.media import source as source_module
 from openfoley.media.decode import pick_frames
-from openfoley.media.scenes import cut_times
 from openfoley.media.source import Source
 from openfoley.types import FrameRequest
 
@@ -48,7 +47,7 @@ def test_everything_of_a_short_clip_costs_two_opens_and_one_packet_scan(video, m
 
 def test_cuts_and_frames_are_those_of_passes_of_their_own(video):
     source = Source.file(video)
-    assert source.cuts(keep=REQUESTS) == cut_times(video)
+    assert source.cuts(keep=REQUESTS) == Source.file(video).cuts()
     kept, own = list(source.chunks(REQUESTS)), list(pick_frames(video, REQUESTS))
     assert [(c.name, c.first_index) for c in kept] == [(c.name, c.first_index) for c in own]
     assert all(torch.equal(a.frames, b.frames) for a, b in zip(kept, own, strict=True))

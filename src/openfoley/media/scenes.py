@@ -19,14 +19,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from openfoley.media.decode import probe
-from openfoley.media.pictures import Pictures
 from openfoley.types import FrameRequest
 
 SIDE = 24  # pixels, height and width of the pictures that are looked at
@@ -144,16 +141,3 @@ def cut_frames(chunks: Iterable[Tensor]) -> Iterator[int]:
     for frames in chunks:
         yield from detector.push(frames)
     yield from detector.flush()
-
-
-def cut_times(path: str | Path, pictures: Pictures | None = None) -> tuple[Fraction, ...]:
-    """The starts of all shots but the first, in s on the video's clock. One pass over the file, in bounded memory.
-
-    pictures: of the same file, to be kept from this pass where they fit.
-    Raises UsageError or MediaError as `media.decode.pick_frames`.
-    """
-    pictures = pictures or Pictures(Path(path), [])
-    info = probe(pictures.path)
-    request = scenes_request(info.frame_rate)
-    chunks = pictures.beside(request, info.duration)
-    return tuple(k / request.rate for k in cut_frames(chunk.frames for chunk in chunks))

@@ -12,7 +12,7 @@ from openfoley.evaluation.reports.screening import Screening, picked
 from openfoley.evaluation.studies import clips
 from openfoley.evaluation.studies.clips import RATE, pictures_of
 from openfoley.gym.scene import sample_scene
-from openfoley.media.scenes import cut_times
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.timeline.shots import shots_of
 
@@ -47,7 +47,7 @@ def test_an_encoder_gets_the_frames_shown_at_its_instants_however_they_are_cut(r
 
 def test_cuts_are_found_as_in_a_file(scene, screening: Screening, tmp_path: Path) -> None:
     clip = clips.write_clip(tmp_path, "clip", scene, with_sound=False)
-    assert screening.cuts() == cut_times(clip.video) and len(scene.shots) > 1
+    assert screening.cuts() == Source.file(clip.video).cuts() and len(scene.shots) > 1
 
 
 def test_features_are_those_of_the_pictures(screening: Screening, pipeline: Pipeline) -> None:

@@ -1,22 +1,23 @@
 """What a file promises against what it holds."""
 
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from openfoley.media.scan import _broken_promise
+from openfoley.errors import MediaError
+from openfoley.media.scan import _check_promised
 
 LONG, SHORT = "01:30:00.000000000", "00:00:05.010000000"
 
 
-def problem(**tags: str) -> str | None:
+def check(**tags: str) -> None:
     """Five seconds of picture in a Matroska file with these tags of its stream."""
     stream: Any = SimpleNamespace(duration=None, start_time=0, time_base=Fraction(1, 1000), metadata=tags)
     container: Any = SimpleNamespace(format=SimpleNamespace(name="matroska,webm"))
-    damage = _broken_promise(container, stream, Fraction(5))
-    return damage.text if damage else None
+    _check_promised(container, stream, Fraction(5), Path("film.mkv"))
 
 
 @pytest.mark.parametrize(
@@ -30,9 +31,10 @@ def problem(**tags: str) -> str | None:
     ],
 )
 def test_a_tag_of_before_a_cut_promises_nothing(tags: dict[str, str]) -> None:
-    assert problem(**tags) is None
+    check(**tags)
 
 
 @pytest.mark.parametrize("tags", [{"DURATION": LONG}, {"DURATION-eng": LONG}, {"DURATION": LONG, "DURATION-eng": LONG}])
 def test_a_tag_that_no_other_contradicts_is_believed(tags: dict[str, str]) -> None:
-    assert problem(**tags) == "cut short: it promises 5400.00 s but its picture ends at 5.00 s"
+    with pytest.raises(MediaError, match=r"promises 5400.00 s but its picture ends at 5.00 s"):
+        check(**tags)

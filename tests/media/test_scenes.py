@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from openfoley.media.encode import write_video
-from openfoley.media.scenes import SIDE, CutDetector, scenes_request
-from openfoley.media.source import Source
+from openfoley.media.scenes import SIDE, CutDetector, cut_times, scenes_request
 
 RATE = Fraction(24)
 
@@ -86,14 +85,14 @@ def test_cut_times_of_a_file_are_exact(tmp_path: Path, rate: Fraction) -> None:
     path, first = tmp_path / "shots.mp4", int(rate) + 5
     pictures = [texture(1)[:, :32, :32]] * first + [texture(2)[:, :32, :32]] * int(rate)
     write_video(path, pictures, rate)
-    (found,) = Source.file(path).cuts()
+    (found,) = cut_times(path)
     assert abs(found - first / rate) < 1 / scenes_request(rate).rate
     if rate <= 60:
         assert found == first / rate
 
 
 def test_a_file_without_cuts_has_none(make_video: Callable[..., Path]) -> None:
-    assert Source.file(make_video("one.mp4", duration_s=2.0)).cuts() == ()
+    assert cut_times(make_video("one.mp4", duration_s=2.0)) == ()
 
 
 def test_gym_shots_are_found() -> None:

@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openfoley.training.salsa_v.train import GeneratorTraining
+    from openfoley.training.salsa_v.presets import GeneratorTraining
     from openfoley.training.sync.train import SyncTraining
 
 logger = logging.getLogger("gpu")

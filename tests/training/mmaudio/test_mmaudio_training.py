@@ -21,7 +21,8 @@ from openfoley.generators.sampling import sample_latents
 from openfoley.hub.load import load_part
 from openfoley.request import Sampling
 from openfoley.training.gym_losses.presets import CPU, GENERATORS, LOSSES, variant
-from openfoley.training.salsa_v.train import GeneratorTraining, build_generator, train_generator
+from openfoley.training.salsa_v.presets import GeneratorTraining
+from openfoley.training.salsa_v.train import build_generator, train_generator
 from openfoley.types import Conditions
 from sequences import conditions as flat_conditions
 from sequences import sequence, tokens

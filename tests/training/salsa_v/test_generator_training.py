@@ -29,8 +29,9 @@ from openfoley.training.gym_losses.presets import CPU, LOSSES
 from openfoley.training.loop.run import Run, TrainingStopped
 from openfoley.training.salsa_v import objective
 from openfoley.training.salsa_v import train as generator
+from openfoley.training.salsa_v.presets import LARGE, SMALL, GeneratorTraining
 from openfoley.training.salsa_v.report import whole_clips
-from openfoley.training.salsa_v.train import LARGE, SMALL, GeneratorTraining, build_generator, train_generator
+from openfoley.training.salsa_v.train import build_generator, train_generator
 from openfoley.types import Conditions
 
 RATES = FeatureRates(44100, 1024, Fraction(24), Fraction(8))

@@ -9,8 +9,8 @@ from openfoley.data.feature_cache import Batch, FeatureCache
 from openfoley.training.gym_losses.contradiction import MaterialMeans, labels_of
 from openfoley.training.gym_losses.material_head import MaterialHead
 from openfoley.training.salsa_v.objective import TrainedGenerator
+from openfoley.training.salsa_v.presets import GeneratorTraining
 from openfoley.training.salsa_v.report import whole_clips
-from openfoley.training.salsa_v.train import GeneratorTraining
 
 VALIDATION_CLIPS = 32
 

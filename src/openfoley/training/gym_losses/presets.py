@@ -7,7 +7,7 @@ from openfoley.flow.dropout import ConditionDropout
 from openfoley.generators.salsa_v import config as salsa_v
 from openfoley.training.gym_losses.losses import GymLosses
 from openfoley.training.mmaudio.presets import as_mmaudio
-from openfoley.training.salsa_v.train import LARGE, GeneratorTraining
+from openfoley.training.salsa_v.presets import LARGE, GeneratorTraining
 
 LOSSES = GymLosses(material_weight=0.3)
 

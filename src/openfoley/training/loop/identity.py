@@ -16,7 +16,7 @@ CONTENTS = ("truth.json", "stills.json", "model.safetensors", f"*{MARK}", f"*/*{
 
 
 def identity_of(preset: Any) -> dict[str, Any]:
-    """The settings of a training (a dataclass) as JSON values. A path is told by what is there, not by its name: data
+    """The settings of a training (a dataclass) as JSON values. A path is known by what is there, not by its name: data
     may be moved, but not exchanged."""
     values = {field.name: getattr(preset, field.name) for field in fields(preset) if field.name not in FREE}
     return {name: _content(v) if isinstance(v, Path) else to_dict(v) for name, v in values.items()}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from openfoley.generators.mmaudio import config as mmaudio
-from openfoley.training.salsa_v.train import GeneratorTraining
+from openfoley.training.salsa_v.presets import GeneratorTraining
 
 
 def as_mmaudio(preset: GeneratorTraining) -> GeneratorTraining:

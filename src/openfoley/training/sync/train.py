@@ -166,11 +166,11 @@ def draw_step(clips: SyncClips, preset: SyncTraining, generator: torch.Generator
     videos = torch.randperm(len(clips), generator=generator)[: preset.videos_per_step]
     seen = random_snippets(len(videos), preset.snippets_per_video, clips.frame_count, generator)
     seen = Snippets(videos[seen.video], seen.start)
-    heard = joined(seen, shifted_snippets(seen, preset.shifts_per_snippet, clips.frame_count, generator))
-    activity = clips.activity(heard)
-    pairs = pair_labels(seen, heard, activity[: len(seen.start)], activity, alike=preset.alike, still=preset.still)
-    gain_db = LOUDNESS_SPREAD_DB * (2 * torch.rand(len(heard.start), 1, generator=generator) - 1)
-    sounds = clips.sounds(heard)
+    sounding = joined(seen, shifted_snippets(seen, preset.shifts_per_snippet, clips.frame_count, generator))
+    activity = clips.activity(sounding)
+    pairs = pair_labels(seen, sounding, activity[: len(seen.start)], activity, alike=preset.alike, still=preset.still)
+    gain_db = LOUDNESS_SPREAD_DB * (2 * torch.rand(len(sounding.start), 1, generator=generator) - 1)
+    sounds = clips.sounds(sounding)
     boxes = random_boxes(len(seen.start), preset.augmentation, generator)
     places, materials = clips.events.targets(seen, boxes)
     return Step(

@@ -20,13 +20,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openfoley.generators.mmaudio.blocks import LAYER_NORM_EPSILON, Positions, Stream
-from openfoley.generators.mmaudio.conditioning import Heard
+from openfoley.generators.mmaudio.conditioning import Prepared
 from openfoley.generators.mmaudio.config import VARIANTS
 from openfoley.generators.mmaudio.layers import GatedUnit
 from openfoley.generators.mmaudio.model import MMAudioGenerator
 from openfoley.nn.adaln import normalise
 from openfoley.nn.rope import rotate
-from openfoley.types import Conditions
+from openfoley.types import TEXT, Conditions, FeatureSequence
 
 GUIDANCE = 4.5
 Network = TypeVar("Network", bound=nn.Module)
@@ -52,16 +52,26 @@ def random_model(variant: str) -> MMAudioGenerator:
 
 
 def random_conditions(model: MMAudioGenerator) -> Conditions:
+    def present(values: Tensor, time_s: Tensor) -> FeatureSequence:
+        return FeatureSequence(values, time_s[None], torch.ones(values.shape[:2], dtype=torch.bool))
+
     config = model.config
+    semantic = F.normalize(torch.randn(1, config.semantic_tokens, config.semantic_dim), dim=-1)
+    sync = torch.randn(1, config.sync_tokens, config.sync_dim)
+    text = F.normalize(torch.randn(1, config.text_tokens, config.text_dim), dim=-1)
     return Conditions(
-        semantic=F.normalize(torch.randn(1, config.semantic_tokens, config.semantic_dim), dim=-1),
-        semantic_time=torch.arange(config.semantic_tokens)[None] / 8,
-        semantic_present=torch.ones(1, config.semantic_tokens, dtype=torch.bool),
-        sync=torch.randn(1, config.sync_tokens, config.sync_dim),
-        sync_time=torch.arange(config.sync_tokens)[None] / 25,
-        sync_present=torch.ones(1, config.sync_tokens, dtype=torch.bool),
-        text=F.normalize(torch.randn(1, config.text_tokens, config.text_dim), dim=-1),
-        text_present=torch.ones(1, dtype=torch.bool),
+        {
+            "semantic": present(semantic, torch.arange(config.semantic_tokens) / 8),
+            "sync": present(sync, torch.arange(config.sync_tokens) / 25),
+            TEXT: present(text, torch.zeros(config.text_tokens)),
+        }
+    )
+
+
+def velocity(model: MMAudioGenerator, x: Tensor, t: Tensor, prepared: Prepared) -> Tensor:
+    """The instantaneous velocity without known latents, [branches * batch, latents, latent_dim]."""
+    return model.velocity(
+        x, t, torch.zeros_like(t), torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device), prepared
     )
 
 
@@ -111,17 +121,17 @@ def plain_update(stream: Stream, x: Tensor, mixed: Tensor, pieces: tuple[Tensor,
     return x + pieces[5] * plain_unit(stream.unit, normed)
 
 
-def plain_velocity(model: MMAudioGenerator, x: Tensor, t: Tensor, heard: Heard) -> Tensor:
+def plain_velocity(model: MMAudioGenerator, x: Tensor, t: Tensor, prepared: Prepared) -> Tensor:
     """One pass for one set of conditions."""
     audio = plain_projection(model.embed, x)
     audio = plain_unit(model.embed_unit, model.embed_activation(audio))
-    overall = (model.conditions.time(t) + heard.overall)[:, None]
-    local = overall + heard.sync_rows[heard.latent_row]
-    semantic, text = heard.semantic, heard.text
+    overall = (model.conditions.time(t) + prepared.overall)[:, None]
+    local = overall + prepared.sync_rows[prepared.latent_row]
+    semantic, text = prepared.semantic, prepared.text
     for block in model.joint:
         streams = (block.audio, block.semantic, block.text)
         pieces = [plain_pieces(s, c) for s, c in zip(streams, (local, overall, overall), strict=True)]
-        places = (heard.at_audio, heard.at_semantic, None)
+        places = (prepared.at_audio, prepared.at_semantic, None)
         values = (audio, semantic, text)
         parts = [plain_heads(s, v, p, a) for s, v, p, a in zip(streams, values, pieces, places, strict=True)]
         mixed = plain_attention(parts).split([v.shape[1] for v in values], 1)
@@ -131,7 +141,7 @@ def plain_velocity(model: MMAudioGenerator, x: Tensor, t: Tensor, heard: Heard) 
             text = plain_update(block.text, text, mixed[2], pieces[2])
     for block in model.audio:
         pieces = plain_pieces(block, local)
-        mixed = plain_attention([plain_heads(block, audio, pieces, heard.at_audio)])
+        mixed = plain_attention([plain_heads(block, audio, pieces, prepared.at_audio)])
         audio = plain_update(block, audio, mixed, pieces)
     shift, scale = model.modulation.project(F.silu(overall)).chunk(2, -1)
     return plain_projection(model.out, normalise(audio, LAYER_NORM_EPSILON) * (1 + scale) + shift)
@@ -158,15 +168,15 @@ def main(variant: str = "small-16k", runs: int = 5) -> None:
     model = random_model(variant)
     latents = model.config.window_latents
     x, t, conditions = torch.randn(1, latents, model.latent_dim), torch.tensor([0.3]), random_conditions(model)
-    with_conditions, without = model.hear([conditions], latents), model.hear([conditions.null()], latents)
-    both = model.hear([conditions, conditions.null()], latents)
+    with_conditions, without = model.prepare(conditions, latents), model.prepare(conditions.null(), latents)
+    both = model.prepare(Conditions.joined([conditions, conditions.null()]), latents)
 
     def plain() -> Tensor:
         first, second = plain_velocity(model, x, t, with_conditions), plain_velocity(model, x, t, without)
         return GUIDANCE * first + (1 - GUIDANCE) * second
 
     def ours() -> Tensor:
-        first, second = model(x, t, both).chunk(2)
+        first, second = velocity(model, x, t, both).chunk(2)
         return GUIDANCE * first + (1 - GUIDANCE) * second
 
     before = timed({"plain, two passes": plain, "ours, one pass": ours}, runs)

@@ -25,7 +25,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from mmaudio_flow import GUIDANCE, random_conditions, random_weights
+from mmaudio_flow import GUIDANCE, random_conditions, random_weights, velocity
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -35,9 +35,12 @@ from openfoley.codecs.snake import Snake
 from openfoley.encoders.clip import DFN5B_VIT_H_14, ClipEncoder
 from openfoley.encoders.clip_tokenizer import clip_tokenizer
 from openfoley.encoders.synchformer import PIXEL_MEAN, PIXEL_STD, SYNCHFORMER, SynchformerEncoder
-from openfoley.generators.base import sample_latents
+from openfoley.flow.noise import NoiseSource
 from openfoley.generators.mmaudio.config import LARGE_44K_V2, SMALL_16K
 from openfoley.generators.mmaudio.model import MMAudioGenerator
+from openfoley.generators.sampling import sample_latents
+from openfoley.request import Sampling
+from openfoley.types import Conditions
 
 SMALL, LARGE, BOTH = "small-16k", "large-44k-v2", "both"  # the encoders are the same for both
 BATCHES = (1, 8)
@@ -161,15 +164,16 @@ class Networks:
         with self.device:
             conditions = random_conditions(generator)
             x, t = torch.randn(1, latents, generator.latent_dim), torch.tensor([0.3])
-        both, given = [conditions, conditions.null()], conditions.select([0] * batch)
-        heard = generator.hear(both, latents)
-
-        def run() -> Tensor:
-            seeds = range(batch)
-            return sample_latents(generator, given, seeds=seeds, latents=latents, steps=self.steps, guidance=GUIDANCE)
-
-        counted = [(lambda: generator.hear(both, latents), 1), (lambda: generator(x, t, heard), self.steps)]
-        return Job(run, counted, [*generator.joint, *generator.audio])
+        both, given = Conditions.joined([conditions, conditions.null()]), conditions.select([0] * batch)
+        prepared = generator.prepare(both, latents)
+        noise, sampling = NoiseSource(range(batch), latents), Sampling(steps=self.steps, guidance=GUIDANCE)
+        counted = [
+            (lambda: generator.prepare(both, latents), 1),
+            (lambda: velocity(generator, x, t, prepared), self.steps),
+        ]
+        return Job(
+            lambda: sample_latents(generator, given, noise, sampling), counted, [*generator.joint, *generator.audio]
+        )
 
     def decoding(self, variant: str, batch: int) -> Job:
         codec, latents = self.codec(variant), self.flow[variant].window_latents
@@ -275,7 +279,7 @@ class Stopwatch:
 
 
 def forget_compiled(blocks: Sequence[nn.Module]) -> None:
-    """Every measurement compiles anew: code of other shapes would count against dynamo's limit for a function."""
+    """Every measurement compiles again: code of other shapes would count against dynamo's limit for a function."""
     for block in blocks:
         block._compiled_call_impl = None
     torch._dynamo.reset()
@@ -296,7 +300,7 @@ def wanted() -> list[Asked]:
     return [*(Asked(*one, "eager") for one in eager), *(Asked(*one, "compiled") for one in compiled)]
 
 
-def told(device: torch.device) -> dict[str, str]:
+def environment(device: torch.device) -> dict[str, str]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     return {"device": name, "torch": torch.__version__, "cuda": str(torch.version.cuda), "dtype": "bfloat16"}
 
@@ -309,7 +313,7 @@ def main(seconds: float, out: Path | None, steps: int, device: torch.device, tin
     torch._dynamo.config.recompile_limit = 64  # all classes of blocks share one function of nn.Module
     watch, networks = Stopwatch(device), Networks(device, steps, tiny)
     watch.measure_ceiling(512 if tiny else CEILING_SIZE)
-    report = {**told(device), "tera_operations_per_s": watch.rate / 1e12, "steps": steps, "tiny": tiny}
+    report = {**environment(device), "tera_operations_per_s": watch.rate / 1e12, "steps": steps, "tiny": tiny}
     print(", ".join(f"{name} {value}" for name, value in report.items()), flush=True)
     done: list[Measured] = []
     missing: list[str] = []
@@ -340,7 +344,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--steps", type=int, default=MMAudioGenerator.usual_steps)
+    parser.add_argument("--steps", type=int, default=MMAudioGenerator.defaults.steps)
     parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--skip", type=int, default=0, help="of the first measurements; 19: those of an earlier run")

@@ -9,7 +9,7 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from mmaudio_flow import random_conditions, random_model
+from mmaudio_flow import random_conditions, random_model, velocity
 from torch import Tensor
 
 from openfoley.generators.mmaudio.conditioning import TimeEmbedding
@@ -40,13 +40,17 @@ def main(*variants: str) -> None:
         steps = torch.arange(25) / 25
         x, conditions = torch.randn(1, config.window_latents, config.latent_dim), random_conditions(model)
         exact_clock = clock(steps)
-        exact = [model(x, torch.tensor([t]), model.hear([conditions], x.shape[1])) for t in TIMES]
+        prepared = model.prepare(conditions, x.shape[1])
+        exact = [velocity(model, x, torch.tensor([t]), prepared) for t in TIMES]
         model = model.to(torch.bfloat16)
-        heard = model.hear([conditions], x.shape[1])
-        errors = [relative(model(x, torch.tensor([t]), heard), right) for t, right in zip(TIMES, exact, strict=True)]
-        told = ", ".join(f"{error:.2%} at t = {t}" for error, t in zip(errors, TIMES, strict=True))
+        prepared = model.prepare(conditions, x.shape[1])
+        found = [velocity(model, x, torch.tensor([t]), prepared) for t in TIMES]
+        errors = [relative(one, right) for one, right in zip(found, exact, strict=True)]
+        listed = ", ".join(f"{error:.2%} at t = {t}" for error, t in zip(errors, TIMES, strict=True))
         print(f"{variant} (version {config.version}): time embedding {relative(clock(steps), exact_clock):.3%}", end="")
-        print(f" (all bfloat16: {relative(all_bfloat16(clock, steps), exact_clock):.1%}); velocity {told}", flush=True)
+        print(
+            f" (all bfloat16: {relative(all_bfloat16(clock, steps), exact_clock):.1%}); velocity {listed}", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -142,7 +142,8 @@ def _spectral_rows(name: str, figures: Section, has_floor: bool) -> list[Row]:
     clips, events = f"{reach['of']} clips", f"{decay['events']} of {decay['of']} events"
     audible = f"{reach['clips']} of {clips}"
     ratio = reach["ratio"]
-    deviation, time_exponent = abs(ratio["roll_off_99_hz"] - 1), abs(decay["ratio"] - 1) if decay["ratio"] else None
+    bandwidth_deviation = abs(ratio["roll_off_99_hz"] - 1)
+    t20_deviation = abs(decay["ratio"] - 1) if decay["ratio"] else None
     return [
         Row(f"{name}: mel distance to true sound, dB", distances["mel_db"], None, None, True, clips),
         Row(f"{name}: multi-resolution STFT distance", distances["stft"], None, None, True, clips),
@@ -155,10 +156,10 @@ def _spectral_rows(name: str, figures: Section, has_floor: bool) -> list[Row]:
             True,
             audible,
         ),
-        Row(f"{name}: bandwidth deviation", deviation, None, 0.10 if has_floor else None, True, audible),
+        Row(f"{name}: bandwidth deviation", bandwidth_deviation, None, 0.10 if has_floor else None, True, audible),
         Row(f"{name}: bandwidth (-60 dB) / true", ratio["minus_60_db_hz"], None, None, True, audible),
         Row(f"{name}: T20 after events / true", decay["ratio"], decay["interval"], None, True, events),
-        Row(f"{name}: T20 deviation", time_exponent, None, 0.25 if has_floor else None, True, events),
+        Row(f"{name}: T20 deviation", t20_deviation, None, 0.25 if has_floor else None, True, events),
         Row(
             f"{name}: rise time / true", figures["rise_ms"]["ratio"], figures["rise_ms"]["interval"], None, True, events
         ),

@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from openfoley.codecs.base import StreamingDecoder
-from openfoley.codecs.oobleck import FULL, GYM, OobleckCodec, OobleckConfig, start_from_21_hz
+from openfoley.codecs.oobleck import (
+    FULL,
+    GYM,
+    OobleckCodec,
+    OobleckConfig,
+    fold_weight_norm,
+    plain_networks,
+    start_from_21_hz,
+)
 from openfoley.codecs.spectral_oobleck import GYM as SPECTRAL_GYM
 from openfoley.codecs.spectral_oobleck import SpectralOobleckCodec
 from openfoley.errors import WeightsError
@@ -118,3 +126,26 @@ def test_starts_from_a_21_hz_checkpoint() -> None:
     broken = {name: tensor for name, tensor in public.state_dict().items() if not name.startswith("decoder.snake1")}
     with pytest.raises(WeightsError, match="decoder.snake1"):
         start_from_21_hz(codec, broken)
+
+
+def test_the_layers_are_the_published_networks() -> None:
+    from diffusers import AutoencoderOobleck
+
+    public = AutoencoderOobleck(
+        encoder_hidden_size=4,
+        downsampling_ratios=[2, 4, 8],
+        channel_multiples=[1, 2, 4],
+        decoder_channels=4,
+        decoder_input_channels=2,
+    )
+    for module in public.modules():
+        if hasattr(module, "alpha"):
+            torch.nn.init.normal_(module.alpha, std=0.5)
+            torch.nn.init.normal_(module.beta, std=0.5)
+    state = fold_weight_norm(public.state_dict())
+    encoder, decoder = plain_networks((4, 4, 8, 16), (2, 4, 8), 2, 2)
+    encoder.load_state_dict({key[8:]: value for key, value in state.items() if key.startswith("encoder.")})
+    decoder.load_state_dict({key[8:]: value for key, value in state.items() if key.startswith("decoder.")})
+    sound, latent = torch.randn(2, 2, 640), torch.randn(2, 2, 10)
+    torch.testing.assert_close(encoder(sound), public.encoder(sound))
+    torch.testing.assert_close(decoder(latent), public.decoder(latent))

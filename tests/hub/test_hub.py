@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -139,3 +142,16 @@ def test_a_missing_key_is_named(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(WeightsError, match="sync: key 'heads' is missing"):
         load_model(folder)
+
+
+def test_the_shipped_model_loads_and_generates_without_diffusers(
+    make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Importing it took half of a short command's time."""
+    code = (
+        "import sys; sys.modules['diffusers'] = sys.modules['matplotlib'] = sys.modules['tensorboard'] = None;"
+        "from openfoley.cli import main; sys.exit(main(['generate', sys.argv[1], '--out', sys.argv[2], '--steps', '1']))"
+    )
+    video, out = make_video("short.mp4", 0.5), tmp_path / "out.wav"
+    subprocess.run([sys.executable, "-c", code, video, out], check=True, capture_output=True)
+    assert out.stat().st_size > 10_000

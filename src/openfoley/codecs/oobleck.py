@@ -2,12 +2,12 @@
 
 SALSA-V doubles the latent rate of Stable Audio Open's VAE (21.5 Hz) "by replacing the first encoder and last decoder
 layers" (arXiv 2510.02916, A.5): the blocks that halved and doubled the rate become blocks of stride 1. The network is
-diffusers' AutoencoderOobleck; this file changes what that class ties together or gets wrong:
+in oobleck_layers.py; compared with the published one
 
-- its blocks of stride 1 shift by half a sample and add one (kernel 2, padding 1): here an odd, centred kernel;
-- its latent width is half its first layer's width: here they are free;
+- blocks of stride 1 have an odd, centred kernel, where a kernel of 2 would shift by half a sample and add one;
+- the latent width is free, where it was half the first layer's width;
 - `stem_stride` lets the outermost convolutions hop as well, so that a small model spends nothing at 44.1 kHz;
-- its weight norm is left to the training (training/codec/train.py), here are plain weights.
+- weight norm is left to the training (training/codec/train.py), here are plain weights.
 
 Every resampling kernel is centred on the samples it stands for, so latents and sound stay aligned to the sample.
 """
@@ -16,15 +16,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from openfoley.codecs.oobleck_layers import CENTRED_KERNEL, OobleckDecoder, OobleckEncoder
 from openfoley.errors import WeightsError
 
-CENTRED_KERNEL = 3  # samples; the smallest odd kernel, for convolutions that keep the rate
 STEM_KERNEL_PER_STRIDE = 4  # kernel of a hopping outermost convolution in strides: neighbours overlap smoothly
 
 
@@ -67,8 +66,8 @@ GYM = replace(FULL, stem_stride=4, widths=(32, 64, 192, 384), strides=(4, 8, 8),
 class OobleckCodec(nn.Module):
     """sound [batch, channels, time] <-> latents [batch, latent_time, latent_dim]; see `codecs.base.Codec`."""
 
-    encoder: Any  # diffusers' OobleckEncoder and OobleckDecoder with replaced layers
-    decoder: Any
+    encoder: OobleckEncoder
+    decoder: OobleckDecoder
     latent_mean: Tensor  # [latent_dim] over the training data, of the posterior's mean
     latent_std: Tensor  # [latent_dim]
 
@@ -108,47 +107,25 @@ class OobleckCodec(nn.Module):
         return self.reconstruct((latent * self.latent_std + self.latent_mean).mT)
 
 
-def _build(config: OobleckConfig) -> tuple[Any, Any]:
-    """diffusers' encoder and decoder with plain weights, free latent width, exact stride 1 and a hopping stem."""
-    network = plain_network(config.widths, config.strides, config.latent_dim, config.channels, config.sample_rate)
-    encoder, decoder, width = network.encoder, network.decoder, config.widths[0]
+def _build(config: OobleckConfig) -> tuple[OobleckEncoder, OobleckDecoder]:
+    """Encoder and decoder, with a hopping stem where the configuration says so."""
+    encoder, decoder = plain_networks(config.widths, config.strides, config.latent_dim, config.channels)
     if config.stem_stride > 1:  # out = in / stride exactly, and centred: kernel = stride + 2 padding
-        stride, kernel = config.stem_stride, STEM_KERNEL_PER_STRIDE * config.stem_stride
+        width, stride, kernel = config.widths[0], config.stem_stride, STEM_KERNEL_PER_STRIDE * config.stem_stride
         padding = (kernel - stride) // 2
         encoder.conv1 = nn.Conv1d(config.channels, width, kernel, stride, padding)
         decoder.conv2 = nn.ConvTranspose1d(width, config.channels, kernel, stride, padding, bias=False)
     return encoder, decoder
 
 
-def plain_network(
-    widths: Sequence[int], strides: Sequence[int], latent_dim: int, channels: int, sample_rate: int
-) -> Any:
-    """diffusers' AutoencoderOobleck without weight norm, with free latent width and centred blocks of stride 1."""
-    from diffusers.models.autoencoders.autoencoder_oobleck import AutoencoderOobleck
-
-    width = widths[0]
-    if len(widths) != len(strides) + 1 or any(other % width for other in widths):
+def plain_networks(
+    widths: Sequence[int], strides: Sequence[int], latent_dim: int, channels: int
+) -> tuple[OobleckEncoder, OobleckDecoder]:
+    """Encoder (to mean and scale of each latent) and decoder; WeightsError for widths that do not fit."""
+    if len(widths) != len(strides) + 1 or any(other % widths[0] for other in widths):
         raise WeightsError(f"codec: widths must be {len(strides) + 1} multiples of the first, got {tuple(widths)}")
-    network: Any = AutoencoderOobleck(
-        encoder_hidden_size=width,
-        downsampling_ratios=list(strides),
-        channel_multiples=[other // width for other in widths[1:]],
-        decoder_channels=width,
-        decoder_input_channels=latent_dim,
-        audio_channels=channels,
-        sampling_rate=sample_rate,
-    )
-    for module in network.modules():
-        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
-            nn.utils.remove_weight_norm(module)
-    pad = CENTRED_KERNEL // 2
-    network.encoder.conv2 = nn.Conv1d(widths[-1], 2 * latent_dim, CENTRED_KERNEL, padding=pad)
-    for index, stride in enumerate(strides):
-        if stride == 1:
-            inner, outer = widths[index : index + 2]
-            network.encoder.block[index].conv1 = nn.Conv1d(inner, outer, CENTRED_KERNEL, padding=pad)
-            network.decoder.block[-1 - index].conv_t1 = nn.Conv1d(outer, inner, CENTRED_KERNEL, padding=pad)
-    return network
+    encoder = OobleckEncoder(channels, widths, strides, 2 * latent_dim)
+    return encoder, OobleckDecoder(latent_dim, widths, strides, channels)
 
 
 def decoder_context(config: OobleckConfig) -> int:

@@ -3,7 +3,7 @@
 SALSA-V fits Stable Audio's VAE to 43 Hz "by replacing the first encoder and last decoder layers" (arXiv 2510.02916,
 A.5). Here those two are replaced by what a filter bank would have to learn first: the encoder's first layer sees the
 log-magnitudes and phases of a short-time Fourier transform, the decoder's last one gives them (as Vocos does, arXiv
-2306.00814), and the inverse transform makes the sound. Everything between is diffusers' Oobleck.
+2306.00814), and the inverse transform makes the sound. Everything between is Oobleck.
 
     first layer   ln |left|, ln |right|, mid / |mid|^(1 - COMPRESSION)           of frames every window / 4 samples
     last layer    ln |left|, ln |right|, and a vector p for each bin of each side
@@ -23,13 +23,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from openfoley.codecs.oobleck import CENTRED_KERNEL, block_layers, decoder_reach, plain_network
+from openfoley.codecs.oobleck import block_layers, decoder_reach, plain_networks
+from openfoley.codecs.oobleck_layers import CENTRED_KERNEL, OobleckDecoder, OobleckEncoder
 
 OVERLAP = 4  # frames over every sample
 FLOOR = 2e-5  # of full scale, -94 dBFS: below it nothing is told apart
@@ -68,8 +68,8 @@ GYM = SpectralOobleckConfig(
 class SpectralOobleckCodec(nn.Module):
     """sound [batch, 2, time] <-> latents [batch, latent_time, latent_dim]; see `codecs.base.Codec`."""
 
-    encoder: Any
-    decoder: Any
+    encoder: OobleckEncoder
+    decoder: OobleckDecoder
     latent_mean: Tensor  # [latent_dim] over the training data, of the posterior's mean
     latent_std: Tensor  # [latent_dim]
     hann: Tensor  # [window]
@@ -223,10 +223,10 @@ class SpectralOobleckCodec(nn.Module):
         return spread.mT.flatten(2)  # [batch, bins, latents, frames of a latent] flattened
 
 
-def _build(config: SpectralOobleckConfig, bins: int) -> tuple[Any, Any]:
-    """diffusers' encoder and decoder, plain weights, with the outermost layers between spectra."""
-    network = plain_network(config.widths, config.strides, config.latent_dim, config.channels, config.sample_rate)
+def _build(config: SpectralOobleckConfig, bins: int) -> tuple[OobleckEncoder, OobleckDecoder]:
+    """Encoder and decoder with the outermost layers between spectra."""
+    encoder, decoder = plain_networks(config.widths, config.strides, config.latent_dim, config.channels)
     width, pad = config.widths[0], CENTRED_KERNEL // 2
-    network.encoder.conv1 = nn.Conv1d(4 * bins, width, CENTRED_KERNEL, padding=pad)
-    network.decoder.conv2 = nn.Conv1d(width, 6 * bins, CENTRED_KERNEL, padding=pad)
-    return network.encoder, network.decoder
+    encoder.conv1 = nn.Conv1d(4 * bins, width, CENTRED_KERNEL, padding=pad)
+    decoder.conv2 = nn.Conv1d(width, 6 * bins, CENTRED_KERNEL, padding=pad)
+    return encoder, decoder

@@ -147,7 +147,8 @@ def generator_from(variant: str, network: Mapping[str, Tensor]) -> nn.Module:
     with torch.device("meta"):
         module = MMAudioGenerator(VARIANTS[variant])
     state = _renamed(from_mmaudio, f"network {variant}", network)
-    return filled(module, {key: value.float() for key, value in state.items()}, f"network {variant}")
+    state = _unmapped({key: value.float() for key, value in state.items()}, network)
+    return filled(module, state, f"network {variant}")
 
 
 def codec_from(variant: str, read: Read) -> nn.Module:
@@ -155,8 +156,9 @@ def codec_from(variant: str, read: Read) -> nn.Module:
     from openfoley.generators.mmaudio.foreign import latent_statistics
 
     module = _unfilled(lambda: MMAudioCodec(CODEC_16K if variant.endswith("16k") else CODEC_44K))
-    state = _renamed(from_mmaudio, "codec", read("vae"), read("vocoder"), *latent_statistics(read("network")))
-    return filled(module, state, "codec")
+    vae, vocoder = read("vae"), read("vocoder")
+    state = _renamed(from_mmaudio, "codec", vae, vocoder, *latent_statistics(read("network")))
+    return filled(module, _unmapped(state, vae, vocoder), "codec")
 
 
 def sync_from(state: Mapping[str, Tensor]) -> nn.Module:
@@ -184,6 +186,13 @@ def _renamed(rename: Callable[..., dict[str, Tensor]], name: str, *given: Any) -
         raise WeightsError(
             f"the checkpoint of the {name} has names or shapes other than the published ones ({reason[:120]})"
         ) from None
+
+
+def _unmapped(state: dict[str, Tensor], *files: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Where most tensors were computed anew, the few that are still parts of the files' mappings are copied: one of
+    them would keep its whole file in memory."""
+    mapped = {tensor.data_ptr() for file in files for tensor in file.values()}
+    return {key: value.clone() if value.data_ptr() in mapped else value for key, value in state.items()}
 
 
 def _unfilled(make: Callable[[], nn.Module]) -> nn.Module:

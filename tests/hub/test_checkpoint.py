@@ -21,10 +21,10 @@ from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.mmaudio.config import VARIANTS
 from openfoley.generators.mmaudio.foreign import from_mmaudio, latent_statistics
 from openfoley.hub import foreign
+from openfoley.hub.cards import CARDS
 from openfoley.hub.checkpoint import check_archive, check_finite, read_checkpoint, recognise
 from openfoley.hub.convert import convert
 from openfoley.hub.load import checked_device, load_part
-from openfoley.hub.sources import FOREIGN_MODELS
 
 TINY_SHAPES = json.loads((seeded.FOLDER / "mmaudio_network_shapes.json").read_text())["tiny_v2"]["shapes"]
 PARTS_SHAPES = json.loads((seeded.FOLDER / "mmaudio_parts_shapes.json").read_text())
@@ -34,9 +34,9 @@ PARTS_SHAPES = json.loads((seeded.FOLDER / "mmaudio_parts_shapes.json").read_tex
 def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """The tiny network as if it were published."""
     monkeypatch.setitem(VARIANTS, "tiny", replace(VARIANTS["large-44k-v2"], **seeded.TINY_SIZES))
-    known = FOREIGN_MODELS["mmaudio-small-16k"]
+    known = CARDS["mmaudio-small-16k"]
     file = replace(known.files[0], name="mmaudio_tiny.pth", variant="tiny", md5=None)
-    monkeypatch.setitem(FOREIGN_MODELS, "mmaudio-tiny", replace(known, variant="tiny", files=(file,)))
+    monkeypatch.setitem(CARDS, "mmaudio-tiny", replace(known, variant="tiny", files=(file,)))
     return seeded.state(TINY_SHAPES)
 
 
@@ -132,7 +132,7 @@ def test_flipped_bytes_of_a_renamed_archive_are_found(tiny: dict[str, Tensor], t
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="damaged.*fetch it again"):
         convert(path, tmp_path / "out")
-    known = FOREIGN_MODELS["mmaudio-tiny"]
+    known = CARDS["mmaudio-tiny"]
     with pytest.raises(WeightsError, match="damaged"):
         foreign.obtain(known, tmp_path)
 

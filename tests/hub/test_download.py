@@ -15,8 +15,8 @@ import pytest
 
 from openfoley.errors import OutputError, WeightsError
 from openfoley.hub import download
+from openfoley.hub.cards.base import WeightFile
 from openfoley.hub.download import fetch, is_online
-from openfoley.hub.sources import WeightFile
 
 CONTENT = bytes(range(256)) * 4000
 FILE = WeightFile(

@@ -17,10 +17,10 @@ from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.mmaudio.config import VARIANTS
 from openfoley.generators.mmaudio.foreign import from_mmaudio
 from openfoley.hub import foreign, memory
+from openfoley.hub.cards import CARDS
 from openfoley.hub.checkpoint import read_checkpoint, recognise
 from openfoley.hub.convert import convert
 from openfoley.hub.load import load_model, load_part
-from openfoley.hub.sources import FOREIGN_MODELS
 
 SHAPES = json.loads((seeded.FOLDER / "mmaudio_network_shapes.json").read_text())
 TINY = replace(VARIANTS["large-44k-v2"], **seeded.TINY_SIZES)
@@ -34,9 +34,9 @@ def on_meta(name: str) -> dict[str, torch.Tensor]:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
     """The tiny network as if it were published."""
     monkeypatch.setitem(VARIANTS, "tiny", TINY)
-    known = FOREIGN_MODELS["mmaudio-small-16k"]
+    known = CARDS["mmaudio-small-16k"]
     file = replace(known.files[0], name="mmaudio_tiny.pth", variant="tiny", md5=None)
-    monkeypatch.setitem(FOREIGN_MODELS, "mmaudio-tiny", replace(known, variant="tiny", files=(file,)))
+    monkeypatch.setitem(CARDS, "mmaudio-tiny", replace(known, variant="tiny", files=(file,)))
     return seeded.state(SHAPES["tiny_v2"]["shapes"])
 
 
@@ -55,7 +55,7 @@ def test_each_published_network_is_told_by_its_content_and_loads_strictly(name: 
 def test_a_network_of_another_variant_is_named(tiny: dict[str, torch.Tensor]) -> None:
     with pytest.raises(WeightsError, match="another variant|should be"):
         foreign.generator_from("small-44k", on_meta("small_16k"))
-    file = FOREIGN_MODELS["mmaudio-small-16k"].files[0]
+    file = CARDS["mmaudio-small-16k"].files[0]
     with pytest.raises(WeightsError, match="holds the network large-44k, expected the network small-16k"):
         foreign.check_variant(on_meta("large_44k"), file, Path("mmaudio_small_16k.pth"))
     with pytest.raises(WeightsError, match="nothing known"):
@@ -129,14 +129,14 @@ def test_a_folder_without_everything_says_what_is_missing(tiny: dict[str, torch.
 def test_files_are_found_by_content_whatever_they_are_called(tiny: dict[str, torch.Tensor], tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     torch.save(tiny, tmp_path / "deep" / "renamed.ckpt")
-    found, missing = foreign.locate(FOREIGN_MODELS["mmaudio-tiny"].files, tmp_path)
+    found, missing = foreign.locate(CARDS["mmaudio-tiny"].files, tmp_path)
     assert not missing and [path.name for path in found.values()] == ["renamed.ckpt"]
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "merges.txt", "bpe_simple_vocab_16e6.txt.gz"])
 def test_clips_merges_are_taken_from_any_file_that_holds_them(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("merges")
-    files = [file for file in FOREIGN_MODELS["mmaudio-small-16k"].files if file.part == "tokenizer"]
+    files = [file for file in CARDS["mmaudio-small-16k"].files if file.part == "tokenizer"]
     found, missing = foreign.locate(files, tmp_path)
     assert not missing and list(found.values()) == [tmp_path / name]
 
@@ -152,7 +152,7 @@ def test_offline_without_weights_names_every_file_within_five_seconds(
     assert time.monotonic() - begun < 5
     message = str(caught.value)
     assert "no network" in message and str(tmp_path) in message
-    for file in FOREIGN_MODELS["mmaudio-large-44k-v2"].files:
+    for file in CARDS["mmaudio-large-44k-v2"].files:
         assert file.name in message
 
 
@@ -160,7 +160,7 @@ def test_a_tampered_file_is_named_with_what_was_expected(
     tiny: dict[str, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENFOLEY_CACHE", str(tmp_path / "cache"))
-    known = FOREIGN_MODELS["mmaudio-small-16k"]
+    known = CARDS["mmaudio-small-16k"]
     (tmp_path / known.files[0].name).write_bytes(b"something else")
     with pytest.raises(WeightsError, match=f"md5 .* expected {known.files[0].md5}"):
         foreign.obtain(replace(known, files=known.files[:1]), tmp_path)

@@ -9,6 +9,7 @@ from typing import Any
 def add_models(commands: Any, command: Callable[..., Any]) -> None:
     """`command` makes a command whose module is imported when it runs (cli.arguments)."""
     models = command(commands, "models", "models", "models", "What models there are, and what of them is on disk.")
+    models.add_argument("name", nargs="?", metavar="NAME", help="show this model's card, with the words that it knows")
     doctor = command(commands, "doctor", "models", "doctor", "Environment, devices, and weights told by their content.")
     for parser in (models, doctor):
         parser.add_argument("--weights-dir", metavar="DIR", help="a folder with weights, beside the cache")

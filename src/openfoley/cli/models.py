@@ -4,78 +4,109 @@ from __future__ import annotations
 
 import platform
 import shutil
+import textwrap
 from argparse import Namespace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openfoley.cli.messages import note, print_json
 from openfoley.errors import WeightsError
+
+if TYPE_CHECKING:
+    from openfoley.hub.cards.base import Card
 
 LIBRARIES = ("torch", "transformers", "av", "numpy", "safetensors", "tokenizers")
 
 
 def models(options: Namespace) -> int:
-    """Every model that has a name: rate, size, licence, and what of it is on disk."""
+    """Every model that has a name, or one card: what it is for, its size and licence, and what of it is on disk."""
+    from openfoley.hub.cards import CARDS
     from openfoley.hub.download import cache_folder
-    from openfoley.hub.foreign import locate
-    from openfoley.hub.registry import CONFIG_NAME, SHIPPED, SHIPPED_FOLDER
-    from openfoley.hub.sources import FOREIGN_MODELS
+    from openfoley.hub.registry import find_card
 
-    rows: list[dict[str, Any]] = []
-    for name in SHIPPED:
-        folder = SHIPPED_FOLDER / name
-        size = sum(path.stat().st_size for path in folder.glob("*")) if folder.is_dir() else 0
-        here = "all" if (folder / CONFIG_NAME).is_file() else "none"
-        rows.append(_row(name, 44100, 2, size, "Apache-2.0", here, str(folder), []))
-    for model in FOREIGN_MODELS.values():
-        found, missing = locate(model.files, Path(options.weights_dir) if options.weights_dir else None)
-        here = "all" if not missing else f"{len(found)} of {len(model.files)} files" if found else "none"
-        rows.append(
-            _row(
-                model.name,
-                model.sample_rate,
-                1,
-                model.size_bytes,
-                model.licence,
-                here,
-                str(options.weights_dir or cache_folder()),
-                [file.name for file in missing],
-            )  # fmt: skip
-        )
+    weights_dir = Path(options.weights_dir) if options.weights_dir else None
+    cards = [find_card(options.name)] if options.name else list(CARDS.values())
+    rows = [_row(card, weights_dir) for card in cards]
     if options.json:
         print_json({"models": rows})
         return 0
-    print(f"{'model':<22} {'Hz':>6} {'channels':>8} {'size':>9}  {'on disk':<14} licence")
+    if options.name:
+        for key, value in rows[0].items():
+            if key == "words":
+                print(f"\n{_words(cards[0].words)}")
+            elif value not in ([], ""):
+                shown = ", ".join(value) if isinstance(value, list) else _amount(key, value)
+                print(f"{key.removesuffix('_bytes').replace('_', ' '):<12} {shown}")
+        return 0
+    print(
+        f"{'model':<22} {'Hz':>6} {'channels':>8} {'parameters':>10} {'download':>8} {'memory':>7}  {'licence':<13} "
+        "task"
+    )
     for row in rows:
-        size = f"{row['size_bytes'] / 1e9:.1f} GB" if row["size_bytes"] > 1e9 else f"{row['size_bytes'] / 1e6:.0f} MB"
+        amounts = [_amount(key, row[key]) for key in ("parameters", "download_bytes", "memory_bytes")]
         print(
-            f"{row['name']:<22} {row['sample_rate']:>6} {row['channels']:>8} {size:>9}  {row['on_disk']:<14} "
-            f"{row['licence']}"
+            f"{row['name']:<22} {row['sample_rate']:>6} {row['channels']:>8} {amounts[0]:>10} {amounts[1]:>8} "
+            f"{amounts[2]:>7}  {row['licence']:<13} {row['task']}"
         )
-    note(f"fetched weights are kept in {cache_folder()}; sizes count files that models share once for each model")
+    note(
+        f"openfoley models NAME shows one; downloads are kept in {cache_folder()} and files that models share are "
+        "fetched once"
+    )
     return 0
 
 
-def _row(
-    name: str, rate: int, channels: int, size: int, licence: str, here: str, folder: str, missing: list[str]
-) -> dict[str, Any]:
+def _row(card: Card, weights_dir: Path | None) -> dict[str, Any]:
+    from openfoley.hub.download import cache_folder
+    from openfoley.hub.foreign import locate
+    from openfoley.hub.memory import needed_bytes
+    from openfoley.hub.registry import CONFIG_NAME, SHIPPED_FOLDER
+
+    folder, missing = SHIPPED_FOLDER / card.name, []
+    here = "all" if (folder / CONFIG_NAME).is_file() else "none"
+    if card.files:
+        found, missing = locate(card.files, weights_dir)
+        here = "all" if not missing else f"{len(found)} of {len(card.files)} files" if found else "none"
+        folder = weights_dir or cache_folder()
     return {
-        "name": name,
-        "sample_rate": rate,
-        "channels": channels,
-        "size_bytes": size,
-        "licence": licence,
+        "name": card.name,
+        "task": card.task,
+        "scope": card.scope,
+        "sample_rate": card.sample_rate,
+        "channels": card.channels,
+        "parameters": card.parameters,
+        "trained_s": card.trained_s,
+        "licence": card.licence,
+        "licences": [f"{file.name}: {file.licence}" for file in card.files],
+        "download_bytes": card.download_bytes,
+        "memory_bytes": needed_bytes(card.weights_bytes),
         "on_disk": here,
-        "folder": folder,
-        "missing": missing,
+        "folder": str(folder),
+        "missing": [file.name for file in missing],
+        "words": list(card.words),
     }
+
+
+def _amount(key: str, value: Any) -> str:
+    if key == "parameters":
+        return f"{value / 1e6:.0f} M"
+    if key.endswith("_bytes"):
+        return f"{value / 1e9:.1f} GB" if value else "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _words(words: tuple[str, ...]) -> str:
+    if not words:
+        return "words: free English text"
+    return textwrap.fill(f"words it knows ({len(words)}): {' '.join(words)}", 100)
 
 
 def doctor(options: Namespace) -> int:
     """The environment, the devices, and every checkpoint found, told by its content."""
     from openfoley import __version__
+    from openfoley.hub.cards import CARDS
     from openfoley.hub.download import cache_folder
+    from openfoley.hub.memory import needed_bytes
 
     cache = cache_folder()
     folder = Path(options.weights_dir) if options.weights_dir else cache
@@ -86,6 +117,7 @@ def doctor(options: Namespace) -> int:
         "system": platform.platform(),
         "libraries": {name: _installed(name) for name in LIBRARIES},
         "devices": _devices(),
+        "memory_needed_bytes": {card.name: needed_bytes(card.weights_bytes) for card in CARDS.values()},
         "cache": str(cache),
         "cache_free_bytes": shutil.disk_usage(near).free,
         "weights_folder": str(folder),
@@ -99,6 +131,8 @@ def doctor(options: Namespace) -> int:
     for device in report["devices"]:
         free = device["free_bytes"]
         print(f"device {device['name']}: {device['what']}" + (f", {free / 1e9:.1f} GB free" if free else ""))
+    needed = report["memory_needed_bytes"].items()
+    print("memory needed: " + ", ".join(f"{name} {count / 1e9:.1f} GB" for name, count in needed))
     print(f"cache {cache}, {report['cache_free_bytes'] / 1e9:.1f} GB free")
     print(f"weights in {folder}:" + ("" if report["weights"] else " none"))
     for entry in report["weights"]:

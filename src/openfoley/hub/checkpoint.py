@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import WeightsError
-from openfoley.hub.sources import ForeignPart
+from openfoley.hub.cards.base import ForeignPart
 
 logger = logging.getLogger(__name__)
 

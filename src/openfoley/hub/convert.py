@@ -11,11 +11,13 @@ from torch import Tensor
 from openfoley.config import to_dict
 from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.mmaudio.foreign import STATISTICS, latent_statistics
+from openfoley.hub.cards import CARDS
+from openfoley.hub.cards.base import ForeignPart
+from openfoley.hub.cards.mmaudio import TOKENIZER_FILES
 from openfoley.hub.checkpoint import Recognised, check_archive, check_finite, read_checkpoint, recognise
 from openfoley.hub.foreign import assemble, checkpoints, described, generator_from, sync_from
 from openfoley.hub.parts import PARTS, kind_of
 from openfoley.hub.save import save_part, write_folder
-from openfoley.hub.sources import FOREIGN_MODELS, TOKENIZER_FILES, ForeignPart
 
 WHOLE: tuple[ForeignPart, ...] = ("network", "vae", "vocoder", "sync", "clip")
 
@@ -96,7 +98,7 @@ def described_part(part: str, module: Any) -> dict[str, Any]:
 def _known(kind: Recognised | None, path: Path) -> Recognised:
     if kind is None:
         raise WeightsError(f"{str(path)!r} is a checkpoint of something that OpenFoley does not know")
-    names = {(file.part, file.variant) for model in FOREIGN_MODELS.values() for file in model.files}
+    names = {(file.part, file.variant) for model in CARDS.values() for file in model.files}
     if (kind.part, kind.variant) not in names:
         raise WeightsError(f"{str(path)!r} is an {kind.variant}; known: {', '.join(sorted(v for _, v in names))}")
     return kind

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from openfoley.errors import OutputError, WeightsError
-from openfoley.hub.sources import WeightFile
+from openfoley.hub.cards.base import WeightFile
 from openfoley.media.atomic import DISK_FULL
 from openfoley.media.locks import try_lock
 

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from openfoley.config import to_dict
 from openfoley.errors import WeightsError
+from openfoley.hub.cards.base import Card, ForeignPart, WeightFile
+from openfoley.hub.cards.mmaudio import TOKENIZER_FILES
 from openfoley.hub.checkpoint import SUFFIXES, check_archive, check_finite, read_checkpoint, recognise
 from openfoley.hub.download import Progress, cache_folder, check_hash, fetch, is_online
 from openfoley.hub.memory import check_memory, fits
 from openfoley.hub.parts import FORMAT, PARTS, Model, kind_of
-from openfoley.hub.sources import TOKENIZER_FILES, ForeignModel, ForeignPart, WeightFile
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ CHECKED_SUFFIX = ".checked"  # a note beside a fetched file: size and time when 
 
 
 def load_foreign(
-    model: ForeignModel,
+    model: Card,
     device: torch.device,
     weights_dir: Path | None = None,
     progress: Progress | None = None,
@@ -41,7 +42,7 @@ def load_foreign(
     """
     from openfoley.generators.mmaudio.model import MMAudioGenerator
 
-    check_memory(model.name, model.size_bytes, device)
+    check_memory(model.name, model.weights_bytes, device)
     paths = {file.part: (file, path) for file, path in obtain(model, weights_dir, progress).items()}
 
     def read(part: ForeignPart) -> dict[str, Tensor]:
@@ -60,7 +61,7 @@ def load_foreign(
     return Model.of_parts(model.name, modules, described(model.name, modules))
 
 
-def obtain(model: ForeignModel, weights_dir: Path | None, progress: Progress | None = None) -> dict[WeightFile, Path]:
+def obtain(model: Card, weights_dir: Path | None, progress: Progress | None = None) -> dict[WeightFile, Path]:
     """Every file of the model: from weights_dir, else from the cache, else from the network."""
     found, missing = locate(model.files, weights_dir)
     if missing and not is_online(missing[0].url):
@@ -117,7 +118,7 @@ def _kind(path: Path) -> tuple[str, str] | None:
     return None if recognised is None else (recognised.part, recognised.variant)
 
 
-def _offline(model: ForeignModel, missing: Sequence[WeightFile], weights_dir: Path | None) -> str:
+def _offline(model: Card, missing: Sequence[WeightFile], weights_dir: Path | None) -> str:
     place = f"{str(weights_dir)!r}" if weights_dir is not None else f"{str(cache_folder())!r} (or pass --weights-dir)"
     wanted = ", ".join(f"{file.name} ({file.size_bytes / 1e9:.1f} GB, {file.url})" for file in missing)
     return f"{model.name}: no network, and these weights are not here: {wanted}; put them into {place}"

@@ -14,8 +14,7 @@ from openfoley.errors import OpenFoleyError, UsageError, WeightsError
 from openfoley.hub.checkpoint import check_finite
 from openfoley.hub.download import Progress
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZER_NAME, Model, build_part
-from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model
-from openfoley.hub.sources import FOREIGN_MODELS
+from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model, published
 
 REASON_LETTERS = 100  # of another library's error message
 
@@ -32,11 +31,10 @@ def load_model(
     fetched, with `progress` in megabytes.
     Raises UsageError for an unknown name or device, WeightsError for files that are missing, damaged or do not match.
     """
-    if os.fspath(name_or_folder) in FOREIGN_MODELS:
+    if (card := published(name_or_folder)) is not None:
         from openfoley.hub.foreign import load_foreign
 
-        published = FOREIGN_MODELS[os.fspath(name_or_folder)]
-        return load_foreign(published, checked_device(device), Path(weights_dir) if weights_dir else None, progress)
+        return load_foreign(card, checked_device(device), Path(weights_dir) if weights_dir else None, progress)
     folder = find_model(name_or_folder)
     target = checked_device(device)
     config = read_config(folder)

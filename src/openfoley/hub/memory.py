@@ -24,6 +24,11 @@ def available_bytes(device: torch.device) -> int | None:
     return None
 
 
+def needed_bytes(weights_bytes: int) -> int:
+    """Memory that a model takes at work, with weights of this size in float32."""
+    return weights_bytes + WORKING_BYTES
+
+
 def fits(count: int, device: torch.device) -> bool:
     """Whether so many bytes are free beside what a window needs; False where it cannot be told."""
     free = available_bytes(device)
@@ -32,7 +37,7 @@ def fits(count: int, device: torch.device) -> bool:
 
 def check_memory(name: str, weights_bytes: int, device: torch.device) -> None:
     """WeightsError if weights of this size, in float32, do not fit."""
-    free, needed = available_bytes(device), weights_bytes + WORKING_BYTES
+    free, needed = available_bytes(device), needed_bytes(weights_bytes)
     if free is not None and free < needed:
         raise WeightsError(
             f"{name} needs about {needed / 1e9:.1f} GB of memory on {device}, {free / 1e9:.1f} GB are free; "

@@ -8,20 +8,21 @@ from importlib import import_module
 from pathlib import Path
 
 from openfoley.errors import UsageError, WeightsError
-from openfoley.hub.sources import FOREIGN_MODELS
+from openfoley.hub.cards import CARDS
+from openfoley.hub.cards.base import Card
 from openfoley.request import Defaults
 
 CONFIG_NAME = "config.json"
 DEFAULT_MODEL = "salsa-v-gym"
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
-SHIPPED = ("salsa-v-gym",)
+SHIPPED = tuple(name for name, card in CARDS.items() if not card.files)
 CONFIGS = {"salsa-v": "openfoley.generators.salsa_v.config", "mmaudio": "openfoley.generators.mmaudio.config"}
 
 
 def generator_kind(name_or_folder: str | os.PathLike[str]) -> str:
     """The kind, salsa-v or mmaudio, before anything is fetched or loaded; empty where a folder does not tell."""
-    if os.fspath(name_or_folder) in FOREIGN_MODELS:
-        return "mmaudio"
+    if (card := CARDS.get(os.fspath(name_or_folder))) is not None:
+        return card.family
     try:
         config = json.loads((find_model(name_or_folder) / CONFIG_NAME).read_text(encoding="utf-8"))
         return str(config["generator"]["kind"])
@@ -37,8 +38,21 @@ def sampling_of(name_or_folder: str | os.PathLike[str]) -> tuple[Defaults, froze
 
 def check_model(name_or_folder: str | os.PathLike[str]) -> None:
     """UsageError or WeightsError for a model that cannot be here or be fetched; nothing is read yet."""
-    if os.fspath(name_or_folder) not in FOREIGN_MODELS:
+    if published(name_or_folder) is None:
         find_model(name_or_folder)
+
+
+def find_card(name: str) -> Card:
+    """The card of a model that has a name; UsageError names those there are."""
+    if name not in CARDS:
+        raise UsageError(f"unknown model {name!r}; pass one of {', '.join(CARDS)}")
+    return CARDS[name]
+
+
+def published(name_or_folder: str | os.PathLike[str]) -> Card | None:
+    """The card of a published model, whose files are fetched; None for a shipped one or a folder."""
+    card = CARDS.get(os.fspath(name_or_folder))
+    return card if card is not None and card.files else None
 
 
 def find_model(name_or_folder: str | os.PathLike[str]) -> Path:
@@ -51,10 +65,7 @@ def find_model(name_or_folder: str | os.PathLike[str]) -> Path:
         return folder
     folder = Path(text)
     if not folder.is_dir():
-        raise UsageError(
-            f"unknown model {text!r}; pass one of {', '.join((*SHIPPED, *FOREIGN_MODELS))} or a folder that holds "
-            f"{CONFIG_NAME}"
-        )
+        raise UsageError(f"unknown model {text!r}; pass one of {', '.join(CARDS)} or a folder that holds {CONFIG_NAME}")
     if not (folder / CONFIG_NAME).is_file():
         raise UsageError(f"{text!r} is not a model folder: it holds no {CONFIG_NAME}")
     return folder

@@ -1,15 +1,6 @@
-"""The published weights that have a name here: which files, where they lie, their licences, and how they are known.
+"""MMAudio (arXiv 2412.15322): five published networks, and the codec, encoders and tokenizer that they share."""
 
-A file is pinned by its publisher's MD5 where one is known. The others are held to every key and shape of the network
-that they are for, and to the SHA-256 of the first download. Sizes are 4 bytes per published element.
-"""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Literal
-
-ForeignPart = Literal["network", "vae", "vocoder", "sync", "clip", "tokenizer"]
+from openfoley.hub.cards.base import Card, ForeignPart, WeightFile
 
 MMAUDIO_HUB = "https://huggingface.co/hkchengrex/MMAudio/resolve/main/weights"
 MMAUDIO_RELEASE = "https://github.com/hkchengrex/MMAudio/releases/download/v0.1"
@@ -17,34 +8,6 @@ BIGVGAN_HUB = "https://huggingface.co/nvidia/bigvgan_v2_44khz_128band_512x/resol
 CLIP_HUB = "https://huggingface.co/apple/DFN5B-CLIP-ViT-H-14-384/resolve/main"
 TOKENIZER_HUB = "https://huggingface.co/openai/clip-vit-large-patch14/resolve/main"
 NON_COMMERCIAL = "CC-BY-NC 4.0"
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """One file. name: what it is called on disk; variant: what content it must have (hub.recognise)."""
-
-    name: str
-    url: str
-    part: ForeignPart
-    variant: str
-    size_bytes: int  # about
-    md5: str | None
-    licence: str
-
-
-@dataclass(frozen=True)
-class ForeignModel:
-    """A published model as a set of files."""
-
-    name: str
-    variant: str  # of the network
-    sample_rate: int  # Hz
-    licence: str
-    files: tuple[WeightFile, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(file.size_bytes for file in self.files)
 
 
 def _network(variant: str, md5: str, elements: int) -> WeightFile:
@@ -91,11 +54,25 @@ NETWORKS = {
 }
 
 
-def _model(variant: str) -> ForeignModel:
+def _card(variant: str) -> Card:
     is_16k = variant.endswith("16k")
     codec = (VAE_16K, VOCODER_16K) if is_16k else (VAE_44K, VOCODER_44K)
-    files = (_network(variant, *NETWORKS[variant]), *codec, SYNC, CLIP, TOKENIZER)
-    return ForeignModel(f"mmaudio-{variant}", variant, 16000 if is_16k else 44100, NON_COMMERCIAL, files)
+    md5, elements = NETWORKS[variant]
+    files = (_network(variant, md5, elements), *codec, SYNC, CLIP, TOKENIZER)
+    return Card(
+        name=f"mmaudio-{variant}",
+        family="mmaudio",
+        variant=variant,
+        task="video and/or text to sound",
+        scope="real footage: trained on VGGSound and captioned sound; text is English, at most 75 pieces",
+        sample_rate=16000 if is_16k else 44100,
+        channels=1,
+        parameters=elements,
+        weights_bytes=sum(file.size_bytes for file in files if file.part != "tokenizer"),
+        trained_s=8.0,
+        licence=NON_COMMERCIAL,
+        files=files,
+    )
 
 
-FOREIGN_MODELS = {model.name: model for model in map(_model, NETWORKS)}
+CARDS = tuple(map(_card, NETWORKS))

@@ -1,0 +1,6 @@
+"""One card a model family: what its models are for, their files, sums and licences. A new family adds a module here."""
+
+from openfoley.hub.cards import mmaudio, salsa_v_gym
+from openfoley.hub.cards.base import Card
+
+CARDS: dict[str, Card] = {card.name: card for module in (salsa_v_gym, mmaudio) for card in module.CARDS}

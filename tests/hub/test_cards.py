@@ -1,0 +1,60 @@
+"""What the cards say is true: of the files, of the shipped weights, of the words of the training."""
+
+import json
+import math
+import re
+import struct
+
+import pytest
+
+from openfoley.cli import main
+from openfoley.gym.scene import sample_scene
+from openfoley.hub.cards import CARDS
+from openfoley.hub.registry import CONFIG_NAME, SHIPPED, SHIPPED_FOLDER, generator_kind, published
+
+
+def test_the_words_are_those_of_the_training_scenes() -> None:
+    said = {
+        word
+        for seed in range(300)
+        for caption in sample_scene(seed, 4.0).captions
+        for word in re.findall("[a-z]+", caption.lower())
+    }
+    assert said == set(CARDS["salsa-v-gym"].words)
+    assert not {"dog", "brass", "clay"} & said
+
+
+def test_the_shipped_card_counts_its_weights() -> None:
+    card, elements = CARDS["salsa-v-gym"], {}
+    for path in (SHIPPED_FOLDER / card.name).glob("*.safetensors"):
+        with path.open("rb") as file:
+            header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+        elements[path.stem] = sum(math.prod(shape) for shape in shapes)
+    assert elements["generator"] == card.parameters and 4 * sum(elements.values()) == card.weights_bytes
+    config = json.loads((SHIPPED_FOLDER / card.name / CONFIG_NAME).read_text())
+    codec = config["codec"]
+    assert (codec["sample_rate"], codec["channels"]) == (card.sample_rate, card.channels)
+
+
+def test_each_card_is_either_shipped_or_published_and_its_family_is_a_generator() -> None:
+    assert SHIPPED == ("salsa-v-gym",)
+    for name, card in CARDS.items():
+        assert card.name == name and (published(name) is None) == (name in SHIPPED)
+        assert generator_kind(name) == card.family
+        assert {file.part for file in card.files} in (set(), {"network", "vae", "vocoder", "sync", "clip", "tokenizer"})
+
+
+def test_a_model_is_shown_with_the_words_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "salsa-v-gym"]) == 0
+    shown = capsys.readouterr().out
+    assert "44100" in shown and "not for real footage" in shown and "words it knows (90)" in shown
+    assert " marble " in shown and " dog " not in shown
+    assert main(["models", "mmaudio-small-16k"]) == 0
+    shown = capsys.readouterr().out
+    assert "157 M" in shown and "CC-BY-NC 4.0" in shown and "open_clip_pytorch_model.bin: Apple" in shown
+    assert main(["models", "nonsense"]) == 2
+    assert "salsa-v-gym" in capsys.readouterr().err
+    assert main(["models"]) == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "none" in rows["salsa-v-gym"] and "6.7 GB" in rows["mmaudio-small-16k"]

@@ -99,7 +99,9 @@ class OobleckDecoder(nn.Module):
         steps = zip(widths[:0:-1], widths[-2::-1], strides[::-1], strict=True)
         self.block = nn.ModuleList(DecoderBlock(*step) for step in steps)
         self.snake1 = Snake(widths[0])
-        self.conv2: nn.Module = nn.Conv1d(widths[0], channels, OUTER_KERNEL, padding=OUTER_KERNEL // 2, bias=False)
+        self.conv2: nn.Conv1d | nn.ConvTranspose1d = nn.Conv1d(
+            widths[0], channels, OUTER_KERNEL, padding=OUTER_KERNEL // 2, bias=False
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv1(x)

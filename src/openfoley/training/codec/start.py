@@ -48,6 +48,7 @@ def start_balanced(codec: GymCodec, true: Tensor) -> None:
         if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and module.bias is not None:
             module.bias.zero_()
     to_latent, dim = codec.encoder.conv2, codec.latent_dim
+    assert to_latent.bias is not None
     mean, _ = codec.posterior(true)
     to_latent.weight[:dim].div_(mean.std())
     to_latent.weight[dim:].mul_(SMALL)  # not 0: weight norm divides by its length

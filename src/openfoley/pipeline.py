@@ -24,6 +24,7 @@ from openfoley.synthesis.job import (
     RunOptions,
     Video,
     opened,
+    phase,
     planned,
     reference_latents,
     resolved,
@@ -50,6 +51,7 @@ def load(
 
     weights_dir: where a published model's files are looked for; progress: of fetching what is not here, in megabytes.
     """
+    phase.info("loading %s", os.fspath(name_or_dir))
     return Pipeline(load_model(name_or_dir, device, weights_dir, progress))
 
 

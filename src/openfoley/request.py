@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from fractions import Fraction
@@ -87,6 +88,16 @@ def path(name: str, value: Any) -> None:
 
 def unchecked(name: str, value: Any) -> None:
     """For values that are checked where they are resolved (spans, cuts, cues), or records of our own."""
+
+
+NUDGE = Number(-60_000, 60_000, " ms")
+FRAMES_PATTERN = re.compile(r"([+-]?\d+(?:\.\d+)?)f")
+
+
+def nudge(name: str, value: Any) -> None:
+    """Milliseconds, or frames ("2f")."""
+    if not (isinstance(value, str) and FRAMES_PATTERN.fullmatch(value)):
+        NUDGE(name, value)
 
 
 def flag(name: str, value: Any) -> None:
@@ -258,8 +269,20 @@ class Output:
         OneOf(("16", "24", "32f")), "bits per sample where the format has them", usual="24"
     )
     start_timecode: str | None = option(text, "of the first frame, HH:MM:SS:FF", "TC", usual="the file's own")
-    nudge: float = option(Number(-60_000, 60_000, " ms"), "ms by which it comes later", "MS", usual="0", default=0.0)
+    nudge: float | str = option(
+        nudge, "by how much it comes later: ms, or frames as 2f, -60000 to 60000", "MS|Nf", 0.0, usual="0"
+    )
     force: bool = option(flag, default=False)
+
+    def nudge_ms(self, frame_rate: Fraction) -> float:
+        """The nudge in ms, where it is in frames of a video of `frame_rate` Hz."""
+        if not isinstance(self.nudge, str):
+            return self.nudge
+        frames = FRAMES_PATTERN.fullmatch(self.nudge)
+        assert frames is not None, "the request is checked"
+        milliseconds = float(1000 * Fraction(frames[1]) / frame_rate)
+        NUDGE("nudge", milliseconds)
+        return milliseconds
 
 
 @dataclass(frozen=True)

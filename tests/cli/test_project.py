@@ -91,5 +91,5 @@ def test_generate_writes_stems_that_add_up(here: Path, tiny_model: Path, capsys:
     assert np.array_equal(mix, sum(stems)) and mix.any()
     assert not stems[0][44200:].any() and not stems[1][:22000].any()
     capsys.readouterr()
-    fails(capsys, main([*words, "--stems", "--out", "x.wav"]), 2, "--stems needs a cue sheet")
+    fails(capsys, main([*words, "--stems", "--out", "x.wav"]), 2, "stems need a cue sheet")
     assert not (here / "x.wav").exists()

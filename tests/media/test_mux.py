@@ -199,7 +199,7 @@ def test_output_appears_whole_or_not_at_all(tmp_path):
         assert temporary.suffix == ".wav" and temporary.parent == tmp_path
         temporary.write_bytes(b"whole")
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"whole"]
-    with pytest.raises(UsageError, match="--force"), replace_when_done(target):
+    with pytest.raises(UsageError, match="force=True"), replace_when_done(target):
         pass
     with replace_when_done(target, force=True) as temporary:
         temporary.write_bytes(b"new")

@@ -14,16 +14,12 @@ import warnings
 from collections.abc import Sequence
 
 from openfoley.cli.arguments import build_parser, protect_dashes
-from openfoley.cli.messages import complain, note
+from openfoley.cli.messages import PHASES, Terminated, complain, note
 from openfoley.errors import OpenFoleyError, UsageError
 from openfoley.nn.memory import keep_freed_memory
 
 TRACEBACK_VARIABLE = "OPENFOLEY_TRACEBACK"
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-
-
-class _Terminated(BaseException):
-    """SIGTERM, so that unfinished files are removed on the way out."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return EXIT_INTERRUPTED
-    except _Terminated:
+    except Terminated:
         complain("terminated")
         return 128 + signal.SIGTERM
     except BrokenPipeError:  # the reader of our output went away, as in `openfoley ... --json | head`
@@ -56,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         first_line = (str(error).strip().splitlines() or ["no message"])[0]
         complain(f"unexpected {type(error).__name__}: {first_line} (set {TRACEBACK_VARIABLE}=1 to see where)")
         return EXIT_FAILURE
+    finally:
+        PHASES.end()
 
 
 def _quieten(wants_traceback: bool) -> None:
@@ -67,9 +65,11 @@ def _quieten(wants_traceback: bool) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     logging.getLogger("openfoley").setLevel(logging.INFO)
+    phase = logging.getLogger("openfoley.phase")
+    phase.handlers, phase.propagate = [PHASES], False
 
     def stop(_number: int, _frame: object) -> None:
-        raise _Terminated
+        raise Terminated
 
     try:
         signal.signal(signal.SIGTERM, stop)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from openfoley.cli.messages import note, print_json
+from openfoley.cli.messages import Terminated, note, print_json
 from openfoley.cli.request_arguments import request_of
 from openfoley.errors import OpenFoleyError, UsageError
 from openfoley.hub.registry import check_model, sampling_of
@@ -65,7 +65,7 @@ def resumable(folder: Path) -> Iterator[None]:
         if folder.exists():
             note(f"resuming from {folder}")
         yield
-    except (OpenFoleyError, KeyboardInterrupt):
+    except (OpenFoleyError, KeyboardInterrupt, Terminated):
         if folder.exists():
             note(f"what is done is kept in {folder}; run the same command again to resume")
         raise

@@ -45,7 +45,7 @@ def _run(options: Namespace, verb: str) -> int:
 
     from openfoley.pipeline import load
 
-    pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", " MB"))
+    pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", "MB"))
     work = work_folder(out)
     with resumable(work):
         make = pipeline.edit if verb == "edit" else pipeline.extend

@@ -17,7 +17,7 @@ def sync(options: Namespace) -> int:
 
     from openfoley.evaluation.reports.sync_files import evaluate_sync
 
-    bar = Bar("clips", unit="")
+    bar = Bar("clips", unit="clips")
     result = evaluate_sync(Path(options.generated), Path(options.truth), model=options.model, progress=bar)
     if options.json:
         print_json(result.to_dict())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ def run(options: Namespace) -> int:
     from openfoley.pipeline import load
     from openfoley.synthesis.job import resolved
 
-    pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", " MB"))
+    pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", "MB"))
     request = resolved(pipeline.model, source, request)
     if options.plan:
         return _print_plans(options, pipeline.plans(source, request), source, request)
@@ -118,7 +119,8 @@ def _stems(
         for path in paths:
             check_stems(path, list(own_cues), source.path, request.output.bit_depth, options.force)
     work, takes = work_folder(paths[0]), {}
-    for name in own_cues:
+    for number, name in enumerate(own_cues, start=1):
+        logging.getLogger("openfoley.phase").info("stem %d of %d: %s", number, len(own_cues), name)
         folder = work.with_name(f"{work.name}-{name}")
         takes[name] = pipeline.generate_stem(source, seeds, request, own_cues[name], work=folder, progress=Bar(name))
     results = []

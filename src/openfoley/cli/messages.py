@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+import re
 import sys
-import time
+import threading
 from typing import Any
 
-BAR_WIDTH = 30  # characters
-REDRAW_S = 0.2
+from tqdm import tqdm
+
+ANNOUNCE_AFTER_S = 1.0
 
 
 def one_line(text: str) -> str:
@@ -18,7 +21,9 @@ def one_line(text: str) -> str:
 
 
 def complain(text: str) -> None:
-    _say(f"openfoley: error: {one_line(text)}")
+    """An error in one line; options in it ("force=True") as words of the command line ("--force")."""
+    words = re.sub(r"\b([a-z_]+)=True\b", lambda match: f"--{match[1].replace('_', '-')}", text)
+    _say(f"openfoley: error: {one_line(words)}")
 
 
 def note(text: str) -> None:
@@ -46,25 +51,47 @@ def _plain(value: Any) -> Any:
     return value
 
 
-class Bar:
-    """A progress bar in a terminal; silent elsewhere, so that logs stay readable."""
+class Terminated(BaseException):
+    """SIGTERM, so that unfinished files are removed on the way out."""
 
-    def __init__(self, label: str, unit: str = " s") -> None:
-        self.label, self.unit, self.is_shown = label, unit, sys.stderr.isatty()
-        self.drawn_at = 0.0
+
+class Phases(logging.Handler):
+    """Says what is being done (`openfoley.phase` records) where that takes longer than ANNOUNCE_AFTER_S."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.timer: threading.Timer | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.end()
+        self.timer = threading.Timer(ANNOUNCE_AFTER_S, note, [f"{record.getMessage()} ..."])
+        self.timer.daemon = True
+        self.timer.start()
+
+    def end(self) -> None:
+        """The phase is over, whether it was announced or not."""
+        if self.timer is not None:
+            self.timer.cancel()
+
+
+PHASES = Phases()
+
+
+class Bar:
+    """A progress bar with the time left in a terminal; silent elsewhere, so that logs stay readable."""
+
+    def __init__(self, label: str, unit: str = "s") -> None:
+        self.label, self.unit = label, unit
+        self.bar: tqdm | None = None
 
     def __call__(self, done: float, total: float) -> None:
-        now = time.monotonic()
-        is_last = done >= total
-        if not self.is_shown or (now - self.drawn_at < REDRAW_S and not is_last):
-            return
-        self.drawn_at = now
-        filled = round(BAR_WIDTH * done / total) if total else BAR_WIDTH
-        bar = "#" * filled + "." * (BAR_WIDTH - filled)
-        end = "\n" if is_last else ""
-        print(
-            f"\r{self.label} [{bar}] {round(done, 1):g} / {round(total, 1):g}{self.unit}",
-            end=end,
-            file=sys.stderr,
-            flush=True,
-        )
+        PHASES.end()
+        if self.bar is None or self.bar.total != total:
+            self.bar = tqdm(
+                total=total, desc=self.label, unit=self.unit, file=sys.stderr, disable=not sys.stderr.isatty(),
+                bar_format="{desc} {percentage:3.0f}% |{bar}| {n:.1f} / {total:.1f} {unit}, {remaining} left",
+            )  # fmt: skip
+        self.bar.update(done - self.bar.n)
+        if done >= total:
+            self.bar.close()
+            self.bar = None

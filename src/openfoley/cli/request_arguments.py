@@ -10,7 +10,19 @@ from typing import Any
 
 from openfoley.generators.mmaudio.config import DEFAULTS as MMAUDIO
 from openfoley.generators.salsa_v.config import DEFAULTS as SALSA_V
-from openfoley.request import Number, OneOf, Output, Prompting, Request, Sampling, Timeline, options_of, path
+from openfoley.request import (
+    FRAMES_PATTERN,
+    Number,
+    OneOf,
+    Output,
+    Prompting,
+    Request,
+    Sampling,
+    Timeline,
+    nudge,
+    options_of,
+    path,
+)
 
 SECTIONS = (Prompting, Sampling, Timeline, Output)
 GENERATED = ("duration", "audio", "sample_rate", "bit_depth", "nudge")  # what only `generate` has
@@ -46,6 +58,8 @@ def _add(parser: argparse.ArgumentParser, one: Field[Any], usual: str) -> None:
         extra["choices"] = check.values
     elif check is path:
         extra["type"] = Path
+    elif check is nudge:
+        extra["type"] = milliseconds_or_frames
     if " " in metavar:
         extra |= {"nargs": 2, "metavar": tuple(metavar.split())}
     words = one.metadata["help"] + (check.words if isinstance(check, Number) else "")
@@ -71,4 +85,9 @@ def number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+        hint = f"; write {text.replace(',', '.')}" if re.fullmatch(r"[+-]?\d+,\d+", text.strip()) else ""
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}{hint}") from None
+
+
+def milliseconds_or_frames(text: str) -> float | str:
+    return text if FRAMES_PATTERN.fullmatch(text) else number(text)

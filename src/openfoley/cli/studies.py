@@ -17,7 +17,7 @@ def study(options: Namespace) -> int:
 
     from openfoley.evaluation.studies.run import run_study
 
-    record = run_study(request, Bar("scenes", unit=""))
+    record = run_study(request, Bar("scenes", unit="clips"))
     if options.json:
         print_json(record)
     else:

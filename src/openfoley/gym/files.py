@@ -63,11 +63,11 @@ def render_files(
     splits: dict[int, Split] = {s: split_of(s) for s in range(seed, seed + count)}
     taken = [p for s in splits for p in (folder / f"{s}.{e}" for e in ("mp4", "wav", "json")) if p.exists()]
     if taken and not force:
-        raise UsageError(f"{str(taken[0])!r} exists; pass --force to overwrite it or choose another folder")
+        raise UsageError(f"{str(taken[0])!r} exists; overwrite it with force=True or choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {str(folder)!r}: {error.strerror}; choose another --out") from error
+        raise OutputError(f"cannot make the folder {str(folder)!r}: {error.strerror}; choose another folder") from error
     paths: list[Path] = []
     for s, split in splits.items():
         scene = sample_scene(s, duration_s, split=split, aspect=width / height)

@@ -30,7 +30,7 @@ def convert(source: Path, out: Path, *, force: bool = False) -> str:
     if not source.exists():
         raise UsageError(f"{str(source)!r} does not exist; pass a checkpoint or a folder of checkpoints")
     if out.exists() and not force:
-        raise UsageError(f"the output {str(out)!r} exists; pass --force to replace it")
+        raise UsageError(f"the output {str(out)!r} exists; replace it with force=True")
     if out.exists() and out.resolve() in (source.resolve(), *source.resolve().parents):
         raise UsageError(f"the output {str(out)!r} holds what is to be converted; choose another folder")
     return _convert_folder(source, out) if source.is_dir() else _convert_file(source, out)

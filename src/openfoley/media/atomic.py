@@ -26,11 +26,11 @@ def check_output(path: str | Path, inputs: Sequence[str | Path] = (), force: boo
             raise UsageError(f"the folder of output {shown(path)} does not exist; create {shown(path.parent)} first")
         for source in inputs:
             if path.exists() and Path(source).exists() and path.samefile(source):
-                raise UsageError(f"output {shown(path)} is the input itself; give another name with --out")
+                raise UsageError(f"output {shown(path)} is the input itself; give another name")
         if path.exists() and not path.is_file():
-            raise UsageError(f"output {shown(path)} is not a regular file; give another name with --out")
+            raise UsageError(f"output {shown(path)} is not a regular file; give another name")
         if path.exists() and not force:
-            raise UsageError(f"output {shown(path)} exists; pass --force to replace it or give another name with --out")
+            raise UsageError(f"output {shown(path)} exists; replace it with force=True, or give another name")
         probe = _beside(path)
         try:
             probe.touch()
@@ -57,7 +57,7 @@ def replace_when_done(path: str | Path, force: bool = False, within: Path | None
     try:
         yield temporary
         if path.exists() and not force:
-            raise UsageError(f"output {shown(path)} appeared meanwhile; pass --force to replace it")
+            raise UsageError(f"output {shown(path)} appeared meanwhile; replace it with force=True")
         os.replace(temporary, path)
     except (OSError, *_media_errors()) as error:
         raise cannot_write(path, error) from error
@@ -73,7 +73,7 @@ def cannot_write(path: Path, error: Exception) -> OutputError:
     """What to say of an error while writing."""
     if getattr(error, "errno", None) in DISK_FULL:
         return OutputError(f"cannot write {shown(path)}: the disk is full; free some space and run again")
-    return OutputError(f"cannot write {shown(path)} ({reason(error)}); choose another folder with --out")
+    return OutputError(f"cannot write {shown(path)} ({reason(error)}); choose another folder")
 
 
 def _media_errors() -> tuple[type[Exception], ...]:

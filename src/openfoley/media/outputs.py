@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Literal
@@ -11,10 +12,13 @@ from openfoley.media.atomic import check_output
 
 AudioMode = Literal["add", "replace"]
 BitDepth = Literal["16", "24", "32f"]
+logger = logging.getLogger(__name__)
+
 AUDIO_SUFFIXES = (".wav", ".flac")
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 DEPTH_ORDER: tuple[BitDepth, ...] = ("16", "24", "32f")  # each holds all values of those before it
 LOSSLESS_SUFFIXES = (".wav", ".flac", ".mov", ".mkv")
+LOSSY_SUFFIXES = (".mp4", ".m4v", ".webm")
 FALLBACK_SUFFIX = ".mkv"  # holds the picture of any other container
 DEFAULT_BIT_DEPTH: BitDepth = "24"
 
@@ -50,6 +54,12 @@ def check_saving(
     if suffix == ".flac" and bit_depth == "32f":
         raise UsageError("FLAC holds 16 or 24 bits, not 32f; write a .wav, or choose bit depth 24")
     check_output(path, [] if video is None else [video], force)
+    if suffix in LOSSY_SUFFIXES and bit_depth is not None:
+        codec = "Opus" if suffix == ".webm" else "AAC"
+        logger.warning(
+            "%s stores sound as %s, which has no bit depth: %s is not used; write .mov, .mkv or .wav to have it",
+            suffix, codec, bit_depth,
+        )  # fmt: skip
     if suffix in VIDEO_SUFFIXES:
         if video is None:
             raise UsageError(f"there is no picture to write to {str(path)!r}; use one of {', '.join(AUDIO_SUFFIXES)}")
@@ -63,10 +73,10 @@ def check_exact(path: Path, same_rate: bool, depth: BitDepth, asked: BitDepth) -
         allowed = ", ".join(LOSSLESS_SUFFIXES)
         raise UsageError(
             f"{path.suffix} stores sound with loss, and an edit leaves all other samples as they were; "
-            f"write one of {allowed} with --out"
+            f"write one of {allowed}"
         )
     if not same_rate or DEPTH_ORDER.index(asked) < DEPTH_ORDER.index(depth):
-        raise UsageError("an edit keeps the rate and the depth of the sound; leave --sample-rate and --bit-depth out")
+        raise UsageError("an edit keeps the rate and the depth of the sound; leave sample rate and bit depth out")
 
 
 def default_output(video: Path) -> Path:

@@ -76,7 +76,7 @@ def sound_source(path: str | Path, number: int | None = None) -> SoundSource:
     with open_media(path) as container:
         streams = container.streams.audio
         if not streams:
-            raise MediaError(f"{shown(path)} holds no sound; pass a file with sound, or one with --sound FILE")
+            raise MediaError(f"{shown(path)} holds no sound; pass a file with sound, or the sound as another file")
         if number is None:
             number = _usual(list(streams), path)
         if not 0 <= number < len(streams):
@@ -109,9 +109,7 @@ def _usual(streams: list[AudioStream], path: Path) -> int:
     if ours:
         return ours[-1]
     if len(streams) > 1:
-        raise UsageError(
-            f"{shown(path)} has {len(streams)} sounds; say which with --audio-stream 0 to {len(streams) - 1}"
-        )
+        raise UsageError(f"{shown(path)} has {len(streams)} sounds; say which audio stream, 0 to {len(streams) - 1}")
     return 0
 
 

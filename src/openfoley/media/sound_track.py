@@ -75,7 +75,7 @@ def sound_format(suffix: str, bit_depth: str) -> SoundFormat:
     if formats is None:
         raise UsageError(f"output suffix must be one of {', '.join(FORMATS)} or .wav, got '{suffix}'")
     if bit_depth not in formats:
-        raise UsageError(f"{suffix} cannot hold floating point sound; pass --bit-depth 24 or write .wav")
+        raise UsageError(f"{suffix} cannot hold floating point sound; choose bit depth 24 or write .wav")
     return formats[bit_depth]
 
 

@@ -119,7 +119,8 @@ def parse_time(text: str, start: Timecode) -> Fraction:
         except ZeroDivisionError:
             raise UsageError(f"expected seconds or a timecode HH:MM:SS:FF, got {text!r}") from None
     if not TIMECODE_PATTERN.fullmatch(text):
-        raise UsageError(f"expected seconds or a timecode HH:MM:SS:FF, got {text!r}")
+        hint = f" (a decimal comma; write {text.replace(',', '.')})" if re.fullmatch(r"\d+,\d+", text) else ""
+        raise UsageError(f"expected seconds or a timecode HH:MM:SS:FF, got {text!r}{hint}")
     if start.counting.drop:
         head, tail = re.split("[:;](?=\\d+$)", text)
         text = f"{head};{tail}"

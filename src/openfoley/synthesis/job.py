@@ -42,6 +42,8 @@ from openfoley.timeline.plan import CONTEXT_S, NEW_S, PlannedWindow, make_plan
 from openfoley.timeline.shots import Shot, cut_rule, shots_of
 
 logger = logging.getLogger(__name__)
+phase = logging.getLogger("openfoley.phase")
+"""What is being done, as INFO records, for whoever wants to show it."""
 
 NEAR_TRAINING = (0.5, 1.1)  # of the training length
 Progress = Callable[[float, float], None]  # seconds of sound done, seconds in all
@@ -106,6 +108,7 @@ def opened(video: Video, timeline: Timeline, strict: bool = False) -> Source:
     """The video, the still image or nothing to see. Raises UsageError, MediaError."""
     if isinstance(video, Source):
         return video
+    phase.info("reading %s", "nothing" if video is None else Path(video).name)
     if video is None:
         return Source.nothing(timeline.duration)
     if timeline.duration is not None:
@@ -154,6 +157,7 @@ def shots_in(model: Model, source: Source, timeline: Timeline, store: FeatureSto
     if rule == "none" or not source.has_picture:
         return shots_of(duration, [], rule)
     requests = frame_requests(model)
+    phase.info("looking for cuts in %s", source.path.name)
     times = source.cuts(requests) if store is None else store.cuts(source, requests)
     return shots_of(duration, [Cut(time) for time in times], rule)
 
@@ -184,7 +188,7 @@ def planned(
     if taken and latents - taken <= 2 * known_latents:
         raise UsageError(
             f"a window of {float(latents / rate):.2f} s has no room for {float(taken / rate):.2f} s of reference "
-            f"and {float(known):g} s of context; pass a shorter --reference-span or --context, or a longer --window"
+            f"and {float(known):g} s of context; pass a shorter reference span or context, or a longer window"
         )
     cues = timeline.cue_list
     return make_plan(
@@ -236,6 +240,7 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
         builder = ConditionBuilder(model, job.shots, _feed(job, options.store, shot), model.device)
         regenerated_from = None if job.around is None else job.plan[0].first_new
         sampler = WindowSampler(model.generator, builder, job.request, job.reference, regenerated_from)
+        phase.info("encoding pictures and sampling %d windows", len(job.plan) - first)
         run_plan(
             job.plan, sampler, takes, first_window=first, on_window=saved.keeper(takes) if saved else None,
             progress=_in_seconds(options.progress, job.plan, codec.latent_rate, job.source.info.duration),

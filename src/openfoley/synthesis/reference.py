@@ -115,8 +115,8 @@ def _between(path: Path, first: int, end: int) -> Tensor:
 
 def _check_sound(samples: Tensor, what: str) -> None:
     if samples.square().mean().sqrt() < SILENCE_RMS:
-        raise UsageError(f"the reference {what} is silent; choose another part with --reference-span")
+        raise UsageError(f"the reference {what} is silent; choose another reference span")
     held = (samples[:, 1:] == samples[:, :-1]) & (samples[:, 1:].abs() >= CLIPPED_LEVEL)
     runs = held.float().unfold(-1, CLIPPED_RUN - 1, 1).amin(-1) if held.shape[-1] >= CLIPPED_RUN - 1 else held
     if bool(runs.any()):
-        raise UsageError(f"the reference {what} is clipped; choose another part with --reference-span, or another file")
+        raise UsageError(f"the reference {what} is clipped; choose another reference span, or another file")

@@ -56,7 +56,7 @@ def cues_by_stem(cues: Sequence[Cue]) -> dict[str, tuple[Cue, ...]]:
     """The cues of each stem, those without a name last. UsageError where no cue names a stem."""
     own = {name: cues_of_stem(cues, name) for name in stem_names(cues)}
     if not own:
-        raise UsageError("--stems needs a cue sheet with a column 'stem'; pass one with --cues FILE")
+        raise UsageError("stems need a cue sheet with a column 'stem'; pass one as cues")
     if unnamed := cues_of_stem(cues, None):
         own[unnamed_stem(own)] = unnamed
     return own

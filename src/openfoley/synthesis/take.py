@@ -56,7 +56,8 @@ class Take:
 
     def chunks(self) -> Iterator[Tensor]:
         """The sound in pieces [channels, n], moved by the request's nudge (later if positive), of the same length."""
-        shift = round(self.request.output.nudge * self.sample_rate / 1000)
+        milliseconds = self.request.output.nudge_ms(self.source.info.frame_rate)
+        shift = round(milliseconds * self.sample_rate / 1000)
         shift = max(-self.samples.length, min(self.samples.length, shift))
         if shift > 0:
             yield torch.zeros(self.samples.channels, shift)

@@ -12,9 +12,9 @@ import openfoley
 from openfoley.errors import MediaError, UsageError
 from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource
-from openfoley.media import pictures
-from openfoley.media.decode import pick_frames
-from openfoley.media.provisional import Source
+from openfoley.media import source
+from openfoley.media.decode import picked_frames
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.conditions import ConditionBuilder
@@ -62,17 +62,16 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(pipeline: Pipe
 def test_a_video_is_decoded_once_if_its_pictures_fit(
     pipeline: Pipeline, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passes: list[Path] = []
+    passes: list[int] = []
 
-    def counting(path: Path, *arguments: Any, **options: Any) -> Any:
-        passes.append(path)
-        return pick_frames(path, *arguments, **options)
+    def counting(*arguments: Any, **options: Any) -> Any:
+        passes.append(1)
+        return picked_frames(*arguments, **options)
 
-    monkeypatch.setattr(pictures, "pick_frames", counting)
+    monkeypatch.setattr(source, "picked_frames", counting)
     once = pipeline.generate(video, steps=1).audio.samples
     assert len(passes) == 1
-    monkeypatch.setattr(pictures.Pictures, "_bytes", lambda *_: pictures.KEPT_BYTES + 1)
-    twice = pipeline.generate(video, steps=1).audio.samples
+    twice = pipeline.generate(Source.file(video, kept_bytes=0), steps=1).audio.samples
     assert len(passes) == 3 and torch.equal(once, twice)
 
 

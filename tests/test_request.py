@@ -164,7 +164,7 @@ def test_a_new_option_is_one_field(tiny_model: Path, make_video: Callable[..., P
     import argparse
 
     from openfoley.cli.request_arguments import add_options
-    from openfoley.media.provisional import Source
+    from openfoley.media.source import Source
     from openfoley.synthesis.job import Job, planned, request_key, resolved, shots_in
 
     request = WiderRequest.of(grain=0.25, steps=2)
@@ -201,7 +201,7 @@ SAVED_AS = ("audio", "sample_rate", "bit_depth", "start_timecode", "nudge", "for
 def test_the_key_of_kept_work_depends_on_all_that_makes_the_samples(
     name: str, tiny_model: Path, make_video: Callable[..., Path]
 ) -> None:
-    from openfoley.media.provisional import Source
+    from openfoley.media.source import Source
     from openfoley.synthesis.job import Job, planned, request_key, shots_in
 
     model, source = load(tiny_model).model, Source.file(make_video(duration_s=0.5))

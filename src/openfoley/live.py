@@ -25,7 +25,7 @@ from openfoley.codecs.base import StreamingDecoder
 from openfoley.encoders.base import FrameEncoder, frame_dim
 from openfoley.errors import UsageError
 from openfoley.media.live import as_requested
-from openfoley.media.provisional import Source
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline
 from openfoley.request import Request, Seconds
 from openfoley.synthesis.assembler import TakeAssembler

@@ -15,7 +15,7 @@ import torch
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
-from openfoley.media.provisional import Source
+from openfoley.media.source import Source
 from openfoley.request import Cue, Request, check_seeds
 from openfoley.synthesis.editing import edited, extended
 from openfoley.synthesis.job import (

@@ -23,8 +23,9 @@ KINDS = [
 ]
 
 
-def decode(path) -> list[int]:
-    return [number_of(f) for c in pick_frames(path, [FrameRequest("x", Fraction(25), 64, 128)]) for f in c.frames]
+def decode(path, strict=True) -> list[int]:
+    requests = [FrameRequest("x", Fraction(25), 64, 128)]
+    return [number_of(f) for c in pick_frames(path, requests, strict=strict) for f in c.frames]
 
 
 @pytest.fixture(scope="module")

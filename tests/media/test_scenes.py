@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from openfoley.media.encode import write_video
-from openfoley.media.scenes import SIDE, CutDetector, cut_times, scenes_request
+from openfoley.media.scenes import SIDE, CutDetector, scenes_request
+from openfoley.media.source import Source
 
 RATE = Fraction(24)
 
@@ -85,14 +86,14 @@ def test_cut_times_of_a_file_are_exact(tmp_path: Path, rate: Fraction) -> None:
     path, first = tmp_path / "shots.mp4", int(rate) + 5
     pictures = [texture(1)[:, :32, :32]] * first + [texture(2)[:, :32, :32]] * int(rate)
     write_video(path, pictures, rate)
-    (found,) = cut_times(path)
+    (found,) = Source.file(path).cuts()
     assert abs(found - first / rate) < 1 / scenes_request(rate).rate
     if rate <= 60:
         assert found == first / rate
 
 
 def test_a_file_without_cuts_has_none(make_video: Callable[..., Path]) -> None:
-    assert cut_times(make_video("one.mp4", duration_s=2.0)) == ()
+    assert Source.file(make_video("one.mp4", duration_s=2.0)).cuts() == ()
 
 
 def test_gym_shots_are_found() -> None:

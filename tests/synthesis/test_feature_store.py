@@ -9,7 +9,7 @@ import torch
 
 import openfoley.synthesis.feature_store as module
 from openfoley.hub.fingerprint import fingerprint
-from openfoley.media.provisional import Source
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Cut
 from openfoley.synthesis.feature_store import FeatureStore

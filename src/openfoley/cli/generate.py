@@ -13,7 +13,7 @@ from openfoley.cli.asked import checked_request, command_of, finished_before, re
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.errors import UsageError
 from openfoley.media.outputs import AUDIO_SUFFIXES, check_saving, checked_video, default_output, take_paths
-from openfoley.media.provisional import Source
+from openfoley.media.source import Source
 from openfoley.request import Request, check_takes
 from openfoley.synthesis.saving import clear_away, note_saving, saved_before, work_folder
 

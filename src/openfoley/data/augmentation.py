@@ -6,10 +6,11 @@ given generator only.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 FRAME_RATE = 24.0  # Hz
@@ -49,23 +50,19 @@ STRONG = PictureAugmentation(
     lag_probability=0.35,
 )
 
-GENTLE = PictureAugmentation(  # leaves colours and textures, by which materials are told apart
-    crop_probability=0.6,
-    smallest_crop=0.8,
-    mirror=True,
-    brightness=0.08,
-    contrast=0.15,
-    saturation=0.15,
-    tint=0.05,
-    grey_probability=0.0,
-    blur_probability=0.1,
-    noise=0.03,
-    lag_probability=0.0,
-)
+GENTLE = replace(  # leaves colours and textures, by which materials are told apart
+    STRONG, smallest_crop=0.8, brightness=0.08, contrast=0.15, saturation=0.15, tint=0.05, grey_probability=0.0,
+    blur_probability=0.1, noise=0.03, lag_probability=0.0,
+)  # fmt: skip
 
 
-def augment(pictures: Tensor, boxes: Tensor, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
-    """uint8 [batch, time, 3, height, width] -> float32 in 0..1 of the same shape, each row changed in its own way.
+def augment(
+    pictures: UInt8[Tensor, "batch time 3 height width"],
+    boxes: Float[Tensor, "batch 4"],
+    strength: PictureAugmentation,
+    generator: torch.Generator,
+) -> Float[Tensor, "batch time 3 height width"]:
+    """In 0..1, each row changed in its own way.
 
     boxes: the part of each row's picture that is shown, from `random_boxes`: whoever has targets with a place needs it.
     generator: on the CPU, whatever the pictures' device.
@@ -87,9 +84,9 @@ def augment(pictures: Tensor, boxes: Tensor, strength: PictureAugmentation, gene
     return result.clamp_(0, 1)
 
 
-def random_boxes(count: int, strength: PictureAugmentation, generator: torch.Generator) -> Tensor:
-    """The part of the picture that each of `count` snippets is to show, float32 [count, 4]: left, top, width, height in
-    shares of the picture; a negative width stands for a mirrored one."""
+def random_boxes(count: int, strength: PictureAugmentation, generator: torch.Generator) -> Float[Tensor, "{count} 4"]:
+    """The part of the picture that each of `count` snippets is to show: left, top, width, height in shares of the
+    picture; a negative width stands for a mirrored one."""
     chosen = torch.rand(count, generator=generator) < strength.crop_probability
     side = 1 - (1 - strength.smallest_crop) * torch.rand(count, generator=generator) * chosen
     corner = (1 - side) * torch.rand(2, count, generator=generator)
@@ -102,8 +99,10 @@ def _chosen(count: int, probability: float, generator: torch.Generator) -> Tenso
     return (torch.rand(count, generator=generator) < probability).nonzero()[:, 0]
 
 
-def _cropped(pictures: Tensor, boxes: Tensor) -> Tensor:
-    """uint8 [batch, time, 3, height, width]: each row's box, brought back to the picture's size; float32 in 0..255.
+def _cropped(
+    pictures: UInt8[Tensor, "batch time 3 height width"], boxes: Float[Tensor, "batch 4"]
+) -> Float[Tensor, "batch time 3 height width"]:
+    """Each row's box, brought back to the picture's size, in 0..255.
 
     On a CPU boxes of whole pixels, row by row: a quarter of the time of reading along a grid.
     """
@@ -115,7 +114,9 @@ def _cropped(pictures: Tensor, boxes: Tensor) -> Tensor:
     return read_along_grid(pictures, boxes)
 
 
-def read_along_grid(pictures: Tensor, boxes: Tensor) -> Tensor:
+def read_along_grid(
+    pictures: UInt8[Tensor, "batch time 3 height width"], boxes: Float[Tensor, "batch 4"]
+) -> Float[Tensor, "batch time 3 height width"]:
     """As `_cropped`, of boxes of any size and all rows together."""
     height, width = pictures.shape[-2:]
     left, top, across, down = boxes.to(pictures.device).T
@@ -124,8 +125,8 @@ def read_along_grid(pictures: Tensor, boxes: Tensor) -> Tensor:
     return F.grid_sample(pictures.flatten(1, 2).float(), grid, align_corners=False).view(pictures.shape)
 
 
-def _box_of(frames: Tensor, box: Sequence[float]) -> Tensor:
-    """uint8 [time, 3, height, width]: its box."""
+def _box_of(frames: UInt8[Tensor, "time 3 height width"], box: Sequence[float]) -> UInt8[Tensor, "time 3 _ _"]:
+    """Its box."""
     left, top, wide, high = box
     height, width = frames.shape[-2:]
     columns, rows = round(abs(wide) * width), round(high * height)

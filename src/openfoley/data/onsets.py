@@ -6,12 +6,13 @@ and how bright, so that a small encoder learns the timing from hours instead of 
 """
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 SAMPLE_RATE = 16000  # Hz
 STEPS_PER_FRAME = 4  # at 24 fps: 96 steps a second, 10.4 ms
 STEP_RATE = 96  # Hz
-WINDOW_LENGTH = 256  # samples, 16 ms: the step before an onset hears little of it
+WINDOW_LENGTH = 256  # samples, 16 ms: the step before an onset contains little of it
 BAND_EDGES_HZ = (60.0, 250.0, 600.0, 1200.0, 2400.0, 4500.0, 8000.0)  # six bands of about an octave
 BANDS = len(BAND_EDGES_HZ) - 1
 TARGETS = BANDS + 1  # rises per band, then the level
@@ -21,11 +22,11 @@ RISE_RANGE = 3.0  # decades of power that count as a full rise (30 dB)
 RISE_THRESHOLD = 0.1  # decades (1 dB): the flutter of steady noise
 
 
-def onset_targets(samples: Tensor, frames: int) -> Tensor:
-    """Mono 16 kHz [batch, n] (starts with frame 0) -> float in 0..1 [batch, frames, STEPS_PER_FRAME, TARGETS].
+def onset_targets(samples: Float[Tensor, "batch time"], frames: int) -> Float[Tensor, "batch frames steps targets"]:
+    """Mono sound at 16 kHz (starts with frame 0) -> 0..1 for STEPS_PER_FRAME steps and TARGETS.
 
     Rise: how far log10 of a band's power lies above the larger of the last two steps, beyond RISE_THRESHOLD, divided by
-    RISE_RANGE. Step j is heard through a Hann window that is centred in the step, (j + 0.5) / 96 s.
+    RISE_RANGE. Step j is measured through a Hann window that is centred in the step, (j + 0.5) / 96 s.
     """
     steps = frames * STEPS_PER_FRAME
     memory = 2  # steps before the first, so that it can rise too
@@ -45,14 +46,14 @@ def onset_targets(samples: Tensor, frames: int) -> Tensor:
     return torch.cat([rise, level.clamp(0, 1)], dim=-1).unflatten(1, (frames, STEPS_PER_FRAME))
 
 
-def _mirrored(samples: Tensor, before: int, after: int) -> Tensor:
+def _mirrored(samples: Float[Tensor, "batch time"], before: int, after: int) -> Float[Tensor, "batch padded"]:
     """Continued backwards in time at both ends: neither a running noise nor its cut end looks like an onset."""
     start, end = samples[:, 1 : before + 1].flip(-1), samples[:, -after - 1 : -1].flip(-1)
     return torch.cat([start, samples, end], dim=-1)
 
 
-def _band_matrix() -> Tensor:
-    """[WINDOW_LENGTH // 2 + 1, BANDS]: 1 where a bin lies in a band."""
+def _band_matrix() -> Float[Tensor, "bins bands"]:
+    """1 where a bin lies in a band."""
     hz = torch.arange(WINDOW_LENGTH // 2 + 1) * SAMPLE_RATE / WINDOW_LENGTH
     edges = torch.tensor(BAND_EDGES_HZ)
     return ((hz[:, None] >= edges[:-1]) & (hz[:, None] < edges[1:])).float()

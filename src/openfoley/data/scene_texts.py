@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 OBJECT_FORMS = ("{caption}", "the sound of {caption}", "{material} {action}", "{action} of {material}", "{material}")
@@ -44,8 +45,8 @@ def draw_text(truth: dict, object_share: float, generator: torch.Generator) -> S
     return SceneText(str(chosen(captions(truth))), None)
 
 
-def text_pairs(truths: list[dict], texts: list[SceneText]) -> Tensor:
-    """float [scenes, texts]: 1 if the text was drawn for that scene or is one of its captions; 0 (left out) if it is
+def text_pairs(truths: list[dict], texts: list[SceneText]) -> Float[Tensor, "scenes texts"]:
+    """1 if the text was drawn for that scene or is one of its captions; 0 (left out) if it is
     about a material that the scene holds as well; else -1. texts[i] was drawn for truths[i]."""
     labels = torch.full((len(truths), len(texts)), -1.0)
     for row, truth in enumerate(truths):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from openfoley.data.snippets import FRAME_RATE, SNIPPET_FRAMES, Snippets
@@ -38,11 +39,13 @@ class SeenEvents:
             known,
         )
 
-    def targets(self, snippets: Snippets, boxes: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Places float32 [n, 16, PLACE_GRID ** 2] and materials int64 of the same shape.
+    def targets(
+        self, snippets: Snippets, boxes: Float[Tensor, "snippets 4"] | None = None
+    ) -> tuple[Float[Tensor, "snippets frames cells"], Int[Tensor, "snippets frames cells"]]:
+        """Places and materials for SNIPPET_FRAMES frames and PLACE_GRID ** 2 cells.
 
         A place is 1 where an event falls on a frame, shared between two frames when it falls between them; its material
-        is NO_MATERIAL where nothing is. boxes [n, 4]: the part of the picture that is shown (`cell_of`).
+        is NO_MATERIAL where nothing is. boxes: the part of the picture that is shown (`cell_of`).
         """
         count = len(snippets.start)
         boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(count, 4) if boxes is None else boxes

@@ -1,13 +1,14 @@
 """Which snippets a contrastive step sees, and which pairs of them are pairs (arXiv 2510.02916, sections 3.1 and A.4).
 
 Most negatives come from the same video. Abutting snippets alone would teach only offsets of 0.667 s, so each picture
-snippet also meets the sound of its own surroundings, 2 to 10 frames (83 to 417 ms) early or late. Sound is about fifty
+snippet is also compared with the sound around it, 2 to 10 frames (83 to 417 ms) early or late. Sound is about fifty
 times cheaper to encode than pictures, so these shifted snippets exist only as sound.
 """
 
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 SNIPPET_FRAMES = 16  # 0.667 s at 24 fps
@@ -20,16 +21,16 @@ RATIO_TOLERANCE = 0.05  # arXiv 2510.02916, A.4
 
 @dataclass(frozen=True)
 class Snippets:
-    """Snippets of several videos: video index and first frame of each, [n] int64."""
+    """Snippets of several videos: video index and first frame of each."""
 
-    video: Tensor
-    start: Tensor
+    video: Int[Tensor, " snippets"]
+    start: Int[Tensor, " snippets"]
 
 
 def audio_ratio_is_right(samples: int, frames: int, sample_rate: int, frame_rate: float) -> bool:
     """Whether a video has within 5 % as many samples per frame as its rates promise (16000 / 24 = 666.67, A.4).
 
-    A file that fails this has sound and picture of different length: its events would be taught at wrong times.
+    A file that fails this has sound and picture of different length: its events would be learned at wrong times.
     """
     if frames <= 0 or samples <= 0:
         return False
@@ -37,7 +38,7 @@ def audio_ratio_is_right(samples: int, frames: int, sample_rate: int, frame_rate
     return abs(samples / frames - expected) <= RATIO_TOLERANCE * expected
 
 
-def first_sample(frame: Tensor) -> Tensor:
+def first_sample(frame: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
     """The 16 kHz sample at which a frame is shown: frame k at k / 24 s, rounded to the nearest sample."""
     return (frame * (2 * SAMPLE_RATE) + FRAME_RATE) // (2 * FRAME_RATE)
 
@@ -68,16 +69,16 @@ def joined(first: Snippets, second: Snippets) -> Snippets:
 def pair_labels(
     pictures: Snippets,
     sounds: Snippets,
-    picture_activity: Tensor,
-    sound_activity: Tensor,
+    picture_activity: Float[Tensor, " pictures *activity"],
+    sound_activity: Float[Tensor, " sounds *activity"],
     *,
     alike: float,
     still: float,
-) -> Tensor:
-    """z of Eq. 1 with a third value: float [pictures, sounds], 1 the same moment, -1 another one, 0 left out.
+) -> Float[Tensor, "pictures sounds"]:
+    """z of Eq. 1 with a third value: 1 the same moment, -1 another one, 0 left out.
 
-    activity [n, ...]: what can be heard in a snippet over time, in 0..1 (`onset_targets`); for picture snippets that of
-    their own sound. Left out are pairs of the same video closer than 2 frames; pairs whose sounds differ by less than
+    activity: of the sounds over time, in 0..1 (`onset_targets`); for picture snippets that of their own sound. Left out
+    are pairs of the same video closer than 2 frames; pairs whose sounds differ by less than
     `alike` (mean absolute difference: silence against silence, one stretch of steady rain against the next); and the
     own sound of a snippet in which nothing starts (largest onset under `still`), for there is nothing to match.
     On the activity's device.

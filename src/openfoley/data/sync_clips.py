@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int16, UInt8
 from torch import Tensor
 
 from openfoley.data.disk import create_array
@@ -36,9 +37,9 @@ ONSET_SCALE = 255
 class SyncClips:
     """Clips, memory-mapped until moved to a device; `video` of a Snippets, on the CPU, is a row here."""
 
-    frames: Tensor  # uint8 [scenes, frames, 3, height, width]
-    mono: Tensor  # int16 [scenes, samples]
-    onsets: Tensor  # uint8 [scenes, frames, 4, 7]
+    frames: UInt8[Tensor, "scenes frames 3 height width"]
+    mono: Int16[Tensor, "scenes samples"]
+    onsets: UInt8[Tensor, "scenes frames steps targets"]
     truth: list[dict]
     events: SeenEvents
 
@@ -69,19 +70,18 @@ class SyncClips:
         """With the materials numbered as in `names`, those of other clips."""
         return replace(self, events=SeenEvents.of(self.truth, names))
 
-    def pictures(self, snippets: Snippets) -> Tensor:
-        """uint8 [n, 16, 3, height, width]"""
+    def pictures(self, snippets: Snippets) -> UInt8[Tensor, "snippets frames 3 height width"]:
         return self._rows(self.frames, snippets)
 
-    def sounds(self, snippets: Snippets) -> Tensor:
-        """float32 [n, 10667] in -1..1; the end of a clip is filled up with silence (at most one sample is)."""
+    def sounds(self, snippets: Snippets) -> Float[Tensor, "snippets time"]:
+        """SNIPPET_SAMPLES in -1..1; the end of a clip is filled up with silence (at most one sample is)."""
         device, end = self.mono.device, self.mono.shape[1]
         index = first_sample(snippets.start).to(device)[:, None] + torch.arange(SNIPPET_SAMPLES, device=device)
         rows = self.mono[snippets.video.to(device)[:, None], index.clamp(max=end - 1)]
         return rows.float() / FULL_SCALE * (index < end)
 
-    def activity(self, snippets: Snippets) -> Tensor:
-        """Onset targets of the snippets, float32 [n, 16, 4, 7] in 0..1."""
+    def activity(self, snippets: Snippets) -> Float[Tensor, "snippets frames steps targets"]:
+        """Onset targets of the snippets, in 0..1."""
         return self._rows(self.onsets, snippets).float() / ONSET_SCALE
 
     def _rows(self, array: Tensor, snippets: Snippets) -> Tensor:

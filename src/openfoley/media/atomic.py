@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from openfoley.errors import OutputError, UsageError
-from openfoley.media.source import reason, shown
+from openfoley.media.opening import reason, shown
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

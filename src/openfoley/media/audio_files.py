@@ -18,10 +18,10 @@ from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.gaps import Gaps, silence
+from openfoley.media.opening import check_input, open_media, reason, shown
 from openfoley.media.resample import StreamingResampler
 from openfoley.media.scan import probe
 from openfoley.media.sound_track import BIT_DEPTHS, SoundTrack, quantised, sound_format
-from openfoley.media.source import check_input, open_media, reason, shown
 from openfoley.media.timecode import Timecode
 from openfoley.types import Audio
 

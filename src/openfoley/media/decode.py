@@ -8,6 +8,7 @@ decoded where every frame stands alone (ProRes, MJPEG) or is marked disposable.
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -19,12 +20,15 @@ from av.error import FFmpegError
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.scan import REPORT_DAMAGE, Timeline, from_key_frame, probe, scan, shown_indices
-from openfoley.media.source import open_media, picture_stream, reason, shown
+from openfoley.media.clock import Clock
+from openfoley.media.opening import open_media, picture_stream, reason, shown
+from openfoley.media.scan import REPORT_DAMAGE, Timeline, from_key_frame, probe, read_to_damage, scan, shown_indices
 from openfoley.types import FrameChunk, FrameRequest, VideoInfo
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+
+log = logging.getLogger(__name__)
 
 __all__ = ["VideoInfo", "pick_frames", "probe"]
 
@@ -54,37 +58,82 @@ class _Filling:
                 self.first, self.pictures = self.first + len(self.pictures), []
 
 
-def pick_frames(path: str | Path, requests: Sequence[FrameRequest], *, chunk: int = 64) -> Iterator[FrameChunk]:
+def pick_frames(
+    path: str | Path, requests: Sequence[FrameRequest], *, chunk: int = 64, strict: bool = False
+) -> Iterator[FrameChunk]:
+    """`picked_frames` of a file that is scanned first."""
+    yield from picked_frames(scan(path, strict), requests, chunk=chunk)
+
+
+def picked_frames(timeline: Timeline, requests: Sequence[FrameRequest], *, chunk: int = 64) -> Iterator[FrameChunk]:
     """The frames shown at k / rate of every request, k = 0 ... ceil(duration * rate) - 1, as uint8 [n, 3, H, W].
 
     All requests are served by one pass, in time order, in chunks of at most `chunk` frames; pictures are turned upright
-    and squashed to the asked size. MediaError for a damaged or truncated file (raised where the damage is met).
+    and squashed to the asked size. Where frames cannot be decoded the next one that can takes their place (behind the
+    last: that one), with a warning; MediaError instead where the timeline is `strict` or nothing can be decoded.
     """
-    timeline = scan(path)
     fillings = [_Filling(request, timeline, chunk) for request in requests]
+    pictures: dict[tuple[int, int, str, str], Tensor] = {}
+    frame: VideoFrame | None = None
     for index, frame in _decoded(timeline, requests):
-        pictures: dict[tuple[int, int, str, str], Tensor] = {}
-        for filling in fillings:
-            if filling.wanted is None or filling.wanted > index:
-                continue
-            request = filling.request
-            size = (request.height, request.width, request.fit, request.resize)
-            if size not in pictures:
-                pictures[size] = _picture(frame, timeline, request)
-            yield from filling.offer(index, pictures[size])
+        pictures.clear()
+        yield from _offered(index, frame, fillings, timeline, pictures)
+    if frame is not None and any(filling.wanted is not None for filling in fillings):  # the end is lost
+        yield from _offered(len(timeline.pts), frame, fillings, timeline, pictures)
+
+
+def _offered(
+    index: int,
+    frame: VideoFrame,
+    fillings: Sequence[_Filling],
+    timeline: Timeline,
+    pictures: dict[tuple[int, int, str, str], Tensor],
+) -> Iterator[FrameChunk]:
+    """The chunks that this frame completes. pictures: the frame in each size, filled as far as needed."""
+    for filling in fillings:
+        if filling.wanted is None or filling.wanted > index:
+            continue
+        request = filling.request
+        size = (request.height, request.width, request.fit, request.resize)
+        if size not in pictures:
+            pictures[size] = _picture(frame, timeline, request)
+        yield from filling.offer(index, pictures[size])
 
 
 def _decoded(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[tuple[int, VideoFrame]]:
-    """(index on the timeline, frame) of every decoded frame; each index once, ascending."""
-    path, pts = timeline.info.path, timeline.pts
-    assert path is not None
+    """(index on the timeline, frame) of every decoded frame; each index once, ascending. Where the file is damaged (and
+    the timeline not `strict`) it is decoded once more from its beginning, with the decoder's own repairs."""
+    last = -1
+    try:
+        for last, frame in _decoded_whole(timeline, requests):
+            yield last, frame
+        return
+    except MediaError as damage:
+        if timeline.strict:
+            raise
+        log.warning("%s: what can be decoded is used", str(damage).partition(";")[0])
+        first_error = damage
+    repaired = False
+    for index, frame in _decoded_repaired(timeline):
+        repaired = True
+        if index > last:
+            last = index
+            yield index, frame
+    if not repaired:
+        raise first_error
+
+
+def _decoded_whole(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[tuple[int, VideoFrame]]:
+    """As `_decoded`; MediaError where the damage is met."""
+    path, pts = timeline.path, timeline.pts
     needed = _needed(timeline, requests) if timeline.intra_only and not timeline.untimed else None
     last, at, count = -1, 0.0, 0
     with open_media(path) as container:
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
         stream.codec_context.options = REPORT_DAMAGE
-        for packet in from_key_frame(container.demux(stream), timeline.drop_leading):
+        packets = Clock(timeline.joins).continuous(container.demux(stream))
+        for packet in from_key_frame(packets, timeline.drop_leading):
             if needed is not None and packet.size and packet.pts is not None and packet.pts not in needed:
                 continue
             try:
@@ -92,8 +141,8 @@ def _decoded(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[t
             except FFmpegError as error:
                 raise MediaError(_damaged(path, at, reason(error))) from error
             for frame in frames:
-                index = last + 1 if timeline.untimed or frame.pts is None else bisect_left(pts, frame.pts)
-                if index >= len(pts) or index <= last or (not timeline.untimed and pts[index] != frame.pts):
+                index = _index(timeline, frame, last)
+                if index is None:
                     continue
                 at = float(timeline.instants[index] * timeline.unit)
                 if frame.is_corrupt or (needed is None and index - last - 1 > MAX_LOST_RUN):
@@ -104,6 +153,34 @@ def _decoded(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[t
         raise MediaError(_damaged(path, at, f"{len(needed) - count} frames cannot be decoded"))
     if (needed is None and last + 1 < len(pts)) or last < 0:
         raise MediaError(_damaged(path, at, f"{len(pts) - last - 1} frames at the end cannot be decoded"))
+
+
+def _decoded_repaired(timeline: Timeline) -> Iterator[tuple[int, VideoFrame]]:
+    """What a decoder makes of a damaged file that paints over broken places; packets that it refuses are left out."""
+    last = -1
+    with open_media(timeline.path) as container:
+        stream = picture_stream(container, timeline.path)
+        stream.thread_type = "AUTO"
+        packets = Clock(timeline.joins).continuous(read_to_damage(container.demux(stream), []))
+        for packet in from_key_frame(packets, timeline.drop_leading):
+            try:
+                frames = packet.decode()
+            except FFmpegError:
+                continue
+            for frame in frames:
+                index = _index(timeline, frame, last)
+                if index is not None:
+                    last = index
+                    yield index, frame
+
+
+def _index(timeline: Timeline, frame: VideoFrame, last: int) -> int | None:
+    """The frame's place on the timeline; None where it has none behind `last`."""
+    if timeline.untimed or frame.pts is None:
+        return last + 1 if last + 1 < len(timeline.pts) else None
+    index = bisect_left(timeline.pts, frame.pts)
+    is_there = last < index < len(timeline.pts) and timeline.pts[index] == frame.pts
+    return index if is_there else None
 
 
 def _needed(timeline: Timeline, requests: Sequence[FrameRequest]) -> set[int]:

@@ -8,11 +8,9 @@ ISO/IEC 13818-1 (transport streams).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-
-from openfoley.errors import MediaError
-from openfoley.media.source import shown
 
 EBML_HEADER, SEGMENT, CLUSTER, CUES, SEEK_HEAD = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1C53BB6B, 0x114D9B74
 SEGMENT_CHILDREN = frozenset(
@@ -31,34 +29,42 @@ SEGMENT_CHILDREN = frozenset(
 )  # ... Info, Tracks, Attachments, Chapters, Tags, Void, CRC-32
 CLUSTER_CHILDREN = frozenset({0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF, 0xEC, 0xBF})  # Timestamp, SimpleBlock, ...
 MP4_FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"})
+MP4_OUTER_BOXES = MP4_FIRST_BOXES | {  # ISO/IEC 14496-12 table 1, and what QuickTime and cameras put outermost
+    b"moof", b"mfra", b"sidx", b"ssix", b"prft", b"emsg", b"meta", b"meco", b"uuid", b"udta", b"pdin", b"PICT", b"junk",
+}  # fmt: skip
 TS_PACKET_BYTES, TS_SYNC = 188, b"\x47"  # ISO/IEC 13818-1 section 2.4.3.2; a cut between two packets leaves no trace
 
 
-def check_whole(path: Path) -> None:
-    """Raise MediaError if the outer structure of the file shows that it is cut short or damaged."""
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with a file, to follow "... is". loses: pictures or sound are missing."""
+
+    text: str
+    loses: bool = True
+
+
+def outer_problem(path: Path) -> Damage | None:
+    """What shows in the outer structure of the file that it is cut short or damaged; None where it is whole."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(2 * TS_PACKET_BYTES + 1)
         file.seek(0)
         if head[4:8] in MP4_FIRST_BOXES:
-            problem = _mp4_problem(file, size)
-        elif head[:4] == EBML_HEADER.to_bytes(4, "big"):
-            problem = _matroska_problem(file, size)
-        elif head[:4] == b"RIFF":
-            problem = _riff_problem(file, size)
-        elif head[::TS_PACKET_BYTES] == TS_SYNC * 3 and size % TS_PACKET_BYTES:
-            problem = _cut_short(size + TS_PACKET_BYTES - size % TS_PACKET_BYTES, size)
-        else:
-            problem = None
-    if problem:
-        raise MediaError(f"{shown(path)} is {problem}; export or copy it again")
+            return _mp4_problem(file, size)
+        if head[:4] == EBML_HEADER.to_bytes(4, "big"):
+            return _matroska_problem(file, size)
+        if head[:4] == b"RIFF":
+            return _riff_problem(file, size)
+        if head[::TS_PACKET_BYTES] == TS_SYNC * 3 and size % TS_PACKET_BYTES:
+            return _cut_short(size + TS_PACKET_BYTES - size % TS_PACKET_BYTES, size)
+    return None
 
 
-def _cut_short(end: int, size: int) -> str:
-    return f"cut short ({size} bytes there, at least {end} expected)"
+def _cut_short(end: int, size: int) -> Damage:
+    return Damage(f"cut short ({size} bytes there, at least {end} expected)")
 
 
-def _mp4_problem(file: BinaryIO, size: int) -> str | None:
+def _mp4_problem(file: BinaryIO, size: int) -> Damage | None:
     position = 0
     while position + 8 <= size:
         file.seek(position)
@@ -68,15 +74,15 @@ def _mp4_problem(file: BinaryIO, size: int) -> str | None:
             return None
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
-        if length < 8 or (position == 0 and kind not in MP4_FIRST_BOXES):
-            return None  # trailing padding or not a box: FFmpeg ignores it as well
+        if kind not in MP4_OUTER_BOXES or length < 8:  # cameras append their own data: FFmpeg ignores them as well
+            return Damage(f"followed by {size - position} bytes that are no box", loses=False) if any(head) else None
         position += length
         if position > size:
             return _cut_short(position, size)
     return None
 
 
-def _riff_problem(file: BinaryIO, size: int) -> str | None:
+def _riff_problem(file: BinaryIO, size: int) -> Damage | None:
     position = 0
     while position + 12 <= size:
         file.seek(position)
@@ -94,14 +100,14 @@ def _riff_problem(file: BinaryIO, size: int) -> str | None:
     return None
 
 
-def _riff_chunks_problem(file: BinaryIO, position: int, end: int) -> str | None:
+def _riff_chunks_problem(file: BinaryIO, position: int, end: int) -> Damage | None:
     """Chunks follow one another without a gap, each named by four printable characters; AVI frames are in "movi"."""
     while position + 8 <= end:
         file.seek(position)
         head = file.read(12)
         length = int.from_bytes(head[4:8], "little")
         if not all(0x20 <= c < 0x7F for c in head[:4]) or position + 8 + length > end + 1:
-            return f"damaged at byte {position}"
+            return Damage(f"damaged at byte {position}")
         position += 12 if head[:4] == b"LIST" and head[8:12] == b"movi" else 8 + length + (length & 1)
     return None
 
@@ -123,7 +129,7 @@ def _element(file: BinaryIO, position: int) -> tuple[int, int | None, int] | Non
     return int.from_bytes(head[:id_length], "big"), None if unknown else length, position + id_length + length_length
 
 
-def _matroska_problem(file: BinaryIO, size: int) -> str | None:
+def _matroska_problem(file: BinaryIO, size: int) -> Damage | None:
     header = _element(file, 0)
     if header is None or header[1] is None:
         return None
@@ -136,11 +142,11 @@ def _matroska_problem(file: BinaryIO, size: int) -> str | None:
     return _matroska_children_problem(file, segment[2], end, SEGMENT_CHILDREN)
 
 
-def _matroska_children_problem(file: BinaryIO, position: int, end: int, allowed: frozenset[int]) -> str | None:
+def _matroska_children_problem(file: BinaryIO, position: int, end: int, allowed: frozenset[int]) -> Damage | None:
     while position < end:
         element = _element(file, position)
         if element is None or element[0] not in allowed:
-            return f"damaged at byte {position}"
+            return Damage(f"damaged at byte {position}")
         identifier, length, payload = element
         if length is None:  # a live recording: its blocks follow one another without a known end
             return None

@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fractions import Fraction
+from math import ceil
+
 import torch
 from torch import Tensor
 
 from openfoley.media.decode import _bicubic
-from openfoley.types import FrameRequest
+from openfoley.types import FrameChunk, FrameRequest
+
+MOST_FRAMES = 64  # in a chunk
+
+
+class FramePicker:
+    """One request's frames from those of a source with a constant `rate` (Hz): picture k is the one shown at
+    k / request.rate. duration: s of the source, None where it is not known."""
+
+    def __init__(self, request: FrameRequest, rate: Fraction, duration: Fraction | None = None) -> None:
+        self._request, self._rate = request, rate
+        self._end = None if duration is None else ceil(duration * request.rate)
+        self._picked = 0
+
+    def push(self, frame: Tensor, index: int) -> Iterator[FrameChunk]:
+        """Frame `index` of the source, uint8 RGB [3, H, W], which is shown from index / rate to (index + 1) / rate."""
+        end = ceil((index + 1) * self._request.rate / self._rate)
+        end = end if self._end is None else min(end, self._end)
+        if self._picked == end:
+            return
+        picture = as_requested(frame, self._request)
+        while self._picked < end:
+            count = min(MOST_FRAMES, end - self._picked)
+            yield FrameChunk(self._request.name, self._picked, picture.expand(count, -1, -1, -1))
+            self._picked += count
 
 
 def as_requested(picture: Tensor, request: FrameRequest) -> Tensor:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
+from openfoley.media.opening import open_media, picture_stream, reason, shown
 from openfoley.media.scan import probe
 from openfoley.media.sound_track import SoundTrack, sound_format
-from openfoley.media.source import open_media, picture_stream, reason, shown
 from openfoley.media.timecode import Timecode
 
 if TYPE_CHECKING:

@@ -17,16 +17,13 @@ Measured by `openfoley evaluate scenes`. Dissolves and fades are no cuts; a ligh
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from openfoley.media.decode import probe
-from openfoley.media.pictures import Pictures
 from openfoley.types import FrameRequest
 
 SIDE = 24  # pixels, height and width of the pictures that are looked at
@@ -138,19 +135,9 @@ def _reached(ours: Tensor, theirs: Tensor) -> Tensor:
     return torch.stack([(ours - other).abs().mean(1) for other in shifted]).amin(0)
 
 
-def cut_times(path: str | Path, pictures: Pictures | None = None) -> tuple[Fraction, ...]:
-    """The starts of all shots but the first, in s on the video's clock. One pass over the file, in bounded memory.
-
-    pictures: of the same file, to be kept from this pass where they fit.
-    Raises UsageError or MediaError as `media.decode.pick_frames`.
-    """
-    return tuple(_times(pictures or Pictures(Path(path), [])))
-
-
-def _times(pictures: Pictures) -> Iterator[Fraction]:
-    info = probe(pictures.path)
-    request = scenes_request(info.frame_rate)
+def cut_frames(chunks: Iterable[Tensor]) -> Iterator[int]:
+    """Frames of `scenes_request`, uint8 [n, 3, SIDE, SIDE] after another -> the numbers of those that begin a shot."""
     detector = CutDetector()
-    for chunk in pictures.beside(request, info.duration):
-        yield from (k / request.rate for k in detector.push(chunk.frames))
-    yield from (k / request.rate for k in detector.flush())
+    for frames in chunks:
+        yield from detector.push(frames)
+    yield from detector.flush()

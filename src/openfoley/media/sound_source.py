@@ -20,9 +20,9 @@ from torch import Tensor
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.gaps import Gaps, silence
 from openfoley.media.mux import TITLE
+from openfoley.media.opening import open_media, reason, shown
 from openfoley.media.scan import probe
 from openfoley.media.sound_track import BitDepth
-from openfoley.media.source import open_media, reason, shown
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

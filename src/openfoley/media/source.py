@@ -1,122 +1,182 @@
-"""Open any local media file for reading, and say in one line what is wrong with it.
+"""What a sound is made for: a video file, a still image, frames in memory, or nothing to see; opened once.
 
-A path is always a plain local file: it is opened here and handed to FFmpeg as an open file, so a name that looks like a
-protocol ("concat:a|b"), a picture pattern ("img%03d.png") or an option ("-y") has no meaning to it, and a playlist that
-names other files or the network cannot open them (protocol_whitelist).
+Everything that is known of it (size, rate, duration, timecode, cuts, frames, identity) comes from here, so that nothing
+else opens the file: `Source.file` reads the packets of a video once, a pass over its frames opens it a second time.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import cached_property
+from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Protocol
 
-from openfoley.errors import MediaError, UsageError
+from torch import Tensor, uint8
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
+from openfoley.errors import UsageError
+from openfoley.media.content_hash import file_hash
+from openfoley.media.decode import picked_frames
+from openfoley.media.live import FramePicker
 
-READ_BLOCK_BYTES = 1 << 18  # per call from FFmpeg into Python; 32 KiB (PyAV's default) costs 8 times the calls
-STILL_IMAGE_FORMATS = frozenset({"image2", "ico", "tiff", "webp"})  # besides every "*_pipe" demuxer
-STILL_IMAGE_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})  # ISO/IEC 23008-12: pictures in a mov container
+# re-exported until all callers import them from their own module
+from openfoley.media.opening import open_media, picture_stream, reason, shown  # noqa: F401, I001
+from openfoley.media.scan import SoundStream, Timeline, scan
+from openfoley.media.scenes import cut_frames, scenes_request
+from openfoley.media.still import is_still, write_still_video
+from openfoley.media.timecode import Timecode
+from openfoley.types import FrameChunk, FrameRequest, VideoInfo
 
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """The path as one printable line (control characters escaped), for messages."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in os.fsdecode(path).encode("utf-8", "backslashreplace").decode()
-    )
-
-
-def check_input(path: str | os.PathLike[str]) -> Path:
-    """`path` as a Path to a non-empty, readable, regular file; else UsageError or MediaError."""
-    path = Path(path)
-    try:
-        if path.is_dir():
-            raise UsageError(f"{shown(path)} is a directory; pass one media file")
-        if not path.exists():
-            raise UsageError(f"{shown(path)} does not exist; check the path")
-        if not path.is_file():
-            raise UsageError(f"{shown(path)} is not a regular file; pass one media file")
-        if path.stat().st_size == 0:
-            raise MediaError(f"{shown(path)} is empty (0 bytes); export or copy it again")
-        with open(path, "rb"):
-            return path
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise MediaError(f"{shown(path)} cannot be read ({reason}); check its permissions") from error
+KEPT_BYTES = 192 * 2**20  # 3.7 minutes of the Gym-size encoders' pictures
+FRAMES_PER_CHUNK = 64
+LONGEST_SILENT_S = 3600.0  # of a still image or of text alone
+UNSEEN_RATE = Fraction(25)  # Hz, for timecode where nothing moves
 
 
-class _PlainFile:
-    """A binary file without its name: FFmpeg sees only a harmless "input.mp4" for its guess by extension."""
+class Frames(Protocol):
+    """Where the frames come from."""
 
-    def __init__(self, file: BinaryIO, suffix: str) -> None:
-        self.name = "input" + (suffix if suffix[1:].isalnum() and suffix.isascii() else "")
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+    def __call__(self, requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
+        """The frames shown at k / rate of every request, in time order."""
+        ...
 
 
-@contextmanager
-def open_media(path: str | os.PathLike[str], raw_errors: bool = False) -> Iterator[InputContainer]:
-    """The opened container. FFmpeg's own errors inside the block become one-line MediaErrors (unless `raw_errors`)."""
-    import av
-    from av.error import FFmpegError
+class Source:
+    """A video, still image, tensor or nothing. path: the file, for messages, hashes, muxing and names beside it.
 
-    path = check_input(path)
-    with open(path, "rb") as file:
-        try:
-            container = av.open(
-                _PlainFile(file, path.suffix),
-                "r",
-                buffer_size=READ_BLOCK_BYTES,
-                metadata_errors="replace",
-                container_options={"protocol_whitelist": "none"},
+    timeline: when each frame of a video file is shown; None for everything else.
+    """
+
+    def __init__(
+        self, info: VideoInfo, frames: Frames, timeline: Timeline | None = None, kept_bytes: int = KEPT_BYTES
+    ) -> None:
+        self.info, self.timeline, self.kept_bytes = info, timeline, kept_bytes
+        self._frames = frames
+        self._cuts: tuple[Fraction, ...] | None = None
+        self._kept: tuple[list[FrameRequest], deque[FrameChunk]] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of the file, where it is only made for this
+
+    @classmethod
+    def file(cls, path: str | Path, *, strict: bool = False, kept_bytes: int = KEPT_BYTES) -> Source:
+        """A video file. Damage is read around with a warning, or refused (`strict`). UsageError, MediaError."""
+        timeline = scan(path, strict)
+
+        def frames(requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
+            return picked_frames(timeline, requests, chunk=FRAMES_PER_CHUNK)
+
+        return cls(timeline.info, frames, timeline, kept_bytes)
+
+    @classmethod
+    def still(cls, path: str | Path, duration: float | Fraction) -> Source:
+        """A still image, shown for `duration` s: a video of it in a temporary file that goes with the source.
+        UsageError for a file that is no still image, MediaError."""
+        path = Path(path)
+        if not is_still(path):
+            raise UsageError(
+                "duration is for a still image or for text alone; the sound of a video is as long as it is"
             )
-        except (FFmpegError, ValueError, RuntimeError) as error:
-            raise MediaError(
-                f"{shown(path)} is not a readable media file, or it is damaged or cut short ({reason(error)}); "
-                "pass a complete video such as .mp4, .mov, .mkv or .webm"
-            ) from error
-        try:
-            yield container
-        except FFmpegError as error:
-            if raw_errors:
-                raise
-            raise MediaError(f"{shown(path)} is damaged ({reason(error)}); export or copy it again") from error
-        finally:
-            container.close()
+        seconds = _seconds(duration)
+        folder = tempfile.TemporaryDirectory(prefix="openfoley-")
+        moving = Path(folder.name) / f"{path.stem}.mp4"
+        write_still_video(path, seconds, moving)
+        source = cls.file(moving)
+        source.info = replace(source.info, frame_rate=UNSEEN_RATE)
+        source._cuts = ()
+        source._folder = folder
+        return source
+
+    @classmethod
+    def tensor(cls, frames: Tensor, rate: float | Fraction) -> Source:
+        """uint8 RGB [n, 3, height, width] at `rate` (Hz). UsageError for another shape, type or rate."""
+        if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != uint8 or 0 in frames.shape:
+            raise UsageError(f"frames must be uint8 [n, 3, height, width], got {frames.dtype} {list(frames.shape)}")
+        if not rate > 0:
+            raise UsageError(f"rate must be above 0 frames per second, got {rate}")
+        rate = Fraction(rate)
+        count, _, height, width = frames.shape
+        info = VideoInfo(None, count / rate, Fraction(0), width, height, 0, rate, count, 0)
+
+        def picked(requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
+            pickers = [FramePicker(request, rate, info.duration) for request in requests]
+            for index, frame in enumerate(frames):
+                for picker in pickers:
+                    yield from picker.push(frame, index)
+
+        source = cls(info, picked)
+        source.__dict__["content_hash"] = hashlib.sha256(frames.contiguous().cpu().numpy().tobytes()).hexdigest()
+        return source
+
+    @classmethod
+    def nothing(cls, duration: float | Fraction | None) -> Source:
+        """No picture at all for `duration` s: sound from text alone."""
+        if duration is None:
+            raise UsageError("without a video, pass a duration")
+        info = VideoInfo(None, _seconds(duration), Fraction(0), 0, 0, 0, UNSEEN_RATE, None, 0)
+        return cls(info, lambda requests: iter(()))
+
+    @property
+    def path(self) -> Path | None:
+        return self.info.path
+
+    @property
+    def has_picture(self) -> bool:
+        return self.info.height > 0
+
+    @property
+    def start_timecode(self) -> Timecode | None:
+        """What the file says of its first shown frame, on its own counting."""
+        return self.timeline.timecode if self.timeline is not None else None
+
+    @property
+    def sound_streams(self) -> Sequence[SoundStream]:
+        return self.timeline.sound_streams if self.timeline is not None else ()
+
+    @cached_property
+    def content_hash(self) -> str:
+        """sha256 of the file's (or the frames') bytes, hexadecimal; of nothing where there is nothing."""
+        return file_hash(self.path) if self.path is not None else hashlib.sha256().hexdigest()
+
+    def cuts(self, keep: Sequence[FrameRequest] = ()) -> tuple[Fraction, ...]:
+        """The starts of all shots but the first, in s; looked for once.
+
+        keep: requests whose frames are kept from this pass (where they fit) for the next call of `chunks`.
+        """
+        if self._cuts is None and self.has_picture:
+            request = scenes_request(self.info.frame_rate)
+            self._cuts = tuple(k / request.rate for k in cut_frames(self._beside(request, keep)))
+        return self._cuts or ()
+
+    def chunks(self, requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
+        """The frames shown at k / rate of every request, k = 0 ... ceil(duration * rate) - 1, as uint8 [n, 3, H, W], in
+        time order: those kept by `cuts` (given once), else from a pass of its own. Errors as `decode.picked_frames`."""
+        kept, self._kept = self._kept, None
+        if kept is None or kept[0] != list(requests):
+            yield from self._frames(requests)
+            return
+        while kept[1]:
+            yield kept[1].popleft()
+
+    def _beside(self, other: FrameRequest, keep: Sequence[FrameRequest]) -> Iterator[Tensor]:
+        """The frames of `other` from a pass in which those of `keep` are kept if they fit."""
+        size = sum(ceil(self.info.duration * r.rate) * 3 * r.height * r.width for r in keep)
+        kept = list(keep) if size <= self.kept_bytes else []
+        chunks: deque[FrameChunk] = deque()
+        for chunk in self._frames([*kept, other]):
+            if chunk.name == other.name:
+                yield chunk.frames
+            else:
+                chunks.append(chunk)
+        self._kept = (kept, chunks) if kept else None
 
 
-def still_image(path: Path) -> str:
-    return f"{shown(path)} is a still image, not a video; pass a file with a moving picture"
-
-
-def reason(error: BaseException) -> str:
-    """FFmpeg's words for an error, on one line."""
-    return " ".join(str(getattr(error, "strerror", None) or error).split())
-
-
-def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The moving picture of the file: its first video stream that is no cover. MediaError where there is none."""
-    from av.stream import Disposition
-
-    name = container.format.name
-    if (
-        name.endswith("_pipe")
-        or name in STILL_IMAGE_FORMATS
-        or (container.metadata.get("major_brand", "").strip() in STILL_IMAGE_BRANDS)
-    ):
-        raise MediaError(still_image(path))
-    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if len(container.streams) == 0:
-        raise MediaError(f"{shown(path)} holds nothing that can be read: it is empty or damaged; export it again")
-    if not moving:
-        holds = "only sound" if container.streams.audio else "no picture"
-        raise MediaError(f"{shown(path)} holds {holds}; pass a file with a moving picture")
-    stream = moving[0]
-    if stream.codec_context is None:
-        raise MediaError(f"{shown(path)} uses a picture codec that this FFmpeg cannot decode; convert it to H.264")
-    return stream
+def _seconds(duration: float | Fraction) -> Fraction:
+    if not 0 < duration <= LONGEST_SILENT_S:
+        raise UsageError(
+            f"without a video, duration must be above 0 and at most {LONGEST_SILENT_S:g} s, got {float(duration):g}"
+        )
+    return Fraction(str(duration))

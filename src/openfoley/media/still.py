@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from openfoley.errors import MediaError
 from openfoley.media.encode import write_video
-from openfoley.media.source import STILL_IMAGE_BRANDS, STILL_IMAGE_FORMATS, open_media, shown
+from openfoley.media.opening import STILL_IMAGE_BRANDS, STILL_IMAGE_FORMATS, open_media, shown
+from openfoley.media.orientation import orientation_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -33,15 +35,20 @@ def _is_still(container: InputContainer) -> bool:
     return name.endswith("_pipe") or name in STILL_IMAGE_FORMATS or brand in STILL_IMAGE_BRANDS
 
 
-def write_still_video(image: Path, duration: Fraction, out: Path) -> None:
-    """`image`, scaled to at most LARGEST_SIDE and even sides, for `duration` s in the video file `out`."""
+def _upright(image: Path) -> Tensor:
+    """The picture as uint8 RGB [3, height, width], upright, its longer side at most LARGEST_SIDE. MediaError."""
     with open_media(image) as container:
-        frame = next(container.decode(video=0), None)
+        frame = next(container.decode(video=0), None) if container.streams.video else None
         if frame is None:
             raise MediaError(f"{shown(image)} holds no picture; export it again")
         scale = min(1.0, LARGEST_SIDE / max(frame.width, frame.height))
         width, height = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
         pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-    picture = torch.from_numpy(pixels).permute(2, 0, 1)
+        return orientation_of(frame).apply(torch.from_numpy(pixels).permute(2, 0, 1))
+
+
+def write_still_video(image: Path, duration: Fraction, out: Path) -> None:
+    """`image`, scaled to at most LARGEST_SIDE and even sides, for `duration` s in the video file `out`."""
+    picture = _upright(image)
     rate = (FRAMES / duration).limit_denominator(MOST_TICKS)
     write_video(out, (picture for _ in range(FRAMES)), rate, crf=LOSSLESS)

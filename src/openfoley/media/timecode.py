@@ -7,17 +7,27 @@ tenth one, ;00 to ;03 at 60000/1001 Hz. A timecode without drop-frame at 24000/1
 
 from __future__ import annotations
 
+import logging
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openfoley.errors import UsageError
+from openfoley.media.boxes import TrackBoxes, read_tracks
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+log = logging.getLogger(__name__)
 
 MINUTES_PER_DAY = 24 * 60
 FREE_MINUTE = 10  # every tenth minute drops nothing
 DROPPED_PER_30 = 2  # frame numbers a minute at a count of 30, twice that at 60 (ST 12-1, section 5.2.2)
+DROP_FRAME_RATES = (Fraction(30000, 1001), Fraction(60000, 1001))  # Hz
 TIMECODE_PATTERN = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;])(\d{2,3})")
 SECONDS_PATTERN = re.compile(r"\d+(\.\d*)?|\.\d+|\d+/\d+")
 
@@ -60,7 +70,7 @@ def counting_of(rate: Fraction, drop: bool = False) -> TimecodeRate:
     """The counting for a frame rate; UsageError where drop-frame is not defined (only 29.97 and 59.94 Hz drop)."""
     if rate <= 0:
         raise UsageError(f"a timecode needs a frame rate above 0, got {rate}")
-    if drop and rate not in (Fraction(30000, 1001), Fraction(60000, 1001)):
+    if drop and rate not in DROP_FRAME_RATES:
         raise UsageError(
             f"drop-frame timecode (with ';') exists at 29.97 and 59.94 frames per second, not at {float(rate):g}; "
             "write HH:MM:SS:FF"
@@ -130,23 +140,43 @@ def parse_time(text: str, start: Timecode) -> Fraction:
     return time
 
 
-def read_start_timecode(path: str | Path, rate: Fraction) -> Timecode | None:
-    """The start timecode of a file's timecode track or tag; None where it has none (or one that cannot be read).
+def file_timecode(container: InputContainer, picture_rate: Fraction, tracks: Sequence[TrackBoxes]) -> Timecode | None:
+    """The start timecode of an open file's timecode track or tag; None where it has none (or one that cannot be read).
 
     MP4 and MOV keep it in a tmcd track that the picture refers to, Matroska and MXF in a tag, BWF-like files in tags.
+    A track counts at its own rate, which may be half of the picture's (Hz): 59.94 pictures a second counted by 29.97.
     """
-    from openfoley.media.source import open_media
+    places = [*(s.metadata for s in container.streams.video), *(s.metadata for s in container.streams)]
+    tags = (value for tags in (*places, container.metadata) for key, value in tags.items() if key.lower() == "timecode")
+    text = next((value for value in tags if value), None)
+    if text is None:
+        return None
+    rate = _counted_rate(nominal(picture_rate), next((t.timecode_rate for t in tracks if t.timecode_rate), None))
+    if ";" in text and rate not in DROP_FRAME_RATES:
+        log.warning("timecode %s has the drop-frame flag, which %.5g Hz has not: read without it", text, float(rate))
+        text = text.replace(";", ":")
+    try:
+        return parse_timecode(text, rate)
+    except UsageError:
+        return None
+
+
+def _counted_rate(picture: Fraction, track: Fraction | None) -> Fraction:
+    """The rate (Hz) that a timecode track counts at: the picture's or a whole part of it where the track is near that
+    (cameras write 30 for 30000/1001), else the track's own."""
+    if track is None:
+        return picture
+    whole_part = picture / max(1, round(picture / track))
+    return whole_part if abs(whole_part - track) <= track / 500 else track
+
+
+def read_start_timecode(path: str | Path, rate: Fraction) -> Timecode | None:
+    """The start timecode of a file: see `file_timecode`. rate: of its picture, in Hz."""
+    from openfoley.media.opening import open_media
 
     with open_media(path) as container:
-        places = [*(s.metadata for s in container.streams.video), *(s.metadata for s in container.streams)]
-        for tags in (*places, container.metadata):
-            text = next((value for key, value in tags.items() if key.lower() == "timecode"), None)
-            if text:
-                try:
-                    return parse_timecode(text, rate)
-                except UsageError:
-                    return None
-    return None
+        tracks = read_tracks(Path(path)) if "mp4" in container.format.name else []
+        return file_timecode(container, rate, tracks)
 
 
 def start_timecode(path: str | Path, rate: Fraction, given: str | None = None) -> Timecode | None:

@@ -15,8 +15,7 @@ from openfoley.codecs.base import Codec
 from openfoley.errors import UsageError
 from openfoley.media.audio_files import AudioWriter
 from openfoley.media.content_hash import file_hash
-from openfoley.media.provisional import Source
-from openfoley.media.source import shown
+from openfoley.media.source import Source, shown
 from openfoley.media.timecode import timecode_at
 from openfoley.pipeline import Pipeline
 from openfoley.projects import mix

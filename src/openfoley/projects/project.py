@@ -23,8 +23,7 @@ from openfoley.hub.load import load_model
 from openfoley.hub.registry import DEFAULT_MODEL, check_model, sampling_of
 from openfoley.media.content_hash import file_hash
 from openfoley.media.outputs import checked_video
-from openfoley.media.provisional import Source
-from openfoley.media.source import shown
+from openfoley.media.source import Source, shown
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects import history
 from openfoley.projects.making import CACHE_FOLDER, TakeOrder, describe_video, make_takes

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from openfoley.errors import MediaError
 from openfoley.media.outputs import check_saving
-from openfoley.media.provisional import Source
-from openfoley.media.source import open_media, shown
+from openfoley.media.source import Source, open_media, shown
 from openfoley.projects import mix
 from openfoley.projects.record import Record
 from openfoley.request import Output

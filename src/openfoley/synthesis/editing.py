@@ -14,8 +14,8 @@ import torch
 from openfoley.errors import UsageError
 from openfoley.hub.parts import Model
 from openfoley.media.limiter import CEILING_DBTP
-from openfoley.media.provisional import Source
 from openfoley.media.sound_source import SoundSource, sound_source
+from openfoley.media.source import Source
 from openfoley.request import Request, Timeline, windows_asked
 from openfoley.synthesis.job import (
     Job,

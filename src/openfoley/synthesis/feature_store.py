@@ -28,8 +28,7 @@ from openfoley.errors import OutputError
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import Model
 from openfoley.media.atomic import DISK_FULL
-from openfoley.media.provisional import Source
-from openfoley.media.source import shown
+from openfoley.media.source import Source, shown
 from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_encoders
 from openfoley.timeline.shots import Shot
 from openfoley.types import FrameRequest

@@ -24,7 +24,7 @@ from openfoley.errors import UsageError
 from openfoley.generators.sampling import SAMPLING
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import Model
-from openfoley.media.provisional import Source
+from openfoley.media.source import Source
 from openfoley.media.timecode import Timecode, nominal, parse_time, parse_timecode, zero
 from openfoley.request import Cue, Cut, Request, Timeline, check_span, edges, options_of, windows_asked
 from openfoley.synthesis.assembler import Surroundings, TakeAssembler
@@ -154,7 +154,7 @@ def shots_in(model: Model, source: Source, timeline: Timeline, store: FeatureSto
         return shots_of(duration, cuts, "auto")
     rule = cut_rule(cuts)
     assert rule is not None
-    if rule == "none" or not source.has_picture:
+    if rule == "none" or source.path is None:
         return shots_of(duration, [], rule)
     requests = frame_requests(model)
     phase.info("looking for cuts in %s", source.path.name)

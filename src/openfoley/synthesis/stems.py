@@ -106,6 +106,7 @@ def save_stems(
                 for chunk in chunks:
                     mix.write(chunk)
         else:
+            assert video is not None  # checked by check_saving
             mux(video, chunks, rate, unfinished, output.audio, depth, channels=channels, start=start)
             for _ in chunks:  # the picture may have ended first
                 pass

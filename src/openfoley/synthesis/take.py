@@ -20,9 +20,9 @@ from openfoley.media.audio_files import AudioWriter
 from openfoley.media.limiter import Limiter
 from openfoley.media.mux import mux
 from openfoley.media.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, BitDepth, check_exact, check_saving
-from openfoley.media.provisional import Source
 from openfoley.media.resample import StreamingResampler
 from openfoley.media.sound_track import ceiling_dbtp
+from openfoley.media.source import Source
 from openfoley.media.timecode import Timecode, nominal, parse_timecode
 from openfoley.request import Request
 from openfoley.synthesis.resume import Work
@@ -94,6 +94,7 @@ class Take:
                     for chunk in chunks:
                         writer.write(chunk)
             else:
+                assert self.source.path is not None  # checked by check_saving
                 mux(
                     self.source.path, chunks, rate, unfinished, output.audio, bits,
                     channels=self.samples.channels, without=self.replaces, start=start,

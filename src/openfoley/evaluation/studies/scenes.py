@@ -20,7 +20,7 @@ from openfoley.evaluation.studies.requests import ScenesRequest
 from openfoley.evaluation.studies.study import Progress, Row, Study
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
-from openfoley.media.scenes import cut_times
+from openfoley.media.source import Source
 
 FIRST_SEED = 1_000_000  # within the split
 SLACK_FRAMES = 1.0
@@ -46,7 +46,7 @@ def _row(study: Study[ScenesRequest], number: int) -> Row:
     scene = sample_scene(seed, DURATION_S, split=split, aspect=1.0, single_shot=SETS[place] == "one shot")
     clip = write_clip(study.folder / "gym", f"{seed}", scene, with_sound=False)
     true = np.array([ceil(shot.start_s * RATE - 1e-9) for shot in scene.shots[1:]], dtype=np.float64)
-    named = np.array([float(time * RATE) for time in cut_times(clip.video)], dtype=np.float64)
+    named = np.array([float(time * RATE) for time in Source.file(clip.video).cuts()], dtype=np.float64)
     clip.video.unlink()
     return {"counts": [len(match(named, true, SLACK_FRAMES)[0]), len(named), len(true)]}
 

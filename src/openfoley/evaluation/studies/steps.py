@@ -9,7 +9,7 @@ Costs some 8 s of processor time for a clip and model (six step counts, 63 steps
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,14 @@ from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.matching import match_closest
 from openfoley.evaluation.metrics.spectral import mel_distance_db, stft_distance, swsd
 from openfoley.evaluation.metrics.sync import ERROR_TOLERANCE_S
-from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.stats.pooled import mean_of, median_of
 from openfoley.evaluation.studies.clips import write_clip
 from openfoley.evaluation.studies.requests import StepsRequest
-from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, onsets, shown
+from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown
 from openfoley.flow.settings import SHORTCUT
-from openfoley.generators.base import Generator
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
-from openfoley.media.provisional import Source
 from openfoley.pipeline import Pipeline, load
-from openfoley.request import Request
 from openfoley.types import Conditions
 
 FIRST_SEED = 7_000_000  # within the evaluation split
@@ -52,9 +48,9 @@ def run(request: StepsRequest, progress: Progress | None = None) -> dict[str, An
         raise UsageError(f"models need names of their own, got {'; '.join(names) or 'none'}")
     every = (*request.models, *request.without_sync, *request.shortcut)
     loaded = {model: load(model, request.device) for model in every}
-    plain = [Entrant(loaded[model]) for model in request.models]
-    unsynced_ones = [Entrant(without_sync(loaded[model])) for model in request.without_sync]
-    stepping = [Entrant(loaded[model], Request.of(seed=SEED, solver=SHORTCUT)) for model in request.shortcut]
+    plain = [Entrant(loaded[model], {}) for model in request.models]
+    unsynced_ones = [Entrant(unsynced(loaded[model]), {}) for model in request.without_sync]
+    stepping = [Entrant(loaded[model], {"solver": SHORTCUT}) for model in request.shortcut]
     entrants = dict(zip(names, (*plain, *unsynced_ones, *stepping), strict=True))
     study = Study(request, {name: loaded[model] for name, model in zip(names, every, strict=True)})
     seeds = seeds_of("evaluation", request.clips, FIRST_SEED)
@@ -66,38 +62,38 @@ def run(request: StepsRequest, progress: Progress | None = None) -> dict[str, An
 
 @dataclass(frozen=True)
 class Entrant:
-    """A row of the table: a model and how it is sampled."""
+    """A row of the table: a model and further arguments of its sampling."""
 
     pipeline: Pipeline
-    request: Request = field(default_factory=lambda: Request.of(seed=SEED))
+    options: dict[str, Any]
 
 
-class WithoutSync:
+class Unsynced:
     """A generator whose sync features are absent, as `use_sync=False` trains one."""
 
-    def __init__(self, generator: Generator) -> None:
-        self.latent_dim, self.window_latents = generator.latent_dim, generator.window_latents
-        self.accepts_known, self.reads_whole_video = generator.accepts_known, generator.reads_whole_video
-        self.defaults, self.supported_options = generator.defaults, generator.supported_options
-        self.velocity, self.trained_step, self._prepare = generator.velocity, generator.trained_step, generator.prepare
+    def __init__(self, generator: Any) -> None:
+        self._generator = generator
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._generator, name)
 
     def prepare(self, conditions: Conditions, latents: int) -> Any:
-        return self._prepare(conditions.without("sync"), latents)
+        return self._generator.prepare(conditions.without("sync"), latents)
 
 
-def without_sync(pipeline: Pipeline) -> Pipeline:
-    return Pipeline(replace(pipeline.model, generator=WithoutSync(pipeline.model.generator)))
+def unsynced(pipeline: Pipeline) -> Pipeline:
+    return replace(pipeline, model=replace(pipeline.model, generator=Unsynced(pipeline.model.generator)))
 
 
 def _row(study: Study[StepsRequest], entrants: dict[str, Entrant], seed: int) -> Row:
     scene = sample_scene(seed, DURATION_S, split="evaluation", silent=False, aspect=1.0)
     clip = write_clip(study.folder / "clips", str(seed), scene)
-    source, true, seen = Source.file(clip.video), clip.audio().samples, clip.truth.only(True)
+    true, seen = clip.audio().samples, clip.truth.only(True)
     row: Row = {"seed": seed}
     for name, one in entrants.items():
         row[name] = {}
         for count in study.request.steps:
-            (made,) = gym_sounds(one.pipeline, source, Request.of(one.request, steps=count), [SEED], study.store)
+            made = one.pipeline.generate(clip.video, steps=count, seed=1, store=study.store, **one.options).audio
             times = onsets(made).times_s
             found, events = match_closest(times, seen.scored_s, ERROR_TOLERANCE_S)
             row[name][str(count)] = {

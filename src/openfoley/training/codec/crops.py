@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int16
 from torch import Tensor
 
 FULL_SCALE = 32767  # of int16
@@ -11,13 +12,15 @@ MONO_PROBABILITY = 0.1
 SILENCE_PROBABILITY = 0.02  # digital silence must come back as silence
 
 
-def to_float(sound: np.ndarray) -> Tensor:
+def to_float(sound: Int16[np.ndarray, "*shape"]) -> Float[Tensor, "*shape"]:
     """int16 -> float32 in -1..1."""
     return torch.from_numpy(np.array(sound, dtype=np.float32)) / FULL_SCALE
 
 
-def random_crops(sound: np.ndarray, batch: int, crop: int, random: torch.Generator) -> Tensor:
-    """int16 [clips, 2, time] -> float32 [batch, 2, crop], decided by `random` alone."""
+def random_crops(
+    sound: Int16[np.ndarray, "clips 2 time"], batch: int, crop: int, random: torch.Generator
+) -> Float[Tensor, "{batch} 2 {crop}"]:
+    """Decided by `random` alone."""
 
     def uniform() -> Tensor:
         return torch.rand(batch, 1, 1, generator=random)

@@ -7,6 +7,8 @@ distance between its features of the true and of the decoded sound (feature matc
 from collections.abc import Sequence
 
 import torch
+from einops import rearrange
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
@@ -15,7 +17,7 @@ SLOPE = 0.1  # of the leaky rectifiers
 
 
 class SpectrogramJudge(nn.Module):
-    """[batch, channels, time] -> the features of every layer, the last being the scores [batch, 1, frames, bands]."""
+    """Sound -> the features of every layer, the last being the scores [batch, 1, frames, bands]."""
 
     def __init__(self, window: int, channels: int, width: int) -> None:
         super().__init__()
@@ -26,13 +28,14 @@ class SpectrogramJudge(nn.Module):
         layers += [nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, 1, 3, padding=1)]
         self.layers = nn.ModuleList(weight_norm(layer) for layer in layers)
 
-    def forward(self, samples: Tensor) -> list[Tensor]:
+    def forward(self, samples: Float[Tensor, "batch channels time"]) -> list[Float[Tensor, "batch _ frames _"]]:
         shape = torch.hann_window(self.window, device=samples.device)
         spectrum = torch.stft(
             samples.flatten(0, 1), self.window, self.window // 4, window=shape, normalized=True, return_complex=True
         )
-        parts = torch.view_as_real(spectrum).unflatten(0, samples.shape[:2])  # batch, channels, bins, frames, 2
-        hidden, features = parts.permute(0, 1, 4, 3, 2).flatten(1, 2), []
+        parts = torch.view_as_real(spectrum)
+        hidden = rearrange(parts, "(b c) bins frames part -> b (c part) frames bins", b=len(samples))
+        features = []
         for layer in self.layers:
             hidden = layer(hidden)
             features.append(hidden)

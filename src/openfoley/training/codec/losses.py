@@ -7,9 +7,9 @@ For each window length w, with magnitudes scaled so that a full-scale sine has 1
     log-linear  mean |ln |X| - ln |Y||                 (Yamamoto et al., arXiv 1910.11480)
     linear      sum ||X| - |Y|| / sum (|X| + |Y|)      (the loud parts, which the logarithm levels)
     colour      log-linear of magnitudes averaged over 8 frames: two noises of one colour differ by 0.7 in each bin of
-                a frame and by a third of that in the average, so the resonances are heard through the noise
+                a frame and by a third of that in the average, so resonances count through the noise
 
-each on left, right, mid and side (Stable Audio, arXiv 2407.14358, section 3.1), so that the stereo image is heard too.
+each on left, right, mid and side (Stable Audio, arXiv 2407.14358, section 3.1), so that the stereo image counts too.
 The logarithm over a low floor is what makes silence decode to silence.
 """
 
@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 from openfoley.media.spectrogram import mel_filterbank
 
-FLOOR = 2e-5  # of full scale, -94 dBFS: below it nothing is told apart
+FLOOR = 2e-5  # of full scale, -94 dBFS: lower levels count as equal
 WINDOWS = ((2048, 512, 128), (1024, 256, 64))  # samples; steps alternate between the two sets, at half the cost
 MELS_PER_WINDOW = {2048: 160, 1024: 120, 512: 80, 256: 40, 128: 20, 64: 10}
 QUIET_WEIGHT = 0.05  # of a bin at the floor, beside one AUDIBLE_RANGE above it
@@ -43,8 +44,15 @@ class SpectralWeights:
     waveform: float
 
 
-def reconstruction_loss(decoded: Tensor, true: Tensor, weights: SpectralWeights, *, step: int, rate: int) -> Tensor:
-    """Both [batch, 2, time] at `rate` Hz -> scalar."""
+def reconstruction_loss(
+    decoded: Float[Tensor, "batch 2 time"],
+    true: Float[Tensor, "batch 2 time"],
+    weights: SpectralWeights,
+    *,
+    step: int,
+    rate: int,
+) -> Float[Tensor, ""]:
+    """Both at `rate` Hz."""
     windows = WINDOWS[step % len(WINDOWS)]
     total = weights.waveform * _relative(decoded, true)
     for window in windows:
@@ -58,8 +66,8 @@ def reconstruction_loss(decoded: Tensor, true: Tensor, weights: SpectralWeights,
     return total
 
 
-def magnitudes(samples: Tensor, window: int) -> Tensor:
-    """[batch, 2, time] -> [batch, 4 (left, right, mid, side), window / 2 + 1, frames] of |STFT|.
+def magnitudes(samples: Float[Tensor, "batch 2 time"], window: int) -> Float[Tensor, "batch 4 bins frames"]:
+    """|STFT| of left, right, mid and side, in window / 2 + 1 bins.
 
     The floor is added outside, log(|X| + FLOOR): under the root it would take the gradient from whatever lies below it,
     and a decoder that has fallen silent could never come back (seen: training collapsed to silence).
@@ -73,22 +81,24 @@ def magnitudes(samples: Tensor, window: int) -> Tensor:
     return (all_four.square().sum(-1) + TINY).sqrt()
 
 
-def _average(magnitude: Tensor) -> Tensor:
-    """[..., bins, frames] -> means over COLOUR_FRAMES frames, half of them in common with the next."""
+def _average(magnitude: Float[Tensor, "batch 4 bins frames"]) -> Float[Tensor, "_ bins means"]:
+    """Means over COLOUR_FRAMES frames, half of them in common with the next."""
     frames = min(COLOUR_FRAMES, magnitude.shape[-1])
     return functional.avg_pool1d(magnitude.flatten(0, -3), frames, max(1, frames // 2))
 
 
-def kl_to_normal(mean: Tensor, std: Tensor) -> Tensor:
-    """KL from the standard normal in nats per latent number; both [batch, latent_dim, latent_time]."""
+def kl_to_normal(
+    mean: Float[Tensor, "batch latent_dim latents"], std: Float[Tensor, "batch latent_dim latents"]
+) -> Float[Tensor, ""]:
+    """KL from the standard normal in nats per latent number."""
     return 0.5 * (mean.square() + std.square() - 1).mean() - std.log().mean()
 
 
-def _log_distance(one: Tensor, other: Tensor) -> Tensor:
+def _log_distance(one: Float[Tensor, "*shape"], other: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:
     return level_distance((one + FLOOR).log(), (other + FLOOR).log())
 
 
-def level_distance(one: Tensor, other: Tensor) -> Tensor:
+def level_distance(one: Float[Tensor, "*shape"], other: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:
     """Mean |difference| of log-magnitudes in nepers, where bins count the more the further above the floor they lie.
 
     Of the Gym's sound 4 % of all bins lie above -74 dBFS: in a plain mean silence is all that is learned well.
@@ -98,21 +108,23 @@ def level_distance(one: Tensor, other: Tensor) -> Tensor:
     return (weight * (one - other).abs()).sum() / weight.sum()
 
 
-def _relative(one: Tensor, other: Tensor) -> Tensor:
+def _relative(one: Float[Tensor, "*shape"], other: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:
     """sum |one - other| / sum (|one| + |other|), over the whole batch: at most 1, however much too loud an untrained
     decoder is and however silent a clip."""
     scale = one.detach().abs().sum() + other.abs().sum() + FLOOR * other.numel()
     return (one - other).abs().sum() / scale
 
 
-def _mel(magnitude: Tensor, window: int, rate: int) -> Tensor:
+def _mel(
+    magnitude: Float[Tensor, "batch 4 bins frames"], window: int, rate: int
+) -> Float[Tensor, "batch 4 mels frames"]:
     """Mean magnitude under each triangle (the triangles sum to 1)."""
     return torch.einsum("mf,bcft->bcmt", mel_triangles(window, rate).to(magnitude.device), magnitude)
 
 
 @lru_cache
-def mel_triangles(window: int, rate: int) -> Tensor:
-    """[mels, window / 2 + 1] triangles on the mel scale, each of sum 1; those without a bin are left out."""
+def mel_triangles(window: int, rate: int) -> Float[Tensor, "mels bins"]:
+    """Triangles on the mel scale, each of sum 1; those without a bin are left out."""
     triangles = mel_filterbank(rate, window, MELS_PER_WINDOW[window])
     total = triangles.sum(1, keepdim=True)
     filled = total[:, 0] > 0

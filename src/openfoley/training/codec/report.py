@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from openfoley.codecs.oobleck import OobleckCodec
-from openfoley.codecs.spectral_oobleck import SpectralOobleckCodec
 from openfoley.training.codec.losses import FLOOR, magnitudes
+from openfoley.training.codec.start import GymCodec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,8 +17,8 @@ SILENCE_S = 1.0
 
 
 @torch.no_grad()
-def reconstruction_figures(codec: OobleckCodec | SpectralOobleckCodec, samples: Tensor) -> dict[str, float]:
-    """samples [clips, 2, time] -> means over clips: log_spectral_db (mean |difference| of 20 log10 magnitudes over bins
+def reconstruction_figures(codec: GymCodec, samples: Float[Tensor, "clips 2 time"]) -> dict[str, float]:
+    """Means over clips: log_spectral_db (mean |difference| of 20 log10 magnitudes over bins
     that are above -80 dBFS in either), onset_spectral_db (the same with windows of 128 samples, 3 ms), si_sdr_db (clips
     with sound only), silence_dbfs (level of decoded digital silence), posterior_std_ratio (noise of the latents in
     units of their own standard deviation)."""
@@ -52,7 +52,7 @@ def _si_sdr_db(decoded: Tensor, true: Tensor) -> float:
 
 
 @torch.no_grad()
-def spectrogram_picture(codec: OobleckCodec | SpectralOobleckCodec, clip: Tensor) -> "Figure":
+def spectrogram_picture(codec: GymCodec, clip: Float[Tensor, "2 time"]) -> "Figure":
     """True above decoded: log-magnitude spectrograms of the left channel, and 50 ms at the loudest peak."""
     from matplotlib.figure import Figure
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig
@@ -36,8 +37,8 @@ def build_codec(architecture: OobleckConfig | SpectralOobleckConfig) -> GymCodec
 
 
 @torch.no_grad()
-def start_balanced(codec: GymCodec, true: Tensor) -> None:
-    """Scales the untrained codec by a batch of the data [batch, 2, time].
+def start_balanced(codec: GymCodec, true: Float[Tensor, "batch 2 time"]) -> None:
+    """Scales the untrained codec by a batch of the data.
 
     Untouched, torch's random biases bury the sound, the latents start as a constant under the posterior's noise (mean
     0.06, deviation 0.69), and the decoder starts tens of dB too loud. Without biases quiet stays quiet through all
@@ -53,7 +54,7 @@ def start_balanced(codec: GymCodec, true: Tensor) -> None:
     to_latent.weight[:dim].div_(mean.std())
     to_latent.weight[dim:].mul_(SMALL)  # not 0: weight norm divides by its length
     to_latent.bias[dim:] = math.log(math.expm1(START_STD))  # softplus of it is START_STD
-    if isinstance(codec, SpectralOobleckCodec):  # beside its linear path nothing is said yet
+    if isinstance(codec, SpectralOobleckCodec):  # beside its linear path it predicts nothing yet
         to_latent.weight[:dim].mul_(SMALL)
         codec.decoder.conv2.weight.mul_(SMALL / codec.decoder(mean).std())
         return

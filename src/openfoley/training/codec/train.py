@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig, fold_weight_norm
@@ -145,7 +146,9 @@ def train_codec(preset: CodecTraining, out: Path, *, resume: bool, sound: np.nda
     return _finish(preset, run, average.module, training, held_out)
 
 
-def _decoded(codec: GymCodec, latents: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+def _decoded(
+    codec: GymCodec, latents: Float[Tensor, "batch latent_dim latents"], true: Float[Tensor, "batch 2 time"]
+) -> tuple[Float[Tensor, "batch 2 time"], Float[Tensor, ""]]:
     """The sound of unnormalised latents, and the distance of the decoder's magnitudes from the true ones (in nepers; 0
     for a codec that predicts none)."""
     if isinstance(codec, OobleckCodec):
@@ -204,9 +207,9 @@ def _finish(preset: CodecTraining, run: Run, average: nn.Module, training: np.nd
     return path
 
 
-def set_latent_statistics(codec: GymCodec, samples: Tensor) -> None:
-    """Zero mean per latent channel over these clips [clips, 2, time], and a mean variance of 1: equal for all channels,
-    or as much as each tells."""
+def set_latent_statistics(codec: GymCodec, samples: Float[Tensor, "clips 2 time"]) -> None:
+    """Zero mean per latent channel over these clips, and a mean variance of 1: equal for all channels, or by
+    `importance`."""
     device = codec.latent_mean.device
     latents = torch.cat([codec.posterior(clip[None].to(device))[0][0] for clip in samples], 1)
     codec.latent_mean.copy_(latents.mean(1))
@@ -214,12 +217,12 @@ def set_latent_statistics(codec: GymCodec, samples: Tensor) -> None:
     codec.latent_std.copy_(std / importance(codec, std))
 
 
-def importance(codec: GymCodec, std: Tensor) -> Tensor:
-    """The deviation [latent_dim] that a generator is to see in each channel, of mean square 1.
+def importance(codec: GymCodec, std: Float[Tensor, " latent_dim"]) -> Float[Tensor, " latent_dim"]:
+    """The deviation that a generator is to see in each channel, of mean square 1.
 
-    Components of unit variance are a poor thing to generate: most of them are details that nobody could foresee, and
-    a loss over all of them hardly hears the few that say when something sounds. The root of what a channel moves in the
-    log-magnitudes lies between that and their true sizes, among which nothing but loudness would count.
+    Components of unit variance are a poor target: most of them are unpredictable details, and a loss over all of them
+    hardly depends on the few that say when something sounds. The root of what a channel moves in the log-magnitudes
+    lies between that and their true sizes, among which nothing but loudness would count.
     """
     if isinstance(codec, OobleckCodec):
         return torch.ones_like(std)

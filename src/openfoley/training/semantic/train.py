@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from openfoley.config import to_dict
@@ -96,12 +97,12 @@ PRESETS = {"cpu": CPU, "cpu-long": CPU_LONG, "gpu": GPU}
 class Step:
     """One batch of n pictures and n texts."""
 
-    pictures: Tensor  # float [n, 3, height, width] in 0..1
+    pictures: Float[Tensor, "n 3 height width"]  # in 0..1
     texts: list[SceneText]
-    pairs: Tensor  # float [n, n], the labels of Eq. 1
-    materials: Tensor  # float [n, materials]: 1 where the scene sounds of it visibly
-    cells: Tensor  # int64 [n]: the patch that shows an event ...
-    shown: Tensor  # int64 [n]: ... and its material, or NO_MATERIAL
+    pairs: Float[Tensor, "n n"]  # the labels of Eq. 1
+    materials: Float[Tensor, "n materials"]  # 1 where the scene has visible events of it
+    cells: Int[Tensor, " n"]  # the patch that shows an event ...
+    shown: Int[Tensor, " n"]  # ... and its material, or NO_MATERIAL
 
 
 class MaterialHeads(nn.Module):
@@ -113,8 +114,15 @@ class MaterialHeads(nn.Module):
         self.of_text = nn.Linear(dim, materials)
         self.of_patch = nn.Linear(dim, materials)
 
-    def loss(self, seen: Tensor, patches: Tensor, read: Tensor, batch: Step, texts: Tensor) -> Tensor:
-        """In nats; texts [n, materials]: those that each text speaks of."""
+    def loss(
+        self,
+        seen: Float[Tensor, "n dim"],
+        patches: Float[Tensor, "n patches dim"],
+        read: Float[Tensor, "n dim"],
+        batch: Step,
+        texts: Float[Tensor, "n materials"],
+    ) -> Float[Tensor, ""]:
+        """In nats; texts: the materials that each text is about."""
         picture = F.binary_cross_entropy_with_logits(self.of_picture(seen).float(), batch.materials.to(seen.device))
         text = F.binary_cross_entropy_with_logits(self.of_text(read).float(), texts.to(seen.device))
         known = (batch.shown != NO_MATERIAL).nonzero()[:, 0]
@@ -151,11 +159,11 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
     for step in run.steps():
         batch = draw_step(stills, names, preset, run.generator(step))
         ids = encoder.token_ids([text.words for text in batch.texts]).to(preset.device)
-        spoken = spoken_of(batch.texts, batch.materials, names)
+        named = materials_of(batch.texts, batch.materials, names)
         with torch.autocast(preset.device, torch.bfloat16):
             seen, patches = encoder.look(batch.pictures.to(preset.device))
             read = encoder.texts(ids)
-            material = heads.loss(seen, patches, read, batch, spoken)
+            material = heads.loss(seen, patches, read, batch, named)
         contrast = siglip(seen, read, batch.pairs.to(preset.device))
         loss = contrast + preset.material_weight * material
         factor = run.rate_factor(step, preset.warmup_steps)
@@ -164,7 +172,7 @@ def train_semantic(preset: SemanticTraining, out: Path, *, resume: bool) -> Path
         if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
             run.log(step, always=True, **validate(encoder, validation))
 
-    hush_unseen_pieces(encoder, texts)
+    zero_unseen_pieces(encoder, texts)
     write_json(folder / "config.json", to_dict(preset.semantic), indent=1)
     write_json(folder / "training.json", to_dict(preset), indent=1)
     save_weights(encoder.state_dict(), folder / "model.safetensors", exact=True)
@@ -196,14 +204,16 @@ def draw_step(stills: Stills, names: tuple[str, ...], preset: SemanticTraining, 
     )
 
 
-def spoken_of(texts: list[SceneText], held: Tensor, names: tuple[str, ...]) -> Tensor:
-    """The materials [texts, names] that each text speaks of: its own, or those of its scene for a whole caption."""
+def materials_of(
+    texts: list[SceneText], held: Float[Tensor, "n materials"], names: tuple[str, ...]
+) -> Float[Tensor, "n materials"]:
+    """The materials that each text is about: its own, or those of its scene for a whole caption."""
     single = torch.tensor([[float(name == text.material) for name in names] for text in texts])
     return torch.where(single.any(1, keepdim=True), single, held)
 
 
 @torch.no_grad()
-def hush_unseen_pieces(encoder: SemanticEncoder, texts: list[str]) -> None:
+def zero_unseen_pieces(encoder: SemanticEncoder, texts: list[str]) -> None:
     """Pieces that no training text holds kept their random start; at zero they carry no message."""
     ids = encoder.token_ids(texts).unique()
     table = encoder.siglip.text_model.embeddings.token_embedding.weight

@@ -12,7 +12,7 @@ A step takes a few videos with many snippets each, and for each picture snippet 
 `data.snippets`).
 
 Writes OUT/config.json and model.safetensors (what the model folder takes), training.json, audio.safetensors and
-onset_head.safetensors (only needed to go on training or to judge sync), log.csv, checkpoint.pt.
+onset_head.safetensors (only needed to continue the training or to measure sync), log.csv, checkpoint.pt.
 """
 
 import logging
@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from openfoley.config import to_dict
@@ -43,7 +44,7 @@ from openfoley.training.sync.validation import validate
 
 logger = logging.getLogger(__name__)
 
-LOUDNESS_SPREAD_DB = 8.0  # sounds are made up to this much louder or quieter, so that level alone tells nothing
+LOUDNESS_SPREAD_DB = 8.0  # largest random change of level, so that the level alone identifies nothing
 APPEARANCE = "appearance."  # keys of that part; a sync encoder can be trained on to have one
 ADAM_BETAS = (0.9, 0.98)  # short trainings forget faster than Adam's 0.999
 GRADIENT_LIMIT = 1.0  # norm, of the picture's side
@@ -153,12 +154,12 @@ PRESETS = {"cpu": CPU, "cpu-long": CPU_LONG, "gpu": GPU}
 class Step:
     """One batch, on the clips' device. The first sounds are those of the pictures; activity belongs to the sounds."""
 
-    pictures: Tensor  # float [n, 16, 3, height, width] in 0..1
-    sounds: Tensor  # float [m, 10667]
-    activity: Tensor  # float [m, 16, 4, 7]
-    places: Tensor  # float [n, 16, PLACE_GRID ** 2] in 0..1
-    materials: Tensor  # int64 [n, 16, PLACE_GRID ** 2]
-    pairs: Tensor  # float [n, m]
+    pictures: Float[Tensor, "snippets frames 3 height width"]  # in 0..1
+    sounds: Float[Tensor, "sounds time"]
+    activity: Float[Tensor, "sounds frames steps targets"]
+    places: Float[Tensor, "snippets frames cells"]  # in 0..1
+    materials: Int[Tensor, "snippets frames cells"]
+    pairs: Float[Tensor, "snippets sounds"]
 
 
 def draw_step(clips: SyncClips, preset: SyncTraining, generator: torch.Generator) -> Step:

@@ -1,0 +1,124 @@
+"""One clock for a whole file: transport streams that were joined byte by byte start their clock again at each join.
+
+Every packet behind a join is shifted by one amount for all streams, so that the picture continues where it stopped and
+sound stays with its picture. A join is told by its byte position, since packets of several streams reach the reader out
+of order. ISO/IEC 13818-1 section 2.4.3.5 (discontinuity of the system time base).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+
+JOINABLE_FORMATS = frozenset({"mpegts", "mpeg"})  # FFmpeg's names: formats whose clock may start again
+TICK = Fraction(1, 90_000)  # s, of these formats (ISO/IEC 13818-1 section 2.4.3.7)
+LARGEST_STEP_BACK = 9_000  # ticks (0.1 s) of decoding times, which some writers round; beyond it a clock began again
+LONGEST_HOLE = 600 * 90_000  # ticks; a step ahead beyond it is a clock that was set anew, not a loss of signal
+
+
+@dataclass(frozen=True)
+class Join:
+    """From byte `position` on, `shift` seconds are added to all times (in place of the shift of the join before)."""
+
+    position: int
+    shift: Fraction
+
+
+def shift_at(joins: Sequence[Join], position: int) -> Fraction:
+    """Seconds to add to the times of a packet at this byte."""
+    return next((join.shift for join in reversed(joins) if join.position <= position), Fraction(0))
+
+
+class Clock:
+    """Continuous times for the packets of one pass over a file, in the order of the demuxer."""
+
+    def __init__(self, joins: Sequence[Join]) -> None:
+        self._joins = joins
+        self._positions: dict[int, int] = {}  # of the stream's last packet that has one
+
+    def continuous(self, packets: Iterable[Packet]) -> Iterator[Packet]:
+        """The packets, their pts and dts shifted in place."""
+        for packet in packets:
+            if self._joins and packet.time_base:
+                shift = shift_at(self._joins, self.position(packet))
+                ticks = round(shift / packet.time_base)
+                packet.pts = None if packet.pts is None else packet.pts + ticks
+                packet.dts = None if packet.dts is None else packet.dts + ticks
+            yield packet
+
+    def position(self, packet: Packet) -> int:
+        """The packet's byte in the file; of several frames of one PES packet only the first carries it."""
+        before = self._positions.get(packet.stream_index, -1)
+        found = before if packet.pos is None else max(before, packet.pos)
+        self._positions[packet.stream_index] = found
+        return found
+
+
+@dataclass(frozen=True)
+class PacketTime:
+    """What is kept of a packet to look for joins; times in ticks of 1/90000 s."""
+
+    stream: int
+    position: int  # byte
+    dts: int
+    pts: int
+    duration: int
+
+
+class JoinFinder:
+    """Collects the times of all packets of a pass; `joins` gives where the clock began again."""
+
+    def __init__(self, picture: int) -> None:
+        self._picture = picture  # the stream whose frames must follow on
+        self._values = array("q")  # flat PacketTimes: two hours have half a million packets
+        self._last: dict[int, int] = {}  # dts of each stream
+        self._is_joined = False
+
+    def add(self, packet: PacketTime) -> None:
+        self._values.extend((packet.stream, packet.position, packet.dts, packet.pts, packet.duration))
+        self._is_joined |= _begins_again(self._last.get(packet.stream, packet.dts), packet.dts)
+        self._last[packet.stream] = packet.dts
+
+    def joins(self) -> list[Join]:
+        if not self._is_joined:
+            return []
+        flat = iter(self._values)
+        packets = [PacketTime(*values) for values in zip(flat, flat, flat, flat, flat, strict=True)]
+        segments = _segments(sorted(packets, key=lambda p: p.position))
+        joins: list[Join] = []
+        end = 0  # of the pictures so far, ticks
+        for number, segment in enumerate(segments):
+            pictures = [p for p in segment if p.stream == self._picture] or segment
+            shift = end - min(p.pts for p in pictures) if number else 0
+            end = max(p.pts + p.duration for p in pictures) + shift
+            if number:
+                joins.append(Join(segment[0].position, shift * TICK))
+        return joins
+
+
+def _begins_again(before: int, dts: int) -> bool:
+    return not -LARGEST_STEP_BACK <= dts - before <= LONGEST_HOLE
+
+
+def _segments(packets: Sequence[PacketTime]) -> list[list[PacketTime]]:
+    """Packets in the order of the file -> stretches of one clock each."""
+    segments: list[list[PacketTime]] = [[]]
+    last: dict[int, int] = {}
+    for packet in packets:
+        before = last.get(packet.stream)
+        if before is not None and _begins_again(before, packet.dts):
+            # packets of other streams between the join and this one carry the new clock already
+            early: list[PacketTime] = []
+            while segments[-1] and abs(segments[-1][-1].dts - packet.dts) < abs(segments[-1][-1].dts - before):
+                early.insert(0, segments[-1].pop())
+            segments.append(early)
+            last = {p.stream: p.dts for p in early}
+        segments[-1].append(packet)
+        last[packet.stream] = packet.dts
+    return [segment for segment in segments if segment]

@@ -1,0 +1,122 @@
+"""Open any local media file for reading, and say in one line what is wrong with it.
+
+A path is always a plain local file: it is opened here and handed to FFmpeg as an open file, so a name that looks like a
+protocol ("concat:a|b"), a picture pattern ("img%03d.png") or an option ("-y") has no meaning to it, and a playlist that
+names other files or the network cannot open them (protocol_whitelist).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from openfoley.errors import MediaError, UsageError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+READ_BLOCK_BYTES = 1 << 18  # per call from FFmpeg into Python; 32 KiB (PyAV's default) costs 8 times the calls
+STILL_IMAGE_FORMATS = frozenset({"image2", "ico", "tiff", "webp"})  # besides every "*_pipe" demuxer
+STILL_IMAGE_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})  # ISO/IEC 23008-12: pictures in a mov container
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """The path as one printable line (control characters escaped), for messages."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in os.fsdecode(path).encode("utf-8", "backslashreplace").decode()
+    )
+
+
+def check_input(path: str | os.PathLike[str]) -> Path:
+    """`path` as a Path to a non-empty, readable, regular file; else UsageError or MediaError."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise UsageError(f"{shown(path)} is a directory; pass one media file")
+        if not path.exists():
+            raise UsageError(f"{shown(path)} does not exist; check the path")
+        if not path.is_file():
+            raise UsageError(f"{shown(path)} is not a regular file; pass one media file")
+        if path.stat().st_size == 0:
+            raise MediaError(f"{shown(path)} is empty (0 bytes); export or copy it again")
+        with open(path, "rb"):
+            return path
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"{shown(path)} cannot be read ({reason}); check its permissions") from error
+
+
+class _PlainFile:
+    """A binary file without its name: FFmpeg sees only a harmless "input.mp4" for its guess by extension."""
+
+    def __init__(self, file: BinaryIO, suffix: str) -> None:
+        self.name = "input" + (suffix if suffix[1:].isalnum() and suffix.isascii() else "")
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+@contextmanager
+def open_media(path: str | os.PathLike[str], raw_errors: bool = False) -> Iterator[InputContainer]:
+    """The opened container. FFmpeg's own errors inside the block become one-line MediaErrors (unless `raw_errors`)."""
+    import av
+    from av.error import FFmpegError
+
+    path = check_input(path)
+    with open(path, "rb") as file:
+        try:
+            container = av.open(
+                _PlainFile(file, path.suffix),
+                "r",
+                buffer_size=READ_BLOCK_BYTES,
+                metadata_errors="replace",
+                container_options={"protocol_whitelist": "none"},
+            )
+        except (FFmpegError, ValueError, RuntimeError) as error:
+            raise MediaError(
+                f"{shown(path)} is not a readable media file, or it is damaged or cut short ({reason(error)}); "
+                "pass a complete video such as .mp4, .mov, .mkv or .webm"
+            ) from error
+        try:
+            yield container
+        except FFmpegError as error:
+            if raw_errors:
+                raise
+            raise MediaError(f"{shown(path)} is damaged ({reason(error)}); export or copy it again") from error
+        finally:
+            container.close()
+
+
+def still_image(path: Path) -> str:
+    return f"{shown(path)} is a still image, not a video; pass a file with a moving picture"
+
+
+def reason(error: BaseException) -> str:
+    """FFmpeg's words for an error, on one line."""
+    return " ".join(str(getattr(error, "strerror", None) or error).split())
+
+
+def picture_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The moving picture of the file: its first video stream that is no cover. MediaError where there is none."""
+    from av.stream import Disposition
+
+    name = container.format.name
+    if (
+        name.endswith("_pipe")
+        or name in STILL_IMAGE_FORMATS
+        or (container.metadata.get("major_brand", "").strip() in STILL_IMAGE_BRANDS)
+    ):
+        raise MediaError(still_image(path))
+    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if len(container.streams) == 0:
+        raise MediaError(f"{shown(path)} holds nothing that can be read: it is empty or damaged; export it again")
+    if not moving:
+        holds = "only sound" if container.streams.audio else "no picture"
+        raise MediaError(f"{shown(path)} holds {holds}; pass a file with a moving picture")
+    stream = moving[0]
+    if stream.codec_context is None:
+        raise MediaError(f"{shown(path)} uses a picture codec that this FFmpeg cannot decode; convert it to H.264")
+    return stream

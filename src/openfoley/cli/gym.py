@@ -30,23 +30,12 @@ def render(options: Namespace) -> int:
         for suffix in (".mp4", ".wav", ".json"):
             check_output(folder / f"{seed}{suffix}", [], options.force)
 
-    from openfoley.gym.files import render_files
+    from openfoley.gym.files import SceneFormat, render_files
 
     started = time.monotonic()
-    width, height = options.size
+    form = SceneFormat(options.fps, *options.size, silent=options.silent, stems=options.stems)
     for number, seed in enumerate(seeds, start=1):
-        render_files(
-            seed,
-            1,
-            options.duration,
-            folder,
-            rate=options.fps,
-            width=width,
-            height=height,
-            silent=options.silent,
-            stems=options.stems,
-            force=options.force,
-        )
+        render_files([seed], options.duration, folder, form, force=options.force)
         note(f"rendered {folder / str(seed)} .mp4 .wav .json ({number} of {options.count})")
     if options.json:
         elapsed_s = time.monotonic() - started

@@ -1,7 +1,8 @@
 """Gym scenes as files: `<seed>.mp4`, `<seed>.wav`, `<seed>.json`, and on request each object's stem."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,32 +36,39 @@ def scene_frames(scene: Scene, rate: Fraction, height: int, width: int, device: 
         )
 
 
+@dataclass(frozen=True)
+class SceneFormat:
+    """rate in Hz, width and height in pixels. silent: no sound in the mp4 (the wav is written all the same). stems: a
+    wav for each object too."""
+
+    rate: Fraction = Fraction(24)
+    width: int = 256
+    height: int = 256
+    silent: bool = False
+    stems: bool = False
+
+
 def render_files(
-    seed: int,
-    count: int,
+    seeds: Sequence[int],
     duration_s: float,
     folder: Path,
+    form: SceneFormat = SceneFormat(),
     *,
-    rate: Fraction = Fraction(24),
-    width: int = 256,
-    height: int = 256,
-    silent: bool = False,
-    stems: bool = False,
     force: bool = False,
     device: str = "cpu",
 ) -> list[Path]:
-    """Render seeds seed ... seed + count - 1 into `folder`. `silent` leaves the sound out of the mp4 (the wav is
-    written all the same).
+    """Render the scenes of these seeds into `folder`.
 
     Raises UsageError for values out of range and for existing files without `force`, OutputError where nothing can be
     written."""
-    if count < 1 or not duration_s > 0 or not 1 <= rate <= 240:
+    rate, width, height = form.rate, form.width, form.height
+    if not seeds or not duration_s > 0 or not 1 <= rate <= 240:
         raise UsageError(
-            f"count must be >= 1, duration > 0 s and fps in 1..240; got {count}, {duration_s:g} s, {float(rate):g}"
+            f"count must be >= 1, duration > 0 s and fps in 1..240; got {len(seeds)}, {duration_s:g} s, {float(rate):g}"
         )
     if not (16 <= width <= LARGEST_SIDE and 16 <= height <= LARGEST_SIDE):
         raise UsageError(f"size must be 16x16 to {LARGEST_SIDE}x{LARGEST_SIDE} pixels, got {width}x{height}")
-    splits: dict[int, Split] = {s: split_of(s) for s in range(seed, seed + count)}
+    splits: dict[int, Split] = {s: split_of(s) for s in seeds}
     taken = [p for s in splits for p in (folder / f"{s}.{e}" for e in ("mp4", "wav", "json")) if p.exists()]
     if taken and not force:
         raise UsageError(f"{str(taken[0])!r} exists; overwrite it with force=True or choose another folder")
@@ -71,16 +79,14 @@ def render_files(
     paths: list[Path] = []
     for s, split in splits.items():
         scene = sample_scene(s, duration_s, split=split, aspect=width / height)
-        paths += _write_scene(scene, folder, rate, width, height, silent, stems, torch.device(device))
+        paths += _write_scene(scene, folder, form, torch.device(device))
     return paths
 
 
-def _write_scene(
-    scene: Scene, folder: Path, rate: Fraction, width: int, height: int, silent: bool, stems: bool, device: torch.device
-) -> list[Path]:
+def _write_scene(scene: Scene, folder: Path, form: SceneFormat, device: torch.device) -> list[Path]:
     sound = render_sound([scene], sample_rate=SAMPLE_RATE, device=device)[0]
     sounds = {f"{scene.seed}.wav": sound.mix}
-    if stems:
+    if form.stems:
         sounds |= {f"{scene.seed}.{name}.wav": stem for name, stem in sound.stems.items()}
     written = []
     for name, samples in sounds.items():
@@ -90,8 +96,8 @@ def _write_scene(
             writer.close()
         written.append(folder / name)
     with replace_when_done(folder / f"{scene.seed}.mp4", force=True) as path:
-        audio = None if silent else Audio(sound.mix.cpu(), SAMPLE_RATE)
-        write_video(path, scene_frames(scene, rate, height, width, device), rate, audio=audio)
+        audio = None if form.silent else Audio(sound.mix.cpu(), SAMPLE_RATE)
+        write_video(path, scene_frames(scene, form.rate, form.height, form.width, device), form.rate, audio=audio)
     with replace_when_done(folder / f"{scene.seed}.json", force=True) as path:
-        path.write_text(json.dumps(truth(scene, sound, rate), indent=1), encoding="utf-8")
+        path.write_text(json.dumps(truth(scene, sound, form.rate), indent=1), encoding="utf-8")
     return [*written, folder / f"{scene.seed}.mp4", folder / f"{scene.seed}.json"]

@@ -1,12 +1,11 @@
 """The Gym's picture: parts projected through a pinhole, painted back to front in torch, then graded like footage.
 
 Each part is a rounded box (ball, plate, rod ...) painted from its signed distance: anti-aliased edge, Lambert and
-highlight from a bulged
-normal, a procedural texture that turns with it, a soft shadow on the floor. Only the pixels round a part are touched,
-so cost follows the
-area that things cover.
+highlight from a bulged normal, a procedural texture that turns with it, a soft shadow on the floor. Only the pixels
+round a part are touched, so cost follows the area that things cover.
 """
 
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +18,51 @@ FRAMES_AT_ONCE = 48
 LINEAR_TO_SCREEN = 1 / 2.2
 SHUTTER = 0.5
 """Share of the frame interval that motion blur covers."""
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Frames of height x width pixels, `aspect` times as wide as high when shown, at `times` (s) [frames]."""
+
+    height: int
+    width: int
+    aspect: float
+    times: np.ndarray
+    device: torch.device
+
+    @property
+    def margin(self) -> int:
+        """Pixels around the picture that are painted too: parts larger than the picture are cut at its own size."""
+        return (max(self.height, self.width) + 1) // 2
+
+
+@dataclass(frozen=True)
+class RoundedBox:
+    """What one part looks like in every frame: centre (m) [frames, 3], angle [frames] (None: does not turn), opacity
+    [frames]. squash: of its height on the screen; soft: width of its edge as a share of the radius, 0 for a sharp one.
+    """
+
+    half: tuple[float, float]
+    radius: float
+    look: Look
+    centre: np.ndarray
+    angle: np.ndarray | None
+    opacity: np.ndarray
+    squash: float = 1.0
+    soft: float = 0.0
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Pixels of a rounded box, each [frames, high, wide]: place in its own plane, how far beyond the inner box, signed
+    distance to the outline (m), and the size of a pixel (m)."""
+
+    x: Tensor
+    y: Tensor
+    beyond_x: Tensor
+    beyond_y: Tensor
+    distance: Tensor
+    pixel: Tensor
 
 
 def project(
@@ -47,8 +91,7 @@ def render_picture(
     aspect: float | None = None,
 ) -> Tensor:
     """Pictures uint8 [scene, ceil(duration * rate), 3, height, width] of scenes of one duration. The scene's own
-    aspect is squashed into
-    height x width unless `aspect` (width / height as shown) is given."""
+    aspect is squashed into height x width unless `aspect` (width / height as shown) is given."""
     return torch.stack([_render_scene(scene, rate, height, width, torch.device(device), aspect) for scene in scenes])
 
 
@@ -75,9 +118,10 @@ def render_frames(
     for number in np.unique(which):
         shot, chosen = scene.shots[number], times[which == number]
         rng = torch.Generator(device="cpu").manual_seed(scene.seed * 1009 + int(number) * 31 + first)
-        linear = _paint_shot(shot, aspect, chosen, height, width, device)
+        raster = Raster(height, width, aspect, chosen, device)
+        linear = _paint_shot(shot, raster)
         if shot.grade.motion_blur:
-            linear = (linear + _paint_shot(shot, aspect, chosen - SHUTTER / 2 / float(rate), height, width, device)) / 2
+            linear = (linear + _paint_shot(shot, replace(raster, times=chosen - SHUTTER / 2 / float(rate)))) / 2
         pieces.append(_grade(linear, shot.grade, rng))
     return torch.cat(pieces)
 
@@ -102,16 +146,17 @@ def _texture(look: Look, x: Tensor, y: Tensor) -> Tensor:
     return torch.sin(wave)
 
 
-def _background(shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, device: torch.device) -> Tensor:
+def _background(shot: Shot, raster: Raster) -> Tensor:
     """Floor and wall seen by the camera, [frames, height, width, 3]; one frame is enough when the camera stands
     still."""
     camera, grade = shot.camera, shot.grade
+    height, width, times, device = raster.height, raster.width, raster.times, raster.device
     eye, turn = camera.eye(times), camera.turn(times)
     if np.allclose(eye, eye[:1], atol=1e-6) and np.allclose(turn, turn[:1], atol=1e-6):
         eye, turn = eye[:1], turn[:1]
     f = torch.as_tensor(np.concatenate([eye, turn], axis=1), dtype=torch.float32, device=device)[:, :, None, None]
     v = (0.5 - (torch.arange(height, device=device) + 0.5) / height)[None, :, None] / camera.focal
-    u = ((torch.arange(width, device=device) + 0.5) / width - 0.5)[None, None, :] * aspect / camera.focal
+    u = ((torch.arange(width, device=device) + 0.5) / width - 0.5)[None, None, :] * raster.aspect / camera.focal
     u, v = u * torch.cos(f[:, 5]) + v * torch.sin(f[:, 5]), v * torch.cos(f[:, 5]) - u * torch.sin(f[:, 5])
     up, ahead = v * torch.cos(f[:, 4]) + torch.sin(f[:, 4]), torch.cos(f[:, 4]) - v * torch.sin(f[:, 4])
     right, ahead = (
@@ -131,25 +176,23 @@ def _background(shot: Shot, aspect: float, times: np.ndarray, height: int, width
     return torch.where(on_floor, floor, wall).expand(len(times), height, width, 3).contiguous()
 
 
-def _paint_shot(shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, device: torch.device) -> Tensor:
-    """Linear light [frames, height, width, 3] of one shot at the given times."""
-    canvas = _background(shot, aspect, times, height, width, device)
-    margin = (max(height, width) + 1) // 2  # parts larger than the picture are cut at its own size
-    padded = torch.empty(len(times), height + 2 * margin, width + 2 * margin, 3, device=device)
-    padded[:, margin : margin + height, margin : margin + width] = canvas
+def _paint_shot(shot: Shot, raster: Raster) -> Tensor:
+    """Linear light [frames, height, width, 3] of one shot."""
+    height, width, margin, times = raster.height, raster.width, raster.margin, raster.times
+    padded = torch.empty(len(times), height + 2 * margin, width + 2 * margin, 3, device=raster.device)
+    picture = padded[:, margin : margin + height, margin : margin + width]
+    picture[:] = _background(shot, raster)
     parts = [p for act in shot.performances for p in act.parts]
     # Shadows fall first, then things from far to near in the order of their mean depth; panels in front come last.
     depth = [float(np.mean(p.position(times)[:, 2])) - (100 if p.in_front else 0) for p in parts]
     for part in (p for p in parts if p.shadow):
-        _paint_shadow(padded, part, shot, aspect, times, height, width, margin)
+        _paint(padded, _shadow(part, shot, times), shot, raster)
     for k in sorted(range(len(parts)), key=lambda k: -depth[k]):
-        _paint_part(padded, parts[k], shot, aspect, times, height, width, margin)
-    return padded[:, margin : margin + height, margin : margin + width]
+        _paint(padded, _box(parts[k], times), shot, raster)
+    return picture
 
 
-def _paint_shadow(
-    canvas: Tensor, part: Part, shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, margin: int
-) -> None:
+def _shadow(part: Part, shot: Shot, times: np.ndarray) -> RoundedBox:
     """A dark, soft ellipse on the floor below the part, shifted away from the light, fainter with height."""
     where = part.position(times)
     up = np.maximum(where[:, 1], 0.0)
@@ -161,73 +204,27 @@ def _paint_shadow(
         fade = fade * part.opacity(times)
     dark = Look((0.0, 0.0, 0.0), 0.0, 1.0, 0.0)
     tilt = float(np.clip(abs(shot.camera.turn(times[:1])[0, 1]), 0.08, 1.2))
-    _paint(
-        canvas,
-        (0.0, 0.0),
-        span,
-        dark,
-        ground,
-        None,
-        fade,
-        shot,
-        aspect,
-        times,
-        height,
-        width,
-        margin,
-        squash=np.sin(tilt),
-        soft=0.6,
-    )
+    return RoundedBox((0.0, 0.0), span, dark, ground, None, fade, squash=np.sin(tilt), soft=0.6)
 
 
-def _paint_part(
-    canvas: Tensor, part: Part, shot: Shot, aspect: float, times: np.ndarray, height: int, width: int, margin: int
-) -> None:
+def _box(part: Part, times: np.ndarray) -> RoundedBox:
     opacity = np.full(len(times), part.look.alpha) if part.opacity is None else part.look.alpha * part.opacity(times)
     angle = None if part.angle is None else part.angle(times)
-    _paint(
-        canvas,
-        part.half,
-        part.radius,
-        part.look,
-        part.position(times),
-        angle,
-        opacity,
-        shot,
-        aspect,
-        times,
-        height,
-        width,
-        margin,
-    )
+    return RoundedBox(part.half, part.radius, part.look, part.position(times), angle, opacity)
 
 
-def _paint(
-    canvas: Tensor,
-    half: tuple[float, float],
-    radius: float,
-    look: Look,
-    where: np.ndarray,
-    angle: np.ndarray | None,
-    opacity: np.ndarray,
-    shot: Shot,
-    aspect: float,
-    times: np.ndarray,
-    height: int,
-    width: int,
-    margin: int,
-    squash: float = 1.0,
-    soft: float = 0.0,
-) -> None:
+def _paint(canvas: Tensor, box: RoundedBox, shot: Shot, raster: Raster) -> None:
     """Composite one rounded box over the canvas [frames, padded height, padded width, 3], in place."""
-    x, y, depth, scale = project(shot.camera, aspect, where, times)
+    height, width, aspect, margin = raster.height, raster.width, raster.aspect, raster.margin
+    half, radius, angle, opacity, squash = box.half, box.radius, box.angle, box.opacity, box.squash
+    x, y, depth, scale = project(shot.camera, aspect, box.centre, raster.times)
     shown = (opacity > 0) & (depth > 0.25)
     if not shown.any():
         return
     device, index = canvas.device, np.nonzero(shown)[0]
     px, py, scale = x[index] * width, y[index] * height, scale[index]
     reach = float(np.hypot(*half)) + radius if angle is not None else max(half[0], half[1]) + radius
-    reach *= 1 + soft
+    reach *= 1 + box.soft
     wide = min(int(np.ceil(2 * reach * scale.max() * width / aspect)) + 4, 2 * margin)
     high = min(int(np.ceil(2 * reach * squash * scale.max() * height)) + 4, 2 * margin)
     left = np.clip(np.floor(px - wide / 2).astype(np.int64) + margin, 0, canvas.shape[2] - wide)
@@ -246,7 +243,7 @@ def _paint(
     x = ((columns - margin + 0.5).float()[:, None, :] - put(px)) * (aspect / width) / put(scale)
     y = -((rows - margin + 0.5).float()[:, :, None] - put(py)) / (height * squash) / put(scale)
     light = shot.grade.light
-    lx, ly = light[0], light[1]
+    lx, ly, lz = light
     if angle is not None:
         c, s = put(np.cos(angle[index])), put(np.sin(angle[index]))
         x, y = x * c + y * s, y * c - x * s
@@ -255,43 +252,31 @@ def _paint(
     ox, oy = qx.clamp(min=0), qy.clamp(min=0)
     distance = torch.sqrt(ox * ox + oy * oy + 1e-12) + torch.maximum(qx, qy).clamp(max=0) - radius
     pixel = 1.0 / (put(scale) * height)
-    edge = pixel if soft == 0 else pixel + soft * radius
+    edge = pixel if box.soft == 0 else pixel + box.soft * radius
     alpha = torch.clamp(0.5 - distance / edge, 0, 1) * put(opacity[index])
-    frames = torch.as_tensor(index, device=device)[:, None, None]
-    old = canvas[frames, rows[:, :, None], columns[:, None, :]]
-    canvas[frames, rows[:, :, None], columns[:, None, :]] = torch.lerp(
-        old, _shade(look, shot.grade, x, y, ox, oy, distance, radius, lx, ly, pixel), alpha[..., None]
-    )
+    painted = torch.as_tensor(index, device=device)[:, None, None], rows[:, :, None], columns[:, None, :]
+    shaded = _shade(box, Surface(x, y, ox, oy, distance, pixel), shot.grade, (lx, ly, lz))
+    canvas[painted] = torch.lerp(canvas[painted], shaded, alpha[..., None])
 
 
-def _shade(
-    look: Look,
-    grade: Grade,
-    x: Tensor,
-    y: Tensor,
-    ox: Tensor,
-    oy: Tensor,
-    distance: Tensor,
-    radius: float,
-    lx,
-    ly,
-    pixel: Tensor,
-) -> Tensor:
+def _shade(box: RoundedBox, at: Surface, grade: Grade, light: tuple[Tensor | float, Tensor | float, float]) -> Tensor:
     """Colour [frames, high, wide, 3]: texture, Lambert from a bulged normal, a highlight, an outline in the held-out
-    style."""
-    color = torch.tensor(look.color, device=x.device)
-    shade = torch.ones_like(x)
+    style. light: its direction in the box's own plane."""
+    look = box.look
+    color = torch.tensor(look.color, device=at.x.device)
+    shade = torch.ones_like(at.x)
     if look.contrast:
-        shade = 1 + look.contrast * _texture(look, x, y)
+        shade = 1 + look.contrast * _texture(look, at.x, at.y)
     if grade.outline:
-        return color * (shade * torch.where(distance > -2.5 * pixel, 0.1, 1.0))[..., None]
-    if look.bulge > 0 and radius > 0:
-        inverse = look.bulge / max(radius, 0.04)
-        nx, ny = torch.clamp(torch.sign(x) * ox * inverse, -1, 1), torch.clamp(torch.sign(y) * oy * inverse, -1, 1)
+        return color * (shade * torch.where(at.distance > -2.5 * at.pixel, 0.1, 1.0))[..., None]
+    if look.bulge > 0 and box.radius > 0:
+        inverse = look.bulge / max(box.radius, 0.04)
+        nx = torch.clamp(torch.sign(at.x) * at.beyond_x * inverse, -1, 1)
+        ny = torch.clamp(torch.sign(at.y) * at.beyond_y * inverse, -1, 1)
         nz = torch.sqrt(torch.clamp(1 - nx * nx - ny * ny, min=0.0))
-        lit = torch.clamp(nx * lx + ny * ly - nz * grade.light[2], min=0.0)
+        lit = torch.clamp(nx * light[0] + ny * light[1] - nz * light[2], min=0.0)
     else:
-        lit = torch.full_like(x, max(-grade.light[2], 0.0) + 0.2)
+        lit = torch.full_like(at.x, max(-light[2], 0.0) + 0.2)
     lit = shade * (grade.ambient + (1.1 - grade.ambient) * lit)
     spot = look.gloss * torch.clamp(lit - 0.55, min=0) ** 2 * 1.5 if look.gloss else None
     paint = color * lit[..., None]

@@ -1,6 +1,6 @@
 """Sampling a scene from a seed: shots, actors, distractors, cameras and styles. The seed decides everything."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,18 @@ BUSIEST = 6.0
 """Contacts per second that a shot may have; further actors are left out."""
 
 
+@dataclass(frozen=True)
+class _ShotFrame:
+    """What is decided about a shot before what happens in it: start and end in s, aspect as width / height."""
+
+    start: float
+    end: float
+    number: int
+    heldout: bool
+    silent: bool
+    aspect: float
+
+
 def sample_scene(
     seed: int,
     duration_s: float,
@@ -30,9 +42,8 @@ def sample_scene(
     single_shot: bool = False,
 ) -> Scene:
     """The scene of `seed`. The caller takes seeds from `seeds.SEED_RANGES[split]`; `split="heldout"` uses held-out
-    actions, materials and
-    styles. `silent=True` gives motion without any sound, None leaves it to chance; `aspect` (width / height)
-    likewise. `single_shot`: no cut, however long the scene."""
+    actions, materials and styles. `silent=True` gives motion without any sound, None leaves it to chance; `aspect`
+    (width / height) likewise. `single_shot`: no cut, however long the scene."""
     if not duration_s > 0:
         raise UsageError(f"duration must be > 0 s, got {duration_s}")
     rng = np.random.default_rng([seed, 20261120])
@@ -43,7 +54,7 @@ def sample_scene(
     shots, start, number = [], 0.0, 0
     while start < duration_s - 1e-9:
         end = duration_s if single_shot else _shot_end(rng, start, duration_s)
-        shots.append(_sample_shot(rng, start, end, number, heldout, silent, aspect))
+        shots.append(_sample_shot(rng, _ShotFrame(start, end, number, heldout, silent, aspect)))
         start, number = end, number + 1
     performances = [p for shot in shots for p in shot.performances]
     captions = scene_captions(performances, rng)
@@ -57,19 +68,18 @@ def _shot_end(rng: np.random.Generator, start: float, duration_s: float) -> floa
     return start + float(rng.uniform(SHOT_SHORTEST_S, min(SHOT_LONGEST_S, left - SHOT_SHORTEST_S)))
 
 
-def _sample_shot(
-    rng: np.random.Generator, start: float, end: float, number: int, heldout: bool, silent: bool, aspect: float
-) -> Shot:
-    actions = HELD_OUT_ACTIONS if heldout else ACTIONS
+def _sample_shot(rng: np.random.Generator, shot: _ShotFrame) -> Shot:
+    start, end, number, silent = shot.start, shot.end, shot.number, shot.silent
+    actions = HELD_OUT_ACTIONS if shot.heldout else ACTIONS
     count = int(rng.choice([1, 2, 3], p=[0.55, 0.33, 0.12]))
     places = rng.permutation(np.linspace(-1, 1, count)) * 0.75 if count > 1 else np.array([rng.uniform(-0.5, 0.5)])
-    eye, turn, focal = _sample_camera(rng, aspect)
+    eye, turn, focal = _sample_camera(rng, shot.aspect)
     acts: list[Performance] = []
     contacts = 0
     for k in range(count):
         off_screen = k > 0 and not silent and rng.random() < OFF_SCREEN_SHARE * 2
         name = str(rng.choice(list(actions)))
-        stage = _sample_stage(rng, start, end, float(places[k]), name, f"object{number}{k}", heldout, not silent, count)
+        stage = _sample_stage(rng, shot, float(places[k]), name, f"object{number}{k}", count)
         if off_screen:
             stage = replace(stage, x=float(rng.choice([-1, 1])) * 4.5)
         act = actions[name](stage)
@@ -86,27 +96,16 @@ def _sample_shot(
     if rng.random() < OCCLUDER_SHARE:
         acts.append(_occluder(rng))
     room = (float(rng.uniform(0.08, 0.9)), float(rng.uniform(0.02, 0.25)))
-    return Shot(start, end, Camera(focal, eye, turn), _sample_grade(rng, heldout), tuple(acts), *room, ambience)
+    return Shot(start, end, Camera(focal, eye, turn), _sample_grade(rng, shot.heldout), tuple(acts), *room, ambience)
 
 
-def _sample_stage(
-    rng: np.random.Generator,
-    start: float,
-    end: float,
-    x: float,
-    action: str,
-    id: str,
-    heldout: bool,
-    sounds: bool,
-    count: int,
-) -> Stage:
-    pool = SOLID + HELD_OUT_MATERIALS * 4 if heldout else SOLID
+def _sample_stage(rng: np.random.Generator, shot: _ShotFrame, x: float, action: str, id: str, count: int) -> Stage:
+    pool = SOLID + HELD_OUT_MATERIALS * 4 if shot.heldout else SOLID
     material = str(rng.choice(FITTING_MATERIALS.get(action, pool)))
     size = float(rng.uniform(0.28, 0.6 if count == 1 else 0.45))
     depth = float(rng.uniform(-0.3, 0.9))
-    return Stage(
-        rng, start, end, x * (1.6 if count > 2 else 1.3), depth, size, material, str(rng.choice(SOLID)), id, sounds
-    )
+    x, other = x * (1.6 if count > 2 else 1.3), str(rng.choice(SOLID))
+    return Stage(rng, shot.start, shot.end, x, depth, size, material, other, id, not shot.silent)
 
 
 def _only_within(act: Performance, start: float, end: float) -> Performance:

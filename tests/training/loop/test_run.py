@@ -17,7 +17,7 @@ from openfoley.errors import OutputError, UsageError, WeightsError
 from openfoley.training.loop import log as log_module
 from openfoley.training.loop.ema import averaged
 from openfoley.training.loop.optimizer import Both
-from openfoley.training.loop.run import Run, TrainingStopped
+from openfoley.training.loop.run import Every, Run, TrainingStopped
 from openfoley.training.loop.schedule import warmup_cosine
 
 TOTAL_STEPS = 30
@@ -25,7 +25,7 @@ TOTAL_STEPS = 30
 
 def train(folder: Path, *, resume: bool, stop_before: int | None = None, nap_s: float = 0.0) -> None:
     """A small training with everything that has state or is random: AdamW, average, schedule, data order, dropout."""
-    run = Run(folder, total_steps=TOTAL_STEPS, seed=7, resume=resume, save_every=4, log_every=1)
+    run = Run(folder, total_steps=TOTAL_STEPS, seed=7, resume=resume, every=Every(save=4, log=1))
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.Dropout(0.5), torch.nn.Linear(32, 1))
     optimizer = Both(torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True))
@@ -204,7 +204,7 @@ def test_training_works_without_an_extra_and_says_once_what_is_missing(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(log_module, "find_spec", lambda name: None if name == package else object())
-    run = Run(tmp_path, total_steps=3, seed=1, resume=False, log_every=1)
+    run = Run(tmp_path, total_steps=3, seed=1, resume=False, every=Every(log=1))
     for step in run.steps():
         run.log(step, loss=1.0)
         run.picture(step, "nothing", lambda: pytest.fail("drawn") if package == "matplotlib" else Figure())

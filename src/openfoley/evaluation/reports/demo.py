@@ -46,7 +46,7 @@ def run_demo(
     pipeline: Pipeline, out: Path, seed: int, *, progress: Callable[[float, float], None] | None = None
 ) -> Demo:
     """Render scene `seed` without sound to out/silent.mp4, write out/demo.mp4 and out/demo.png (all overwritten)."""
-    from openfoley.gym.files import render_files
+    from openfoley.gym.files import SceneFormat, render_files
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def run_demo(
         raise UsageError(f"the output {str(out)!r} is a file; pass a folder") from None
     except OSError as error:
         raise OutputError(f"cannot make the folder {str(out)!r}: {error.strerror}") from None
-    render_files(seed, 1, DURATION_S, out / "scene", rate=RATE, width=WIDTH, height=HEIGHT, silent=True, force=True)
+    render_files([seed], DURATION_S, out / "scene", SceneFormat(RATE, WIDTH, HEIGHT, silent=True), force=True)
     silent = out / "scene" / f"{seed}.mp4"
     record = json.loads((out / "scene" / f"{seed}.json").read_text(encoding="utf-8"))
     take = pipeline.generate(silent, seed=1, progress=progress)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -61,6 +61,16 @@ class Preset(Protocol):
     def time_limit_s(self) -> float | None: ...
 
 
+class Every(NamedTuple):
+    """Steps between checkpoints, and between log rows and progress lines."""
+
+    save: int = 200
+    log: int = 20
+
+
+EVERY = Every()
+
+
 class TrainingStopped(OpenFoleyError):
     """SIGTERM or SIGINT arrived: the state is saved, the training is not finished."""
 
@@ -72,7 +82,6 @@ class Run:
     seed: of every random draw (`generator`); the global torch generator (dropout) is seeded by (seed, step) as well.
     resume: continue from the folder's checkpoint if there is one; without it an existing checkpoint is an error.
     identity: what the checkpoint belongs to (`loop.identity`); one that belongs to something else is an error.
-    save_every, log_every: steps between checkpoints, and between log rows and progress lines.
     time_limit_s: the loop ends (normally, with a checkpoint) after this much time, summed over all resumptions; see
     `progress`.
     """
@@ -85,12 +94,11 @@ class Run:
         seed: int,
         resume: bool,
         identity: dict[str, Any] | None = None,
-        save_every: int = 200,
-        log_every: int = 20,
+        every: Every = EVERY,
         time_limit_s: float | None = None,
     ) -> None:
         self.folder, self.total_steps, self.seed = Path(folder), total_steps, seed
-        self.save_every, self.log_every, self.time_limit_s = save_every, log_every, time_limit_s
+        self.every, self.time_limit_s = every, time_limit_s
         self._about = {"seed": seed, "identity": identity or {}}
         self._path = self.folder / checkpoint.NAME
         self._attached: dict[str, Stateful] = {}
@@ -153,7 +161,7 @@ class Run:
         return step + 1 == self.total_steps or self._is_late(time.monotonic() - self._started)
 
     def steps(self) -> Iterator[int]:
-        """Step numbers from the resumed one on. Saves every `save_every` steps, at the end, and on SIGTERM or SIGINT
+        """Step numbers from the resumed one on. Saves every `every.save` steps, at the end, and on SIGTERM or SIGINT
         (after the current step, then raises `TrainingStopped`; a second SIGINT ends it at once)."""
         self._state = {}  # loaded by attach; frees the memory
         elapsed_before, self._started = self.elapsed_s, time.monotonic() - self.elapsed_s
@@ -164,11 +172,11 @@ class Run:
                 yield done
                 done += 1
                 self.elapsed_s = time.monotonic() - self._started
-                if done % self.log_every == 0 or done == self.total_steps:
+                if done % self.every.log == 0 or done == self.total_steps:
                     self._report(done, elapsed_before)
                 if self._signal is not None:
                     break
-                if done % self.save_every == 0:
+                if done % self.every.save == 0:
                     self._save(done)
                     saved = done
             if saved < done:
@@ -183,9 +191,9 @@ class Run:
                 )  # fmt: skip
 
     def log(self, step: int, *, always: bool = False, **scalars: float | Tensor) -> None:
-        """Writes scalars to the CSV and TensorBoard every `log_every` steps (else returns at once, without waiting for
+        """Writes scalars to the CSV and TensorBoard every `every.log` steps (else returns at once, without waiting for
         the device); `always` for figures that are computed rarely."""
-        if always or step == self.total_steps - 1 or step % self.log_every == 0:
+        if always or step == self.total_steps - 1 or step % self.every.log == 0:
             values = {name: float(v.detach() if isinstance(v, Tensor) else v) for name, v in scalars.items()}
             self._latest |= values
             self._log.write(step, values)

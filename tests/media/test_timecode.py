@@ -1,5 +1,6 @@
 """Timecode against the standard's own numbers, and exact both ways."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from openfoley.errors import UsageError
+from openfoley.media.source import Source
 from openfoley.media.timecode import (
     Timecode,
     counting_of,
@@ -175,3 +177,61 @@ def test_a_muxed_video_keeps_its_start_or_takes_the_one_given(tmp_path: Path, su
         target = tmp_path / f"out-{start is None}{suffix}"
         mux(source, iter([torch.zeros(2, 8820)]), 44100, target, start=start)
         assert str(read_start_timecode(target, Fraction(25))) == expected
+
+
+def with_track(path: Path, rate: Fraction, timecode: str, track: tuple[int, int, int, int] | None = None) -> Path:
+    """A QuickTime file with a timecode track. track: its flags, time scale, frame duration and frames a second, put in
+    by hand where FFmpeg's own writer would not write such a track."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=rate)
+        stream.height, stream.width, stream.pix_fmt = 32, 32, "yuv420p"
+        out.metadata["timecode"] = timecode
+        for _ in range(8):
+            out.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+        out.mux(stream.encode(None))
+    if track is not None:
+        raw = bytearray(path.read_bytes())
+        at = raw.index(b"stsd", raw.index(b"tmcd", raw.index(b"tmcd") + 4) - 60) + 12 + 8 + 6 + 2 + 4
+        assert raw[at - 16 : at - 12] == b"tmcd"
+        raw[at : at + 13] = struct.pack(">IIIB", *track)
+        path.write_bytes(raw)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rate", "track", "counted"),
+    [
+        (Fraction(60000, 1001), (0, 30000, 1001, 30), Fraction(30000, 1001)),
+        (Fraction(50), (0, 25, 1, 25), Fraction(25)),
+        (Fraction(50), (0, 2500, 100, 25), Fraction(25)),
+        (Fraction(48000, 1001), (0, 24000, 1001, 24), Fraction(24000, 1001)),
+        (Fraction(60000, 1001), (0, 30, 1, 30), Fraction(30000, 1001)),  # a camera that rounds
+        (Fraction(25), (0, 25, 1, 25), Fraction(25)),
+    ],
+)
+def test_a_timecode_track_counts_at_its_own_rate(tmp_path, rate, track, counted):
+    path = with_track(tmp_path / "a.mov", rate, "00:00:00:00", track)
+    raw = bytearray(path.read_bytes())
+    number = (3600 + 1) * track[3] + 14  # 01:00:01:14 on the track's count
+    (at,) = struct.unpack_from(">I", raw, raw.index(b"stco", raw.index(b"gmhd")) + 12)
+    raw[at : at + 4] = struct.pack(">I", number)
+    path.write_bytes(raw)
+    start = Source.file(path).start_timecode
+    assert start is not None and str(start) == "01:00:01:14"
+    assert start.counting.rate == counted and start.seconds == number / counted
+    assert read_start_timecode(path, rate) == start
+
+
+def test_drop_frame_of_a_track_at_half_the_picture_s_rate(tmp_path):
+    path = with_track(tmp_path / "a.mov", Fraction(60000, 1001), "00:00:00:00", (1, 30000, 1001, 30))
+    start = Source.file(path).start_timecode
+    assert str(start) == "00:00:00;00" and start is not None and start.counting.rate == Fraction(30000, 1001)
+
+
+@pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(25)])
+def test_a_drop_frame_flag_where_there_is_no_drop_frame_is_read_without_it(tmp_path, caplog, rate):
+    scale, ticks = rate.numerator, rate.denominator
+    path = with_track(tmp_path / "a.mov", rate, "00:00:00:00", (1, scale, ticks, round(rate)))
+    start = Source.file(path).start_timecode
+    assert start is not None and str(start) == "00:00:00:00" and start.counting.rate == rate
+    assert sum("count of frames" in r.message for r in caplog.records) == 1

@@ -11,17 +11,17 @@ from fractions import Fraction
 from pathlib import Path
 
 MOST_MOVIE_BYTES = 1 << 28  # a moov box beyond it is not read: 2 hours need about 5 MB
-TMCD_DROP = 1  # flag of a timecode sample description
 
 
 @dataclass(frozen=True)
 class TrackBoxes:
-    """One track: its number, how long its edit list shows it (s; None without one), its timecode's rate (Hz)."""
+    """One track: its number, how long its edit list shows it (s; None without one); of a timecode track its rate (Hz)
+    and the number of the first frame, counted from 00:00:00:00."""
 
     number: int
     shown_s: Fraction | None
     timecode_rate: Fraction | None
-    timecode_drops: bool
+    timecode_frame: int | None
 
 
 def read_tracks(path: Path) -> list[TrackBoxes]:
@@ -32,7 +32,7 @@ def read_tracks(path: Path) -> list[TrackBoxes]:
             return []
         header = next((body for kind, body in _children(movie) if kind == b"mvhd"), b"")
         timescale = struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)[0]
-        return [_track(body, timescale) for kind, body in _children(movie) if kind == b"trak"]
+        return [_track(path, body, timescale) for kind, body in _children(movie) if kind == b"trak"]
     except (struct.error, IndexError, ZeroDivisionError, OSError):
         return []
 
@@ -79,17 +79,29 @@ def _inside(body: bytes, *kinds: bytes) -> bytes | None:
     return body
 
 
-def _track(body: bytes, timescale: int) -> TrackBoxes:
+def _track(path: Path, body: bytes, timescale: int) -> TrackBoxes:
     header = _inside(body, b"tkhd") or b""
     number = struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)[0]
     edits = _inside(body, b"edts", b"elst")
-    descriptions = _inside(body, b"mdia", b"minf", b"stbl", b"stsd")
-    rate, drops = None, False
-    if descriptions is not None and descriptions[12:16] == b"tmcd":
-        # behind size, kind, 6 reserved bytes, data reference and 4 reserved bytes: flags, time scale, frame duration
-        flags, scale, frame_ticks = struct.unpack_from(">III", descriptions, 8 + 8 + 6 + 2 + 4)
-        rate, drops = Fraction(scale, frame_ticks), bool(flags & TMCD_DROP)
-    return TrackBoxes(number, None if edits is None else _shown(edits, timescale), rate, drops)
+    shown_s = None if edits is None else _shown(edits, timescale)
+    samples = _inside(body, b"mdia", b"minf", b"stbl") or b""
+    descriptions = _inside(samples, b"stsd")
+    if descriptions is None or descriptions[12:16] != b"tmcd":
+        return TrackBoxes(number, shown_s, None, None)
+    # behind size, kind, 6 reserved bytes, data reference, 4 reserved bytes and flags: time scale, frame duration
+    scale, frame_ticks = struct.unpack_from(">II", descriptions, 8 + 8 + 6 + 2 + 4 + 4)
+    return TrackBoxes(number, shown_s, Fraction(scale, frame_ticks), _first_number(path, samples))
+
+
+def _first_number(path: Path, samples: bytes) -> int | None:
+    """The first sample of a timecode track: a frame number of 32 bits."""
+    narrow, wide = _inside(samples, b"stco"), _inside(samples, b"co64")
+    offsets = narrow if narrow is not None else wide
+    if offsets is None:
+        return None
+    with open(path, "rb") as file:
+        file.seek(struct.unpack_from(">I" if narrow is not None else ">Q", offsets, 8)[0])
+        return struct.unpack(">I", file.read(4))[0]
 
 
 def _shown(edits: bytes, timescale: int) -> Fraction:

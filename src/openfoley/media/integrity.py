@@ -70,12 +70,15 @@ def _mp4_problem(file: BinaryIO, size: int) -> Damage | None:
         file.seek(position)
         head = file.read(16)
         length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        if kind not in MP4_OUTER_BOXES:  # cameras append their own data: FFmpeg ignores them as well
+            text = f"followed by {size - position} bytes that are no box"
+            return Damage(text, loses=False) if any(head) else None
         if length == 0:  # "to the end of the file"
             return None
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
-        if kind not in MP4_OUTER_BOXES or length < 8:  # cameras append their own data: FFmpeg ignores them as well
-            return Damage(f"followed by {size - position} bytes that are no box", loses=False) if any(head) else None
+        if length < 8:
+            return Damage(f"damaged at byte {position}")
         position += length
         if position > size:
             return _cut_short(position, size)

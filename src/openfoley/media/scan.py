@@ -44,6 +44,7 @@ FALLBACK_RATE = Fraction(25)  # Hz, FFmpeg's own for streams without any timing
 REPORT_DAMAGE = {"err_detect": "explode"}  # to a decoder: raise instead of painting over it
 MICROSECONDS = 1_000_000  # a second in FFmpeg's unit of a container's duration
 NEAR_AVERAGE = Fraction(1, 10)  # of the average: how far a nominal rate may lie from it
+FASTEST_COUNT = Fraction(120)  # Hz; a faster clock (1000 Hz) measures time, it does not count frames
 LOST_SECONDS = Fraction(1, 2)  # a header that promises this much more than there is means a file cut short
 
 
@@ -285,7 +286,8 @@ class _Line:
 
 def _line(pts: Sequence[int], tick: Fraction, rates: Sequence[Fraction | None]) -> _Line:
     for rate in rates:
-        if not rate or tick * rate * 4 > 1:  # a tick over a quarter frame long tells no grid from chance
+        # a tick over a quarter frame long tells no grid from chance, unless the container's clock counts frames
+        if not rate or (tick * rate * 4 > 1 and not (tick * rate == 1 and rate <= FASTEST_COUNT)):
             continue
         per_frame = 1 / (tick * rate)  # ticks
         grid = array("q", (round((p - pts[0]) / per_frame) for p in pts))

@@ -149,9 +149,14 @@ def file_timecode(container: InputContainer, picture_rate: Fraction, tracks: Seq
     places = [*(s.metadata for s in container.streams.video), *(s.metadata for s in container.streams)]
     tags = (value for tags in (*places, container.metadata) for key, value in tags.items() if key.lower() == "timecode")
     text = next((value for value in tags if value), None)
+    track = next((t for t in tracks if t.timecode_rate), None)
+    rate = _counted_rate(nominal(picture_rate), track.timecode_rate if track is not None else None)
+    if text is None and track is not None and track.timecode_frame is not None:
+        # FFmpeg reads no track with the drop-frame flag at a rate that has no drop-frame; the number is plain
+        log.warning("the timecode track has flags that %.5g Hz has not: read as a plain count of frames", float(rate))
+        return Timecode(track.timecode_frame, counting_of(rate))
     if text is None:
         return None
-    rate = _counted_rate(nominal(picture_rate), next((t.timecode_rate for t in tracks if t.timecode_rate), None))
     if ";" in text and rate not in DROP_FRAME_RATES:
         log.warning("timecode %s has the drop-frame flag, which %.5g Hz has not: read without it", text, float(rate))
         text = text.replace(";", ":")

@@ -17,6 +17,7 @@ from math import ceil
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor, uint8
 
 from openfoley.errors import UsageError
@@ -102,10 +103,13 @@ class Source:
         info = VideoInfo(None, count / rate, Fraction(0), width, height, 0, rate, count, 0)
 
         def picked(requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
-            pickers = [FramePicker(request, rate, info.duration) for request in requests]
+            pickers = [(FramePicker(request, rate, info.duration), deque[FrameChunk]()) for request in requests]
             for index, frame in enumerate(frames):
-                for picker in pickers:
-                    yield from picker.push(frame, index)
+                for picker, waiting in pickers:
+                    waiting.extend(picker.push(frame, index))
+                    is_full = sum(len(chunk.frames) for chunk in waiting) >= FRAMES_PER_CHUNK
+                    if waiting and (is_full or index + 1 == count):
+                        yield from _joined(waiting)
 
         source = cls(info, picked)
         source.__dict__["content_hash"] = hashlib.sha256(frames.contiguous().cpu().numpy().tobytes()).hexdigest()
@@ -172,6 +176,15 @@ class Source:
             else:
                 chunks.append(chunk)
         self._kept = (kept, chunks) if kept else None
+
+
+def _joined(waiting: deque[FrameChunk]) -> Iterator[FrameChunk]:
+    """Consecutive chunks as few of at most FRAMES_PER_CHUNK frames; `waiting` is empty afterwards."""
+    first = waiting[0]
+    frames = torch.cat([chunk.frames for chunk in waiting])
+    waiting.clear()
+    for offset in range(0, len(frames), FRAMES_PER_CHUNK):
+        yield FrameChunk(first.name, first.first_index + offset, frames[offset : offset + FRAMES_PER_CHUNK])
 
 
 def _seconds(duration: float | Fraction) -> Fraction:

@@ -157,7 +157,7 @@ def shots_in(model: Model, source: Source, timeline: Timeline, store: FeatureSto
     if rule == "none" or source.path is None:
         return shots_of(duration, [], rule)
     requests = frame_requests(model)
-    phase.info("looking for cuts in %s", source.path.name)
+    phase.info("looking for cuts in %s", source.path.name if source.path is not None else "the pictures")
     times = source.cuts(requests) if store is None else store.cuts(source, requests)
     return shots_of(duration, [Cut(time) for time in times], rule)
 

@@ -41,7 +41,11 @@ def test_a_day_at_work(here: Path, tiny_model: Path, capsys: Capture) -> None:
     assert project("new", "p", "film.mp4", *model, "--start-timecode", "01:00:00:00", "--cuts", "none") == 0
     assert project("take", "p") == 0
     assert project("take", "p", "--span", "01:00:00:12", "01:00:01:00", "--takes", 2, "--prompt", "a ball") == 0
+    assert "take 2: p/takes/002.flac (seed 1); it does not sound yet; choose it with: openfoley project choose p 2" in (
+        capsys.readouterr().err
+    )
     assert project("choose", "p", 3) == 0
+    assert "take 3 sounds now, over take 1\n" in capsys.readouterr().err
     assert project("lock", "p", "--span", 0.5, 1) == 0
     capsys.readouterr()
     fails(capsys, project("choose", "p", 2), 2, "01:00:00:12 to 01:00:01:00 is locked")

@@ -17,6 +17,7 @@ from openfoley.pipeline import Pipeline, load
 from openfoley.projects.project import Project
 from openfoley.projects.record import FILE_NAME, PREVIOUS_NAME
 from openfoley.request import Defaults
+from openfoley.synthesis.take import Take
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,14 @@ def project(begun: Path, tmp_path: Path) -> Project:
     text = (folder / FILE_NAME).read_text()
     (folder / FILE_NAME).write_text(text.replace(str(begun / "film.mp4"), str(tmp_path / "copy" / "film.mp4")))
     return Project(folder)
+
+
+@pytest.fixture
+def stems(begun: Path, tiny_model: Path, tmp_path: Path) -> Project:
+    """A project whose cue sheet names two stems."""
+    sheet = tmp_path / "cues.csv"
+    sheet.write_text("start,end,prompt,stem\n0,1,steps,steps\n0.5,2,a door,door\n")
+    return Project.new(tmp_path / "p", begun / "film.mp4", model=tiny_model, steps=1, cuts="none", cues=sheet)
 
 
 def sound(path: Path) -> np.ndarray:
@@ -73,7 +82,7 @@ def test_the_same_settings_make_the_same_take(project: Project, pipeline: Pipeli
 
 def test_a_span_changes_nothing_outside_itself_and_undo_brings_all_back(project: Project, pipeline: Pipeline) -> None:
     before = rendered(project)
-    takes = project.take(pipeline, span=(0.5, 1.25), takes=2, steps=2)
+    takes = project.take(pipeline, span=(0.5, 1.25), takes=2, steps=2, choose=True)
     after = rendered(project)
     first, last = round(0.5 * 44100), round(1.25 * 44100)
     assert project.record.state.layers == (1, takes[0].number)
@@ -226,6 +235,105 @@ def test_a_disk_that_fills_up_loses_nothing(
     assert (project.folder / FILE_NAME).read_bytes() == before
     assert sorted(p.name for p in (project.folder / "takes").iterdir()) == ["001.flac"]
     project.take(pipeline, seed=5)
+
+
+class Full:
+    """A disk that is full from some take's file on."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, takes: int, error: BaseException) -> None:
+        real, self.left, self.error = Take.save, takes, error
+
+        def save(take: Take, *arguments: Any, **options: Any) -> Path:
+            if not self.left:
+                raise self.error
+            self.left -= 1
+            return real(take, *arguments, **options)
+
+        patch.setattr(Take, "save", save)
+
+
+def test_takes_that_were_finished_before_the_disk_filled_are_kept(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = (project.folder / FILE_NAME).read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="disk is full"):
+        Full(patch, 2, OSError(errno.ENOSPC, "No space left on device"))
+        project.take(pipeline, takes=4, seed=5)
+    assert caplog.messages == [
+        "takes 2, 3 are kept in the project; to make the rest, run it again with --seed 7 --takes 2"
+    ]
+    record = project.record
+    assert [(take.number, take.seed) for take in record.takes] == [(1, 0), (2, 5), (3, 6)]
+    assert [state.did for state in record.history] == ["new", "take 1", "take 2, 3"]
+    assert (project.folder / PREVIOUS_NAME).read_bytes() == before
+    project.undo()
+    assert project.record.takes == record.takes and not project.record.state.did.startswith("take 2")
+    (last, _) = project.take(pipeline, takes=2, seed=7)
+    assert last.number == 4 and len(project.record.takes) == 5
+
+
+def test_an_interrupted_stem_says_what_is_kept_and_how_to_make_the_rest(
+    stems: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        Full(patch, 1, KeyboardInterrupt())
+        stems.take(pipeline)
+    (message,) = caplog.messages
+    assert message.startswith("take 1 is kept in the project; the finished windows of the next are kept in ")
+    assert message.endswith("; to make the rest, run it again with --stem door --seed 0")
+    assert [take.stem for take in stems.record.takes] == ["steps"] and stems.record.state.layers == (1,)
+    stems.take(pipeline, stem="door", seed=0)
+    assert stems.record.state.layers == (1, 2)
+
+
+def test_windows_that_were_finished_before_an_interruption_are_said_to_be_kept(
+    project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: dict[str, Any] = {"window": 1.2, "context": 0.3}
+
+    def stop(done: float, _total: float) -> None:
+        if done > 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        project.take(pipeline, progress=stop, **asked)
+    (message,) = caplog.messages
+    assert "finished windows of the next are kept in" in message and message.endswith("run it again with --seed 1")
+    (take,) = project.take(pipeline, **asked)
+    (again,) = project.take(pipeline, seed=1, **asked)
+    assert take.sha256 == again.sha256 and not (project.folder / ".work" / "rest").exists()
+
+
+def test_a_mistyped_stem_is_told_with_those_there_are(stems: Project, pipeline: Pipeline) -> None:
+    with pytest.raises(UsageError, match="the project has no stem 'dor'; its stems: steps, door$"):
+        stems.take(pipeline, stem="dor")
+    stems.take(pipeline)
+    with pytest.raises(UsageError, match="nothing of stem 'dor' sounds around the span; what sounds: steps, door$"):
+        stems.take(pipeline, stem="dor", span=(0.5, 1))
+    with pytest.raises(UsageError, match="several stems; say which one with --stem: steps, door$"):
+        stems.take(pipeline, span=(0.5, 1))
+
+
+def test_without_a_cue_sheet_any_stem_can_begin_and_the_unnamed_one_is_rest(
+    project: Project, pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    (wind,) = project.take(pipeline, stem="wind")
+    assert not caplog.messages and wind.stem == "wind" and project.record.state.layers == (1, 2)
+    project.take(pipeline, stem="wnid")
+    assert caplog.messages == ["'wnid' is a new stem beside rest, wind"]
+    (rest,) = project.take(pipeline, stem="rest", span=(0.5, 1))
+    assert rest.stem is None
+
+
+def test_a_take_over_sound_is_silent_until_it_is_chosen(project: Project, pipeline: Pipeline) -> None:
+    project.take(pipeline, span=(0.5, 1.25), choose=True)
+    before = rendered(project)
+    project.take(pipeline, span=(0.75, 1.5))
+    project.take(pipeline)
+    assert project.record.state.layers == (1, 2) and np.array_equal(rendered(project), before)
+    project.choose(3)
+    assert project.record.state.layers == (1, 2, 3) and not np.array_equal(rendered(project), before)
 
 
 def test_stems_add_up_to_the_mix_bit_for_bit(begun: Path, tiny_model: Path, pipeline: Pipeline, tmp_path: Path) -> None:

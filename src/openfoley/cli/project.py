@@ -9,8 +9,8 @@ from typing import Any
 
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.cli.request_arguments import given, request_of
-from openfoley.projects.history import start_of
-from openfoley.projects.record import Record
+from openfoley.projects.history import sounding_in, start_of
+from openfoley.projects.record import Record, TakeEntry
 from openfoley.projects.showing import lines, plain
 from openfoley.projects.storage import read_project
 
@@ -38,8 +38,8 @@ def take(options: Namespace) -> int:
     )
     record = project.record
     for one in made:
-        sounds = "sounds now" if one.number in record.state.layers else f"choose it with: project choose {one.number}"
-        note(f"take {one.number}: {project.folder / one.file} (seed {one.seed}); {sounds}")
+        sounding = _sounding(record, one, project.folder)
+        note(f"take {one.number}: {project.folder / one.file} (seed {one.seed}); {sounding}")
     if options.json:
         everything = plain(record, project.folder)["takes"]
         numbers = {one.number for one in made}
@@ -48,7 +48,9 @@ def take(options: Namespace) -> int:
 
 
 def choose(options: Namespace) -> int:
-    return _say(_project(options).choose(options.take), options)
+    record = _project(options).choose(options.take)
+    note(f"take {options.take} {_sounding(record, record.take(options.take), Path(options.project))}")
+    return _say(record, options)
 
 
 def lock(options: Namespace) -> int:
@@ -87,6 +89,14 @@ def render(options: Namespace) -> int:
     if options.json:
         print_json({"out": str(paths[0]), "stems": [str(path) for path in paths[1:]]})
     return 0
+
+
+def _sounding(record: Record, take: TakeEntry, folder: Path) -> str:
+    """Whether a take sounds, and over which others."""
+    if take.number not in record.state.layers:
+        return f"it does not sound yet; choose it with: openfoley project choose {folder} {take.number}"
+    under = ", ".join(str(one.number) for one in sounding_in(record, take.span, take.stem, below=take.number))
+    return f"sounds now, over take {under}" if under else "sounds now"
 
 
 def _project(options: Namespace) -> Any:

@@ -60,7 +60,7 @@ def _take(parser: argparse.ArgumentParser) -> None:
     add("--takes", metavar="K", type=whole, default=1, help=f"how many, {least} to {most} (1)")
     add_options(parser, Prompting, Sampling, usual="the project's")
     add("--stem", metavar="NAME", help="the stem that the takes belong to")
-    add("--choose", action="store_true", help="let the first of them sound at once")
+    add("--choose", action="store_true", help="let the first of them sound at once (else only where nothing does)")
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
     add("--json", action="store_true", help="print one JSON object on standard output")
 

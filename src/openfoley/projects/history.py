@@ -20,6 +20,14 @@ def add_takes(record: Record, takes: Sequence[TakeEntry], chosen: Sequence[int])
     return _then(added, f"take {_numbers(takes)}", layers=layers)
 
 
+def sounding_in(record: Record, span: Span, stem: str | None, below: int | None = None) -> list[TakeEntry]:
+    """The takes of a stem that sound in some part of a span, lowest first; below: only those under this take."""
+    layers = record.state.layers
+    layers = layers if below is None else layers[: layers.index(below)]
+    takes = [record.take(number) for number in layers]
+    return [take for take in takes if take.stem == stem and take.span.overlaps(span)]
+
+
 def choose(record: Record, number: int) -> Record:
     """Let a take sound: in the place of the one that sounded for the same span, else on top of all."""
     take = record.take(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -25,12 +26,15 @@ from openfoley.projects.storage import cannot_write
 from openfoley.request import Cut, Output, Request, Timeline
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.job import Progress, first_frame_code, sample_count
+from openfoley.synthesis.resume import STATE_NAME
 from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.stems import unnamed_stem, within_cues
 from openfoley.synthesis.take import Take
-from openfoley.timeline.cues import cues_of_stem, read_cues, stem_names
+from openfoley.timeline.cues import check_stem_name, cues_of_stem, read_cues, stem_names
 from openfoley.timeline.cut_list import read_cuts
 from openfoley.timeline.shots import cut_rule
+
+logger = logging.getLogger(__name__)
 
 CACHE_FOLDER = "cache"
 WORK_FOLDER = ".work"
@@ -39,12 +43,18 @@ TAKE_NAME = "{:03d}.flac"
 
 @dataclass(frozen=True)
 class TakeOrder:
-    """What `take` makes. span: None is the whole video. request: the project's, with what was asked of these takes."""
+    """What `take` makes. span: None is the whole video. request: the project's, with what was asked of these takes.
+    stems: those that get takes; None is what has no stem name."""
 
     span: Span | None
     takes: int
     request: Request
-    stem: str | None
+    stems: tuple[str | None, ...]
+
+    @property
+    def seeds(self) -> range:
+        first = self.request.sampling.seed
+        return range(first, first + self.takes)
 
 
 def describe_video(
@@ -73,16 +83,17 @@ def describe_video(
 
 def make_takes(
     folder: Path, record: Record, source: Source, pipeline: Pipeline, order: TakeOrder, progress: Progress | None
-) -> list[TakeEntry]:
-    """Generate and write the files of all takes that are asked for; the project file is left as it is."""
+) -> Iterator[TakeEntry]:
+    """Generate the takes that are asked for; each is given when its file is written. The project file is left as it
+    is."""
     reference = order.request.prompting.reference
     if reference is not None and not reference.is_file():
         raise UsageError(f"the reference {shown(reference)} does not exist")
-    made: list[TakeEntry] = []
-    for stem in _stems(record, order):
+    number = _next_number(folder, record)
+    for stem in order.stems:
         for take in _sounds(folder, record, source, pipeline, order, stem, progress):
             entry = TakeEntry(
-                number=_next_number(folder, record, made),
+                number=number,
                 file="",
                 sha256="",
                 start=order.span.start if order.span else Fraction(0),
@@ -95,23 +106,78 @@ def make_takes(
             name = f"{TAKES_FOLDER}/{TAKE_NAME.format(entry.number)}"
             (folder / TAKES_FOLDER).mkdir(exist_ok=True)
             take.save(folder / name, start_timecode=_start(record, entry))
-            made.append(replace(entry, file=name, sha256=file_hash(folder / name)))
-    return made
+            yield replace(entry, file=name, sha256=file_hash(folder / name))
+            number += 1
 
 
-def _stems(record: Record, order: TakeOrder) -> tuple[str | None, ...]:
-    """The stems to make takes for."""
-    if order.stem is not None:
-        return (order.stem,)
-    if order.span is not None:
+def stems_for(record: Record, span: Span | None, name: str | None) -> tuple[str | None, ...]:
+    """The stems to make takes for: the one of that name, or (None) all of the cue sheet, or the only one that sounds
+    around a span. UsageError for a name that the project does not know, where its cue sheet names stems."""
+    if name is not None:
+        return (_stem_named(record, span, name),)
+    if span is not None:
         sounding = mix.stems_of(record)
         if len(sounding) > 1:
-            names = ", ".join(str(name) for name in sounding if name)
+            names = _names(record, sounding)
             raise UsageError(f"the project sounds in several stems; say which one with --stem: {names}")
         return sounding or (None,)
-    cues = record.cues
-    named: tuple[str | None, ...] = stem_names(cues)
-    return (*named, None) if not named or cues_of_stem(cues, None) else named
+    return _stems_of_cues(record)
+
+
+def _stem_named(record: Record, span: Span | None, name: str) -> str | None:
+    """The stem of a name, None for that of what has no name."""
+    check_stem_name(name, "the stem")
+    by_cue, sounding = _stems_of_cues(record), mix.stems_of(record)
+    known = tuple(dict.fromkeys([*by_cue, *(take.stem for take in record.takes)]))
+    found = next((stem for stem in known if name == shown_stem(record, stem)), name)
+    if span is not None and sounding and found not in sounding:
+        raise UsageError(f"nothing of stem {name!r} sounds around the span; what sounds: {_names(record, sounding)}")
+    if found not in known:
+        if any(by_cue):
+            raise UsageError(f"the project has no stem {name!r}; its stems: {_names(record, known)}")
+        if any(known):
+            logger.info("%r is a new stem beside %s", name, _names(record, known))
+    return found
+
+
+def _stems_of_cues(record: Record) -> tuple[str | None, ...]:
+    """The stems of the cue sheet, and None where cues have no stem name, or where there are none."""
+    named: tuple[str | None, ...] = stem_names(record.cues)
+    return (*named, None) if not named or cues_of_stem(record.cues, None) else named
+
+
+def shown_stem(record: Record, stem: str | None) -> str:
+    """A stem's name in messages, work folders and file names."""
+    named = (*stem_names(record.cues), *(take.stem for take in record.takes))
+    return stem or unnamed_stem([name for name in named if name])
+
+
+def _names(record: Record, stems: Sequence[str | None]) -> str:
+    return ", ".join(shown_stem(record, stem) for stem in stems)
+
+
+def kept(folder: Path, record: Record, order: TakeOrder, made: Sequence[TakeEntry]) -> str | None:
+    """What an interrupted `take` leaves, and how to make the rest; None where nothing is left of it."""
+    words = []
+    if made:
+        numbers = ", ".join(str(take.number) for take in made)
+        words.append(f"take{'s' * (len(made) > 1)} {numbers} {'are' if len(made) > 1 else 'is'} kept in the project")
+    left = []
+    for stem in order.stems:
+        seeds = [seed for seed in order.seeds if (stem, seed) not in [(take.stem, take.seed) for take in made]]
+        if seeds:
+            named = f"--stem {shown_stem(record, stem)} " if len(order.stems) > 1 or stem is not None else ""
+            left.append(f"{named}--seed {seeds[0]}" + (f" --takes {len(seeds)}" if len(seeds) > 1 else ""))
+        if (_work_of(folder, record, stem) / STATE_NAME).exists():
+            words.append(f"the finished windows of the next are kept in {shown(folder / WORK_FOLDER)}")
+    if words and left:
+        words.append(f"to make the rest, run it again with {', then '.join(left)}")
+    return "; ".join(words) or None
+
+
+def _work_of(folder: Path, record: Record, stem: str | None) -> Path:
+    """Where the windows of a stem's takes are kept until the takes are written."""
+    return folder / WORK_FOLDER / shown_stem(record, stem)
 
 
 def _sounds(
@@ -124,15 +190,13 @@ def _sounds(
     progress: Progress | None,
 ) -> Iterator[Take]:
     """The takes of one stem; of a span only its own samples."""
-    first_seed = order.request.sampling.seed
-    seeds = range(first_seed, first_seed + order.takes)
+    seeds = order.seeds
     cues = cues_of_stem(record.cues, stem)
     timeline = replace(order.request.timeline, cuts=cuts_of(record), cues=cues)
     request = replace(order.request, timeline=timeline)
     run = {"store": FeatureStore(folder / CACHE_FOLDER), "progress": progress}
     if order.span is None:
-        others = [name for name in (*stem_names(record.cues), *mix.stems_of(record)) if name]
-        work = folder / WORK_FOLDER / (stem or unnamed_stem(others))  # after a crash the same command goes on from here
+        work = _work_of(folder, record, stem)  # after a crash the same command resumes from here
         work.parent.mkdir(exist_ok=True)
         made = pipeline.generate_takes(source, seeds, request, **run, work=work)
         for take in made:
@@ -181,10 +245,10 @@ def cuts_of(record: Record) -> str | tuple[Cut, ...]:
     return tuple(Cut(cut.time, cut.join or fixed) for cut in record.cuts)
 
 
-def _next_number(folder: Path, record: Record, made: Sequence[TakeEntry]) -> int:
+def _next_number(folder: Path, record: Record) -> int:
     """One above all takes of the project and all files in its folder: what lies there is never written over."""
     files = [int(p.stem) for p in (folder / TAKES_FOLDER).glob("*") if p.stem.isdecimal()]
-    return max([0, *files, *(take.number for take in (*record.takes, *made))]) + 1
+    return max([0, *files, *(take.number for take in record.takes)]) + 1
 
 
 def part_of(take: Take, first: int, last: int) -> Take:

@@ -6,11 +6,13 @@
     film.foley/cache/                  features of the video; may be deleted, will be computed again
 
 Every verb that changes something writes the project file once, at its end: what fails on the way leaves the project as
-it was. Rendering reads takes and nothing else, so it gives the same bytes every time.
+it was. Only `take` writes it after each finished take: what fails later does not lose it. Rendering reads takes and
+nothing else, so it gives the same bytes every time.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,14 +28,15 @@ from openfoley.media.outputs import checked_video
 from openfoley.media.source import Source, shown
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects import history
-from openfoley.projects.making import CACHE_FOLDER, TakeOrder, describe_video, make_takes
+from openfoley.projects.making import CACHE_FOLDER, TakeOrder, describe_video, kept, make_takes, stems_for
 from openfoley.projects.record import FILE_NAME, TAKES_FOLDER, ModelEntry, Record, Span, TakeEntry, new_record
 from openfoley.projects.rendering import render
 from openfoley.projects.showing import plain
 from openfoley.projects.storage import cannot_write, only_process, read_project, write_project
 from openfoley.request import Request, Seconds, check_takes, edges
 from openfoley.synthesis.job import Progress
-from openfoley.timeline.cues import check_stem_name
+
+logger = logging.getLogger(__name__)
 
 
 class Project:
@@ -97,9 +100,9 @@ class Project:
         """Make takes of the whole video, or of a span out of the sound on both its sides; they are returned.
 
         options: of `request.Request`; what is not given is as in the project's request; seed: a new one for every take.
-        The first take of a span sounds at once, further ones when they are chosen (choose=True: the first of these at
-        once). With a cue sheet that names stems a take of the whole video is one take for each stem, unless `stem`
-        names one.
+        A take sounds at once where nothing of its stem sounds yet, else when it is chosen (choose=True: the first of
+        each stem at once). Each is kept as soon as it is finished, whatever happens to those after it. With a cue sheet
+        that names stems a take of the whole video is one take for each stem, unless `stem` names one.
         """
         check_takes(takes)
         with only_process(self.folder):
@@ -111,16 +114,21 @@ class Project:
             if options.get("seed") is None:
                 options["seed"] = self._next_seed(record)
             request = Request.of(record.request, **{k: v for k, v in options.items() if v is not None})
-            if stem is not None:
-                check_stem_name(stem, "the stem")
-            order = TakeOrder(None if span is None else asked, takes, request, stem)
+            part = None if span is None else asked
+            order = TakeOrder(part, takes, request, stems_for(record, part, stem))
             pipeline = self._checked(pipeline, record, self.device)
+            made: list[TakeEntry] = []
             try:
-                made = make_takes(self.folder, record, source, pipeline, order, progress)
+                for entry in make_takes(self.folder, record, source, pipeline, order, progress):
+                    more = [*made, entry]
+                    chosen = [take.number for take in more if self._sounds_at_once(record, more, take, choose)]
+                    write_project(self.folder, history.add_takes(record, more, chosen), keep_previous=not made)
+                    made = more
             except OSError as error:
                 raise cannot_write(self.folder, error) from None
-            chosen = [take.number for take in made if self._sounds_at_once(record, made, take, choose)]
-            write_project(self.folder, history.add_takes(record, made, chosen))
+            finally:
+                if len(made) < takes * len(order.stems) and (words := kept(self.folder, record, order, made)):
+                    logger.warning(words)
             return made
 
     def choose(self, take: int) -> Record:
@@ -198,10 +206,9 @@ class Project:
 
     @staticmethod
     def _sounds_at_once(record: Record, made: Sequence[TakeEntry], take: TakeEntry, choose: bool) -> bool:
-        """The first new take of each stem, if it was asked to be chosen or nothing sounds for its span yet."""
+        """The first new take of each stem, if it was asked to be chosen or nothing of the stem sounds in its span."""
         first = next(one for one in made if one.stem == take.stem)
-        there = [(one.span, one.stem) for one in (record.take(number) for number in record.state.layers)]
-        return take is first and (choose or (take.span, take.stem) not in there)
+        return take is first and (choose or not history.sounding_in(record, take.span, take.stem))
 
     @staticmethod
     def _checked(pipeline: Pipeline | None, record: Record, device: str) -> Pipeline:

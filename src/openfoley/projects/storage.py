@@ -32,13 +32,13 @@ def read_project(folder: Path) -> Record:
     return from_text(text, path)
 
 
-def write_project(folder: Path, record: Record) -> None:
-    """Replace the project file; what it said before becomes project.previous.json. OutputError leaves both as they
-    were, whatever happens in between."""
+def write_project(folder: Path, record: Record, *, keep_previous: bool = True) -> None:
+    """Replace the project file; what it said before becomes project.previous.json (not for a further step of the same
+    change). OutputError leaves both as they were, whatever happens in between."""
     path = folder / FILE_NAME
     from_text(text := to_text(record), path)  # what is written can be read
     try:
-        if path.exists():
+        if keep_previous and path.exists():
             _write_whole(folder / PREVIOUS_NAME, path.read_bytes())
         _write_whole(path, text.encode())
     except OSError as error:

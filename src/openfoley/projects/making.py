@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -83,7 +83,7 @@ def describe_video(
 
 def make_takes(
     folder: Path, record: Record, source: Source, pipeline: Pipeline, order: TakeOrder, progress: Progress | None
-) -> Iterator[TakeEntry]:
+) -> Generator[TakeEntry, None, None]:
     """Generate the takes that are asked for; each is given when its file is written. The project file is left as it
     is."""
     reference = order.request.prompting.reference
@@ -91,23 +91,30 @@ def make_takes(
         raise UsageError(f"the reference {shown(reference)} does not exist")
     number = _next_number(folder, record)
     for stem in order.stems:
-        for take in _sounds(folder, record, source, pipeline, order, stem, progress):
-            entry = TakeEntry(
-                number=number,
-                file="",
-                sha256="",
-                start=order.span.start if order.span else Fraction(0),
-                end=order.span.end if order.span else record.video.duration,
-                request=replace(take.request, timeline=Timeline(), output=Output()),
-                stem=stem,
-                reference_sha256=None if reference is None else file_hash(reference),
-                made_over=tuple(t.number for t in mix.layers_of(record, stem)) if order.span else (),
-            )
-            name = f"{TAKES_FOLDER}/{TAKE_NAME.format(entry.number)}"
-            (folder / TAKES_FOLDER).mkdir(exist_ok=True)
-            take.save(folder / name, start_timecode=_start(record, entry))
-            yield replace(entry, file=name, sha256=file_hash(folder / name))
-            number += 1
+        with closing(_sounds(folder, record, source, pipeline, order, stem, progress)) as sounds:
+            for take in sounds:
+                yield _written(folder, record, order, stem, number, take)
+                number += 1
+
+
+def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, number: int, take: Take) -> TakeEntry:
+    """A take in its file."""
+    reference = order.request.prompting.reference
+    name = f"{TAKES_FOLDER}/{TAKE_NAME.format(number)}"
+    entry = TakeEntry(
+        number=number,
+        file=name,
+        sha256="",
+        start=order.span.start if order.span else Fraction(0),
+        end=order.span.end if order.span else record.video.duration,
+        request=replace(take.request, timeline=Timeline(), output=Output()),
+        stem=stem,
+        reference_sha256=None if reference is None else file_hash(reference),
+        made_over=tuple(t.number for t in mix.layers_of(record, stem)) if order.span else (),
+    )
+    (folder / TAKES_FOLDER).mkdir(exist_ok=True)
+    take.save(folder / name, start_timecode=_start(record, entry))
+    return replace(entry, sha256=file_hash(folder / name))
 
 
 def stems_for(record: Record, span: Span | None, name: str | None) -> tuple[str | None, ...]:
@@ -188,7 +195,7 @@ def _sounds(
     order: TakeOrder,
     stem: str | None,
     progress: Progress | None,
-) -> Iterator[Take]:
+) -> Generator[Take, None, None]:
     """The takes of one stem; of a span only its own samples."""
     seeds = order.seeds
     cues = cues_of_stem(record.cues, stem)
@@ -199,10 +206,15 @@ def _sounds(
         work = _work_of(folder, record, stem)  # after a crash the same command resumes from here
         work.parent.mkdir(exist_ok=True)
         made = pipeline.generate_takes(source, seeds, request, **run, work=work)
-        for take in made:
-            yield within_cues(take, cues) if stem is not None and cues else take
-        if made[0].work is not None:
-            made[0].work.remove()
+        kept_work = made[0].work
+        try:
+            for take in made:
+                yield within_cues(take, cues) if stem is not None and cues else take
+            if kept_work is not None:
+                kept_work.remove()
+        finally:
+            if kept_work is not None:
+                kept_work.close()
         return
     under = mix.layers_of(record, stem)
     if not under:

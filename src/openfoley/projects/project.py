@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,11 +120,12 @@ class Project:
             pipeline = self._checked(pipeline, record, self.device)
             made: list[TakeEntry] = []
             try:
-                for entry in make_takes(self.folder, record, source, pipeline, order, progress):
-                    more = [*made, entry]
-                    chosen = [take.number for take in more if self._sounds_at_once(record, more, take, choose)]
-                    write_project(self.folder, history.add_takes(record, more, chosen), keep_previous=not made)
-                    made = more
+                with closing(make_takes(self.folder, record, source, pipeline, order, progress)) as entries:
+                    for entry in entries:
+                        more = [*made, entry]
+                        chosen = [take.number for take in more if self._sounds_at_once(record, more, take, choose)]
+                        write_project(self.folder, history.add_takes(record, more, chosen), keep_previous=not made)
+                        made = more
             except OSError as error:
                 raise cannot_write(self.folder, error) from None
             finally:

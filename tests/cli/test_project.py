@@ -49,8 +49,12 @@ def test_a_day_at_work(here: Path, tiny_model: Path, capsys: Capture) -> None:
     assert project("lock", "p", "--span", 0.5, 1) == 0
     capsys.readouterr()
     fails(capsys, project("choose", "p", 2), 2, "01:00:00:12 to 01:00:01:00 is locked")
-    assert project("unlock", "p") == 0 and project("undo", "p", "--steps", 3) == 0 and project("redo", "p") == 0
-    capsys.readouterr()
+    assert project("unlock", "p") == 0 and project("undo", "p", "--steps", 3) == 0
+    assert "undid: unlock 01:00:00:00 to 01:00:01:12, then lock 01:00:00:12 to 01:00:01:00, then choose 3\n" in (
+        capsys.readouterr().err
+    )
+    assert project("redo", "p") == 0
+    assert "did again: choose 3\n" in capsys.readouterr().err
     assert project("show", "p", "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["layers"] == [1, 3] and shown["locks"] == [] and shown["video"]["start"] == "01:00:00:00"
@@ -58,10 +62,31 @@ def test_a_day_at_work(here: Path, tiny_model: Path, capsys: Capture) -> None:
         ("01:00:00:00", 0), ("01:00:00:12", 1), ("01:00:00:12", 2),
     ]  # fmt: skip
     assert project("show", "p") == 0
-    assert "* take   3  01:00:00:12 to 01:00:01:00  seed 2 a ball" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert ">   3  choose 3\n    4  lock 01:00:00:12 to 01:00:01:00 (undone)\n" in out
+    assert "* take   3  01:00:00:12 to 01:00:01:00  seed 2 a ball" in out
     assert project("render", "p", "--out", "mix.wav") == 0
     assert b"bext" in (here / "mix.wav").read_bytes()[:200]
     fails(capsys_cleared(capsys), project("render", "p", "--out", "mix.wav"), 2, "--force")
+
+
+def test_settings_and_the_place_of_the_picture_are_changed_by_words(
+    here: Path, tiny_model: Path, capsys: Capture
+) -> None:
+    assert project("new", "p", "film.mp4", "--model", tiny_model, "--steps", 1, "--cuts", "none") == 0
+    (here / "cuts.txt").write_text("0.5\n")
+    assert project("set", "p", "--prompt", "rain", "--guidance", 2, "--cuts", "cuts.txt") == 0
+    assert project("set", "p", "--unset", "guidance", "prompt") == 0
+    capsys.readouterr()
+    fails(capsys, project("set", "p", "--unset", "colour"), 2, "'colour' is no setting of a project")
+    (here / "film.mp4").rename(here / "moved.mp4")
+    assert project("show", "p") == 0
+    out = capsys.readouterr().out
+    assert "picture: the project's video" in out and "is missing" in out and "cuts (auto): 00:00:00:12\n" in out
+    assert ">   2  set prompt, guidance\n" in out
+    assert project("picture", "p", "moved.mp4") == 0 and project("show", "p", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["picture_problem"] is None and shown["video"]["path"] == "../moved.mp4"
 
 
 def capsys_cleared(capsys: Capture) -> Capture:

@@ -1,12 +1,16 @@
 """The verbs on records: what sounds, what is locked, and that every way back leads forward again."""
 
 import importlib.util
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from openfoley.errors import UsageError
-from openfoley.projects.history import add_takes, choose, lock, redo, undo, unlock
+from openfoley.projects.history import add_takes, choose, lock, passed, redo, set_to, undo, unlock
+from openfoley.projects.record import CutEntry, Settings
+from openfoley.request import Request
 
 _spec = importlib.util.spec_from_file_location("records", Path(__file__).with_name("records.py"))
 assert _spec and _spec.loader
@@ -54,6 +58,20 @@ def test_undo_and_redo_walk_the_whole_history_both_ways() -> None:
     assert undo(last, len(states)) == record
     with pytest.raises(UsageError, match="0 steps to redo"):
         redo(last)
+
+
+def test_settings_change_places_with_those_that_a_state_keeps() -> None:
+    record = empty()
+    rain = set_to(record, Settings(Request.of(record.request, prompt="rain"), ()))
+    cut = set_to(rain, Settings(rain.request, (CutEntry(Fraction(2)),)))
+    assert [state.did for state in cut.history] == ["new", "set prompt", "set cuts"]
+    back = undo(cut, 2)
+    assert (back.request, back.cuts) == (record.request, ()) and passed(back, 2) == ["set cuts", "set prompt"]
+    forth = redo(back, 2)
+    assert forth == cut and passed(forth, -2) == ["set prompt", "set cuts"]
+    by_hand = replace(undo(cut, 2), request=Request.of(record.request, prompt="hail"))
+    assert undo(redo(by_hand)).request == by_hand.request, "what was edited by hand is not lost"
+    assert set_to(cut, Settings(cut.request, cut.cuts)) is cut
 
 
 def test_a_change_after_undo_ends_what_could_be_redone_but_loses_no_take() -> None:

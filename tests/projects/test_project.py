@@ -14,9 +14,10 @@ import soundfile
 
 from openfoley.errors import MediaError, OutputError, UsageError, WeightsError
 from openfoley.pipeline import Pipeline, load
+from openfoley.projects.picture import picture_of
 from openfoley.projects.project import Project
 from openfoley.projects.record import FILE_NAME, PREVIOUS_NAME
-from openfoley.request import Defaults
+from openfoley.request import Cue, Defaults
 from openfoley.synthesis.take import Take
 
 
@@ -106,7 +107,7 @@ def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
     from openfoley.encoders.semantic import SemanticStream
     from openfoley.encoders.sync import SyncEncoder
 
-    counted, film = [], project.video(project.record)
+    counted, film = [], picture_of(project.folder, project.record)
 
     def count(name: str, real=None):
         def called(*arguments, **options):
@@ -188,19 +189,83 @@ def test_spans_outside_the_video_are_refused(project: Project, pipeline: Pipelin
         project.take(pipeline, span=span)
 
 
-def test_a_changed_or_missing_video_is_an_error_and_nothing_is_lost(project: Project, pipeline: Pipeline) -> None:
-    video = project.video(project.record)
+def test_without_its_picture_a_project_still_renders_sound_and_says_what_is_missing(
+    project: Project, pipeline: Pipeline
+) -> None:
+    video, before = picture_of(project.folder, project.record), rendered(project)
     data = video.read_bytes()
-    video.write_bytes(data + b"\0")
-    for verb in (lambda: project.take(pipeline), lambda: project.render(project.folder / "x.wav")):
-        with pytest.raises(MediaError, match="has changed"):
-            verb()
-    video.unlink()
-    for verb in (lambda: project.take(pipeline), lambda: project.render(project.folder / "x.wav")):
-        with pytest.raises(UsageError, match="is missing"):
-            verb()
+    for error, says, change in (
+        (MediaError, "has changed", lambda: video.write_bytes(data + b"\0")),
+        (UsageError, "is missing", video.unlink),
+    ):
+        change()
+        for verb in (lambda: project.take(pipeline), lambda: project.render(project.folder / "x.mkv")):
+            with pytest.raises(error, match=f"{says}.*openfoley project picture"):
+                verb()
+        assert says in project.show()["picture_problem"]
+        assert np.array_equal(rendered(project), before)
     video.write_bytes(data)
-    assert len(rendered(project)) == 2 * 44100
+    assert project.show()["picture_problem"] is None
+
+
+def test_a_moved_picture_is_found_again_by_its_hash(
+    project: Project, pipeline: Pipeline, make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    video = picture_of(project.folder, project.record)
+    moved = video.rename(tmp_path / "elsewhere.mp4")
+    with pytest.raises(UsageError, match="does not exist"):
+        project.picture(video)
+    shorter, regraded = make_video("short.mp4", duration_s=1.0), tmp_path / "regraded.mp4"
+    regraded.write_bytes(moved.read_bytes() + b"\0\0\0\x08free")
+    for other in (shorter, regraded):
+        with pytest.raises(UsageError, match="sha256 differs"):
+            project.picture(other)
+    history = project.picture(moved).history
+    assert Path(project.record.video.path) == moved and len(history) == 2
+    project.take(pipeline)
+    with pytest.raises(UsageError, match="lasts 1.000 s at 24 .*2.000 s"):
+        project.picture(shorter, changed=True)
+    project.picture(regraded, changed=True)
+    assert picture_of(project.folder, project.record) == regraded and len(project.take(pipeline)) == 1
+
+
+def test_settings_cuts_and_cues_can_be_changed_and_undone(project: Project, pipeline: Pipeline, tmp_path: Path) -> None:
+    first = project.record
+    sheet, cuts = tmp_path / "cues.csv", tmp_path / "cuts.txt"
+    sheet.write_text("start,end,prompt,stem\n0,1,steps,steps\n")
+    cuts.write_text("0.5\n1.5\n")
+    changed = project.set(prompt="rain", steps=2, cues=sheet, cuts=cuts)
+    assert changed.request.prompting.prompt == "rain" and changed.request.sampling.steps == 2
+    assert [cue.stem for cue in changed.cues] == ["steps"] and changed.takes == first.takes
+    assert [cut.time for cut in changed.cuts] == [Fraction(1, 2), Fraction(3, 2)]
+    assert changed.state.did == "set prompt, steps, cuts, cues" or changed.state.did == "set prompt, steps, cues, cuts"
+    (take,) = project.take(pipeline, stem="steps")
+    assert take.request.prompting.prompt == "rain" and take.request.sampling.steps == 2
+    undone = project.undo(2)
+    assert (undone.request, undone.cuts) == (first.request, first.cuts)
+    assert project.redo(2).request == changed.request and project.record.cuts == changed.cuts
+    again = project.set(prompt=None, steps=None, cues=None, cuts="none")
+    assert again.request.prompting.prompt is None and again.cues == again.cuts == ()
+    assert again.request.sampling.steps == pipeline.model.generator.defaults.steps
+    assert project.set(prompt=None) == again, "what is so already is no step"
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"span": (0, 1)}, "'span' is no setting of a project; there are prompt"),
+        ({"steps": 0}, "steps must be"),
+        ({"cuts": "often"}, "often"),
+        ({"cues": (Cue(Fraction(0), Fraction(9)),)}, "inside the video"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_and_change_nothing(
+    project: Project, asked: dict[str, Any], says: str
+) -> None:
+    before = (project.folder / FILE_NAME).read_bytes()
+    with pytest.raises(UsageError, match=says):
+        project.set(**asked)
+    assert (project.folder / FILE_NAME).read_bytes() == before
 
 
 def test_a_changed_take_or_model_is_an_error(project: Project, pipeline: Pipeline) -> None:
@@ -317,7 +382,7 @@ def test_a_mistyped_stem_is_told_with_those_there_are(stems: Project, pipeline: 
 def test_without_a_cue_sheet_any_stem_can_begin_and_the_unnamed_one_is_rest(
     project: Project, pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", "openfoley.projects")
     (wind,) = project.take(pipeline, stem="wind")
     assert not caplog.messages and wind.stem == "wind" and project.record.state.layers == (1, 2)
     project.take(pipeline, stem="wnid")
@@ -390,7 +455,7 @@ def test_a_reference_span_that_makes_no_sense_is_told(
 def test_settings_that_are_not_asked_are_the_usual_ones_of_the_model(
     begun: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley.projects import project as module
+    from openfoley.projects import making as module
 
     monkeypatch.setattr(module, "sampling_of", lambda _: (Defaults(25, 4.5), frozenset()))
     request = Project.new(tmp_path / "p", begun / "film.mp4", model=tiny_model, cuts="none").record.request

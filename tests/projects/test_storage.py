@@ -112,6 +112,10 @@ def edited(change: Any) -> str:
         (lambda d: d.update(format=3), "format 3 is of a newer OpenFoley, this one reads 2; update OpenFoley"),
         (lambda d: d.update(format="2"), "format is '2', this version reads 2"),
         (lambda d: d.update(history=[]), "project.history"),
+        (
+            lambda d: d["history"][1].update(settings={"request": {"sampling": {"steps": 0}}, "cuts": []}),
+            r"project.history\[1\].settings.request: steps must be",
+        ),
     ],
 )
 def test_mistakes_by_hand_are_told_by_key(tmp_path: Path, change: Any, says: str) -> None:
@@ -155,6 +159,21 @@ def test_a_project_of_format_1_is_read_and_kept_as_the_version_before(tmp_path: 
     write_project(tmp_path, changed)
     assert json.loads((tmp_path / FILE_NAME).read_text())["format"] == 2 and read_project(tmp_path) == changed
     assert (tmp_path / PREVIOUS_NAME).read_bytes() == old
+
+
+def test_a_file_of_an_older_format_is_kept_for_good_and_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = FORMAT_1.read_bytes()
+    (tmp_path / "project.format-1.json").write_bytes(b"{}")  # the user's own
+    (tmp_path / FILE_NAME).write_bytes(old)
+    for number in (1, 2, 1):
+        write_project(tmp_path, choose(read_project(tmp_path), number))
+    assert (tmp_path / "project.format-1.2.json").read_bytes() == old
+    assert (tmp_path / "project.format-1.json").read_bytes() == b"{}"
+    assert len(caplog.messages) == 1
+    assert "is of format 1 and becomes one of format 2" in caplog.messages[0]
+    assert caplog.messages[0].endswith("the old file is kept as project.format-1.2.json")
 
 
 @pytest.mark.parametrize(

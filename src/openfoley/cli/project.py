@@ -9,9 +9,9 @@ from typing import Any
 
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.cli.request_arguments import given, request_of
-from openfoley.projects.history import sounding_in, start_of
+from openfoley.projects.history import passed, sounding_in, start_of
 from openfoley.projects.record import Record, TakeEntry
-from openfoley.projects.showing import lines, plain
+from openfoley.projects.showing import lines, place, plain
 from openfoley.projects.storage import read_project
 
 
@@ -63,21 +63,39 @@ def unlock(options: Namespace) -> int:
     return _say(project.unlock(_span(project.record, options.span), take=options.take), options)
 
 
+def set(options: Namespace) -> int:
+    defaults = {name.replace("-", "_"): None for name in options.unset or ()}
+    return _say(_project(options).set(**given(options), **defaults), options)
+
+
+def picture(options: Namespace) -> int:
+    record = _project(options).picture(options.video, changed=options.changed)
+    note(f"the video is {record.video.path}" + ("; cuts, cues and takes stay as they are" if options.changed else ""))
+    return 0
+
+
 def undo(options: Namespace) -> int:
-    return _say(_project(options).undo(options.steps), options)
+    record = _project(options).undo(options.steps)
+    note(f"undid: {', then '.join(passed(record, options.steps))}")
+    return _say(record, options)
 
 
 def redo(options: Namespace) -> int:
-    return _say(_project(options).redo(options.steps), options)
+    record = _project(options).redo(options.steps)
+    note(f"did again: {', then '.join(passed(record, -options.steps))}")
+    return _say(record, options)
 
 
 def show(options: Namespace) -> int:
+    from openfoley.projects.picture import picture_problem
+
     folder = Path(options.project)
     record = read_project(folder)
+    problem = picture_problem(folder, record)
     if options.json:
-        print_json(plain(record, folder))
+        print_json(plain(record, folder, problem))
     else:
-        print("\n".join(lines(record, folder)))
+        print("\n".join(lines(record, folder, problem)))
     return 0
 
 
@@ -117,5 +135,5 @@ def _span(record: Record, span: list[str] | None) -> tuple[Fraction, Fraction] |
 
 def _say(record: Record, options: Namespace) -> int:
     """One line on where the project stands."""
-    note(lines(record, Path(options.project))[-1])
+    note(place(record))
     return 0

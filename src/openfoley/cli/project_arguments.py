@@ -15,7 +15,7 @@ TIME_HELP = "seconds, or timecode HH:MM:SS:FF"
 
 
 def add_project(commands: Any, command: AddCommand) -> None:
-    """`openfoley project new|take|choose|lock|unlock|undo|redo|show|render`."""
+    """`openfoley project new|take|choose|lock|unlock|set|picture|undo|redo|show|render`."""
     project = commands.add_parser(
         "project",
         help="Takes of a video's sound: make, choose, lock, undo, render.",
@@ -37,6 +37,10 @@ def add_project(commands: Any, command: AddCommand) -> None:
         parser = verb(name, f"{summary} Without --span or --take: everything.")
         parser.add_argument("--span", metavar=("A", "B"), nargs=2, help=f"from A to B: {TIME_HELP}")
         parser.add_argument("--take", metavar="N", type=whole, help="the span of this take")
+    _set(verb("set", "Change what takes are asked for from now on; undo takes it back, takes stay as they are."))
+    moved = verb("picture", "Say where the project's video lies now (no step of the history).")
+    moved.add_argument("video", metavar="PATH", help="the same file at another place")
+    moved.add_argument("--changed", action="store_true", help="also another version of it that is as long")
     for name, summary in (("undo", "Go back by one change."), ("redo", "Go forward again by one change.")):
         verb(name, summary).add_argument("--steps", metavar="N", type=whole, default=1, help="so many changes (1)")
     verb("show", "Print takes, locks, cuts and history.").add_argument(
@@ -51,6 +55,12 @@ def _new(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
     add_options(parser, Prompting, Sampling, Timeline, Output, without=(*GENERATED, "reference", "reference_span"))
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
+
+
+def _set(parser: argparse.ArgumentParser) -> None:
+    without = ("reference", "reference_span")
+    add_options(parser, Prompting, Sampling, Timeline, without=(*GENERATED, *without), usual="as it is")
+    parser.add_argument("--unset", metavar="NAME", nargs="+", help="back to the default: prompt, cues, steps, ...")
 
 
 def _take(parser: argparse.ArgumentParser) -> None:

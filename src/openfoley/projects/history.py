@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from openfoley.errors import UsageError
 from openfoley.media.timecode import Timecode, counting_of, nominal, parse_timecode, timecode_at
-from openfoley.projects.record import Record, Span, State, TakeEntry, with_takes
+from openfoley.projects.record import Record, Settings, Span, State, TakeEntry, with_takes
+from openfoley.request import options_of
 
 
 def add_takes(record: Record, takes: Sequence[TakeEntry], chosen: Sequence[int]) -> Record:
@@ -62,6 +63,30 @@ def unlock(record: Record, span: Span) -> Record:
     return _then(record, f"unlock {_shown(record, span)}", locks=tuple(left))
 
 
+def set_to(record: Record, settings: Settings) -> Record:
+    """Other settings from now on. The state keeps those before; `undo` and `redo` change places with them."""
+    before = Settings(record.request, record.cuts)
+    if settings == before:
+        return record
+    old, new = (dict(_options(one)) for one in (before, settings))
+    names = [name for name in new if new[name] != old[name]]
+    changed = _then(record, f"set {', '.join(names)}", settings=before)
+    return replace(changed, request=settings.request, cuts=settings.cuts)
+
+
+def _options(settings: Settings) -> Iterator[tuple[str, object]]:
+    for section, one in options_of(settings.request):
+        yield one.name, getattr(getattr(settings.request, section), one.name)
+    yield "cuts", (settings.request.timeline.cuts, settings.cuts)
+
+
+def passed(record: Record, steps: int) -> list[str]:
+    """What `undo` (steps above 0) or `redo` (below) has just taken back or done again, in that order."""
+    first = record.position + 1
+    states = record.history[first : first + steps][::-1] if steps > 0 else record.history[first + steps : first]
+    return [state.did for state in states]
+
+
 def undo(record: Record, steps: int = 1) -> Record:
     """Back by `steps` states. Nothing is lost: takes stay, and `redo` goes forward again."""
     return _moved(record, "undo", steps, record.position, -1)
@@ -77,7 +102,21 @@ def _moved(record: Record, verb: str, steps: int, available: int, direction: int
         raise UsageError(f"{verb} goes a whole number of steps from 1 on, got {steps}")
     if steps > available:
         raise UsageError(f"cannot {verb} {steps}: the history has {available} step{'s' * (available != 1)} to {verb}")
-    return replace(record, position=record.position + direction * steps)
+    for _ in range(steps):
+        record = _stepped(record, direction)
+    return record
+
+
+def _stepped(record: Record, direction: int) -> Record:
+    """One state on or back; where the later of the two set something, the settings change places with its own."""
+    place = max(record.position, record.position + direction)
+    state = record.history[place]
+    moved = replace(record, position=record.position + direction)
+    if state.settings is None:
+        return moved
+    kept = replace(state, settings=Settings(record.request, record.cuts))
+    history = (*record.history[:place], kept, *record.history[place + 1 :])
+    return replace(moved, history=history, request=state.settings.request, cuts=state.settings.cuts)
 
 
 def check_span(record: Record, span: Span) -> None:
@@ -126,11 +165,15 @@ def _laid(record: Record, layers: tuple[int, ...], take: TakeEntry) -> tuple[int
 
 
 def _then(
-    record: Record, did: str, layers: tuple[int, ...] | None = None, locks: tuple[Span, ...] | None = None
+    record: Record,
+    did: str,
+    layers: tuple[int, ...] | None = None,
+    locks: tuple[Span, ...] | None = None,
+    settings: Settings | None = None,
 ) -> Record:
     """A new state after the present one; states that could have been redone are gone (their takes are not)."""
     now = record.state
-    state = State(did, now.layers if layers is None else layers, now.locks if locks is None else locks)
+    state = State(did, now.layers if layers is None else layers, now.locks if locks is None else locks, settings)
     history = (*record.history[: record.position + 1], state)
     return replace(record, history=history, position=len(history) - 1)
 

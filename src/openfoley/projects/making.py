@@ -5,25 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from openfoley.codecs.base import Codec
 from openfoley.errors import UsageError
+from openfoley.hub.registry import sampling_of
 from openfoley.media.audio_files import AudioWriter
 from openfoley.media.content_hash import file_hash
 from openfoley.media.source import Source, shown
-from openfoley.media.timecode import timecode_at
+from openfoley.media.timecode import Timecode, timecode_at
 from openfoley.pipeline import Pipeline
 from openfoley.projects import mix
 from openfoley.projects.history import start_of
-from openfoley.projects.record import TAKES_FOLDER, CutEntry, Record, Span, TakeEntry, VideoEntry
+from openfoley.projects.picture import path_in
+from openfoley.projects.record import TAKES_FOLDER, CutEntry, Record, Settings, Span, TakeEntry, VideoEntry
 from openfoley.projects.storage import cannot_write
-from openfoley.request import Cut, Output, Request, Timeline
+from openfoley.request import Cut, Output, Prompting, Request, Sampling, Timeline, options_of
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.job import Progress, first_frame_code, sample_count
 from openfoley.synthesis.resume import STATE_NAME
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 CACHE_FOLDER = "cache"
 WORK_FOLDER = ".work"
+TIMELINE_SETTINGS = ["cuts", "cues", "context", "window"]
 TAKE_NAME = "{:03d}.flac"
 
 
@@ -61,24 +64,58 @@ def describe_video(
     cache: Path, source: Source, given: str | os.PathLike[str], request: Request
 ) -> tuple[VideoEntry, tuple[CutEntry, ...], Request]:
     """A video as a project writes it down, its cuts, and the request with the lines of its cue sheet."""
-    assert source.path is not None
-    info, timeline = source.info, request.timeline
+    info = source.info
     first = first_frame_code(source, request.output.start_timecode)
-    cues, cuts = timeline.cues, timeline.cuts
-    sheet = cues if isinstance(cues, tuple) else read_cues(cues, first, info.duration)
-    if rule := cut_rule(cuts):
-        times = () if rule == "none" else FeatureStore(cache).cuts(source)
-        found = tuple(CutEntry(time) for time in times if 0 < time < info.duration)
-    else:
-        listed = cuts if isinstance(cuts, tuple) else read_cuts(cuts, first, info.duration)
-        found = tuple(CutEntry(cut.time, cut.join) for cut in listed)
-    where = (
-        os.fspath(source.path) if Path(given).is_absolute() else os.path.relpath(source.path, cache.parent.absolute())
-    )
     code = request.output.start_timecode or source.start_timecode
+    where = path_in(cache.parent, given)
     entry = VideoEntry(where, source.content_hash, info.duration, info.frame_rate, str(code) if code else None)
-    timeline = replace(timeline, cuts=rule or "auto", cues=sheet)
+    timeline, found = _read(request.timeline, first, info.duration, lambda: FeatureStore(cache).cuts(source))
     return entry, found, replace(request, timeline=timeline, output=Output())
+
+
+def changed_settings(
+    folder: Path, record: Record, options: Mapping[str, object], source: Callable[[], Source]
+) -> Settings:
+    """The project's settings with these options; None brings back the default. Cuts are looked for in the source where
+    they are given by a rule. UsageError for an option that is no setting of a project, or not of its model."""
+    fields_by_name = {one.name: one for _, one in options_of(record.request)}
+    known = [one.name for section in (Prompting, Sampling) for one in fields(section)] + TIMELINE_SETTINGS
+    for name in options:
+        if name not in known:
+            raise UsageError(f"{name!r} is no setting of a project; there are {', '.join(known)}")
+    given = {name: fields_by_name[name].default if value is None else value for name, value in options.items()}
+    request = sampling_checked(record.model.name, Request.of(record.request, **given))
+    first, duration = start_of(record), record.video.duration
+    timeline, cuts = _read(
+        request.timeline if "cuts" in given else replace(request.timeline, cuts="none"), first, duration,
+        lambda: FeatureStore(folder / CACHE_FOLDER).cuts(source()),
+    )  # fmt: skip
+    if "cuts" not in given:
+        timeline, cuts = replace(timeline, cuts=record.request.timeline.cuts), record.cuts
+    return Settings(replace(request, timeline=timeline), cuts)
+
+
+def sampling_checked(model: str, request: Request) -> Request:
+    """The request with the model's own settings where none are given. UsageError for one that the model lacks."""
+    defaults, supported = sampling_of(model)
+    if wrong := request.sampling.unsupported(supported):
+        raise UsageError(f"{wrong} is no option of {model}; it has {', '.join(sorted(supported))}")
+    return replace(request, sampling=request.sampling.resolved(defaults))
+
+
+def _read(
+    timeline: Timeline, first: Timecode, duration: Fraction, find_cuts: Callable[[], Sequence[Fraction]]
+) -> tuple[Timeline, tuple[CutEntry, ...]]:
+    """The timeline with the lines of its cue sheet and the rule of its cuts, and the cuts."""
+    cues, cuts = timeline.cues, timeline.cuts
+    sheet = cues if isinstance(cues, tuple) else read_cues(cues, first, duration)
+    if rule := cut_rule(cuts):
+        times = () if rule == "none" else find_cuts()
+        found = tuple(CutEntry(time) for time in times if 0 < time < duration)
+    else:
+        listed = cuts if isinstance(cuts, tuple) else read_cuts(cuts, first, duration)
+        found = tuple(CutEntry(cut.time, cut.join) for cut in listed)
+    return replace(timeline, cuts=rule or "auto", cues=sheet), found
 
 
 def make_takes(

@@ -1,7 +1,7 @@
 """Project files of earlier formats, read strictly and brought to the present one.
 
 Format 1 had flat settings where format 2 has a nested Request. The file itself is rewritten at the next change of the
-project, when what it said before is kept as project.previous.json.
+project, when the file of format 1 is kept for good as project.format-1.json.
 """
 
 from __future__ import annotations

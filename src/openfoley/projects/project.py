@@ -1,4 +1,4 @@
-"""A project folder and its verbs: new, take, choose, lock, unlock, undo, redo, show, render.
+"""A project folder and its verbs: new, take, choose, lock, unlock, set, picture, undo, redo, show, render.
 
     film.foley/project.json            everything that was asked and decided, readable
     film.foley/project.previous.json   the same before the last change
@@ -20,16 +20,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from openfoley.errors import MediaError, UsageError, WeightsError
+from openfoley.errors import UsageError, WeightsError
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model
-from openfoley.hub.registry import DEFAULT_MODEL, check_model, sampling_of
-from openfoley.media.content_hash import file_hash
-from openfoley.media.outputs import checked_video
+from openfoley.hub.registry import DEFAULT_MODEL, check_model
+from openfoley.media.outputs import AUDIO_SUFFIXES, checked_video
 from openfoley.media.source import Source, shown
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects import history
-from openfoley.projects.making import CACHE_FOLDER, TakeOrder, describe_video, kept, make_takes, stems_for
+from openfoley.projects.making import (
+    CACHE_FOLDER,
+    TakeOrder,
+    changed_settings,
+    describe_video,
+    kept,
+    make_takes,
+    sampling_checked,
+    stems_for,
+)
+from openfoley.projects.picture import picture_of, picture_problem, unseen, with_picture
 from openfoley.projects.record import FILE_NAME, TAKES_FOLDER, ModelEntry, Record, Span, TakeEntry, new_record
 from openfoley.projects.rendering import render
 from openfoley.projects.showing import plain
@@ -68,14 +77,10 @@ class Project:
         options: of `request.Request`; what takes are asked for unless they say otherwise.
         """
         check_model(model)
-        defaults, supported = sampling_of(model)
-        asked = Request.of(request, **options)
-        if wrong := asked.sampling.unsupported(supported):
-            raise UsageError(f"{wrong} is no option of {model}; it has {', '.join(sorted(supported))}")
+        asked = sampling_checked(os.fspath(model), Request.of(request, **options))
         path, folder = checked_video(video), Path(folder)
         if (folder / FILE_NAME).exists():
             raise UsageError(f"{shown(folder)} is a project already; choose another folder, or delete it first")
-        asked = replace(asked, sampling=asked.sampling.resolved(defaults))
         entry, found, asked = describe_video(folder / CACHE_FOLDER, Source.file(path), video, asked)
         name = os.fspath(model)
         record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), asked)
@@ -111,7 +116,7 @@ class Project:
             asked = Span(*edges(span)) if span is not None else record.span
             history.check_span(record, asked)
             history.check_unlocked(record, asked, "make a take")
-            source = Source.file(self.video(record))
+            source = Source.file(picture_of(self.folder, record))
             if options.get("seed") is None:
                 options["seed"] = self._next_seed(record)
             request = Request.of(record.request, **{k: v for k, v in options.items() if v is not None})
@@ -145,6 +150,24 @@ class Project:
         """Let a span, a take's span or (neither) everything change again."""
         return self._change(lambda record: history.unlock(record, self._span(record, span, take)))
 
+    def set(self, **options: object) -> Record:
+        """Change what takes are asked for from now on; `undo` takes it back. Takes that are there stay as they are.
+
+        options: of `request.Prompting` and `request.Sampling`, cuts (a rule, a file or Cuts), cues (a sheet or Cues),
+        context and window; None brings back the default. A rule for the cuts looks for them again.
+        """
+
+        def changed(record: Record) -> Record:
+            source = lambda: Source.file(picture_of(self.folder, record))  # noqa: E731 (only where cuts are looked for)
+            return history.set_to(record, changed_settings(self.folder, record, options, source))
+
+        return self._change(changed)
+
+    def picture(self, path: str | os.PathLike[str], *, changed: bool = False) -> Record:
+        """Say where the project's video lies now; no step of the history. changed: also a video with other contents, if
+        it is as long at the same frame rate. UsageError for any other video."""
+        return self._change(lambda record: with_picture(self.folder, record, path, changed))
+
     def undo(self, steps: int = 1) -> Record:
         """Go back by so many changes. Takes are kept, and `redo` goes forward again."""
         return self._change(lambda record: history.undo(record, steps))
@@ -155,35 +178,23 @@ class Project:
 
     def show(self) -> dict[str, Any]:
         """The project in plain values, with timecodes: what `openfoley project show --json` prints."""
-        return plain(self.record, self.folder)
+        record = self.record
+        return plain(record, self.folder, picture_problem(self.folder, record))
 
     def render(self, out: str | os.PathLike[str], *, stems: bool = False, **options: object) -> list[Path]:
         """Write what the project sounds like now: a sound, or the video with it; with `stems` each stem beside it.
 
-        The mix is the sum of the stems, bit for bit. options: of `request.Output`. The paths written.
+        The mix is the sum of the stems, bit for bit. A sound needs no picture: it may be missing. options: of
+        `request.Output`. The paths written.
         """
         output = Request.of(**options).output
         with only_process(self.folder):
             record = self.record
             if not record.state.layers:
                 raise UsageError("the project has no sound yet; make a take with `openfoley project take`")
-            source = Source.file(self.video(record))
+            is_sound = Path(out).suffix.lower() in AUDIO_SUFFIXES
+            source = unseen(record) if is_sound else Source.file(picture_of(self.folder, record))
             return render(self.folder, record, source, Path(out), output, stems)
-
-    def video(self, record: Record) -> Path:
-        """The video's file. UsageError where it is missing, MediaError where it is not the one of the project."""
-        path = (self.folder / record.video.path).absolute()
-        if not path.is_file():
-            raise UsageError(
-                f"the project's video {shown(path)} is missing; put it back, or set video.path in "
-                f"{shown(self.folder / FILE_NAME)} to where it is now"
-            )
-        if file_hash(path) != record.video.sha256:
-            raise MediaError(
-                f"the project's video {shown(path)} has changed since the project was made; put the old one back, "
-                "or make a new project for this one"
-            )
-        return path
 
     def _change(self, verb: Callable[[Record], Record]) -> Record:
         with only_process(self.folder):

@@ -91,12 +91,22 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """What `project set` changes: what takes are asked for, and the cuts."""
+
+    request: Request
+    cuts: tuple[CutEntry, ...]
+
+
+@dataclass(frozen=True)
 class State:
-    """After `did`: the takes that sound, lowest first, and the spans that must not change."""
+    """After `did`: the takes that sound, lowest first, and the spans that must not change. settings: those that `undo`
+    (or, once undone, `redo`) of this state brings back; None where it changed none."""
 
     did: str
     layers: tuple[int, ...] = ()
     locks: tuple[Span, ...] = ()
+    settings: Settings | None = None
 
 
 @dataclass(frozen=True)
@@ -208,11 +218,9 @@ def _problem(record: Record) -> str | None:
     """The first contradiction in a record whose types are right, with its key."""
     if record.video.duration <= 0 or record.video.frame_rate <= 0:
         return "project.video: duration and frame_rate must be above 0"
-    if record.request.timeline.cuts not in CUT_RULES:
-        return f"project.request.timeline.cuts: expected one of {', '.join(map(repr, CUT_RULES))}"
     try:
-        for request in (record.request, *(take.request for take in record.takes)):
-            request.check()
+        for take in record.takes:
+            take.request.check()
     except UsageError as error:
         return f"project.request: {error}"
     whole = record.span
@@ -228,19 +236,31 @@ def _problem(record: Record) -> str | None:
             return f"{key}.file: expected a path inside the project folder, got {take.file!r}"
         if take.stem is not None and not STEM_PATTERN.fullmatch(take.stem):
             return f"{key}.stem: expected a name that can be part of a file name, got {take.stem!r}"
-    for index, cut in enumerate(record.cuts):
-        if not 0 < cut.time < whole.end or (index and cut.time <= record.cuts[index - 1].time):
-            return f"project.cuts[{index}].time: expected times inside the video in ascending order, got {cut.time}"
-    for index, cue in enumerate(record.cues):
-        key = f"project.request.timeline.cues[{index}]"
-        if not 0 <= cue.start < cue.end <= whole.end:
-            return f"{key}.start and end: expected a span inside the video (0 to {whole.end} s)"
+    settings = Settings(record.request, record.cuts)
+    return _problem_in_settings(settings, whole.end, "project") or _problem_in_history(record, numbers)
+
+
+def _problem_in_settings(settings: Settings, end: Fraction, where: str) -> str | None:
+    timeline = settings.request.timeline
+    if timeline.cuts not in CUT_RULES:
+        return f"{where}.request.timeline.cuts: expected one of {', '.join(map(repr, CUT_RULES))}"
+    try:
+        settings.request.check()
+    except UsageError as error:
+        return f"{where}.request: {error}"
+    for index, cut in enumerate(settings.cuts):
+        if not 0 < cut.time < end or (index and cut.time <= settings.cuts[index - 1].time):
+            return f"{where}.cuts[{index}].time: expected times inside the video in ascending order, got {cut.time}"
+    for index, cue in enumerate(timeline.cue_list):
+        key = f"{where}.request.timeline.cues[{index}]"
+        if not 0 <= cue.start < cue.end <= end:
+            return f"{key}.start and end: expected a span inside the video (0 to {end} s)"
         if cue.stem is not None and not STEM_PATTERN.fullmatch(cue.stem):
             return f"{key}.stem: expected a name that can be part of a file name, got {cue.stem!r}"
-        for other, before in enumerate(record.cues[:index]):
+        for other, before in enumerate(timeline.cue_list[:index]):
             if before.stem == cue.stem and Span(cue.start, cue.end).overlaps(Span(before.start, before.end)):
-                return f"{key}: overlaps project.request.timeline.cues[{other}]"
-    return _problem_in_history(record, numbers)
+                return f"{key}: overlaps {where}.request.timeline.cues[{other}]"
+    return None
 
 
 def _problem_in_history(record: Record, numbers: list[int]) -> str | None:
@@ -258,6 +278,10 @@ def _problem_in_history(record: Record, numbers: list[int]) -> str | None:
         for span in state.locks:
             if not 0 <= span.start < span.end <= record.video.duration:
                 return f"{key}.locks: expected spans inside the video, got {span.start} to {span.end}"
+        if state.settings is not None:
+            problem = _problem_in_settings(state.settings, record.video.duration, f"{key}.settings")
+            if problem is not None:
+                return problem
     return None
 
 

@@ -12,7 +12,7 @@ from openfoley.projects.history import start_of
 from openfoley.projects.record import Record, Span, TakeEntry, to_plain
 
 
-def plain(record: Record, folder: Path) -> dict[str, Any]:
+def plain(record: Record, folder: Path, picture_problem: str | None = None) -> dict[str, Any]:
     """Everything about a project: seconds as numbers, and the same instants as timecode."""
     start, state = start_of(record), record.state
 
@@ -29,6 +29,7 @@ def plain(record: Record, folder: Path) -> dict[str, Any]:
     return {
         "folder": str(folder),
         "video": {**to_dict(record.video), "duration_s": float(record.video.duration), "start": code(Fraction(0))},
+        "picture_problem": picture_problem,
         "model": to_dict(record.model),
         "request": to_plain(record.request),
         "cuts": [{"time_s": float(c.time), "time": code(c.time), "join": c.join} for c in record.cuts],
@@ -41,8 +42,14 @@ def plain(record: Record, folder: Path) -> dict[str, Any]:
     }
 
 
-def lines(record: Record, folder: Path) -> list[str]:
-    """The project for people: takes, what sounds, locks, cuts, and how far one can undo and redo."""
+def place(record: Record) -> str:
+    """Where in its history the project stands."""
+    undone, redone = record.position, len(record.history) - 1 - record.position
+    return f"last: {record.state.did}; {undone} to undo, {redone} to redo"
+
+
+def lines(record: Record, folder: Path, picture_problem: str | None = None) -> list[str]:
+    """The project for people: takes, what sounds, locks, cuts, settings, and its history."""
     start = start_of(record)
 
     def code(time: Fraction) -> str:
@@ -70,6 +77,11 @@ def lines(record: Record, folder: Path) -> list[str]:
             f"{mark} take {take.number:3d}  {code(take.start)} to {code(take.end)}  seed {take.seed}{stem}{words}"
         )
     said += [f"locked {code(lock.start)} to {code(lock.end)}" for lock in state.locks]
-    undone, redone = record.position, len(record.history) - 1 - record.position
-    said.append(f"last: {state.did}; {undone} to undo, {redone} to redo")
-    return said
+    asked = {k: v for k, v in record.request.given().items() if k not in ("cues", "cuts")}
+    said.append("settings: " + ", ".join(f"{name} {value}" for name, value in asked.items()))
+    said.append("history:")
+    for index, one in enumerate(record.history):
+        mark = ">" if index == record.position else " "
+        said.append(f"{mark} {index:3d}  {one.did}" + (" (undone)" if index > record.position else ""))
+    said += [f"picture: {picture_problem}"] if picture_problem else []
+    return [*said, place(record)]

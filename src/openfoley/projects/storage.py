@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 
 from openfoley.errors import OutputError, UsageError
 from openfoley.media.atomic import DISK_FULL
 from openfoley.media.locks import try_lock
 from openfoley.media.source import shown
-from openfoley.projects.record import FILE_NAME, PREVIOUS_NAME, Record, from_text, to_text
+from openfoley.projects.record import FILE_NAME, FORMAT, PREVIOUS_NAME, Record, from_text, to_text
+
+logger = logging.getLogger(__name__)
 
 LOCK_NAME = ".lock"
 
@@ -38,11 +43,25 @@ def write_project(folder: Path, record: Record, *, keep_previous: bool = True) -
     path = folder / FILE_NAME
     from_text(text := to_text(record), path)  # what is written can be read
     try:
-        if keep_previous and path.exists():
-            _write_whole(folder / PREVIOUS_NAME, path.read_bytes())
+        before = path.read_bytes() if path.exists() else None
+        if before is not None and keep_previous:
+            _keep_older_format(folder, before)
+            _write_whole(folder / PREVIOUS_NAME, before)
         _write_whole(path, text.encode())
     except OSError as error:
         raise cannot_write(path, error) from None
+
+
+def _keep_older_format(folder: Path, before: bytes) -> None:
+    """A file of an earlier format stays beside the project for good, under a name that nothing else has."""
+    found = json.loads(before).get("format")
+    if found == FORMAT:
+        return
+    names = (f"project.format-{found}{extra}.json" for extra in chain([""], (f".{n}" for n in count(2))))
+    name = next(n for n in names if not (folder / n).exists() or (folder / n).read_bytes() == before)
+    _write_whole(folder / name, before)
+    logger.warning("%s is of format %s and becomes one of format %s, which an older OpenFoley cannot read; "
+                   "the old file is kept as %s", FILE_NAME, found, FORMAT, name)  # fmt: skip
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

@@ -1,0 +1,70 @@
+"""Where the picture of a project lies, and whether it is still the one that the project was made for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from openfoley.errors import MediaError, OpenFoleyError, UsageError
+from openfoley.media.content_hash import file_hash
+from openfoley.media.outputs import checked_video
+from openfoley.media.source import Source, shown
+from openfoley.projects.record import Record
+
+
+def picture_of(folder: Path, record: Record) -> Path:
+    """The video's file. UsageError where it is missing, MediaError where it is not the one of the project."""
+    path = (folder / record.video.path).absolute()
+    found = f"if it was moved, run `openfoley project picture {shown(folder)} PATH`"
+    if not path.is_file():
+        raise UsageError(f"the project's video {shown(path)} is missing; put it back, or {found}")
+    if file_hash(path) != record.video.sha256:
+        raise MediaError(
+            f"the project's video {shown(path)} has changed since the project was made; put the old one back; {found}"
+        )
+    return path
+
+
+def picture_problem(folder: Path, record: Record) -> str | None:
+    """What is wrong with the picture now."""
+    try:
+        picture_of(folder, record)
+    except OpenFoleyError as error:
+        return str(error)
+    return None
+
+
+def path_in(folder: Path, given: str | os.PathLike[str]) -> str:
+    """A video's path as a project writes it down: relative to its folder if it was given so, else absolute."""
+    path = Path(given)
+    return os.fspath(path) if path.is_absolute() else os.path.relpath(path.absolute(), folder.absolute())
+
+
+def with_picture(folder: Path, record: Record, given: str | os.PathLike[str], changed: bool) -> Record:
+    """The record with its video at another place. changed: also a video with other contents, if it is as long at the
+    same frame rate; cuts, cues and takes stay. UsageError for any other video."""
+    path = checked_video(given)
+    video = replace(record.video, path=path_in(folder, given), sha256=file_hash(path))
+    if video.sha256 == record.video.sha256:
+        return replace(record, video=video)
+    if not changed:
+        raise UsageError(
+            f"{shown(path)} is not the video of the project (its sha256 differs); pass the right one, or "
+            "--changed (changed=True) for another version of it that is as long"
+        )
+    info = Source.file(path).info
+    if (info.duration, info.frame_rate) != (record.video.duration, record.video.frame_rate):
+        raise UsageError(
+            f"{shown(path)} lasts {float(info.duration):.3f} s at {float(info.frame_rate):.5g} frames per second, the "
+            f"project's video {float(record.video.duration):.3f} s at {float(record.video.frame_rate):.5g}; "
+            "make a new project for it"
+        )
+    return replace(record, video=video)
+
+
+def unseen(record: Record) -> Source:
+    """A source as long as the video, without its picture: a sound is rendered even where the picture is missing."""
+    source = Source.nothing(1)
+    source.info = replace(source.info, duration=record.video.duration, frame_rate=record.video.frame_rate)
+    return source

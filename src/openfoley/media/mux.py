@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
+from openfoley.media.finish_matroska import RESERVED, display_size, finish_matroska, picture_settings
+from openfoley.media.finish_mp4 import finish_mp4, sample_kinds
 from openfoley.media.opening import open_media, picture_stream, reason, shown
 from openfoley.media.scan import probe
 from openfoley.media.sound_track import SoundTrack, sound_format
@@ -27,12 +29,19 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
     from av.stream import Stream
+    from av.video.stream import VideoStream
 
 log = logging.getLogger(__name__)
 
 TITLE = "OpenFoley"  # of the new stream
 FORMAT_NAMES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
+MATROSKA = frozenset({".mkv", ".webm"})
+FREE_CLOCKS = frozenset({"mpegts", "mpeg"})  # transport and programme streams start at any time: FFmpeg's names
+HEVC_TAGS = ("hvc1", "dvh1")  # QuickTime plays no other; dvh1 is Dolby Vision's
+DATA_WITH_DESCRIPTION = (b"gpmd",)  # FFmpeg writes a sample description for no other camera data
+DROP_FRAME_RATES = (Fraction(30000, 1001), Fraction(60000, 1001))
+USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 REPEATABLE = {"fflags": "+bitexact"}  # no random identifiers, dates or versions: the same input gives the same bytes
 MAX_MOVIE_TIMESCALE = 2**31 - 1  # ISO/IEC 14496-12 section 8.2.2, kept to the signed range that readers use
 LEFT_OUT_TAGS = (  # what the muxer writes by itself
@@ -84,7 +93,7 @@ def mux(
     with open_media(video_path, raw_errors=True) as source:
         _check_picture(source, video_path, suffix)
         kept = _kept(source, video_path, suffix, mode, without)
-        picture = picture_stream(source, video_path)
+        picture, shift = picture_stream(source, video_path), _clock_shift(source, kept)
         with av.open(
             f"file:{output_path}",
             "w",
@@ -92,13 +101,39 @@ def mux(
             container_options=_options(suffix, picture.time_base, sample_rate),
         ) as out:
             streams = {s.index: _add_copy(out, s, suffix, source.format.name) for s in kept}
-            track = SoundTrack(out, sound, sample_rate, channels, start=info.start)
+            track = SoundTrack(out, sound, sample_rate, channels, start=info.start + shift)
             _describe(out, source, track, first=not any(s.type == "audio" for s in kept))
+            if without is not None and (language := source.streams.audio[without].metadata.get("language")):
+                track.stream.metadata["language"] = language
             if start is not None:
                 out.metadata["timecode"] = streams[picture.index].metadata["timecode"] = str(start)
+            if suffix in MATROSKA:
+                tags = streams[picture.index].metadata
+                tags["title"] = tags.get("title", "") + RESERVED
             _copy_covers(out, source, suffix)
             out.start_encoding()
-            _write(out, source, streams, track, audio_chunks)
+            _write(out, source, streams, track, audio_chunks, shift)
+        if suffix in MATROSKA:
+            finish_matroska(output_path, _matroska_settings(source, picture, video_path))
+        elif "mp4" in source.format.name:
+            finish_mp4(video_path, output_path, {s.id: streams[s.index].index + 1 for s in kept})
+
+
+def _matroska_settings(source: InputContainer, picture: VideoStream, path: Path) -> list[tuple[int, bytes]]:
+    """What the container alone tells of how the picture is shown."""
+    if "matroska" in source.format.name:
+        return picture_settings(path)
+    context = picture.codec_context
+    return display_size(context.width, context.height, picture.sample_aspect_ratio or Fraction(1))
+
+
+def _clock_shift(source: InputContainer, kept: list[Stream]) -> Fraction:
+    """s to add to all times: from a clock that starts anywhere, or with a shown picture before 0, to a start at 0."""
+    starts = [s.start_time * s.time_base for s in kept if s.start_time is not None and s.time_base]
+    pictures = [s.start_time * s.time_base for s in kept if s.type == "video" and s.start_time is not None]
+    if not starts or not (source.format.name in FREE_CLOCKS or min(pictures, default=0) < 0):
+        return Fraction(0)
+    return -min(starts)
 
 
 def _write(
@@ -107,9 +142,13 @@ def _write(
     streams: dict[int, Stream],
     track: SoundTrack,
     chunks: Iterator[Tensor],
+    shift: Fraction,
 ) -> None:
-    """Copy packets; before each one bring the new sound up to its time."""
+    """Copy packets, `shift` s later; before each one bring the new sound up to its time."""
     for packet in _timed(_read(source, list(streams))):
+        ticks = round(shift / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts + ticks
+        packet.dts = None if packet.dts is None else packet.dts + ticks
         time = (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
         while track.time <= time and (chunk := next(chunks, None)) is not None:
             for encoded in track.push(chunk):
@@ -178,7 +217,9 @@ def _options(suffix: str, tick: Fraction | None, sample_rate: int) -> dict[str, 
     if suffix not in MP4_FAMILY:
         return {"avoid_negative_ts": "disabled", **REPEATABLE}
     scale = math.lcm(tick.denominator if tick else 1, sample_rate)
-    return {"movie_timescale": str(scale if scale <= MAX_MOVIE_TIMESCALE else 90_000), **REPEATABLE}
+    # unofficial: spherical and stereo projection and Dolby Vision's configuration, which FFmpeg writes on request only
+    options = {"strict": "unofficial", **REPEATABLE}
+    return {"movie_timescale": str(scale if scale <= MAX_MOVIE_TIMESCALE else 90_000), **options}
 
 
 def _check_picture(source: InputContainer, path: Path, suffix: str) -> None:
@@ -203,12 +244,14 @@ def _kept(source: InputContainer, path: Path, suffix: str, mode: Mode, without: 
     picture = picture_stream(source, path)
     kept: list[Stream] = [picture]
     replaced = source.streams.audio[without].index if without is not None else None
+    kinds = sample_kinds(path) if "mp4" in source.format.name else {}
     for stream in source.streams:
         if stream.index in (picture.index, replaced) or (mode == "replace" and stream.type == "audio"):
             continue
         if _remade_by_muxer(stream) or (suffix == ".mkv" and _is_cover(stream)):
             continue
-        if _accepts(suffix, [picture, stream], source.format.name):
+        described = suffix not in MP4_FAMILY or stream.type != "data" or kinds.get(stream.id) in DATA_WITH_DESCRIPTION
+        if described and _accepts(suffix, [picture, stream], source.format.name):
             kept.append(stream)
         else:
             log.warning("%s cannot hold stream %d (%s) of %s: left out", suffix, stream.index, stream.type, shown(path))
@@ -242,29 +285,68 @@ def _copy_covers(out: OutputContainer, source: InputContainer, suffix: str) -> N
 
 
 def _accepts(suffix: str, streams: list[Stream], source_format: str) -> bool:
-    """Does the container take these streams? Tried by writing a header to memory."""
-    import av
-    from av.error import FFmpegError
+    """Does the container take these streams?"""
 
-    try:
-        with av.open(io.BytesIO(), "w", format=FORMAT_NAMES[suffix]) as trial:
-            for stream in streams:
-                _add_copy(trial, stream, suffix, source_format)
-            trial.start_encoding()
-        return True
-    except (FFmpegError, ValueError, TypeError):
-        return False
+    def fill(trial: OutputContainer) -> None:
+        for stream in streams:
+            _add_copy(trial, stream, suffix, source_format)
+
+    return _header_passes(suffix, fill)
 
 
 def _add_copy(out: OutputContainer, stream: Stream, suffix: str, source_format: str) -> Stream:
     """A stream of `out` for the packets of `stream`, with its tags, language and disposition."""
     copy = out.add_stream_from_template(stream, opaque=True)
-    if suffix in MP4_FAMILY and copy.codec_context is not None:
-        if stream.codec_context.name == "hevc":
-            copy.codec_context.codec_tag = "hvc1"  # QuickTime plays no other
     copy.metadata.update({k: v for k, v in stream.metadata.items() if not k.startswith(LEFT_OUT_TAGS)})
     copy.disposition = stream.disposition
+    context = copy.codec_context
+    if context is None:
+        return copy
+    if tag := _codec_tag(stream, suffix, source_format):
+        context.codec_tag = tag
+    if stream.type == "video":
+        # what only the container tells: FFmpeg's template has neither
+        context.sample_aspect_ratio = stream.sample_aspect_ratio or Fraction(0)
+        context.framerate = stream.average_rate or stream.guessed_rate or Fraction(0)
+        timecode = copy.metadata.get("timecode", "")
+        if ";" in timecode and context.framerate not in DROP_FRAME_RATES:
+            copy.metadata["timecode"] = timecode.replace(";", ":")  # drop-frame is not defined at this rate
+    elif stream.type == "audio" and context.layout.name == f"{context.layout.nb_channels} channels":
+        context.layout = USUAL_LAYOUTS.get(context.layout.nb_channels, context.layout.name)
     return copy
+
+
+def _codec_tag(stream: Stream, suffix: str, source_format: str) -> str | None:
+    """The four letters that tell the form of a codec (ProRes LT, Hap Q), where the output's container has them too."""
+    try:
+        tag = stream.codec_context.codec_tag
+    except UnicodeDecodeError:
+        return None
+    name = stream.codec_context.name
+    if name == "hevc" and suffix in MP4_FAMILY:
+        return tag if tag in HEVC_TAGS else HEVC_TAGS[0]
+    has_forms = suffix == ".mov" or (suffix == ".mkv" and name == "prores")
+    if not has_forms or "mp4" not in source_format or stream.type != "video" or not tag.strip("\0"):
+        return None
+    return tag if _header_passes(suffix, lambda trial: _set_tag(trial, stream, tag)) else None
+
+
+def _set_tag(trial: OutputContainer, stream: Stream, tag: str) -> None:
+    trial.add_stream_from_template(stream, opaque=True).codec_context.codec_tag = tag
+
+
+def _header_passes(suffix: str, fill: Callable[[OutputContainer], None]) -> bool:
+    """Does FFmpeg write the header of a container with the streams that `fill` adds? Tried in memory."""
+    import av
+    from av.error import FFmpegError
+
+    try:
+        with av.open(io.BytesIO(), "w", format=FORMAT_NAMES[suffix]) as trial:
+            fill(trial)
+            trial.start_encoding()
+        return True
+    except (FFmpegError, ValueError, TypeError):
+        return False
 
 
 def _describe(out: OutputContainer, source: InputContainer, track: SoundTrack, first: bool) -> None:

@@ -1,0 +1,209 @@
+"""Give a finished MP4 or QuickTime file what FFmpeg does not carry over from the file that its tracks were copied from.
+
+Carried: the movie's tags in whatever form they have (QuickTime keys, user data, a maker's own boxes), each copied
+track's, and what the picture's sample description says beside the codec (spherical and stereo projection, Dolby Vision,
+clean aperture, colour). A source whose movie box comes first (fast start) makes it come first here, too. Only movie
+boxes are held in memory. ISO/IEC 14496-12 sections 4.2 (boxes), 8.1 to 8.7; QuickTime File Format, "Movie atoms".
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+Boxes = list[tuple[bytes, bytes]]  # (kind, payload) of boxes that follow one another
+
+DESCRIPTION_HEAD = 8  # bytes of stsd before its entries: version, flags, number of entries
+CONFIGURATIONS = (b"avcC", b"hvcC", b"vvcC", b"av1C", b"vpcC", b"esds", b"d263")  # of the codec: FFmpeg's are right
+ONE_FORM_EACH = (b"st3d", b"sv3d", b"vexu", b"hfov")  # FFmpeg adds newer forms, and refuses to read both together
+PICTURE_ENTRY_HEAD = 78  # bytes of a VisualSampleEntry before its boxes (section 12.1.3)
+OWN_USER_DATA = (b"chpl",)  # chapters; FFmpeg's other forms of the tags are not as exact as the source's
+CARRIED_OF_TRACK = (b"meta", b"tapt")  # tags; the track's aperture (QuickTime)
+OFFSET_LIMIT = 2**32  # of stco; co64 beyond
+BLOCK_BYTES = 1 << 23  # moved at a time
+MOST_MOVIE_BYTES = 1 << 28  # a movie box beyond it is left as it is: two hours need about 5 MB
+
+
+def top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int, int]]:
+    """(kind, start, start of the payload, end) of a file's outermost boxes."""
+    size, position = file.seek(0, 2), 0
+    while position + 8 <= size:
+        file.seek(position)
+        head = file.read(16)
+        length, head_bytes = struct.unpack_from(">I", head)[0], 8
+        if length == 1 and len(head) == 16:
+            length, head_bytes = struct.unpack_from(">Q", head, 8)[0], 16
+        if length == 0:
+            length = size - position
+        if length < head_bytes:
+            return
+        yield head[4:8], position, position + head_bytes, min(size, position + length)
+        position += length
+
+
+def split(body: bytes) -> Boxes:
+    """The boxes in a payload; what follows the last whole one (a list's 32-bit end mark) is left out."""
+    found, position = [], 0
+    while position + 8 <= len(body):
+        length, kind = struct.unpack_from(">I4s", body, position)
+        if length < 8 or position + length > len(body):
+            break
+        found.append((kind, body[position + 8 : position + length]))
+        position += length
+    return found
+
+
+def join(boxes: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The bytes of boxes: the inverse of `split`."""
+    return b"".join(struct.pack(">I4s", 8 + len(body), kind) + body for kind, body in boxes)
+
+
+def payload(body: bytes, *path: bytes) -> bytes | None:
+    """The payload of the first box at a path below a payload; None where there is none."""
+    for kind in path:
+        found = next((inner for name, inner in split(body) if name == kind), None)
+        if found is None:
+            return None
+        body = found
+    return body
+
+
+def read_movie(path: Path) -> tuple[bytes, bool] | None:
+    """(payload of the movie box, whether it lies before the media data); None where there is none to read."""
+    with open(path, "rb") as file:
+        seen: set[bytes] = set()
+        for kind, _, start, end in top_boxes(file):
+            if kind == b"moov" and end - start <= MOST_MOVIE_BYTES:
+                file.seek(start)
+                return file.read(end - start), b"mdat" not in seen
+            seen.add(kind)
+    return None
+
+
+def sample_kinds(path: Path) -> dict[int, bytes]:
+    """Track number -> four-letter code of its first sample description; empty where the file has no movie box."""
+    movie = read_movie(path)
+    kinds: dict[int, bytes] = {}
+    for kind, body in split(movie[0]) if movie else ():
+        described = payload(body, b"mdia", b"minf", b"stbl", b"stsd") if kind == b"trak" else None
+        if described is not None and len(described) >= DESCRIPTION_HEAD + 8:
+            kinds[_number(body)] = described[DESCRIPTION_HEAD + 4 : DESCRIPTION_HEAD + 8]
+    return kinds
+
+
+def finish_mp4(source: Path, written: Path, tracks: Mapping[int, int]) -> None:
+    """Complete `written` in place. tracks: number of a track in `source` -> the one it has in `written`."""
+    there, here = read_movie(source), read_movie(written)
+    if there is None or here is None or not split(there[0]):
+        return
+    movie = merged_movie(here[0], there[0], tracks)
+    with open(written, "r+b") as file:
+        boxes = list(top_boxes(file))
+        kind, start, _, end = boxes[-1]
+        if kind != b"moov" or end != file.seek(0, 2):
+            return
+        if not there[1]:
+            file.seek(start)
+            file.write(join([(b"moov", movie)]))
+            file.truncate()
+            return
+        first = boxes[0][3] if boxes[0][0] == b"ftyp" else 0
+        movie = _moved(movie, start)
+        _shift(file, first, start, 8 + len(movie))
+        file.seek(first)
+        file.write(join([(b"moov", movie)]))
+        file.truncate(start + 8 + len(movie))
+
+
+def merged_movie(here: bytes, there: bytes, tracks: Mapping[int, int]) -> bytes:
+    """The payload of a movie box `here` with what it lacks of `there`."""
+    originals = {tracks.get(_number(body)): body for kind, body in split(there) if kind == b"trak"}
+    boxes: Boxes = []
+    for kind, body in split(here):
+        original = originals.get(_number(body)) if kind == b"trak" else None
+        boxes.append((kind, body if original is None else _merged_track(body, original)))
+    own = [box for box in split(payload(here, b"udta") or b"") if box[0] in OWN_USER_DATA]
+    boxes = [*(box for box in boxes if box[0] != b"udta"), (b"udta", join(own))]
+    return join(_with_tags(boxes, split(there), (b"meta",)))
+
+
+def _with_tags(here: Boxes, there: Boxes, carried: Collection[bytes]) -> Boxes:
+    """`here` with the carried boxes of `there` in place of its own, and both user data boxes as one."""
+    kinds = {kind for kind, _ in there}
+    kept = [(kind, body) for kind, body in here if not (kind in carried and kind in kinds) and kind != b"udta"]
+    kept += [(kind, body) for kind, body in there if kind in carried]
+    theirs = split(dict(there).get(b"udta", b""))
+    own = [box for box in split(dict(here).get(b"udta", b"")) if box[0] not in {kind for kind, _ in theirs}]
+    return [*kept, (b"udta", join([*theirs, *own]))] if theirs or own else kept
+
+
+def _merged_track(here: bytes, there: bytes) -> bytes:
+    boxes = _with_tags(split(here), split(there), CARRIED_OF_TRACK)
+    if payload(there, b"mdia", b"minf", b"vmhd") is not None:
+        original = payload(there, b"mdia", b"minf", b"stbl", b"stsd")
+        if original is not None:
+            path = (b"mdia", b"minf", b"stbl", b"stsd")
+            return _changed(join(boxes), path, lambda body: _merged_description(body, original))
+    return join(boxes)
+
+
+def _merged_description(here: bytes, there: bytes) -> bytes:
+    """The picture's sample descriptions with the boxes of the first one `there`, but for the codec's configuration."""
+    theirs = split(there[DESCRIPTION_HEAD:])
+    if not theirs:
+        return here
+    extensions = [box for box in split(theirs[0][1][PICTURE_ENTRY_HEAD:]) if box[0] not in CONFIGURATIONS]
+    kinds = {*ONE_FORM_EACH, *(kind for kind, _ in extensions)}
+    entries: Boxes = []
+    for kind, body in split(here[DESCRIPTION_HEAD:]):
+        own = [box for box in split(body[PICTURE_ENTRY_HEAD:]) if box[0] not in kinds]
+        entries.append((kind, body[:PICTURE_ENTRY_HEAD] + join([*own, *extensions])))
+    return here[:DESCRIPTION_HEAD] + join(entries)
+
+
+def _changed(body: bytes, path: tuple[bytes, ...], change: Callable[[bytes], bytes]) -> bytes:
+    """A payload with `change` applied to every payload at a path."""
+    if not path:
+        return change(body)
+    return join((kind, _changed(inner, path[1:], change) if kind == path[0] else inner) for kind, inner in split(body))
+
+
+def _number(track: bytes) -> int:
+    """Of a trak payload: its track's number (section 8.3.2)."""
+    header = payload(track, b"tkhd") or b""
+    at = 20 if header[:1] == b"\1" else 12
+    return struct.unpack_from(">I", header, at)[0] if len(header) >= at + 4 else 0
+
+
+def _moved(movie: bytes, data_end: int) -> bytes:
+    """The payload of a movie box that is put in front of its media data: every chunk's offset grows by its size.
+    data_end: where the media data ended before."""
+    wide = data_end + 2 * len(movie) >= OFFSET_LIMIT
+
+    def shifted(tables: bytes, by: int) -> bytes:
+        boxes: Boxes = []
+        for kind, body in split(tables):
+            if kind in (b"stco", b"co64"):
+                count = struct.unpack_from(">I", body, 4)[0]
+                offsets = struct.unpack_from(f">{count}{'I' if kind == b'stco' else 'Q'}", body, 8)
+                kind = b"co64" if wide else kind
+                body = body[:8] + struct.pack(f">{count}{'I' if kind == b'stco' else 'Q'}", *(o + by for o in offsets))
+            boxes.append((kind, body))
+        return join(boxes)
+
+    path = (b"trak", b"mdia", b"minf", b"stbl")
+    size = 8 + len(_changed(movie, path, lambda tables: shifted(tables, 0)))
+    return _changed(movie, path, lambda tables: shifted(tables, size))
+
+
+def _shift(file: BinaryIO, start: int, end: int, by: int) -> None:
+    """Move the bytes [start, end) of a file towards its end, the last ones first."""
+    while end > start:
+        begin = max(start, end - BLOCK_BYTES)
+        file.seek(begin)
+        block = file.read(end - begin)
+        file.seek(begin + by)
+        file.write(block)
+        end = begin

@@ -270,3 +270,25 @@ def test_only_timecode_and_chapter_tracks_are_left_to_the_muxer():
     assert _remade_by_muxer(track(timecode="01:00:00:00"))
     assert not _remade_by_muxer(track("bin_data", handler_name="GoPro MET"))
     assert not _remade_by_muxer(track(None, handler_name="DJI meta"))
+
+
+def test_two_frames_within_one_tick_can_be_written(tmp_path):
+    """Matroska rounds to milliseconds: two frames may share one, which MP4 forbids."""
+    base, source = video(tmp_path, "a.mkv"), tmp_path / "b.mkv"
+    with av.open(str(base)) as old, av.open(str(source), "w") as new:
+        copy = new.add_stream_from_template(old.streams.video[0], opaque=True)
+        for number, packet in enumerate(p for p in old.demux() if p.size):
+            packet.pts = packet.dts = 40 * (number - number % 2)
+            packet.stream = copy
+            new.mux(packet)
+    mux(source, iter([impulse()]), 44100, tmp_path / "o.mp4")
+    assert [p[0] for p in packets(tmp_path / "o.mp4")] == [p[0] for p in packets(base)]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_joined_transport_streams_are_written_on_one_clock(tmp_path, suffix):
+    part = video(tmp_path, "a.ts", sound=True).read_bytes()
+    (tmp_path / "b.ts").write_bytes(part + part)
+    mux(tmp_path / "b.ts", iter([impulse()]), 44100, tmp_path / f"o{suffix}")
+    times = [p[1] for p in packets(tmp_path / f"o{suffix}")]
+    assert len(times) == 80 and max(times) - min(times) == pytest.approx(79 / 25, abs=0.05)

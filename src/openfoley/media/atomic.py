@@ -6,13 +6,17 @@ import errno
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from openfoley.errors import OutputError, UsageError
+from openfoley.media.locks import try_lock
 from openfoley.media.opening import reason, shown
 
+TEMPORARY = ".openfoley-"
+JUST_MADE_S = 5.0  # between a file's making and its lock
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -43,7 +47,8 @@ def check_output(path: str | Path, inputs: Sequence[str | Path] = (), force: boo
 
 @contextmanager
 def replace_when_done(path: str | Path, force: bool = False, within: Path | None = None) -> Iterator[Path]:
-    """Yield a temporary path in the same folder with the same suffix; it becomes `path` when the block succeeds.
+    """Yield a temporary path in the same folder with the same suffix; it becomes `path` when the block succeeds. A
+    symbolic link stays: the file that it points to is replaced.
 
     within: a folder for the temporary file (if it is on the same disk), where it is cleared away after a kill, too.
 
@@ -51,9 +56,13 @@ def replace_when_done(path: str | Path, force: bool = False, within: Path | None
     full, no permission) comes out as a one-line OutputError.
     """
     path = check_output(path, force=force)
+    if path.is_symlink():
+        path = check_output(path.resolve(), force=force)
+    _clear_stale(path.parent)
     temporary = _beside(path)
     if within is not None and within.stat().st_dev == path.parent.stat().st_dev:
         temporary = within / temporary.name
+    lock = _held(temporary)
     try:
         yield temporary
         if path.exists() and not force:
@@ -62,11 +71,42 @@ def replace_when_done(path: str | Path, force: bool = False, within: Path | None
     except (OSError, *_media_errors()) as error:
         raise cannot_write(path, error) from error
     finally:
+        if lock is not None:
+            os.close(lock)
         temporary.unlink(missing_ok=True)
 
 
 def _beside(path: Path) -> Path:
-    return path.parent / f".{secrets.token_hex(8)}.partial{path.suffix}"
+    return path.parent / f"{TEMPORARY}{secrets.token_hex(8)}.partial{path.suffix}"
+
+
+def _held(temporary: Path) -> int | None:
+    """Make the temporary file and lock it, so that other processes see that somebody writes it.
+
+    Only where a lock does not keep the file's own process from opening it again (Windows).
+    """
+    if os.name == "nt":
+        return None
+    try:
+        lock = os.open(temporary, os.O_CREAT | os.O_RDWR, 0o666)
+    except OSError as error:
+        raise cannot_write(temporary, error) from error
+    try_lock(lock)
+    return lock
+
+
+def _clear_stale(folder: Path) -> None:
+    """Remove temporary files whose process was killed: nobody holds their lock."""
+    for path in folder.glob(f"{TEMPORARY}*.partial*") if os.name != "nt" else ():
+        try:
+            lock = os.open(path, os.O_RDWR)
+        except OSError:
+            continue
+        try:
+            if try_lock(lock) and os.fstat(lock).st_nlink and os.fstat(lock).st_mtime < time.time() - JUST_MADE_S:
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(lock)
 
 
 def cannot_write(path: Path, error: Exception) -> OutputError:

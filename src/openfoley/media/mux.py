@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
+from openfoley.media.clock import Clock
 from openfoley.media.finish_matroska import RESERVED, display_size, finish_matroska, picture_settings
 from openfoley.media.finish_mp4 import finish_mp4, sample_kinds
 from openfoley.media.opening import open_media, picture_stream, reason, shown
-from openfoley.media.scan import probe
+from openfoley.media.scan import scan
 from openfoley.media.sound_track import SoundTrack, sound_format
 from openfoley.media.timecode import Timecode
 
@@ -89,7 +90,7 @@ def mux(
 
     video_path, suffix = Path(video_path), _suffix(output_path)
     sound = sound_format(suffix, bit_depth)
-    info = probe(video_path)
+    timeline = scan(video_path)
     with open_media(video_path, raw_errors=True) as source:
         _check_picture(source, video_path, suffix)
         kept = _kept(source, video_path, suffix, mode, without)
@@ -101,7 +102,7 @@ def mux(
             container_options=_options(suffix, picture.time_base, sample_rate),
         ) as out:
             streams = {s.index: _add_copy(out, s, suffix, source.format.name) for s in kept}
-            track = SoundTrack(out, sound, sample_rate, channels, start=info.start + shift)
+            track = SoundTrack(out, sound, sample_rate, channels, start=timeline.info.start + shift)
             _describe(out, source, track, first=not any(s.type == "audio" for s in kept))
             if without is not None and (language := source.streams.audio[without].metadata.get("language")):
                 track.stream.metadata["language"] = language
@@ -112,7 +113,8 @@ def mux(
                 tags["title"] = tags.get("title", "") + RESERVED
             _copy_covers(out, source, suffix)
             out.start_encoding()
-            _write(out, source, streams, track, audio_chunks, shift)
+            copied = Clock(timeline.joins).continuous(_read(source, list(streams)))
+            _write(out, copied, streams, track, audio_chunks, shift)
         if suffix in MATROSKA:
             finish_matroska(output_path, _matroska_settings(source, picture, video_path))
         elif "mp4" in source.format.name:
@@ -129,8 +131,12 @@ def _matroska_settings(source: InputContainer, picture: VideoStream, path: Path)
 
 def _clock_shift(source: InputContainer, kept: list[Stream]) -> Fraction:
     """s to add to all times: from a clock that starts anywhere, or with a shown picture before 0, to a start at 0."""
-    starts = [s.start_time * s.time_base for s in kept if s.start_time is not None and s.time_base]
-    pictures = [s.start_time * s.time_base for s in kept if s.type == "video" and s.start_time is not None]
+    starts, pictures = [], []
+    for stream in kept:
+        if stream.start_time is not None and stream.time_base:
+            starts.append(stream.start_time * stream.time_base)
+            if stream.type == "video":
+                pictures.append(starts[-1])
     if not starts or not (source.format.name in FREE_CLOCKS or min(pictures, default=0) < 0):
         return Fraction(0)
     return -min(starts)
@@ -138,14 +144,15 @@ def _clock_shift(source: InputContainer, kept: list[Stream]) -> Fraction:
 
 def _write(
     out: OutputContainer,
-    source: InputContainer,
+    copied: Iterator[Packet],
     streams: dict[int, Stream],
     track: SoundTrack,
     chunks: Iterator[Tensor],
     shift: Fraction,
 ) -> None:
     """Copy packets, `shift` s later; before each one bring the new sound up to its time."""
-    for packet in _timed(_read(source, list(streams))):
+    last: dict[int, int] = {}
+    for packet in _timed(copied):
         ticks = round(shift / packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts + ticks
         packet.dts = None if packet.dts is None else packet.dts + ticks
@@ -154,12 +161,26 @@ def _write(
             for encoded in track.push(chunk):
                 out.mux(encoded)
         packet.stream = streams[packet.stream_index]
+        last[packet.stream_index] = _ascending(packet, last.get(packet.stream_index))
         out.mux(packet)
     for chunk in chunks:
         for encoded in track.push(chunk):
             out.mux(encoded)
     for encoded in track.flush():
         out.mux(encoded)
+
+
+def _ascending(packet: Packet, last: int | None) -> int:
+    """The decoding time in ticks of the packet's output stream, one tick after the `last` one where it was not later:
+    two frames within a coarse tick, or the overlap where two streams were joined."""
+    tick = packet.stream.time_base or packet.time_base
+    dts = round((packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base / tick)
+    if last is None or dts > last:
+        return dts
+    pts = round((packet.pts if packet.pts is not None else packet.dts or 0) * packet.time_base / tick)
+    packet.duration = round((packet.duration or 0) * packet.time_base / tick)
+    packet.dts, packet.pts, packet.time_base = last + 1, max(pts, last + 1), tick
+    return last + 1
 
 
 def _read(source: InputContainer, indices: list[int]) -> Iterator[Packet]:
@@ -296,6 +317,10 @@ def _accepts(suffix: str, streams: list[Stream], source_format: str) -> bool:
 
 def _add_copy(out: OutputContainer, stream: Stream, suffix: str, source_format: str) -> Stream:
     """A stream of `out` for the packets of `stream`, with its tags, language and disposition."""
+    from av.audio.codeccontext import AudioCodecContext
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
     copy = out.add_stream_from_template(stream, opaque=True)
     copy.metadata.update({k: v for k, v in stream.metadata.items() if not k.startswith(LEFT_OUT_TAGS)})
     copy.disposition = stream.disposition
@@ -304,14 +329,14 @@ def _add_copy(out: OutputContainer, stream: Stream, suffix: str, source_format: 
         return copy
     if tag := _codec_tag(stream, suffix, source_format):
         context.codec_tag = tag
-    if stream.type == "video":
+    if isinstance(stream, VideoStream) and isinstance(context, VideoCodecContext):
         # what only the container tells: FFmpeg's template has neither
         context.sample_aspect_ratio = stream.sample_aspect_ratio or Fraction(0)
-        context.framerate = stream.average_rate or stream.guessed_rate or Fraction(0)
+        context.framerate = rate = stream.average_rate or stream.guessed_rate or Fraction(0)
         timecode = copy.metadata.get("timecode", "")
-        if ";" in timecode and context.framerate not in DROP_FRAME_RATES:
+        if ";" in timecode and rate not in DROP_FRAME_RATES:
             copy.metadata["timecode"] = timecode.replace(";", ":")  # drop-frame is not defined at this rate
-    elif stream.type == "audio" and context.layout.name == f"{context.layout.nb_channels} channels":
+    elif isinstance(context, AudioCodecContext) and context.layout.name == f"{context.layout.nb_channels} channels":
         context.layout = USUAL_LAYOUTS.get(context.layout.nb_channels, context.layout.name)
     return copy
 

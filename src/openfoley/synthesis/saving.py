@@ -6,6 +6,7 @@ that was not there, or that is another one than before, is done.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +16,15 @@ from typing import Any
 from openfoley.synthesis.resume import Work, discard_unused
 
 NOTE_NAME = "saving.json"
+LONGEST_NAME_BYTES = 180  # of 255: what a folder's name adds, a stem's too, must fit behind it
 
 
 def work_folder(out: Path) -> Path:
-    """Where a long sound for `out` keeps what is done."""
-    return out.with_name(f".{out.name}.openfoley-work")
+    """Where a long sound for `out` keeps what is done. A name near the system's limit is shortened."""
+    name = out.name
+    if len(os.fsencode(name)) > LONGEST_NAME_BYTES:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return out.with_name(f".{name}.openfoley-work")
 
 
 def identity(words: Mapping[str, object], files: Iterable[str | os.PathLike[str] | None]) -> dict[str, str]:

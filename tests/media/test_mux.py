@@ -292,3 +292,31 @@ def test_joined_transport_streams_are_written_on_one_clock(tmp_path, suffix):
     mux(tmp_path / "b.ts", iter([impulse()]), 44100, tmp_path / f"o{suffix}")
     times = [p[1] for p in packets(tmp_path / f"o{suffix}")]
     assert len(times) == 80 and max(times) - min(times) == pytest.approx(79 / 25, abs=0.05)
+
+
+def test_a_picture_without_times_is_refused_before_the_work(tmp_path):
+    source = video(tmp_path, "a.h264")
+    with pytest.raises(UsageError, match=r"h264 picture \(stream 0\).*has no times"):
+        check_mux(source, "out.mkv")
+
+
+def test_a_packet_that_the_container_refuses_is_named_before_the_work(tmp_path):
+    """A sound packet that begins like a header of AAC's stream form, and is none, stops MP4's writer."""
+    source = video(tmp_path, "a.mkv", sound=True)
+    with av.open(str(source)) as container:
+        first = next(bytes(p) for p in container.demux(audio=0) if p.size)
+    data = source.read_bytes()
+    assert data.count(first) == 1
+    source.write_bytes(data.replace(first, b"\xff\xf0" + first[2:]))
+    with pytest.raises(UsageError, match=r"\.mp4 cannot hold the aac audio \(stream 1\).*--audio replace"):
+        check_mux(source, "out.mp4")
+    check_mux(source, "out.mp4", "replace")
+
+
+def test_the_advice_names_a_container_that_holds_the_picture(tmp_path):
+    from openfoley.media.outputs import default_output
+
+    source = video(tmp_path, "a.mov", "prores_ks", "yuv422p10le").rename(tmp_path / "b.mp4")
+    with pytest.raises(UsageError, match=r"\.mp4 cannot hold the prores picture .*; write \.mkv"):
+        check_mux(source, "out.mp4")
+    assert default_output(source).name == "b.foley.mkv"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
     from av.video.stream import VideoStream
+    from typing_extensions import Buffer
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ DATA_WITH_DESCRIPTION = (b"gpmd",)  # FFmpeg writes a sample description for no 
 DROP_FRAME_RATES = (Fraction(30000, 1001), Fraction(60000, 1001))
 USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 REPEATABLE = {"fflags": "+bitexact"}  # no random identifiers, dates or versions: the same input gives the same bytes
+REHEARSED_RATE = 44_100  # Hz, of the sound that a rehearsal leaves out
+Say = Callable[..., None]  # a logger's method
 MAX_MOVIE_TIMESCALE = 2**31 - 1  # ISO/IEC 14496-12 section 8.2.2, kept to the signed range that readers use
 LEFT_OUT_TAGS = (  # what the muxer writes by itself
     "major_brand",
@@ -63,8 +66,75 @@ def check_mux(video_path: str | Path, output: str | Path, mode: Mode = "add", bi
     """Raise UsageError or MediaError now if `mux` into a file named `output` could not work later."""
     suffix = _suffix(Path(output))
     sound_format(suffix, bit_depth)
-    with open_media(video_path) as source:
-        _check_picture(source, Path(video_path), suffix)
+    path = Path(video_path)
+    with open_media(path) as source:
+        _check_picture(source, path, suffix)
+        _rehearse(source, _kept(source, path, suffix, mode, None, log.debug), path, suffix)
+
+
+def _rehearse(source: InputContainer, kept: list[Stream], path: Path, suffix: str) -> None:
+    """Write all packets that will be copied to nowhere; UsageError names the stream whose packets are refused."""
+    import av
+    from av.error import FFmpegError
+
+    picture = picture_stream(source, path)
+    options = _options(suffix, picture.time_base, REHEARSED_RATE)
+    out = av.open(_Nowhere(), "w", format=FORMAT_NAMES[suffix], container_options=options)
+    streams = {s.index: _add_copy(out, s, suffix, source.format.name) for s in kept}
+    last: dict[int, int] = {}
+    at: Stream = picture
+    try:
+        out.start_encoding()
+        for packet in _timed(_read(source, list(streams))):
+            at = source.streams[packet.stream_index]
+            if packet.pts is None and packet.dts is None:
+                raise UsageError(
+                    f"the {_named(at)} of {shown(path)} has no times, which {suffix} needs; put it into a container "
+                    "first (ffmpeg -i FILE -c copy NAME.mp4), or write the sound alone with --out NAME.wav"
+                )
+            packet.stream = streams[packet.stream_index]
+            last[packet.stream_index] = _ascending(packet, last.get(packet.stream_index))
+            out.mux(packet)
+        out.close()
+    except FFmpegError as error:
+        others = [s for s in (".mkv", ".mov") if s != suffix]
+        way = "" if at is picture else "leave the file's own sound out with --audio replace, "
+        raise UsageError(
+            f"{suffix} cannot hold the {_named(at)} of {shown(path)} ({reason(error)}); "
+            f"{way}write {' or '.join(others)}, or the sound alone as .wav, with --out"
+        ) from error
+
+
+def _named(stream: Stream) -> str:
+    codec = stream.codec_context.name if stream.codec_context is not None else "data"
+    return f"{codec} {'picture' if stream.type == 'video' else stream.type} (stream {stream.index})"
+
+
+class _Nowhere(io.RawIOBase):
+    """A file that forgets what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._position = self._size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer) -> int:
+        count = memoryview(data).nbytes
+        self._position += count
+        self._size = max(self._size, self._position)
+        return count
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = offset + (0, self._position, self._size)[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
 
 
 def mux(
@@ -93,7 +163,7 @@ def mux(
     timeline = scan(video_path)
     with open_media(video_path, raw_errors=True) as source:
         _check_picture(source, video_path, suffix)
-        kept = _kept(source, video_path, suffix, mode, without)
+        kept = _kept(source, video_path, suffix, mode, without, log.warning)
         picture, shift = picture_stream(source, video_path), _clock_shift(source, kept)
         with av.open(
             f"file:{output_path}",
@@ -247,9 +317,10 @@ def _check_picture(source: InputContainer, path: Path, suffix: str) -> None:
     """The container must hold the picture's codec, and the edit list where frames are hidden by one."""
     picture = picture_stream(source, path)
     if not _accepts(suffix, [picture], source.format.name):
+        fitting = _fitting(source, picture, path)
         raise UsageError(
             f"{suffix} cannot hold the {picture.codec_context.name} picture of {shown(path)}; "
-            f"keep the suffix {path.suffix or '.mkv'} with --out, or write .mkv"
+            + (f"write {fitting[0]} with --out" if fitting else "write the sound alone with --out NAME.wav")
         )
     if suffix not in MP4_FAMILY and "mp4" in source.format.name:
         first = next((p for p in source.demux(picture) if p.size), None)
@@ -260,8 +331,23 @@ def _check_picture(source: InputContainer, path: Path, suffix: str) -> None:
             )
 
 
-def _kept(source: InputContainer, path: Path, suffix: str, mode: Mode, without: int | None) -> list[Stream]:
-    """The streams to copy, in the file's order, tried one by one against the container."""
+def _fitting(source: InputContainer, picture: VideoStream, path: Path) -> list[str]:
+    """The suffixes of containers that hold the picture, the file's own first."""
+    own = path.suffix.lower()
+    order = [suffix for suffix in (own, ".mkv", ".mov") if suffix in FORMAT_NAMES]
+    return [suffix for suffix in order if _accepts(suffix, [picture], source.format.name)]
+
+
+def fitting_suffix(path: Path) -> str | None:
+    """The suffix for a video with new sound: the file's own, .mkv or .mov, the first that holds its picture; None
+    where none does. UsageError, MediaError."""
+    with open_media(path) as source:
+        picture = picture_stream(source, path)
+        return next(iter(_fitting(source, picture, path)), None)
+
+
+def _kept(source: InputContainer, path: Path, suffix: str, mode: Mode, without: int | None, say: Say) -> list[Stream]:
+    """The streams to copy, in the file's order, tried one by one against the container. say: takes what is left out."""
     picture = picture_stream(source, path)
     kept: list[Stream] = [picture]
     replaced = source.streams.audio[without].index if without is not None else None
@@ -275,7 +361,7 @@ def _kept(source: InputContainer, path: Path, suffix: str, mode: Mode, without: 
         if described and _accepts(suffix, [picture, stream], source.format.name):
             kept.append(stream)
         else:
-            log.warning("%s cannot hold stream %d (%s) of %s: left out", suffix, stream.index, stream.type, shown(path))
+            say("%s cannot hold stream %d (%s) of %s: left out", suffix, stream.index, stream.type, shown(path))
     return sorted(kept, key=lambda s: s.index)
 
 

@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from openfoley.errors import UsageError
+from openfoley.errors import MediaError, UsageError
 from openfoley.media.atomic import check_output
+
+log = logging.getLogger(__name__)
 
 AudioMode = Literal["add", "replace"]
 BitDepth = Literal["16", "24", "32f"]
@@ -80,9 +82,19 @@ def check_exact(path: Path, same_rate: bool, depth: BitDepth, asked: BitDepth) -
 
 
 def default_output(video: Path) -> Path:
-    """STEM.foley.EXT beside the input, in the input's container if that can hold the sound."""
-    suffix = video.suffix if video.suffix.lower() in VIDEO_SUFFIXES else FALLBACK_SUFFIX
-    return video.with_name(f"{video.stem}.foley{suffix}")
+    """STEM.foley.EXT beside the input: in its own container, in .mkv or .mov, whichever is the first that can hold the
+    picture, or the sound alone."""
+    from openfoley.media.mux import fitting_suffix
+
+    own = video.suffix.lower()
+    try:
+        suffix = fitting_suffix(video)
+    except (UsageError, MediaError):  # said where the video is read
+        return video.with_name(f"{video.stem}.foley{FALLBACK_SUFFIX}")
+    if suffix == own:
+        return video.with_name(f"{video.stem}.foley{video.suffix}")
+    log.warning("%s: %s", video.name, f"written as {suffix}" if suffix else "no container holds it; the sound alone")
+    return video.with_name(f"{video.stem}.foley{suffix or '.wav'}")
 
 
 def edited_output(video: Path, sound: Path | None, verb: str, is_float: bool) -> Path:

@@ -90,7 +90,8 @@ def default_output(video: Path) -> Path:
     try:
         suffix = fitting_suffix(video)
     except (UsageError, MediaError):  # said where the video is read
-        return video.with_name(f"{video.stem}.foley{FALLBACK_SUFFIX}")
+        suffix = video.suffix if own in VIDEO_SUFFIXES else FALLBACK_SUFFIX
+        return video.with_name(f"{video.stem}.foley{suffix}")
     if suffix == own:
         return video.with_name(f"{video.stem}.foley{video.suffix}")
     log.warning("%s: %s", video.name, f"written as {suffix}" if suffix else "no container holds it; the sound alone")

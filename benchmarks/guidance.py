@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from openfoley.data.gym_cache import GymCache
+from openfoley.data.onset_detector import detect
 from openfoley.evaluation.generation import Seen, generate
-from openfoley.evaluation.metrics.onsets import detect
 from openfoley.evaluation.metrics.sync import sync_report
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.reports.workspace import blocks

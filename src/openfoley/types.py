@@ -7,6 +7,9 @@ Time 0 is the first shown frame. Latent n covers samples [1024 n, 1024 (n+1)) at
 
 from __future__ import annotations
 
+import base64
+import io
+import wave
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -30,6 +33,21 @@ class Audio:
     @property
     def duration_s(self) -> float:
         return self.samples.shape[-1] / self.sample_rate
+
+    def __repr__(self) -> str:
+        return f"Audio({self.duration_s:.3f} s, {self.samples.shape[0]} channels, {self.sample_rate} Hz)"
+
+    def _repr_html_(self) -> str:
+        """A player in a notebook: the sound as a WAV of 16 bits inside the page."""
+        pcm = (self.samples.clamp(-1, 1) * 32767).round().short().T.contiguous().numpy().tobytes()
+        file = io.BytesIO()
+        with wave.open(file, "wb") as out:
+            out.setnchannels(self.samples.shape[0])
+            out.setsampwidth(2)
+            out.setframerate(self.sample_rate)
+            out.writeframes(pcm)
+        data = base64.b64encode(file.getvalue()).decode()
+        return f'<audio controls src="data:audio/wav;base64,{data}"></audio>'
 
 
 @dataclass(frozen=True)

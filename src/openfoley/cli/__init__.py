@@ -56,6 +56,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         PHASES.end()
 
 
+class Once(logging.Filter):
+    """Lets a message pass once: stems and takes must not repeat what was said of the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        is_new = text not in self.said
+        self.said.add(text)
+        return is_new
+
+
 def _quieten(wants_traceback: bool) -> None:
     """Our own log lines to standard error; nothing from libraries, which only speak to developers."""
     if not wants_traceback:
@@ -65,6 +79,8 @@ def _quieten(wants_traceback: bool) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     logging.getLogger("openfoley").setLevel(logging.INFO)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Once())
     phase = logging.getLogger("openfoley.phase")
     phase.handlers, phase.propagate = [PHASES], False
 

@@ -57,7 +57,8 @@ def _run(options: Namespace, verb: str) -> int:
     first, end = edges(take.request.timeline.span)
     start = first_frame_code(source, request.output.start_timecode)
     codes = " to ".join(str(timecode_at(edge, start)) for edge in (first, end))
-    note(f"wrote {out} (new from {codes}, {float(first):.3f} to {float(end):.3f} s, seed {request.sampling.seed})")
+    seconds = f"{float(first):.3f} to {float(end):.3f} s"
+    note(f"wrote {out} (new from {codes}, {seconds}, seed {request.sampling.seed}; {take.report})")
     if options.json:
         asked = {k: v for k, v in request.given().items() if k not in ("cues", "cuts", "span", "sound", "audio_stream")}
         print_json(

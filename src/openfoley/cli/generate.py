@@ -12,6 +12,8 @@ from typing import Any
 from openfoley.cli.asked import checked_request, command_of, finished_before, resumable
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.errors import UsageError
+from openfoley.hub.knowledge import real_footage_words
+from openfoley.hub.registry import sampling_of
 from openfoley.media.outputs import AUDIO_SUFFIXES, check_saving, checked_video, default_output, take_paths
 from openfoley.media.source import Source
 from openfoley.request import Request, check_takes
@@ -54,11 +56,26 @@ def run(options: Namespace) -> int:
             if path.absolute() in done:
                 continue
             take.save(path, force=options.force or path.absolute() in replaced)
-            note(f"wrote {path} (seed {take.request.sampling.seed}, {take.duration_s:.2f} s)")
+            note(f"wrote {path} (seed {take.request.sampling.seed}, {take.duration_s:.2f} s; {take.report})")
+            if take.report.is_silent:
+                note(silent_words(options.model, request))
     clear_away(takes[0].work, work)
     if options.json:
         print_json(_result(options, takes, paths, time.monotonic() - started))
     return 0
+
+
+def silent_words(model: str, request: Request) -> str:
+    """A silent result, and what to do about it."""
+    steps = ["another --seed"]
+    if request.prompting.prompt is None:
+        steps.insert(0, "a --prompt that names what is seen")
+    if "temperature" in sampling_of(model)[1]:
+        steps.append("a higher --temperature such as 0.8")
+    real = real_footage_words(model)
+    return f"the result is silent: the model found nothing that sounds; try {', '.join(steps)}" + (
+        f", or for real footage {real}" if real else ""
+    )
 
 
 def _check_text_alone(options: Namespace, request: Request) -> None:
@@ -161,7 +178,15 @@ def _result(options: Namespace, takes: list[Any], paths: list[Path], elapsed_s: 
         "start_timecode": str(first.start(output.start_timecode) or "") or None,
         "sample_rate": output.sample_rate or first.sample_rate,
         "takes": [
-            {"path": str(path), "seed": take.request.sampling.seed, "duration_s": take.duration_s}
+            {
+                "path": str(path),
+                "seed": take.request.sampling.seed,
+                "duration_s": take.duration_s,
+                "peak_db": take.report.peak_db,
+                "loudness_lufs": take.report.loudness_lufs,
+                "onsets": take.report.onsets,
+                "is_silent": take.report.is_silent,
+            }
             for take, path in zip(takes, paths, strict=True)
         ],
         "elapsed_s": round(elapsed_s, 3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from openfoley.errors import OpenFoleyError, UsageError, WeightsError
 from openfoley.hub.checkpoint import check_finite
 from openfoley.hub.download import Progress
+from openfoley.hub.familiarity import Familiarity
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZER_NAME, Model, build_part
 from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model, published
 
@@ -43,7 +45,7 @@ def load_model(
         module = _built(part, config[part], folder)
         load_weights(module, folder / f"{part}.safetensors")
         modules[part] = module.to(target).eval().requires_grad_(False)
-    return Model.of_parts(config["name"], modules, config)
+    return replace(Model.of_parts(config["name"], modules, config), familiarity=Familiarity.load(folder))
 
 
 def load_part(part: str, folder: Path, device: str | torch.device = "cpu") -> Any:

@@ -16,6 +16,7 @@ from openfoley.config import from_dict
 from openfoley.encoders.base import Encoder, FrameEncoder, HasTextTower, TextEncoder, TextTower
 from openfoley.errors import WeightsError
 from openfoley.generators.base import Generator
+from openfoley.hub.familiarity import Familiarity
 from openfoley.types import TEXT
 
 PARTS = ("codec", "sync", "semantic", "generator")
@@ -51,6 +52,7 @@ class Model:
     generator: Generator
     config: dict[str, Any]  # config.json as read
     parts: Mapping[str, nn.Module]  # the networks, as a model folder keeps them
+    familiarity: Familiarity | None = None  # of pictures with the training, where the model folder tells
 
     @classmethod
     def of_parts(cls, name: str, parts: Mapping[str, nn.Module], config: dict[str, Any]) -> Model:

@@ -22,7 +22,9 @@ from torch import Tensor
 
 from openfoley.errors import UsageError
 from openfoley.generators.sampling import SAMPLING
+from openfoley.hub.familiarity import SeenPictures, warn_of_pictures
 from openfoley.hub.fingerprint import fingerprint
+from openfoley.hub.knowledge import warn_of_words
 from openfoley.hub.parts import Model
 from openfoley.media.source import Source
 from openfoley.media.timecode import Timecode, nominal, parse_time, parse_timecode, zero
@@ -235,9 +237,12 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
         files.append(saved.samples(number, codec.channels) if saved else SampleFile(codec.channels))
     takes = [TakeAssembler(codec, seed, runs, f, job.around) for seed, f in zip(job.seeds, files, strict=True)]
     first = saved.restore(takes, model.device) if saved else 0
+    _warn_of_words(job)
     if first < len(job.plan):
         shot = 0 if model.generator.reads_whole_video else job.plan[first].shot.index
-        builder = ConditionBuilder(model, job.shots, _feed(job, options.store, shot), model.device)
+        seen = None if model.familiarity is None else SeenPictures(model.familiarity)
+        feed = _watched(_feed(job, options.store, shot), seen)
+        builder = ConditionBuilder(model, job.shots, feed, model.device)
         regenerated_from = None if job.around is None else job.plan[0].first_new
         sampler = WindowSampler(model.generator, builder, job.request, job.reference, regenerated_from)
         phase.info("encoding pictures and sampling %d windows", len(job.plan) - first)
@@ -247,7 +252,22 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
         )  # fmt: skip
         if job.around is None or options.store is not None:
             builder.finish()
+        if seen is not None:
+            warn_of_pictures(model.name, seen)
     return takes, saved
+
+
+def _warn_of_words(job: Job) -> None:
+    prompting, cues = job.request.prompting, job.request.timeline.cue_list
+    warn_of_words(job.model.name, [prompting.prompt, *(cue.prompt for cue in cues)])
+
+
+def _watched(feed: Iterator[FeatureRun], seen: SeenPictures | None) -> Iterator[FeatureRun]:
+    """The same runs, while the semantic features are held against the training."""
+    for run in feed:
+        if seen is not None and run.name == "semantic":
+            seen.add(run.features)
+        yield run
 
 
 def _feed(job: Job, store: FeatureStore | None, first_shot: int) -> Iterator[FeatureRun]:

@@ -7,9 +7,11 @@ stillness stays quiet), then written as .wav or .flac or laid beside the untouch
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -25,6 +27,7 @@ from openfoley.media.sound_track import ceiling_dbtp
 from openfoley.media.source import Source
 from openfoley.media.timecode import Timecode, nominal, parse_timecode
 from openfoley.request import Request
+from openfoley.synthesis.report import Report, measured
 from openfoley.synthesis.resume import Work
 from openfoley.synthesis.sample_file import SampleFile
 from openfoley.types import Audio
@@ -46,6 +49,11 @@ class Take:
     exact: BitDepth | None = None
     replaces: int | None = None
     work: Work | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def report(self) -> Report:
+        """Peak, loudness and onsets of the sound, measured when first asked for."""
+        return measured(self.chunks(), self.sample_rate, self.samples.channels)
 
     @property
     def audio(self) -> Audio:
@@ -69,6 +77,12 @@ class Take:
                 yield piece
         if shift < 0:
             yield torch.zeros(self.samples.channels, -shift)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: a line on what it is, and a player."""
+        return f"<p>{html.escape(f'{self.model}, seed {self.request.sampling.seed}: {self.report}')}</p>" + (
+            self.audio._repr_html_()
+        )
 
     @property
     def duration_s(self) -> float:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from openfoley.data.onset_detector import Onsets
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.f1 import score
-from openfoley.evaluation.metrics.onsets import Onsets
 from openfoley.evaluation.metrics.sync import rank_correlation, sync_report
 from openfoley.evaluation.metrics.truth import Truth, from_dict
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from openfoley.evaluation.metrics.onsets import Onsets
+from openfoley.data.onset_detector import Onsets
 
 NEIGHBOURS = 1
 """Frames to either side that a peak must exceed."""

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import ConstantInputWarning, spearmanr
 
+from openfoley.data.onset_detector import Onsets
 from openfoley.evaluation.metrics.f1 import clip_sums, pooled_f1, score
 from openfoley.evaluation.metrics.matching import Counts, match_closest
-from openfoley.evaluation.metrics.onsets import Onsets
 from openfoley.evaluation.metrics.truth import Truth
 from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, NO_INTERVAL, Interval, interval, ratio_interval
 from openfoley.evaluation.stats.pooled import median_of

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openfoley.data.onset_detector import detect
 from openfoley.errors import OutputError, UsageError
-from openfoley.evaluation.metrics.onsets import detect
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.media.atomic import replace_when_done
 from openfoley.pipeline import Pipeline

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openfoley.data.onset_detector import Onsets, detect
 from openfoley.evaluation.metrics.f1 import MAIN_TOLERANCE_S, relative_f1, visible_sums
 from openfoley.evaluation.metrics.matching import match_closest
 from openfoley.evaluation.metrics.material import AS_SEEN, material_accuracy, material_sums
-from openfoley.evaluation.metrics.onsets import Onsets, detect
 from openfoley.evaluation.metrics.spectral import (
     bandwidth,
     isolated,

@@ -12,8 +12,8 @@ import numpy as np
 from torch import Tensor
 
 from openfoley.data.gym_cache import GymCache
+from openfoley.data.onset_detector import Onsets, detect
 from openfoley.evaluation.metrics.f1 import MAIN_TOLERANCE_S, score
-from openfoley.evaluation.metrics.onsets import Onsets, detect
 from openfoley.evaluation.metrics.truth import Truth
 from openfoley.evaluation.reports.figures import RATE, SILENT_POWER, samples_of
 from openfoley.evaluation.reports.workspace import Workspace

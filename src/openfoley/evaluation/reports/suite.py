@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 
 from openfoley.data.gym_cache import FINISHED, GymCache
+from openfoley.data.onset_detector import Onsets, detect
 from openfoley.errors import UsageError
 from openfoley.evaluation.generation import Seen, generate, joined, see, through_codec
 from openfoley.evaluation.metrics.click_baseline import click_onsets
-from openfoley.evaluation.metrics.onsets import Onsets, detect
 from openfoley.evaluation.metrics.sync import sync_report
 from openfoley.evaluation.metrics.truth import Truth, from_dict, read_truths
 from openfoley.evaluation.reports.contradicting import contradicting

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from openfoley.codecs.base import Codec
+from openfoley.data.onset_detector import Onsets, detect
 from openfoley.errors import UsageError
-from openfoley.evaluation.metrics.onsets import Onsets, detect
 from openfoley.evaluation.metrics.sync import Estimate, Score, SyncReport, sync_report
 from openfoley.evaluation.metrics.truth import read_truths
 from openfoley.evaluation.reports.coded import through_codec

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
-from openfoley.evaluation.metrics.onsets import Onsets, detect
+from openfoley.data.onset_detector import Onsets, detect
 from openfoley.evaluation.reports.screening import Screening
 from openfoley.evaluation.reports.workspace import Workspace, write_whole
 from openfoley.evaluation.studies.requests import ModelRequest, StudyRequest

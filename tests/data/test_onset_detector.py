@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openfoley.evaluation.metrics.onsets import detect
+from openfoley.data.onset_detector import detect
 
 RATE = 44100
 

@@ -1,0 +1,40 @@
+"""What a model's card says that it knows, held against what is asked of it. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+
+from openfoley.hub.cards import CARDS
+
+logger = logging.getLogger(__name__)
+
+FOR_REAL_FOOTAGE = "mmaudio-large-44k-v2"
+
+
+def unknown_words(model: str, texts: Iterable[str | None]) -> list[str]:
+    """The words of prompts that were in no caption of the training, where the model's card lists these."""
+    card = CARDS.get(model)
+    if card is None or not card.words:
+        return []
+    words = [word for text in texts if text for word in re.findall(r"[a-z]+", text.lower())]
+    return [word for word in dict.fromkeys(words) if word not in card.words]
+
+
+def real_footage_words(model: str) -> str:
+    """Which model is for real footage, and how large its download is; empty for one that is."""
+    own = CARDS.get(model)
+    if own is not None and own.files:
+        return ""
+    card = CARDS.get(FOR_REAL_FOOTAGE)
+    return "" if card is None else f"--model {card.name} (a download of {card.download_bytes / 1e9:.1f} GB)"
+
+
+def warn_of_words(model: str, texts: Iterable[str | None]) -> None:
+    """One warning for words that the model never saw."""
+    if unknown := unknown_words(model, texts):
+        logger.warning(
+            "%s never saw the words %s: it knows Gym-like scenes (openfoley models %s lists its words); for real "
+            "footage there is %s", model, ", ".join(unknown), model, real_footage_words(model),
+        )  # fmt: skip

@@ -156,7 +156,7 @@ def shots_in(model: Model, source: Source, timeline: Timeline, store: FeatureSto
         return shots_of(duration, cuts, "auto")
     rule = cut_rule(cuts)
     assert rule is not None
-    if rule == "none" or source.path is None:
+    if rule == "none" or not source.has_picture:
         return shots_of(duration, [], rule)
     requests = frame_requests(model)
     phase.info("looking for cuts in %s", source.path.name if source.path is not None else "the pictures")

@@ -12,7 +12,6 @@ import torch
 
 from openfoley.data.gym_cache import GymCache
 from openfoley.errors import UsageError
-from openfoley.evaluation.generation import generate_from_frames
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.reports import judge, pictures, suite, workspace
 from openfoley.evaluation.reports.contradicting import contradicting
@@ -22,8 +21,11 @@ from openfoley.evaluation.reports.results import Row
 from openfoley.evaluation.reports.suite import Suite
 from openfoley.evaluation.reports.workspace import Workspace
 from openfoley.gym.materials import SOLID
-from openfoley.hub.load import load_model
 from openfoley.judges.material import CLASSES, crops
+from openfoley.media.source import Source
+from openfoley.pipeline import Pipeline
+from openfoley.request import Request
+from openfoley.types import Audio
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +91,6 @@ def test_a_contradicting_prompt_names_a_material_that_the_scene_does_not_hold() 
     assert prompt == f"a {expected['wood']} block is struck and water drips"
     assert contradicting({"caption": "silence", "objects": []}, 0) is None
     assert set(SOLID) <= set(CLASSES)
-
-
-def test_batched_generation_gives_what_the_pipeline_gives(tiny_model: Path) -> None:
-    frames = np.random.default_rng(0).integers(0, 255, (2, 48, 3, 32, 32), dtype=np.uint8)
-    model = load_model(tiny_model)
-    together = generate_from_frames(model, frames, steps=2, seed=5)
-    alone = generate_from_frames(model, frames[1:], steps=2, seed=6)
-    assert together.shape == (2, 2, 88200)
-    torch.testing.assert_close(together[1:], alone, atol=1e-4, rtol=1e-3)
 
 
 def test_a_workspace_continues_and_refuses_another_model(tmp_path: Path) -> None:
@@ -171,7 +164,7 @@ def test_the_whole_report_runs_with_a_random_model_and_continues(
     assert (out / "pictures" / "steps.png").is_file()
     ceiling = next(r for r in record["table"] if r["name"] == "detector's ceiling, Gym: F1 +-50 ms on true sound")
     assert ceiling["value"] > 0.8
-    for name in ("see", "generate", "through_codec", "train_judge"):  # nothing is computed a second time
+    for name in ("gym_sounds", "through_codec", "train_judge"):  # nothing is computed a second time
         monkeypatch.setattr(suite, name, None)
     assert suite.run_report(tiny_model, out, clips=8, outside=outside) == record
 
@@ -180,13 +173,13 @@ def test_two_reports_in_one_folder_make_each_sound_once(
     tiny_model: Path, scenes: tuple[np.ndarray, list[dict]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
-    real = suite.generate
+    real = suite.gym_sounds
 
-    def counted(*given: Any, rows: range, **more: Any) -> torch.Tensor:
-        made.extend(rows)
-        return real(*given, rows=rows, **more)
+    def counted(pipeline: Pipeline, source: Source, request: Request, *rest: Any) -> list[Audio]:
+        made.append(request.sampling.seed)
+        return real(pipeline, source, request, *rest)
 
-    monkeypatch.setattr(suite, "generate", counted)
+    monkeypatch.setattr(suite, "gym_sounds", counted)
     monkeypatch.setattr(workspace, "POLL_S", 0.01)
     monkeypatch.setattr(Suite, "gym", lambda self, name: short_cache(self.workspace.folder, scenes, False))
     results: list[np.ndarray] = []

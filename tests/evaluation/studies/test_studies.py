@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from openfoley.errors import UsageError
+from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.reports.judge import save_classifier
-from openfoley.evaluation.reports.screening import Screening
+from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.studies import clips, cuts, joins, lengths, longform, reference, steps
 from openfoley.evaluation.studies.requests import (
     CutsRequest,
@@ -24,6 +25,7 @@ from openfoley.evaluation.studies.requests import (
 from openfoley.evaluation.studies.run import run_study
 from openfoley.judges.material import MaterialClassifier
 from openfoley.pipeline import Pipeline, load
+from openfoley.request import Request
 
 pytestmark = pytest.mark.slow
 
@@ -65,17 +67,16 @@ def test_joins(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert figures["jump"]["ratio"] > 0 and figures["jump_over_the_fade"]["ratio"] > 0
 
 
-def test_windows_made_apart_know_nothing_of_one_another(tiny_model: Path, tmp_path: Path) -> None:
+def test_windows_generated_apart_do_not_depend_on_one_another(tiny_model: Path) -> None:
     pipeline = load(str(tiny_model))
     pictures = torch.randint(0, 256, (72, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    (tmp_path / "scene.json").write_text("{}")
 
     def made(pictures: torch.Tensor) -> list[torch.Tensor]:
-        clip = Screening(tmp_path / "scene.json", [pictures])
-        return joins.made_apart(pipeline, clip, [0.0, 1.49, 3.0], steps=1)
+        return joins.made_apart(pipeline, pictures, [0.0, 1.49, 3.0], steps=1)
 
     takes, middle = made(pictures), round(1.49 * pipeline.model.codec.sample_rate)
-    alone = Screening(tmp_path / "scene.json", [pictures[:36]]).sound(pipeline, joins.TAKES[0], steps=1, cuts="none")
+    asked = Request.of(steps=1, cuts="none")
+    (alone,) = gym_sounds(pipeline, source_of(pictures[:36]), asked, [joins.TAKES[0]])
     assert torch.equal(takes[0][:middle], alone.samples.mean(0)[:middle])
     changed = pictures.clone()
     changed[36:] = 255 - changed[36:]

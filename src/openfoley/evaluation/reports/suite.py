@@ -24,23 +24,34 @@ from torch import Tensor
 from openfoley.data.gym_cache import FINISHED, GymCache
 from openfoley.data.onset_detector import Onsets, detect
 from openfoley.errors import UsageError
-from openfoley.evaluation.generation import Seen, generate, joined, see, through_codec
 from openfoley.evaluation.metrics.click_baseline import click_onsets
 from openfoley.evaluation.metrics.sync import sync_report
 from openfoley.evaluation.metrics.truth import Truth, from_dict, read_truths
 from openfoley.evaluation.reports.contradicting import contradicting
-from openfoley.evaluation.reports.figures import materials_of, onsets_of, reach_and_decay, relative_to
+from openfoley.evaluation.reports.figures import (
+    RATE,
+    materials_of,
+    onsets_of,
+    reach_and_decay,
+    relative_to,
+    samples_of,
+)
+from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.reports.judge import SECTION as JUDGE
 from openfoley.evaluation.reports.judge import train_judge, trained_judge
 from openfoley.evaluation.reports.pictures import Shown, draw_pictures
 from openfoley.evaluation.reports.results import write_results
-from openfoley.evaluation.reports.workspace import Workspace, blocks
+from openfoley.evaluation.reports.sounds import gym_sounds, through_codec
+from openfoley.evaluation.reports.workspace import Workspace
 from openfoley.generators.sampling import SAMPLING
 from openfoley.gym.scene import VERSION as GYM_VERSION
 from openfoley.gym.seeds import Split, seeds_of
 from openfoley.hub.fingerprint import fingerprint
-from openfoley.hub.load import load_model
-from openfoley.hub.parts import Model
+from openfoley.media.audio_files import read_audio
+from openfoley.pipeline import Pipeline, load
+from openfoley.request import Request
+from openfoley.synthesis.feature_store import FeatureStore
+from openfoley.types import Audio
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +86,7 @@ class Suite:
     def __init__(self, model: str | Path, out: Path, clips: int, outside: Path | None, device: str, seed: int):
         self.name, self.clips, self.outside, self.device, self.seed = str(model), clips, outside, device, seed
         identity = {  # no name of a folder but that of the outside's clips, whose content nothing else tells
-            "weights": fingerprint(self.model)[:16],
+            "weights": fingerprint(self.pipeline.model)[:16],
             "clips": clips,
             "outside": str(outside.resolve()) if outside else None,
             "seed": seed,
@@ -90,13 +101,13 @@ class Suite:
             + (f" --outside {outside}" if outside else ""),
         }
         self.workspace = Workspace(out, identity)
+        self.store = FeatureStore(out / "features")
         self._gym: dict[str, GymCache] = {}
-        self._seen: dict[str, Seen] = {}
         self._onsets: dict[str, list[Onsets]] = {}
 
     @cached_property
-    def model(self) -> Model:
-        return load_model(self.name, self.device)
+    def pipeline(self) -> Pipeline:
+        return load(self.name, self.device)
 
     def gym(self, name: str) -> GymCache:
         """The rendered scenes of a set, opened once."""
@@ -116,16 +127,13 @@ class Suite:
     def truths(self, name: str) -> list[Truth]:
         return [from_dict(record, f"{name}-{k}") for k, record in enumerate(self.gym(name).truth)]
 
-    def seen(self, name: str) -> Seen:
-        if name not in self._seen:
-            frames, tasks = self.gym(name).frames, {}
-            for rows in blocks(len(frames)):
-                path = self.workspace.folder / "features" / f"{name}-{rows.start:05d}.safetensors"
-                tasks[path] = lambda rows=rows, path=path: see(self.model, frames[rows.start : rows.stop]).save(path)
-            logger.info("report: features of %s", name)
-            self.workspace.share(tasks)
-            self._seen[name] = joined([Seen.load(path) for path in tasks])
-        return self._seen[name]
+    def sampled(self, name: str, row: int, steps: int, prompt: str | None = None) -> Tensor:
+        """The generated sound of a clip, float32 [2, time] at the rate of the true one; clip k has the seed
+        `seed + k`."""
+        frames = torch.from_numpy(np.array(self.gym(name).frames[row]))
+        asked = Request.of(steps=steps, seed=self.seed + row, prompt=prompt, cuts="none")
+        (sound,) = gym_sounds(self.pipeline, source_of(frames), asked, [asked.sampling.seed], self.store)
+        return sound.samples
 
     def made(
         self, name: str, steps: int = STEPS, prompts: Sequence[str | None] | None = None, tag: str = ""
@@ -134,16 +142,19 @@ class Suite:
         shape = self.gym(name).sound.shape
 
         def make(rows: range) -> Tensor:
-            return generate(self.model, self.seen(name), prompts, rows=rows, steps=steps, seed=self.seed)
+            return torch.stack([self.sampled(name, row, steps, prompts[row] if prompts else None) for row in rows])
 
         return self.workspace.sounds(f"{name}-{steps}{tag}", shape, make)
 
     def coded(self, name: str) -> np.ndarray:
         """True sounds of a set through the codec."""
         sound = self.gym(name).sound
-        return self.workspace.sounds(
-            f"{name}-codec", sound.shape, lambda rows: through_codec(self.model, sound[rows.start : rows.stop])
-        )
+
+        def code(rows: range) -> Tensor:
+            codec, device = self.pipeline.model.codec, self.pipeline.device
+            return torch.stack([through_codec(codec, Audio(samples_of(sound, k), RATE), device).samples for k in rows])
+
+        return self.workspace.sounds(f"{name}-codec", sound.shape, code)
 
     def contradicted(self) -> tuple[np.ndarray, list[dict[str, str]]]:
         """Sounds of the evaluation set for prompts that name other materials, and which for which."""
@@ -186,13 +197,11 @@ class Suite:
 
     def shown(self) -> Shown:
         """What the pictures show: the evaluation set."""
-        made, gym, seen = self.made("evaluation"), self.gym("evaluation"), self.seen("evaluation")
-
-        def sampled(row: int, steps: int) -> Tensor:
-            return generate(self.model, seen, rows=[row], steps=steps, seed=self.seed)[0]
-
+        made, gym = self.made("evaluation"), self.gym("evaluation")
         onsets = self.onsets(f"evaluation-{STEPS}", made)
-        return Shown(self.truths("evaluation"), gym, made, onsets, STEPS, sampled)
+        return Shown(
+            self.truths("evaluation"), gym, made, onsets, STEPS, lambda row, n: self.sampled("evaluation", row, n)
+        )
 
     def _ceiling(self, name: str) -> dict[str, Any]:
         """The detector on true sound, and on true sound through the codec."""
@@ -238,16 +247,14 @@ class Suite:
 
     def _outside(self) -> dict[str, Any]:
         """Clips of another renderer, from their files through the whole pipeline."""
-        from openfoley.media.audio_files import read_audio
-        from openfoley.pipeline import Pipeline
-
         assert self.outside is not None
         truths = [t for t in read_truths(self.outside) if (self.outside / f"{t.name}.mp4").is_file()]
         if not truths:
             raise UsageError(f"{self.outside} holds no <name>.mp4 beside its truth files")
-        pipeline, found, true = Pipeline(self.model), [], []
+        found, true = [], []
         for index, truth in enumerate(truths):
-            audio = pipeline.generate(self.outside / f"{truth.name}.mp4", steps=STEPS, seed=self.seed + index).audio
+            asked = Request.of(steps=STEPS, seed=self.seed + index)
+            audio = self.pipeline.generate(self.outside / f"{truth.name}.mp4", asked).audio
             found.append(detect(audio.samples, audio.sample_rate))
             path = self.outside / f"{truth.name}.flac"
             if path.is_file():

@@ -15,7 +15,7 @@ from openfoley.data.onset_detector import Onsets, detect
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.sync import Estimate, Score, SyncReport, sync_report
 from openfoley.evaluation.metrics.truth import read_truths
-from openfoley.evaluation.reports.coded import through_codec
+from openfoley.evaluation.reports.sounds import through_codec
 from openfoley.hub.load import load_model
 
 SOUND_SUFFIXES = (".wav", ".flac", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".m4a", ".ogg", ".mp3")

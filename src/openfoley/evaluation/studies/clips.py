@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from openfoley.evaluation.metrics.truth import Truth, from_dict
-from openfoley.evaluation.reports.screening import RATE
+from openfoley.evaluation.reports.frames import RATE
 from openfoley.gym.files import SAMPLE_RATE, scene_frames
+from openfoley.gym.picture import frame_count
 from openfoley.gym.records import Contact, Friction, Part, Performance, Scene, Shot
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
@@ -49,9 +51,14 @@ class Clip:
         return read_audio(self.sound)
 
 
-def pictures_of(scene: Scene) -> list[Tensor]:
-    """All frames of a scene, in pieces uint8 [FRAMES_AT_ONCE, 3, SIDE, SIDE]; ten minutes are 0.4 GB."""
-    return list(scene_frames(scene, RATE, SIDE, SIDE, CPU))
+def pictures_of(scene: Scene) -> UInt8[Tensor, "frames 3 side side"]:
+    """All frames of a scene; ten minutes are 0.4 GB."""
+    pictures = torch.empty(frame_count(scene.duration_s, RATE), 3, SIDE, SIDE, dtype=torch.uint8)
+    first = 0
+    for frames in scene_frames(scene, RATE, SIDE, SIDE, CPU):
+        pictures[first : first + len(frames)] = frames
+        first += len(frames)
+    return pictures
 
 
 def true_sound(scene: Scene) -> tuple[Audio, dict[str, Any]]:

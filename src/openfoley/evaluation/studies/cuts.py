@@ -14,21 +14,21 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-import torch
 
 from openfoley.evaluation.metrics.f1 import f1_of, pooled_f1, visible_sums
 from openfoley.evaluation.metrics.material import material_accuracy, material_sums, share_as_asked
 from openfoley.evaluation.metrics.truth import Truth, from_dict
+from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.reports.judge import trained_judge
 from openfoley.evaluation.stats.pooled import paired_difference
 from openfoley.evaluation.studies.clips import RATE, only_in, pictures_of, times_in, true_sound
 from openfoley.evaluation.studies.requests import CutsRequest
-from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown, study_of
+from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, onsets, shown, study_of
 from openfoley.gym.records import Scene, Shot
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.judges.material import MaterialClassifier
-from openfoley.request import Cut
+from openfoley.request import Cut, Request
 
 FIRST_SEED = 5_000_000  # within the evaluation split
 DURATION_S = 20.0
@@ -77,13 +77,13 @@ def _row(study: Study[CutsRequest], judge: MaterialClassifier, seed: int) -> Row
     if not chosen:
         return None
     end = _end_frame(scene.shots[chosen[-1]])  # nothing is scored in later shots
-    frames = torch.cat(pictures_of(scene))[:end]
-    whole = study.screening(str(seed), record, [frames])
+    frames = pictures_of(scene)[:end]
+    whole = source_of(frames)
     true_cuts = [Cut(_first_frame(shot) / RATE, "reset") for shot in scene.shots[1 : chosen[-1] + 1]]
-    found = whole.cuts(whole.record) == tuple(cut.time for cut in true_cuts)
-    made = {way: whole.sound(study.pipeline, cuts=way, steps=steps) for way in ("auto", "carry")}
+    found = whole.cuts() == tuple(cut.time for cut in true_cuts)
+    made = {way: study.sound(whole, Request.of(cuts=way, steps=steps, seed=SEED)) for way in ("auto", "carry")}
     # the same shots, and none so short that "auto" carries on: the same sound to the bit
-    made["given"] = made["auto"] if found else whole.sound(study.pipeline, cuts=true_cuts, steps=steps)
+    made["given"] = made["auto"] if found else study.sound(whole, Request.of(cuts=true_cuts, steps=steps, seed=SEED))
     detected = {way: onsets(audio) for way, audio in made.items()}
     sums = {way: np.zeros(3) for way in WAYS}
     materials = {way: np.zeros(3) for way in WAYS}
@@ -91,8 +91,8 @@ def _row(study: Study[CutsRequest], judge: MaterialClassifier, seed: int) -> Row
         shot = scene.shots[number]
         second = only_in(truth, shot.start_s, shot.start_s + AFTER_S)
         first = _first_frame(shot)
-        alone = study.screening(f"{seed}-shot{number}", {}, [frames[first : _end_frame(shot)]])
-        fresh = alone.sound(study.pipeline, cuts="none", steps=steps)
+        alone = source_of(frames[first : _end_frame(shot)])
+        fresh = study.sound(alone, Request.of(cuts="none", steps=steps, seed=SEED))
         sounds = {way: (audio, detected[way], shot.start_s) for way, audio in made.items()}
         sounds["fresh"] = (fresh, onsets(fresh), shot.start_s - float(first / RATE))
         for way, (audio, found_events, start_s) in sounds.items():

@@ -24,11 +24,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from scipy.stats import mannwhitneyu
 from torch import Tensor, nn
 
-from openfoley.evaluation.reports.screening import RATE, Screening
+from openfoley.evaluation.reports.frames import RATE, source_of
+from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, interval
 from openfoley.evaluation.studies.clips import pictures_of, true_sound
 from openfoley.evaluation.studies.requests import JoinsRequest
@@ -38,9 +39,7 @@ from openfoley.gym.seeds import seeds_of
 from openfoley.judges.joins import RECIPE, train_join_classifier
 from openfoley.media.spectrogram import log_mel
 from openfoley.pipeline import Pipeline
-from openfoley.request import Timeline
-from openfoley.synthesis.job import planned
-from openfoley.timeline.shots import shots_of
+from openfoley.request import Request
 
 FIRST_SEED = {"evaluation": 3_000_000, "validation": 300_000}  # within the split
 AROUND_S = 0.25  # on each side of an instant
@@ -73,18 +72,17 @@ def run(request: JoinsRequest, progress: Progress | None = None) -> dict[str, An
 def _row(study: Study[JoinsRequest], seed: int) -> Row:
     """Generate; keep the pictures of instants as an array, and the level jumps as numbers."""
     request, duration = study.request, study.request.duration
-    asked = {"steps": request.steps, "reference_guidance": request.reference_guidance}
     scene = sample_scene(seed, duration, split=request.split, silent=False, aspect=1.0, single_shot=True)
-    clip = study.screening(str(seed), {"seed": seed, "duration_s": duration}, pictures_of(scene))
+    frames = pictures_of(scene)
     rate: Fraction = study.pipeline.model.codec.latent_rate
-    shots = shots_of(Fraction(duration), [], "none")
-    plan = planned(study.pipeline.model, shots, Timeline(), None)
+    asked = Request.of(steps=request.steps, reference_guidance=request.reference_guidance, cuts="none")
+    plan = study.pipeline.plan(source_of(frames), asked)
     joins = [float((one.first_new + Fraction(one.window.faded, 2)) / rate) for one in plan[1:]]
     gaps = dict(zip(GAPS, (0.0, max(float(one.window.faded / rate) for one in plan)), strict=True))
-    sounds = clip.sounds(study.pipeline, TAKES, cuts="none", **asked)
+    sounds = study.sounds(source_of(frames), asked, TAKES)
     sample_rate = sounds[0].sample_rate
     takes = [sound.samples.mean(0) for sound in sounds]
-    apart = made_apart(study.pipeline, clip, [0.0, *joins, duration], steps=request.steps)
+    apart = made_apart(study.pipeline, frames, [0.0, *joins, duration], steps=request.steps)
     true = true_sound(scene)[0].samples.mean(0)
     pictures: dict[str, list[tuple[Tensor, Tensor]]] = {kind: [] for kind in KINDS}  # at joins, elsewhere
     jumps: dict[str, list[float]] = {f"{gap}_{where}": [] for gap in GAPS for where in ("joins", "elsewhere")}
@@ -114,14 +112,16 @@ def other_instants(joins: Sequence[float], duration: float, rate: float, count: 
     return sorted(chosen.tolist())
 
 
-def made_apart(pipeline: Pipeline, clip: Screening, edges_s: Sequence[float], steps: int) -> list[Tensor]:
+def made_apart(
+    pipeline: Pipeline, frames: UInt8[Tensor, "frames 3 side side"], edges_s: Sequence[float], steps: int
+) -> list[Tensor]:
     """One mono sound [time] for each take: every stretch between two edges made of its own pictures, with a seed of its
     own, and put behind the one before."""
     takes: list[list[Tensor]] = [[] for _ in TAKES]
     for number, (start, end) in enumerate(pairwise(edges_s)):
         first, last = floor(start * RATE), ceil(end * RATE)
         seeds = [take + len(TAKES) * number for take in TAKES]
-        sounds = clip.stretch(first, last).sounds(pipeline, seeds, steps=steps, cuts="none")
+        sounds = gym_sounds(pipeline, source_of(frames[first:last]), Request.of(steps=steps, cuts="none"), seeds)
         for take, sound in zip(takes, sounds, strict=True):
             low, high = (round(edge * sound.sample_rate) for edge in (start, end))
             before = round(first / RATE * sound.sample_rate)

@@ -15,12 +15,14 @@ from typing import Any
 from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.spectral import mel_distance_db, swsd
 from openfoley.evaluation.metrics.truth import from_dict
+from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.stats.pooled import mean_of
-from openfoley.evaluation.studies.clips import only_in, pictures_of, true_sound
+from openfoley.evaluation.studies.clips import RATE, only_in, pictures_of, true_sound
 from openfoley.evaluation.studies.requests import LengthsRequest
-from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown, study_of
+from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, onsets, shown, study_of
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
+from openfoley.request import Request
 
 FIRST_SEED = 6_000_000  # within the evaluation split
 WAYS = ("at_once", "extended")
@@ -41,14 +43,15 @@ def _row(study: Study[LengthsRequest], seed: int) -> Row:
     longest = max(lengths)
     scene = sample_scene(seed, float(longest), split="evaluation", silent=False, aspect=1.0, single_shot=True)
     audio, record = true_sound(scene)
-    whole = study.screening(str(seed), record, pictures_of(scene))
+    pictures = pictures_of(scene)
     row: Row = {"seed": seed}
-    for length in sorted(lengths, reverse=True):  # the longest first: its features serve the others
-        part = whole if length == longest else whole.beginning(length)
+    for length in lengths:
+        part = source_of(pictures[: int(length * RATE)])
         truth = only_in(from_dict(record), 0.0, length)
         row[str(length)] = {}
         for way, window in (("at_once", length + SPARE_S), ("extended", None)):
-            made = part.sound(study.pipeline, steps=study.request.steps, cuts="none", window=window)
+            asked = Request.of(steps=study.request.steps, cuts="none", window=window, seed=SEED)
+            made = study.sound(part, asked)
             count = min(made.samples.shape[-1], round(length * audio.sample_rate))
             ours, theirs = made.samples[:, :count], audio.samples[:, :count]
             row[str(length)][way] = {

@@ -4,8 +4,8 @@ nine others, against those of a fresh start on the same pictures of that minute.
 By default the sound is carried over every cut, so that ten minutes are one chain of windows. With cuts "auto" every
 shot of the Gym (3 to 10 s) starts afresh, and nothing that drifts in nine minutes could reach the last one.
 
-All windows of all minutes are sampled; only the last minute, and a little before, is decoded. Costs 2 minutes of
-processor time for a scene of ten minutes, nine tenths of it encoders and sampling. 32 scenes have 1,905 events.
+Costs some 2 minutes of processor time for a scene of ten minutes, most of it encoders and sampling. 32 scenes have
+1,905 events.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from typing import Any
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.truth import from_dict
+from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.studies.clips import RATE, excerpt, pictures_of, times_in, true_sound
 from openfoley.evaluation.studies.requests import LongformRequest
 from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown, study_of
-from openfoley.gym.picture import FRAMES_AT_ONCE, frame_count
+from openfoley.gym.picture import frame_count
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
+from openfoley.request import Request
+from openfoley.types import Audio
 
 FIRST_SEED = 2_000_000  # within the evaluation split, away from those of the report
-LAST_S = 60.0  # what is scored; a multiple of FRAMES_AT_ONCE frames, as is the length of a scene
+LAST_S = 60.0  # what is scored
 BEFORE_S = 1.0  # s of sound before it that the detector gets, so that what rings on is not taken for a start
 
 
@@ -45,12 +48,11 @@ def _row(study: Study[LongformRequest], seed: int) -> Row:
     scene = sample_scene(seed, end_s, split="evaluation", silent=False, aspect=1.0)
     _, record = true_sound(excerpt(scene, start_s, end_s))
     pictures, truth = pictures_of(scene), from_dict(record)
-    whole = study.screening(f"{seed}-whole", {"seed": seed, "duration_s": end_s}, pictures)
-    last = study.screening(f"{seed}-last", record, pictures[frame_count(start_s, RATE) // FRAMES_AT_ONCE :])
-    asked = {"seed": seed % 1000, "steps": request.steps, "cuts": request.cuts}
+    asked = Request.of(seed=seed % 1000, steps=request.steps, cuts=request.cuts)
+    whole = study.sound(source_of(pictures), asked)
+    fresh = study.sound(source_of(pictures[frame_count(start_s, RATE) :]), asked)
     before_s = min(BEFORE_S, start_s)
-    late = whole.end(study.pipeline, start_s - before_s, **asked)
-    fresh = last.sound(study.pipeline, **asked)
+    late = Audio(whole.samples[:, round((start_s - before_s) * whole.sample_rate) :], whole.sample_rate)
     return {
         "seed": seed,
         "late": visible_sums(times_in(onsets(late).times_s, before_s, before_s + LAST_S), truth),

@@ -26,17 +26,20 @@ from openfoley.evaluation.metrics.embedding import features, frechet
 from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.spectral import swsd
 from openfoley.evaluation.metrics.truth import from_dict
+from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.reports.judge import trained_judge
-from openfoley.evaluation.reports.screening import Screening
+from openfoley.evaluation.reports.sounds import as_gym
 from openfoley.evaluation.stats.pooled import mean_of
 from openfoley.evaluation.studies.clips import only_in, pictures_of, times_in, true_sound
 from openfoley.evaluation.studies.requests import ReferenceRequest
-from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown, study_of
+from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, onsets, shown, study_of
+from openfoley.gym.files import SAMPLE_RATE
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.judges.material import MaterialClassifier
 from openfoley.media.atomic import replace_when_done
 from openfoley.media.audio_files import AudioWriter
+from openfoley.media.source import Source
 from openfoley.request import Request
 from openfoley.synthesis.job import reference_latents
 from openfoley.types import Audio
@@ -74,7 +77,7 @@ def _row(study: Study[ReferenceRequest], judge: MaterialClassifier, seed: int) -
     except UsageError as error:  # clipped
         logger.info("clip %d is left out: %s", seed, error)
         return None
-    clip = study.screening(str(seed), record, pictures_of(scene))
+    clip = source_of(pictures_of(scene))
     begin = start + longest
     rest, theirs = only_in(from_dict(record), begin, DURATION_S), _from(true, begin)
     true_features = features(judge, theirs, true.sample_rate)
@@ -115,16 +118,17 @@ def _context(study: Study[ReferenceRequest], name: str, true: Audio, start_s: fl
     return path
 
 
-def _generated(study: Study[ReferenceRequest], clip: Screening, sound: Path | None, context_s: float) -> Audio:
+def _generated(study: Study[ReferenceRequest], clip: Source, sound: Path | None, context_s: float) -> Audio:
     """sound: of the context, if there is one."""
-    request, pipeline = study.request, study.pipeline
-    asked: dict[str, Any] = {"steps": request.steps, "cuts": "none"}
+    request = study.request
+    asked = Request.of(steps=request.steps, cuts="none", seed=SEED)
     if sound is None:
-        return clip.sound(pipeline, **asked)
-    asked["reference_guidance"] = request.reference_guidance
+        return study.sound(clip, asked)
+    asked = Request.of(asked, reference_guidance=request.reference_guidance)
     if request.mode == "reference":
-        return clip.sound(pipeline, reference=sound, **asked)
-    return pipeline.extend(clip.record, sound=sound, context=context_s, seed=1, store=clip, **asked).audio
+        return study.sound(clip, Request.of(asked, reference=sound))
+    extended = study.pipeline.extend(clip, asked, sound=sound, context=context_s, store=study.store)
+    return as_gym(extended.audio, round(DURATION_S * SAMPLE_RATE))
 
 
 def _at(rows: Sequence[Row], k: int, contexts: Sequence[float]) -> dict[str, Any]:

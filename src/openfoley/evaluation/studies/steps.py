@@ -9,7 +9,7 @@ Costs some 8 s of processor time for a clip and model (six step counts, 63 steps
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,18 @@ from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.matching import match_closest
 from openfoley.evaluation.metrics.spectral import mel_distance_db, stft_distance, swsd
 from openfoley.evaluation.metrics.sync import ERROR_TOLERANCE_S
+from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.stats.pooled import mean_of, median_of
 from openfoley.evaluation.studies.clips import write_clip
 from openfoley.evaluation.studies.requests import StepsRequest
-from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown
+from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, onsets, shown
 from openfoley.flow.settings import SHORTCUT
+from openfoley.generators.base import Generator
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
+from openfoley.request import Request
 from openfoley.types import Conditions
 
 FIRST_SEED = 7_000_000  # within the evaluation split
@@ -48,9 +52,9 @@ def run(request: StepsRequest, progress: Progress | None = None) -> dict[str, An
         raise UsageError(f"models need names of their own, got {'; '.join(names) or 'none'}")
     every = (*request.models, *request.without_sync, *request.shortcut)
     loaded = {model: load(model, request.device) for model in every}
-    plain = [Entrant(loaded[model], {}) for model in request.models]
-    unsynced_ones = [Entrant(unsynced(loaded[model]), {}) for model in request.without_sync]
-    stepping = [Entrant(loaded[model], {"solver": SHORTCUT}) for model in request.shortcut]
+    plain = [Entrant(loaded[model]) for model in request.models]
+    unsynced_ones = [Entrant(without_sync(loaded[model])) for model in request.without_sync]
+    stepping = [Entrant(loaded[model], Request.of(seed=SEED, solver=SHORTCUT)) for model in request.shortcut]
     entrants = dict(zip(names, (*plain, *unsynced_ones, *stepping), strict=True))
     study = Study(request, {name: loaded[model] for name, model in zip(names, every, strict=True)})
     seeds = seeds_of("evaluation", request.clips, FIRST_SEED)
@@ -62,38 +66,38 @@ def run(request: StepsRequest, progress: Progress | None = None) -> dict[str, An
 
 @dataclass(frozen=True)
 class Entrant:
-    """A row of the table: a model and further arguments of its sampling."""
+    """A row of the table: a model and how it is sampled."""
 
     pipeline: Pipeline
-    options: dict[str, Any]
+    request: Request = field(default_factory=lambda: Request.of(seed=SEED))
 
 
-class Unsynced:
+class WithoutSync:
     """A generator whose sync features are absent, as `use_sync=False` trains one."""
 
-    def __init__(self, generator: Any) -> None:
-        self._generator = generator
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._generator, name)
+    def __init__(self, generator: Generator) -> None:
+        self.latent_dim, self.window_latents = generator.latent_dim, generator.window_latents
+        self.accepts_known, self.reads_whole_video = generator.accepts_known, generator.reads_whole_video
+        self.defaults, self.supported_options = generator.defaults, generator.supported_options
+        self.velocity, self.trained_step, self._prepare = generator.velocity, generator.trained_step, generator.prepare
 
     def prepare(self, conditions: Conditions, latents: int) -> Any:
-        return self._generator.prepare(conditions.without("sync"), latents)
+        return self._prepare(conditions.without("sync"), latents)
 
 
-def unsynced(pipeline: Pipeline) -> Pipeline:
-    return replace(pipeline, model=replace(pipeline.model, generator=Unsynced(pipeline.model.generator)))
+def without_sync(pipeline: Pipeline) -> Pipeline:
+    return Pipeline(replace(pipeline.model, generator=WithoutSync(pipeline.model.generator)))
 
 
 def _row(study: Study[StepsRequest], entrants: dict[str, Entrant], seed: int) -> Row:
     scene = sample_scene(seed, DURATION_S, split="evaluation", silent=False, aspect=1.0)
     clip = write_clip(study.folder / "clips", str(seed), scene)
-    true, seen = clip.audio().samples, clip.truth.only(True)
+    source, true, seen = Source.file(clip.video), clip.audio().samples, clip.truth.only(True)
     row: Row = {"seed": seed}
     for name, one in entrants.items():
         row[name] = {}
         for count in study.request.steps:
-            made = one.pipeline.generate(clip.video, steps=count, seed=1, store=study.store, **one.options).audio
+            (made,) = gym_sounds(one.pipeline, source, Request.of(one.request, steps=count), [SEED], study.store)
             times = onsets(made).times_s
             found, events = match_closest(times, seen.scored_s, ERROR_TOLERANCE_S)
             row[name][str(count)] = {

@@ -5,8 +5,8 @@ studies' docstrings call processor time is that of one core, for a Gym-size mode
 
 out/about.json            what the study is about; another study in the same folder is refused
 out/sections/<clip>.json  the numbers of a clip
-out/clips                 what is true of the scenes
-out/features              features of videos, where a study makes files
+out/clips                 files that a study needs
+out/features              features of the pictures
 out/results.json, .md     the figures
 """
 
@@ -16,20 +16,21 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from torch import Tensor
-
 from openfoley.data.onset_detector import Onsets, detect
-from openfoley.evaluation.reports.screening import Screening
+from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.reports.workspace import Workspace, write_whole
 from openfoley.evaluation.studies.requests import ModelRequest, StudyRequest
 from openfoley.generators.sampling import SAMPLING
 from openfoley.hub.fingerprint import fingerprint
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
+from openfoley.request import Request
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.types import Audio
 
 Progress = Callable[[float, float], None]
 Row = dict[str, Any]
+SEED = 1  # of the sounds, where a study needs but one
 Asked = TypeVar("Asked", bound=StudyRequest)
 ModelAsked = TypeVar("ModelAsked", bound=ModelRequest)
 
@@ -85,12 +86,12 @@ class Study(Generic[Asked]):
         """Compute a clip, unless another process is at it."""
         return self.workspace.section_in_turn(_section(number), lambda: compute(number) or {"left_out": 1})
 
-    def screening(self, name: str, record: Row, pictures: Sequence[Tensor]) -> Screening:
-        """A scene's pictures; its record is kept as clips/<name>.json."""
-        path = self.folder / "clips" / f"{name}.json"
-        path.parent.mkdir(exist_ok=True)
-        write_whole(path, json.dumps(record))
-        return Screening(path, pictures)
+    def sounds(self, source: Source, request: Request, seeds: Sequence[int]) -> list[Audio]:
+        """One for each seed, 44.1 kHz, stereo; all sounds of a source share its features."""
+        return gym_sounds(self.pipeline, source, request, seeds, self.store)
+
+    def sound(self, source: Source, request: Request) -> Audio:
+        return self.sounds(source, request, [request.sampling.seed])[0]
 
     def finish(self, figures: dict[str, Any], table: Sequence[str]) -> dict[str, Any]:
         """Write results.json and results.md (the lines of a table); the record."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from openfoley.evaluation.reports.coded import fitted, through_codec, with_channels
+from openfoley.evaluation.reports.sounds import fitted, through_codec, with_channels
 from openfoley.types import Audio
 
 

@@ -3,6 +3,8 @@
 `cli` maps them to an exit code in one place: UsageError is 2, every other OpenFoleyError is 1.
 """
 
+from importlib.util import find_spec
+
 
 class OpenFoleyError(Exception):
     """Anything that OpenFoley can explain."""
@@ -22,3 +24,13 @@ class WeightsError(OpenFoleyError):
 
 class OutputError(OpenFoleyError):
     """An output that cannot be written: no permission, no such folder, disk full."""
+
+
+def require_package(package: str, extra: str, purpose: str) -> None:
+    """UsageError, before any work, where the package of an optional extra is not installed."""
+    try:
+        is_here = find_spec(package) is not None
+    except ValueError:  # a None in sys.modules forbids it
+        is_here = False
+    if not is_here:
+        raise UsageError(f"{purpose} needs {package}, which is not installed; pip install 'openfoley[{extra}]'")

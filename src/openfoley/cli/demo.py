@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from openfoley.cli.messages import Bar, note
+from openfoley.errors import require_package
 
 DEMO_SCENE = 18  # of the evaluation split: one shot, two things that strike; chosen by its caption, before it was heard
 
@@ -14,6 +15,7 @@ def run(options: Namespace) -> int:
     from openfoley.hub.registry import check_model
 
     check_model(options.model)
+    require_package("matplotlib", "plots", "the demo's picture")
 
     from openfoley.evaluation.reports.demo import run_demo
     from openfoley.gym.seeds import seeds_of, split_of

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from openfoley.cli.messages import Bar, note, print_json
-from openfoley.errors import UsageError
+from openfoley.errors import UsageError, require_package
 
 
 def sync(options: Namespace) -> int:
@@ -31,6 +31,7 @@ def report(options: Namespace) -> int:
     from openfoley.hub.registry import check_model
 
     check_model(options.model)
+    require_package("matplotlib", "plots", "the report")
     if options.outside is not None and not Path(options.outside).is_dir():
         raise UsageError(f"{options.outside!r} is not a folder")
 

@@ -2,6 +2,9 @@
 
 NAME.partial grows until it is whole and has the right hash, and is then renamed. An interrupted download goes on where
 it stopped, in this run or a later one. Of two processes that want the same file, one fetches and the other waits.
+
+Not huggingface_hub's downloader: four of the published files lie in a GitHub release, which it cannot fetch, and what
+these need (resuming, locking, a time limit for "offline", a hash fixed in the card) serves both hosts.
 """
 
 from __future__ import annotations

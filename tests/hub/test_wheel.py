@@ -1,0 +1,31 @@
+"""What is installed works without the repository."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from openfoley.cli import main
+from openfoley.hub.registry import SHIPPED_FOLDER
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_wheel_holds_the_shipped_weights() -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    builder = WheelBuilder(str(ROOT))
+    included = {file.distribution_path for file in builder.recurse_included_files()}
+    weights = {f"openfoley/hub/weights/{path.relative_to(SHIPPED_FOLDER)}" for path in SHIPPED_FOLDER.glob("*/*")}
+    assert weights <= included and sum(path.endswith(".safetensors") for path in weights) == 5
+
+
+@pytest.mark.parametrize("command", [["demo", "--out", "x"], ["evaluate", "report", "--out", "x"]])
+def test_a_command_that_draws_names_the_package_it_lacks(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(command) == 2
+    assert "needs matplotlib" in (line := capsys.readouterr().err) and "pip install 'openfoley[plots]'" in line
+    assert line.count("\n") == 1 and not list(tmp_path.iterdir())

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shape_checks
 import torch
 
 TEST_SEED = 1234
 sys.path.insert(0, str(Path(__file__).parent / "goldens"))  # `import seeded`, the weights of the golden checks
+shape_checks.install()
 
 
 @pytest.fixture(autouse=True)

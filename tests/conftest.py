@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import shape_checks
 import torch
+
+import shape_checks
 
 TEST_SEED = 1234
 sys.path.insert(0, str(Path(__file__).parent / "goldens"))  # `import seeded`, the weights of the golden checks

@@ -24,7 +24,7 @@ def test_sound_between_true_magnitudes_and_phases_is_the_sound(codec: SpectralOo
     sound = 0.1 * torch.randn(2, 2, 8 * 1024, generator=torch.Generator().manual_seed(1))
     spectrum = codec.spectrum(sound)
     assert spectrum.shape == (2, 2, 257, 64)
-    again = codec.sounded(codec.log_magnitude(spectrum), spectrum / spectrum.abs())
+    again = codec.waveform(codec.log_magnitude(spectrum), spectrum / spectrum.abs())
     edge = TINY.window  # beyond the ends nothing is known, so the outermost frames are missing
     assert torch.allclose(again[..., edge:-edge], sound[..., edge:-edge], atol=1e-5)
 
@@ -38,7 +38,7 @@ def test_a_steady_tone_in_a_bins_centre_has_one_phase_and_full_scale_is_one(code
 
 def test_magnitudes_at_the_floor_are_silence(codec: SpectralOobleckCodec) -> None:
     level = torch.full((1, 2, 257, 16), math.log(FLOOR))
-    assert codec.sounded(level, torch.ones_like(level, dtype=torch.complex64)).abs().max() < 1e-7
+    assert codec.waveform(level, torch.ones_like(level, dtype=torch.complex64)).abs().max() < 1e-7
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def speechless() -> SpectralOobleckCodec:
 def test_phases_are_rough_without_a_vector_and_told_by_a_long_one(speechless: SpectralOobleckCodec) -> None:
     latents = torch.randn(1, 64, 40, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
-        _, rough = speechless.told(latents)
+        _, rough = speechless.predicted(latents)
         speechless.decoder.conv2.bias[2 * 257 : 4 * 257] = 1e4  # along the real axis
-        _, told = speechless.told(latents)
+        _, told = speechless.predicted(latents)
     assert rough.shape == told.shape == (1, 2, 257, 320)
     assert torch.allclose(rough.abs(), torch.ones(()), atol=1e-4) and rough.mean().abs() < 0.02
     assert torch.allclose(told, torch.ones((), dtype=torch.complex64), atol=1e-3)
@@ -65,8 +65,8 @@ def test_noise_differs_from_latent_to_latent(speechless: SpectralOobleckCodec) -
     """Rough angles that repeated with every latent would be heard as a tone of 43 Hz."""
     latents = torch.zeros(1, 64, 60) + 0.1 * torch.randn(1, 64, 60, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
-        level, phase = speechless.told(latents)
-        sound = speechless.sounded(torch.full_like(level, -4.0), phase)[0].mean(0)
+        level, phase = speechless.predicted(latents)
+        sound = speechless.waveform(torch.full_like(level, -4.0), phase)[0].mean(0)
     frames = sound[5 * 1024 : -5 * 1024].unflatten(0, (-1, 1024))
     frames = frames / frames.norm(dim=1, keepdim=True)
     likeness = (frames[1:] * frames[:-1]).sum(1)
@@ -85,9 +85,9 @@ def test_rounds_make_the_sounds_own_magnitudes_what_was_told(codec: SpectralOobl
     """Frames that overlap agree better: Griffin and Lim's distance falls."""
     latents = torch.randn(1, codec.latent_dim, 12, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
-        level, phase = codec.told(latents)
+        level, phase = codec.predicted(latents)
         before, after = (
             (codec.spectrum(sound).abs() - (level.exp() - FLOOR)).square().mean()
-            for sound in (codec.sounded(level, phase), codec.reconstruct(latents))
+            for sound in (codec.waveform(level, phase), codec.reconstruct(latents))
         )
     assert after < 0.7 * before

@@ -1,4 +1,4 @@
-"""What a codec tells and does: sound to a sequence of latents and back, and decoding of endless sequences in chunks.
+"""What a codec declares and does: sound to a sequence of latents and back, and decoding of endless sequences in chunks.
 
 Latent n covers the samples [hop n, hop (n + 1)); an impulse at sample n comes back at sample n.
 """
@@ -7,7 +7,12 @@ from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
+
+Sound = Float[Tensor, "batch channels time"]  # in -1..1
+Latents = Float[Tensor, "batch latents dim"]
+ChannelsFirst = Float[Tensor, "batch dim latents"]  # as the networks have them, before normalisation
 
 
 class Codec(Protocol):
@@ -25,13 +30,13 @@ class Codec(Protocol):
     @property
     def latent_rate(self) -> Fraction: ...
 
-    def encode(self, samples: Tensor) -> Tensor:
-        """[batch, channels, time] -> [batch, ceil(time / hop_length), latent_dim], zero mean per channel and a mean
-        variance of 1 over the training data; the posterior's mean, so the same sound gives the same latents."""
+    def encode(self, samples: Sound) -> Latents:
+        """ceil(time / hop_length) latents, zero mean per channel and a mean variance of 1 over the training data; the
+        posterior's mean, so the same sound gives the same latents."""
         ...
 
-    def decode(self, latent: Tensor) -> Tensor:
-        """[batch, latent_time, latent_dim] -> [batch, channels, latent_time * hop_length]."""
+    def decode(self, latent: Latents) -> Sound:
+        """latents * hop_length samples."""
         ...
 
 
@@ -39,8 +44,8 @@ class Codec(Protocol):
 class DecodesParts(Protocol):
     """A codec that spares the samples of the context, where only its middle is costly."""
 
-    def decode_part(self, latent: Tensor, first: int, end: int) -> Tensor:
-        """The samples of latents first .. end - 1 of [batch, latent_time, latent_dim]."""
+    def decode_part(self, latent: Latents, first: int, end: int) -> Sound:
+        """The samples of latents first .. end - 1."""
         ...
 
 
@@ -58,13 +63,13 @@ class StreamingDecoder:
         self._left = 0  # latents in the buffer whose samples are out already
         self._buffer: Tensor | None = None
 
-    def push(self, latent: Tensor) -> Tensor:
-        """[1, n, latent_dim] -> the samples [1, channels, m] that are ready (m may be 0)."""
+    def push(self, latent: Latents) -> Sound:
+        """The samples that are ready, perhaps none. One sequence at a time."""
         self._buffer = latent if self._buffer is None else torch.cat([self._buffer, latent], 1)
         ready = self._buffer.shape[1] - self._left - self.codec.decoder_context
         return self._decode(ready) if ready >= self.chunk else self._nothing(latent)
 
-    def flush(self) -> Tensor:
+    def flush(self) -> Sound:
         """The samples of the last latents; the decoder is as new afterwards."""
         if self._buffer is None:
             raise ValueError("nothing was pushed; push latents before flush")
@@ -73,11 +78,11 @@ class StreamingDecoder:
         return samples
 
     @property
-    def state(self) -> tuple[Tensor | None, int]:
-        """What it holds; `restore` in another decoder goes on from there, to the bit."""
+    def state(self) -> tuple[Latents | None, int]:
+        """What it holds; `restore` in another decoder continues from there, to the bit."""
         return self._buffer, self._left
 
-    def restore(self, buffer: Tensor | None, left: int) -> None:
+    def restore(self, buffer: Latents | None, left: int) -> None:
         self._buffer, self._left = buffer, left
 
     def _decode(self, count: int) -> Tensor:

@@ -3,7 +3,7 @@
     mel -> conv k7 -> 6 x [upsample, mean of 3 residual blocks (kernels 3, 7, 11; dilations 1, 3, 5)] -> act -> conv k7
 
 The activation is snake between two low-pass filters at twice the rate, in the fast form of `snake`; wide convolutions
-in float32 are Toom-Cook products (`toom_cook`). Tensors are [batch, channels, 1, time] with channels innermost in
+in float32 are Toom-Cook products (`toom_cook`). Inside, channels lie innermost in
 memory, where oneDNN's convolutions were fastest at all widths from 24 to 768, and twice as fast in bfloat16.
 """
 
@@ -14,6 +14,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from openfoley.codecs import toom_cook
@@ -46,8 +47,11 @@ BIGVGAN_16K = BigVganConfig(mel_bands=80, rates=(4, 4, 2, 2, 2, 2), final_bias=T
 BIGVGAN_V2_44K = BigVganConfig(mel_bands=128, rates=(8, 4, 2, 2, 2, 2), final_bias=False, squash="clamp")
 
 
+Signal = Float[Tensor, "batch channels 1 time"]
+
+
 class BigVgan(nn.Module):
-    """log-mel [batch, mel_bands, frames] -> float32 sound [batch, 1, frames * hop_length] in -1..1.
+    """log-mel -> float32 sound of frames * hop_length samples in -1..1.
 
     Computes in the dtype of its weights; memory grows with the frames given, so long mels go in pieces with
     `context_frames` more frames on either side.
@@ -67,7 +71,7 @@ class BigVgan(nn.Module):
         self.activation_post = Snake(width)
         self.conv_post = Conv(width, 1, OUTER_KERNEL, bias=config.final_bias)
 
-    def forward(self, mel: Tensor) -> Tensor:
+    def forward(self, mel: Float[Tensor, "batch bands frames"]) -> Float[Tensor, "batch 1 time"]:
         x = self.conv_pre(channels_innermost(mel.to(self.conv_pre.weight.dtype)))
         for up, blocks in zip(self.ups, self.resblocks, strict=True):
             x = blocks(up(x))
@@ -81,7 +85,7 @@ class MeanOfBlocks(nn.ModuleList):
     def __init__(self, width: int) -> None:
         super().__init__([ResidualBlock(width, kernel) for kernel in KERNELS])
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Signal) -> Float[Tensor, "batch channels_out 1 time_out"]:
         first, *others = self
         total = first(x)
         for block in others:
@@ -98,7 +102,7 @@ class ResidualBlock(nn.Module):
         self.convs2 = nn.ModuleList([Conv(width, width, kernel) for _ in DILATIONS])
         self.activations = nn.ModuleList([Snake(width) for _ in range(2 * len(DILATIONS))])
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Signal) -> Float[Tensor, "batch channels_out 1 time_out"]:
         for index, (dilated, plain) in enumerate(zip(self.convs1, self.convs2, strict=True)):
             branch = dilated(self.activations[2 * index](x))
             x = x + plain(self.activations[2 * index + 1](branch))
@@ -106,13 +110,13 @@ class ResidualBlock(nn.Module):
 
 
 class Conv(nn.Conv2d):
-    """Centred convolution over time of [batch, channels, 1, time]."""
+    """Centred convolution over time."""
 
     def __init__(self, width_in: int, width: int, kernel: int, dilation: int = 1, bias: bool = True) -> None:
         padding = (0, dilation * (kernel - 1) // 2)
         super().__init__(width_in, width, (1, kernel), padding=padding, dilation=(1, dilation), bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Signal) -> Float[Tensor, "batch channels_out 1 time_out"]:
         if self.bias is not None and toom_cook.pays(x, self.weight):
             return toom_cook.convolve(x, self.weight, self.bias, int(self.dilation[1]))
         return super().forward(x)
@@ -132,14 +136,15 @@ class Upsample(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
         nn.init.normal_(self.weight, std=1 / math.sqrt(2 * width_in))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Signal) -> Float[Tensor, "batch channels_out 1 time_out"]:
         steps = F.conv2d(x, self.weight, self.bias.repeat(self.rate), padding=(0, 1))  # [batch, r width, 1, time + 1]
+        # not einops: views alone keep the channels innermost, without a copy
         samples = steps.permute(0, 2, 3, 1).unflatten(3, (self.rate, -1)).flatten(2, 3).permute(0, 3, 1, 2)
         return samples[..., self.rate // 2 : -(self.rate // 2)]
 
 
-def channels_innermost(x: Tensor) -> Tensor:
-    """[batch, channels, time] -> [batch, channels, 1, time] with the channels of an instant side by side in memory."""
+def channels_innermost(x: Float[Tensor, "batch channels time"]) -> Signal:
+    """The channels of an instant side by side in memory."""
     return x.mT.contiguous()[:, None].permute(0, 3, 1, 2)
 
 
@@ -153,7 +158,7 @@ def context_frames(config: BigVganConfig) -> int:
     return max(-first, last) + OUTER_KERNEL // 2
 
 
-def from_mmaudio(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def from_mmaudio(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Float[Tensor, "..."]]:
     """`BigVgan`'s state from a public generator (best_netG.pt, bigvgan_generator.pt).
 
     Weight norm may be spelt weight_g / weight_v, parametrizations.weight.original0 / 1, or be folded already. The

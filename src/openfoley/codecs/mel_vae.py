@@ -19,8 +19,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from openfoley.codecs.base import ChannelsFirst
 from openfoley.errors import WeightsError
 
 EPSILON = 1e-4  # EDM2, Eq. 47 and 66: keeps divisions finite
@@ -54,14 +56,15 @@ VAE_16K = MelVaeConfig(mel_bands=80, latent_dim=20, width=384, attention_reach=2
 VAE_44K = MelVaeConfig(mel_bands=128, latent_dim=40, width=512, attention_reach=344)
 
 
+Mel = Float[Tensor, "batch bands frames"]
+Signal = Float[Tensor, "batch channels time"]
+
+
 class MelVae(nn.Module):
-    """log-mel [batch, mel_bands, frames] <-> latents [batch, latent_dim, frames // 2], not normalised per channel.
+    """log-mel <-> latents at half its rate, not normalised per channel. Computes in the dtype of its weights."""
 
-    Computes in the dtype of its weights.
-    """
-
-    data_mean: Tensor  # [1, mel_bands, 1] over the training data
-    data_std: Tensor
+    data_mean: Float[Tensor, "1 bands 1"]  # over the training data
+    data_std: Float[Tensor, "1 bands 1"]
 
     def __init__(self, config: MelVaeConfig) -> None:
         super().__init__()
@@ -71,15 +74,15 @@ class MelVae(nn.Module):
         self.register_buffer("data_mean", torch.zeros(1, config.mel_bands, 1))
         self.register_buffer("data_std", torch.ones(1, config.mel_bands, 1))
 
-    def posterior(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation, each [batch, latent_dim, frames // 2]; an odd last frame is repeated."""
+    def posterior(self, mel: Mel) -> tuple[ChannelsFirst, ChannelsFirst]:
+        """Mean and standard deviation; an odd last frame is repeated."""
         mel = F.pad(mel, (0, mel.shape[-1] % FRAMES_PER_LATENT), mode="replicate")
         normalised = ((mel - self.data_mean) / self.data_std).to(self.encoder.conv_in.weight.dtype)
         mean, log_variance = self.encoder(normalised).chunk(2, dim=1)
         return mean, torch.exp(0.5 * log_variance.clamp(*LOG_VARIANCE_RANGE))
 
-    def reconstruct(self, latent: Tensor, first: int = 0, last: int | None = None) -> Tensor:
-        """log-mel frames of the latents [first, last) of [batch, latent_dim, latent_time]: the whole by default.
+    def reconstruct(self, latent: ChannelsFirst, first: int = 0, last: int | None = None) -> Mel:
+        """log-mel frames of the latents [first, last): the whole by default.
 
         The others are context only; the result is that of the whole sequence, at the cost of the span.
         """
@@ -102,7 +105,7 @@ class Encoder(nn.Module):
         self.mid = Middle(before, config.attention_reach)
         self.conv_out = Conv(before, 2 * config.latent_dim, 3)
 
-    def forward(self, mel: Tensor) -> Tensor:
+    def forward(self, mel: Mel) -> Float[Tensor, "batch parameters latents"]:
         x = self.conv_in(mel)
         for level in self.down:
             x = level(x)
@@ -123,7 +126,7 @@ class Decoder(nn.Module):
             self.up.append(Level(before, width, DECODER_BLOCKS, upsample=Upsample(width) if level == 1 else None))
         self.conv_out = Conv(widths[0], config.mel_bands, 3)
 
-    def forward(self, latent: Tensor, first: int, last: int) -> Tensor:
+    def forward(self, latent: ChannelsFirst, first: int, last: int) -> Mel:
         """Frames of the latents [first, last); past the attention only they and their margin are computed."""
         start, stop = widened(first, last, MARGIN_AFTER_ATTENTION, latent.shape[-1])
         x = self.mid(self.conv_in(latent), start, stop)
@@ -148,7 +151,7 @@ class Level(nn.Module):
         self.block = nn.ModuleList([Block(width_in if index == 0 else width, width) for index in range(count)])
         self.downsample, self.upsample = downsample, upsample
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Signal) -> Float[Tensor, "batch channels_out time_out"]:
         for block in self.block:
             x = block(x)
         for resample in (self.downsample, self.upsample):
@@ -165,7 +168,7 @@ class Middle(nn.Module):
         self.attn_1 = LocalAttention(width, reach)
         self.block_2 = Block(width, width)
 
-    def forward(self, x: Tensor, start: int, stop: int) -> Tensor:
+    def forward(self, x: Signal, start: int, stop: int) -> Float[Tensor, "batch channels span"]:
         return self.block_2(self.attn_1(self.block_1(x), start, stop))
 
 
@@ -178,7 +181,7 @@ class Block(nn.Module):
         self.conv2 = Conv(width, width, 3)
         self.nin_shortcut = Conv(width_in, width, 1) if width_in != width else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Signal) -> Float[Tensor, "batch channels_out time_out"]:
         x = pixel_norm(x)
         branch = self.conv2(silu_mp(self.conv1(silu_mp(x))))
         skip = x if self.nin_shortcut is None else self.nin_shortcut(x)
@@ -194,8 +197,8 @@ class LocalAttention(nn.Module):
         self.qkv = Conv(width, 3 * width, 1)
         self.proj_out = Conv(width, width, 1)
 
-    def forward(self, x: Tensor, start: int, stop: int) -> Tensor:
-        """Positions [start, stop) of [batch, width, time]."""
+    def forward(self, x: Signal, start: int, stop: int) -> Float[Tensor, "batch channels span"]:
+        """Positions [start, stop)."""
         qkv = self.qkv(x).unflatten(1, (-1, 3))
         q, k, v = (pixel_norm(part).mT[:, None] for part in qkv.unbind(2))  # [batch, 1 head, time, width]
         attended = [
@@ -219,7 +222,7 @@ class Downsample(nn.Module):
         self.conv1 = Conv(width, width, 1)
         self.conv2 = Conv(width, width, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Signal) -> Float[Tensor, "batch channels_out time_out"]:
         return self.conv2(F.avg_pool1d(self.conv1(x), FRAMES_PER_LATENT))
 
 
@@ -228,7 +231,7 @@ class Upsample(nn.Module):
         super().__init__()
         self.conv = Conv(width, width, 3)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Signal) -> Float[Tensor, "batch channels_out time_out"]:
         return self.conv(x.repeat_interleave(FRAMES_PER_LATENT, dim=-1))
 
 
@@ -250,28 +253,28 @@ def widened(first: int, last: int, margin: int, total: int) -> tuple[int, int]:
     return start, start + size
 
 
-def pixel_norm(x: Tensor) -> Tensor:
-    """x [batch, channels, time] with unit mean square over the channels."""
+def pixel_norm(x: Signal) -> Signal:
+    """x with unit mean square over the channels."""
     norm = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32)
     return x / (EPSILON + norm / math.sqrt(x.shape[1])).to(x.dtype)
 
 
-def silu_mp(x: Tensor) -> Tensor:
+def silu_mp(x: Signal) -> Signal:
     return F.silu(x) / SILU_GAIN
 
 
-def sum_mp(skip: Tensor, branch: Tensor) -> Tensor:
+def sum_mp(skip: Signal, branch: Signal) -> Signal:
     return skip.lerp(branch, SUM_BALANCE) / math.hypot(1 - SUM_BALANCE, SUM_BALANCE)
 
 
-def unit_norm(weight: Tensor) -> Tensor:
-    """EDM2, Eq. 66: the effective weight of a raw one [out, in, taps]."""
+def unit_norm(weight: Float[Tensor, "out inputs taps"]) -> Float[Tensor, "out inputs taps"]:
+    """EDM2, Eq. 66: the effective weight of a raw one."""
     inputs = weight[0].numel()
     norm = torch.linalg.vector_norm(weight.float(), dim=(1, 2), keepdim=True)
     return weight.float() / (EPSILON + norm / math.sqrt(inputs)) / math.sqrt(inputs)
 
 
-def from_mmaudio(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def from_mmaudio(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Float[Tensor, "..."]]:
     """`MelVae`'s state from a public checkpoint (v1-16.pth, v1-44.pth): its names, the raw weights folded once.
 
     WeightsError for a checkpoint whose weights are folded already: a second pass would shrink them by 0.3 to 0.8 %.
@@ -285,7 +288,7 @@ def from_mmaudio(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def is_folded(state_dict: Mapping[str, Tensor]) -> bool:
+def is_folded(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> bool:
     """Every output channel of a folded weight has a norm of 1 or up to 1 % less; those of raw ones differ."""
     weights = [t.float() for name, t in state_dict.items() if name.endswith(".weight") and t.ndim == 3]
     if not weights:

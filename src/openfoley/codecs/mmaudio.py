@@ -15,9 +15,11 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from openfoley.codecs import bigvgan, mel_vae
+from openfoley.codecs.base import ChannelsFirst, Latents
 from openfoley.codecs.bigvgan import BigVgan, BigVganConfig
 from openfoley.codecs.mel_vae import (
     FRAMES_PER_LATENT,
@@ -69,12 +71,16 @@ CODEC_44K = MMAudioCodecConfig(
 )
 
 
+Mono = Float[Tensor, "batch 1 time"]
+Mel = Float[Tensor, "batch bands frames"]
+
+
 class MMAudioCodec(nn.Module):
-    """sound [batch, 1, time] <-> latents [batch, latent_time, latent_dim]; see `codecs.base.Codec`."""
+    """mono sound <-> latents; see `codecs.base.Codec`."""
 
     channels = 1
-    latent_mean: Tensor  # [latent_dim] over the training data, of the posterior's mean
-    latent_std: Tensor  # [latent_dim]
+    latent_mean: Float[Tensor, " dim"]  # over the training data, of the posterior's mean
+    latent_std: Float[Tensor, " dim"]
 
     def __init__(self, config: MMAudioCodecConfig) -> None:
         super().__init__()
@@ -99,8 +105,8 @@ class MMAudioCodec(nn.Module):
     def latent_rate(self) -> Fraction:
         return Fraction(self.sample_rate, self.hop_length)
 
-    def log_mel(self, samples: Tensor) -> Tensor:
-        """[batch, 1, time] -> [batch, mel_bands, time // mel_hop], as the networks were trained on it."""
+    def log_mel(self, samples: Mono) -> Mel:
+        """time // mel_hop frames, as the networks were trained on it."""
         config = self.config
         side = (config.n_fft - config.mel_hop) // 2
         padded = F.pad(samples.float().clamp(-1, 1), (side, side), mode="reflect")[:, 0]
@@ -111,16 +117,15 @@ class MMAudioCodec(nn.Module):
         mel = (bank @ magnitude).clamp(min=MEL_FLOOR)
         return mel.log() if config.logarithm == "natural" else mel.log10()
 
-    def posterior(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation, each [batch, latent_dim, latent_time], before normalisation; the end is padded
-        with silence to a whole latent."""
+    def posterior(self, samples: Mono) -> tuple[ChannelsFirst, ChannelsFirst]:
+        """Mean and standard deviation; the end is padded with silence to a whole latent."""
         return self.vae.posterior(self.log_mel(F.pad(samples, (0, -samples.shape[-1] % self.hop_length))))
 
-    def encode(self, samples: Tensor) -> Tensor:
+    def encode(self, samples: Mono) -> Latents:
         mean, _ = self.posterior(samples)
         return (mean.mT - self.latent_mean) / self.latent_std
 
-    def decode(self, latent: Tensor) -> Tensor:
+    def decode(self, latent: Latents) -> Mono:
         """In pieces of at most PIECE_LATENTS, all of one size: only the result grows with length."""
         count = latent.shape[1]
         size = -(-count // -(-count // PIECE_LATENTS))
@@ -130,19 +135,22 @@ class MMAudioCodec(nn.Module):
             pieces.append(self.decode_part(latent, first, first + size)[..., (done - first) * self.hop_length :])
         return torch.cat(pieces, -1)
 
-    def decode_part(self, latent: Tensor, first: int, last: int) -> Tensor:
-        """Samples [batch, 1, (last - first) * hop_length] of the latents [first, last); the others are context."""
-        low, high = widened(first, last, self.decoder_context, latent.shape[1])
+    def decode_part(self, latent: Latents, first: int, end: int) -> Mono:
+        """(end - first) * hop_length samples of the latents [first, end); the others are context."""
+        low, high = widened(first, end, self.decoder_context, latent.shape[1])
         near = (latent[:, low:high] * self.latent_std + self.latent_mean).mT
-        mel_first, mel_last = widened(first, last, self.mel_context, latent.shape[1])
+        mel_first, mel_last = widened(first, end, self.mel_context, latent.shape[1])
         samples = self.vocoder(self.vae.reconstruct(near, mel_first - low, mel_last - low))
         start = (first - mel_first) * self.hop_length
-        return samples[..., start : start + (last - first) * self.hop_length]
+        return samples[..., start : start + (end - first) * self.hop_length]
 
 
 def from_mmaudio(
-    vae: Mapping[str, Tensor], vocoder: Mapping[str, Tensor], latent_mean: Tensor, latent_std: Tensor
-) -> dict[str, Tensor]:
+    vae: Mapping[str, Shaped[Tensor, "..."]],
+    vocoder: Mapping[str, Shaped[Tensor, "..."]],
+    latent_mean: Float[Tensor, "..."],
+    latent_std: Float[Tensor, "..."],
+) -> dict[str, Shaped[Tensor, "..."]]:
     """`MMAudioCodec`'s state from the public VAE (v1-16.pth, v1-44.pth), the public vocoder (best_netG.pt,
     bigvgan_generator.pt) and the flow network's two statistics (any shape of latent_dim numbers)."""
     converted = {f"vae.{name}": tensor for name, tensor in mel_vae.from_mmaudio(vae).items()}

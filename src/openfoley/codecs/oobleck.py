@@ -18,9 +18,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
+from openfoley.codecs.base import ChannelsFirst, Latents, Sound
 from openfoley.codecs.oobleck_layers import CENTRED_KERNEL, OobleckDecoder, OobleckEncoder
 from openfoley.errors import WeightsError
 
@@ -64,12 +66,12 @@ GYM = replace(FULL, stem_stride=4, widths=(32, 64, 192, 384), strides=(4, 8, 8),
 
 
 class OobleckCodec(nn.Module):
-    """sound [batch, channels, time] <-> latents [batch, latent_time, latent_dim]; see `codecs.base.Codec`."""
+    """sound <-> latents; see `codecs.base.Codec`."""
 
     encoder: OobleckEncoder
     decoder: OobleckDecoder
-    latent_mean: Tensor  # [latent_dim] over the training data, of the posterior's mean
-    latent_std: Tensor  # [latent_dim]
+    latent_mean: Float[Tensor, " dim"]  # over the training data, of the posterior's mean
+    latent_std: Float[Tensor, " dim"]
 
     def __init__(self, config: OobleckConfig) -> None:
         super().__init__()
@@ -87,23 +89,22 @@ class OobleckCodec(nn.Module):
     def latent_rate(self) -> Fraction:
         return Fraction(self.sample_rate, self.hop_length)
 
-    def posterior(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """[batch, channels, time] -> mean and standard deviation, each [batch, latent_dim, latent_time], before
-        normalisation; the end is padded with silence to a whole latent."""
+    def posterior(self, samples: Sound) -> tuple[ChannelsFirst, ChannelsFirst]:
+        """Mean and standard deviation; the end is padded with silence to a whole latent."""
         padding = -samples.shape[-1] % self.hop_length
         padded = functional.pad(samples, (0, padding)) / self.config.level
         mean, scale = self.encoder(padded).chunk(2, dim=1)
         return mean, functional.softplus(scale) + 1e-4  # the floor of diffusers' posterior
 
-    def reconstruct(self, unnormalised: Tensor) -> Tensor:
-        """[batch, latent_dim, latent_time] before normalisation -> [batch, channels, latent_time * hop_length]."""
+    def reconstruct(self, unnormalised: ChannelsFirst) -> Sound:
+        """latents * hop_length samples."""
         return self.decoder(unnormalised) * self.config.level
 
-    def encode(self, samples: Tensor) -> Tensor:
+    def encode(self, samples: Sound) -> Latents:
         mean, _ = self.posterior(samples)
         return (mean.mT - self.latent_mean) / self.latent_std
 
-    def decode(self, latent: Tensor) -> Tensor:
+    def decode(self, latent: Latents) -> Sound:
         return self.reconstruct((latent * self.latent_std + self.latent_mean).mT)
 
 
@@ -160,7 +161,7 @@ def block_layers(strides: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         yield from ((7, 1, dilation) for dilation in (1, 3, 9))
 
 
-def start_from_21_hz(codec: OobleckCodec, state_dict: Mapping[str, Tensor]) -> list[str]:
+def start_from_21_hz(codec: OobleckCodec, state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> list[str]:
     """Fills a FULL codec from Stable Audio Open's VAE in diffusers' naming (21.5 Hz, weight norm as weight_g, weight_v
     or folded). All layers are copied strictly, except the resampling convolution of the first encoder and the last
     decoder block, which stay fresh (A.5); returns the names of those."""
@@ -179,7 +180,7 @@ def start_from_21_hz(codec: OobleckCodec, state_dict: Mapping[str, Tensor]) -> l
     return [name for name in fresh if not name.startswith("latent_")]
 
 
-def fold_weight_norm(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def fold_weight_norm(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Shaped[Tensor, "..."]]:
     """weight = g v / |v| (norm over all but the first axis) for the pairs weight_g, weight_v and torch's newer
     parametrizations.weight.original0, original1; everything else as it is."""
     folded: dict[str, Tensor] = {}

@@ -17,6 +17,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 TAPS = 12  # of the low-pass at twice the rate
@@ -36,7 +37,7 @@ class Snake(nn.Module):
         self.alpha = nn.Parameter(torch.zeros(width))
         self.beta = nn.Parameter(torch.zeros(width))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch channels 1 time"]) -> Float[Tensor, "batch channels 1 time"]:
         if x.shape[-1] <= 2 * EDGE:
             return self._exact(x)
         y = self._interior(x)
@@ -79,8 +80,8 @@ class Snake(nn.Module):
         return angle_gain[:, None, None, None], amplitude[:, None, None, None]
 
 
-def low_pass(device: torch.device | str = "cpu") -> Tensor:
-    """The Kaiser-windowed sinc [TAPS] of unit sum (arXiv 2206.04658; Kaiser's formulas for beta)."""
+def low_pass(device: torch.device | str = "cpu") -> Float[Tensor, " taps"]:
+    """The Kaiser-windowed sinc of TAPS and unit sum (arXiv 2206.04658; Kaiser's formulas for beta)."""
     attenuation = 2.285 * (TAPS // 2 - 1) * math.pi * 4 * LOW_PASS_HALF_WIDTH + 7.95  # dB
     beta = 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21)  # for 21 to 50 dB
     beta = 0.1102 * (attenuation - 8.7) if attenuation > 50 else beta
@@ -90,8 +91,8 @@ def low_pass(device: torch.device | str = "cpu") -> Tensor:
     return taps / taps.sum()
 
 
-def filters(device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """Up and down, each [2 (even, odd), 2 HALF + 1 (offset -HALF .. HALF)].
+def filters(device: torch.device | str = "cpu") -> tuple[Float[Tensor, "2 offsets"], Float[Tensor, "2 offsets"]]:
+    """Up and down: even and odd samples, offsets -HALF .. HALF.
 
     With the low-pass h, u[2n] = 2 sum_k h[5 - 2k] x[n + k] and u[2n + 1] = 2 sum_k h[6 - 2k] x[n + k]; going down,
     y[n] = sum_j h[j] u[2n + j - 5].
@@ -102,8 +103,8 @@ def filters(device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
     return 2 * torch.stack([even, odd]), torch.stack([even.flip(0), odd.flip(0)])
 
 
-def round_trip(up: Tensor, down: Tensor) -> Tensor:
-    """Up and down without anything between: [2 REACH + 1] taps."""
+def round_trip(up: Float[Tensor, "2 offsets"], down: Float[Tensor, "2 offsets"]) -> Float[Tensor, " taps"]:
+    """Up and down without anything between: 2 REACH + 1 taps."""
     size = up.shape[1]
     both = F.conv1d(up[None], down.flip(1)[None].transpose(0, 1), groups=2, padding=size - 1).sum(1)[0]
     return both[both.numel() // 2 - REACH : both.numel() // 2 + REACH + 1]

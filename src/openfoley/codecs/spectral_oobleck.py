@@ -25,14 +25,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
+from einops import rearrange
+from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from openfoley.codecs.base import ChannelsFirst, Latents, Sound
 from openfoley.codecs.oobleck import block_layers, decoder_reach, plain_networks
 from openfoley.codecs.oobleck_layers import CENTRED_KERNEL, OobleckDecoder, OobleckEncoder
 
 OVERLAP = 4  # frames over every sample
-FLOOR = 2e-5  # of full scale, -94 dBFS: below it nothing is told apart
+FLOOR = 2e-5  # of full scale, -94 dBFS: below it nothing is distinguished
 COMPRESSION = 0.3
 AUDIBLE = math.log(10 * FLOOR)
 MIDDLE, SPREAD = -8.0, 2.5  # nepers: where the log-magnitudes of the data lie
@@ -66,16 +69,16 @@ GYM = SpectralOobleckConfig(
 
 
 class SpectralOobleckCodec(nn.Module):
-    """sound [batch, 2, time] <-> latents [batch, latent_time, latent_dim]; see `codecs.base.Codec`."""
+    """sound <-> latents; see `codecs.base.Codec`."""
 
     encoder: OobleckEncoder
     decoder: OobleckDecoder
-    latent_mean: Tensor  # [latent_dim] over the training data, of the posterior's mean
-    latent_std: Tensor  # [latent_dim]
-    hann: Tensor  # [window]
-    steady: Tensor  # [bins, frames per latent] complex: a tone in the bin's centre
-    mixing: Tensor  # [latent_dim, latent_dim]
-    spreading: Tensor  # [bins * frames per latent, latent_dim]
+    latent_mean: Float[Tensor, " dim"]  # over the training data, of the posterior's mean
+    latent_std: Float[Tensor, " dim"]
+    hann: Float[Tensor, " window"]
+    steady: Complex[Tensor, "bins frames"]  # of a latent: a tone in the bin's centre
+    mixing: Float[Tensor, "dim dim"]
+    spreading: Float[Tensor, "bins*frames dim"]
 
     def __init__(self, config: SpectralOobleckConfig) -> None:
         super().__init__()
@@ -100,7 +103,7 @@ class SpectralOobleckCodec(nn.Module):
         spreading = torch.randn(self.bins * self.frames, dim, generator=draw) / math.sqrt(dim)
         self.register_buffer("mixing", ROUGHNESS[0] * mixing, persistent=False)
         self.register_buffer("spreading", ROUGHNESS[1] * spreading, persistent=False)
-        # a sample hears the OVERLAP frames over it, and those their latents
+        # a sample depends on the OVERLAP frames over it, and those on their latents
         self.decoder_context = decoder_reach(
             [
                 (7, 1, 1),
@@ -115,9 +118,8 @@ class SpectralOobleckCodec(nn.Module):
     def latent_rate(self) -> Fraction:
         return Fraction(self.sample_rate, self.hop_length)
 
-    def posterior(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """[batch, 2, time] -> mean and standard deviation, each [batch, latent_dim, latent_time], before normalisation;
-        the end is padded with silence to a whole latent."""
+    def posterior(self, samples: Sound) -> tuple[ChannelsFirst, ChannelsFirst]:
+        """Mean and standard deviation; the end is padded with silence to a whole latent."""
         spectrum = self.spectrum(samples)
         level = self.log_magnitude(spectrum)
         with torch.autocast(samples.device.type, enabled=False):
@@ -125,9 +127,8 @@ class SpectralOobleckCodec(nn.Module):
         mean, scale = self.encoder(self._seen(spectrum, level)).chunk(2, dim=1)
         return linear + mean, functional.softplus(scale) + 1e-4
 
-    def spectrum(self, samples: Tensor) -> Tensor:
-        """[batch, 2, time] -> complex [batch, 2, bins, frames], a full-scale sine being 1; frames are centred on the
-        hops that they stand for."""
+    def spectrum(self, samples: Sound) -> Complex[Tensor, "batch channels bins frames"]:
+        """A full-scale sine being 1; frames are centred on the hops that they stand for."""
         edge = (self.config.window - self.hop) // 2
         padded = functional.pad(samples.to(self.hann.dtype), (edge, edge + -samples.shape[-1] % self.hop_length))
         pieces = torch.stft(
@@ -136,7 +137,9 @@ class SpectralOobleckCodec(nn.Module):
         )  # fmt: skip
         return pieces.unflatten(0, samples.shape[:2]) * self._steady(pieces.shape[-1]).conj()
 
-    def log_magnitude(self, spectrum: Tensor) -> Tensor:
+    def log_magnitude(
+        self, spectrum: Complex[Tensor, "batch channels bins frames"]
+    ) -> Float[Tensor, "batch channels bins frames"]:
         """ln (|X| + floor): the floor outside, so that the gradient does not end there."""
         return ((torch.view_as_real(spectrum).square().sum(-1) + 1e-14).sqrt() + FLOOR).log()
 
@@ -147,9 +150,10 @@ class SpectralOobleckCodec(nn.Module):
         levels = (level.flatten(1, 2) - MIDDLE) / SPREAD
         return torch.cat([levels, middle.real * strength, middle.imag * strength], 1)
 
-    def told(self, unnormalised: Tensor) -> tuple[Tensor, Tensor]:
-        """What the decoder says of latents [batch, latent_dim, latent_time]: log-magnitudes [batch, 2, bins, frames]
-        and phases as complex numbers of length 1."""
+    def predicted(
+        self, unnormalised: ChannelsFirst
+    ) -> tuple[Float[Tensor, "batch channels bins frames"], Complex[Tensor, "batch channels bins frames"]]:
+        """Log-magnitudes and phases (complex numbers of length 1) from the decoder."""
         out = self.decoder(unnormalised).to(self.hann.dtype).unflatten(1, (6, self.bins))
         with torch.autocast(unnormalised.device.type, enabled=False):
             linear = self.synthesis(unnormalised.to(self.hann.dtype)).unflatten(1, (2, self.bins))
@@ -159,8 +163,10 @@ class SpectralOobleckCodec(nn.Module):
         unit = vector * (vector.square().sum(-1, keepdim=True) + 1e-6).rsqrt()
         return level, torch.view_as_complex(unit)
 
-    def sounded(self, level: Tensor, phase: Tensor) -> Tensor:
-        """Log-magnitudes and phases -> samples [batch, 2, frames * hop]."""
+    def waveform(
+        self, level: Float[Tensor, "batch channels bins frames"], phase: Complex[Tensor, "batch channels bins frames"]
+    ) -> Sound:
+        """frames * hop samples from log-magnitudes and phases."""
         magnitude = (level.exp() - FLOOR).clamp_min(0.0) * (self.hann.sum() / 2)
         spectrum = magnitude * phase * self._steady(level.shape[-1])
         pieces = torch.fft.irfft(spectrum.mT, n=self.config.window) * (self.hann / (OVERLAP * 3 / 8))
@@ -172,16 +178,15 @@ class SpectralOobleckCodec(nn.Module):
         return total.flatten(2)[..., edge : edge + count * self.hop]
 
     @torch.no_grad()
-    def start_from_components(self, sounds: Iterable[Tensor]) -> None:
-        """Make the linear path the principal components of the log-magnitudes in these sounds [batch, 2, time], each of
-        unit variance. Latents in which nothing can be heard are left out; bins weigh as their share of the mel scale.
-        """
+    def start_from_components(self, sounds: Iterable[Sound]) -> None:
+        """Make the linear path the principal components of the log-magnitudes in these sounds, each of unit variance.
+        Inaudible latents are left out; bins are weighted by their share of the mel scale."""
         share = 1 / (700 + torch.arange(self.bins) * self.sample_rate / self.config.window)
         weight = (share / share.mean()).sqrt().repeat_interleave(self.frames).repeat(2)
         count, total, products = 0, torch.zeros(len(weight)), torch.zeros(len(weight), len(weight))
         for sound in sounds:
-            blocks = self.log_magnitude(self.spectrum(sound)).flatten(1, 2).unflatten(-1, (-1, self.frames))
-            blocks = blocks.transpose(1, 2).flatten(0, 1).flatten(1)  # [latents, 2 * bins * frames]
+            level = self.log_magnitude(self.spectrum(sound))
+            blocks = rearrange(level, "b c bins (n frames) -> (b n) (c bins frames)", frames=self.frames)
             blocks = blocks[(blocks > AUDIBLE).any(1)] * weight
             count, total, products = count + len(blocks), total + blocks.sum(0), products + blocks.T @ blocks
         if count < 2:
@@ -198,19 +203,19 @@ class SpectralOobleckCodec(nn.Module):
         rest = ((mean / weight).reshape(2 * self.bins, self.frames)).mean(1)
         self.synthesis.bias.copy_(rest)  # the mean over a latent's frames is all but level
 
-    def reconstruct(self, unnormalised: Tensor) -> Tensor:
-        """[batch, latent_dim, latent_time] before normalisation -> [batch, 2, latent_time * hop_length]."""
-        level, phase = self.told(unnormalised)
+    def reconstruct(self, unnormalised: ChannelsFirst) -> Sound:
+        """latents * hop_length samples."""
+        level, phase = self.predicted(unnormalised)
         for _ in range(PHASE_ROUNDS):
-            spectrum = self.spectrum(self.sounded(level, phase))
+            spectrum = self.spectrum(self.waveform(level, phase))
             phase = spectrum / (spectrum.abs() + 1e-9)
-        return self.sounded(level, phase)
+        return self.waveform(level, phase)
 
-    def encode(self, samples: Tensor) -> Tensor:
+    def encode(self, samples: Sound) -> Latents:
         mean, _ = self.posterior(samples)
         return (mean.mT - self.latent_mean) / self.latent_std
 
-    def decode(self, latent: Tensor) -> Tensor:
+    def decode(self, latent: Latents) -> Sound:
         return self.reconstruct((latent * self.latent_std + self.latent_mean).mT)
 
     def _steady(self, frames: int) -> Tensor:

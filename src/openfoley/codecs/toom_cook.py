@@ -15,6 +15,7 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 OUTPUTS = 4  # m
@@ -24,8 +25,11 @@ MIN_TIME = 512  # samples
 BLOCK_NUMBERS = 1 << 20  # transformed input at once, so that it stays in the cache
 
 
-def pays(x: Tensor, weight: Tensor) -> bool:
-    """Whether `convolve` is faster than the library for x [batch, channels, 1, time], weight [out, in, 1, taps]."""
+Weight = Float[Tensor, "out channels 1 taps"]
+
+
+def pays(x: Float[Tensor, "batch channels 1 time"], weight: Weight) -> bool:
+    """Whether `convolve` is faster than the library."""
     return (
         x.dtype == torch.float32
         and x.device.type == "cpu"
@@ -35,8 +39,10 @@ def pays(x: Tensor, weight: Tensor) -> bool:
     )
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
-    """Centred convolution of [batch, in, 1, time] with [out, in, 1, odd taps]: [batch, out, 1, time]."""
+def convolve(
+    x: Float[Tensor, "batch channels 1 time"], weight: Weight, bias: Float[Tensor, " out"], dilation: int
+) -> Float[Tensor, "batch out 1 time"]:
+    """Centred convolution; an odd number of taps."""
     rows = torch.stack([_one(row[:, 0].mT, weight[:, :, 0], bias, dilation) for row in x])
     return rows[:, None].permute(0, 3, 1, 2)
 
@@ -73,8 +79,8 @@ def _one(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
 
 
 @cache
-def transforms(size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """V_m^T [m, n], V_r [n, r] and V_n^-T [n, n] for filters of r = `size` taps; rows of V_r scaled to sum to one."""
+def transforms(size: int) -> tuple[Float[Tensor, "m n"], Float[Tensor, "n r"], Float[Tensor, "n n"]]:
+    """V_m^T, V_r and V_n^-T for filters of r = `size` taps; rows of V_r scaled to sum to one."""
     points = torch.tensor(POINTS[size], dtype=torch.float64)
     count = len(points) + 1
 

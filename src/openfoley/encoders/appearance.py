@@ -10,6 +10,7 @@ one frame in `every`, as looks change slowly.
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.encoders import semantic
@@ -43,8 +44,8 @@ GYM = appearance_of(semantic.GYM, every=4)
 
 
 class Appearance(nn.Module):
-    """[batch, frames, 3, size, size] in 0..1 -> [batch, frames, patches, dim]: a SigLIP picture tower (transformers),
-    frozen unless its weights are told to want gradients, and a projection that starts at zero."""
+    """Pictures in 0..1 -> patch tokens: a SigLIP picture tower (transformers), frozen unless its weights require
+    gradients, and a projection that starts at zero."""
 
     def __init__(self, config: AppearanceConfig, image_size: int, dim: int) -> None:
         from transformers import SiglipVisionConfig
@@ -71,7 +72,7 @@ class Appearance(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Float[Tensor, "batch frames 3 size size"]) -> Float[Tensor, "batch frames patches dim"]:
         looked_at = pictures[:, self.config.every // 2 :: self.config.every]
         is_trained = next(self.tower.parameters()).requires_grad
         with torch.set_grad_enabled(torch.is_grad_enabled() and is_trained):

@@ -6,6 +6,8 @@ frequency to (t_a, d). Used in training and for judging sync, never for generati
 
 from dataclasses import dataclass
 
+from einops import rearrange
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.encoders.fbank import Fbank, fbank_frame_count
@@ -56,7 +58,7 @@ GYM = AudioTowerConfig(
 
 
 class AudioTower(nn.Module):
-    """Mono snippets at 16 kHz [batch, snippet_samples] -> [batch, t_a, output_dim]."""
+    """Mono snippets of snippet_samples at 16 kHz -> their features."""
 
     def __init__(self, config: AudioTowerConfig) -> None:
         from transformers import ASTConfig, ASTModel
@@ -84,8 +86,7 @@ class AudioTower(nn.Module):
         self.pooling = AttentionPooling(config.hidden_size, config.heads, config.mlp_size)
         self.out = nn.Linear(config.hidden_size, config.output_dim)
 
-    def forward(self, samples: Tensor) -> Tensor:
+    def forward(self, samples: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch t_a dim"]:
         tokens = self.ast(self.fbank(samples)).last_hidden_state[:, 2:]  # without the class and distillation tokens
-        tokens = tokens.unflatten(1, (self.frequencies, -1)).transpose(1, 2)  # [batch, t_a, f, d]
-        batch, times = tokens.shape[:2]
-        return self.out(self.pooling(tokens.flatten(0, 1))).unflatten(0, (batch, times))
+        columns = rearrange(tokens, "b (f t) d -> (b t) f d", f=self.frequencies)
+        return rearrange(self.out(self.pooling(columns)), "(b t) d -> b t d", b=len(samples))

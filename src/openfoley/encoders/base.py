@@ -58,14 +58,14 @@ class Outputs:
 class FeatureStream(Protocol):
     """Frames in, features out, in bounded memory. Chunks of any size give the same features as one big push."""
 
-    def push(self, frames: UInt8[Tensor, "frames 3 height width"], first_index: int) -> list[Tensor]:
+    def push(self, frames: UInt8[Tensor, "frames 3 height width"], first_index: int) -> list[Float[Tensor, "m dim"]]:
         """Take the next frames (the first is frame `first_index`).
 
-        Returns what has become final: consecutive runs of features [m, dim], possibly none.
+        Returns what has become final: consecutive runs of features, possibly none.
         """
         ...
 
-    def flush(self) -> list[Tensor]:
+    def flush(self) -> list[Float[Tensor, "m dim"]]:
         """The video has ended: the remaining features."""
         ...
 
@@ -126,7 +126,7 @@ class HasTextTower(Protocol):
     @property
     def text_length(self) -> int: ...
 
-    def encode_text(self, texts: list[str]) -> Tensor: ...
+    def encode_text(self, texts: list[str]) -> Float[Tensor, "texts *tokens dim"]: ...
 
     def token_count(self, text: str) -> int: ...
 

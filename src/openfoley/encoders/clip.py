@@ -1,4 +1,4 @@
-"""DFN5B CLIP ViT-H/14 (arXiv 2309.17425), as MMAudio listens to it (arXiv 2412.15322, section 3.3).
+"""DFN5B CLIP ViT-H/14 (arXiv 2309.17425), as MMAudio uses it (arXiv 2412.15322, section 3.3).
 
 A frame at 8 fps becomes one vector, projected and of unit length. A prompt becomes 77 vectors, each the text tower's
 last state of one token, of unit length, neither pooled nor projected; padding tokens are kept and were attended to.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor, nn
 
 from openfoley.encoders.base import Frames, Inputs, Outputs
@@ -118,28 +119,26 @@ class ClipEncoder(nn.Module):
                         numbers = torch.arange(numbers.shape[-1])[None]
                         module.register_buffer("position_ids", numbers, persistent=False)
 
-    def pictures(self, pictures: Tensor) -> Tensor:
-        """Pictures in 0..1 [batch, 3, shown_size, shown_size] -> vectors of unit length [batch, dim]."""
+    def pictures(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
+        """Pictures in 0..1 -> vectors of unit length."""
         seen = pictures[..., : self.config.image_size, : self.config.image_size]
         mean, std = (seen.new_tensor(value)[:, None, None] for value in (PIXEL_MEAN, PIXEL_STD))
         vectors = self.vision(pixel_values=((seen - mean) / std).to(self.vision.dtype)).image_embeds
         return F.normalize(vectors.float(), dim=-1)
 
-    def texts(self, ids: Tensor) -> Tensor:
-        """Token numbers [batch, text_length] -> vectors of unit length [batch, text_length, text_dim]."""
+    def texts(self, ids: Int[Tensor, "batch tokens"]) -> Float[Tensor, "batch tokens text_dim"]:
+        """Token numbers -> vectors of unit length."""
         return F.normalize(self.text(input_ids=ids).last_hidden_state.float(), dim=-1)
 
-    def token_ids(self, texts: list[str]) -> Tensor:
-        """int64 [texts, text_length]; UsageError for a text that is too long."""
+    def token_ids(self, texts: list[str]) -> Int[Tensor, "texts tokens"]:
+        """UsageError for a text that is too long."""
         return token_rows(self.tokenizer, texts, self.config.text_length)
 
     @torch.no_grad()
-    def encode_text(self, texts: list[str]) -> Tensor:
-        """Texts -> [texts, text_length, text_dim]."""
+    def encode_text(self, texts: list[str]) -> Float[Tensor, "texts tokens text_dim"]:
         return self.texts(self.token_ids(texts).to(next(self.parameters()).device))
 
-    def encode(self, frames: Tensor) -> Tensor:
-        """uint8 [batch, time, 3, height, width] -> [batch, time, dim]."""
+    def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n dim"]:
         rows = []
         for video in frames:
             stream = self.stream()
@@ -175,7 +174,9 @@ class ClipStream:
         self.held: list[Tensor] = []
         self.next_index = 0
 
-    def push(self, frames: Tensor, first_index: int) -> list[Tensor]:
+    def push(
+        self, frames: UInt8[Tensor, "frames 3 height width"], first_index: int
+    ) -> list[Float[Tensor, "features dim"]]:
         if first_index != self.next_index:
             raise ValueError(f"frames must follow one another: expected frame {self.next_index}, got {first_index}")
         self.held.extend(frames)
@@ -186,7 +187,7 @@ class ClipStream:
             self.held = self.held[FRAMES_PER_CALL:]
         return results
 
-    def flush(self) -> list[Tensor]:
+    def flush(self) -> list[Float[Tensor, "features dim"]]:
         held, self.held = self.held, []
         return [self._features(held)] if held else []
 
@@ -196,7 +197,7 @@ class ClipStream:
         return self.encoder.pictures(torch.stack(frames).to(device).float() / 255)
 
 
-def from_open_clip(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def from_open_clip(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Float[Tensor, "..."]]:
     """`ClipEncoder`'s state from open_clip's names and layouts; q, k and v come apart (views, no copies), the
     projection is turned."""
     converted: dict[str, Tensor] = {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from openfoley.errors import UsageError, WeightsError
@@ -87,7 +88,7 @@ def byte_letters() -> list[str]:
     return [chr(byte) for byte in printable] + [chr(256 + number) for number in range(len(others))]
 
 
-def token_rows(tokenizer: "Tokenizer", texts: list[str], length: int) -> Tensor:
+def token_rows(tokenizer: "Tokenizer", texts: list[str], length: int) -> Int[Tensor, "texts {length}"]:
     """int64 [texts, length]: start, pieces, end, zeros. UsageError for a text of more than length - 2 pieces."""
     rows = torch.full((len(texts), length), PAD_ID)
     start, end = tokenizer.token_to_id(START), tokenizer.token_to_id(END)

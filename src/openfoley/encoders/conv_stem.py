@@ -9,6 +9,8 @@ time of the same sums as three-dimensional convolutions.
 """
 
 import torch
+from einops import rearrange
+from jaxtyping import Float
 from torch import Tensor, nn
 
 PATCH_SIZE = 16  # pixels
@@ -30,7 +32,7 @@ def picture_layers(channels: int, widths: tuple[int, int, int]) -> nn.Sequential
 
 
 class PictureStem(nn.Module):
-    """Single pictures to patch tokens [batch, dim, height / 16, width / 16], where a patch projection was."""
+    """Single pictures to patch tokens of 16 x 16 pixels, where a patch projection was."""
 
     def __init__(self, channels: int, widths: tuple[int, int, int], dim: int) -> None:
         super().__init__()
@@ -38,16 +40,18 @@ class PictureStem(nn.Module):
         self.out = nn.Conv2d(widths[-1], dim, 1)
 
     @property
-    def weight(self) -> Tensor:
+    def weight(self) -> Float[Tensor, "dim patch 1 1"]:
         """What the projection's owner reads its precision from."""
         return self.out.weight
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(
+        self, pictures: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch dim rows columns"]:
         return self.out(self.layers(pictures.contiguous(memory_format=torch.channels_last)))
 
 
 class ConvStem(nn.Module):
-    """[batch, channels, time, height, width] -> [batch, dim, time, height / 16, width / 16], as the projection's."""
+    """Patch tokens of 16 x 16 pixels, as the projection's."""
 
     def __init__(self, channels: int, widths: tuple[int, int, int], dim: int) -> None:
         super().__init__()
@@ -58,9 +62,11 @@ class ConvStem(nn.Module):
         self.after = nn.Conv2d(patch, dim, (REACH, 1), padding=(REACH // 2, 0))
         self.active = nn.GELU()
 
-    def forward(self, video: Tensor) -> Tensor:
-        batch, _, time = video.shape[:3]
-        frames = video.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    def forward(
+        self, video: Float[Tensor, "batch channels time height width"]
+    ) -> Float[Tensor, "batch dim time rows columns"]:
+        batch = len(video)
+        frames = rearrange(video, "b c t h w -> (b t) c h w").contiguous(memory_format=torch.channels_last)
         patches = self.pictures(frames)
         rows = patches.shape[-2]
         moved = self.active(self.before(_along_time(patches, batch)))

@@ -9,6 +9,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 SAMPLE_RATE = 16000  # Hz
@@ -26,8 +27,8 @@ def fbank_frame_count(samples: int) -> int:
     return 1 + (samples - WINDOW_LENGTH) // HOP_LENGTH
 
 
-def kaldi_mel_filters(bands: int) -> Tensor:
-    """float32 [FFT_LENGTH // 2 + 1, bands]: triangles that are straight on the mel axis m = 1127 ln(1 + f / 700)."""
+def kaldi_mel_filters(bands: int) -> Float[Tensor, "bins {bands}"]:
+    """Triangles that are straight on the mel axis m = 1127 ln(1 + f / 700)."""
 
     hz = torch.arange(FFT_LENGTH // 2 + 1, dtype=torch.float64) * SAMPLE_RATE / FFT_LENGTH
     bins = 1127.0 * torch.log1p(hz / 700.0)
@@ -40,17 +41,17 @@ def kaldi_mel_filters(bands: int) -> Tensor:
 
 
 class Fbank(nn.Module):
-    """Mono samples at 16 kHz [batch, n] in -1..1 -> normalised log-mel [batch, fbank_frame_count(n), bands]."""
+    """Mono samples at 16 kHz in -1..1 -> normalised log-mel of `fbank_frame_count` frames."""
 
-    window: Tensor
-    filters: Tensor
+    window: Float[Tensor, " window"]
+    filters: Float[Tensor, "bins bands"]
 
     def __init__(self, bands: int) -> None:
         super().__init__()
         self.register_buffer("window", torch.hann_window(WINDOW_LENGTH, periodic=False), persistent=False)
         self.register_buffer("filters", kaldi_mel_filters(bands), persistent=False)
 
-    def forward(self, samples: Tensor) -> Tensor:
+    def forward(self, samples: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch frames bands"]:
         with torch.autocast(samples.device.type, enabled=False):  # 16-bit floats lose the quiet bands
             frames = samples.float().unfold(-1, WINDOW_LENGTH, HOP_LENGTH)
             frames = frames - frames.mean(-1, keepdim=True)

@@ -7,6 +7,7 @@ Measured on the Gym: plain colours and differences taught a patch network nothin
 """
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -19,13 +20,14 @@ COLOUR_CHANNELS = 3
 MIDDLE_GREY = 0.5
 
 
-def motion_channels(pictures: Tensor, *, colours: bool) -> Tensor:
-    """[batch, time, 3, height, width] in 0..1 -> [batch, time, MOTION_CHANNELS, height, width], float32
-    or, under autocast, in its precision.
+def motion_channels(
+    pictures: Float[Tensor, "batch time 3 height width"], *, colours: bool
+) -> Float[Tensor, "batch time channels height width"]:
+    """Pictures in 0..1 -> MOTION_CHANNELS, float32 or, under autocast, in its precision.
 
     Colours off their mean over time (3), luminance minus the previous frame's and the next frame's minus it, both as
     absolute values, and the difference of these. The first and last frame lack one neighbour (0). colours:
-    COLOUR_CHANNELS more, the colours as they are, by which materials are told.
+    COLOUR_CHANNELS more, the colours as they are, by which materials are distinguished.
     """
     weights = torch.tensor(LUMA, dtype=pictures.dtype, device=pictures.device)
     luma = torch.einsum("c,btchw->bthw", weights, pictures)

@@ -5,11 +5,12 @@ One learned query looks at all tokens of a set and returns one vector:
 """
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 
 class AttentionPooling(nn.Module):
-    """[sets, tokens, dim] -> [sets, dim].
+    """One vector from the tokens of a set.
 
     The query does not depend on the input, so the two big projections are folded away:
     q . (K x) = (K^T q) . x, and the attention's weights sum to 1, so sum_s a_s (V x_s) = V (sum_s a_s x_s). The result
@@ -29,7 +30,7 @@ class AttentionPooling(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.mlp = nn.Sequential(nn.Linear(dim, mlp_dim), nn.GELU(), nn.Linear(mlp_dim, dim))
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Float[Tensor, "sets tokens dim"]) -> Float[Tensor, "sets dim"]:
         key = self.key.weight.unflatten(0, (self.heads, self.head_dim))  # [heads, head_dim, dim]
         probe = torch.einsum("hk,hkd->hd", self.query, key) * self.head_dim**-0.5
         weights = torch.softmax((tokens @ probe.T).float(), dim=1).to(tokens.dtype)  # [sets, tokens, heads]

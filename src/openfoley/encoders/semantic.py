@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from openfoley.encoders.base import Frames, Inputs, Outputs
@@ -115,30 +116,32 @@ class SemanticEncoder(nn.Module):
             self.siglip.vision_model.embeddings.patch_embedding = stem  # type: ignore[assignment]
         del self.siglip.logit_scale, self.siglip.logit_bias  # the loss owns temperature and bias
 
-    def pictures(self, pictures: Tensor) -> Tensor:
-        """Pictures in 0..1 [batch, 3, height, width] -> vectors [batch, dim] of any length."""
+    def pictures(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
+        """Pictures in 0..1 -> vectors of any length."""
         return self.look(pictures)[0]
 
-    def look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures as in `pictures` -> their vectors, and patch tokens [batch, patches, dim] row by row."""
+    def look(
+        self, pictures: Float[Tensor, "batch 3 height width"]
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch patches dim"]]:
+        """Pictures in 0..1 -> their vectors, and patch tokens row by row."""
         seen = self.siglip.vision_model(pixel_values=pictures * 2 - 1)
         return seen.pooler_output, seen.last_hidden_state
 
-    def texts(self, ids: Tensor) -> Tensor:
-        """Token numbers [batch, text_length] -> vectors [batch, dim] of any length."""
+    def texts(self, ids: Int[Tensor, "batch tokens"]) -> Float[Tensor, "batch dim"]:
+        """Token numbers -> vectors of any length."""
         return self.siglip.text_model(input_ids=ids).pooler_output
 
-    def token_ids(self, texts: list[str]) -> Tensor:
+    def token_ids(self, texts: list[str]) -> Int[Tensor, "texts tokens"]:
         return token_ids(self.tokenizer, texts, self.config.text_length)
 
     @torch.no_grad()
-    def encode_text(self, texts: list[str]) -> Tensor:
-        """Texts -> [texts, dim], length sqrt(dim)."""
+    def encode_text(self, texts: list[str]) -> Float[Tensor, "texts dim"]:
+        """Vectors of length sqrt(dim)."""
         device = next(self.parameters()).device
         return self._scaled(self.texts(self.token_ids(texts).to(device)))
 
-    def encode(self, frames: Tensor) -> Tensor:
-        """uint8 [batch, time, 3, height, width] -> [batch, time, dim], length sqrt(dim); on a GPU all rows together."""
+    def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n dim"]:
+        """Vectors of length sqrt(dim); on a GPU all rows together."""
         if frames.device.type != "cpu":
             return self.encode_together(frames)
         rows = []
@@ -148,7 +151,7 @@ class SemanticEncoder(nn.Module):
         return torch.stack(rows)
 
     @torch.no_grad()
-    def encode_together(self, frames: Tensor) -> Tensor:
+    def encode_together(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch time dim"]:
         """As `encode`, all frames of all rows through the network at once: memory grows with rows and time."""
         pictures = frames.flatten(0, 1).to(next(self.parameters()).dtype) / 255
         return self._scaled(self.pictures(pictures)).unflatten(0, frames.shape[:2])
@@ -185,7 +188,9 @@ class SemanticStream:
         self.held: list[Tensor] = []
         self.next_index = 0
 
-    def push(self, frames: Tensor, first_index: int) -> list[Tensor]:
+    def push(
+        self, frames: UInt8[Tensor, "frames 3 height width"], first_index: int
+    ) -> list[Float[Tensor, "features dim"]]:
         if first_index != self.next_index:
             raise ValueError(f"frames must follow one another: expected frame {self.next_index}, got {first_index}")
         self.held.extend(frames)
@@ -196,7 +201,7 @@ class SemanticStream:
             self.held = self.held[self.at_once :]
         return results
 
-    def flush(self) -> list[Tensor]:
+    def flush(self) -> list[Float[Tensor, "features dim"]]:
         held, self.held = self.held, []
         return [self._features(held)] if held else []
 

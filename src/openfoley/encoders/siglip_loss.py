@@ -10,14 +10,21 @@ import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 START_TEMPERATURE = 10.0  # arXiv 2303.15343, section 3.2: t' = log 10
 START_BIAS = 10.0  # the same: b = -10 added to the logit; Eq. 1 of SALSA-V subtracts it
 
 
-def siglip_loss(first: Tensor, second: Tensor, pairs: Tensor, temperature: Tensor, bias: Tensor) -> Tensor:
-    """first [n, dim] and second [m, dim] of length 1, pairs [n, m] in {1, -1, 0} -> scalar, a mean over the n rows."""
+def siglip_loss(
+    first: Float[Tensor, "n dim"],
+    second: Float[Tensor, "m dim"],
+    pairs: Num[Tensor, "n m"],
+    temperature: Float[Tensor, ""],
+    bias: Float[Tensor, ""],
+) -> Float[Tensor, ""]:
+    """first and second of length 1, pairs in {1, -1, 0}; a mean over the n rows."""
     logits = temperature * first @ second.T - bias
     labels = pairs.to(logits.dtype)
     # log 1/(1 + exp(-z l)) = logsigmoid(z l); |z| removes the pairs that are left out
@@ -32,6 +39,8 @@ class SiglipLoss(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(math.log(START_TEMPERATURE)))
         self.bias = nn.Parameter(torch.tensor(START_BIAS))
 
-    def forward(self, first: Tensor, second: Tensor, pairs: Tensor) -> Tensor:
+    def forward(
+        self, first: Float[Tensor, "n dim"], second: Float[Tensor, "m dim"], pairs: Num[Tensor, "n m"]
+    ) -> Float[Tensor, ""]:
         first, second = F.normalize(first.float(), dim=-1), F.normalize(second.float(), dim=-1)
         return siglip_loss(first, second, pairs, self.log_temperature.exp(), self.bias)

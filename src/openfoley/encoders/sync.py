@@ -21,6 +21,8 @@ from fractions import Fraction
 from typing import Literal
 
 import torch
+from einops import rearrange
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from openfoley.encoders import appearance
@@ -101,6 +103,9 @@ GYM = SyncConfig(
 )
 
 
+Snippets = Float[Tensor, "batch frames 3 height width"]
+
+
 class SyncEncoder(nn.Module):
     """Video tower. `forward` is for one batch of snippets, `encode` and `stream` for whole videos."""
 
@@ -157,12 +162,12 @@ class SyncEncoder(nn.Module):
         self.peak = nn.Linear(config.hidden_size, config.hidden_size) if config.stem_widths is not None else None
         self.norm = nn.LayerNorm(config.hidden_size)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Pictures in 0..1 [batch, snippet_frames, 3, height, width] -> [batch, snippet_frames, dim]."""
+    def forward(self, pictures: Snippets) -> Float[Tensor, "batch frames dim"]:
+        """Pictures in 0..1 -> one feature a frame."""
         return self.pool(self.tokens(pictures))
 
-    def tokens(self, pictures: Tensor) -> Tensor:
-        """Pictures as in `forward` -> [batch, snippet_frames, patches, dim], row by row from the top left."""
+    def tokens(self, pictures: Snippets) -> Float[Tensor, "batch frames patches dim"]:
+        """Pictures in 0..1 -> patch tokens, row by row from the top left."""
         batch, frames = pictures.shape[:2]
         looks = None if self.appearance is None else self.appearance(pictures)
         if self.config.sees != "colours":
@@ -174,21 +179,21 @@ class SyncEncoder(nn.Module):
             tokens = tokens + looks.flatten(0, 1)
         for layer in self.added_spatial:
             tokens = layer(tokens)
-        tokens = tokens.unflatten(0, (batch, frames)).transpose(1, 2).flatten(0, 1)  # [batch patches, frames, dim]
+        tokens = rearrange(tokens, "(b t) p d -> (b p) t d", b=batch)
         for layer in self.added_temporal:
             tokens = layer(tokens)
-        return tokens.unflatten(0, (batch, -1)).transpose(1, 2)
+        return rearrange(tokens, "(b p) t d -> b t p d", b=batch)
 
-    def pool(self, tokens: Tensor) -> Tensor:
-        """[batch, frames, patches, dim] -> one feature a frame [batch, frames, dim]."""
+    def pool(self, tokens: Float[Tensor, "batch frames patches dim"]) -> Float[Tensor, "batch frames dim"]:
+        """One feature a frame."""
         pooled = self.pooling(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
         if self.peak is not None:
             pooled = pooled + self.peak(tokens).amax(2)
         return self.norm(pooled)
 
-    def encode(self, frames: Tensor) -> Tensor:
-        """uint8 [batch, time, 3, height, width] -> [batch, time, dim]; on a CPU row by row, so that a row never depends
-        on others, on a GPU together, which is what keeps it busy."""
+    def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n dim"]:
+        """One feature a frame; on a CPU row by row, so that a row never depends on others, on a GPU together, which is
+        what keeps it busy."""
         if frames.device.type != "cpu":
             return self.encode_together(frames)
         rows = []
@@ -198,7 +203,7 @@ class SyncEncoder(nn.Module):
         return torch.stack(rows)
 
     @torch.no_grad()
-    def encode_together(self, frames: Tensor) -> Tensor:
+    def encode_together(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch time dim"]:
         """As `encode`, all windows of all rows through the network at once: memory grows with rows and time."""
         total, length, hop = frames.shape[1], self.config.snippet_frames, self.config.snippet_hop
         last = max(0, total - length)
@@ -245,7 +250,9 @@ class SyncStream:
         self.next_window = 0  # first frame of the next window
         self.done = 0  # features given out
 
-    def push(self, frames: Tensor, first_index: int) -> list[Tensor]:
+    def push(
+        self, frames: UInt8[Tensor, "frames 3 height width"], first_index: int
+    ) -> list[Float[Tensor, "features dim"]]:
         expected = self.held_from + len(self.held)
         if first_index != expected:
             raise ValueError(f"frames must follow one another: expected frame {expected}, got {first_index}")
@@ -261,7 +268,7 @@ class SyncStream:
             self.held_from = self.next_window
         return results
 
-    def flush(self) -> list[Tensor]:
+    def flush(self) -> list[Float[Tensor, "features dim"]]:
         total = self.held_from + len(self.held)
         if self.done >= total:
             return []

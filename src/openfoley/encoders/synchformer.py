@@ -1,4 +1,4 @@
-"""Synchformer's visual encoder (arXiv 2401.16423), as MMAudio listens to it (arXiv 2412.15322, section 3.3).
+"""Synchformer's visual encoder (arXiv 2401.16423), as MMAudio uses it (arXiv 2412.15322, section 3.3).
 
 Segments of 16 frames at 25 fps, 8 frames apart, go through a MotionFormer each: ViT-B with a tubelet of 2 frames and
 divided attention, first over time at one place, then over the places of one frame; the class token sees everything.
@@ -23,6 +23,7 @@ from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 
 from openfoley.encoders.base import CUBIC_REACH, Frames, Inputs, Outputs
@@ -90,8 +91,8 @@ class SynchformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(width, NORM_EPSILON)
         self.spatial_attn_agg = Aggregator(config)
 
-    def forward(self, segments: Tensor) -> Tensor:
-        """Pictures in -1..1 [segments, segment_frames, 3, height, width] -> [segments, segment_features, dim]."""
+    def forward(self, segments: Float[Tensor, "segments frames 3 height width"]) -> Float[Tensor, "segments n dim"]:
+        """Pictures in -1..1 -> segment_features each."""
         config = self.config
         patches = self.patch_embed_3d(segments.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # [s, t, place, dim]
         patches = patches + self.pos_embed[:, None, 1:] + self.temp_embed[:, :, None]
@@ -101,8 +102,8 @@ class SynchformerEncoder(nn.Module):
             x = block(x)
         return self.spatial_attn_agg(self.norm(x[:, 1:]).unflatten(1, (config.segment_features, -1)))
 
-    def encode(self, frames: Tensor) -> Tensor:
-        """uint8 [batch, time, 3, height, width] -> [batch, features, dim]; row by row."""
+    def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n dim"]:
+        """Row by row."""
         rows = []
         for video in frames:
             stream = self.stream()
@@ -138,7 +139,7 @@ class Block(nn.Module):
         self.fc1 = TokenLinear(width, config.mlp_size)
         self.fc2 = TokenLinear(config.mlp_size, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "s tokens dim"]) -> Float[Tensor, "s tokens dim_out"]:
         x = x + self.timeattn(self.norm3(x))
         x = x + self.attn(self.norm1(x))
         return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
@@ -153,7 +154,7 @@ class DividedAttention(nn.Module):
         self.qkv = TokenLinear(config.hidden_size, 3 * config.hidden_size)
         self.proj = TokenLinear(config.hidden_size, config.hidden_size)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "s tokens dim"]) -> Float[Tensor, "s tokens dim_out"]:
         qkv = self.qkv(x).unflatten(2, (3, self.heads, -1))  # [s, token, which, head, channel]
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # [s, head, token, channel]
         token = F.scaled_dot_product_attention(q[:, :, :1], k, v).transpose(1, 2)  # [s, 1, head, channel]
@@ -181,10 +182,10 @@ class DividedAttention(nn.Module):
 
 
 class TokenLinear(nn.Linear):
-    """[s, tokens, in] -> [s, tokens, out]. In bfloat16 a CPU's convolution of one tap beats its matrix product
+    """In bfloat16 a CPU's convolution of one tap beats its matrix product
     (measured: 200 against 180 GFLOP/s at these widths)."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "s tokens dim"]) -> Float[Tensor, "s tokens dim_out"]:
         if x.dtype != torch.bfloat16 or x.device.type != "cpu" or not x.is_contiguous():
             return super().forward(x)
         rows = x[:, None].permute(0, 3, 1, 2)  # [s, in, 1, tokens], channels innermost
@@ -206,8 +207,7 @@ class Aggregator(nn.Module):
         self.norm1 = nn.LayerNorm(width, NORM_EPSILON)
         self.norm2 = nn.LayerNorm(width, NORM_EPSILON)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """[..., tokens, dim] -> [..., dim]."""
+    def forward(self, tokens: Float[Tensor, "*axes tokens dim"]) -> Float[Tensor, "*axes dim"]:
         token = self.cls_token[0, 0].expand(*tokens.shape[:-2], 1, -1)
         seen = self.norm1(torch.cat([token, tokens], -2))  # [..., 1 + tokens, dim]
         wq, wk, wv = self.qkv.weight.unflatten(0, (3, self.heads, -1))  # [head, channel, dim]
@@ -230,7 +230,9 @@ class SynchformerStream:
         self.next_index = 0
         self.segments = 0  # given out
 
-    def push(self, frames: Tensor, first_index: int) -> list[Tensor]:
+    def push(
+        self, frames: UInt8[Tensor, "frames 3 height width"], first_index: int
+    ) -> list[Float[Tensor, "features dim"]]:
         if first_index != self.next_index:
             raise ValueError(f"frames must follow one another: expected frame {self.next_index}, got {first_index}")
         self.held.extend(frames)
@@ -240,7 +242,7 @@ class SynchformerStream:
             results.append(self._features(SEGMENTS_PER_CALL))
         return results
 
-    def flush(self) -> list[Tensor]:
+    def flush(self) -> list[Float[Tensor, "features dim"]]:
         if self.next_index == 0:
             return []
         left = max(0, -(-(len(self.held) - self.length) // self.hop)) + 1
@@ -263,7 +265,7 @@ class SynchformerStream:
         return self.encoder(((pictures - PIXEL_MEAN) / PIXEL_STD).to(parameter.dtype)).float().flatten(0, 1)
 
 
-def from_mmaudio(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def from_mmaudio(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Float[Tensor, "..."]]:
     """`SynchformerEncoder`'s state from the public checkpoint of the whole Synchformer, or its visual part alone.
 
     What MMAudio does not use is left out by name: the sound tower, the aligner, and the picture-wise `patch_embed`.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def load_tokenizer(source: Path | str) -> "Tokenizer":
     return Tokenizer.from_file(str(source))
 
 
-def token_ids(tokenizer: "Tokenizer", texts: list[str], length: int) -> Tensor:
+def token_ids(tokenizer: "Tokenizer", texts: list[str], length: int) -> Int[Tensor, "texts {length}"]:
     """int64 [texts, length], padded with PAD_ID to the full length as SigLIP's (it reads the last position)."""
     ids = torch.full((len(texts), length), PAD_ID)
     for row, encoding in zip(ids, tokenizer.encode_batch(texts, add_special_tokens=False), strict=True):

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.flow.path import IsKnown
 from openfoley.types import TEXT, Conditions, FeatureSequence
 
 
@@ -13,11 +15,10 @@ class ConditionDropout:
     """Probabilities per sequence.
 
     drop: all conditions, and each of the three alone (arXiv 2510.02916, A.4: "all conditioning signals are dropped out
-    with a probability of 0.1"). Beyond the paper, for a model that must work without a prompt and obey a contradicting
-    one: text_given, how often a prompt is there at all; swapped, how often the semantic features of a sequence with a
-    prompt come from another sequence, and its sync features are of other things; picture_absent, sound-and-text samples
-    without any picture (the paper has 8.5 thousand hours of them); reference_unseen, how often a masked sequence has no
-    picture over its clean latents.
+    with a probability of 0.1"). Beyond the paper, for a model that works without a prompt and follows a contradicting
+    one: text_given, of a prompt; swapped, of semantic features of another sequence beside a prompt (and sync features
+    of other things); picture_absent, of samples without pictures (the paper has 8.5 thousand hours of them);
+    reference_unseen, of a masked sequence without pictures over its clean latents.
     """
 
     drop: float
@@ -29,14 +30,14 @@ class ConditionDropout:
 
 def drop_conditions(
     conditions: Conditions,
-    known: Tensor,
-    latent_time: Tensor,
+    known: IsKnown,
+    latent_time: Float[Tensor, " latents"],
     chances: ConditionDropout,
     generator: torch.Generator,
-    other_sync: Tensor | None = None,
+    other_sync: Float[Tensor, "batch n dim"] | None = None,
 ) -> Conditions:
-    """The conditions with parts marked absent. known [batch, latents] bool, latent_time [latents] s. other_sync: the
-    sync features as if other things made the same events, for the swapped sequences."""
+    """The conditions with parts marked absent. latent_time in s. other_sync: the sync features of the same events made
+    by other things, for the swapped sequences."""
     batch = known.shape[0]
 
     def chance(probability: float) -> Tensor:

@@ -2,20 +2,17 @@
 
     v = v(x_t, t) + w (v(x^_t, c, t) - v(x_t, t))
 
-x^_t holds the clean reference x_1 in its place; the unconditional branch sees x_t, without it and without mask.
+x^_t holds the clean reference x_1 in its place; the unconditional branch has x_t, without it and without mask.
 
-Conditions of several kinds can have a weight each (as Brooks et al., arXiv 2211.09800, Eq. 3, do for two): the branches
-see more and more, each step from one to the next has its weight,
+Conditions of several kinds can have a weight each (as in Brooks et al., arXiv 2211.09800, Eq. 3): each branch has one
+kind more than the branch before (nothing, the reference, the picture, the text), and the step to it its own weight,
 
     v = v_0 + w_1 (v_1 - v_0) + w_2 (v_2 - v_1) + ...
 
-and steps of equal weight are one step, so that equal weights give the equation above: v_0 sees nothing, v_1 the
-reference, v_2 reference and picture, v_3 everything: reference, picture and text.
+Steps of equal weight are one step, so that equal weights give the equation above.
 
-Beyond the paper the result can be rescaled (Lin et al., arXiv 2305.08891, section 3.4): the end point x_t + (1 - t) v
-that the guided velocity heads for gets the standard deviation of the conditional one. Without it w = 4 overshoots, most
-when the steps are few: on impulse trains with 8 steps, event F1 0.887 without, 0.983 with 0.7 and 0.990 with 1.0 (0.979
-without guidance), and squared error 0.117, 0.062 and 0.045 (0.045).
+Beyond the paper the end point x_t + (1 - t) v of the guided velocity is rescaled towards the standard deviation of the
+conditional one (Lin et al., arXiv 2305.08891, section 3.4); without, w = 4 overshoots (docs/log.md, S1).
 """
 
 from collections.abc import Sequence
@@ -24,41 +21,32 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from openfoley.flow.path import on_path
+from openfoley.flow.path import IsKnown, Latents, Rows, on_path
 from openfoley.flow.shortcut import Velocity
 from openfoley.flow.temperature import deviation
 
 DEFAULT_RESCALE, PROMPTED_RESCALE = 0.7, 1.0
-"""Without and with a prompt; 0 is Eq. 3 as it stands. 48 validation scenes, guidance 4, 8 steps, no prompt: what sounds
-dies away 1.88, 1.21, 1.09 times as slowly as it should with 1, 0.7, 0.5 (T20), the right material is heard in 0.58,
-0.63, 0.62 of the events, F1 is 0.867, 0.859, 0.862. A prompt weighs more than the guidance and overshoots more: one
-that contradicts the picture was obeyed in 0.73, 0.69, 0.65 (weights 4 and 10, the model of the night; docs/log.md,
-2026-11-26). 0.7 is what Lin et al. advise."""
+"""Without and with a prompt; 0 is Eq. 3 as it stands, 0.7 the advice of Lin et al. (docs/log.md, S5)."""
 TEXT_WEIGHT, PICTURE_WEIGHT = 2.0, 0.5
-"""What a prompt, and the picture beside a prompt, weigh of the guidance unless it is said (1 and 1 are Eq. 3). 64
-validation scenes: a prompt that contradicts the picture's material is obeyed in 0.65 of the events with 4 for the
-picture and 8 for the text, 0.66 with 4 and 10, 0.70 with 2 and 8; the event F1 is then 0.866, 0.852, 0.861, and with
-the true caption the right material 0.81, 0.80, 0.80 (docs/log.md, 2026-11-26)."""
+"""Of the guidance, for a prompt and for the picture beside a prompt; 1 and 1 are Eq. 3 (docs/log.md, R1, R2)."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A velocity with some of the conditions; weight: of the step to it from the branch before (the first: 1),
-    one number or one for each row [batch]."""
+    """A velocity with some of the conditions; weight: of the step to it from the branch before (the first: 1)."""
 
     velocity: Velocity
-    weight: float | Tensor = 1.0
+    weight: float | Rows = 1.0
     sees_known: bool = True
 
 
 def guided(
-    branches: Sequence[Branch], noise: Tensor, rescale: float | Tensor = 0.0, temperature: float = 1.0
+    branches: Sequence[Branch], noise: Latents, rescale: float | Rows = 0.0, temperature: float = 1.0
 ) -> Velocity:
-    """The guided velocity of branches that see more and more; the last sees everything.
+    """The guided velocity of branches with one kind of condition more each; the last has everything.
 
-    For a branch without the known latents these are taken back to their place on the path from `noise`, made smaller
-    where the sampler's is (`temperature`, flow.temperature): a sequence all of one noise, as in training. rescale: one
-    number, or one for each row [batch].
+    For a branch without the known latents these are taken back to their place on the path from `noise`, scaled as the
+    sampler's is (`temperature`, flow.temperature): the whole sequence at one noise level, as in training.
     """
     steps = _needed(branches)
 
@@ -102,15 +90,13 @@ def _by_row(weight: float | Tensor) -> float | Tensor:
 
 
 def rescaled(
-    combined: Tensor, conditional: Tensor, x_t: Tensor, t: Tensor, known: Tensor, strength: float | Tensor
-) -> Tensor:
-    """The velocity to an end point whose spread is `strength` (a number, or [batch]) of the way from the guided to the
-    conditional one's."""
-    strength = _by_row(strength)
-    left = (1 - t)[:, None, None]
+    combined: Latents, conditional: Latents, x_t: Latents, t: Rows, known: IsKnown, strength: float | Rows
+) -> Latents:
+    """The velocity to an end point whose spread is `strength` of the way from the guided to the conditional one's."""
+    left, share = (1 - t)[:, None, None], _by_row(strength)
     end = x_t + left * combined
     ratio = _spread(x_t + left * conditional, known) / _spread(end, known).clamp(min=torch.finfo(end.dtype).tiny)
-    return (end * (1 + strength * (ratio - 1)) - x_t) / left
+    return (end * (1 + share * (ratio - 1)) - x_t) / left
 
 
 def _spread(x: Tensor, known: Tensor) -> Tensor:

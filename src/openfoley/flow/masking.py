@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
+
+from openfoley.flow.path import IsKnown, Latents
 
 MaskKind = Literal["span", "prefix", "suffix", "ends"]
 
@@ -23,17 +24,15 @@ LARGEST_FRACTION = 0.9  # of the sequence, for the kinds beyond the paper
 class Known:
     """Latents that are clean already: they enter the sequence as they are and leave bit for bit."""
 
-    latent: Float[Tensor, "batch latents dim"]
-    is_known: Bool[Tensor, "batch latents"]
+    latent: Latents
+    is_known: IsKnown
 
 
 def random_known(
     batch: int, latents: int, generator: torch.Generator, *, probability: float, kinds: tuple[MaskKind, ...]
-) -> Tensor:
-    """known bool [batch, latents] on the generator's device: all False, or with `probability` a mask of a random kind.
-
-    At least one latent of each sequence stays unknown.
-    """
+) -> IsKnown:
+    """On the generator's device: all False, or with `probability` a mask of a random kind. At least one latent of each
+    sequence stays unknown."""
     device = generator.device
 
     def uniform() -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 BLOCK = 64  # latents; drawn whole, so a block should be short against a window (345)
@@ -23,8 +24,7 @@ class NoiseSource:
     latents: int
     first: int = 0
 
-    def draw(self, channels: int, device: torch.device | str = "cpu") -> Tensor:
-        """float32 [len(seeds), latents, channels]."""
+    def draw(self, channels: int, device: torch.device | str = "cpu") -> Float[Tensor, "seeds latents channels"]:
         return seeded_noise(self.seeds, self.latents, channels, device, self.first)
 
     @property
@@ -35,9 +35,9 @@ class NoiseSource:
 
 def seeded_noise(
     seeds: Sequence[int], latents: int, channels: int, device: torch.device | str = "cpu", first: int = 0
-) -> Tensor:
-    """float32 [len(seeds), latents, channels], of the latents [first, first + latents); first may be negative. A row
-    depends on its seed and `first` alone, whatever the batch and the device."""
+) -> Float[Tensor, "seeds latents channels"]:
+    """float32, of the latents [first, first + latents); first may be negative. A row depends on its seed and `first`
+    alone, whatever the batch and the device."""
     blocks = range(first // BLOCK, -(-(first + latents) // BLOCK))
     skipped = first - blocks.start * BLOCK
     rows = [torch.cat([_block(seed, number, channels) for number in blocks]) for seed in seeds]

@@ -1,34 +1,31 @@
 """Sampling around known latents with a generator that was not trained with clean latents in its input.
 
-Known latents are put in their place on the path at every step, x_t = (1 - t) noise + t known, so the velocity of the
-others is computed beside them at the noise level that the network knows. That alone is not enough: what was decided
-early was decided beside almost pure noise and does not fit. Two remedies, which work best together:
+At every step known latents are replaced by their place on the path, x_t = (1 - t) noise + t known. Alone that is not
+enough: what is decided early is decided beside almost pure noise and does not fit. Two remedies, best together:
 
-Resampling (RePaint, arXiv 2201.09865, section 4.2, for the straight path). Each step is taken back and made again:
+Resampling (RePaint, arXiv 2201.09865, section 4.2, for the straight path). Each step is taken back and repeated:
 
     x_s = (s / t) x_t + sqrt((1 - s)^2 - (s / t)^2 (1 - t)^2) noise      s < t, with fresh noise
 
 If x_t = t x_1 + (1 - t) x_0 then x_s is a draw from the path at s. The known latents get fresh noise there too.
 
-Pull (arXiv 2310.04432, after arXiv 2302.11552's "pseudo-inverse" guidance). The network's own estimate of the end,
-m(x_t) = x_t + (1 - t) v, is wrong at the known latents by e = known - m there. Its derivative says which change of the
-others would have made it right; with r^2 = (1 - t)^2 / (t^2 + (1 - t)^2), the variance of x_1 given x_t for data of
-unit variance,
+Pull (arXiv 2310.04432, after arXiv 2302.11552's "pseudo-inverse" guidance). The estimated end m(x_t) = x_t + (1 - t) v
+is wrong at the known latents by e = known - m. With r^2 = (1 - t)^2 / (t^2 + (1 - t)^2), the variance of x_1 given x_t
+for data of unit variance, the change of x_t that would correct it is
 
     v <- v + (1 - t) / t  J^T e / r^2,     J = dm / dx_t        (one backward pass of the conditional network)
 
-Measured on Gaussian sequences of correlation 0.9 with 25 steps (benchmarks/replacement.py): the first open value
-should lean on the last known one with slope 0.90; replacement alone reaches 0.45, three rounds of resampling 0.72 (4
-times the work), pull alone 1.1, pull with one round 0.96 (the far end's variance is then 1.17 instead of 1).
+benchmarks/replacement.py measures them on Gaussian sequences; docs/method.md has the table.
 """
 
 from collections.abc import Callable, Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.flow.masking import Known
-from openfoley.flow.path import on_path
+from openfoley.flow.path import Latents, on_path
 from openfoley.flow.shortcut import Velocity
 
 FRESH_SALT = 0x5EED  # sets the fresh noise of a seed apart from its first noise
@@ -37,8 +34,8 @@ Pull = Callable[[Tensor, Tensor], Tensor]
 """pull(x_t, t [batch]) -> what to add to the velocity."""
 
 
-def fresh_noise(seeds: Sequence[int], like: Tensor) -> Callable[[], Tensor]:
-    """A source of noise like `like` [len(seeds), latents, channels]; a row depends on its seed and which call."""
+def fresh_noise(seeds: Sequence[int], like: Latents) -> Callable[[], Tensor]:
+    """A source of noise like `like`, a row for each seed, which depends on the seed and the number of the call."""
     generators = [torch.Generator().manual_seed(seed ^ FRESH_SALT) for seed in seeds]
 
     def draw() -> Tensor:
@@ -50,7 +47,7 @@ def fresh_noise(seeds: Sequence[int], like: Tensor) -> Callable[[], Tensor]:
 @torch.no_grad()
 def sample_with_replacement(
     velocity: Velocity,
-    noise: Tensor,
+    noise: Latents,
     known: Known,
     fresh: Callable[[], Tensor],
     *,
@@ -58,11 +55,11 @@ def sample_with_replacement(
     rounds: int,
     pull: Pull | None = None,
     on_step: Callable[[int], None] | None = None,
-) -> Tensor:
-    """The latents at t = 1, like `noise` [batch, latents, dim]; known ones leave bit for bit as they entered.
+) -> Latents:
+    """The latents at t = 1; known ones leave bit for bit as they entered. Without known latents: Euler sampling.
 
-    velocity is asked with `known` all False and step 0: it sees every latent at time t. Without known latents this is
-    plain Euler sampling. fresh: noise for the known latents and for going back. on_step: receives the steps done.
+    velocity receives `known` all False and step 0: every latent is at time t. fresh: noise for the known latents and
+    for steps taken back. on_step: receives the number of steps done.
     """
     inside, batch = known.is_known[..., None], len(noise)
     nothing, instant = torch.zeros_like(known.is_known), torch.zeros(batch, device=noise.device)
@@ -93,14 +90,16 @@ def sample_with_replacement(
     return torch.where(inside, known.latent, x)
 
 
-def taken_back(x: Tensor, t: float, s: float, noise: Tensor) -> Tensor:
+def taken_back(
+    x: Float[Tensor, "*shape"], t: float, s: float, noise: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
     """From a draw of the path at t to one at s < t."""
     ratio = s / t
     return ratio * x + max(0.0, (1 - s) ** 2 - (ratio * (1 - t)) ** 2) ** 0.5 * noise
 
 
 def pull_towards(conditional: Velocity, known: Known, strength: float) -> Pull:
-    """The pull of the equation above; `conditional` is differentiated: no tensor in it may come from inference mode."""
+    """The second term above; `conditional` is differentiated: no tensor in it may come from inference mode."""
 
     def pull(x_t: Tensor, t: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():

@@ -13,10 +13,6 @@ class Solver:
     receives_step_size: bool
 
 
-SHORTCUT = Solver(time_exponent=1.0, multistep=False, receives_step_size=True)
-MULTISTEP = Solver(time_exponent=1.75, multistep=True, receives_step_size=False)
-
-
 @dataclass(frozen=True)
 class Replacement:
     """rounds: how often each step is repeated. pull: strength of the pull, 1 as in the equation, 0 none."""
@@ -25,5 +21,7 @@ class Replacement:
     pull: float
 
 
+SHORTCUT = Solver(time_exponent=1.0, multistep=False, receives_step_size=True)
+MULTISTEP = Solver(time_exponent=1.75, multistep=True, receives_step_size=False)
 PLAIN = Replacement(rounds=0, pull=0.0)
 DEFAULT_REPLACEMENT = Replacement(rounds=1, pull=1.0)

@@ -12,21 +12,23 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from openfoley.flow.path import IsKnown, Latents, Rows
+
 Velocity = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-"""velocity(x_t [batch, latent_time, channels], t [batch], step [batch], known [batch, latent_time]) -> like x_t."""
+"""velocity(x_t [batch, latents, dim], t [batch], step [batch], known [batch, latents]) -> like x_t."""
 
 
 @torch.no_grad()
 def shortcut_target(
-    velocity: Velocity, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, smallest: Fraction
-) -> Tensor:
-    """Target for a step of size `step` (2d) [batch] taken at t. Known latents do not move.
+    velocity: Velocity, x_t: Latents, t: Rows, step: Rows, known: IsKnown, smallest: Fraction
+) -> Latents:
+    """Target for a step of size `step` (2d) taken at t. Known latents do not move.
 
     Half of the smallest trained step is not a trained step: there the instantaneous velocity (step 0) is followed.
     """
     half = step / 2
-    told = torch.where(half < float(smallest), torch.zeros_like(half), half)
-    first = velocity(x_t, t, told, known).float()
+    trained = torch.where(half < float(smallest), torch.zeros_like(half), half)
+    first = velocity(x_t, t, trained, known).float()
     moved = torch.where(known[..., None], x_t, x_t + half[:, None, None] * first)
-    second = velocity(moved, t + half, told, known).float()
+    second = velocity(moved, t + half, trained, known).float()
     return (first + second) / 2

@@ -7,13 +7,14 @@ channels. That is beyond the paper; the full projection (rank None) is what LARG
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 NORM_EPSILON = 1e-6
 
 
 class Modulation(nn.Module):
-    """condition [batch, tokens or 1, width], already through SiLU, to `pieces` tensors of the same shape.
+    """The condition [..., width], already through SiLU, to `pieces` tensors of the same shape.
 
     The last projection starts at zero, so that every block starts as the identity.
     """
@@ -26,15 +27,19 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.project.weight)
         nn.init.zeros_(self.project.bias)
 
-    def forward(self, condition: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, condition: Float[Tensor, "*axes width"]) -> tuple[Float[Tensor, "*axes width"], ...]:
         return self.project(self.reduce(condition)).chunk(self.pieces, dim=-1)
 
 
-def normalise(x: Tensor, epsilon: float = NORM_EPSILON) -> Tensor:
+def normalise(x: Float[Tensor, "*axes width"], epsilon: float = NORM_EPSILON) -> Float[Tensor, "*axes width"]:
     """Layer norm over the last axis without learned scale (the modulation brings it)."""
     return F.layer_norm(x, (x.shape[-1],), eps=epsilon)
 
 
-def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+def modulate(
+    x: Float[Tensor, "batch tokens width"],
+    shift: Float[Tensor, "#batch #tokens width"],
+    scale: Float[Tensor, "#batch #tokens width"],
+) -> Float[Tensor, "batch tokens width"]:
     """x (1 + scale) + shift."""
     return torch.addcmul(shift, x, 1 + scale) if shift.shape == x.shape else x * (1 + scale) + shift

@@ -6,16 +6,17 @@ instants the weights are those of the kernel; before the first and after the las
 """
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 CUBIC_A = -0.5  # Keys' kernel, third order exact; what jax.image's "cubic" uses (the paper's models are in JAX)
 
 
-def fractional_index(source_time: Tensor, target_time: Tensor) -> Tensor:
-    """Where the target times [batch, target] lie among the ascending source times [batch, source], in source indices.
-
-    Clamped to 0 ... source - 1; the spacing may be irregular.
-    """
+def fractional_index(
+    source_time: Float[Tensor, "batch source"], target_time: Float[Tensor, "batch target"]
+) -> Float[Tensor, "batch target"]:
+    """Where the target times lie among the ascending source times, in source indices, clamped to 0 ... source - 1; the
+    spacing may be irregular."""
     count = source_time.shape[1]
     if count == 1:
         return torch.zeros_like(target_time)
@@ -25,16 +26,16 @@ def fractional_index(source_time: Tensor, target_time: Tensor) -> Tensor:
     return left + ((target_time - start) / (end - start)).clamp(0.0, 1.0)
 
 
-def linear_weights(index: Tensor, count: int) -> Tensor:
-    """[batch, target, count] weights of linear interpolation at fractional indices [batch, target]."""
+def linear_weights(index: Float[Tensor, "batch target"], count: int) -> Float[Tensor, "batch target {count}"]:
+    """Weights of linear interpolation at fractional indices."""
     index = index.clamp(0.0, count - 1.0)
     left = index.floor()
     right_weight = index - left
     return _scatter(left, [0, 1], [1 - right_weight, right_weight], count)
 
 
-def cubic_weights(index: Tensor, count: int) -> Tensor:
-    """[batch, target, count] weights of Keys' cubic convolution at fractional indices [batch, target]."""
+def cubic_weights(index: Float[Tensor, "batch target"], count: int) -> Float[Tensor, "batch target {count}"]:
+    """Weights of Keys' cubic convolution at fractional indices."""
     index = index.clamp(0.0, count - 1.0)
     left = index.floor()
     u = index - left

@@ -8,28 +8,40 @@ tokens (8 Hz) sit on the same clock is what lets them meet at the same instants.
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 SHORTEST_PERIOD_S = 2 * math.pi * 1024 / 44100  # one radian per latent, as rotary positions count tokens
 LONGEST_PERIOD_S = 120.0  # far above any window, so the slowest pair tells order without wrapping
 
 
-def rotary(time_s: Tensor, head_width: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    """Cosines and signed sines, each [batch, 1, tokens, head_width], for tokens at `time_s` [batch, tokens]."""
+Turn = Float[Tensor, "batch 1 tokens {head_width}"]
+
+
+def rotary(
+    time_s: Float[Tensor, "batch tokens"], head_width: int, dtype: torch.dtype = torch.float32
+) -> tuple[Turn, Turn]:
+    """Cosines and signed sines for tokens at `time_s`."""
     pairs = head_width // 2
     exponent = torch.arange(pairs, device=time_s.device, dtype=torch.float32) / max(1, pairs - 1)
     period_s = SHORTEST_PERIOD_S * (LONGEST_PERIOD_S / SHORTEST_PERIOD_S) ** exponent
     return turned(time_s.float()[:, None, :, None] * (2 * math.pi / period_s), dtype)
 
 
-def turned(angle: Tensor, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    """Cosines and signed sines [..., head_width] of angles [..., head_width / 2], as `rotate` wants them."""
+def turned(
+    angle: Float[Tensor, "*axes pairs"], dtype: torch.dtype = torch.float32
+) -> tuple[Float[Tensor, "*axes 2*pairs"], Float[Tensor, "*axes 2*pairs"]]:
+    """Cosines and signed sines of angles, as `rotate` takes them."""
     cosine, sine = angle.cos(), angle.sin()
     return torch.cat((cosine, cosine), dim=-1).to(dtype), torch.cat((-sine, sine), dim=-1).to(dtype)
 
 
-def rotate(x: Tensor, cosine: Tensor, signed_sine: Tensor) -> Tensor:
-    """Turns the pairs (x[i], x[i + head_width / 2]) of x [..., batch, heads, tokens, head_width] by their angles.
+def rotate(
+    x: Float[Tensor, "*axes batch heads tokens head_width"],
+    cosine: Float[Tensor, "#batch 1 tokens head_width"],
+    signed_sine: Float[Tensor, "#batch 1 tokens head_width"],
+) -> Float[Tensor, "*axes batch heads tokens head_width"]:
+    """Turns the pairs (x[i], x[i + head_width / 2]) by their angles.
 
     (a, b) -> (a cos - b sin, b cos + a sin): x cos plus the halves swapped times (-sin, sin).
     """

@@ -1,10 +1,11 @@
 """From the processor's memory to a GPU's without standing still."""
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 
-def sent(tensor: Tensor, device: torch.device | str) -> Tensor:
+def sent(tensor: Shaped[Tensor, "*axes"], device: torch.device | str) -> Shaped[Tensor, "*axes"]:
     """A tensor of the CPU on the device. On a GPU the copy waits in its queue, not the process: an ordinary one would
     stand still until all work asked for before is done."""
     if torch.device(device).type != "cuda":

@@ -153,8 +153,8 @@ def _decoded(
     for a codec that predicts none)."""
     if isinstance(codec, OobleckCodec):
         return codec.reconstruct(latents).float(), latents.new_zeros(())
-    level, phase = codec.told(latents)
-    return codec.sounded(level, phase), level_distance(level, codec.log_magnitude(codec.spectrum(true)))
+    level, phase = codec.predicted(latents)
+    return codec.waveform(level, phase), level_distance(level, codec.log_magnitude(codec.spectrum(true)))
 
 
 class _Judges:

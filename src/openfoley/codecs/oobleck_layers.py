@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+Hidden = Float[Tensor, "batch _ _"]  # channels and length change from layer to layer
+
 CENTRED_KERNEL = 3  # samples; the smallest odd kernel, for convolutions that keep the rate
 OUTER_KERNEL = 7
 DILATIONS = (1, 3, 9)
@@ -40,7 +42,7 @@ class ResidualUnit(nn.Module):
         self.snake2 = Snake(width)
         self.conv2 = nn.Conv1d(width, width, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Hidden) -> Hidden:
         return x + self.conv2(self.snake2(self.conv1(self.snake1(x))))
 
 
@@ -54,7 +56,7 @@ class EncoderBlock(nn.Module):
         else:
             self.conv1 = nn.Conv1d(width, out_width, 2 * stride, stride, padding=math.ceil(stride / 2))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Hidden) -> Hidden:
         return self.conv1(self.snake1(self.res_unit3(self.res_unit2(self.res_unit1(x)))))
 
 
@@ -68,7 +70,7 @@ class DecoderBlock(nn.Module):
             self.conv_t1 = nn.ConvTranspose1d(width, out_width, 2 * stride, stride, padding=math.ceil(stride / 2))
         self.res_unit1, self.res_unit2, self.res_unit3 = (ResidualUnit(out_width, dilation) for dilation in DILATIONS)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Hidden) -> Hidden:
         return self.res_unit3(self.res_unit2(self.res_unit1(self.conv_t1(self.snake1(x)))))
 
 
@@ -83,7 +85,7 @@ class OobleckEncoder(nn.Module):
         self.snake1 = Snake(widths[-1])
         self.conv2 = nn.Conv1d(widths[-1], out_width, CENTRED_KERNEL, padding=CENTRED_KERNEL // 2)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Hidden) -> Hidden:
         x = self.conv1(x)
         for block in self.block:
             x = block(x)
@@ -103,7 +105,7 @@ class OobleckDecoder(nn.Module):
             widths[0], channels, OUTER_KERNEL, padding=OUTER_KERNEL // 2, bias=False
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Hidden) -> Hidden:
         x = self.conv1(x)
         for block in self.block:
             x = block(x)

@@ -37,8 +37,8 @@ class HeadProjection(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch tokens width"],
-        cosine: Float[Tensor, "#batch 1 tokens head_width"],
-        sine: Float[Tensor, "#batch 1 tokens head_width"],
+        cosine: Float[Tensor, "#batch 1 #tokens head_width"],
+        sine: Float[Tensor, "#batch 1 #tokens head_width"],
     ) -> Projected:
         stacked = rearrange(self.project(x), "b n (which h d) -> which b h n d", which=3, h=self.heads)
         scale = torch.stack((self.query_scale, self.key_scale)).to(stacked.dtype)[:, None, None, None]

@@ -38,8 +38,8 @@ def turned(
 
 def rotate(
     x: Float[Tensor, "*axes batch heads tokens head_width"],
-    cosine: Float[Tensor, "#batch 1 tokens head_width"],
-    signed_sine: Float[Tensor, "#batch 1 tokens head_width"],
+    cosine: Float[Tensor, "#batch 1 #tokens head_width"],
+    signed_sine: Float[Tensor, "#batch 1 #tokens head_width"],
 ) -> Float[Tensor, "*axes batch heads tokens head_width"]:
     """Turns the pairs (x[i], x[i + head_width / 2]) by their angles.
 

@@ -174,19 +174,20 @@ def test_the_trunk_is_encoded_once_for_all_prompts(third: Pipeline, video: Path,
     assert encoder.frames_seen == round(5.5 * RATE)
 
 
-def test_edits_and_projects_take_the_third_generator(third: Pipeline, video: Path, tmp_path: Path) -> None:
+def test_edits_and_projects_take_the_third_generator(
+    third: Pipeline, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     edited = third.edit(video, (1.0, 2.5), prompt="a ball", seed=4)
     assert edited.samples.length and edited.request.timeline.span == (1, Fraction(5, 2))
-    import openfoley.projects.project as module
+    from openfoley.projects import making
+    from openfoley.projects import project as module
 
-    original = module.load_model, module.check_model, module.sampling_of
-    module.load_model = lambda name, device: third.model
-    module.check_model = lambda name: None
-    module.sampling_of = lambda name: (third.model.generator.defaults, third.model.generator.supported_options)
-    try:
+    generator = third.model.generator
+    with monkeypatch.context() as patch:  # as its card in the hub would have it
+        patch.setattr(module, "load_model", lambda name, device: third.model)
+        patch.setattr(module, "check_model", lambda name: None)
+        patch.setattr(making, "sampling_of", lambda name: (generator.defaults, generator.supported_options))
         project = Project.new(tmp_path / "p", video, model="third", cuts="none")
-    finally:
-        module.load_model, module.check_model, module.sampling_of = original
     (take,) = project.take(third, prompt="a ball")
     assert take.request.sampling.steps == 3 and (project.folder / take.file).is_file()
     assert project.take(third, span=(1, 2), seed=5)[0].made_over == (1,)

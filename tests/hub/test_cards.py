@@ -10,6 +10,7 @@ import pytest
 from openfoley.cli import main
 from openfoley.gym.scene import sample_scene
 from openfoley.hub.cards import CARDS
+from openfoley.hub.parts import PARTS
 from openfoley.hub.registry import CONFIG_NAME, SHIPPED, SHIPPED_FOLDER, generator_kind, published
 
 
@@ -26,7 +27,7 @@ def test_the_words_are_those_of_the_training_scenes() -> None:
 
 def test_the_shipped_card_counts_its_weights() -> None:
     card, elements = CARDS["salsa-v-gym"], {}
-    for path in (SHIPPED_FOLDER / card.name).glob("*.safetensors"):
+    for path in ((SHIPPED_FOLDER / card.name / f"{part}.safetensors") for part in PARTS):
         with path.open("rb") as file:
             header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]

@@ -113,7 +113,7 @@ def test_a_converted_network_is_the_network_exactly(tiny: dict[str, torch.Tensor
         assert torch.equal(model.state_dict()[key], value)
     statistics = load_file(tmp_path / "out" / "latent_statistics.safetensors")
     assert torch.equal(statistics["latent_mean"], tiny["latent_mean"].flatten())
-    with pytest.raises(UsageError, match="--force"):
+    with pytest.raises(UsageError, match="force=True"):
         convert(tmp_path / "x.pth", tmp_path / "out")
     convert(tmp_path / "x.pth", tmp_path / "out", force=True)
 

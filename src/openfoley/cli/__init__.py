@@ -77,10 +77,12 @@ def _quieten(wants_traceback: bool) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    others = list(logging.getLogger().handlers)  # of whoever calls `main` as a function
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     logging.getLogger("openfoley").setLevel(logging.INFO)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(Once())
+        if handler not in others:
+            handler.addFilter(Once())
     phase = logging.getLogger("openfoley.phase")
     phase.handlers, phase.propagate = [PHASES], False
 

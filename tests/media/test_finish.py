@@ -14,7 +14,7 @@ from numbered_videos import numbered, write_numbered
 from openfoley.media import finish_mp4 as boxes
 from openfoley.media.audio_files import read_audio
 from openfoley.media.finish_matroska import picture_settings
-from openfoley.media.mux import mux
+from openfoley.media.mux import NewSound, mux
 
 CLICK = 8820  # sample at 44.1 kHz
 ANAMORPHIC = Fraction(64, 45)
@@ -42,7 +42,7 @@ def encoded(path, codec, pixel_format, *, tag=None, aspect=None, timecode=None, 
 def laid(source, out):
     samples = torch.zeros(2, 17640)
     samples[:, CLICK] = 0.5
-    mux(source, iter([samples]), 44100, out)
+    mux(source, iter([samples]), NewSound(44100), out)
     return out
 
 

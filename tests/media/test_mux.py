@@ -17,7 +17,7 @@ from openfoley.media.atomic import check_output, replace_when_done
 from openfoley.media.audio_files import read_audio
 from openfoley.media.decode import probe
 from openfoley.media.limiter import Limiter, true_peak_dbtp
-from openfoley.media.mux import check_mux, mux
+from openfoley.media.mux import NewSound, check_mux, mux
 from openfoley.media.sound_track import ceiling_dbtp
 
 mux_module = sys.modules["openfoley.media.mux"]
@@ -70,7 +70,7 @@ def impulse(count=70560, at=22050):
 def test_picture_is_copied_and_sound_starts_at_the_first_shown_frame(tmp_path, name, suffix, codec, pixel_format, more):
     source = video(tmp_path, name, codec, pixel_format, **more)
     out = tmp_path / f"out{suffix}"
-    mux(source, iter(impulse().split(5000, dim=1)), 44100, out, "add", "24")
+    mux(source, iter(impulse().split(5000, dim=1)), NewSound(44100), out)
     assert packets(out) == packets(source)
     before, after = probe(source), probe(out)
     assert after.duration == before.duration and after.start == before.start
@@ -85,7 +85,7 @@ def test_own_sound_is_kept_first_and_untouched_or_replaced(tmp_path, name, suffi
     source = video(tmp_path, name, sound=True)
     for mode, count in (("add", 2), ("replace", 1)):
         out = tmp_path / f"{mode}{suffix}"
-        mux(source, iter([impulse()]), 44100, out, mode, "16")
+        mux(source, iter([impulse()]), NewSound(44100, mode, "16"), out)
         with av.open(str(out)) as container:
             new = container.streams.audio[-1]
             assert len(container.streams.audio) == count
@@ -122,7 +122,7 @@ def rich_mkv(folder):
 
 def test_subtitles_attachments_chapters_and_tags_are_kept(tmp_path):
     source, out = rich_mkv(tmp_path), tmp_path / "out.mkv"
-    mux(source, iter([impulse()]), 44100, out)
+    mux(source, iter([impulse()]), NewSound(44100), out)
     assert packets(out, "subtitles") == packets(source, "subtitles")
     with av.open(str(out)) as container:
         assert container.metadata["title"] == "my film"
@@ -140,7 +140,7 @@ def test_timecode_survives(tmp_path):
             if packet.size:
                 packet.stream = copy
                 new.mux(packet)
-    mux(source, iter([impulse()]), 44100, tmp_path / "out.mov")
+    mux(source, iter([impulse()]), NewSound(44100), tmp_path / "out.mov")
     with av.open(str(tmp_path / "out.mov")) as container:
         assert container.streams.video[0].metadata["timecode"] == "01:00:00:00"
 
@@ -173,7 +173,7 @@ def test_sound_is_asked_for_no_earlier_than_the_picture_needs_it(tmp_path, monke
             yield torch.zeros(2, 44100)
 
     monkeypatch.setattr(mux_module, "_read", reading)
-    mux(source, chunks(), 44100, tmp_path / "out.mkv")
+    mux(source, chunks(), NewSound(44100), tmp_path / "out.mkv")
     assert copied[-1] > 9
 
 
@@ -184,7 +184,7 @@ def test_peaks_stay_below_the_ceiling_after_lossy_coding(tmp_path):
     source = video(tmp_path, "a.mp4")
     for suffix in (".mp4", ".mov"):
         limiter = Limiter(44100, ceiling_dbtp=ceiling_dbtp(suffix))
-        mux(source, iter([limiter.push(loud), limiter.flush()]), 44100, tmp_path / f"o{suffix}")
+        mux(source, iter([limiter.push(loud), limiter.flush()]), NewSound(44100), tmp_path / f"o{suffix}")
         peak = true_peak_dbtp(read_audio(tmp_path / f"o{suffix}").samples, 44100)
         assert -6 < peak <= -1.0
 
@@ -216,14 +216,14 @@ import resource, sys, torch
 from openfoley.errors import OutputError
 from openfoley.media.atomic import replace_when_done
 from openfoley.media.audio_files import AudioWriter
-from openfoley.media.mux import mux
+from openfoley.media.mux import NewSound, mux
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 out, source = sys.argv[1:]
 try:
     with replace_when_done(out) as temporary:
         pieces = (torch.rand(2, 44100) - 0.5 for _ in range(8))
         if source:
-            mux(source, pieces, 44100, temporary)
+            mux(source, pieces, NewSound(44100), temporary)
         else:
             with AudioWriter(temporary, 44100) as writer:
                 for piece in pieces:
@@ -251,7 +251,7 @@ def test_error_of_the_generator_passes_through_and_leaves_no_file(tmp_path):
         raise MediaError("the picture met a damaged frame")
 
     with pytest.raises(MediaError, match="damaged frame"), replace_when_done(tmp_path / "o.mp4") as temporary:
-        mux(source, failing(), 44100, temporary)
+        mux(source, failing(), NewSound(44100), temporary)
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
 
 
@@ -281,7 +281,7 @@ def test_two_frames_within_one_tick_can_be_written(tmp_path):
             packet.pts = packet.dts = 40 * (number - number % 2)
             packet.stream = copy
             new.mux(packet)
-    mux(source, iter([impulse()]), 44100, tmp_path / "o.mp4")
+    mux(source, iter([impulse()]), NewSound(44100), tmp_path / "o.mp4")
     assert [p[0] for p in packets(tmp_path / "o.mp4")] == [p[0] for p in packets(base)]
 
 
@@ -289,7 +289,7 @@ def test_two_frames_within_one_tick_can_be_written(tmp_path):
 def test_joined_transport_streams_are_written_on_one_clock(tmp_path, suffix):
     part = video(tmp_path, "a.ts", sound=True).read_bytes()
     (tmp_path / "b.ts").write_bytes(part + part)
-    mux(tmp_path / "b.ts", iter([impulse()]), 44100, tmp_path / f"o{suffix}")
+    mux(tmp_path / "b.ts", iter([impulse()]), NewSound(44100), tmp_path / f"o{suffix}")
     times = [p[1] for p in packets(tmp_path / f"o{suffix}")]
     assert len(times) == 80 and max(times) - min(times) == pytest.approx(79 / 25, abs=0.05)
 

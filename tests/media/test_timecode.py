@@ -162,7 +162,7 @@ def test_sound_files_tell_samples_since_midnight(tmp_path: Path, text: str) -> N
 def test_a_muxed_video_keeps_its_start_or_takes_the_one_given(tmp_path: Path, suffix: str, source_suffix: str) -> None:
     import torch
 
-    from openfoley.media.mux import mux
+    from openfoley.media.mux import NewSound, mux
 
     source = tmp_path / f"source{source_suffix}"
     with av.open(str(source), "w") as out:
@@ -175,7 +175,7 @@ def test_a_muxed_video_keeps_its_start_or_takes_the_one_given(tmp_path: Path, su
     given = parse_timecode("02:00:00:07", Fraction(25))
     for start, expected in ((None, "01:00:00:00"), (given, "02:00:00:07")):
         target = tmp_path / f"out-{start is None}{suffix}"
-        mux(source, iter([torch.zeros(2, 8820)]), 44100, target, start=start)
+        mux(source, iter([torch.zeros(2, 8820)]), NewSound(44100, start=start), target)
         assert str(read_start_timecode(target, Fraction(25))) == expected
 
 

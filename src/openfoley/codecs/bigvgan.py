@@ -116,10 +116,10 @@ class Conv(nn.Conv2d):
         padding = (0, dilation * (kernel - 1) // 2)
         super().__init__(width_in, width, (1, kernel), padding=padding, dilation=(1, dilation), bias=bias)
 
-    def forward(self, x: Signal) -> Float[Tensor, "batch channels_out 1 time_out"]:
-        if self.bias is not None and toom_cook.pays(x, self.weight):
-            return toom_cook.convolve(x, self.weight, self.bias, int(self.dilation[1]))
-        return super().forward(x)
+    def forward(self, input: Signal) -> Float[Tensor, "batch channels_out 1 time_out"]:
+        if self.bias is not None and toom_cook.pays(input, self.weight):
+            return toom_cook.convolve(input, self.weight, self.bias, int(self.dilation[1]))
+        return super().forward(input)
 
 
 class Upsample(nn.Module):

@@ -185,10 +185,10 @@ class TokenLinear(nn.Linear):
     """In bfloat16 a CPU's convolution of one tap beats its matrix product
     (measured: 200 against 180 GFLOP/s at these widths)."""
 
-    def forward(self, x: Float[Tensor, "s tokens dim"]) -> Float[Tensor, "s tokens dim_out"]:
-        if x.dtype != torch.bfloat16 or x.device.type != "cpu" or not x.is_contiguous():
-            return super().forward(x)
-        rows = x[:, None].permute(0, 3, 1, 2)  # [s, in, 1, tokens], channels innermost
+    def forward(self, input: Float[Tensor, "s tokens dim"]) -> Float[Tensor, "s tokens dim_out"]:
+        if input.dtype != torch.bfloat16 or input.device.type != "cpu" or not input.is_contiguous():
+            return super().forward(input)
+        rows = input[:, None].permute(0, 3, 1, 2)  # [s, in, 1, tokens], channels innermost
         return F.conv2d(rows, self.weight[:, :, None, None], self.bias)[:, :, 0].mT
 
 

@@ -11,6 +11,7 @@ import io
 import logging
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,7 +23,7 @@ from openfoley.media.clock import Clock
 from openfoley.media.finish_matroska import RESERVED, display_size, finish_matroska, picture_settings
 from openfoley.media.finish_mp4 import finish_mp4, sample_kinds
 from openfoley.media.opening import open_media, picture_stream, reason, shown
-from openfoley.media.scan import scan
+from openfoley.media.scan import Timeline, scan
 from openfoley.media.sound_track import SoundTrack, sound_format
 from openfoley.media.timecode import Timecode
 
@@ -137,47 +138,57 @@ class _Nowhere(io.RawIOBase):
         return self._position
 
 
+@dataclass(frozen=True)
+class NewSound:
+    """The sound that is laid beside a picture: pieces [channels, n] at `sample_rate` Hz.
+
+    mode: "add" keeps the file's own sound untouched and first, the new one is a further stream; "replace" leaves it
+    out. without: the number of an audio stream to leave out in any case, as the new one takes its place. start: the
+    timecode of the first shown frame; None keeps the file's own, if it has one.
+    """
+
+    sample_rate: int
+    mode: Mode = "add"
+    bit_depth: str = "24"
+    channels: int = 2
+    without: int | None = None
+    start: Timecode | None = None
+
+
 def mux(
     video_path: str | Path,
     audio_chunks: Iterator[Tensor],
-    sample_rate: int,
+    new: NewSound,
     output_path: Path,
-    mode: Mode = "add",
-    bit_depth: str = "24",
-    *,
-    channels: int = 2,
-    without: int | None = None,
-    start: Timecode | None = None,
+    timeline: Timeline | None = None,
 ) -> None:
-    """Write `output_path` (its suffix names the container): the video with the sound [channels, n] at `sample_rate`.
+    """Write `output_path` (its suffix names the container): the video with the new sound. timeline: the video's, where
+    it was scanned already.
 
-    "add" keeps the file's own sound untouched and first, the new one is a further stream; "replace" leaves it out.
-    without: the number of an audio stream to leave out in any case, as the new one takes its place.
-    start: the timecode of the first shown frame; None keeps the file's own, if it has one.
     Streams that the container cannot hold are left out with a warning. OSError when the disk is full.
     """
     import av
 
     video_path, suffix = Path(video_path), _suffix(output_path)
-    sound = sound_format(suffix, bit_depth)
-    timeline = scan(video_path)
+    sound = sound_format(suffix, new.bit_depth)
+    timeline = scan(video_path) if timeline is None else timeline
     with open_media(video_path, raw_errors=True) as source:
         _check_picture(source, video_path, suffix)
-        kept = _kept(source, video_path, suffix, mode, without, log.warning)
+        kept = _kept(source, video_path, suffix, new.mode, new.without, log.warning)
         picture, shift = picture_stream(source, video_path), _clock_shift(source, kept)
         with av.open(
             f"file:{output_path}",
             "w",
             format=FORMAT_NAMES[suffix],
-            container_options=_options(suffix, picture.time_base, sample_rate),
+            container_options=_options(suffix, picture.time_base, new.sample_rate),
         ) as out:
             streams = {s.index: _add_copy(out, s, suffix, source.format.name) for s in kept}
-            track = SoundTrack(out, sound, sample_rate, channels, start=timeline.info.start + shift)
+            track = SoundTrack(out, sound, new.sample_rate, new.channels, start=timeline.info.start + shift)
             _describe(out, source, track, first=not any(s.type == "audio" for s in kept))
-            if without is not None and (language := source.streams.audio[without].metadata.get("language")):
+            if new.without is not None and (language := source.streams.audio[new.without].metadata.get("language")):
                 track.stream.metadata["language"] = language
-            if start is not None:
-                out.metadata["timecode"] = streams[picture.index].metadata["timecode"] = str(start)
+            if new.start is not None:
+                out.metadata["timecode"] = streams[picture.index].metadata["timecode"] = str(new.start)
             if suffix in MATROSKA:
                 tags = streams[picture.index].metadata
                 tags["title"] = tags.get("title", "") + RESERVED

@@ -20,7 +20,7 @@ from openfoley.errors import UsageError
 from openfoley.media.atomic import replace_when_done
 from openfoley.media.audio_files import AudioWriter
 from openfoley.media.limiter import Limiter
-from openfoley.media.mux import mux
+from openfoley.media.mux import NewSound, mux
 from openfoley.media.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, BitDepth, check_saving
 from openfoley.media.resample import StreamingResampler
 from openfoley.media.sound_track import ceiling_dbtp
@@ -107,7 +107,8 @@ def save_stems(
                     mix.write(chunk)
         else:
             assert video is not None  # checked by check_saving
-            mux(video, chunks, rate, unfinished, output.audio, depth, channels=channels, start=start)
+            new = NewSound(rate, output.audio, depth, channels, start=start)
+            mux(video, chunks, new, unfinished, first.source.timeline)
             for _ in chunks:  # the picture may have ended first
                 pass
     return paths

@@ -20,7 +20,7 @@ from torch import Tensor
 from openfoley.media.atomic import replace_when_done
 from openfoley.media.audio_files import AudioWriter
 from openfoley.media.limiter import Limiter
-from openfoley.media.mux import mux
+from openfoley.media.mux import NewSound, mux
 from openfoley.media.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, BitDepth, check_exact, check_saving
 from openfoley.media.resample import StreamingResampler
 from openfoley.media.sound_track import ceiling_dbtp
@@ -109,10 +109,8 @@ class Take:
                         writer.write(chunk)
             else:
                 assert self.source.path is not None  # checked by check_saving
-                mux(
-                    self.source.path, chunks, rate, unfinished, output.audio, bits,
-                    channels=self.samples.channels, without=self.replaces, start=start,
-                )  # fmt: skip
+                new = NewSound(rate, output.audio, bits, self.samples.channels, self.replaces, start)
+                mux(self.source.path, chunks, new, unfinished, self.source.timeline)
         return path
 
     def start(self, given: str | None = None) -> Timecode | None:

@@ -33,7 +33,7 @@ class Handout(NamedTuple):
     """Conditions as distinct rows, after SiLU, and which of them each token takes."""
 
     rows: Tensor  # [rows, width]
-    index: Tensor  # [batch, tokens]
+    row: Tensor  # [batch, tokens]
 
 
 class Stream(nn.Module):
@@ -51,7 +51,7 @@ class Stream(nn.Module):
         """Shifts, scales and gates, for all tokens ([batch, 1, width] given) or for each of its own."""
         if not isinstance(condition, Handout):
             return self.modulation(condition)
-        return tuple(F.embedding(condition.index, piece) for piece in self.modulation(condition.rows))
+        return tuple(F.embedding(condition.row, piece) for piece in self.modulation(condition.rows))
 
     def attention_input(self, x: Tensor, pieces: tuple[Tensor, ...]) -> Tensor:
         return modulate(normalise(x, LAYER_NORM_EPSILON), pieces[0], pieces[1])

@@ -29,11 +29,11 @@ class TimeConv(nn.Conv1d):
         super().__init__(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
         self.register_buffer("kernels", None, persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        is_plain_cpu = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_grad_enabled()
-        if self.kernels is not None and is_plain_cpu and x.shape[1] >= FAST_TOKENS:
-            return self._fast(x)
-        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+    def forward(self, input: Tensor) -> Tensor:
+        is_plain_cpu = input.dtype == torch.float32 and input.device.type == "cpu" and not torch.is_grad_enabled()
+        if self.kernels is not None and is_plain_cpu and input.shape[1] >= FAST_TOKENS:
+            return self._fast(input)
+        return super().forward(input.transpose(1, 2)).transpose(1, 2)
 
     def remember_kernels(self) -> None:
         """Transform the weight once; a later change of the weight is not seen."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from openfoley.cli.asked import checked_request, command_of, finished_before, resumable
+from openfoley.cli.batch import run_batch
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.errors import UsageError
 from openfoley.hub.knowledge import real_footage_words
@@ -23,6 +24,25 @@ TEXT_STEM = "foley"  # of the output, when there is no video to name it after
 
 
 def run(options: Namespace) -> int:
+    """One video, or several with one model in memory."""
+    pipelines: dict[str, Any] = {}
+
+    def pipeline() -> Any:
+        from openfoley.pipeline import load
+
+        if not pipelines:
+            weights = Bar("weights", "MB")
+            pipelines["loaded"] = load(options.model, options.device, options.weights_dir, weights)
+        return pipelines["loaded"]
+
+    if len(options.video) > 1 or options.out_dir is not None or any(Path(one).is_dir() for one in options.video):
+        return run_batch(options, lambda one: generate(one, pipeline))
+    options.video = options.video[0] if options.video else None
+    return generate(options, pipeline)
+
+
+def generate(options: Namespace, loaded: Callable[[], Any]) -> int:
+    """The sound of one video. loaded: gives the pipeline, when everything else is checked."""
     started = time.monotonic()
     request = checked_request(options)
     check_takes(options.takes)
@@ -37,10 +57,9 @@ def run(options: Namespace) -> int:
         return 0
     seeds = list(range(request.sampling.seed, request.sampling.seed + options.takes))
 
-    from openfoley.pipeline import load
     from openfoley.synthesis.job import resolved
 
-    pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", "MB"))
+    pipeline = loaded()
     request = resolved(pipeline.model, source, request)
     if options.plan:
         return _print_plans(options, pipeline.plans(source, request), source, request)

@@ -17,7 +17,9 @@ def add_sound(commands: Any, command: AddCommand) -> None:
     """`openfoley generate`, `openfoley edit` and `openfoley extend`."""
     generate = command(commands, "generate", "generate", "run", "Make the sound of a video.")
     add = generate.add_argument
-    add("video", metavar="VIDEO", nargs="?", help="any video file, or a still image with --duration; none: text alone")
+    words = "any video files, folders of them, or a still image with --duration; none: text alone"
+    add("video", metavar="VIDEO", nargs="*", help=words)
+    add("--out-dir", metavar="DIR", help="folder for the outputs of several videos (beside each)")
     add("--duration", metavar="S", type=number, help="seconds, for a still image or text alone")
     _shared(generate)
     low, high = TAKES_RANGE

@@ -39,7 +39,7 @@ def main(kills: int = 20, minutes: float = 2.0, model: str = "salsa-v-gym") -> N
         begun = time.monotonic()
         run(command(model, video, folder / "whole.wav"))
         length_s, wanted = time.monotonic() - begun, (folder / "whole.wav").read_bytes()
-        draw, equal, went_on = random.Random(SEED), 0, 0
+        draw, equal, resumed = random.Random(SEED), 0, 0
         for number in range(kills):
             out = folder / f"{number}.wav"
             process = subprocess.Popen(command(model, video, out), stderr=subprocess.DEVNULL)
@@ -49,14 +49,14 @@ def main(kills: int = 20, minutes: float = 2.0, model: str = "salsa-v-gym") -> N
                 process.kill()
                 process.wait(LONGEST_WAIT_S)
             has_work = (folder / f".{out.name}.openfoley-work").exists()
-            went_on += has_work
+            resumed += has_work
             if has_work or not out.exists():  # else it was killed on its way out, with everything done
                 run(command(model, video, out))
             equal += out.read_bytes() == wanted
             left = [p.name for p in folder.iterdir() if p.name.startswith(".")]
             print(f"kill {number + 1}: {equal} of {number + 1} equal; left behind: {left or 'nothing'}", flush=True)
             out.unlink()
-    print(f"{equal} of {kills} equal to the uninterrupted bytes; {went_on} went on from a window that was whole")
+    print(f"{equal} of {kills} equal to the uninterrupted bytes; {resumed} resumed from a window that was whole")
 
 
 if __name__ == "__main__":

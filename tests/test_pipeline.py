@@ -200,8 +200,8 @@ def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, m
     """What the second window calls known is what the first one made and kept, bit for bit; what that made beyond its
     end fades into the second."""
     from openfoley.synthesis import windows as module
-    from openfoley.synthesis.crossfade import faded
-    from openfoley.timeline.plan import SPARE_LATENTS
+    from openfoley.synthesis.crossfade import crossfade_latents
+    from openfoley.timeline.plan import OVERLAP_LATENTS
 
     made = []
     real = module.sample_latents
@@ -223,10 +223,10 @@ def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, m
     pipeline.generate(long_video, steps=2)
     (first, known_first), (second, known_second) = made
     context = int(known_second.sum())
-    assert not known_first.any() and context == 22 and SPARE_LATENTS == 8
-    kept = first[:, :-SPARE_LATENTS]
+    assert not known_first.any() and context == 22 and OVERLAP_LATENTS == 8
+    kept = first[:, :-OVERLAP_LATENTS]
     assert torch.equal(second[:, :context], kept[:, -context:])
-    new = faded(first[:, -SPARE_LATENTS:], second[:, context:])
+    new = crossfade_latents(first[:, -OVERLAP_LATENTS:], second[:, context:])
     assert torch.equal(voiced[1], torch.cat([kept, new], 1)) and not torch.equal(new, second[:, context:])
 
 

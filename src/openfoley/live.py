@@ -6,9 +6,9 @@
     play(stream.finish())
 
 The same windows as for a file, but short ones: each knows the last `context` seconds of sound and adds `chunk` seconds,
-without spare latents, for which one would have to wait.
+without overlap, for which one would have to wait.
 What comes out for an instant depends on no frame later than `look_ahead_s` after it: the chunk that it lies in must be
-whole, the encoders look ahead, and the codec's decoder needs a few latents more. Cuts are not looked for.
+whole, the encoders look ahead, and the codec's decoder needs a few latents more. Cuts are not detected.
 """
 
 from __future__ import annotations

@@ -171,16 +171,17 @@ class Conditions:
 class Window:
     """A run of latents generated at once. The first `context` of them are known (clean): the end of the window before,
     or of existing sound; so are the last `after`, where a span is generated in front of existing sound. The last
-    `spare` lie beyond what the window adds: the window that follows in the same shot makes them again. Into its first
-    `faded` new latents fade those that the window before made beyond its end (where the two were asked for the same).
+    `overlap` lie beyond what the window adds: the window that follows in the same shot generates them too. The first
+    `crossfaded` new latents are crossfaded with those that the window before generated beyond its end (where both
+    follow the same cue).
     """
 
     first_latent: int
     latent_count: int
     context: int
     after: int = 0
-    spare: int = 0
-    faded: int = 0
+    overlap: int = 0
+    crossfaded: int = 0
 
     @property
     def end_latent(self) -> int:
@@ -189,4 +190,4 @@ class Window:
     @property
     def new_end(self) -> int:
         """Behind the last latent that the window adds."""
-        return self.end_latent - self.after - self.spare
+        return self.end_latent - self.after - self.overlap

@@ -50,7 +50,7 @@ def speechless() -> SpectralOobleckCodec:
     return codec
 
 
-def test_phases_are_rough_without_a_vector_and_told_by_a_long_one(speechless: SpectralOobleckCodec) -> None:
+def test_phases_are_rough_without_a_vector_and_known_with_a_long_one(speechless: SpectralOobleckCodec) -> None:
     latents = torch.randn(1, 64, 40, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         _, rough = speechless.predicted(latents)
@@ -58,11 +58,11 @@ def test_phases_are_rough_without_a_vector_and_told_by_a_long_one(speechless: Sp
         _, told = speechless.predicted(latents)
     assert rough.shape == told.shape == (1, 2, 257, 320)
     assert torch.allclose(rough.abs(), torch.ones(()), atol=1e-4) and rough.mean().abs() < 0.02
-    assert torch.allclose(told, torch.ones((), dtype=torch.complex64), atol=1e-3)
+    assert torch.allclose(phase, torch.ones((), dtype=torch.complex64), atol=1e-3)
 
 
 def test_noise_differs_from_latent_to_latent(speechless: SpectralOobleckCodec) -> None:
-    """Rough angles that repeated with every latent would be heard as a tone of 43 Hz."""
+    """Rough angles that repeated with every latent would sound like a tone of 43 Hz."""
     latents = torch.zeros(1, 64, 60) + 0.1 * torch.randn(1, 64, 60, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         level, phase = speechless.predicted(latents)

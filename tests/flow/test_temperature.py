@@ -1,4 +1,4 @@
-"""Noise that cools on the way: what it leaves alone, what it makes smaller, and what it is for."""
+"""Noise that is scaled down on the way: what stays as it is, what becomes smaller, and what it is for."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from openfoley.flow.masking import Known
 from openfoley.flow.path import on_path
 from openfoley.flow.samplers import sample
 from openfoley.flow.settings import MULTISTEP, SHORTCUT, Solver
-from openfoley.flow.temperature import COOLED_FROM, cooled, deviation
+from openfoley.flow.temperature import SCALED_FROM, deviation, scale_noise
 
 NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
 
@@ -22,9 +22,9 @@ def drawn(velocity, noise: Tensor, temperature: float, steps: int = 8, solver: S
 
 def test_cooling_keeps_the_data_and_shrinks_the_noise() -> None:
     noise, data, t = torch.randn(2, 7, 3), torch.randn(2, 7, 3), torch.full((2,), 0.25)
-    made = cooled(on_path(noise, data, t), data - noise, 0.25, 0.6)
+    made = scale_noise(on_path(noise, data, t), data - noise, 0.25, 0.6)
     torch.testing.assert_close(made, on_path(0.6 * noise, data, t))
-    torch.testing.assert_close(cooled(made, data - 0.6 * noise, 0.25, 1.0), made)
+    torch.testing.assert_close(scale_noise(made, data - 0.6 * noise, 0.25, 1.0), made)
 
 
 @pytest.mark.parametrize("solver", [MULTISTEP, SHORTCUT])
@@ -100,7 +100,7 @@ def test_known_latents_are_clean_in_every_step() -> None:
 def test_the_reference_is_noised_as_much_as_what_is_unknown() -> None:
     noise, clean, known, calls = torch.randn(2, 7, 3), torch.randn(2, 7, 3), NONE_KNOWN.clone(), []
     known[:, :3] = True
-    t = torch.tensor([COOLED_FROM / 2, 0.5])
+    t = torch.tensor([SCALED_FROM / 2, 0.5])
 
     def unconditional(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
         smaller = torch.tensor([1.0, 0.6])[:, None, None] * noise

@@ -12,7 +12,7 @@ from torch import Tensor
 from openfoley.config import from_dict, to_dict
 from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource, seeded_noise
-from openfoley.flow.temperature import COOLED_FROM
+from openfoley.flow.temperature import SCALED_FROM
 from openfoley.generators.salsa_v.conditioning import LengthUnification
 from openfoley.generators.salsa_v.config import GYM, LARGE, SMALL, SalsaVConfig
 from openfoley.generators.salsa_v.model import SalsaVGenerator
@@ -295,7 +295,7 @@ def test_temperature_reaches_the_reference_of_the_unconditional_branch(monkeypat
     )  # fmt: skip
     assert len(seen) == 8
     for time, deviation in seen:
-        assert abs(deviation - (1.0 if time < COOLED_FROM else 0.5)) < 0.15
+        assert abs(deviation - (1.0 if time < SCALED_FROM else 0.5)) < 0.15
 
 
 def test_prompt_and_picture_have_weights_of_their_own() -> None:

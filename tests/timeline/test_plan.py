@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from openfoley.errors import UsageError
 from openfoley.request import Cut
-from openfoley.timeline.plan import SPARE_LATENTS, describe, latents_for, make_plan, plan_windows
+from openfoley.timeline.plan import OVERLAP_LATENTS, describe, latents_for, make_plan, plan_windows
 from openfoley.timeline.shots import shots_of
 
 RATE = Fraction(44100, 1024)
@@ -40,11 +40,11 @@ def test_no_window_is_tiny(milliseconds: int) -> None:
 def test_a_window_makes_more_than_it_keeps_where_another_follows(milliseconds: int, window: int) -> None:
     plan = plan_windows(Fraction(milliseconds, 1000), RATE, window=window)
     last = plan[-1]
-    assert plan[0].faded == 0 and last.spare == 0 and last.new_end == last.end_latent
+    assert plan[0].crossfaded == 0 and last.overlap == 0 and last.new_end == last.end_latent
     for one, following in pairwise(plan):
-        assert one.spare == min(SPARE_LATENTS, last.new_end - one.new_end)
-        assert following.faded == min(one.spare, following.new_end - one.new_end)
-        assert following.first_latent + following.context == one.new_end == one.end_latent - one.spare
+        assert one.overlap == min(OVERLAP_LATENTS, last.new_end - one.new_end)
+        assert following.crossfaded == min(one.overlap, following.new_end - one.new_end)
+        assert following.first_latent + following.context == one.new_end == one.end_latent - one.overlap
 
 
 def test_eight_seconds_is_one_window_of_345_latents() -> None:
@@ -151,6 +151,6 @@ def test_a_cue_splits_a_shot_and_continues_its_sound() -> None:
     plan = make_plan(shots_of(Fraction(8), [], "auto"), RATE, cues=[note])
     assert [(one.cue, one.join) for one in plan] == [(None, "start"), (note, "continue"), (None, "continue")]
     assert [one.window.context for one in plan] == [0, 22, 22]
-    assert [one.window.spare for one in plan] == [8, 8, 0]
-    assert [one.window.faded for one in plan] == [0, 0, 0]  # a cue's sound is its own from its edge on
+    assert [one.window.overlap for one in plan] == [8, 8, 0]
+    assert [one.window.crossfaded for one in plan] == [0, 0, 0]  # a cue's sound is its own from its edge on
     assert [one.window.new_end for one in plan[:-1]] == [one.first_new for one in plan[1:]]

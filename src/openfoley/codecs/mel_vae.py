@@ -7,7 +7,7 @@ unit norm, activations and sums scaled so that variances stay put,
 
 The weights here are the w of the first equation: `from_mmaudio` folds a checkpoint's v exactly once.
 
-Beyond the published network: its only attention, in the middle, looks at the whole sequence, so that nothing could be
+Beyond the published network: its only attention, in the middle, attends to the whole sequence, so that nothing could be
 decoded before everything is known. Here position n attends to at most `attention_reach` positions on either side. Up
 to attention_reach + 1 latents (the training length) this is the published network to the bit; longer sequences keep
 the reach that it was trained with, and decoding in chunks is exact (`DECODER_MARGIN`).

@@ -33,7 +33,7 @@ STEM_KERNEL_PER_STRIDE = 4  # kernel of a hopping outermost convolution in strid
 class OobleckConfig:
     """sample_rate in Hz; widths[0] channels after the stem, widths[i + 1] after encoder block i, which divides the rate
     by strides[i]; all widths are multiples of the first. hop_length = stem_stride * product(strides) samples.
-    level: the amplitude (of full scale) that the network sees as 1; sound is divided by it and multiplied again."""
+    level: the amplitude (of full scale) that the network receives as 1; sound is divided by it and multiplied again."""
 
     sample_rate: int
     channels: int

@@ -8,7 +8,7 @@ log-magnitudes and phases of a short-time Fourier transform, the decoder's last 
     first layer   ln |left|, ln |right|, mid / |mid|^(1 - COMPRESSION)           of frames every window / 4 samples
     last layer    ln |left|, ln |right|, and a vector p for each bin of each side
     beside        a linear path from the log-magnitudes of a latent's frames to the latent, and back: it starts as their
-                  principal components, which tell materials apart before anything is learned (docs/log.md)
+                  principal components, which separate materials before anything is learned (docs/log.md, C3)
     phase         angle of p + e, with e a unit vector of random angle: p is long where the phase can be known (a knock,
                   a ringing bar) and short where it cannot (rain)
 
@@ -144,7 +144,7 @@ class SpectralOobleckCodec(nn.Module):
         return ((torch.view_as_real(spectrum).square().sum(-1) + 1e-14).sqrt() + FLOOR).log()
 
     def _seen(self, spectrum: Tensor, level: Tensor) -> Tensor:
-        """What the encoder's first layer sees [batch, 4 * bins, frames]."""
+        """What the encoder's first layer receives [batch, 4 * bins, frames]."""
         middle = spectrum.mean(1)
         strength = 4 * (torch.view_as_real(middle).square().sum(-1) + FLOOR**2) ** ((COMPRESSION - 1) / 2)
         levels = (level.flatten(1, 2) - MIDDLE) / SPREAD

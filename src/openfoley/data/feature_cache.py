@@ -81,7 +81,7 @@ class FeatureCache:
             index["sample_rate"], index["hop_length"], Fraction(index["sync_rate"]), Fraction(index["semantic_rate"])
         )
         paths = {name: folder / f"{name}.npy" for name in ARRAYS}
-        # Copy-on-write maps: torch wants writable memory; nothing is ever written.
+        # Copy-on-write maps: torch needs writable memory; nothing is ever written.
         arrays = {name: torch.from_numpy(np.load(path, mmap_mode="c")) for name, path in paths.items() if path.exists()}
         return cls(**{"event_labels": None, **arrays}, rates=rates)
 

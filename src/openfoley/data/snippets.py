@@ -1,4 +1,4 @@
-"""Which snippets a contrastive step sees, and which pairs of them are pairs (arXiv 2510.02916, sections 3.1 and A.4).
+"""The snippets of a contrastive step, and which pairs of them are pairs (arXiv 2510.02916, sections 3.1 and A.4).
 
 Most negatives come from the same video. Abutting snippets alone would teach only offsets of 0.667 s, so each picture
 snippet is also compared with the sound around it, 2 to 10 frames (83 to 417 ms) early or late. Sound is about fifty

@@ -1,10 +1,10 @@
 """What things look like: a picture tower beside the sync encoder's own backbone, patch by patch.
 
-Beyond the paper, at Gym size (docs/log.md, 2026-11-26). The published sync encoder stands on VideoPrism, which knows
+Beyond the paper, at Gym size (docs/log.md, E5 and E6). The published sync encoder stands on VideoPrism, which knows
 materials and objects from a hundred million clips; a small backbone trained on timing does not, and the semantic
-encoder, which does, returns one vector for a whole picture: neither says of several things which one sounds. So the
-picture tower of the trained semantic encoder is laid, patch by patch, under the layers that look for events. It sees
-one frame in `every`, as looks change slowly.
+encoder, which does, returns one vector for a whole picture: neither distinguishes which of several things sounds. So
+the output of the trained semantic encoder's picture tower is added, patch by patch, below the layers that detect
+events. It receives one frame in `every`, as looks change slowly.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class AppearanceConfig:
 def appearance_of(shape: SemanticConfig, every: int) -> AppearanceConfig:
     """The tower of a semantic encoder; raises ValueError for one without a convolutional stem."""
     if shape.stem_widths is None:
-        raise ValueError("the appearance wants a semantic encoder with a convolutional stem")
+        raise ValueError("the appearance needs a semantic encoder with a convolutional stem")
     return AppearanceConfig(
         shape.hidden_size, shape.heads, shape.mlp_size, shape.vision_layers, shape.stem_widths, every
     )

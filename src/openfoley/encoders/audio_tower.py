@@ -1,7 +1,8 @@
 """The audio side of the contrastive training: AST with attention pooling over frequency (arXiv 2510.02916, 3.1, A.4).
 
 A snippet of 0.667 s becomes patches of the log-mel picture; after the transformer (f, t_a, d) tokens are pooled over
-frequency to (t_a, d). Used in training and for judging sync, never for generating: the generator only sees pictures.
+frequency to (t_a, d). Used in training and for judging sync, never for generating: the generator only receives
+pictures.
 """
 
 from dataclasses import dataclass

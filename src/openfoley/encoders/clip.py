@@ -30,7 +30,7 @@ UNUSED = ("logit_scale", "text_projection", "attn_mask")  # of the checkpoint
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """Shape of both towers. shown_size: pixels asked of the decoder, of which the network sees image_size."""
+    """Shape of both towers. shown_size: pixels requested of the decoder, of which the network receives image_size."""
 
     rate: Fraction
     shown_size: int

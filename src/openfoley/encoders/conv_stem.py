@@ -1,8 +1,8 @@
 """A convolutional stem in the place of the patch projection, for the Gym size (arXiv 2106.14881: "early convolutions").
 
 A vision transformer from scratch first has to discover that neighbouring pixels and frames belong together; in half an
-hour on two cores it does not. Three strided convolutions see the pixels, a stack over time and space sees four frames
-on either side. At full size the published patch projection stays.
+hour on two cores it does not. Three strided convolutions read the pixels, a stack over time and space reaches four
+frames on either side. At full size the published patch projection stays.
 
 All are two-dimensional on tensors whose channels lie innermost (time x patches, or height x width): on a CPU half the
 time of the same sums as three-dimensional convolutions.
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 PATCH_SIZE = 16  # pixels
-REACH = 5  # frames that a temporal kernel sees
+REACH = 5  # frames that a temporal kernel covers
 
 
 def picture_layers(channels: int, widths: tuple[int, int, int]) -> nn.Sequential:

@@ -1,6 +1,6 @@
 """MAP: multi-head attention pooling (Zhai et al. 2022, arXiv 2106.04560, section 3; used by arXiv 2510.02916, A.4).
 
-One learned query looks at all tokens of a set and returns one vector:
+One learned query attends to all tokens of a set and returns one vector:
     y = out(attention(q, K x, V x)),  z = y + MLP(LayerNorm(y)).
 """
 

@@ -150,7 +150,7 @@ class SyncEncoder(nn.Module):
         if config.appearance is not None:
             if config.snippet_frames % config.appearance.every or config.patch_size != PATCH_SIZE:
                 raise ValueError(
-                    f"the appearance looks at one frame in {config.appearance.every} and has patches of {PATCH_SIZE} "
+                    f"the appearance reads one frame in {config.appearance.every} and has patches of {PATCH_SIZE} "
                     f"pixels, got snippets of {config.snippet_frames} frames and patches of {config.patch_size}"
                 )
             self.appearance = Appearance(config.appearance, config.image_size, config.hidden_size)

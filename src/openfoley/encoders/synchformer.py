@@ -1,7 +1,7 @@
 """Synchformer's visual encoder (arXiv 2401.16423), as MMAudio uses it (arXiv 2412.15322, section 3.3).
 
 Segments of 16 frames at 25 fps, 8 frames apart, go through a MotionFormer each: ViT-B with a tubelet of 2 frames and
-divided attention, first over time at one place, then over the places of one frame; the class token sees everything.
+divided attention, first over time at one place, then over the places of one frame; the class token attends to all.
 An aggregator then turns the 14 x 14 tokens of each tubelet into one vector: 8 vectors a segment.
 
 The aggregator is one pre-norm transformer layer of which only its class token is read. That token's query is a

@@ -21,7 +21,7 @@ from openfoley.flow.masking import Known
 from openfoley.flow.path import Latents
 from openfoley.flow.settings import Solver
 from openfoley.flow.shortcut import Velocity
-from openfoley.flow.temperature import COOLED_FROM, cooled
+from openfoley.flow.temperature import SCALED_FROM, scale_noise
 
 LARGEST_STEP_COUNT = 128
 
@@ -61,8 +61,8 @@ def sample(
                 change = change + (end - end_before) * (share / (2 * (1 - now)))
             end_before = end
         x = x + change * (after - now)
-        if now < COOLED_FROM <= after:
-            x = cooled(x, change, after, temperature)
+        if now < SCALED_FROM <= after:
+            x = scale_noise(x, change, after, temperature)
         x = torch.where(inside, known.latent, x)
         if on_step is not None:
             on_step(number + 1)

@@ -7,14 +7,14 @@ t = COOLED_FROM, where what is left of it is scaled once:
 
     x_t = t D + (1 - t) n   ->   t D + (1 - t) T n
 
-with the end D = x + (1 - t) v and the noise n = x - t v of the step that crosses COOLED_FROM. As a step is a straight
+with the end D = x + (1 - t) v and the noise n = x - t v of the step that crosses SCALED_FROM. As a step is a straight
 line, it is done at its end: the same point comes out. A single step has no noise left there, so the temperature does
 nothing. Values: docs/log.md, S6 and S7; `benchmarks/sampling.py` tries others.
 """
 
 from openfoley.flow.path import Latents, Rows
 
-COOLED_FROM = 0.08
+SCALED_FROM = 0.08
 
 
 def deviation(t: Rows, temperature: float) -> Rows:

@@ -14,7 +14,7 @@ from openfoley.types import Conditions
 class Generator(Protocol):
     """Predicts the velocity dx/dt of latents on their way from noise (t = 0) to data (t = 1).
 
-    It never sees a file, a device choice or a codec. What `prepare` returns is a record of its own.
+    It never receives a file, a device choice or a codec. What `prepare` returns is a record of its own.
     """
 
     latent_dim: int

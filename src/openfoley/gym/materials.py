@@ -1,9 +1,8 @@
 """Materials: how each rings when struck (modal synthesis), hisses when rubbed, and looks.
 
 Mode ratios are of a free bar (wood, steel), a plate or a shell, spread at random per object; `pitch_hz` is the lowest
-mode of an
-object 0.3 m long, and pitch goes with 1/size. Values were set by ear and by literature figures of decay, not fitted
-to a recording.
+mode of an object 0.3 m long, and pitch goes with 1/size. Values were set by listening and by literature figures of
+decay, not fitted to a recording.
 """
 
 from dataclasses import dataclass
@@ -54,7 +53,7 @@ SOLID = ("wood", "steel", "glass", "plastic", "rubber", "stone", "ceramic", "car
 
 
 def look_of(material: str, rng: np.random.Generator, *, bulge: float) -> Look:
-    """Paint that tells the material: grain, speckle, gloss and a hue range of its own, all jittered."""
+    """Paint that identifies the material: grain, speckle, gloss and a hue range of its own, all jittered."""
     u = lambda a, b: float(rng.uniform(a, b))
 
     def jitter(rgb: tuple[float, ...], spread: float = 0.08) -> tuple[float, float, float]:

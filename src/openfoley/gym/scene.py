@@ -213,7 +213,7 @@ def _occluder(rng: np.random.Generator) -> Performance:
 
 
 def _ambience(rng: np.random.Generator, kind: str, start: float, end: float, id: str) -> Performance:
-    """Rain, fire or a fan: seen, and heard all the time."""
+    """Rain, fire or a fan: visible and audible all the time."""
     level = float(rng.uniform(0.15, 0.5))
     play = Performance(caption={"rain": "rain falls", "fire": "a fire crackles", "fan": "a fan hums"}[kind])
     material = {"rain": "water", "fire": "wood", "fan": "steel"}[kind]

@@ -25,5 +25,5 @@ def seeds_of(split: Split, count: int, first: int = 0) -> list[int]:
     """`count` seeds of a split, from its `first`-th on."""
     seeds = SEED_RANGES[split]
     if not 0 <= first <= first + count <= len(seeds):
-        raise UsageError(f"the {split} split has {len(seeds)} seeds; asked for {first}..{first + count - 1}")
+        raise UsageError(f"the {split} split has {len(seeds)} seeds, got {first}..{first + count - 1}")
     return list(seeds[first : first + count])

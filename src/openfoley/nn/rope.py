@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 SHORTEST_PERIOD_S = 2 * math.pi * 1024 / 44100  # one radian per latent, as rotary positions count tokens
-LONGEST_PERIOD_S = 120.0  # far above any window, so the slowest pair tells order without wrapping
+LONGEST_PERIOD_S = 120.0  # far above any window, so the slowest pair orders tokens without wrapping
 
 
 Turn = Float[Tensor, "batch 1 tokens {head_width}"]

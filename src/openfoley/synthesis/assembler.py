@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from openfoley.codecs.base import Codec, StreamingDecoder
-from openfoley.synthesis.crossfade import Run, faded, rising
+from openfoley.synthesis.crossfade import Run, crossfade_latents, rising
 from openfoley.timeline.plan import PlannedWindow
 
 KEPT_LATENTS = 1024  # what a window can continue from: more than `request.Timeline.context` allows at any latent rate
@@ -57,7 +57,7 @@ class TakeAssembler(Generic[S]):
         self.codec, self.seed, self.runs, self.samples = codec, seed, runs, samples
         self.surroundings = surroundings
         self.latents = torch.zeros(1, 0, codec.latent_dim)
-        self.spare = torch.zeros(1, 0, codec.latent_dim)  # of the window before, made beyond its end
+        self.overlap = torch.zeros(1, 0, codec.latent_dim)  # of the window before, generated beyond its end
         self.decoder = StreamingDecoder(codec)
         self.run = -1
         self.position = 0  # sample that the decoder gives next
@@ -78,7 +78,7 @@ class TakeAssembler(Generic[S]):
         self._end_run()
         self.run += 1
         self.position = planned.window.first_latent * self.codec.hop_length
-        self.latents = self.spare = torch.zeros(1, 0, self.codec.latent_dim)
+        self.latents = self.overlap = torch.zeros(1, 0, self.codec.latent_dim)
         if planned.join == "start" and self.surroundings is not None:
             self.latents = self.surroundings.before
             self.position = (planned.first_new - self.latents.shape[1]) * self.codec.hop_length
@@ -89,12 +89,12 @@ class TakeAssembler(Generic[S]):
             self._write(self.decoder.push(self.latents))
 
     def add(self, planned: PlannedWindow, latent: Tensor) -> None:
-        """Take a finished window in; its context was decoded with the window before, whose spare latents fade into its
-        first new ones."""
+        """Take a finished window in; its context was decoded with the window before, whose last latents are
+        crossfaded with its first new ones."""
         window = planned.window
-        kept = window.latent_count - window.spare
-        new = faded(self.spare[:, : window.faded].to(latent), latent[:, window.context : kept])
-        self.spare = latent[:, kept:]
+        kept = window.latent_count - window.overlap
+        new = crossfade_latents(self.overlap[:, : window.crossfaded].to(latent), latent[:, window.context : kept])
+        self.overlap = latent[:, kept:]
         self.latents = torch.cat([self.latents.to(latent), new], 1)[:, -KEPT_LATENTS:]
         self._write(self.decoder.push(new))
 
@@ -108,7 +108,7 @@ class TakeAssembler(Generic[S]):
             self._write(self.decoder.flush())
 
     def _write(self, samples: Tensor) -> None:
-        """Samples [1, channels, n] from `position` on: cut to the run, faded, the end of the run before added."""
+        """Samples [1, channels, n] from `position` on: cut to the run and crossfaded with the end of the run before."""
         run, first = self.runs[self.run], self.position
         self.position += samples.shape[-1]
         cut = samples[0, :, max(0, run.start - first) : max(0, run.end - first)].to("cpu", torch.float32)
@@ -128,16 +128,16 @@ class TakeAssembler(Generic[S]):
         self.samples.append(cut)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, int]]:
-        """Everything that `restore` needs to go on to the bit, beside the samples' file."""
+        """Everything that `restore` needs to resume to the bit, beside the samples' file."""
         buffer, left = self.decoder.state
-        tensors = {"latents": self.latents, "spare": self.spare, "tail": self.tail}
+        tensors = {"latents": self.latents, "overlap": self.overlap, "tail": self.tail}
         if buffer is not None:
             tensors["buffer"] = buffer
         numbers = {"run": self.run, "position": self.position, "left": left, "length": self.samples.length}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, numbers
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, int], device: torch.device) -> None:
-        self.latents, self.spare = tensors["latents"].to(device), tensors["spare"].to(device)
+        self.latents, self.overlap = tensors["latents"].to(device), tensors["overlap"].to(device)
         self.tail = tensors["tail"]
         self.run, self.position = numbers["run"], numbers["position"]
         buffer = tensors.get("buffer")

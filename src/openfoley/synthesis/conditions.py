@@ -53,7 +53,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class _Span:
-    """What a window sees of its shot, all in s on the video's clock. zero: the start of the sequence; the picture is
+    """What a window covers of its shot, all in s on the video's clock. zero: the start of the sequence; the picture is
     seen from `seen_from` on; the window itself is [start, end)."""
 
     zero: Fraction

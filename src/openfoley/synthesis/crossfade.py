@@ -1,8 +1,9 @@
-"""Where one stretch of sound gives over to the next: runs of latents, and the fades between them.
+"""Where one stretch of sound follows another: runs of latents, and the crossfades between them.
 
-Inside a run windows share latents: a window continues from the last ones of the window before, whose spare ones fade
-into its first new ones, so their samples join by themselves. A run ends where the sound starts afresh (at a
-cut): the two sounds are decoded apart, so that the codec cannot smear one into the other, and fade over 5 ms.
+Inside a run windows overlap: a window continues from the last latents of the window before, and its first new ones are
+crossfaded with those that the window before generated beyond its end, so their samples join by themselves. A run ends
+where the sound starts afresh (at a cut): the two sounds are decoded apart, so that the codec cannot smear one into the
+other, and are crossfaded over 5 ms.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from openfoley.timeline.shots import CUT_FADE_S
 
 @dataclass(frozen=True)
 class Run:
-    """Windows whose latents follow one another; samples [start, end), the first and last few faded."""
+    """Windows whose latents follow one another; samples [start, end), the first and last few crossfaded."""
 
     start: int  # sample
     end: int  # sample
@@ -50,14 +51,14 @@ def rising(length: int) -> Tensor:
 
 
 def blend_weights(length: int) -> Tensor:
-    """Weights [length] of a sound that takes over from its own like (an edit's edge): w + (1 - w) = 1, from 0 to 1."""
+    """Weights [length] of the new one of two related sounds (an edit's edge): w + (1 - w) = 1, from 0 to 1."""
     index = (torch.arange(length, dtype=torch.float64) + 0.5) / max(length, 1)
     return (0.5 - 0.5 * torch.cos(math.pi * index)).float()
 
 
-def faded(old: Tensor, new: Tensor) -> Tensor:
-    """Latents new [batch, n, latent_dim], of which another window made the first m too (old [batch, m, latent_dim]):
-    from the other's to its own."""
+def crossfade_latents(old: Tensor, new: Tensor) -> Tensor:
+    """Latents new [batch, n, latent_dim], the first m of them crossfaded from those of another window (old [batch, m,
+    latent_dim])."""
     count = old.shape[1]
     weight = blend_weights(count).to(new)[:, None]
     return torch.cat([torch.lerp(old, new[:, :count], weight), new[:, count:]], 1)

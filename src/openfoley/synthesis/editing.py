@@ -81,7 +81,7 @@ def edited(model: Model, video: Video, request: Request, options: RunOptions) ->
 
 
 def extended(model: Model, video: Video, request: Request, options: RunOptions) -> Take:
-    """The sound, continued to the end of the picture; its last 10 ms fade into what follows."""
+    """The sound, continued to the end of the picture; its last 10 ms are crossfaded with what follows."""
     source = opened(video, request.timeline, options.strict)
     request = resolved(model, source, request)
     existing, duration = existing_source(source, request.timeline), source.info.duration

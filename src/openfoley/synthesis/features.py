@@ -33,7 +33,7 @@ class FeatureRun:
 
 
 def frame_encoders(model: Model) -> dict[str, FrameEncoder]:
-    """The model's encoders that look at frames, by name."""
+    """The model's encoders that read frames, by name."""
     return {name: encoder for name, encoder in model.encoders.items() if isinstance(encoder, FrameEncoder)}
 
 

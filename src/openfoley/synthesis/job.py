@@ -1,4 +1,4 @@
-"""One generation: from what is asked to a plan, and from a plan to takes.
+"""One generation: from a request to a plan, and from a plan to takes.
 
 A plan of windows always runs; a short video is a plan of one window. Features live only as long as a window needs them,
 and sound leaves for a file as it is decoded: memory does not grow with length.
@@ -150,7 +150,7 @@ def with_times(source: Source, request: Request) -> Request:
 
 
 def shots_in(model: Model, source: Source, timeline: Timeline, store: FeatureStore | None = None) -> list[Shot]:
-    """The shots of a video by a rule or a list of cuts. Frames for the model are kept while cuts are looked for."""
+    """The shots of a video by a rule or a list of cuts. Frames for the model are kept while cuts are detected."""
     cuts, duration = timeline.cuts, source.info.duration
     if isinstance(cuts, tuple):
         return shots_of(duration, cuts, "auto")
@@ -194,7 +194,7 @@ def planned(
         )
     cues = timeline.cue_list
     return make_plan(
-        shots, rate, window=latents - taken, context=known_latents, cues=cues, span=span, heard=existing_end
+        shots, rate, window=latents - taken, context=known_latents, cues=cues, span=span, existing_end=existing_end
     )
 
 

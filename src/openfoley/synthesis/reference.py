@@ -26,7 +26,7 @@ LONGEST_S = Fraction(5, 2)  # section 3.2
 SILENCE_RMS = 1e-4  # of full scale, -80 dBFS: below the noise of any recording
 CLIPPED_LEVEL = 0.99  # of full scale
 CLIPPED_RUN = 4  # equal samples in a row at that level: no sound that was not cut off has them
-MARGIN_S = 1  # s of sound around the span that the encoder hears, so that it is not the sound of a cut
+MARGIN_S = 1  # s of sound around the span that the encoder receives, so that it does not encode a cut
 SEARCH_STEP_S = Fraction(1, 20)
 
 
@@ -42,11 +42,11 @@ def encoded_reference(
     begun = max(0, first - MARGIN_S * rate)
     samples = _between(path, begun, end + MARGIN_S * rate)
     _check_sound(samples[:, first - begun : end - begun], f"{shown(path)} from {first / rate:.2f} s")
-    heard = resample(Audio(fitted(samples, codec.channels).contiguous(), rate), codec.sample_rate).samples
+    resampled = resample(Audio(fitted(samples, codec.channels).contiguous(), rate), codec.sample_rate).samples
     start = round((first - begun) * codec.sample_rate / rate)
     count = (end - first) * codec.sample_rate // (rate * codec.hop_length)
     lead, skipped = start // codec.hop_length, start % codec.hop_length
-    latents = codec.encode(heard[None, :, skipped:].to(device))
+    latents = codec.encode(resampled[None, :, skipped:].to(device))
     return latents[:, lead : lead + count]
 
 
@@ -91,7 +91,7 @@ def _energies(path: Path) -> tuple[int, Tensor, int]:
 
 
 def _step(rate: int) -> int:
-    """Samples between places where the loudest part is looked for."""
+    """Samples between places at which the loudest part may start."""
     return int(SEARCH_STEP_S * rate)
 
 

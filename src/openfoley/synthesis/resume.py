@@ -1,8 +1,8 @@
 """What a long generation has done so far, on disk: killed at any moment, the same call resumes to the same bytes.
 
     folder/lock              held while a process works here
-    folder/state.safetensors the request's key, how many windows are whole, and what each take needs to go on
-    folder/<n>.f32           the samples of take n; behind the length that the state tells they may be torn
+    folder/state.safetensors the request's key, how many windows are whole, and what each take needs to resume
+    folder/<n>.f32           the samples of take n; beyond the length in the state they may be incomplete
 
 After each window the samples are brought to the disk, then the state replaces the one before in one step.
 """
@@ -26,7 +26,7 @@ from openfoley.media.source import shown
 from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.sample_file import SampleFile
 
-FORMAT = 8  # of what is saved
+FORMAT = 9  # of what is saved
 STATE_NAME = "state.safetensors"
 LOCK_NAME = "lock"
 
@@ -93,7 +93,7 @@ class Work:
         return self.windows_done
 
     def keeper(self, takes: Sequence[TakeAssembler[SampleFile]]) -> Callable[[int], None]:
-        """To be told how many windows are whole."""
+        """To be called with the number of windows that are whole."""
 
         def keep(windows_done: int) -> None:
             for take in takes:
@@ -122,11 +122,11 @@ class Work:
         from safetensors.torch import save
 
         tensors = {f"{number}.{name}": t for number, (own, _) in enumerate(states) for name, t in own.items()}
-        told = {"key": self.key, "windows": windows_done, "takes": [numbers for _, numbers in states]}
+        status = {"key": self.key, "windows": windows_done, "takes": [numbers for _, numbers in states]}
         unfinished = self.folder / f"{STATE_NAME}.partial"
         try:
             with open(unfinished, "wb") as file:
-                file.write(save(tensors, {"openfoley": json.dumps(told)}))
+                file.write(save(tensors, {"openfoley": json.dumps(status)}))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(unfinished, self.folder / STATE_NAME)
@@ -139,13 +139,13 @@ class Work:
 
         try:
             with safe_open(self.folder / STATE_NAME, "pt") as file:
-                told: dict[str, Any] = json.loads((file.metadata() or {}).get("openfoley", "{}"))
-                if told.get("key") != self.key:
+                status: dict[str, Any] = json.loads((file.metadata() or {}).get("openfoley", "{}"))
+                if status.get("key") != self.key:
                     return
                 self._tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         except (OSError, SafetensorError, ValueError):
             return
-        self.windows_done, self._numbers = told["windows"], told["takes"]
+        self.windows_done, self._numbers = status["windows"], status["takes"]
         for number, numbers in enumerate(self._numbers):
             path = self.folder / f"{number}.f32"
             if not path.exists() or path.stat().st_size < 4 * numbers["length"]:

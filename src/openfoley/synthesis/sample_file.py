@@ -23,7 +23,7 @@ class SampleFile:
     """Float32 samples [channels, n] in a file: appended while generating, read in chunks.
 
     Without a path it is a temporary file that goes with its owner. With one it stays: what lies there up to `length`
-    samples is kept, and writing goes on behind it.
+    samples is kept, and writing continues after it.
     """
 
     def __init__(self, channels: int = 2, path: Path | None = None, length: int = 0) -> None:

@@ -28,7 +28,7 @@ def work_folder(out: Path) -> Path:
 
 
 def identity(words: Mapping[str, object], files: Iterable[str | os.PathLike[str] | None]) -> dict[str, str]:
-    """What tells one generation from another: what was asked, and the state of the files that it reads."""
+    """What distinguishes one generation from another: its request, and the state of the files that it reads."""
     read = {f"state of {os.fspath(file)}": repr(_state_of(file)) for file in files if file is not None}
     return {name: repr(value) for name, value in sorted(words.items())} | read
 

@@ -1,6 +1,6 @@
 """Put a generated span into existing sound: outside of it and of its fades every sample stays as it was.
 
-The fades (10 ms) lie inside the span, where the new sound takes over from the old one and gives back to it.
+The fades (10 ms) lie inside the span, which crossfade from the old sound to the new one and back.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from openfoley.synthesis.sample_file import SampleFile
 from openfoley.timeline.plan import PlannedWindow
 from openfoley.types import Audio
 
-FADE_S = Fraction(1, 100)  # s, inside the span: over before an onset is heard as another event
-HEARD_S = Fraction(1)  # s of existing sound beyond the context that the codec's encoder hears
+FADE_S = Fraction(1, 100)  # s, inside the span: shorter than what makes an onset sound like another event
+ENCODED_S = Fraction(1)  # s of existing sound beyond the context that the codec's encoder receives
 MARGIN_S = Fraction(1, 20)  # s generated beyond each end of the span, for the resampler's and the limiter's run-in
 
 
@@ -71,7 +71,8 @@ def existing_sound(
     rate = source.sample_rate
 
     def kept(edge: Fraction) -> tuple[int, int]:
-        return max(0, floor((edge - context - HEARD_S) * rate)), min(length, ceil((edge + context + HEARD_S) * rate))
+        reach = context + ENCODED_S
+        return max(0, floor((edge - reach) * rate)), min(length, ceil((edge + reach) * rate))
 
     (head_start, head_end), (foot_start, foot_end) = kept(span[0]), kept(span[1])
     head, foot, position = [], [], 0
@@ -113,12 +114,12 @@ def _latents(sound: Tensor, start: int, rate: int, codec: Codec, device: torch.d
     # Resample from an instant that is a sample at both rates, then drop up to the next whole latent.
     unit = rate // gcd(rate, codec.sample_rate)
     skip = -start % unit
-    heard = resample(Audio(fitted(sound[:, skip:], codec.channels).contiguous(), rate), codec.sample_rate).samples
+    resampled = resample(Audio(fitted(sound[:, skip:], codec.channels).contiguous(), rate), codec.sample_rate).samples
     sample = (start + skip) * codec.sample_rate // rate
     drop = -sample % codec.hop_length
-    if heard.shape[-1] <= drop:
+    if resampled.shape[-1] <= drop:
         return 0, torch.zeros(1, 0, codec.latent_dim, device=device)
-    return (sample + drop) // codec.hop_length, codec.encode(heard[None, :, drop:].to(device))
+    return (sample + drop) // codec.hop_length, codec.encode(resampled[None, :, drop:].to(device))
 
 
 def _cut(placed: tuple[int, Tensor], first: int, end: int) -> Tensor:

@@ -73,7 +73,7 @@ def check_stems(
 ) -> dict[str, Path]:
     """The files of the stems beside a mix, checked as far as can be beforehand."""
     paths = {name: stem_path(path, name) for name in names}
-    different = {os.fspath(p).casefold() for p in (path, *paths.values())}  # some file systems do not tell A from a
+    different = {os.fspath(p).casefold() for p in (path, *paths.values())}  # to some file systems A and a are the same
     if len(different) <= len(names):
         raise UsageError(f"two stems would be written to one file: {', '.join(str(p) for p in paths.values())}")
     return {name: check_saving(p, video, "add", bit_depth, force) for name, p in paths.items()}

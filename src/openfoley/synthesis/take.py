@@ -1,7 +1,7 @@
-"""A take: one generated sound of one video, with what was asked, ready to be saved.
+"""A take: one generated sound of one video with its request, ready to be saved.
 
 The sound lies in a float32 file while the take lives, so a long file does not sit in memory. It leaves through `save`:
-shifted where that was asked for, resampled, kept at or below -1 dBTP by the true-peak limiter (nothing is normalised:
+shifted where that was requested, resampled, kept at or below -1 dBTP by the true-peak limiter (nothing is normalised:
 stillness stays quiet), then written as .wav or .flac or laid beside the untouched picture.
 """
 
@@ -37,7 +37,7 @@ from openfoley.types import Audio
 class Take:
     """One generated sound. `audio` reads it into memory; `save` streams it.
 
-    request: what was asked, resolved. exact: an edit of existing sound is saved at this depth and as it is, to the bit.
+    request: resolved. exact: an edit of existing sound is saved at this depth and as it is, to the bit.
     replaces: the audio stream of the video whose place it takes. work: where the samples lie, while they are kept.
     """
 

@@ -1,4 +1,4 @@
-"""Cue sheets: what each stretch of a video is asked to sound like, as CSV or JSON.
+"""Cue sheets: what each stretch of a video should sound like, as CSV or JSON.
 
     start,end,prompt,negative_prompt,seed,guidance,stem
     01:00:00:00,01:00:04:12,footsteps on gravel,music,7,4.5,steps

@@ -20,10 +20,10 @@ from openfoley.types import Window
 
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models
 CONTEXT_LATENTS = 22  # 0.5 s, inside the 1 to 88 latents kept clean in training (section 3.2)
-SPARE_LATENTS = 8
-"""The last latents of a window know nothing of what follows, and are a little louder than others; the first new ones
-of the window that follows are a little quieter. So both windows make these, and where both follow the same cue the one
-fades into the other (beyond the paper; docs/log.md, 2026-11-26). 0.19 s at 43 Hz."""
+OVERLAP_LATENTS = 8
+"""The last latents of a window do not depend on what follows, and are a little louder than others; the first new ones
+of the window that follows are a little quieter. So neighbouring windows overlap by these, and where both follow the
+same cue they are crossfaded (beyond the paper; docs/log.md, L2 and L3). 0.19 s at 43 Hz."""
 CONTEXT_S = Fraction(1, 2)  # section 4.1
 NEW_S = Fraction(19, 2)  # section 4.1; windows are no longer than the generator's training length (8 s as shipped)
 
@@ -88,14 +88,14 @@ def make_plan(
     context: int = CONTEXT_LATENTS,
     cues: Sequence[Cue] = (),
     span: tuple[Fraction, Fraction] | None = None,
-    heard: Fraction | None = None,
+    existing_end: Fraction | None = None,
 ) -> list[PlannedWindow]:
     """Windows of at most `window` latents over all shots, or over `span` (s) with existing sound on its outside.
 
-    A later window knows `context` latents of the one before, which in the same shot made SPARE_LATENTS more; these
-    fade into its own, but not across a cue's edge. With `span` the first window also knows up to `context` latents
-    before it and the last as many behind it, both only within their shot (before: across a carried cut too) and, behind
-    it, within the existing sound (heard: where that ends, s; None: with the shot).
+    A later window knows `context` latents of the one before, which in the same shot generated OVERLAP_LATENTS more;
+    these are crossfaded with its own, but not across a cue's edge. With `span` the first window also knows up to
+    `context` latents before it and the last as many behind it, both only within their shot (before: across a carried
+    cut too) and, behind it, within the existing sound (existing_end: where that ends, s; None: with the shot).
     """
     if not 0 <= context < window:
         raise UsageError(f"context must be from 0 to {window - 1} latents (less than the window), got {context}")
@@ -114,7 +114,7 @@ def make_plan(
             before = min(context, stretch.first - run_start)
         after = 0
         if span is not None and number == len(stretches) - 1:
-            known_end = stretch.shot.end if heard is None else min(stretch.shot.end, heard)
+            known_end = stretch.shot.end if existing_end is None else min(stretch.shot.end, existing_end)
             after = max(0, min(context, floor(known_end * latent_rate) - stretch.end))
         beyond = stretches[number + 1] if number + 1 < len(stretches) else None
         follows = beyond.end - beyond.first if beyond is not None and beyond.join == "continue" else 0
@@ -168,21 +168,21 @@ def _windows(
     stretch: _Stretch, window: int, context: int, before: int, after: int, follows: int
 ) -> list[PlannedWindow]:
     """The fewest windows that hold the stretch, evenly filled: none is tiny. follows: latents of the same shot after
-    the stretch that are still to be made (`after` are there already)."""
+    the stretch that are still to be generated (`after` are there already)."""
     before = max(0, before)
-    spare = min(SPARE_LATENTS, (window - context) // 4)
-    fresh, last_spare = stretch.end - stretch.first, min(spare, follows)
-    taken_at_end = after + last_spare
-    count = max(1, ceil(Fraction(fresh + before + taken_at_end - context - spare, window - context - spare)))
+    overlap = min(OVERLAP_LATENTS, (window - context) // 4)
+    fresh, last_overlap = stretch.end - stretch.first, min(overlap, follows)
+    taken_at_end = after + last_overlap
+    count = max(1, ceil(Fraction(fresh + before + taken_at_end - context - overlap, window - context - overlap)))
     known = [before, *[context] * (count - 1)]
-    behind = [*[spare] * (count - 1), taken_at_end]
+    behind = [*[overlap] * (count - 1), taken_at_end]
     taken = [k + b for k, b in zip(known, behind, strict=True)]
     planned, end, extra = [], stretch.first, 0
     for index, new in enumerate(_share(fresh, taken, window)):
-        is_last, faded = index == count - 1, min(extra, new)
-        extra = last_spare if is_last else min(spare, stretch.end + follows - end - new)
+        is_last, crossfaded = index == count - 1, min(extra, new)
+        extra = last_overlap if is_last else min(overlap, stretch.end + follows - end - new)
         first, size = end - known[index], known[index] + new + extra + (after if is_last else 0)
-        one = Window(first, size, known[index], after=after if is_last else 0, spare=extra, faded=faded)
+        one = Window(first, size, known[index], after=after if is_last else 0, overlap=extra, crossfaded=crossfaded)
         planned.append(PlannedWindow(one, stretch.shot, "continue" if index else stretch.join, stretch.cue))
         end += new
     return planned
@@ -205,7 +205,7 @@ def _share(fresh: int, taken: Sequence[int], window: int) -> list[int]:
 
 def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction, first_frame: Timecode | None = None) -> str:
     """The plan as a table, one line a window; with the timecode of the first frame each window's start as timecode."""
-    lines = ["window  shot   start s     end s   latents   known   after   spare   begins     prompt"]
+    lines = ["window  shot   start s     end s   latents   known   after overlap   begins     prompt"]
     if first_frame is not None:
         lines[0] = "timecode     " + lines[0]
     for index, one in enumerate(plan):
@@ -215,6 +215,6 @@ def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction, first_frame: 
         code = f"{timecode_at(start, first_frame)}  " if first_frame is not None else ""
         lines.append(
             f"{code}{index:6d} {one.shot.index:5d} {float(start):9.3f} {float(end):9.3f} {window.latent_count:9d} "
-            f"{window.context:7d} {window.after:7d} {window.spare:7d}   {one.join:8s}   {prompt}".rstrip()
+            f"{window.context:7d} {window.after:7d} {window.overlap:7d}   {one.join:8s}   {prompt}".rstrip()
         )
     return "\n".join(lines)

@@ -148,7 +148,7 @@ def test_a_codec_between_spectra_starts_from_components_and_learns(sound: np.nda
         told, _ = codec.predicted(codec.posterior(true)[0])
         level = codec.log_magnitude(codec.spectrum(true))
         mean = level.mean(-1, keepdim=True).expand_as(level)
-    assert level_distance(told, level) < level_distance(mean, level)
+    assert level_distance(predicted, level) < level_distance(mean, level)
 
 
 def test_components_of_a_sound_give_it_back() -> None:

@@ -7,7 +7,7 @@ same windows are generated each on its own, from its own pictures and without co
 of classifier must find those joins, or it proves nothing. A second control asks the same of the
 true sound at the same instants, where nothing is joined: what is found there are the instants.
 
-Where two windows are crossfaded (`timeline.plan.SPARE_LATENTS`) the instant of a join is the middle of the
+Where two windows are crossfaded (`timeline.plan.OVERLAP_LATENTS`) the instant of a join is the middle of the
 fade. The level jump is |dB of the 10 ms after - dB of the 10 ms before|, at joins against elsewhere; and, as a fade has
 no jump at its middle, between the 10 ms before and the 10 ms after as long a stretch as the fade.
 
@@ -77,8 +77,8 @@ def _row(study: Study[JoinsRequest], seed: int) -> Row:
     rate: Fraction = study.pipeline.model.codec.latent_rate
     asked = Request.of(steps=request.steps, reference_guidance=request.reference_guidance, cuts="none")
     plan = study.pipeline.plan(source_of(frames), asked)
-    joins = [float((one.first_new + Fraction(one.window.faded, 2)) / rate) for one in plan[1:]]
-    gaps = dict(zip(GAPS, (0.0, max(float(one.window.faded / rate) for one in plan)), strict=True))
+    joins = [float((one.first_new + Fraction(one.window.crossfaded, 2)) / rate) for one in plan[1:]]
+    gaps = dict(zip(GAPS, (0.0, max(float(one.window.crossfaded / rate) for one in plan)), strict=True))
     sounds = study.sounds(source_of(frames), asked, TAKES)
     sample_rate = sounds[0].sample_rate
     takes = [sound.samples.mean(0) for sound in sounds]

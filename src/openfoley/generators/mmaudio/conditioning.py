@@ -1,4 +1,4 @@
-"""What the blocks listen to (arXiv 2412.15322, section 3.2), and where its tokens lie in time.
+"""What the blocks are conditioned on (arXiv 2412.15322, section 3.2), and where its tokens lie in time.
 
     overall = time t + unit(mean of pictures + mean of text)        one vector per sequence
     local   = overall + the sync feature at the latent              one vector per latent
@@ -29,8 +29,8 @@ FINE_CLOCK = 10_000.0  # radians per unit of t at the highest frequency, version
 INPUT_KERNEL = 7  # tokens: first convolution over latents and over sync features
 TIME_KERNEL = 3  # tokens
 SYNC_REACH = 3 + 1 + 1  # sync features on either side that a projected one depends on: kernels 7, 3 and 3
-SEGMENT_S = Fraction(16, 25)  # what the sync encoder sees at once
-SEGMENT_HOP_S = Fraction(8, 25)  # and how far it moves on
+SEGMENT_S = Fraction(16, 25)  # what the sync encoder reads at once
+SEGMENT_HOP_S = Fraction(8, 25)  # and how far the next one lies from it
 
 
 class TimeEmbedding(nn.Module):

@@ -1,4 +1,4 @@
-"""From the conditions to what the blocks listen to (arXiv 2510.02916, Figure 1 and A.4).
+"""From the conditions to what the blocks are conditioned on (arXiv 2510.02916, Figure 1 and A.4).
 
 global = text + pooled semantics + time t + step d          one vector per sequence
 local  = global + v~_syn                                     one vector per latent

@@ -59,7 +59,7 @@ class SalsaVGenerator(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def trained_step(self, steps: int) -> float:
-        """The step size to tell the model when `steps` steps are taken: the largest trained one not above 1 / steps."""
+        """The step size that the model receives for `steps` steps: the largest trained one not above 1 / steps."""
         return trained_step(steps, self.config.smallest_step)
 
     def latent_time(self, latents: int, device: torch.device | str | None = None) -> Tensor:

@@ -1,7 +1,7 @@
 """Does memory grow with the length of a video, and time more than it? python benchmarks/longform.py [MINUTES] [MODEL]
 
 Gym-size pictures (192x144, 24 Hz) of a moving square with a cut every 20 s, 1 step. First: one process makes the sound
-of MINUTES (60) and tells its resident memory at the end of minute 1 and of the last one. Then: the time for MINUTES
+of MINUTES (60) and prints its resident memory at the end of minute 1 and of the last one. Then: the time for MINUTES
 against 6 times the time for MINUTES / 6, each in a process of its own, the model loaded.
 """
 

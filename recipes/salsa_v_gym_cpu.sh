@@ -15,7 +15,7 @@
 #
 # Of the shipped model the codec was made by `cpu` and the semantic encoder by `cpu-long`, sync encoder and generator by salsa_v_gym_gpu.py, the generator then by salsa_v_gym_tune.py.
 # Before there was a GPU, these two were made here in parts (docs/log.md, 2026-11-24 to 26): F1 0.81 on validation scenes, 0.88 now.
-# Scores: docs/results.md. A part that was interrupted goes on with --resume.
+# Scores: docs/results.md. A part that was interrupted resumes with --resume.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${1:-runs/salsa-v-gym}"

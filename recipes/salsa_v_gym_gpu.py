@@ -6,20 +6,20 @@
                     what the two have in all instead, over as many commands as it takes
     --parts K       Gym caches of --scenes scenes each (defaults 20 and 500), rendered while others are trained on
     --first P       parts of the training split left out before them, because a model at hand has seen them (default 0)
-    --unseen U      of the parts, the last ones, that the sync encoder never sees and the generator ends on (default 6)
+    --unseen U      of the parts, the last ones, that only the generator is trained on, at its end (default 6)
     --workers P     processes that render (default: all cores but three)
     --start MODEL   whose codec and semantic encoder are kept (default salsa-v-gym)
     --go-on         sync encoder and generator begin with its weights, at 0.6 of the rates, instead of random ones
     --device D      cuda (default) or cpu, for a rehearsal
 
-WORK (about 7 MB a scene; memory, if there is enough) holds data, features and checkpoints: the same command goes on
+WORK (about 7 MB a scene; memory, if there is enough) holds data, features and checkpoints: the same command resumes
 there. OUT gets the model folder's sync.safetensors, generator.safetensors and config.json, and both logs; if the time
 is over before the generator's, with the weights that it has so far. Three things run side by side: scenes are rendered
 on the processor's cores, part after part; two processes compute latents, semantic and text features of the parts that
 are there; the sync encoder learns from the first parts, more and more of them. When it is done, the same two processes
 compute its features, and the generator learns from them to the end.
 
-The shipped sync encoder, and the generator that salsa_v_gym_tune.py went on from, were made in three calls on one
+The shipped sync encoder, and the generator that salsa_v_gym_tune.py continued, were made in three calls on one
 NVIDIA H200 with 16 cores, within 580, 578 and 268 s: `--parts 12 --unseen 4`; then, twice on the same WORK, `--go-on
 --first 12 --parts 22 --unseen 5 --sync-seconds 370`, with `--seconds 578 --generator-seconds 320` and `--seconds 268
 --generator-seconds 255`. Event F1 on 64 validation scenes: 0.86 after the first, 0.88 after the last (docs/log.md,
@@ -158,7 +158,7 @@ def take_parts(model: str, work: Path) -> None:
 
 
 def sync_preset(work: Path, start: Path | None, device: str) -> "SyncTraining":
-    """start: the folder of a model to go on from; the audio tower and the heads, which it does not hold, begin anew
+    """start: the folder of a model to continue; the audio tower and the heads, which it does not hold, start new
     (the tower at the whole rate)."""
     from openfoley.training.sync import train as sync
 
@@ -175,7 +175,7 @@ def sync_preset(work: Path, start: Path | None, device: str) -> "SyncTraining":
 
 
 def generator_preset(features: Path, start: Path | None, device: str) -> "GeneratorTraining":
-    """start: the folder of a model to go on from."""
+    """start: the folder of a model to continue."""
     from openfoley.training.gym_losses.presets import GPU
 
     preset = replace(GPU, features=features, device=device, steps=MOST_STEPS)
@@ -278,7 +278,7 @@ def stopping_after(seconds: float) -> Iterator[None]:
 
 
 def _leave(*_: object) -> None:
-    raise SystemExit("stopped; the same command goes on")
+    raise SystemExit("stopped; the same command resumes")
 
 
 def main() -> None:
@@ -341,7 +341,7 @@ def train(asked: argparse.Namespace, begun: float, numbers: range, beside: Seque
     def time_left() -> float:
         left = asked.seconds - RESERVE_S - (time.time() - begun)
         if left <= 0:
-            raise SystemExit(f"no time left of {asked.seconds:g} s; the same command with a larger --seconds goes on")
+            raise SystemExit(f"no time left of {asked.seconds:g} s; the same command with a larger --seconds resumes")
         return left
 
     wait_for(work / "data" / "validation", beside)
@@ -357,7 +357,7 @@ def train(asked: argparse.Namespace, begun: float, numbers: range, beside: Seque
         with stopping_after(time_left()):
             train_sync(work, seen, start, seconds, asked.device)
     except TrainingStopped:
-        raise SystemExit("the time is over before the sync encoder's; the same command goes on") from None
+        raise SystemExit("the time is over before the sync encoder's; the same command resumes") from None
     say(begun, "sync encoder is trained")
     shutil.copyfile(work / "sync" / "log.csv", out / "sync.csv")
 
@@ -372,7 +372,7 @@ def train(asked: argparse.Namespace, begun: float, numbers: range, beside: Seque
         say(begun, "generator is trained")
     except TrainingStopped:
         averaged_so_far(work / "generator")
-        say(begun, "the time is over before the generator's; the same command goes on")
+        say(begun, "the time is over before the generator's; the same command resumes")
     shutil.copyfile(work / "generator" / "log.csv", out / "generator.csv")
 
     model = assemble(work)

@@ -49,7 +49,7 @@ def load(
 ) -> Pipeline:
     """A pipeline around a shipped or published model, or a model folder. Raises UsageError, WeightsError.
 
-    weights_dir: where a published model's files are looked for; progress: of fetching what is not here, in megabytes.
+    weights_dir: where a published model's files are searched; progress: of fetching what is not here, in megabytes.
     """
     phase.info("loading %s", os.fspath(name_or_dir))
     return Pipeline(load_model(name_or_dir, device, weights_dir, progress))
@@ -61,7 +61,7 @@ class Pipeline:
     store, work, progress and strict (`synthesis.job.RunOptions`).
 
     video: a path, a `Source`, or None with `duration` (s) for sound from text alone; with `duration` a path is a still
-    image. Raises UsageError for what is asked, MediaError for a file that cannot be read.
+    image. Raises UsageError for the request, MediaError for a file that cannot be read.
     """
 
     model: Model
@@ -92,7 +92,7 @@ class Pipeline:
 
     @shows_options
     def extend(self, video: Video, request: Request | None = None, **options: object) -> Take:
-        """Existing sound, continued to the end of the picture; its last 10 ms fade into what follows."""
+        """Existing sound, continued to the end of the picture; its last 10 ms are crossfaded with what follows."""
         return extended(self.model, video, *self._asked(request, options))
 
     @shows_options

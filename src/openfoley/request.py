@@ -127,7 +127,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Cue:
-    """What [start, end) s is asked to sound like; None: as everywhere else. Cues with a stem name become a sound of
+    """What [start, end) s should sound like; None: as everywhere else. Cues with a stem name become a sound of
     their own."""
 
     start: Fraction
@@ -141,7 +141,7 @@ class Cue:
 
 @dataclass(frozen=True)
 class Defaults:
-    """Settings of sampling where none are asked for: those that a kind of generator was published or chosen with.
+    """Settings of sampling where none are given: those that a kind of generator was published or chosen with.
     temperature: None where it has none."""
 
     steps: int
@@ -198,7 +198,7 @@ class Sampling:
     batch_takes: bool | None = option(flag)
 
     def resolved(self, defaults: Defaults) -> Sampling:
-        """With the generator's own steps and guidance where none are asked for."""
+        """With the generator's own steps and guidance where none are given."""
         return replace(
             self,
             steps=defaults.steps if self.steps is None else self.steps,
@@ -287,7 +287,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that is asked for one generation."""
+    """All settings of one generation."""
 
     prompting: Prompting = Prompting()
     sampling: Sampling = Sampling()

@@ -52,7 +52,7 @@ class Audio:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a probe tells of a video file, nothing decoded yet."""
+    """What a probe reads of a video file, nothing decoded yet."""
 
     path: Path | None  # None: no file
     duration: Fraction  # s, start of the first shown frame to end of the last

@@ -48,7 +48,7 @@ def convolve(
 
 
 def _one(x: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
-    """[time, in], [out, in, taps] -> [time, out]. A dilated filter sees `dilation` interleaved signals."""
+    """[time, in], [out, in, taps] -> [time, out]. A dilated filter acts on `dilation` interleaved signals."""
     time, taps = x.shape[0], weight.shape[2]
     size = 3 if taps == 3 else OUTPUTS  # r
     parts = -(-taps // size)

@@ -43,7 +43,7 @@ def runs_of(plan: Sequence[PlannedWindow], sample_rate: int, start: int, end: in
 
 
 def rising(length: int) -> Tensor:
-    """Weights [length] of a sound that fades in over one it is not related to: equal power, sin^2 + cos^2 = 1.
+    """Weights [length] of the new one of two unrelated sounds in a crossfade: equal power, sin^2 + cos^2 = 1.
 
     The sound that fades out has the same weights the other way round (`rising(n).flip(0)`).
     """

@@ -55,8 +55,8 @@ def test_phases_are_rough_without_a_vector_and_known_with_a_long_one(speechless:
     with torch.no_grad():
         _, rough = speechless.predicted(latents)
         speechless.decoder.conv2.bias[2 * 257 : 4 * 257] = 1e4  # along the real axis
-        _, told = speechless.predicted(latents)
-    assert rough.shape == told.shape == (1, 2, 257, 320)
+        _, phase = speechless.predicted(latents)
+    assert rough.shape == phase.shape == (1, 2, 257, 320)
     assert torch.allclose(rough.abs(), torch.ones(()), atol=1e-4) and rough.mean().abs() < 0.02
     assert torch.allclose(phase, torch.ones((), dtype=torch.complex64), atol=1e-3)
 

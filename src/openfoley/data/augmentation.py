@@ -50,7 +50,7 @@ STRONG = PictureAugmentation(
     lag_probability=0.35,
 )
 
-GENTLE = replace(  # leaves colours and textures, by which materials are told apart
+GENTLE = replace(  # leaves colours and textures, by which materials are recognised
     STRONG, smallest_crop=0.8, brightness=0.08, contrast=0.15, saturation=0.15, tint=0.05, grey_probability=0.0,
     blur_probability=0.1, noise=0.03, lag_probability=0.0,
 )  # fmt: skip

@@ -145,7 +145,7 @@ def test_a_codec_between_spectra_starts_from_components_and_learns(sound: np.nda
     assert isinstance(codec, SpectralOobleckCodec) and codec.config == tiny
     true = to_float(sound[:1])
     with torch.no_grad():
-        told, _ = codec.predicted(codec.posterior(true)[0])
+        predicted, _ = codec.predicted(codec.posterior(true)[0])
         level = codec.log_magnitude(codec.spectrum(true))
         mean = level.mean(-1, keepdim=True).expand_as(level)
     assert level_distance(predicted, level) < level_distance(mean, level)

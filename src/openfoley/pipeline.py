@@ -36,7 +36,7 @@ from openfoley.synthesis.job import (
 )
 from openfoley.synthesis.stems import cues_by_stem, within_cues
 from openfoley.synthesis.take import Take
-from openfoley.timeline.plan import PlannedWindow
+from openfoley.timeline.plan import PlannedWindow, sampled_for
 
 __all__ = ["Pipeline", "Take", "load"]
 
@@ -110,13 +110,16 @@ class Pipeline:
         cues = request.timeline.cue_list
         named = {None: cues} if not any(cue.stem for cue in cues) else cues_by_stem(cues)
         rate = self.model.codec.latent_rate
-        return {name: (self.plan(source, request, cues=own), rate) for name, own in named.items()}
+        plans = {name: self.plan(source, request, cues=own) for name, own in named.items()}
+        return {n: (plan if n is None else sampled_for(plan, named[n], rate), rate) for n, plan in plans.items()}
 
     def generate_stem(
         self, source: Source, seeds: Sequence[int], request: Request, cues: tuple[Cue, ...], **options: object
     ) -> list[Take]:
-        """The takes of one stem: generated from its own cues, silent outside of them."""
-        made = self.generate_takes(source, seeds, request, cues=cues, **options)
+        """The takes of one stem: generated from its own cues, silent outside of them. Only the windows that its cues
+        need are sampled (`timeline.plan.sampled_for`)."""
+        asked, run_options = self._asked(request, {**options, "cues": cues})
+        made = self._takes(source, seeds, asked, run_options, only_in=cues)
         return [within_cues(take, cues) for take in made]
 
     @staticmethod
@@ -125,7 +128,15 @@ class Pipeline:
         return Request.of(request, **others), run_options
 
     @torch.inference_mode()
-    def _takes(self, video: Video, seeds: Sequence[int], request: Request, options: RunOptions) -> list[Take]:
+    def _takes(
+        self,
+        video: Video,
+        seeds: Sequence[int],
+        request: Request,
+        options: RunOptions,
+        only_in: tuple[Cue, ...] | None = None,
+    ) -> list[Take]:
+        """only_in: the cues outside of which the sound is not needed."""
         check_seeds(seeds)
         model = self.model
         source = opened(video, request.timeline, options.strict)
@@ -133,6 +144,8 @@ class Pipeline:
         reference = reference_latents(model, request)
         shots = shots_in(model, source, request.timeline, options.store)
         plan = planned(model, shots, request.timeline, reference)
+        if only_in is not None:
+            plan = sampled_for(plan, only_in, model.codec.latent_rate)
         warn_of_length(model, plan)
         samples = (0, sample_count(model, source.info.duration))
         takes, work = run(Job(model, source, shots, plan, request, seeds, reference, samples), options)

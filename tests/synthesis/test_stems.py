@@ -1,5 +1,6 @@
 """Stems and their mix: the sum holds to the bit, however loud they are."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import torch
 from openfoley.errors import UsageError
 from openfoley.media.limiter import true_peak_dbtp
 from openfoley.media.source import Source
+from openfoley.pipeline import load
 from openfoley.request import Cue, Output, Request
 from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.stems import save_stems, stem_path, unnamed_stem, within_cues
 from openfoley.synthesis.take import Take
+from openfoley.synthesis.windows import WindowSampler
+from openfoley.timeline.plan import PlannedWindow
 
 RATE = 44100
 
@@ -71,3 +75,35 @@ def test_a_stem_is_silent_outside_its_cues_and_whole_across_neighbours() -> None
     assert not gated[:first].any() and not gated[last:].any()
     assert torch.equal(gated[first + fade : last - fade], torch.ones(last - first - 2 * fade))
     assert (gated.diff().abs() < 0.005).all()
+
+
+def test_a_stem_samples_only_what_its_cue_needs_and_sounds_only_there(
+    tiny_model: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, sampled = load(tiny_model), []
+    real = WindowSampler.__call__
+
+    def counted(self: WindowSampler, planned: PlannedWindow, *rest: object) -> list[torch.Tensor]:
+        sampled.append(planned)
+        return real(self, planned, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(WindowSampler, "__call__", counted)
+    source = Source.file(make_video("film.mp4", duration_s=6.0))
+    request = Request.of(steps=1, cuts="none", window=1.0, context=0.2)
+    cue = Cue(Fraction(3), Fraction(7, 2), "a door", stem="door")
+    (stem,) = pipeline.generate_stem(source, [0], request, (cue,))
+    samples = stem.audio.samples
+    assert len(sampled) == 3 and samples.shape[1] == 6 * RATE
+    assert not samples[:, : 3 * RATE].any() and not samples[:, round(3.5 * RATE) :].any() and samples.any()
+
+
+def test_where_a_stem_needs_every_window_no_bit_of_it_changes(
+    tiny_model: Path, make_video: Callable[..., Path]
+) -> None:
+    pipeline = load(tiny_model)
+    source, request = Source.file(make_video("film.mp4", duration_s=2.0)), Request.of(steps=1, cuts="none")
+    for span in ((0, 1), (1, 2)):
+        cues = (Cue(Fraction(span[0]), Fraction(span[1]), "a door", stem="door"),)
+        (stem,) = pipeline.generate_stem(source, [0], request, cues)
+        whole = pipeline.generate(source, request, cues=cues)
+        assert torch.equal(stem.audio.samples, within_cues(whole, cues).audio.samples)

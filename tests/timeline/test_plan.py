@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openfoley.errors import UsageError
-from openfoley.request import Cut
-from openfoley.timeline.plan import OVERLAP_LATENTS, describe, latents_for, make_plan, plan_windows
+from openfoley.request import Cue, Cut
+from openfoley.timeline.plan import OVERLAP_LATENTS, describe, latents_for, make_plan, plan_windows, sampled_for
 from openfoley.timeline.shots import shots_of
 
 RATE = Fraction(44100, 1024)
@@ -154,3 +154,28 @@ def test_a_cue_splits_a_shot_and_continues_its_sound() -> None:
     assert [one.window.overlap for one in plan] == [8, 8, 0]
     assert [one.window.crossfaded for one in plan] == [0, 0, 0]  # a cue's sound is its own from its edge on
     assert [one.window.new_end for one in plan[:-1]] == [one.first_new for one in plan[1:]]
+
+
+def test_of_a_stem_only_the_windows_in_its_cues_and_their_neighbours_are_sampled() -> None:
+    cue = Cue(Fraction(100), Fraction(101), "a door", stem="door")
+    plan = make_plan(shots_of(Fraction(200), (), "auto"), RATE, window=345, context=22, cues=(cue,))
+    stem = sampled_for(plan, (cue,), RATE)
+    sampled = [one for one in stem if not one.silent]
+    assert len(plan) > 25 and len(sampled) == 3 and [one.cue for one in sampled] == [None, cue, None]
+    assert sampled[0].window.context == 0 and sampled[0].first_new == plan[stem.index(sampled[0])].first_new
+    assert sampled[1:] == [one for one in plan if one.cue == cue or one.first_new == sampled[1].window.new_end]
+    assert [one.window.new_end for one in stem] == [one.window.new_end for one in plan]
+    assert describe(stem, RATE).count(" silent") == len(plan) - 3
+
+
+def test_a_cut_keeps_a_stem_from_reaching_over_it() -> None:
+    cue = Cue(Fraction(10), Fraction(12), stem="door")
+    shots = shots_of(Fraction(30), [Cut(Fraction(10)), Cut(Fraction(12))], "reset")
+    plan = make_plan(shots, RATE, window=345, context=22, cues=(cue,))
+    assert [one.shot.index for one in sampled_for(plan, (cue,), RATE) if not one.silent] == [1]
+
+
+def test_a_cue_shorter_than_a_latent_has_its_window_sampled() -> None:
+    cue = Cue(Fraction(10), Fraction(10) + Fraction(1, 1000), stem="click")
+    plan = make_plan(shots_of(Fraction(60), (), "auto"), RATE, window=345, context=22, cues=(cue,))
+    assert any(not one.silent for one in sampled_for(plan, (cue,), RATE))

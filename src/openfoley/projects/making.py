@@ -30,7 +30,7 @@ from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.job import Progress, first_frame_code, sample_count
 from openfoley.synthesis.resume import STATE_NAME
 from openfoley.synthesis.sample_file import SampleFile
-from openfoley.synthesis.stems import unnamed_stem, within_cues
+from openfoley.synthesis.stems import unnamed_stem
 from openfoley.synthesis.take import Take
 from openfoley.timeline.cues import check_stem_name, cues_of_stem, read_cues, stem_names
 from openfoley.timeline.cut_list import read_cuts
@@ -242,11 +242,13 @@ def _sounds(
     if order.span is None:
         work = _work_of(folder, record, stem)  # after a crash the same command resumes from here
         work.parent.mkdir(exist_ok=True)
-        made = pipeline.generate_takes(source, seeds, request, **run, work=work)
+        if stem is not None and cues:
+            made = pipeline.generate_stem(source, seeds, request, cues, **run, work=work)
+        else:
+            made = pipeline.generate_takes(source, seeds, request, **run, work=work)
         kept_work = made[0].work
         try:
-            for take in made:
-                yield within_cues(take, cues) if stem is not None and cues else take
+            yield from made
             if kept_work is not None:
                 kept_work.remove()
         finally:

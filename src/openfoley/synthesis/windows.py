@@ -115,10 +115,18 @@ def run_plan(
 
         for take in takes:
             take.begin(planned)
-        for take, latents in zip(takes, sampler(planned, takes, in_window), strict=True):
+        made = (
+            _silence(planned, takes, sampler.builder.device) if planned.silent else sampler(planned, takes, in_window)
+        )
+        for take, latents in zip(takes, made, strict=True):
             take.add(planned, latents)
         if on_window is not None:
             on_window(index + 1)
+
+
+def _silence(planned: PlannedWindow, takes: Sequence[TakeAssembler], device: torch.device) -> list[Tensor]:
+    """Latents of a window that is not sampled."""
+    return [torch.zeros(1, planned.window.latent_count, take.codec.latent_dim, device=device) for take in takes]
 
 
 def for_cue(request: Request, cue: Cue | None) -> Request:

@@ -7,7 +7,7 @@ never straddles a cut, may start afresh at one, belongs to one cue, and may end 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
@@ -35,13 +35,14 @@ class PlannedWindow:
     """A window, the shot that it shows, how its sound begins, and the cue that it follows.
 
     join: "start" of everything; "continue": from the window before, in the same shot; "carry": from the sound before a
-    cut, whose picture is kept out; "reset": from nothing, at a cut.
+    cut, whose picture is kept out; "reset": from nothing, at a cut. silent: it is not sampled, its sound is not needed.
     """
 
     window: Window
     shot: Shot
     join: Join
     cue: Cue | None = None
+    silent: bool = False
 
     @property
     def first_new(self) -> int:
@@ -120,6 +121,36 @@ def make_plan(
         follows = beyond.end - beyond.first if beyond is not None and beyond.join == "continue" else 0
         planned += _windows(stretch, window, context, before, after, follows)
     return planned
+
+
+def sampled_for(plan: Sequence[PlannedWindow], cues: Sequence[Cue], latent_rate: Fraction) -> list[PlannedWindow]:
+    """The plan of a stem that only sounds inside its cues. Sampled are the windows in a cue and, within the same run,
+    the one before it (from which it continues) and the one after it (into which the decoder looks)."""
+    inside = {index for cue in cues for index in _within(plan, cue, latent_rate)}
+    before = {index - 1 for index in inside if plan[index].join not in ("start", "reset")}
+    after = {index + 1 for index in inside if index + 1 < len(plan) and plan[index + 1].join not in ("start", "reset")}
+    sampled = inside | before | after
+    found: list[PlannedWindow] = []
+    for index, one in enumerate(plan):
+        window = one.window
+        if index not in sampled:
+            one = replace(one, silent=True)
+        elif window.context and index - 1 not in sampled:  # nothing is there to continue from
+            count = window.latent_count - window.context
+            window = replace(window, first_latent=one.first_new, latent_count=count, context=0, faded=0)
+            one = replace(one, window=window)
+        found.append(one)
+    return found
+
+
+def _within(plan: Sequence[PlannedWindow], cue: Cue, latent_rate: Fraction) -> list[int]:
+    """The windows that follow a cue; of a cue too short for a latent of its own those that it lies in."""
+    own = [index for index, one in enumerate(plan) if one.cue == cue]
+    return own or [
+        index
+        for index, one in enumerate(plan)
+        if one.first_new < cue.end * latent_rate and one.window.new_end > cue.start * latent_rate
+    ]
 
 
 def _stretches(
@@ -212,9 +243,10 @@ def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction, first_frame: 
         window = one.window
         start, end = one.first_new / latent_rate, window.new_end / latent_rate
         prompt = (one.cue.prompt or "") if one.cue is not None else ""
+        join = "silent" if one.silent else one.join
         code = f"{timecode_at(start, first_frame)}  " if first_frame is not None else ""
         lines.append(
             f"{code}{index:6d} {one.shot.index:5d} {float(start):9.3f} {float(end):9.3f} {window.latent_count:9d} "
-            f"{window.context:7d} {window.after:7d} {window.overlap:7d}   {one.join:8s}   {prompt}".rstrip()
+            f"{window.context:7d} {window.after:7d} {window.overlap:7d}   {join:8s}   {prompt}".rstrip()
         )
     return "\n".join(lines)

@@ -108,7 +108,9 @@ class Pipeline:
     def plans(self, source: Source, request: Request) -> dict[str | None, tuple[list[PlannedWindow], Fraction]]:
         """The plan and its latent rate (Hz) of each stem of the request's cues; of None where no cue names a stem."""
         cues = request.timeline.cue_list
-        named = {None: cues} if not any(cue.stem for cue in cues) else cues_by_stem(cues)
+        named: dict[str | None, tuple[Cue, ...]] = {None: cues}
+        if any(cue.stem for cue in cues):
+            named = {**cues_by_stem(cues)}
         rate = self.model.codec.latent_rate
         plans = {name: self.plan(source, request, cues=own) for name, own in named.items()}
         return {n: (plan if n is None else sampled_for(plan, named[n], rate), rate) for n, plan in plans.items()}

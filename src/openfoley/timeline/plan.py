@@ -137,7 +137,7 @@ def sampled_for(plan: Sequence[PlannedWindow], cues: Sequence[Cue], latent_rate:
             one = replace(one, silent=True)
         elif window.context and index - 1 not in sampled:  # nothing is there to continue from
             count = window.latent_count - window.context
-            window = replace(window, first_latent=one.first_new, latent_count=count, context=0, faded=0)
+            window = replace(window, first_latent=one.first_new, latent_count=count, context=0, crossfaded=0)
             one = replace(one, window=window)
         found.append(one)
     return found

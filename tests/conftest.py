@@ -44,6 +44,14 @@ def seeded() -> None:
     torch.manual_seed(TEST_SEED)
 
 
+@pytest.fixture(autouse=True)
+def quiet_phases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a phase may take longer than the second after which it is announced."""
+    from openfoley.cli import messages
+
+    monkeypatch.setattr(messages, "ANNOUNCE_AFTER_S", 600.0)
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder: the real classes, tiny, with random weights."""

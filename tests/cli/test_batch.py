@@ -1,6 +1,7 @@
 """`openfoley generate` for many files."""
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -69,3 +70,21 @@ def test_what_makes_no_sense_for_many_is_one_line(
     assert main(["generate", *filled]) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1 and says in said[0]
+
+
+def test_a_phase_is_announced_only_if_it_lasts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openfoley.cli import messages
+
+    def record(text: str) -> logging.LogRecord:
+        return logging.LogRecord("openfoley.phase", logging.INFO, __file__, 1, text, None, None)
+
+    phases = messages.Phases()
+    phases.emit(record("quick"))
+    phases.end()
+    monkeypatch.setattr(messages, "ANNOUNCE_AFTER_S", 0.01)
+    phases.emit(record("slow"))
+    assert phases.timer is not None
+    phases.timer.join(5)
+    assert capsys.readouterr().err == "openfoley: slow ...\n"

@@ -361,11 +361,13 @@ def windows_asked(timeline: Timeline, default_context: Fraction, default_new: Fr
 
 def edges(span: object, what: str = "a span") -> tuple[Fraction, Fraction]:
     """The two ends of a span in s."""
+    wrong = UsageError(f"{what} is two times in seconds, got {span!r}")
+    if not isinstance(span, Sequence) or len(span) != 2:
+        raise wrong
     try:
-        start, end = (Fraction(edge) for edge in span)  # type: ignore[union-attr]
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{what} is two times in seconds, got {span!r}") from None
-    return start, end
+        return Fraction(span[0]), Fraction(span[1])
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        raise wrong from None
 
 
 def check_span(span: object, duration: Fraction) -> tuple[Fraction, Fraction]:

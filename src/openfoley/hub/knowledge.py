@@ -1,4 +1,4 @@
-"""What a model's card says that it knows, held against what is asked of it. Nothing heavy is imported here."""
+"""Prompts compared with the words that a model's card lists. Nothing heavy is imported here."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class ConditionBuilder:
     def conditions(
         self, planned: PlannedWindow, prompt: str | None, negative_prompt: str | None = None, reference: int = 0
     ) -> tuple[Conditions, Conditions | None]:
-        """What is seen and asked in a window that has `reference` latents of another sound in front of it, and the
+        """The conditions of a window that has `reference` latents of another sound in front of it, and the
         negative branch, where there is a negative prompt: the prompt itself, and of the picture what that text selects
         from it. Over the reference and over sound carried on from before a cut nothing is seen."""
         window, shot, rate = planned.window, planned.shot, self.latent_rate

@@ -86,7 +86,7 @@ def shows_options(verb: Callable[P, T]) -> Callable[P, T]:
     taken = {one.name for one in own}
     more = [inspect.Parameter(f.name, keyword, default=f.default, annotation=f.type) for f in named]
     parameters = [*own, *(one for one in more if one.name not in taken)]
-    verb.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    verb.__dict__["__signature__"] = signature.replace(parameters=parameters)
     return verb
 
 

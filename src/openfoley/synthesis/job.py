@@ -72,9 +72,8 @@ class RunOptions:
     def split(cls, options: dict[str, object]) -> tuple[RunOptions, dict[str, object]]:
         """The run options among `options`, and the others."""
         own = {one.name for one in fields(cls)}
-        return cls(**{k: v for k, v in options.items() if k in own}), {  # type: ignore[arg-type]
-            k: v for k, v in options.items() if k not in own
-        }
+        mine = {name: value for name, value in options.items() if name in own}
+        return replace(cls(), **mine), {name: value for name, value in options.items() if name not in own}
 
 
 def shows_options(verb: Callable[P, T]) -> Callable[P, T]:

@@ -48,7 +48,7 @@ def measured(model: str, video: Path) -> dict:
 
 
 def main(minutes: float = 60.0, model: str = "salsa-v-gym") -> None:
-    from openfoley.media.encode import write_video
+    from openfoley.media.write.encode import write_video
 
     with tempfile.TemporaryDirectory() as folder:
         results = []

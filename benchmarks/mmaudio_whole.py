@@ -67,7 +67,7 @@ def timed(what: str, *words: str) -> str:
 def main(variant: str = "small-16k", seconds: float = 2.0, steps: int = 4, folder: str | None = None) -> None:
     from longform import pictures
 
-    from openfoley.media.encode import write_video
+    from openfoley.media.write.encode import write_video
 
     print(f"mmaudio-{variant}, {seconds:g} s of video, {steps} steps, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as temporary:

@@ -30,7 +30,7 @@ def run(words: list[str]) -> None:
 def main(kills: int = 20, minutes: float = 2.0, model: str = "salsa-v-gym") -> None:
     from longform import pictures
 
-    from openfoley.media.encode import write_video
+    from openfoley.media.write.encode import write_video
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

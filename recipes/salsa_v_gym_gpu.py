@@ -134,7 +134,7 @@ def compute_features(work: Path, names: list[str], device: str) -> None:
 
 
 def origin_of(work: Path, part: str) -> str:
-    from openfoley.media.content_hash import file_hash
+    from openfoley.media.read.content_hash import file_hash
 
     return file_hash(work / part / "model.safetensors")
 

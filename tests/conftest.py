@@ -100,7 +100,7 @@ def make_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def make(
         name: str = "video.mp4", duration_s: float = 2.0, rate: Fraction = Fraction(24), sound: bool = False
     ) -> Path:
-        from openfoley.media.encode import write_video
+        from openfoley.media.write.encode import write_video
         from openfoley.types import Audio
 
         path = tmp_path_factory.mktemp("video") / name

@@ -13,7 +13,7 @@ from openfoley.errors import MediaError, UsageError
 from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource
 from openfoley.media import source
-from openfoley.media.decode import picked_frames
+from openfoley.media.read.decode import picked_frames
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.synthesis.assembler import TakeAssembler

@@ -24,7 +24,7 @@ from torch import Tensor
 from openfoley.codecs.base import StreamingDecoder
 from openfoley.encoders.base import FrameEncoder, frame_dim
 from openfoley.errors import UsageError
-from openfoley.media.live import as_requested
+from openfoley.media.read.frame_picker import as_requested
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline
 from openfoley.request import Request, Seconds

@@ -23,12 +23,11 @@ from typing import Any, Literal
 
 from openfoley.errors import UsageError
 from openfoley.flow.settings import Replacement, Solver
-from openfoley.media.outputs import AudioMode, BitDepth
+from openfoley.media.settings import AudioMode, BitDepth
 
 Seconds = float | Fraction
 TAKES_RANGE = (1, 99)
 SHORTEST_SPAN_S = Fraction(1, 20)  # two latents, and two fades of 10 ms with sound between them
-LONGEST_SILENT_S = 3600.0  # of sound without a video
 
 
 @dataclass(frozen=True)

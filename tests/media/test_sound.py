@@ -12,13 +12,14 @@ import torch
 from numbered_videos import number_of, numbered
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media import audio_files
-from openfoley.media.audio_files import AudioWriter, read_audio
-from openfoley.media.decode import pick_frames, probe
-from openfoley.media.encode import write_video
 from openfoley.media.limiter import Limiter, true_peak_dbtp
+from openfoley.media.read.decode import pick_frames, probe
+from openfoley.media.read.sound_file import read_audio
 from openfoley.media.resample import StreamingResampler, resample
 from openfoley.media.spectrogram import hz_to_mel, log_mel, mel_filterbank, mel_to_hz
+from openfoley.media.write import sound_file
+from openfoley.media.write.encode import write_video
+from openfoley.media.write.sound_file import AudioWriter
 from openfoley.types import Audio, FrameRequest
 
 RATE = 44100
@@ -57,7 +58,7 @@ def test_written_sound_reads_back(tmp_path, suffix, depth, step, channels):
 
 
 def test_wav_beyond_the_limit_becomes_rf64(tmp_path, monkeypatch):
-    monkeypatch.setattr(audio_files, "RIFF_LIMIT_BYTES", 20000)
+    monkeypatch.setattr(sound_file, "RIFF_LIMIT_BYTES", 20000)
     with AudioWriter(tmp_path / "a.wav", RATE, 2, "24") as writer:
         writer.write(noise(10000))
     raw = (tmp_path / "a.wav").read_bytes()

@@ -12,9 +12,9 @@ import torch
 from numbered_videos import number_of, numbered, write_numbered
 
 from openfoley.errors import UsageError
-from openfoley.media import scan as scan_module
 from openfoley.media import source as source_module
-from openfoley.media.decode import pick_frames
+from openfoley.media.read import scan as scan_module
+from openfoley.media.read.decode import pick_frames
 from openfoley.media.source import Source
 from openfoley.types import FrameRequest
 

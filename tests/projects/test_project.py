@@ -102,7 +102,7 @@ def test_a_span_changes_nothing_outside_itself_and_undo_brings_all_back(project:
 def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import openfoley.media.decode as decode
+    import openfoley.media.read.decode as decode
     import openfoley.synthesis.feature_store as store
     from openfoley.encoders.semantic import SemanticStream
     from openfoley.encoders.sync import SyncEncoder
@@ -286,7 +286,7 @@ def test_a_changed_take_or_model_is_an_error(project: Project, pipeline: Pipelin
 def test_a_disk_that_fills_up_loses_nothing(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openfoley.media.audio_files import AudioWriter
+    from openfoley.media.write.sound_file import AudioWriter
 
     before = (project.folder / FILE_NAME).read_bytes()
 

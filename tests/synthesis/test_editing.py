@@ -14,7 +14,7 @@ import soundfile
 import torch
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.sound_source import sound_source
+from openfoley.media.read.sound_source import sound_source
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Defaults, Timeline
 

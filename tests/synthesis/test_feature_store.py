@@ -73,7 +73,7 @@ def test_other_cuts_and_other_weights_have_features_of_their_own(pipeline: Pipel
 
 
 def test_cuts_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from openfoley.media.encode import write_video
+    from openfoley.media.write.encode import write_video
 
     black, white = (torch.full((12, 3, 48, 64), value, dtype=torch.uint8) for value in (10, 240))
     video = tmp_path / "cut.mp4"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from openfoley.errors import UsageError
-from openfoley.media.timecode import parse_timecode, zero
+from openfoley.media.time.timecode import parse_timecode, zero
 from openfoley.request import Cue
 from openfoley.timeline.cues import cues_of_stem, read_cues, stem_names, to_rows
 

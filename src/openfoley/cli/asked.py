@@ -11,7 +11,7 @@ from openfoley.cli.messages import Terminated, note, print_json
 from openfoley.cli.request_arguments import request_of
 from openfoley.errors import OpenFoleyError, UsageError
 from openfoley.hub.registry import check_model, sampling_of
-from openfoley.media.source import shown
+from openfoley.media.read.opening import shown
 from openfoley.request import Request, windows_asked
 from openfoley.synthesis.saving import clear_away, identity, saved_before, work_folder
 from openfoley.timeline.plan import CONTEXT_S, NEW_S

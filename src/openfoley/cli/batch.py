@@ -11,7 +11,7 @@ from pathlib import Path
 
 from openfoley.cli.messages import complain, note, print_json
 from openfoley.errors import OpenFoleyError, OutputError, UsageError
-from openfoley.media.outputs import default_output
+from openfoley.media.write.outputs import default_output
 
 INPUT_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .mxf .3gp .wmv .flv .dv .y4m .gif .ogv".split()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from openfoley.cli.asked import checked_request, command_of, finished_before, resumable
 from openfoley.cli.messages import Bar, note, print_json
-from openfoley.media.outputs import check_exact, check_saving, checked_video, edited_output
-from openfoley.media.timecode import timecode_at
+from openfoley.media.time.timecode import timecode_at
+from openfoley.media.write.outputs import check_exact, check_saving, checked_video, edited_output
 from openfoley.request import edges
 from openfoley.synthesis.saving import clear_away, note_saving, saved_before, work_folder
 

@@ -15,8 +15,8 @@ from openfoley.cli.messages import Bar, note, print_json
 from openfoley.errors import UsageError
 from openfoley.hub.knowledge import real_footage_words
 from openfoley.hub.registry import sampling_of
-from openfoley.media.outputs import AUDIO_SUFFIXES, check_saving, checked_video, default_output, take_paths
 from openfoley.media.source import Source
+from openfoley.media.write.outputs import AUDIO_SUFFIXES, check_saving, checked_video, default_output, take_paths
 from openfoley.request import Request, check_takes
 from openfoley.synthesis.saving import clear_away, note_saving, saved_before, work_folder
 

@@ -21,7 +21,7 @@ def render(options: Namespace) -> int:
     folder = Path(options.out)
 
     from openfoley.gym.seeds import split_of
-    from openfoley.media.atomic import check_output
+    from openfoley.media.write.atomic import check_output
 
     split_of(seeds[0])
     split_of(seeds[-1])

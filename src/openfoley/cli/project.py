@@ -125,7 +125,7 @@ def _project(options: Namespace) -> Any:
 
 def _span(record: Record, span: list[str] | None) -> tuple[Fraction, Fraction] | None:
     """Two words, each seconds or timecode, as times on the video's clock."""
-    from openfoley.media.timecode import parse_time
+    from openfoley.media.time.timecode import parse_time
 
     if span is None:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from openfoley.media.atomic import cannot_write
+from openfoley.media.write.atomic import cannot_write
 
 NOT_RESERVABLE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 """What file systems say that cannot promise room."""

@@ -16,9 +16,9 @@ from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, split_of
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
-from openfoley.media.atomic import replace_when_done
-from openfoley.media.audio_files import AudioWriter
-from openfoley.media.encode import write_video
+from openfoley.media.write.atomic import replace_when_done
+from openfoley.media.write.encode import write_video
+from openfoley.media.write.sound_file import AudioWriter
 from openfoley.types import Audio
 
 SAMPLE_RATE = 44_100

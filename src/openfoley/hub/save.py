@@ -15,7 +15,7 @@ from openfoley.config import to_dict
 from openfoley.errors import OutputError, WeightsError
 from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZER_NAME, Model, kind_of
 from openfoley.hub.registry import CONFIG_NAME
-from openfoley.media.atomic import cannot_write
+from openfoley.media.write.atomic import cannot_write
 
 
 def save_weights(

@@ -21,21 +21,19 @@ import torch
 from torch import Tensor, uint8
 
 from openfoley.errors import UsageError
-from openfoley.media.content_hash import file_hash
-from openfoley.media.decode import picked_frames
-from openfoley.media.live import FramePicker
-
-# re-exported until all callers import them from their own module
-from openfoley.media.opening import open_media, picture_stream, reason, shown  # noqa: F401, I001
-from openfoley.media.scan import SoundStream, Timeline, scan
-from openfoley.media.scenes import cut_frames, scenes_request
-from openfoley.media.still import is_still, write_still_video
-from openfoley.media.timecode import Timecode
+from openfoley.media.read.content_hash import file_hash
+from openfoley.media.read.decode import picked_frames
+from openfoley.media.read.frame_picker import FramePicker
+from openfoley.media.read.scan import SoundStream, Timeline, scan
+from openfoley.media.read.scenes import cut_frames, scenes_request
+from openfoley.media.read.still import is_still
+from openfoley.media.settings import LONGEST_SILENT_S
+from openfoley.media.time.timecode import Timecode
+from openfoley.media.write.still_video import write_still_video
 from openfoley.types import FrameChunk, FrameRequest, VideoInfo
 
 KEPT_BYTES = 192 * 2**20  # 3.7 minutes of the Gym-size encoders' pictures
 FRAMES_PER_CHUNK = 64
-LONGEST_SILENT_S = 3600.0  # of a still image or of text alone
 UNSEEN_RATE = Fraction(25)  # Hz, for timecode where nothing moves
 
 

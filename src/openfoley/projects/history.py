@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from openfoley.errors import UsageError
-from openfoley.media.timecode import Timecode, counting_of, nominal, parse_timecode, timecode_at
+from openfoley.media.time.timecode import Timecode, counting_of, nominal, parse_timecode, timecode_at
 from openfoley.projects.record import Record, Settings, Span, State, TakeEntry, with_takes
 from openfoley.request import options_of
 

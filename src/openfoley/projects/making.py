@@ -15,10 +15,11 @@ from typing import Literal
 from openfoley.codecs.base import Codec
 from openfoley.errors import UsageError
 from openfoley.hub.registry import sampling_of
-from openfoley.media.audio_files import AudioWriter
-from openfoley.media.content_hash import file_hash
-from openfoley.media.source import Source, shown
-from openfoley.media.timecode import Timecode, timecode_at
+from openfoley.media.read.content_hash import file_hash
+from openfoley.media.read.opening import shown
+from openfoley.media.source import Source
+from openfoley.media.time.timecode import Timecode, timecode_at
+from openfoley.media.write.sound_file import AudioWriter
 from openfoley.pipeline import Pipeline
 from openfoley.projects import mix
 from openfoley.projects.history import start_of

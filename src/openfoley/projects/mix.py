@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import MediaError
-from openfoley.media.content_hash import file_hash
-from openfoley.media.source import open_media, shown
+from openfoley.media.read.content_hash import file_hash
+from openfoley.media.read.opening import open_media, shown
 from openfoley.projects.record import Record, TakeEntry
 from openfoley.synthesis.crossfade import blend_weights
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from openfoley.errors import MediaError, OpenFoleyError, UsageError
-from openfoley.media.content_hash import file_hash
-from openfoley.media.outputs import checked_video
-from openfoley.media.source import Source, shown
+from openfoley.media.read.content_hash import file_hash
+from openfoley.media.read.opening import shown
+from openfoley.media.source import Source
+from openfoley.media.write.outputs import checked_video
 from openfoley.projects.record import Record
 
 

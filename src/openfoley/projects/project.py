@@ -24,8 +24,9 @@ from openfoley.errors import UsageError, WeightsError
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model
 from openfoley.hub.registry import DEFAULT_MODEL, check_model
-from openfoley.media.outputs import AUDIO_SUFFIXES, checked_video
-from openfoley.media.source import Source, shown
+from openfoley.media.read.opening import shown
+from openfoley.media.source import Source
+from openfoley.media.write.outputs import AUDIO_SUFFIXES, checked_video
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects import history
 from openfoley.projects.making import (

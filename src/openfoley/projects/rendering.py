@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from openfoley.errors import MediaError
-from openfoley.media.outputs import check_saving
-from openfoley.media.source import Source, open_media, shown
+from openfoley.media.read.opening import open_media, shown
+from openfoley.media.source import Source
+from openfoley.media.write.outputs import check_saving
 from openfoley.projects import mix
 from openfoley.projects.record import Record
 from openfoley.request import Output

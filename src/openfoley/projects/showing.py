@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from openfoley.config import to_dict
-from openfoley.media.timecode import timecode_at
+from openfoley.media.time.timecode import timecode_at
 from openfoley.projects.history import start_of
 from openfoley.projects.record import Record, Span, TakeEntry, to_plain
 

@@ -11,9 +11,9 @@ from itertools import chain, count
 from pathlib import Path
 
 from openfoley.errors import OutputError, UsageError
-from openfoley.media.atomic import DISK_FULL
-from openfoley.media.locks import try_lock
-from openfoley.media.source import shown
+from openfoley.media.read.opening import shown
+from openfoley.media.write.atomic import DISK_FULL
+from openfoley.media.write.locks import try_lock
 from openfoley.projects.record import FILE_NAME, FORMAT, PREVIOUS_NAME, Record, from_text, to_text
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import torch
 from openfoley.errors import UsageError
 from openfoley.hub.parts import Model
 from openfoley.media.limiter import CEILING_DBTP
-from openfoley.media.sound_source import SoundSource, sound_source
+from openfoley.media.read.sound_source import SoundSource, sound_source
 from openfoley.media.source import Source
 from openfoley.request import Request, Timeline, windows_asked
 from openfoley.synthesis.job import (

@@ -27,7 +27,7 @@ from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.knowledge import warn_of_words
 from openfoley.hub.parts import Model
 from openfoley.media.source import Source
-from openfoley.media.timecode import Timecode, nominal, parse_time, parse_timecode, zero
+from openfoley.media.time.timecode import Timecode, nominal, parse_time, parse_timecode, zero
 from openfoley.request import Cue, Cut, Request, Timeline, check_span, edges, options_of, windows_asked
 from openfoley.synthesis.assembler import Surroundings, TakeAssembler
 from openfoley.synthesis.conditions import ConditionBuilder

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from openfoley.codecs.base import Codec
 from openfoley.errors import UsageError
-from openfoley.media.audio_files import sound_pieces
 from openfoley.media.channels import fitted
+from openfoley.media.read.opening import shown
+from openfoley.media.read.sound_file import sound_pieces
 from openfoley.media.resample import resample
-from openfoley.media.source import shown
 from openfoley.types import Audio
 
 LONGEST_S = Fraction(5, 2)  # section 3.2

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import UsageError
-from openfoley.media.atomic import cannot_write
-from openfoley.media.locks import try_lock
-from openfoley.media.source import shown
+from openfoley.media.read.opening import shown
+from openfoley.media.write.atomic import cannot_write
+from openfoley.media.write.locks import try_lock
 from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.sample_file import SampleFile
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from openfoley.codecs.base import Codec
 from openfoley.media.channels import fitted
 from openfoley.media.limiter import Limiter
+from openfoley.media.read.sound_source import SoundSource
 from openfoley.media.resample import StreamingResampler, resample
-from openfoley.media.sound_source import SoundSource
 from openfoley.synthesis.assembler import Surroundings
 from openfoley.synthesis.crossfade import blend_weights
 from openfoley.synthesis.sample_file import SampleFile

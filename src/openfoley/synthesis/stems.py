@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import UsageError
-from openfoley.media.atomic import replace_when_done
-from openfoley.media.audio_files import AudioWriter
 from openfoley.media.limiter import Limiter
-from openfoley.media.mux import NewSound, mux
-from openfoley.media.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, BitDepth, check_saving
 from openfoley.media.resample import StreamingResampler
-from openfoley.media.sound_track import ceiling_dbtp
+from openfoley.media.settings import BitDepth
+from openfoley.media.write.atomic import replace_when_done
+from openfoley.media.write.mux import NewSound, mux
+from openfoley.media.write.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, check_saving
+from openfoley.media.write.sound_file import AudioWriter
+from openfoley.media.write.sound_track import ceiling_dbtp
 from openfoley.request import Cue, Output
 from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.take import Take

@@ -17,15 +17,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from openfoley.media.atomic import replace_when_done
-from openfoley.media.audio_files import AudioWriter
 from openfoley.media.limiter import Limiter
-from openfoley.media.mux import NewSound, mux
-from openfoley.media.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, BitDepth, check_exact, check_saving
 from openfoley.media.resample import StreamingResampler
-from openfoley.media.sound_track import ceiling_dbtp
+from openfoley.media.settings import BitDepth
 from openfoley.media.source import Source
-from openfoley.media.timecode import Timecode, nominal, parse_timecode
+from openfoley.media.time.timecode import Timecode, nominal, parse_timecode
+from openfoley.media.write.atomic import replace_when_done
+from openfoley.media.write.mux import NewSound, mux
+from openfoley.media.write.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, check_exact, check_saving
+from openfoley.media.write.sound_file import AudioWriter
+from openfoley.media.write.sound_track import ceiling_dbtp
 from openfoley.request import Request
 from openfoley.synthesis.report import Report, measured
 from openfoley.synthesis.resume import Work

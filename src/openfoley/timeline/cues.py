@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from openfoley.errors import UsageError
-from openfoley.media.source import shown
-from openfoley.media.timecode import Timecode, parse_time, timecode_at
+from openfoley.media.read.opening import shown
+from openfoley.media.time.timecode import Timecode, parse_time, timecode_at
 from openfoley.request import WEIGHT, Cue
 
 COLUMNS = ("start", "end", "prompt", "negative_prompt", "seed", "guidance", "stem")

@@ -12,8 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from openfoley.errors import UsageError
-from openfoley.media.source import shown
-from openfoley.media.timecode import Timecode, parse_time
+from openfoley.media.read.opening import shown
+from openfoley.media.time.timecode import Timecode, parse_time
 from openfoley.request import Cut
 from openfoley.timeline.shots import SHORTEST_SHOT_S
 

@@ -13,7 +13,7 @@ from math import ceil, floor
 from typing import Literal
 
 from openfoley.errors import UsageError
-from openfoley.media.timecode import Timecode, timecode_at
+from openfoley.media.time.timecode import Timecode, timecode_at
 from openfoley.request import Cue
 from openfoley.timeline.shots import CUT_FADE_S, Shot
 from openfoley.types import Window

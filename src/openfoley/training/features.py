@@ -57,7 +57,7 @@ def features_of_model(model: str, scenes: Path, folder: Path, device: str = "cpu
     """The features of a Gym cache by a model's own codec and encoders."""
     from openfoley.hub.load import load_model
     from openfoley.hub.registry import find_model
-    from openfoley.media.content_hash import file_hash
+    from openfoley.media.read.content_hash import file_hash
 
     source, data = find_model(model), GymCache.open(scenes)
     parts = load_model(model, device)

@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 
 from openfoley.errors import UsageError
 from openfoley.hub.load import checked_device
-from openfoley.media.content_hash import file_hash
+from openfoley.media.read.content_hash import file_hash
 from openfoley.training.loop.checkpoint import check_unused
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from torch import Tensor
 from openfoley.data.onset_detector import detect
 from openfoley.errors import OutputError, UsageError
 from openfoley.evaluation.metrics.truth import from_dict
-from openfoley.media.atomic import replace_when_done
+from openfoley.media.write.atomic import replace_when_done
 from openfoley.pipeline import Pipeline
 from openfoley.types import Audio, FrameRequest
 
@@ -70,7 +70,7 @@ def run_demo(
 
 def _strip(video: Path) -> Tensor:
     """Frames a second apart, uint8 [n, 3, height, width]."""
-    from openfoley.media.decode import pick_frames
+    from openfoley.media.read.decode import pick_frames
 
     request = FrameRequest("strip", STRIP_RATE, STRIP_HEIGHT, STRIP_WIDTH)
     return torch.cat([chunk.frames for chunk in pick_frames(video, [request])])

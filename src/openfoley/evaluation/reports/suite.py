@@ -47,7 +47,7 @@ from openfoley.generators.sampling import SAMPLING
 from openfoley.gym.scene import VERSION as GYM_VERSION
 from openfoley.gym.seeds import Split, seeds_of
 from openfoley.hub.fingerprint import fingerprint
-from openfoley.media.audio_files import read_audio
+from openfoley.media.read.sound_file import read_audio
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Request
 from openfoley.synthesis.feature_store import FeatureStore

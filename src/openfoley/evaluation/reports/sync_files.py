@@ -135,7 +135,7 @@ def _line(name: str, estimate: Estimate) -> str:
 
 
 def _has_sound(path: Path) -> bool:
-    from openfoley.media.decode import probe
+    from openfoley.media.read.decode import probe
 
     if path.suffix.lower() in (".m4a", ".ogg", ".mp3"):
         return True
@@ -146,7 +146,7 @@ def _detected(path: Path | None, codec: Codec | None = None) -> Onsets:
     """Events of a file; of no file none."""
     if path is None:
         return Onsets(np.zeros(0), np.zeros(0), np.zeros(0))
-    from openfoley.media.audio_files import read_audio
+    from openfoley.media.read.sound_file import read_audio
 
     audio = read_audio(path)
     return detect((audio if codec is None else through_codec(codec, audio)).samples, audio.sample_rate)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from openfoley.data.disk import create_array
 from openfoley.errors import UsageError
-from openfoley.media.locks import try_lock
+from openfoley.media.write.locks import try_lock
 
 logger = logging.getLogger(__name__)
 

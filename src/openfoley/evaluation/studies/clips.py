@@ -23,9 +23,10 @@ from openfoley.gym.picture import frame_count
 from openfoley.gym.records import Contact, Friction, Part, Performance, Scene, Shot
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
-from openfoley.media.atomic import replace_when_done
-from openfoley.media.audio_files import AudioWriter, read_audio
-from openfoley.media.encode import write_video
+from openfoley.media.read.sound_file import read_audio
+from openfoley.media.write.atomic import replace_when_done
+from openfoley.media.write.encode import write_video
+from openfoley.media.write.sound_file import AudioWriter
 from openfoley.types import Audio
 
 SIDE = 96  # pixels, what the Gym-size encoders look at

@@ -37,9 +37,9 @@ from openfoley.gym.files import SAMPLE_RATE
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.judges.material import MaterialClassifier
-from openfoley.media.atomic import replace_when_done
-from openfoley.media.audio_files import AudioWriter
 from openfoley.media.source import Source
+from openfoley.media.write.atomic import replace_when_done
+from openfoley.media.write.sound_file import AudioWriter
 from openfoley.request import Request
 from openfoley.synthesis.job import reference_latents
 from openfoley.types import Audio

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from openfoley.errors import UsageError, WeightsError
-from openfoley.media.atomic import cannot_write
+from openfoley.media.write.atomic import cannot_write
 
 NAME = "checkpoint.pt"
 FORMAT = 2

@@ -7,7 +7,7 @@ from typing import Any
 
 from openfoley.config import to_dict
 from openfoley.data.feature_cache import MARK
-from openfoley.media.content_hash import file_hash
+from openfoley.media.read.content_hash import file_hash
 
 FREE = frozenset({"device", "time_limit_s", "more_data"})
 """Settings that may be others when a training is resumed."""

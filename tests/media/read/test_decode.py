@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numbered_videos import number_of, write_numbered
 
-from openfoley.media.decode import pick_frames, probe
-from openfoley.media.scan import scan, shown_indices
+from openfoley.media.read.decode import pick_frames, probe
+from openfoley.media.read.scan import scan, shown_indices
 from openfoley.types import FrameRequest
 
 COUNT = 40
@@ -140,7 +140,7 @@ def test_packets_that_nobody_needs_are_not_decoded(tmp_path, monkeypatch):
         pixel_format="yuv422p10le",
     )
     assert scan(path).intra_only
-    from openfoley.media import decode
+    from openfoley.media.read import decode
 
     decoded = list(decode._decoded(scan(path), [FrameRequest("x", Fraction(10), 8, 8)]))
     assert [i for i, _ in decoded] == list(range(0, 100, 10))

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 
 from openfoley.errors import UsageError
+from openfoley.media.read.start_timecode import read_start_timecode, start_timecode
 from openfoley.media.source import Source
-from openfoley.media.timecode import (
+from openfoley.media.time.timecode import (
     Timecode,
     counting_of,
     frames_per_day,
     nominal,
     parse_time,
     parse_timecode,
-    read_start_timecode,
-    start_timecode,
     timecode_at,
     zero,
 )
@@ -138,7 +137,8 @@ def test_sound_files_tell_samples_since_midnight(tmp_path: Path, text: str) -> N
 
     import torch
 
-    from openfoley.media.audio_files import AudioWriter, read_audio
+    from openfoley.media.read.sound_file import read_audio
+    from openfoley.media.write.sound_file import AudioWriter
 
     start = parse_timecode(text, NTSC)
     for name in ("a.wav", "a.flac"):
@@ -162,7 +162,7 @@ def test_sound_files_tell_samples_since_midnight(tmp_path: Path, text: str) -> N
 def test_a_muxed_video_keeps_its_start_or_takes_the_one_given(tmp_path: Path, suffix: str, source_suffix: str) -> None:
     import torch
 
-    from openfoley.media.mux import NewSound, mux
+    from openfoley.media.write.mux import NewSound, mux
 
     source = tmp_path / f"source{source_suffix}"
     with av.open(str(source), "w") as out:

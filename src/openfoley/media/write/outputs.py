@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Literal
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.atomic import check_output
+from openfoley.media.settings import AudioMode, BitDepth
+from openfoley.media.write.atomic import check_output
 
 log = logging.getLogger(__name__)
 
-AudioMode = Literal["add", "replace"]
-BitDepth = Literal["16", "24", "32f"]
-logger = logging.getLogger(__name__)
 
 AUDIO_SUFFIXES = (".wav", ".flac")
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
@@ -46,7 +43,7 @@ def check_saving(
     force: bool = False,
 ) -> Path:
     """The output path, after everything about it that can be known beforehand is checked."""
-    from openfoley.media.mux import check_mux
+    from openfoley.media.write.rehearsal import check_mux
 
     path = Path(path)
     suffix = path.suffix.lower()
@@ -58,7 +55,7 @@ def check_saving(
     check_output(path, [] if video is None else [video], force)
     if suffix in LOSSY_SUFFIXES and bit_depth is not None:
         codec = "Opus" if suffix == ".webm" else "AAC"
-        logger.warning(
+        log.warning(
             "%s stores sound as %s, which has no bit depth: %s is not used; write .mov, .mkv or .wav to have it",
             suffix, codec, bit_depth,
         )  # fmt: skip
@@ -84,7 +81,7 @@ def check_exact(path: Path, same_rate: bool, depth: BitDepth, asked: BitDepth) -
 def default_output(video: Path) -> Path:
     """STEM.foley.EXT beside the input: in its own container, in .mkv or .mov, whichever is the first that can hold the
     picture, or the sound alone."""
-    from openfoley.media.mux import fitting_suffix
+    from openfoley.media.write.containers import fitting_suffix
 
     own = video.suffix.lower()
     try:

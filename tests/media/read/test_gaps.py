@@ -8,9 +8,9 @@ import av
 import numpy as np
 import torch
 
-from openfoley.media.audio_files import read_audio
-from openfoley.media.gaps import Gaps
-from openfoley.media.sound_source import sound_source
+from openfoley.media.read.gaps import Gaps
+from openfoley.media.read.sound_file import read_audio
+from openfoley.media.read.sound_source import sound_source
 
 RATE = 48_000
 

@@ -20,9 +20,17 @@ from av.error import FFmpegError
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.clock import Clock
-from openfoley.media.opening import open_media, picture_stream, reason, shown
-from openfoley.media.scan import REPORT_DAMAGE, Timeline, from_key_frame, probe, read_to_damage, scan, shown_indices
+from openfoley.media.read.opening import open_media, picture_stream, reason, shown
+from openfoley.media.read.scan import (
+    REPORT_DAMAGE,
+    Timeline,
+    from_key_frame,
+    probe,
+    read_to_damage,
+    scan,
+    shown_indices,
+)
+from openfoley.media.time.clock import Clock
 from openfoley.types import FrameChunk, FrameRequest, VideoInfo
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from openfoley.errors import OutputError, UsageError
-from openfoley.media.locks import try_lock
-from openfoley.media.opening import reason, shown
+from openfoley.media.read.opening import reason, shown
+from openfoley.media.write.locks import try_lock
 
 TEMPORARY = ".openfoley-"
 JUST_MADE_S = 5.0  # between a file's making and its lock

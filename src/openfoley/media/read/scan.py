@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING
 from av.error import FFmpegError
 
 from openfoley.errors import MediaError
-from openfoley.media.boxes import TrackBoxes, read_tracks
-from openfoley.media.clock import JOINABLE_FORMATS, Clock, Join, JoinFinder, PacketTime, shift_at
-from openfoley.media.integrity import Damage, outer_problem
-from openfoley.media.opening import check_input, open_media, picture_stream, reason, shown, still_image
-from openfoley.media.orientation import Orientation, orientation_of
-from openfoley.media.timecode import Timecode, file_timecode
+from openfoley.media.read.boxes import TrackBoxes, read_tracks
+from openfoley.media.read.integrity import Damage, outer_problem
+from openfoley.media.read.opening import check_input, open_media, picture_stream, reason, shown, still_image
+from openfoley.media.read.orientation import Orientation, orientation_of
+from openfoley.media.read.start_timecode import file_timecode
+from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, Join, JoinFinder, PacketTime, shift_at
+from openfoley.media.time.timecode import Timecode
 from openfoley.types import VideoInfo
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,13 +25,13 @@ from torch import Tensor
 from openfoley.errors import UsageError
 from openfoley.media.limiter import CEILING_DBTP
 from openfoley.media.resample import StreamingResampler
+from openfoley.media.settings import BitDepth
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
     from av.packet import Packet
 
-BitDepth = Literal["16", "24", "32f"]
 BIT_DEPTHS: tuple[BitDepth, ...] = ("16", "24", "32f")
 LOSSY_HEADROOM_DB = 2.0  # dB: decoded clicks and noise rose by at most 1.2 dB (Opus) and 1.0 dB (AAC) over the input
 BLOCK_SAMPLES = 4096  # per frame, where the codec asks for no size of its own

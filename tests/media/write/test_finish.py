@@ -11,10 +11,10 @@ import pytest
 import torch
 from numbered_videos import numbered, write_numbered
 
-from openfoley.media import finish_mp4 as boxes
-from openfoley.media.audio_files import read_audio
-from openfoley.media.finish_matroska import picture_settings
-from openfoley.media.mux import NewSound, mux
+from openfoley.media.read.sound_file import read_audio
+from openfoley.media.write import finish_mp4 as boxes
+from openfoley.media.write.finish_matroska import picture_settings
+from openfoley.media.write.mux import NewSound, mux
 
 CLICK = 8820  # sample at 44.1 kHz
 ANAMORPHIC = Fraction(64, 45)
@@ -225,7 +225,7 @@ def test_matroska_keeps_cropping_and_stereo_mode(tmp_path):
     source = laid(write_numbered(tmp_path / "a.mp4", list(range(10)), Fraction(1, 25)), tmp_path / "b.mkv")
     data = source.read_bytes()
     # the picture's Void has room for PixelCropTop 4 and StereoMode 1 in Video: grow the one, shrink the other
-    from openfoley.media import finish_matroska as ebml
+    from openfoley.media.write import finish_matroska as ebml
 
     start, body = ebml.read_tracks(source)
     parts = ebml.elements(body)

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from openfoley.errors import MediaError
-from openfoley.media.opening import shown
+from openfoley.media.read.opening import shown
 
 BLOCK_BYTES = 1 << 22
 

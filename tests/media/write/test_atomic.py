@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 
-from openfoley.media.atomic import replace_when_done
+from openfoley.media.write.atomic import replace_when_done
 
 KILLED = """
 import os, signal, sys
-from openfoley.media.atomic import replace_when_done
+from openfoley.media.write.atomic import replace_when_done
 with replace_when_done(sys.argv[1]) as temporary:
     temporary.write_bytes(b"half")
     print(temporary, flush=True)

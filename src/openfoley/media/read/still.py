@@ -1,8 +1,7 @@
-"""A still image as a short video: the picture shown for as long as the sound is to last."""
+"""Still images: telling them from videos, and reading them upright."""
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,17 +9,13 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import MediaError
-from openfoley.media.encode import write_video
-from openfoley.media.opening import STILL_IMAGE_BRANDS, STILL_IMAGE_FORMATS, open_media, shown
-from openfoley.media.orientation import orientation_of
+from openfoley.media.read.opening import STILL_IMAGE_BRANDS, STILL_IMAGE_FORMATS, open_media, shown
+from openfoley.media.read.orientation import orientation_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
 LARGEST_SIDE = 1920  # pixels; encoders see a few hundred
-FRAMES = 2  # one for each half: a single frame would have no length of its own in some containers
-LOSSLESS = 0  # libx264's rate factor
-MOST_TICKS = 1_000_000  # of a rate's denominator, that it fits FFmpeg's fractions
 
 
 def is_still(path: Path) -> bool:
@@ -35,7 +30,7 @@ def _is_still(container: InputContainer) -> bool:
     return name.endswith("_pipe") or name in STILL_IMAGE_FORMATS or brand in STILL_IMAGE_BRANDS
 
 
-def _upright(image: Path) -> Tensor:
+def upright(image: Path) -> Tensor:
     """The picture as uint8 RGB [3, height, width], upright, its longer side at most LARGEST_SIDE. MediaError."""
     with open_media(image) as container:
         frame = next(container.decode(video=0), None) if container.streams.video else None
@@ -45,10 +40,3 @@ def _upright(image: Path) -> Tensor:
         width, height = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
         pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
         return orientation_of(frame).apply(torch.from_numpy(pixels).permute(2, 0, 1))
-
-
-def write_still_video(image: Path, duration: Fraction, out: Path) -> None:
-    """`image`, scaled to at most LARGEST_SIDE and even sides, for `duration` s in the video file `out`."""
-    picture = _upright(image)
-    rate = (FRAMES / duration).limit_denominator(MOST_TICKS)
-    write_video(out, (picture for _ in range(FRAMES)), rate, crf=LOSSLESS)

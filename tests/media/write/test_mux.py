@@ -13,14 +13,15 @@ import torch
 from numbered_videos import write_numbered
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.atomic import check_output, replace_when_done
-from openfoley.media.audio_files import read_audio
-from openfoley.media.decode import probe
 from openfoley.media.limiter import Limiter, true_peak_dbtp
-from openfoley.media.mux import NewSound, check_mux, mux
-from openfoley.media.sound_track import ceiling_dbtp
+from openfoley.media.read.decode import probe
+from openfoley.media.read.sound_file import read_audio
+from openfoley.media.write.atomic import check_output, replace_when_done
+from openfoley.media.write.mux import NewSound, mux
+from openfoley.media.write.rehearsal import check_mux
+from openfoley.media.write.sound_track import ceiling_dbtp
 
-mux_module = sys.modules["openfoley.media.mux"]
+mux_module = sys.modules["openfoley.media.write.mux"]
 
 CASES = [
     ("a.mp4", ".mp4", "libx264", "yuv420p", {}),
@@ -159,7 +160,7 @@ def test_sound_is_asked_for_no_earlier_than_the_picture_needs_it(tmp_path, monke
     """Streaming: a piece of sound is drawn when the copied packets have come to its time, so neither is held whole."""
     source = video(tmp_path, "a.mkv", pts=list(range(250)))
     copied = [Fraction(0)]
-    read = mux_module._read
+    read = mux_module.read_packets
 
     def reading(*arguments):
         for packet in read(*arguments):
@@ -172,7 +173,7 @@ def test_sound_is_asked_for_no_earlier_than_the_picture_needs_it(tmp_path, monke
             assert copied[-1] >= second - 1  # at most one piece ahead
             yield torch.zeros(2, 44100)
 
-    monkeypatch.setattr(mux_module, "_read", reading)
+    monkeypatch.setattr(mux_module, "read_packets", reading)
     mux(source, chunks(), NewSound(44100), tmp_path / "out.mkv")
     assert copied[-1] > 9
 
@@ -214,9 +215,9 @@ def test_output_appears_whole_or_not_at_all(tmp_path):
 FULL_DISK = """
 import resource, sys, torch
 from openfoley.errors import OutputError
-from openfoley.media.atomic import replace_when_done
-from openfoley.media.audio_files import AudioWriter
-from openfoley.media.mux import NewSound, mux
+from openfoley.media.write.atomic import replace_when_done
+from openfoley.media.write.sound_file import AudioWriter
+from openfoley.media.write.mux import NewSound, mux
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 out, source = sys.argv[1:]
 try:
@@ -261,7 +262,7 @@ def test_only_timecode_and_chapter_tracks_are_left_to_the_muxer():
 
     from av.stream import Discard
 
-    from openfoley.media.mux import _remade_by_muxer
+    from openfoley.media.write.containers import _remade_by_muxer
 
     def track(name=None, discard=Discard.default, **metadata):
         return SimpleNamespace(type="data", name=name, discard=discard, metadata=metadata)
@@ -314,7 +315,7 @@ def test_a_packet_that_the_container_refuses_is_named_before_the_work(tmp_path):
 
 
 def test_the_advice_names_a_container_that_holds_the_picture(tmp_path):
-    from openfoley.media.outputs import default_output
+    from openfoley.media.write.outputs import default_output
 
     source = video(tmp_path, "a.mov", "prores_ks", "yuv422p10le").rename(tmp_path / "b.mp4")
     with pytest.raises(UsageError, match=r"\.mp4 cannot hold the prores picture .*; write \.mkv"):

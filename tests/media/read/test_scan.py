@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numbered_videos import write_numbered
 
-from openfoley.media.scan import _broken_promise, probe
+from openfoley.media.read.scan import _broken_promise, probe
 
 LONG, SHORT = "01:30:00.000000000", "00:00:05.010000000"
 

@@ -9,8 +9,8 @@ import torch
 from numbered_videos import number_of, write_numbered
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.audio_files import AudioWriter
-from openfoley.media.decode import pick_frames, probe
+from openfoley.media.read.decode import pick_frames, probe
+from openfoley.media.write.sound_file import AudioWriter
 from openfoley.types import FrameRequest
 
 KINDS = [

@@ -1,4 +1,4 @@
-"""Pictures that arrive as arrays instead of a file, brought to what an encoder wants as `media.decode` does."""
+"""Pictures that arrive as arrays instead of a file, brought to what an encoder wants as `media.read.decode` does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from openfoley.media.decode import _bicubic
+from openfoley.media.read.decode import _bicubic
 from openfoley.types import FrameChunk, FrameRequest
 
 MOST_FRAMES = 64  # in a chunk

@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.gaps import Gaps, silence
-from openfoley.media.mux import TITLE
-from openfoley.media.opening import open_media, reason, shown
-from openfoley.media.scan import probe
-from openfoley.media.sound_track import BitDepth
+from openfoley.media.read.gaps import Gaps, silence
+from openfoley.media.read.opening import open_media, reason, shown
+from openfoley.media.read.scan import probe
+from openfoley.media.settings import BitDepth
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
 
+TITLE = "OpenFoley"  # of the streams that we write
 MOST_CHANNELS = 2
 DEPTHS: dict[str, BitDepth] = {"u8": "16", "s16": "16", "s32": "24", "flt": "32f"}  # of the decoder's sample format
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from openfoley.media.encode import write_video
-from openfoley.media.scenes import SIDE, CutDetector, scenes_request
+from openfoley.media.read.scenes import SIDE, CutDetector, scenes_request
 from openfoley.media.source import Source
+from openfoley.media.write.encode import write_video
 
 RATE = Fraction(24)
 

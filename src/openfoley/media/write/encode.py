@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from openfoley.errors import UsageError
-from openfoley.media.sound_track import SoundTrack, sound_format
+from openfoley.media.write.sound_track import SoundTrack, sound_format
 from openfoley.types import Audio
 
 if TYPE_CHECKING:

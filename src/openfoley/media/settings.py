@@ -1,0 +1,7 @@
+"""What may be asked of a file, for the request and for the media code alike; without any heavy import."""
+
+from typing import Literal
+
+AudioMode = Literal["add", "replace"]  # of the file's own sound: kept beside the new one, or left out
+BitDepth = Literal["16", "24", "32f"]
+LONGEST_SILENT_S = 3600.0  # of the sound for a still image, or from text alone

@@ -1,0 +1,1 @@
+"""Time: one clock for a whole file, and SMPTE timecode."""

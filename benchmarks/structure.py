@@ -1,8 +1,8 @@
 """The figures of the code's structure: python benchmarks/structure.py [COMMIT] [--option NAME].
 
-Lines under src by folder and of the core (types, pipeline, flow, the SALSA-V generator and its training loop), functions
-with more than MOST_PARAMETERS parameters (self counted), files in which a sampling option's name occurs as a word, and names
-typed `Any`. With COMMIT, the same of that commit beside it. Nothing is run or imported: the files are parsed.
+Lines under src by folder and of the core (types, pipeline, flow, the SALSA-V generator and its training loop),
+functions with more than MOST_PARAMETERS parameters (self counted), files in which a sampling option's name occurs as a
+word, and occurrences of `Any`. With COMMIT, the same of that commit beside it. Nothing is imported: files are parsed.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def test_a_pickle_that_is_no_weights_is_never_executed(tmp_path: Path, way: str)
         torch.save({"a": torch.zeros(2), "b": Bomb(mark)}, path)
     else:
         path.write_bytes(pickle.dumps(Bomb(mark)))
-    with pytest.raises(WeightsError, match="nothing of it was executed"):
+    with pytest.raises(WeightsError, match="nothing in it was executed"):
         read_checkpoint(path)
     assert not mark.exists()
 

@@ -101,14 +101,14 @@ def test_missing_and_extra_keys_are_named(folder: Path, extra: bool) -> None:
 
 def test_pickled_weights_are_refused(folder: Path) -> None:
     torch.save({"weight": torch.zeros(1)}, folder / "sync.safetensors")
-    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+    with pytest.raises(WeightsError, match="not a complete safetensors file"):
         load_model(folder)
 
 
 def test_truncated_weights_are_refused(folder: Path) -> None:
     path = folder / "sync.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+    with pytest.raises(WeightsError, match="not a complete safetensors file"):
         load_model(folder)
 
 

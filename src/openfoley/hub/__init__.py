@@ -1,1 +1,1 @@
-"""Models by name: registry, load, save. The only layer that may reach the network."""
+"""Models by name: registry, load, save. The only layer that may access the network."""

@@ -1,11 +1,11 @@
-"""Reading other people's checkpoints: tensors only, whatever the container; and recognising what they are by content.
+"""Reads third-party checkpoints (tensors only, any container) and recognises them by content.
 
 A .pth, .pt or .bin file is a pickle. It is read with torch's weights_only unpickler, which knows tensors and plain
 containers and refuses everything else, so nothing in it is ever executed.
 
-Trainers nest the weights at will ({"model_state_dict": ...}) and prefix their names ("module._orig_mod."). A network is
-therefore found by one key that it always has (`ROOT_KEYS`), at whatever depth and behind whatever prefix. Where a
-checkpoint holds a moving average of the weights too, the average is used: it is what evaluations and releases use.
+Trainers nest the weights ({"model_state_dict": ...}) and prefix their names ("module._orig_mod."). A network is
+therefore found by one key that it always has (`ROOT_KEYS`), at any depth and behind any prefix. If a checkpoint also
+holds a moving average of the weights, the average is used, as in evaluations and releases.
 Post-hoc EMA (arXiv 2312.02696, section 3.1) keeps two averages, "ema_models.0" and "ema_models.1"; MMAudio's release is
 synthesised at the first one's relative width, 0.05, which at the end of a training is that average itself.
 """
@@ -38,15 +38,15 @@ ROOT_KEYS = (  # one of each network
     "vfeat_extractor.cls_token",
     "visual.conv1.weight",
 )
-WRAPPERS = re.compile(r"(?<![^.])(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # in any place
+WRAPPERS = re.compile(r"(?<![^.])(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # anywhere
 AVERAGE = re.compile(r"(^|[._])ema([._]|$)")  # in the path to a network
-DEPTH = 4  # mappings within mappings that are searched
+DEPTH = 4  # levels of nested mappings that are searched
 COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a checkpoint is; note: what is odd about it."""
+    """What a checkpoint is; note: how it differs from the usual one."""
 
     part: ForeignPart
     variant: str
@@ -64,7 +64,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         try:
             content: Any = load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
-            raise WeightsError(f"{str(path)!r} is not a whole safetensors file: {error}") from None
+            raise WeightsError(f"{str(path)!r} is not a complete safetensors file: {error}") from None
     else:
         content = _unpickled(path)
     return _network_tensors(content, path)
@@ -77,7 +77,7 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             for record in archive.infolist():
-                if record.CRC == 0:  # torch.save was asked not to compute it, or the record is empty
+                if record.CRC == 0:  # torch.save was set not to compute it, or the record is empty
                     continue
                 with archive.open(record) as data:
                     while data.read(COPY_BYTES):
@@ -87,7 +87,7 @@ def check_archive(path: Path) -> None:
 
 
 def check_finite(state: Mapping[str, Tensor], where: str) -> None:
-    """WeightsError that names the first tensor with a NaN or an infinity; masks of attention hold these by right."""
+    """WeightsError that names the first tensor with a NaN or an infinity; attention masks may hold these."""
     for key, value in state.items():
         if not value.is_floating_point() or value.is_meta or key.endswith("attn_mask"):
             continue
@@ -99,7 +99,7 @@ def check_finite(state: Mapping[str, Tensor], where: str) -> None:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """By content where it can be told: such files are renamed to .bin and .pth too."""
+    """Whether a file is safetensors, by content: such files are also renamed to .bin and .pth."""
     with path.open("rb") as data:
         head = data.read(9)
     return path.suffix == ".safetensors" or (head[8:9] == b"{" and head[:2] != b"PK")
@@ -111,15 +111,15 @@ def _unpickled(path: Path) -> Any:
     except Exception as error:  # the unpickler, the archive reader and the file system each raise their own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "Weights only load failed" in str(error) or "Unsupported" in reason:
-            reason = "it holds something other than tensors; nothing of it was executed"
+            reason = "it holds objects other than tensors; nothing in it was executed"
         raise WeightsError(
             f"{str(path)!r} ({path.stat().st_size} bytes) cannot be read as weights: {reason[:200]}; "
-            "it may be truncated, or no checkpoint; fetch it again"
+            "it may be truncated or not a checkpoint; fetch it again"
         ) from None
 
 
 def _network_tensors(content: Any, path: Path) -> dict[str, Tensor]:
-    """The tensors of the first known network, of its moving average if there is one; of an unknown network all."""
+    """The tensors of the first known network, or of its moving average if present; all of an unknown network."""
     plain: dict[str, Tensor] | None = None
     average: dict[str, Tensor] | None = None
     unknown: dict[str, Tensor] = {}
@@ -139,14 +139,14 @@ def _network_tensors(content: Any, path: Path) -> dict[str, Tensor]:
         unknown = max(unknown, tensors, key=len)
     if average is not None:
         untrained = plain if plain is not None and average.keys() <= plain.keys() else {}
-        return {**untrained, **average}  # averages often leave out what is not trained
+        return {**untrained, **average}  # averages often omit frozen parameters
     if plain is None and not unknown:
-        raise WeightsError(f"{str(path)!r} holds no weights by name ({type(content).__name__}); it is no checkpoint")
+        raise WeightsError(f"{str(path)!r} holds no weights by name ({type(content).__name__}); it is not a checkpoint")
     return plain or unknown
 
 
 def _mappings(content: Any, place: str = "", depth: int = DEPTH) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every mapping with text keys, outer ones first, and the way to it ("ema.")."""
+    """Every mapping with string keys, outer ones first, and its path ("ema.")."""
     if not isinstance(content, Mapping) or depth == 0:
         return
     mapping = {key: value for key, value in content.items() if isinstance(key, str)}
@@ -156,13 +156,13 @@ def _mappings(content: Any, place: str = "", depth: int = DEPTH) -> Iterator[tup
 
 
 def _roots(tensors: Mapping[str, Tensor]) -> list[str]:
-    """What stands before the names of known networks: "" for a plain one, "module." of a distributed training."""
+    """The prefixes of known networks' names: "" for a plain one, "module." after distributed training."""
     roots = {key.removesuffix(root) for key in tensors for root in ROOT_KEYS if ("." + key).endswith("." + root)}
     return sorted(roots)
 
 
 def _has_begun(mapping: Mapping[str, Any], root: str) -> bool:
-    """Whether the post-hoc EMA at `root` has seen a step; before that it holds the initial weights."""
+    """Whether the post-hoc EMA at `root` has been updated; before that it holds the initial weights."""
     owner = root.removesuffix("ema_model.")
     extra = mapping.get(owner + "_extra_state")
     begun = extra.get("initted", True) if isinstance(extra, Mapping) else mapping.get(owner + "initted", True)
@@ -170,7 +170,7 @@ def _has_begun(mapping: Mapping[str, Any], root: str) -> bool:
 
 
 def recognise(state: Mapping[str, Tensor]) -> Recognised | None:
-    """What published network these tensors belong to, whatever the file is called; None if unknown."""
+    """The published network that these tensors belong to, regardless of the file's name; None if unknown."""
     if "audio_input_proj.0.weight" in state:
         return Recognised("network", *_network_variant(state))
     if "data_mean" in state and any(key.startswith("decoder.conv_in") for key in state):
@@ -201,5 +201,5 @@ def _network_variant(state: Mapping[str, Tensor]) -> tuple[str, str]:
         sizes = (config.latent_dim, config.width, config.joint_blocks, config.audio_blocks, config.version)
         if sizes == (latent_dim, width, joint, audio, version):
             extra = [key for key in ("latent_rot", "clip_rot", "t_embed.freqs") if key in state]
-            return name, f"old tables left out: {', '.join(extra)}" if extra else ""
+            return name, f"obsolete tables ignored: {', '.join(extra)}" if extra else ""
     return f"unknown MMAudio ({described})", described

@@ -1,4 +1,4 @@
-"""Other people's checkpoints to our safetensors folders, exactly: nothing is rounded, what is not used is left out."""
+"""Third-party checkpoints to OpenFoley's safetensors folders, without rounding; unused tensors are left out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def convert(source: Path, out: Path, *, force: bool = False) -> str:
     if out.exists() and not force:
         raise UsageError(f"the output {str(out)!r} exists; replace it with force=True")
     if out.exists() and out.resolve() in (source.resolve(), *source.resolve().parents):
-        raise UsageError(f"the output {str(out)!r} holds what is to be converted; choose another folder")
+        raise UsageError(f"the output {str(out)!r} contains the source; choose another folder")
     return _convert_folder(source, out) if source.is_dir() else _convert_file(source, out)
 
 
@@ -46,7 +46,7 @@ def _convert_file(source: Path, out: Path) -> str:
         module, part = sync_from(state), "sync"
     else:
         raise UsageError(
-            f"{str(source)!r} is the {kind.part} {kind.variant}: no part by itself; pass a folder that holds "
+            f"{str(source)!r} is the {kind.part} {kind.variant}, not a complete part; pass a folder that holds "
             f"all of {', '.join(WHOLE)} and one of {', '.join(TOKENIZER_FILES)}"
         )
     whole = latent_statistics(state) if part == "generator" else ()
@@ -68,14 +68,14 @@ def _convert_folder(source: Path, out: Path) -> str:
         if kind.part in variants:
             raise UsageError(
                 f"two checkpoints of the {kind.part} in {str(source)!r}: {variants[kind.part][1].name} "
-                f"({variants[kind.part][0]}) and {path.name} ({kind.variant}); leave one of them there"
+                f"({variants[kind.part][0]}) and {path.name} ({kind.variant}); remove one of them"
             )
         states[kind.part], variants[kind.part] = state, (kind.variant, path)
     missing = [part for part in WHOLE if part not in states]
     tokenizer = next((path for name in TOKENIZER_FILES for path in sorted(source.rglob(name))), None)
     if missing or tokenizer is None:
         lacking = [*missing, *([] if tokenizer else [f"tokenizer ({' or '.join(TOKENIZER_FILES)})"])]
-        raise WeightsError(f"{str(source)!r} holds no whole model: missing {', '.join(lacking)}")
+        raise WeightsError(f"{str(source)!r} holds no complete model: missing {', '.join(lacking)}")
     variant = _known(recognise(states["network"]), variants["network"][1]).variant
     rate = variant.rsplit("-v2", 1)[0].rsplit("-", 1)[1]
     for part in ("vae", "vocoder"):
@@ -91,13 +91,13 @@ def _convert_folder(source: Path, out: Path) -> str:
 
 
 def described_part(part: str, module: Any) -> dict[str, Any]:
-    """What config.json of a single part says."""
+    """The contents of config.json for a single part."""
     return {"kind": kind_of(part, module.config), **to_dict(module.config)}
 
 
 def _known(kind: Recognised | None, path: Path) -> Recognised:
     if kind is None:
-        raise WeightsError(f"{str(path)!r} is a checkpoint of something that OpenFoley does not know")
+        raise WeightsError(f"{str(path)!r} is a checkpoint that OpenFoley does not recognise")
     names = {(file.part, file.variant) for model in CARDS.values() for file in model.files}
     if (kind.part, kind.variant) not in names:
         raise WeightsError(f"{str(path)!r} is an {kind.variant}; known: {', '.join(sorted(v for _, v in names))}")

@@ -1,10 +1,10 @@
-"""Fetching a file once: offline is known at once, what came is kept, what is kept is checked.
+"""Downloads weight files into the cache: fails fast when offline, resumes, verifies hashes.
 
-NAME.partial grows until it is whole and has the right hash, and is then renamed. An interrupted download goes on where
-it stopped, in this run or a later one. Of two processes that want the same file, one fetches and the other waits.
+NAME.partial is renamed once it is complete and its hash is right. An interrupted download resumes where it stopped,
+in this run or a later one. If two processes need the same file, one downloads and the other waits.
 
-Not huggingface_hub's downloader: four of the published files lie in a GitHub release, which it cannot fetch, and what
-these need (resuming, locking, a time limit for "offline", a hash fixed in the card) serves both hosts.
+huggingface_hub's downloader is not used: four of the published files are in a GitHub release, which it cannot fetch,
+and the same code (resume, lock, connect timeout, hash from the card) serves both hosts.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ logger = logging.getLogger(__name__)
 
 OFFLINE_VARIABLE = "OPENFOLEY_OFFLINE"
 CACHE_VARIABLE = "OPENFOLEY_CACHE"
-CONNECT_TIMEOUT_S = 3.0  # an answer that takes longer counts as no network
+CONNECT_TIMEOUT_S = 3.0  # a slower answer counts as no network
 READ_TIMEOUT_S = 30.0
 CHUNK_BYTES = 1 << 20
-ATTEMPTS = 5  # that bring nothing new, before giving up
-SPARE_BYTES = 100_000_000  # left free on the disk
+ATTEMPTS = 5  # without new data, before giving up
+MARGIN_BYTES = 100_000_000  # left free on the disk
 LOCK_POLL_S = 0.5
 
-Progress = Callable[[float, float], None]  # megabytes done, megabytes in all
+Progress = Callable[[float, float], None]  # megabytes done, megabytes in total
 Opener = Callable[[str, int], Any]  # url, first byte -> response of urllib
 
 
 def cache_folder() -> Path:
-    """Where fetched weights lie: $OPENFOLEY_CACHE, else openfoley in the user's cache folder."""
+    """Where downloaded weights are kept: $OPENFOLEY_CACHE, else openfoley in the user's cache folder."""
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen)
@@ -55,7 +55,7 @@ def cache_folder() -> Path:
 
 
 def is_online(url: str, timeout_s: float = CONNECT_TIMEOUT_S) -> bool:
-    """Whether the host of `url` (or the proxy for it) takes a connection; answers within `timeout_s` in any case."""
+    """Whether the host of `url` (or the proxy for it) accepts a connection; returns within `timeout_s` in any case."""
     if os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0"):
         return False
     parts = urllib.parse.urlsplit(url)
@@ -71,7 +71,7 @@ def is_online(url: str, timeout_s: float = CONNECT_TIMEOUT_S) -> bool:
         except OSError:
             pass
 
-    # A thread, since looking up a name cannot be given a time limit.
+    # A thread, since a DNS lookup has no timeout.
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(timeout_s)
@@ -79,7 +79,7 @@ def is_online(url: str, timeout_s: float = CONNECT_TIMEOUT_S) -> bool:
 
 
 def fetch(file: WeightFile, folder: Path, progress: Progress | None = None, opener: Opener | None = None) -> Path:
-    """The file in `folder`, fetched if it is not there. WeightsError, OutputError in one line."""
+    """The file in `folder`, downloaded if missing. Raises WeightsError or OutputError."""
     path = folder / file.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def fetch(file: WeightFile, folder: Path, progress: Progress | None = None, open
         if error.errno in DISK_FULL:
             raise OutputError(
                 f"the disk of {str(folder)!r} is full; free {_gigabytes(file.size_bytes)} or set {CACHE_VARIABLE} to a "
-                f"folder elsewhere; what came of {file.name} is kept"
+                f"folder elsewhere; the part of {file.name} already downloaded is kept"
             ) from None
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
     return path
@@ -113,23 +113,21 @@ def _fetch_whole(file: WeightFile, path: Path, progress: Progress | None, opener
                 break
             reason = "the connection closed early"
         except urllib.error.HTTPError as error:
-            if error.code != 416:  # asked to go on at the end: it is whole already
+            if error.code != 416:  # the range starts at the end: it is already complete
                 raise WeightsError(f"{file.url} answered {error.code} {error.reason}; {_by_hand(file, path)}") from None
             break
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
         failures = failures + 1 if (partial.stat().st_size if partial.exists() else 0) == before else 1
         if failures >= ATTEMPTS:
-            raise WeightsError(
-                f"{file.name} could not be fetched whole ({reason}); run again to go on where it stopped"
-            )
+            raise WeightsError(f"{file.name} was not fetched completely ({reason}); run again to resume")
         time.sleep(min(2.0 ** (failures - 2), 10.0))
     check_hash(file, partial)
     partial.replace(path)
 
 
 def _continue(file: WeightFile, partial: Path, first_byte: int, progress: Progress | None, opener: Opener) -> bool:
-    """Take what the server sends, after `first_byte` if it can; True if that is all of it."""
+    """Append what the server sends, from `first_byte` if it supports ranges; True if the file is complete."""
     with opener(file.url, first_byte) as response:
         resumed = response.status == http.client.PARTIAL_CONTENT
         done = first_byte if resumed else 0
@@ -146,7 +144,7 @@ def _continue(file: WeightFile, partial: Path, first_byte: int, progress: Progre
 
 def _check_space(file: WeightFile, folder: Path, there: int) -> None:
     free = shutil.disk_usage(folder).free
-    if free < file.size_bytes - there + SPARE_BYTES:
+    if free < file.size_bytes - there + MARGIN_BYTES:
         raise OutputError(
             f"{file.name} needs {_gigabytes(file.size_bytes - there)}, the disk of {str(folder)!r} has "
             f"{_gigabytes(free)} free; free some, or set {CACHE_VARIABLE} to a folder elsewhere"
@@ -154,7 +152,7 @@ def _check_space(file: WeightFile, folder: Path, there: int) -> None:
 
 
 def check_hash(file: WeightFile, path: Path) -> None:
-    """WeightsError if the content is not the published one; without a published hash, if it is not that seen first."""
+    """WeightsError if the hash differs from the published one or, without one, from that of the first download."""
     algorithm = "md5" if file.md5 else "sha256"
     with path.open("rb") as data:
         found = hashlib.file_digest(data, algorithm).hexdigest()
@@ -177,11 +175,11 @@ def check_hash(file: WeightFile, path: Path) -> None:
 def _alone(lock: Path) -> Iterator[None]:
     """One process at a time."""
     with lock.open("w") as handle:
-        told = False
+        announced = False
         while not try_lock(handle.fileno()):
-            if not told:
+            if not announced:
                 logger.info("waiting for another process that fetches %s", lock.stem)
-                told = True
+                announced = True
             time.sleep(LOCK_POLL_S)
         yield
 

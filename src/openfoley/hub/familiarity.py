@@ -1,8 +1,8 @@
-"""Whether pictures are like those that a model was trained on.
+"""Whether a video is out of distribution for a model.
 
-The semantic features of its training scenes as a Gaussian. The distance of a video is the root mean square of
-the Mahalanobis distances of its features, divided by sqrt(dim): about 1 for scenes of the training. A video counts as
-unlike the training beyond a threshold that was chosen on validation scenes (recipes/salsa_v_gym_familiarity.py).
+A Gaussian is fitted to the semantic features of the training scenes. The distance of a video is the root mean square
+of its features' Mahalanobis distances, divided by sqrt(dim): about 1 for training scenes. The threshold was chosen on
+validation scenes (recipes/salsa_v_gym_familiarity.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from openfoley.hub.knowledge import real_footage_words
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "familiarity.safetensors"
-SHRINKAGE = 0.05  # of the covariance towards its mean variance: directions that training hardly varied must not decide
+SHRINKAGE = 0.05  # of the covariance towards its mean variance, so that directions that hardly vary cannot dominate
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Familiarity:
 
     @classmethod
     def of(cls, features: Float[Tensor, "n dim"], threshold: float = 0.0) -> Familiarity:
-        """Fitted to features of training scenes."""
+        """Fit to features of training scenes."""
         features = features.double()
         covariance = torch.cov(features.T)
         level = covariance.diagonal().mean()
@@ -42,7 +42,7 @@ class Familiarity:
 
     @classmethod
     def load(cls, folder: Path) -> Familiarity | None:
-        """Of a model folder; None where it has none."""
+        """Read from a model folder; None if it has none."""
         from safetensors.torch import load_file
 
         path = folder / FILE_NAME
@@ -58,14 +58,14 @@ class Familiarity:
         save_file({"mean": self.mean, "precision": self.precision, "threshold": threshold}, folder / FILE_NAME)
 
     def squared(self, features: Float[Tensor, "n dim"]) -> Float[Tensor, " n"]:
-        """Squared distances of single features, 1 on the average of the training."""
+        """Squared distances of single features; their mean over the training set is 1."""
         away = features.detach().cpu().float() - self.mean
         return torch.einsum("nd,de,ne->n", away, self.precision, away) / len(self.mean)
 
 
 @dataclass
 class SeenPictures:
-    """The distance of a video's pictures to the training, as its features come by."""
+    """A video's distance to the training set, accumulated as its features arrive."""
 
     familiarity: Familiarity
     total: float = 0.0
@@ -85,7 +85,7 @@ class SeenPictures:
 
 
 def warn_of_pictures(model: str, seen: SeenPictures) -> None:
-    """One warning for pictures that are unlike the training."""
+    """Warn once about a video that is unlike the training set."""
     if seen.is_unlike_training:
         logger.warning(
             "%s knows Gym-like scenes, and these pictures are unlike them (distance %.1f, %.1f at most in training): "

@@ -1,4 +1,4 @@
-"""What a loaded model is, in one number: the sha256 of its parts' configuration and weights, wherever they lie."""
+"""A loaded model's identity: the sha256 of its parts' configuration and weights, independent of their location."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from openfoley.hub.parts import PARTS, Model
 
 
 def fingerprint(model: Model, parts: Sequence[str] = PARTS) -> str:
-    """64 hexadecimal digits for these parts of a model. The same weights give the same digits on every device."""
+    """64 hexadecimal digits for these parts of a model, the same on every device."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(json.dumps([part, model.config.get(part)], sort_keys=True, default=str).encode())

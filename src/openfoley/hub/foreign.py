@@ -1,4 +1,4 @@
-"""A published model from its publishers' own files: found or fetched, checked, renamed, and loaded strictly."""
+"""A published model from its publishers' own files: found or downloaded, checked, renamed, and loaded strictly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 Read = Callable[[ForeignPart], Mapping[str, Tensor]]
 ONE_BUILDER = threading.Lock()  # of modules without memory
-CHECKED_SUFFIX = ".checked"  # a note beside a fetched file: size and time when its hash or checksums were found right
+CHECKED_SUFFIX = ".checked"  # beside a downloaded file: its size and time when its hash or checksums were verified
 
 
 def load_foreign(
@@ -74,14 +74,14 @@ def obtain(model: Card, weights_dir: Path | None, progress: Progress | None = No
         found[file] = fetch(file, cache_folder(), progress)
         _mark_checked(found[file])
     for file, path in found.items():
-        is_named = path.name == file.name  # one found by its content may be anybody's training of the same network
+        is_named = path.name == file.name  # one found by content may be another training of the same network
         has_hash = path.parent == cache_folder() or (is_named and file.md5 is not None)
         _check_once(path, file if has_hash else None)
     return found
 
 
 def locate(files: Sequence[WeightFile], weights_dir: Path | None) -> tuple[dict[WeightFile, Path], list[WeightFile]]:
-    """What lies in weights_dir (by name, else by content) and in the cache, and what does not."""
+    """Which files are in weights_dir (by name, else by content) or the cache, and which are missing."""
     if weights_dir is not None and not weights_dir.is_dir():
         raise WeightsError(f"the weights folder {str(weights_dir)!r} does not exist")
     found: dict[WeightFile, Path] = {}
@@ -125,7 +125,7 @@ def _offline(model: Card, missing: Sequence[WeightFile], weights_dir: Path | Non
 
 
 def check_variant(state: Mapping[str, Tensor], file: WeightFile, path: Path) -> None:
-    """WeightsError for a checkpoint of something else, naming what it is."""
+    """WeightsError for a checkpoint of another network, naming what it is."""
     recognised = recognise(state)
     if recognised is None or (recognised.part, recognised.variant) != (file.part, file.variant):
         kind = "nothing known here" if recognised is None else f"the {recognised.part} {recognised.variant}"
@@ -133,7 +133,7 @@ def check_variant(state: Mapping[str, Tensor], file: WeightFile, path: Path) -> 
 
 
 def assemble(variant: str, read: Read, tokenizer: Path) -> Iterator[tuple[str, nn.Module]]:
-    """The four parts with the published weights, each loaded strictly when it is asked for."""
+    """The four parts with the published weights, each loaded strictly on demand."""
     yield "semantic", semantic_from(read("clip"), tokenizer)
     yield "sync", sync_from(read("sync"))
     yield "codec", codec_from(variant, read)
@@ -179,7 +179,7 @@ def semantic_from(state: Mapping[str, Tensor], tokenizer: Path) -> nn.Module:
 
 
 def _renamed(rename: Callable[..., dict[str, Tensor]], name: str, *given: Any) -> dict[str, Tensor]:
-    """The state under our names. Renaming splits and joins tensors by the published shapes: others fail in torch."""
+    """The state with our names. Renaming splits and joins tensors by the published shapes; others fail in torch."""
     try:
         return rename(*given)
     except (KeyError, IndexError, ValueError, RuntimeError) as error:
@@ -197,10 +197,10 @@ def _unmapped(state: dict[str, Tensor], *files: Mapping[str, Tensor]) -> dict[st
 
 
 def _unfilled(make: Callable[[], nn.Module]) -> nn.Module:
-    """The module with buffers, but parameters without memory: 1.5 billion random numbers would be made to be replaced.
+    """The module with buffers, its parameters on the meta device: no random initialisation that would be replaced.
 
-    Like accelerate's `init_empty_weights`: every parameter goes to the meta device when it is registered. Other
-    threads that build modules meanwhile get theirs as ever.
+    Like accelerate's `init_empty_weights`: every parameter moves to the meta device when it is registered. Other
+    threads that build modules meanwhile are not affected.
     """
     register, builder = nn.Module.register_parameter, threading.get_ident()
 
@@ -235,13 +235,13 @@ def filled(module: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Modu
 
 
 def described(name: str, modules: Mapping[str, Any]) -> dict[str, Any]:
-    """What config.json of this model says."""
+    """The contents of config.json for this model."""
     sections = {part: {"kind": kind_of(part, modules[part].config), **to_dict(modules[part].config)} for part in PARTS}
     return {"format": FORMAT, "name": name, **sections}
 
 
 def _check_once(path: Path, published: WeightFile | None) -> None:
-    """The published hash, else the archive's own checksums, unless this very file was found right before."""
+    """Verify the published hash, else the archive's own checksums, unless this file was verified before."""
     mark = path.with_name(path.name + CHECKED_SUFFIX)
     if mark.is_file() and mark.read_text() == _identity(path):
         return
@@ -256,7 +256,7 @@ def _check_once(path: Path, published: WeightFile | None) -> None:
 def _mark_checked(path: Path) -> None:
     try:
         path.with_name(path.name + CHECKED_SUFFIX).write_text(_identity(path))
-    except OSError:  # a folder that may only be read: it is checked again next time
+    except OSError:  # read-only folder: it is checked again next time
         logger.debug("cannot note that %s was checked", path)
 
 

@@ -1,4 +1,4 @@
-"""Prompts compared with the words that a model's card lists. Nothing heavy is imported here."""
+"""Compares prompts with the vocabulary in a model's card. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOR_REAL_FOOTAGE = "mmaudio-large-44k-v2"
 
 
 def unknown_words(model: str, texts: Iterable[str | None]) -> list[str]:
-    """The words of prompts that were in no caption of the training, where the model's card lists these."""
+    """The words of prompts that are in no training caption, if the model's card lists these."""
     card = CARDS.get(model)
     if card is None or not card.words:
         return []
@@ -23,7 +23,7 @@ def unknown_words(model: str, texts: Iterable[str | None]) -> list[str]:
 
 
 def real_footage_words(model: str) -> str:
-    """Which model is for real footage, and how large its download is; empty for one that is."""
+    """The model for real footage and its download size; empty if this one is for real footage."""
     own = CARDS.get(model)
     if own is not None and own.files:
         return ""
@@ -32,7 +32,7 @@ def real_footage_words(model: str) -> str:
 
 
 def warn_of_words(model: str, texts: Iterable[str | None]) -> None:
-    """One warning for words that the model never saw."""
+    """Warn once about words that are not in the model's training captions."""
     if unknown := unknown_words(model, texts):
         logger.warning(
             "%s never saw the words %s: it knows Gym-like scenes (openfoley models %s lists its words); for real "

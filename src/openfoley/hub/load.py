@@ -1,4 +1,4 @@
-"""Read a model folder: config.json, four safetensors files, tokenizer.json. Strict; nothing is ever unpickled."""
+"""Read a model folder: config.json, four safetensors files, tokenizer.json. Strict; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from openfoley.hub.familiarity import Familiarity
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZER_NAME, Model, build_part
 from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model, published
 
-REASON_LETTERS = 100  # of another library's error message
+REASON_LETTERS = 100  # kept of another library's error message
 
 
 def load_model(
@@ -29,8 +29,8 @@ def load_model(
 ) -> Model:
     """The model `name_or_folder` in float32 and evaluation mode on `device`.
 
-    weights_dir: where a published model's files are looked for first; what is neither there nor in the cache is
-    fetched, with `progress` in megabytes.
+    weights_dir: searched first for a published model's files; those neither there nor in the cache are downloaded, with
+    `progress` in megabytes.
     Raises UsageError for an unknown name or device, WeightsError for files that are missing, damaged or do not match.
     """
     if (card := published(name_or_folder)) is not None:
@@ -61,7 +61,7 @@ def load_part(part: str, folder: Path, device: str | torch.device = "cpu") -> An
 
 
 def _built(part: str, settings: dict[str, Any], folder: Path) -> nn.Module:
-    """The part as configured; its random weights leave no trace in torch's global generator."""
+    """The part as configured; torch's global random state is left unchanged."""
     try:
         with torch.random.fork_rng(devices=[]):
             return build_part(part, settings, folder)
@@ -83,7 +83,7 @@ def checked_device(device: str | torch.device) -> torch.device:
     try:
         torch.zeros(1, device=target).item()
     except (RuntimeError, AssertionError, ImportError) as error:
-        # NotImplementedError, of a backend that is not in this build, lists a thousand letters of others
+        # NotImplementedError, for a backend missing from this build, lists all others in 1,000 letters
         is_absent = isinstance(error, (NotImplementedError, ImportError))
         reason = "not in this build of PyTorch" if is_absent else str(error).splitlines()[0][:REASON_LETTERS]
         raise UsageError(f"device {str(device)!r} cannot be used here ({reason}); use cpu") from None
@@ -118,13 +118,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{str(path)!r} is not a whole safetensors file: {error}") from None
+        raise WeightsError(f"{str(path)!r} is not a complete safetensors file: {error}") from None
     return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 
 
 def load_weights(module: nn.Module, path: Path, *, may_lack: str | None = None) -> bool:
-    """Fill the module from the file; WeightsError names the first key or shape that does not match. may_lack: how the
-    keys begin that may, all together, be missing from the file; they stay as they are, and the result is False."""
+    """Load the file into the module; WeightsError names the first key or shape that does not match. may_lack: prefix of
+    keys that may all be missing from the file; they keep their values, and the result is False."""
     tensors = read_weights(path)
     expected = module.state_dict()
     optional = [key for key in expected if may_lack is not None and key.startswith(may_lack)]

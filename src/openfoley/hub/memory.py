@@ -1,4 +1,4 @@
-"""Whether a model fits, known before a byte of it is read."""
+"""Whether a model fits into memory, checked before it is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEMORY_TABLE = Path("/proc/meminfo")
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """Free memory of the device; None where it cannot be told."""
+    """Free memory of the device; None if unknown."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu" or not MEMORY_TABLE.is_file():
@@ -25,12 +25,12 @@ def available_bytes(device: torch.device) -> int | None:
 
 
 def needed_bytes(weights_bytes: int) -> int:
-    """Memory that a model takes at work, with weights of this size in float32."""
+    """Memory that a model needs to run, with weights of this size in float32."""
     return weights_bytes + WORKING_BYTES
 
 
 def fits(count: int, device: torch.device) -> bool:
-    """Whether so many bytes are free beside what a window needs; False where it cannot be told."""
+    """Whether so many bytes are free beside what a window needs; False if unknown."""
     free = available_bytes(device)
     return free is not None and free >= count + WORKING_BYTES
 

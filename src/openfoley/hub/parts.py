@@ -1,4 +1,4 @@
-"""The four parts of a model, and the classes that a model folder may name for them."""
+"""The four parts of a model, and the classes that may implement them."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ CLASSES = {  # part, kind -> module, configuration, class
 
 @dataclass(frozen=True)
 class Model:
-    """Everything the pipeline needs, in evaluation mode on one device. encoders: by the names of the sequences that
-    they give to the generator (`types.Conditions`)."""
+    """Everything the pipeline needs, in evaluation mode on one device. encoders: by the names of the feature
+    sequences that they compute (`types.Conditions`)."""
 
     name: str
     codec: Codec
@@ -52,11 +52,11 @@ class Model:
     generator: Generator
     config: dict[str, Any]  # config.json as read
     parts: Mapping[str, nn.Module]  # the networks, as a model folder keeps them
-    familiarity: Familiarity | None = None  # of pictures with the training, where the model folder tells
+    familiarity: Familiarity | None = None  # of a video with the training set, if the folder has it
 
     @classmethod
     def of_parts(cls, name: str, parts: Mapping[str, nn.Module], config: dict[str, Any]) -> Model:
-        """parts: by PARTS. The semantic network reads texts too: its text tower is an encoder of its own."""
+        """parts: by PARTS. The semantic network's text tower is a separate encoder."""
         frames = {part: module for part, module in parts.items() if isinstance(module, FrameEncoder)}
         texts = {TEXT: TextTower(cast(HasTextTower, parts["semantic"]))}
         codec, generator = cast(Codec, parts["codec"]), cast(Generator, parts["generator"])
@@ -72,7 +72,7 @@ class Model:
 
 
 def classes(part: str, kind: str) -> tuple[type, type[nn.Module]]:
-    """The dataclass of a part's architecture and the part's class."""
+    """A part's configuration dataclass and its class."""
     module, config, network = CLASSES[part, kind]
     return getattr(import_module(module), config), getattr(import_module(module), network)
 

@@ -1,4 +1,4 @@
-"""Which models have a name, and where they lie."""
+"""Named models, and where they are on disk."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ CONFIGS = {"salsa-v": "openfoley.generators.salsa_v.config", "mmaudio": "openfol
 
 
 def generator_kind(name_or_folder: str | os.PathLike[str]) -> str:
-    """The kind, salsa-v or mmaudio, before anything is fetched or loaded; empty where a folder does not tell."""
+    """The kind, salsa-v or mmaudio, before anything is downloaded or loaded; empty if a folder does not say."""
     if (card := CARDS.get(os.fspath(name_or_folder))) is not None:
         return card.family
     try:
         config = json.loads((find_model(name_or_folder) / CONFIG_NAME).read_text(encoding="utf-8"))
         return str(config["generator"]["kind"])
-    except (OSError, ValueError, KeyError, TypeError):  # loading will say what is wrong with it
+    except (OSError, ValueError, KeyError, TypeError):  # loading reports what is wrong with it
         return ""
 
 
 def sampling_of(name_or_folder: str | os.PathLike[str]) -> tuple[Defaults, frozenset[str]]:
-    """The model's defaults of sampling and the options that it supports, before it is fetched or loaded."""
+    """The model's sampling defaults and supported options, before it is downloaded or loaded."""
     module = import_module(CONFIGS.get(generator_kind(name_or_folder), CONFIGS["salsa-v"]))
     return module.DEFAULTS, module.SUPPORTED_OPTIONS
 
 
 def check_model(name_or_folder: str | os.PathLike[str]) -> None:
-    """UsageError or WeightsError for a model that cannot be here or be fetched; nothing is read yet."""
+    """UsageError or WeightsError for a model that is neither present nor downloadable; nothing is read yet."""
     if published(name_or_folder) is None:
         find_model(name_or_folder)
 
 
 def find_card(name: str) -> Card:
-    """The card of a model that has a name; UsageError names those there are."""
+    """The card of a named model; UsageError lists the known names."""
     if name not in CARDS:
         raise UsageError(f"unknown model {name!r}; pass one of {', '.join(CARDS)}")
     return CARDS[name]
 
 
 def published(name_or_folder: str | os.PathLike[str]) -> Card | None:
-    """The card of a published model, whose files are fetched; None for a shipped one or a folder."""
+    """The card of a published model, whose files are downloaded; None for a shipped one or a folder."""
     card = CARDS.get(os.fspath(name_or_folder))
     return card if card is not None and card.files else None
 

@@ -45,7 +45,7 @@ def save_model(folder: Path, model: Model) -> Path:
 
 
 def assemble_model(folder: Path, name: str, parts: Mapping[str, Path], tokenizer: Path) -> Path:
-    """A model folder from trained parts, each a folder with config.json and model.safetensors."""
+    """Assemble a model folder from trained parts, each a folder with config.json and model.safetensors."""
     from openfoley.hub.load import read_weights
 
     configs, tensors = {}, {}
@@ -68,8 +68,8 @@ def write_folder(
     *,
     exact: bool = False,
 ) -> Path:
-    """The folder appears whole or not at all. A part's section names its kind, if it is not the default one. exact:
-    matrices keep their precision."""
+    """Write the folder atomically. A part's section names its kind unless it is the default. exact: matrices keep their
+    precision."""
     whole = {"format": FORMAT, "name": name}
     whole |= {part: {"kind": KINDS[part], **configs[part]} for part in PARTS}
     unfinished = folder.with_name(folder.name + ".unfinished")
@@ -92,7 +92,7 @@ def write_folder(
 def save_part(
     folder: Path, section: dict[str, Any], tensors: Mapping[str, Tensor], others: Mapping[str, Mapping[str, Tensor]]
 ) -> Path:
-    """One part's folder: config.json, model.safetensors and OTHER.safetensors, exactly; whole or not at all."""
+    """One part's folder: config.json, model.safetensors and OTHER.safetensors, without rounding; written atomically."""
     unfinished = folder.with_name(folder.name + ".unfinished")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""One card a model family: what its models are for, their files, sums and licences. A new family adds a module here."""
+"""One card per model family: purpose, files, checksums, licences. A new family adds a module here."""
 
 from openfoley.hub.cards import mmaudio, salsa_v_gym
 from openfoley.hub.cards.base import Card

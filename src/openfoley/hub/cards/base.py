@@ -1,4 +1,4 @@
-"""What a card says about a model, and about each of its files."""
+"""The fields of a model card and of its weight files."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ ForeignPart = Literal["network", "vae", "vocoder", "sync", "clip", "tokenizer"]
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file. name: what it is called on disk; variant: what content it must have (hub.recognise).
+    """One file. name: on disk; variant: the content expected of it (`hub.checkpoint.recognise`).
 
-    md5: the publisher's; without one a file is held to every key and shape of the network that it is for, and to the
-    SHA-256 of the first download.
+    md5: the publisher's; without one a file must match every key and shape of its network, and the SHA-256 of the
+    first download.
     """
 
     name: str
     url: str
     part: ForeignPart
     variant: str
-    size_bytes: int  # about: 4 bytes per published element
+    size_bytes: int  # approximate: 4 bytes per published element
     md5: str | None
     licence: str
 
 
 @dataclass(frozen=True)
 class Card:
-    """A model that has a name. files: what is fetched of a published model; none for one that OpenFoley ships."""
+    """A named model. files: downloads of a published model; none for a shipped one."""
 
     name: str
     family: str  # kind of generator: salsa-v, mmaudio
     variant: str  # of the network, in its family
     task: str
-    scope: str  # what it knows and is for, in one sentence
+    scope: str  # what it was trained on and is for, in one sentence
     sample_rate: int  # Hz
     channels: int
     parameters: int  # of the generator
     weights_bytes: int  # of all parts in memory, float32
-    trained_s: float  # length of its training clips
+    trained_s: float  # s, length of its training clips
     licence: str
     files: tuple[WeightFile, ...] = ()
     words: tuple[str, ...] = ()  # all words of its training captions, where they are few enough to list

@@ -40,7 +40,7 @@ CLIP = WeightFile(
     "Apple sample code licence",
 )
 TOKENIZER_FILES = ("tokenizer.json", "merges.txt", "bpe_simple_vocab_16e6.txt.gz")
-"""Each holds CLIP's merges; the first is what is fetched."""
+"""Each holds CLIP's merges; the first one is downloaded."""
 TOKENIZER = WeightFile(
     "tokenizer.json", f"{TOKENIZER_HUB}/tokenizer.json", "tokenizer", "clip-bpe", 2_224_000, None, "MIT"
 )

@@ -1,4 +1,4 @@
-"""The model that OpenFoley ships: SALSA-V (arXiv 2510.02916) in a small size, trained on the Foley Gym from nothing.
+"""The model that OpenFoley ships: SALSA-V (arXiv 2510.02916) in a small size, trained from scratch on the Foley Gym.
 
 Its weights are inside the package, in hub/weights.
 """

@@ -13,7 +13,7 @@ from openfoley.errors import OpenFoleyError, UsageError
 from openfoley.hub.registry import check_model, sampling_of
 from openfoley.media.read.opening import shown
 from openfoley.request import Request, windows_asked
-from openfoley.synthesis.saving import clear_away, identity, saved_before, work_folder
+from openfoley.synthesis.saving import Delivery, identity
 from openfoley.timeline.plan import CONTEXT_S, NEW_S
 from openfoley.timeline.shots import CUT_RULES
 
@@ -38,23 +38,22 @@ def checked_request(options: Namespace) -> Request:
     return request
 
 
-def command_of(options: Namespace) -> dict[str, str]:
-    """The command as typed, but for what changes nothing in its results, and the state of the files that it reads."""
+def delivery_of(options: Namespace, paths: Sequence[Path]) -> Delivery:
+    """The outputs of this command, and what of them an earlier run of the same command has written."""
     words = {name: value for name, value in vars(options).items() if name not in NO_RESULT}
     files = [getattr(options, name, None) for name in ("video", "sound", "cues", "cuts", "reference", "model")]
-    return identity(words, files)
+    return Delivery(paths, identity(words, files), options.force)
 
 
-def finished_before(options: Namespace, paths: Sequence[Path]) -> bool:
+def finished_before(options: Namespace, delivery: Delivery) -> bool:
     """Whether the same command had written everything when it was killed; what it left is cleared away."""
-    work = work_folder(paths[0])
-    if len(saved_before(work, command_of(options))) < len(paths):
+    if not delivery.is_finished:
         return False
-    clear_away(None, work)
-    for path in paths:
+    delivery.clear()
+    for path in delivery.paths:
         note(f"{path} was already written")
     if options.json:
-        print_json({"video": options.video, "takes": [{"path": str(path)} for path in paths]})
+        print_json({"video": options.video, "takes": [{"path": str(path)} for path in delivery.paths]})
     return True
 
 

@@ -6,12 +6,11 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from openfoley.cli.asked import checked_request, command_of, finished_before, resumable
+from openfoley.cli.asked import checked_request, delivery_of, finished_before, resumable
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.media.time.timecode import timecode_at
 from openfoley.media.write.outputs import check_exact, check_saving, checked_video, edited_output
 from openfoley.request import edges
-from openfoley.synthesis.saving import clear_away, note_saving, saved_before, work_folder
 
 
 def edit(options: Namespace) -> int:
@@ -36,24 +35,19 @@ def _run(options: Namespace, verb: str) -> int:
     sound = None if options.sound is None else Path(options.sound)
     default = edited_output(Path(options.video), sound, verb, existing.bit_depth == "32f")
     out = Path(options.out) if options.out is not None else default
-    command = command_of(options)
-    force = options.force or bool(saved_before(work_folder(out), command))
-    check_saving(out, video, "add", existing.bit_depth, force)
+    delivery = delivery_of(options, [out])
+    check_saving(out, video, "add", existing.bit_depth, delivery.may_replace(out))
     check_exact(out, True, existing.bit_depth, existing.bit_depth)
-    if finished_before(options, [out]):
+    if finished_before(options, delivery):
         return 0
 
     from openfoley.pipeline import load
 
     pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", "MB"))
-    work = work_folder(out)
-    with resumable(work):
+    with resumable(delivery.work):
         make = pipeline.edit if verb == "edit" else pipeline.extend
-        take = make(source, request=request, work=work, progress=Bar("sound"))
-        note_saving(take.work, command, [out])
-        if out.absolute() not in saved_before(work, command, take.work):
-            take.save(out, force=force)
-    clear_away(take.work, work)
+        take = make(source, request=request, work=delivery.work, progress=Bar("sound"))
+        list(delivery.save([take]))
     first, end = edges(take.request.timeline.span)
     start = first_frame_code(source, request.output.start_timecode)
     codes = " to ".join(str(timecode_at(edge, start)) for edge in (first, end))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from openfoley.cli.asked import checked_request, command_of, finished_before, resumable
+from openfoley.cli.asked import checked_request, delivery_of, finished_before, resumable
 from openfoley.cli.batch import run_batch
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.errors import UsageError
@@ -18,7 +18,7 @@ from openfoley.hub.registry import sampling_of
 from openfoley.media.source import Source
 from openfoley.media.write.outputs import AUDIO_SUFFIXES, check_saving, checked_video, default_output, take_paths
 from openfoley.request import Request, check_takes
-from openfoley.synthesis.saving import clear_away, note_saving, saved_before, work_folder
+from openfoley.synthesis.saving import Delivery
 
 TEXT_STEM = "foley"  # of the output, when there is no video to name it after
 
@@ -52,8 +52,8 @@ def generate(options: Namespace, loaded: Callable[[], Any]) -> int:
     from openfoley.synthesis.job import opened
 
     source = opened(video, request.timeline, options.strict)
-    paths = [] if options.plan else _checked_paths(options, source, request)  # a plan writes nothing
-    if paths and finished_before(options, paths):
+    delivery = None if options.plan else _checked_delivery(options, source, request)  # a plan writes nothing
+    if delivery is not None and finished_before(options, delivery):
         return 0
     seeds = list(range(request.sampling.seed, request.sampling.seed + options.takes))
 
@@ -61,26 +61,18 @@ def generate(options: Namespace, loaded: Callable[[], Any]) -> int:
 
     pipeline = loaded()
     request = resolved(pipeline.model, source, request)
-    if options.plan:
+    if delivery is None:
         return _print_plans(options, pipeline.plans(source, request), source, request)
     if options.stems or any(cue.stem for cue in request.timeline.cue_list):
-        return _stems(options, pipeline, source, request, seeds, paths)
-    work, command = work_folder(paths[0]), command_of(options)
-    with resumable(work):
-        takes = pipeline.generate_takes(source, seeds, request, work=work, progress=Bar("sound"))
-        replaced = saved_before(work, command)  # by this command, if of another sound than now
-        note_saving(takes[0].work, command, paths)
-        done = saved_before(work, command, takes[0].work)
-        for take, path in zip(takes, paths, strict=True):
-            if path.absolute() in done:
-                continue
-            take.save(path, force=options.force or path.absolute() in replaced)
+        return _stems(options, pipeline, source, request, seeds, delivery)
+    with resumable(delivery.work):
+        takes = pipeline.generate_takes(source, seeds, request, work=delivery.work, progress=Bar("sound"))
+        for take, path in delivery.save(takes):
             note(f"wrote {path} (seed {take.request.sampling.seed}, {take.duration_s:.2f} s; {take.report})")
             if take.report.is_silent:
                 note(silent_words(options.model, request))
-    clear_away(takes[0].work, work)
     if options.json:
-        print_json(_result(options, takes, paths, time.monotonic() - started))
+        print_json(_result(options, takes, delivery.paths, time.monotonic() - started))
     return 0
 
 
@@ -121,13 +113,12 @@ def _output(options: Namespace) -> Path:
     return default_output(video) if options.duration is None else video.with_name(f"{video.stem}.foley.wav")
 
 
-def _checked_paths(options: Namespace, source: Source, request: Request) -> list[Path]:
+def _checked_delivery(options: Namespace, source: Source, request: Request) -> Delivery:
     """The outputs of all takes, after everything that can be wrong with them was checked."""
-    paths, output = take_paths(_output(options), options.takes), request.output
-    done = saved_before(work_folder(paths[0]), command_of(options))
-    for path in paths:
-        check_saving(path, source.path, output.audio, output.bit_depth, options.force or path.absolute() in done)
-    return paths
+    delivery, output = delivery_of(options, take_paths(_output(options), options.takes)), request.output
+    for path in delivery.paths:
+        check_saving(path, source.path, output.audio, output.bit_depth, delivery.may_replace(path))
+    return delivery
 
 
 def _print_plans(options: Namespace, plans: Mapping[str | None, Any], source: Source, request: Request) -> int:
@@ -145,23 +136,23 @@ def _print_plans(options: Namespace, plans: Mapping[str | None, Any], source: So
 
 
 def _stems(
-    options: Namespace, pipeline: Any, source: Source, request: Request, seeds: Sequence[int], paths: Sequence[Path]
+    options: Namespace, pipeline: Any, source: Source, request: Request, seeds: Sequence[int], delivery: Delivery
 ) -> int:
     """A sound for each stem of the cue sheet, and the mix as their sum."""
     from openfoley.synthesis.stems import check_stems, cues_by_stem, save_stems
 
     own_cues = cues_by_stem(request.timeline.cue_list)
     if options.stems:
-        for path in paths:
+        for path in delivery.paths:
             check_stems(path, list(own_cues), source.path, request.output.bit_depth, options.force)
-    work, takes = work_folder(paths[0]), {}
+    work, takes = delivery.work, {}
     for number, name in enumerate(own_cues, start=1):
         logging.getLogger("openfoley.phase").info("stem %d of %d: %s", number, len(own_cues), name)
         folder = work.with_name(f"{work.name}-{name}")
         takes[name] = pipeline.generate_stem(source, seeds, request, own_cues[name], work=folder, progress=Bar(name))
     results = []
     output = Request.of(request, force=options.force).output
-    for number, (seed, path) in enumerate(zip(seeds, paths, strict=True)):
+    for number, (seed, path) in enumerate(zip(seeds, delivery.paths, strict=True)):
         stems = save_stems(
             {name: made[number] for name, made in takes.items()}, path, output, write_stems=options.stems
         )
@@ -170,13 +161,13 @@ def _stems(
     for made in takes.values():
         if made[0].work is not None:
             made[0].work.remove()
-    clear_away(None, work)
+    delivery.clear()
     if options.json:
         print_json({"video": options.video, "model": pipeline.model.name, "takes": results})
     return 0
 
 
-def _result(options: Namespace, takes: list[Any], paths: list[Path], elapsed_s: float) -> dict[str, Any]:
+def _result(options: Namespace, takes: list[Any], paths: Sequence[Path], elapsed_s: float) -> dict[str, Any]:
     first = takes[0]
     output = first.request.output
     asked = {

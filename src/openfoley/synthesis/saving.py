@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from openfoley.synthesis.resume import Work, discard_unused
+from openfoley.synthesis.take import Take
 
 NOTE_NAME = "saving.json"
 LONGEST_NAME_BYTES = 180  # of 255: what a folder's name adds, a stem's too, must fit behind it
@@ -33,31 +34,68 @@ def identity(words: Mapping[str, object], files: Iterable[str | os.PathLike[str]
     return {name: repr(value) for name, value in sorted(words.items())} | read
 
 
-def note_saving(work: Work | None, command: Mapping[str, str], paths: Sequence[Path]) -> None:
-    """From here on the outputs appear, one after the other, each whole. A note of the same command for the same sound
-    stays as it is."""
-    if work is None or _noted(work.folder, command, work.key) is not None:
-        return
-    before = {str(path.absolute()): _state_of(path) for path in paths}
-    unfinished = work.folder / f"{NOTE_NAME}.partial"
-    unfinished.write_text(json.dumps({"command": command, "key": work.key, "before": before}), encoding="utf-8")
-    unfinished.replace(work.folder / NOTE_NAME)
+class Delivery:
+    """The outputs of one generation, one path a take. The same generation (`identity`) resumes after it was killed:
+    what it had written stays, and may be replaced if the sound is another one now."""
 
+    def __init__(self, paths: Sequence[Path], command: Mapping[str, str], force: bool = False) -> None:
+        self.paths, self.work, self._command, self._force = paths, work_folder(paths[0]), command, force
+        self._written = self._written_before()
 
-def saved_before(folder: Path, command: Mapping[str, str], work: Work | None = None) -> set[Path]:
-    """The outputs that the same command wrote before it was killed. work: of the sound to save, where it is known;
-    outputs of another sound are not meant."""
-    before = _noted(folder, command, None if work is None else work.key) or {}
-    states = {Path(path): (_state_of(path), state) for path, state in before.items()}
-    return {path for path, (now, then) in states.items() if now is not None and (then is None or now != tuple(then))}
+    @property
+    def is_finished(self) -> bool:
+        """Whether everything had been written when the same generation was killed."""
+        return len(self._written) == len(self.paths)
 
+    def may_replace(self, path: Path) -> bool:
+        return self._force or path.absolute() in self._written
 
-def clear_away(work: Work | None, folder: Path) -> None:
-    """Everything is written: nothing of the work is left, nor of what an earlier command left for the same output."""
-    if work is not None:
-        work.remove()
-    else:
-        discard_unused(folder)
+    def save(self, takes: Sequence[Take]) -> Iterator[tuple[Take, Path]]:
+        """Write the takes that are not written yet, each atomically; yields each with its path. Afterwards nothing is
+        kept for resuming."""
+        work = takes[0].work
+        if work is not None and self._noted(work.key) is None:
+            self._note(work)
+        written = self._written_before(work)
+        for take, path in zip(takes, self.paths, strict=True):
+            if path.absolute() not in written:
+                take.save(path, force=self.may_replace(path))
+                yield take, path
+        self.clear(work)
+
+    def clear(self, work: Work | None = None) -> None:
+        """Remove what is kept for resuming, of an earlier generation for the same output too."""
+        if work is not None:
+            work.remove()
+        else:
+            discard_unused(self.work)
+
+    def _note(self, work: Work) -> None:
+        before = {str(path.absolute()): _state_of(path) for path in self.paths}
+        unfinished = work.folder / f"{NOTE_NAME}.partial"
+        unfinished.write_text(
+            json.dumps({"command": self._command, "key": work.key, "before": before}), encoding="utf-8"
+        )
+        unfinished.replace(work.folder / NOTE_NAME)
+
+    def _written_before(self, work: Work | None = None) -> set[Path]:
+        """The outputs that the same generation wrote before it was killed. work: of the sound to save, where it is
+        known; outputs of another sound do not count."""
+        before = self._noted(None if work is None else work.key) or {}
+        states = {Path(path): (_state_of(path), state) for path, state in before.items()}
+        return {
+            path for path, (now, then) in states.items() if now is not None and (then is None or now != tuple(then))
+        }
+
+    def _noted(self, key: str | None) -> dict[str, Any] | None:
+        """The outputs' states when the same generation began to save a sound of this key (None: of any)."""
+        try:
+            noted = json.loads((self.work / NOTE_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(noted, dict) or noted.get("command") != self._command or key not in (None, noted.get("key")):
+            return None
+        return noted.get("before")
 
 
 def _state_of(path: str | os.PathLike[str]) -> tuple[int, int] | None:
@@ -67,14 +105,3 @@ def _state_of(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return state.st_size, state.st_mtime_ns
-
-
-def _noted(folder: Path, command: Mapping[str, str], key: str | None) -> dict[str, Any] | None:
-    """What lay at the outputs' places when the same command began to save a sound of this key (None: of any)."""
-    try:
-        noted = json.loads((folder / NOTE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(noted, dict) or noted.get("command") != command or key not in (None, noted.get("key")):
-        return None
-    return noted.get("before")

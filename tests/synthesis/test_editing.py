@@ -1,6 +1,7 @@
 """Edits and extensions: what lies outside the span is the same to the bit, whatever the format."""
 
 import random
+import struct
 from collections.abc import Callable
 from dataclasses import fields
 from fractions import Fraction
@@ -172,6 +173,42 @@ def test_extending_keeps_what_is_there(
     assert after[:, before.shape[-1] :].abs().amax(0).gt(0).float().mean() > 0.9
     with pytest.raises(UsageError, match="nothing to extend"):
         pipeline.extend(video, sound=take.save(path.with_name("whole.wav")), steps=1)
+
+
+@pytest.mark.parametrize("verb", ["edit", "extend"])
+def test_a_recorders_notes_and_its_time_stay_with_the_sound(
+    pipeline: Pipeline, make_video: MakeVideo, tmp_path: Path, verb: str
+) -> None:
+    """A Broadcast Wave: the video's own timecode does not replace when the sound was recorded."""
+    video = timed(make_video("timed.mov", duration_s=LENGTH_S), tmp_path / "timed.mov", "01:00:00:00")
+    body = b"Take 3".ljust(256, b"\0") + b"Recorder".ljust(32, b"\0") + b"REC1".ljust(32, b"\0") + b"2024-05-0607:08:09"
+    body += struct.pack("<QH", 36000 * 44100 + 7, 1) + bytes(254)
+    seconds = LENGTH_S if verb == "edit" else 2.0
+    soundfile.write(tmp_path / "a.wav", np.full((round(seconds * 44100), 2), 0.1), 44100, subtype="PCM_24")
+    plain = (tmp_path / "a.wav").read_bytes()
+    noted = b"".join(kind + struct.pack("<I", len(b)) + b for kind, b in ((b"bext", body), (b"iXML", b"<BWFXML/>!")))
+    (tmp_path / "a.wav").write_bytes(plain[:4] + struct.pack("<I", len(plain) + len(noted) - 8) + plain[8:] + noted)
+    options = {"sound": tmp_path / "a.wav", "steps": 1}
+    take = pipeline.edit(video, (1.0, 1.5), **options) if verb == "edit" else pipeline.extend(video, **options)
+    assert noted in take.save(tmp_path / "out.wav").read_bytes()
+    with av.open(str(take.save(tmp_path / "out.flac"))) as container:
+        tags = {key.lower(): value for key, value in container.metadata.items()}
+        assert tags["time_reference"] == str(36000 * 44100 + 7) and tags["originator_reference"] == "REC1"
+        assert tags["ixml"] == "<BWFXML/>!"
+    given = take.save(tmp_path / "given.wav", start_timecode="02:00:00:00")
+    with av.open(str(given)) as container:
+        assert container.metadata["time_reference"] == str(7200 * 44100)
+
+
+def timed(video: Path, out: Path, timecode: str) -> Path:
+    with av.open(str(video)) as old, av.open(str(out), "w") as new:
+        copy = new.add_stream_from_template(old.streams.video[0], opaque=True)
+        copy.metadata["timecode"] = timecode
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = copy
+                new.mux(packet)
+    return out
 
 
 @pytest.mark.parametrize("end", [2.9, 2.97])

@@ -120,4 +120,4 @@ def _regenerated(
     (take,), work = run(Job(model, source, shots, plan, request, [seed], reference, samples, around), options)
     result = spliced(existing, take.finish(), stretch, codec, CEILING_DBTP)
     replaces = sound.number if request.timeline.sound is None else None
-    return Take(request, model.name, source, sound.sample_rate, result, sound.bit_depth, replaces, work)
+    return Take(request, model.name, source, sound.sample_rate, result, sound.bit_depth, replaces, sound.notes, work)

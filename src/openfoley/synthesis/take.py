@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from openfoley.media.broadcast import NO_NOTES, SoundNotes
 from openfoley.media.limiter import Limiter
 from openfoley.media.resample import StreamingResampler
 from openfoley.media.settings import BitDepth
@@ -39,7 +40,8 @@ class Take:
     """One generated sound. `audio` reads it into memory; `save` streams it.
 
     request: resolved. exact: an edit of existing sound is saved at this depth and as it is, to the bit.
-    replaces: the audio stream of the video whose place it takes. work: where the samples lie, while they are kept.
+    replaces: the audio stream of the video whose place it takes. notes: of the sound file that was edited.
+    work: where the samples lie, while they are kept.
     """
 
     request: Request
@@ -49,6 +51,7 @@ class Take:
     samples: SampleFile
     exact: BitDepth | None = None
     replaces: int | None = None
+    notes: SoundNotes = NO_NOTES
     work: Work | None = field(default=None, compare=False, repr=False)
 
     @cached_property
@@ -105,7 +108,9 @@ class Take:
         with replace_when_done(path, output.force, kept_in) as unfinished:
             chunks = self._limited(rate, ceiling_dbtp(path.suffix, bits))
             if path.suffix.lower() in AUDIO_SUFFIXES:
-                with AudioWriter(unfinished, rate, self.samples.channels, bits, start) as writer:
+                if output.start_timecode is None and self.notes.time_reference is not None:
+                    start = None  # the edited sound begins where it did
+                with AudioWriter(unfinished, rate, self.samples.channels, bits, start, self.notes) as writer:
                     for chunk in chunks:
                         writer.write(chunk)
             else:

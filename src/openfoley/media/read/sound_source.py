@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
+from openfoley.media.broadcast import SoundNotes, sound_notes
 from openfoley.media.read.gaps import Gaps, silence
 from openfoley.media.read.opening import open_media, reason, shown
 from openfoley.media.read.scan import probe
@@ -42,6 +43,7 @@ class SoundSource:
     channels: int
     bit_depth: BitDepth
     lead: Fraction  # s from the first shown frame to the first sample; negative: sound before the picture
+    notes: SoundNotes  # what a sound file says beside its samples
 
     def chunks(self) -> Iterator[Tensor]:
         """float32 [channels, n]; the first sample belongs to the first shown frame (cut or padded with silence), and
@@ -90,6 +92,7 @@ def sound_source(path: str | Path, number: int | None = None) -> SoundSource:
         channels = frame.layout.nb_channels
         first = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else Fraction(0)
         rate = frame.sample_rate
+        notes = sound_notes(path, container.format.name, container.metadata)
     if channels > MOST_CHANNELS:
         raise UsageError(f"sound {number} of {shown(path)} has {channels} channels; edit a mono or stereo mix of it")
     if kind not in DEPTHS:
@@ -101,7 +104,7 @@ def sound_source(path: str | Path, number: int | None = None) -> SoundSource:
         first -= probe(path).start
     except MediaError:  # no picture: the file's first sample is the first
         first = Fraction(0)
-    return SoundSource(path, number, rate, channels, DEPTHS[kind], first)
+    return SoundSource(path, number, rate, channels, DEPTHS[kind], first, notes)
 
 
 def _usual(streams: list[AudioStream], path: Path) -> int:

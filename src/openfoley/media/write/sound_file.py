@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from openfoley.errors import UsageError
+from openfoley.media.broadcast import NO_NOTES, SoundNotes
 from openfoley.media.read.opening import shown
 from openfoley.media.time.timecode import Timecode
 from openfoley.media.write.sound_track import BIT_DEPTHS, SoundTrack, quantised, sound_format
@@ -21,9 +22,6 @@ from openfoley.media.write.sound_track import BIT_DEPTHS, SoundTrack, quantised,
 RIFF_LIMIT_BYTES = 0xFFFF_FFFF  # the largest size a 32-bit RIFF header can tell
 DS64_BYTES = 28  # EBU Tech 3306: RIFF size, data size, sample count (64 bit each), table length
 WAV_HEADER_BYTES = 12 + 8 + DS64_BYTES + 8 + 18 + 12 + 8
-BEXT_BYTES = 602  # EBU Tech 3285 version 1, without a coding history
-BEXT_TIME_OFFSET = 338  # behind description, originator, its reference, date and time
-ORIGINATOR = "OpenFoley"
 PCM_TAG, FLOAT_TAG = 1, 3  # WAVE_FORMAT_PCM, WAVE_FORMAT_IEEE_FLOAT
 
 
@@ -31,6 +29,7 @@ class AudioWriter:
     """Write float samples [channels, n] piece by piece to a .wav or .flac file. OSError when the disk is full.
 
     start: the timecode of the first sample. WAV keeps it as samples since midnight (bext time reference), FLAC as tags.
+    notes: of the sound that these samples are an edit of; `start`, where it is given, takes the place of its time.
     """
 
     def __init__(
@@ -40,14 +39,20 @@ class AudioWriter:
         channels: int = 2,
         bit_depth: str = "24",
         start: Timecode | None = None,
+        notes: SoundNotes = NO_NOTES,
     ) -> None:
         path = Path(path)
         if bit_depth not in BIT_DEPTHS:
             raise UsageError(f"bit depth must be one of {', '.join(BIT_DEPTHS)}, got {bit_depth}")
         if path.suffix.lower() == ".wav":
-            self._writer = _Wav(path, sample_rate, channels, bit_depth, start)
+            chunks = notes.riff(None if start is None else time_reference(start, sample_rate))
+            self._writer = _Wav(path, sample_rate, channels, bit_depth, chunks)
         elif path.suffix.lower() == ".flac":
-            self._writer = _Flac(path, sample_rate, channels, bit_depth, start)
+            tags = notes.flac_tags()
+            if start is not None:
+                tags = {key: value for key, value in tags.items() if key.upper() not in ("TIMECODE", "TIME_REFERENCE")}
+                tags |= {"TIMECODE": str(start), "TIME_REFERENCE": str(time_reference(start, sample_rate))}
+            self._writer = _Flac(path, sample_rate, channels, bit_depth, tags)
         else:
             raise UsageError(f"a sound file must end in .wav or .flac, got {shown(path)}")
 
@@ -65,9 +70,9 @@ class AudioWriter:
 
 
 class _Wav:
-    def __init__(self, path: Path, sample_rate: int, channels: int, bit_depth: str, start: Timecode | None) -> None:
+    def __init__(self, path: Path, sample_rate: int, channels: int, bit_depth: str, chunks: bytes) -> None:
         self.sample_rate, self.channels, self.bit_depth = sample_rate, channels, bit_depth
-        self.bext = _bext(time_reference(start, sample_rate)) if start is not None else b""
+        self.chunks = chunks  # in front of the format
         self.sample_bytes = {"16": 2, "24": 3, "32f": 4}[bit_depth]
         self.count = 0  # samples per channel
         self.file: BinaryIO = open(path, "wb")  # noqa: SIM115 (closed by close)
@@ -94,7 +99,7 @@ class _Wav:
     def _header(self) -> bytes:
         frame_bytes = self.channels * self.sample_bytes
         data = self.count * frame_bytes
-        total = WAV_HEADER_BYTES + len(self.bext) - 8 + data + data % 2
+        total = WAV_HEADER_BYTES + len(self.chunks) - 8 + data + data % 2
         big = total > RIFF_LIMIT_BYTES
         tag = FLOAT_TAG if self.bit_depth == "32f" else PCM_TAG
         sizes = struct.pack("<QQQI", total, data, self.count, 0) if big else bytes(DS64_BYTES)
@@ -110,7 +115,7 @@ class _Wav:
                 b"ds64" if big else b"JUNK",
                 struct.pack("<I", DS64_BYTES),
                 sizes,
-                self.bext,
+                self.chunks,
                 b"fmt ",
                 struct.pack("<I", len(form)),
                 form,
@@ -127,24 +132,14 @@ def time_reference(start: Timecode, sample_rate: int) -> int:
     return round(start.seconds * sample_rate)
 
 
-def _bext(samples_since_midnight: int) -> bytes:
-    """A broadcast extension chunk with who wrote it and when it starts; no date, so that bytes repeat."""
-    body = bytearray(BEXT_BYTES)
-    body[256 : 256 + len(ORIGINATOR)] = ORIGINATOR.encode()
-    struct.pack_into("<QH", body, BEXT_TIME_OFFSET, samples_since_midnight, 1)
-    return b"bext" + struct.pack("<I", BEXT_BYTES) + bytes(body)
-
-
 class _Flac:
-    def __init__(self, path: Path, sample_rate: int, channels: int, bit_depth: str, start: Timecode | None) -> None:
+    def __init__(self, path: Path, sample_rate: int, channels: int, bit_depth: str, tags: dict[str, str]) -> None:
         import av
 
         sound = sound_format(".flac", bit_depth)
         self.container = av.open(f"file:{path}", "w", format="flac")
         self.track = SoundTrack(self.container, sound, sample_rate, channels)
-        if start is not None:
-            reference = str(time_reference(start, sample_rate))
-            self.container.metadata.update({"TIMECODE": str(start), "TIME_REFERENCE": reference})
+        self.container.metadata.update(tags)
         self.container.start_encoding()
         self.open = True
 

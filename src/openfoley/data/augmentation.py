@@ -21,35 +21,23 @@ LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 @dataclass(frozen=True)
 class PictureAugmentation:
-    """Strengths; the zero of each switches it off. smallest_crop: side of the crop relative to the picture."""
+    """Strengths, by default strong ones; the zero of each switches it off. smallest_crop: side of the crop relative to
+    the picture."""
 
-    crop_probability: float
-    smallest_crop: float
-    mirror: bool
-    brightness: float  # largest shift of the colours (0..1)
-    contrast: float  # largest change of the factor around 1
-    saturation: float  # the same, of the distance from grey
-    tint: float  # the same, per colour
-    grey_probability: float
-    blur_probability: float
-    noise: float  # largest standard deviation (0..1)
-    lag_probability: float  # of a source of another frame rate, see `_lag`
+    crop_probability: float = 0.6
+    smallest_crop: float = 0.75
+    mirror: bool = True
+    brightness: float = 0.2  # largest shift of the colours (0..1)
+    contrast: float = 0.4  # largest change of the factor around 1
+    saturation: float = 0.7  # the same, of the distance from grey
+    tint: float = 0.25  # the same, per colour
+    grey_probability: float = 0.15
+    blur_probability: float = 0.15
+    noise: float = 0.04  # largest standard deviation (0..1)
+    lag_probability: float = 0.35  # of a source of another frame rate, see `_lag`
 
 
-STRONG = PictureAugmentation(
-    crop_probability=0.6,
-    smallest_crop=0.75,
-    mirror=True,
-    brightness=0.2,
-    contrast=0.4,
-    saturation=0.7,
-    tint=0.25,
-    grey_probability=0.15,
-    blur_probability=0.15,
-    noise=0.04,
-    lag_probability=0.35,
-)
-
+STRONG = PictureAugmentation()
 GENTLE = replace(  # leaves colours and textures, by which materials are recognised
     STRONG, smallest_crop=0.8, brightness=0.08, contrast=0.15, saturation=0.15, tint=0.05, grey_probability=0.0,
     blur_probability=0.1, noise=0.03, lag_probability=0.0,

@@ -18,6 +18,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -35,6 +36,13 @@ ORDER: tuple[Part, ...] = ("codec", "semantic", "sync", "generator")
 FEATURES_OF: tuple[Part, ...] = ("codec", "semantic", "sync")
 STARTED: tuple[Part, ...] = ("sync", "generator")
 """Parts that can begin with the weights of a model."""
+PLACES: dict[Part, dict[str, str]] = {
+    "codec": {"data": "data/train"},
+    "semantic": {"data": "data/stills", "validation": "data/validation"},
+    "sync": {"data": "data/train", "validation": "data/validation", "semantic": "semantic"},
+    "generator": {"features": "features"},
+}
+"""What in the folder each part's settings point to."""
 MODEL_NAME = "salsa-v-gym"
 
 
@@ -87,36 +95,20 @@ def train_part(
         settings = replace(settings, steps=steps)
     if start is not None:
         settings = replace(settings, start=_weights_of(start, part))
-    data = out / "data"
-    if part == "codec":
-        settings = replace(settings, data=data / "train")
-    elif part == "semantic":
-        settings = replace(settings, data=data / "stills", validation=data / "validation")
-    elif part == "sync":
-        settings = replace(settings, data=data / "train", validation=data / "validation", semantic=out / "semantic")
-    else:
+    if part == "generator":
         prepare_features(preset, out, settings.device)
-        settings = replace(settings, features=out / "features")
         if start is not None:  # it was trained on the encoders' scenes; now only on the others (seen_share)
             settings = replace(settings, seen_share=0.0)
     logger.info("training %s into %s", part, folder)
-    return train(settings, folder, resume=resume)
+    found = {name: out / place for name, place in PLACES[part].items()}
+    return train(replace(settings, **found), folder, resume=resume)
 
 
 def settings_of(part: Part, preset: Preset, generator: str = "salsa-v") -> tuple[Any, Callable[..., Path]]:
     """A part's settings (a frozen dataclass) and the function that trains with them. Imported when asked for."""
-    if part == "codec":
-        from openfoley.training.codec.train import PRESETS, train_codec
-
-        return PRESETS[preset], train_codec
-    if part == "semantic":
-        from openfoley.training.semantic.train import PRESETS, train_semantic
-
-        return PRESETS[preset], train_semantic
-    if part == "sync":
-        from openfoley.training.sync.train import PRESETS, train_sync
-
-        return PRESETS[preset], train_sync
+    if part != "generator":
+        module = import_module(f"openfoley.training.{part}.train")
+        return module.PRESETS[preset], getattr(module, f"train_{part}")
     from openfoley.training.gym_losses.presets import LOSSES, PRESETS, variant
     from openfoley.training.salsa_v.train import train_generator
 
@@ -190,9 +182,7 @@ def prepare_features(preset: Preset, out: Path, device: str) -> None:
     from openfoley.hub.load import load_part
     from openfoley.training.features import cache_features
 
-    origins = {}
-    for part in FEATURES_OF:
-        origins[part] = file_hash(_trained(part, out, "the generator"))
+    origins = {part: file_hash(_trained(part, out, "the generator")) for part in FEATURES_OF}
     codec, semantic, sync = (load_part(part, out / part, device) for part in FEATURES_OF)
     for scenes, split in (("train", "seen"), ("generator", "train"), ("validation", "validation")):
         data = GymCache.open(out / "data" / scenes)

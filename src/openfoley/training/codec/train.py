@@ -44,46 +44,29 @@ JUDGE_WINDOWS = (2048, 1024, 512, 256, 128)  # samples
 
 @dataclass(frozen=True)
 class CodecTraining:
-    """data: folder of a `data.gym_cache.GymCache`. crop: samples. adversarial_from: step, None for never."""
+    """Everything a training depends on; the defaults are the preset `cpu`. data: folder of a `data.gym_cache.GymCache`.
+    crop: samples. adversarial_from: step, None for never."""
 
-    architecture: OobleckConfig | SpectralOobleckConfig
-    data: Path
-    device: Literal["cpu", "cuda"]
-    seed: int
-    steps: int
-    spectral: SpectralWeights
-    batch: int
-    crop: int
-    learning_rate: float
-    warmup_steps: int
-    kl_weight: float
-    adversarial_from: int | None
-    adversarial_weight: float
-    feature_weight: float
-    judge_width: int
-    validate_every: int
-    time_limit_s: float | None
+    architecture: OobleckConfig | SpectralOobleckConfig = GYM
+    data: Path = Path("out/gym/train")
+    device: Literal["cpu", "cuda"] = "cpu"
+    seed: int = 1
+    steps: int = 1800
+    spectral: SpectralWeights = SpectralWeights(log_linear=0.5, linear=0.5, colour=0.5, waveform=0.1)
+    batch: int = 8
+    crop: int = 16 * 1024
+    learning_rate: float = 2e-4
+    warmup_steps: int = 100
+    kl_weight: float = 3e-3
+    adversarial_from: int | None = None
+    adversarial_weight: float = 0.1
+    feature_weight: float = 2.0
+    judge_width: int = 16
+    validate_every: int = 300
+    time_limit_s: float | None = 90 * 60.0
 
 
-CPU = CodecTraining(
-    architecture=GYM,
-    data=Path("out/gym/train"),
-    device="cpu",
-    seed=1,
-    steps=1800,
-    spectral=SpectralWeights(log_linear=0.5, linear=0.5, colour=0.5, waveform=0.1),
-    batch=8,
-    crop=16 * 1024,
-    learning_rate=2e-4,
-    warmup_steps=100,
-    kl_weight=3e-3,
-    adversarial_from=None,
-    adversarial_weight=0.1,
-    feature_weight=2.0,
-    judge_width=16,
-    validate_every=300,
-    time_limit_s=90 * 60.0,
-)
+CPU = CodecTraining()
 GPU = replace(
     CPU,
     device="cuda",
@@ -97,8 +80,6 @@ GPU = replace(
     validate_every=2000,
     time_limit_s=None,
 )
-
-
 PRESETS = {"cpu": CPU, "cpu-long": CPU, "gpu": GPU}
 
 

@@ -52,73 +52,44 @@ GRADIENT_LIMIT = 1.0  # norm, of the picture's side
 
 @dataclass(frozen=True)
 class SyncTraining:
-    """Everything a training depends on. Learning rates are peaks; the schedule is a warm-up and half a cosine."""
+    """Everything a training depends on; the defaults are the preset `cpu`, half an hour on two cores. Learning rates
+    are peaks; the schedule is a warm-up and half a cosine."""
 
-    sync: SyncConfig
-    audio: AudioTowerConfig
-    augmentation: PictureAugmentation
-    data: Path  # Gym caches
-    more_data: tuple[Path, ...]  # others that join, one after another, when they are there: it may still be rendered
-    validation: Path
-    semantic: Path  # folder of the trained semantic encoder, for `sync.appearance`
-    start: Path | None  # weights of a sync encoder to begin with; None: random ones
-    device: str
-    seed: int
-    steps: int
-    time_limit_s: float  # stops here at the latest, with the rate at its end (`Run.progress`)
-    videos_per_step: int
-    snippets_per_video: int
-    shifts_per_snippet: int  # further sounds
-    optimizer: OptimizerName
-    learning_rate: float
-    audio_learning_rate: float
-    appearance_learning_rate: float  # of the semantic encoder's tower in it; 0: it stays as it is
-    weight_decay: float
-    warmup_steps: int
-    contrast_weight: float
-    onset_weight: float
-    place_weight: float
-    material_weight: float
-    alike: float  # mean absolute difference of activity under which two sounds cannot be told apart
-    still: float  # largest onset (0..1) under which nothing starts in a snippet
-    validate_every: int
-    validation_videos: int
+    sync: SyncConfig = sync.GYM
+    audio: AudioTowerConfig = audio_tower.GYM
+    augmentation: PictureAugmentation = replace(
+        STRONG, smallest_crop=0.6, saturation=0.4, tint=0.12, grey_probability=0.08
+    )
+    data: Path = Path("out/data/train")  # Gym caches
+    more_data: tuple[Path, ...] = ()  # others that join, one after another, when they are rendered
+    validation: Path = Path("out/data/validation")
+    semantic: Path = Path("out/semantic")  # folder of the trained semantic encoder, for `sync.appearance`
+    start: Path | None = None  # weights of a sync encoder to begin with; None: random ones
+    device: str = "cpu"
+    seed: int = 1
+    steps: int = 2800
+    time_limit_s: float = 180 * 60  # stops here at the latest, with the rate at its end (`Run.progress`)
+    videos_per_step: int = 10
+    snippets_per_video: int = 2
+    shifts_per_snippet: int = 1  # further sounds
+    optimizer: OptimizerName = "muon"
+    learning_rate: float = 2e-3
+    audio_learning_rate: float = 1e-3
+    appearance_learning_rate: float = 0.0  # of the semantic encoder's tower in it; 0: it stays as it is
+    weight_decay: float = 0.02
+    warmup_steps: int = 60
+    contrast_weight: float = 0.2
+    onset_weight: float = 1.0
+    place_weight: float = 1.0
+    material_weight: float = 1.0
+    alike: float = 0.004  # mean absolute difference of activity under which two sounds cannot be told apart
+    still: float = 0.15  # largest onset (0..1) under which nothing starts in a snippet
+    validate_every: int = 300
+    validation_videos: int = 24
 
 
-CPU = SyncTraining(  # two cores: half an hour
-    sync=sync.GYM,
-    audio=audio_tower.GYM,
-    augmentation=replace(STRONG, smallest_crop=0.6, saturation=0.4, tint=0.12, grey_probability=0.08),
-    data=Path("out/data/train"),
-    more_data=(),
-    validation=Path("out/data/validation"),
-    semantic=Path("out/semantic"),
-    start=None,
-    device="cpu",
-    seed=1,
-    steps=2800,
-    time_limit_s=180 * 60,
-    videos_per_step=10,
-    snippets_per_video=2,
-    shifts_per_snippet=1,
-    optimizer="muon",
-    learning_rate=2e-3,
-    audio_learning_rate=1e-3,
-    appearance_learning_rate=0.0,
-    weight_decay=0.02,
-    warmup_steps=60,
-    contrast_weight=0.2,
-    onset_weight=1.0,
-    place_weight=1.0,
-    material_weight=1.0,
-    alike=0.004,
-    still=0.15,
-    validate_every=300,
-    validation_videos=24,
-)
-
+CPU = SyncTraining()
 CPU_LONG = replace(CPU, steps=11_500, time_limit_s=360 * 60)
-
 GPU = replace(
     CPU, device="cuda", steps=8000, time_limit_s=15 * 60, videos_per_step=160, warmup_steps=100,
     appearance_learning_rate=2e-4, validate_every=1000,
@@ -145,8 +116,6 @@ PAPER = replace(  # the published sizes and rates: VideoPrism and AST pretrained
     material_weight=0.0,
     augmentation=STRONG,
 )
-
-
 PRESETS = {"cpu": CPU, "cpu-long": CPU_LONG, "gpu": GPU}
 
 

@@ -22,7 +22,7 @@ def gym_frames(seconds: float) -> torch.Tensor:
     """uint8 [n, 3, SIZE, SIZE] of one scene."""
     from fractions import Fraction
 
-    from openfoley.gym.files import scene_frames
+    from openfoley.gym.picture import scene_frames
     from openfoley.gym.scene import sample_scene
 
     device = torch.device("cpu")

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from openfoley.gym.files import scene_frames
+from openfoley.gym.picture import scene_frames
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, seeds_of
 from openfoley.hub.familiarity import Familiarity, SeenPictures

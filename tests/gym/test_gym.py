@@ -130,33 +130,33 @@ def test_sound_starts_exactly_at_the_event():
         if len(scene_contacts(s)) > 3 and not any(p.frictions for shot in s.shots for p in shot.performances)
     )
     first = scene_contacts(scene)[0][1]
-    mix = render_sound([scene])[0].mix
+    mix = render_sound(scene).mix
     heard = int(np.nonzero(mix.abs().amax(0).numpy() > 1e-4)[0][0]) / 44_100
     assert 0 <= heard - first.time_s + 1 / 44_100 < 0.0015
 
 
 def test_stems_add_up_to_the_mix_and_rendering_is_deterministic():
     scene = sample_scene(1, 6.0)
-    one, two = render_sound([scene])[0], render_sound([sample_scene(1, 6.0)])[0]
+    one, two = render_sound(scene), render_sound(sample_scene(1, 6.0))
     assert torch.allclose(torch.stack(list(one.stems.values())).sum(0), one.mix, atol=1e-6)
     assert torch.equal(one.mix, two.mix) and one.loudness_db == two.loudness_db
-    a, b = (render_picture([sample_scene(1, 1.0)], rate=RATE, height=48, width=64) for _ in range(2))
-    assert torch.equal(a, b) and a.shape == (1, 24, 3, 48, 64) and a.dtype == torch.uint8
+    a, b = (render_picture(sample_scene(1, 1.0), rate=RATE, height=48, width=64) for _ in range(2))
+    assert torch.equal(a, b) and a.shape == (24, 3, 48, 64) and a.dtype == torch.uint8
 
 
 def test_any_rate_shows_the_same_moment():
     scene = sample_scene(7, 2.0)
     still = [replace(s, grade=replace(s.grade, noise=0.0, motion_blur=False)) for s in scene.shots]
     scene = replace(scene, shots=tuple(still))
-    slow = render_picture([scene], rate=Fraction(24), height=48, width=48)[0]
-    fast = render_picture([scene], rate=Fraction(96), height=48, width=48)[0]
+    slow = render_picture(scene, rate=Fraction(24), height=48, width=48)
+    fast = render_picture(scene, rate=Fraction(96), height=48, width=48)
     assert torch.allclose(slow.float(), fast[::4].float(), atol=2.0)
 
 
 def test_truth_has_the_fields_of_the_format_and_places_inside_the_picture_when_visible():
     for seed in range(8):
         scene = sample_scene(seed, 8.0)
-        record = truth(scene, render_sound([scene])[0], RATE)
+        record = truth(scene, render_sound(scene), RATE)
         assert {"duration_s", "fps", "caption", "objects", "events"} <= set(record)
         for event in record["events"]:
             assert {
@@ -179,7 +179,7 @@ def test_a_harder_blow_is_louder_and_a_bigger_object_lower():
     scene = next(
         s for s in (sample_scene(k, 8.0) for k in range(50)) if len(s.objects) == 1 and len(scene_contacts(s)) > 5
     )
-    loudness = render_sound([scene])[0].loudness_db
+    loudness = render_sound(scene).loudness_db
     pairs = [(c.impulse, loudness[k]) for k, (_, c) in enumerate(scene_contacts(scene))]
     order = np.argsort([p[0] for p in pairs])
     assert np.corrcoef(np.arange(len(order)), np.array([p[1] for p in pairs])[order])[0, 1] > 0.5
@@ -199,6 +199,6 @@ def test_a_harder_blow_is_louder_and_a_bigger_object_lower():
 
 def test_silence_is_digital_silence():
     scene = sample_scene(3, 4.0, silent=True)
-    assert float(render_sound([scene])[0].mix.abs().max()) == 0.0 and scene.caption == "silence"
-    frames = render_picture([scene], rate=RATE, height=32, width=32)[0].float()
+    assert float(render_sound(scene).mix.abs().max()) == 0.0 and scene.caption == "silence"
+    frames = render_picture(scene, rate=RATE, height=32, width=32).float()
     assert frames.diff(dim=0).abs().mean() > 0.05

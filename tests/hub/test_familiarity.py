@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from openfoley.gym.files import scene_frames
+from openfoley.gym.picture import scene_frames
 from openfoley.gym.scene import sample_scene
 from openfoley.hub.familiarity import Familiarity, SeenPictures
 from openfoley.hub.knowledge import real_footage_words, unknown_words

@@ -25,7 +25,7 @@ SCENES, FRAMES, DURATION_S = 3, 48, 2.0
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> GymCache:
     drawn = [sample_scene(seed, DURATION_S, split="train", silent=False, aspect=1.0) for seed in range(SCENES)]
-    records = [truth(scene, render_sound([scene], sample_rate=8000)[0], Fraction(24)) for scene in drawn]
+    records = [truth(scene, render_sound(scene, sample_rate=8000), Fraction(24)) for scene in drawn]
     random = np.random.default_rng(0)
     frames = random.integers(0, 256, (SCENES, FRAMES, 3, 16, 16), dtype=np.uint8)
     sound = random.integers(-9000, 9000, (SCENES, 2, 16_000), dtype=np.int16)

@@ -128,7 +128,7 @@ def render_for_cache(seed: int, split: str, silent: bool | None = None) -> tuple
     from openfoley.gym.truth import truth
 
     scene = sample_scene(seed, DURATION_S, split=split, silent=silent)  # type: ignore[arg-type]
-    sound = render_sound([scene], sample_rate=SAMPLE_RATE)[0]
-    frames = render_picture([scene], rate=FRAME_RATE, height=SIZE, width=SIZE)[0].numpy()
+    sound = render_sound(scene, sample_rate=SAMPLE_RATE)
+    frames = render_picture(scene, rate=FRAME_RATE, height=SIZE, width=SIZE).numpy()
     samples = (sound.mix.clamp(-1, 1) * FULL_SCALE).round().short().numpy()
     return frames, samples, truth(scene, sound, FRAME_RATE)

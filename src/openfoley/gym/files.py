@@ -1,16 +1,13 @@
 """Gym scenes as files: `<seed>.mp4`, `<seed>.wav`, `<seed>.json`, and on request each object's stem."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from openfoley.errors import OutputError, UsageError
-from openfoley.gym.picture import FRAMES_AT_ONCE, frame_count, render_frames
+from openfoley.gym.picture import scene_frames
 from openfoley.gym.records import Scene
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, split_of
@@ -24,16 +21,6 @@ from openfoley.types import Audio
 SAMPLE_RATE = 44_100
 LARGEST_SIDE = 4096
 """pixels"""
-
-
-def scene_frames(scene: Scene, rate: Fraction, height: int, width: int, device: torch.device) -> Iterator[Tensor]:
-    """The scene's frames in chunks uint8 [n, 3, height, width], painted in the shape that they are shown in."""
-    total = frame_count(scene.duration_s, rate)
-    for first in range(0, total, FRAMES_AT_ONCE):
-        count = min(FRAMES_AT_ONCE, total - first)
-        yield render_frames(
-            scene, first, count, rate=rate, height=height, width=width, device=device, aspect=width / height
-        )
 
 
 @dataclass(frozen=True)
@@ -79,21 +66,20 @@ def render_files(
     paths: list[Path] = []
     for s, split in splits.items():
         scene = sample_scene(s, duration_s, split=split, aspect=width / height)
-        paths += _write_scene(scene, folder, form, torch.device(device))
+        paths += _write_scene(scene, folder, form, device)
     return paths
 
 
-def _write_scene(scene: Scene, folder: Path, form: SceneFormat, device: torch.device) -> list[Path]:
-    sound = render_sound([scene], sample_rate=SAMPLE_RATE, device=device)[0]
+def _write_scene(scene: Scene, folder: Path, form: SceneFormat, device: str) -> list[Path]:
+    sound = render_sound(scene, sample_rate=SAMPLE_RATE, device=device)
     sounds = {f"{scene.seed}.wav": sound.mix}
     if form.stems:
         sounds |= {f"{scene.seed}.{name}.wav": stem for name, stem in sound.stems.items()}
     written = []
     for name, samples in sounds.items():
         with replace_when_done(folder / name, force=True) as path:
-            writer = AudioWriter(path, SAMPLE_RATE, 2, "24")
-            writer.write(samples.cpu())
-            writer.close()
+            with AudioWriter(path, SAMPLE_RATE, 2, "24") as writer:
+                writer.write(samples.cpu())
         written.append(folder / name)
     with replace_when_done(folder / f"{scene.seed}.mp4", force=True) as path:
         audio = None if form.silent else Audio(sound.mix.cpu(), SAMPLE_RATE)

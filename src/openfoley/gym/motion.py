@@ -18,6 +18,17 @@ def constant(value: float) -> Track:
     return lambda t: np.full(len(t), value, dtype=np.float64)
 
 
+def points(x: np.ndarray | float, y: np.ndarray | float, z: np.ndarray | float) -> np.ndarray:
+    """Places [n, 3] from coordinates [n], or of one value for all."""
+    return np.stack(np.broadcast_arrays(x, y, z), axis=1)
+
+
+def since_last(times: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Seconds since the latest of `times` (in order), 9 before the first."""
+    k = np.searchsorted(times, t, side="right") - 1
+    return np.where(k >= 0, t - times[np.maximum(k, 0)] if len(times) else 9.0, 9.0)
+
+
 def smooth(u: np.ndarray) -> np.ndarray:
     """0 to 1 with zero slope at both ends."""
     u = np.clip(u, 0.0, 1.0)
@@ -58,10 +69,15 @@ def approach(times: np.ndarray, falls: np.ndarray, rises: np.ndarray, gaps: np.n
     return track
 
 
+def median_gap(times: np.ndarray) -> float:
+    """Seconds; 1 where there is no gap."""
+    return float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+
+
 def swing_phase(times: np.ndarray) -> Track:
     """0 at each instant, up to 1 half-way between two of them (|sin|): pendulums and pucks that meet at every
     instant."""
-    period = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    period = median_gap(times)
     knots = np.concatenate([[times[0] - period], times, [times[-1] + period]]) if len(times) else np.array([-1e3, 1e3])
 
     def track(t: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ highlight from a bulged normal, a procedural texture that turns with it, a soft 
 round a part are touched, so cost follows the area that things cover.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -81,22 +82,28 @@ def project(
     return 0.5 + u / aspect, 0.5 - v, depth, scale
 
 
-def render_picture(
-    scenes: list[Scene],
-    *,
+def render_picture(scene: Scene, *, rate: Fraction, height: int, width: int) -> Tensor:
+    """Pictures uint8 [ceil(duration * rate), 3, height, width]; the scene's own aspect is squashed into these."""
+    return torch.cat(list(scene_frames(scene, rate, height, width, aspect=scene.aspect)))
+
+
+def frame_count(duration_s: float, rate: Fraction) -> int:
+    return int(np.ceil(duration_s * float(rate) - 1e-9))
+
+
+def scene_frames(
+    scene: Scene,
     rate: Fraction,
     height: int,
     width: int,
     device: torch.device | str = "cpu",
     aspect: float | None = None,
-) -> Tensor:
-    """Pictures uint8 [scene, ceil(duration * rate), 3, height, width] of scenes of one duration. The scene's own
-    aspect is squashed into height x width unless `aspect` (width / height as shown) is given."""
-    return torch.stack([_render_scene(scene, rate, height, width, torch.device(device), aspect) for scene in scenes])
-
-
-def frame_count(duration_s: float, rate: Fraction) -> int:
-    return int(np.ceil(duration_s * float(rate) - 1e-9))
+) -> Iterator[Tensor]:
+    """The scene's frames in chunks uint8 [n, 3, height, width]. aspect: width / height as shown, their own if None."""
+    total, shown = frame_count(scene.duration_s, rate), aspect or width / height
+    form = {"rate": rate, "height": height, "width": width, "aspect": shown, "device": torch.device(device)}
+    for first in range(0, total, FRAMES_AT_ONCE):
+        yield render_frames(scene, first, min(FRAMES_AT_ONCE, total - first), **form)
 
 
 def render_frames(
@@ -126,15 +133,6 @@ def render_frames(
     return torch.cat(pieces)
 
 
-def _render_scene(
-    scene: Scene, rate: Fraction, height: int, width: int, device: torch.device, aspect: float | None
-) -> Tensor:
-    total = frame_count(scene.duration_s, rate)
-    starts = range(0, total, FRAMES_AT_ONCE)
-    shape = {"rate": rate, "height": height, "width": width, "device": device, "aspect": aspect or scene.aspect}
-    return torch.cat([render_frames(scene, k, min(FRAMES_AT_ONCE, total - k), **shape) for k in starts])
-
-
 def _texture(look: Look, x: Tensor, y: Tensor) -> Tensor:
     """Grain in -1..1 from two warped waves; sharp waves make checks and stripes."""
     kx, ky, wx, wy = look.waves
@@ -159,10 +157,8 @@ def _background(shot: Shot, raster: Raster) -> Tensor:
     u = ((torch.arange(width, device=device) + 0.5) / width - 0.5)[None, None, :] * raster.aspect / camera.focal
     u, v = u * torch.cos(f[:, 5]) + v * torch.sin(f[:, 5]), v * torch.cos(f[:, 5]) - u * torch.sin(f[:, 5])
     up, ahead = v * torch.cos(f[:, 4]) + torch.sin(f[:, 4]), torch.cos(f[:, 4]) - v * torch.sin(f[:, 4])
-    right, ahead = (
-        u * torch.cos(f[:, 3]) + ahead * torch.sin(f[:, 3]),
-        ahead * torch.cos(f[:, 3]) - u * torch.sin(f[:, 3]),
-    )
+    c, s = torch.cos(f[:, 3]), torch.sin(f[:, 3])
+    right, ahead = u * c + ahead * s, ahead * c - u * s
     to_wall = (grade.wall_z - f[:, 2]) / ahead.clamp(min=0.05)
     to_floor = torch.where(up < -1e-4, f[:, 1] / (-up).clamp(min=1e-4), torch.full_like(up, 1e6))
     on_floor = (to_floor < to_wall)[..., None]
@@ -308,9 +304,8 @@ def _blur(picture: Tensor, sigma: float) -> Tensor:
     weights /= weights.sum()
     for axis in (2, 3):  # shifted sums: torch's CPU convolution of one channel is ten times slower
         size = picture.shape[axis]
-        padded = torch.nn.functional.pad(
-            picture, (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0), mode="replicate"
-        )
+        around = (0, 0, reach, reach) if axis == 2 else (reach, reach, 0, 0)
+        padded = torch.nn.functional.pad(picture, around, mode="replicate")
         picture = sum(float(w) * padded.narrow(axis, k, size) for k, w in enumerate(weights))  # type: ignore[assignment]
     return picture
 

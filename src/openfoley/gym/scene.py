@@ -130,11 +130,10 @@ def _sample_camera(rng: np.random.Generator, aspect: float) -> tuple:
     truck = rng.uniform(-0.1, 0.1) if kind == "truck" else 0.0
 
     def eye(t: np.ndarray) -> np.ndarray:
-        moved = np.stack([side + shake[0](t) + truck * (t - 4), height + shake[1](t), -distance + shake[2](t)], axis=1)
-        return moved
+        return motion.points(side + shake[0](t) + truck * (t - 4), height + shake[1](t), -distance + shake[2](t))
 
     def turn(t: np.ndarray) -> np.ndarray:
-        return np.stack([yaw + pan * (t - 4) + shake[3](t), pitch + shake[4](t), shake[5](t)], axis=1)
+        return motion.points(yaw + pan * (t - 4) + shake[3](t), pitch + shake[4](t), shake[5](t))
 
     return eye, turn, float(focal)
 
@@ -192,11 +191,9 @@ def _distractor(rng: np.random.Generator, start: float) -> Performance:
     look = look_of(str(rng.choice(SOLID)), rng, bulge=float(rng.uniform(0, 1)))
     r = float(rng.uniform(0.05, 0.22))
     speed = 0.5 if kind != "dart" else 1.6
-    wx, wy = (
-        motion.wander(rng, 0.5 if kind in ("float", "dart") else 0.0, speed),
-        motion.wander(rng, 0.25 if kind in ("float", "dart") else 0, speed),
-    )
-    track = lambda t: np.stack([x + wx(t), y + wy(t), np.full(len(t), z)], axis=1)
+    reach = 0.5 if kind in ("float", "dart") else 0.0
+    wx, wy = motion.wander(rng, reach, speed), motion.wander(rng, reach / 2, speed)
+    track = lambda t: motion.points(x + wx(t), y + wy(t), z)
     period, share = rng.uniform(0.4, 2.0), rng.uniform(0.3, 0.7)
     blink = (lambda t: ((t / period) % 1 < share).astype(float)) if kind == "blink" else None
     rate = rng.uniform(1, 5) * rng.choice([-1, 1])
@@ -223,16 +220,14 @@ def _ambience(rng: np.random.Generator, kind: str, start: float, end: float, id:
         streak = Look((0.75, 0.8, 0.9), 0, 0.4, 0)
         for _ in range(10):
             x0, z0, speed, phase = rng.uniform(-2, 2), rng.uniform(-0.5, 1.5), rng.uniform(4, 7), rng.uniform(0, 3)
-            track = lambda t, x0=x0, z0=z0, speed=speed, phase=phase: np.stack(
-                [x0 + 0 * t, 2.6 - (speed * t + phase) % 2.8, z0 + 0 * t], axis=1
+            track = lambda t, x0=x0, z0=z0, speed=speed, phase=phase: motion.points(
+                x0, 2.6 - (speed * t + phase) % 2.8, z0
             )
             play.parts.append(Part((0, 0.06), 0.006, streak, track, shadow=False))
     elif kind == "fire":
         for k in range(3):
             sway, tall = motion.wander(rng, 0.05, 4.0), motion.wander(rng, 0.4, 6.0)
-            track = lambda t, sway=sway, k=k: np.stack(
-                [x + 0.08 * (k - 1) + sway(t), 0.2 + 0 * t, z - 0.01 * k + 0 * t], axis=1
-            )
+            track = lambda t, sway=sway, k=k: motion.points(x + 0.08 * (k - 1) + sway(t), 0.2, z - 0.01 * k)
             glow = lambda t, tall=tall: np.clip(0.75 + tall(t), 0.2, 1.0)
             play.parts.append(
                 Part((0.02, 0.12), 0.07, Look((1.0, 0.45 + 0.2 * k, 0.1), 0, 0.85, 0), track, None, glow, shadow=False)
@@ -241,9 +236,7 @@ def _ambience(rng: np.random.Generator, kind: str, start: float, end: float, id:
         rate = rng.uniform(9, 20)
         for k in range(3):
             turned = lambda t, k=k: rate * t + 2.094 * k
-            track = lambda t, f=turned: np.stack(
-                [x + 0.12 * np.cos(f(t)), 1.0 + 0.12 * np.sin(f(t)), z + 0 * t], axis=1
-            )
+            track = lambda t, f=turned: motion.points(x + 0.12 * np.cos(f(t)), 1.0 + 0.12 * np.sin(f(t)), z)
             play.parts.append(
                 Part((0.11, 0.02), 0.02, look_of("plastic", rng, bulge=0.1), track, turned, None, shadow=False)
             )

@@ -24,6 +24,9 @@ several at once."""
 REFERENCE_DISTANCE_M = 3.0
 IMPACT_LONGEST_S = 2.0
 CONTROL_RATE = 200  # Hz, friction envelopes
+FRICTION_BANDS_HZ = {
+    "roll": (60, 700), "slide": (250, 4000), "scrape": (350, 5500), "pour": (400, 6500), "rain": (700, 11000),
+}  # fmt: skip
 LOUDNESS_WINDOW_S = 0.05
 MASKING_WINDOW_S = 0.02
 MASKED_BELOW_DB = 6.0
@@ -60,10 +63,8 @@ def impact(object_: GymObject, sample_rate: int) -> tuple[Tensor, Tensor, float]
     pitch = material.pitch_hz * (0.3 / object_.size_m) ** 0.8 * rng.uniform(0.8, 1.25)
     frequency = pitch * ratios
     keep = frequency < min(18_000, 0.45 * sample_rate)
-    frequency, t60 = (
-        frequency[keep],
-        material.decay_s * rng.uniform(0.75, 1.3) * np.maximum(ratios[keep], 1.0) ** -material.damping,
-    )
+    frequency = frequency[keep]
+    t60 = material.decay_s * rng.uniform(0.75, 1.3) * np.maximum(ratios[keep], 1.0) ** -material.damping
     strength = rng.uniform(0.4, 1.0, len(frequency)) * ratios[keep] ** -0.3
     length = int(min(IMPACT_LONGEST_S, 1.3 * t60.max() + 0.12) * sample_rate)
     t = torch.arange(length, dtype=torch.float32) / sample_rate
@@ -161,19 +162,12 @@ def _friction_timbre(
         return 0.5 * torch.as_tensor(hum) + 0.3 * _low_pass(noise, 900, sample_rate)
     if action == "fire":
         crackle = torch.from_numpy((rng.random(count) < 9 / sample_rate) * rng.exponential(1.0, count)).float()
-        kernel = (
-            torch.exp(-torch.arange(2048) / (0.002 * sample_rate)) * torch.from_numpy(rng.standard_normal(2048)).float()
-        )
+        decay = torch.exp(-torch.arange(2048) / (0.002 * sample_rate))
+        kernel = decay * torch.from_numpy(rng.standard_normal(2048)).float()
         size = count + 2048
         pops = torch.fft.irfft(torch.fft.rfft(crackle, size) * torch.fft.rfft(kernel, size), size)[:count]
         return 0.35 * pops + 0.4 * _low_pass(noise, 300, sample_rate)
-    low, high = {
-        "roll": (60, 700),
-        "slide": (250, 4000),
-        "scrape": (350, 5500),
-        "pour": (400, 6500),
-        "rain": (700, 11000),
-    }[action]
+    low, high = FRICTION_BANDS_HZ[action]
     shape = 1 / (1 + (low / np.maximum(frequency, 1)) ** 2) / (1 + (frequency / high) ** 2)
     pitch = material.pitch_hz * (0.3 / object_.size_m) ** 0.8
     for ratio in material.ratios[:4]:
@@ -197,14 +191,8 @@ def _convolve(dry: Tensor, kernel: Tensor) -> Tensor:
     return torch.fft.irfft(torch.fft.rfft(dry, size) * torch.fft.rfft(kernel, size), size)[..., : dry.shape[-1]]
 
 
-def render_sound(
-    scenes: list[Scene], *, sample_rate: int = 44_100, device: torch.device | str = "cpu"
-) -> list[SceneSound]:
-    """The sound of each scene: mix and stems [2, round(duration * sample_rate)], linear, no normalisation."""
-    return [_render_one(scene, sample_rate, torch.device(device)) for scene in scenes]
-
-
-def _render_one(scene: Scene, sample_rate: int, device: torch.device) -> SceneSound:
+def render_sound(scene: Scene, *, sample_rate: int = 44_100, device: torch.device | str = "cpu") -> SceneSound:
+    """Mix and stems [2, round(duration * sample_rate)] of a scene, linear, no normalisation."""
     samples = round(scene.duration_s * sample_rate)
     gain = 10 ** (scene.gain_db / 20)
     stems: dict[str, Tensor] = {}
@@ -273,7 +261,6 @@ def _audible(
             if c is not contact and abs(c.time_s - contact.time_s) < 0.03
         ]
         own = loudness[id(contact)]
-        result.append(
-            own > FAINT_DB and early[id(contact)] > ring - MASKED_BELOW_DB and all(own > other for other in neighbours)
-        )
+        unmasked = early[id(contact)] > ring - MASKED_BELOW_DB
+        result.append(own > FAINT_DB and unmasked and all(own > other for other in neighbours))
     return tuple(result)

@@ -1,6 +1,7 @@
 """A scene's truth as the JSON that `openfoley gym render` writes and `openfoley evaluate sync` reads."""
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -16,40 +17,26 @@ def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
     `loudness_db` nor `audible`."""
     objects = {o.id: o for o in scene.objects}
     events = []
+
+    def add(
+        one: Contact | Friction, start_s: float, end_s: float, where: tuple[float, float, bool], **more: Any
+    ) -> None:
+        start_s, end_s, material = round(start_s, 6), round(end_s, 6), objects[one.object_id].material
+        event = {"time_s": start_s, "end_s": end_s, "action": one.action, "object_id": one.object_id}
+        events.append(event | {"material": material, **dict(zip(("x", "y", "visible"), where, strict=True)), **more})
+
     for k, (shot, contact) in enumerate(scene_contacts(scene)):
         x, y, seen = _where(scene, shot, np.array([contact.position]), contact.time_s)
         last = float(grains(contact, objects[contact.object_id])[0][-1]) if contact.grains > 1 else 0.0
-        events.append(
-            {
-                "time_s": round(contact.time_s, 6),
-                "end_s": round(contact.time_s + last, 6),
-                "action": contact.action,
-                "object_id": contact.object_id,
-                "material": objects[contact.object_id].material,
-                "x": x,
-                "y": y,
-                "visible": seen and not _hidden(scene, shot, contact),
-                **({"loudness_db": round(sound.loudness_db[k], 2), "audible": sound.audible[k]} if sound else {}),
-            }
-        )
+        level = {"loudness_db": round(sound.loudness_db[k], 2), "audible": sound.audible[k]} if sound else {}
+        where = x, y, seen and not _hidden(scene, shot, contact)
+        add(contact, contact.time_s, contact.time_s + last, where, **level)
     for shot in scene.shots:
         for friction in (f for p in shot.performances for f in p.frictions if f.start_s < scene.duration_s):
             middle = min((friction.start_s + friction.end_s) / 2, scene.duration_s)
-            x, y, seen = _where(scene, shot, friction.position(np.array([middle])), middle)
-            events.append(
-                {
-                    "time_s": round(friction.start_s, 6),
-                    "end_s": round(min(friction.end_s, scene.duration_s), 6),
-                    "action": friction.action,
-                    "object_id": friction.object_id,
-                    "material": objects[friction.object_id].material,
-                    "x": x,
-                    "y": y,
-                    "visible": seen,
-                    "continuous": True,
-                    **({"loudness_db": _level_db(scene, sound, friction), "audible": True} if sound else {}),
-                }
-            )
+            where = _where(scene, shot, friction.position(np.array([middle])), middle)
+            level = {"loudness_db": _level_db(scene, sound, friction), "audible": True} if sound else {}
+            add(friction, friction.start_s, min(friction.end_s, scene.duration_s), where, continuous=True, **level)
     return {
         "duration_s": scene.duration_s,
         "fps": float(rate),
@@ -70,12 +57,8 @@ def _level_db(scene: Scene, sound: SceneSound, friction: Friction) -> float:
     """Mean power of the object's stem over the sound's span."""
     stem = sound.stems[friction.object_id]
     per_second = stem.shape[-1] / scene.duration_s
-    span = stem[
-        :,
-        int(friction.start_s * per_second) : max(
-            int(friction.end_s * per_second), int(friction.start_s * per_second) + 1
-        ),
-    ]
+    first = int(friction.start_s * per_second)
+    span = stem[:, first : max(int(friction.end_s * per_second), first + 1)]
     return round(10 * float(np.log10(float(span.square().mean()) + 1e-12)), 2)
 
 

@@ -20,8 +20,8 @@ def scene():
 def test_an_excerpt_has_the_events_of_its_stretch_on_its_own_clock(scene) -> None:
     assert len(scene.shots) > 1
     part = excerpt(scene, 4.0, 12.0)
-    events = truth(part, render_sound([part], sample_rate=8000)[0], RATE)["events"]
-    whole = truth(scene, render_sound([scene], sample_rate=8000)[0], RATE)["events"]
+    events = truth(part, render_sound(part, sample_rate=8000), RATE)["events"]
+    whole = truth(scene, render_sound(scene, sample_rate=8000), RATE)["events"]
 
     def contacts(of: list[dict], shift: float) -> list[tuple]:
         return [

@@ -12,7 +12,7 @@ def test_scored_cuts_lie_between_different_materials_with_an_event_behind() -> N
     found = 0
     for seed in range(20_000_000, 20_000_006):
         scene = sample_scene(seed, 20.0, split="evaluation", silent=False, aspect=1.0)
-        record = truth(scene, render_sound([scene], sample_rate=8000)[0], RATE)
+        record = truth(scene, render_sound(scene, sample_rate=8000), RATE)
         seen: Truth = from_dict(record).only(True)
         for number in cuts.scored_cuts(scene, from_dict(record)):
             start = scene.shots[number].start_s

@@ -89,6 +89,6 @@ def render_sound_of(job: tuple[int, Split]) -> tuple[np.ndarray, dict[str, Any]]
     from openfoley.gym.truth import truth
 
     scene = sample_scene(job[0], DURATION_S, split=job[1])
-    sound = render_sound([scene], sample_rate=SAMPLE_RATE)[0]
+    sound = render_sound(scene, sample_rate=SAMPLE_RATE)
     samples = (sound.mix.clamp(-1, 1) * FULL_SCALE).round().short().numpy()
     return samples, truth(scene, sound, FRAME_RATE)

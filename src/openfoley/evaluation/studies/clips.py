@@ -18,8 +18,8 @@ from torch import Tensor
 
 from openfoley.evaluation.metrics.truth import Truth, from_dict
 from openfoley.evaluation.reports.frames import RATE
-from openfoley.gym.files import SAMPLE_RATE, scene_frames
-from openfoley.gym.picture import frame_count
+from openfoley.gym.files import SAMPLE_RATE
+from openfoley.gym.picture import frame_count, scene_frames
 from openfoley.gym.records import Contact, Friction, Part, Performance, Scene, Shot
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
@@ -31,7 +31,6 @@ from openfoley.types import Audio
 
 SIDE = 96  # pixels, what the Gym-size encoders look at
 CRF = 8  # x264: what the encoders see differs from the rendered frames by less than their noise
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def pictures_of(scene: Scene) -> UInt8[Tensor, "frames 3 side side"]:
     """All frames of a scene; ten minutes are 0.4 GB."""
     pictures = torch.empty(frame_count(scene.duration_s, RATE), 3, SIDE, SIDE, dtype=torch.uint8)
     first = 0
-    for frames in scene_frames(scene, RATE, SIDE, SIDE, CPU):
+    for frames in scene_frames(scene, RATE, SIDE, SIDE):
         pictures[first : first + len(frames)] = frames
         first += len(frames)
     return pictures
@@ -64,7 +63,7 @@ def pictures_of(scene: Scene) -> UInt8[Tensor, "frames 3 side side"]:
 
 def true_sound(scene: Scene) -> tuple[Audio, dict[str, Any]]:
     """The true sound and the truth record of a scene."""
-    rendered = render_sound([scene], sample_rate=SAMPLE_RATE)[0]
+    rendered = render_sound(scene, sample_rate=SAMPLE_RATE)
     return Audio(rendered.mix.clamp(-1, 1), SAMPLE_RATE), truth(scene, rendered, RATE)
 
 
@@ -79,7 +78,7 @@ def write_clip(folder: Path, name: str, scene: Scene, with_sound: bool = True) -
             with replace_when_done(sound, force=True) as path, AudioWriter(path, SAMPLE_RATE, 2, "24") as writer:
                 writer.write(audio.samples)
         with replace_when_done(video, force=True) as path:
-            write_video(path, scene_frames(scene, RATE, SIDE, SIDE, CPU), RATE, crf=CRF)
+            write_video(path, scene_frames(scene, RATE, SIDE, SIDE), RATE, crf=CRF)
         with replace_when_done(record, force=True) as path:
             path.write_text(json.dumps(made))
     return Clip(name, video, sound if with_sound else None, json.loads(record.read_text()))

@@ -24,7 +24,7 @@ def shake(stage: Stage) -> Performance:
         Part((r * 0.7, r * 0.8), 0.03, s.look(bulge=0.4), track, lambda t: 0.25 * amount(t), object_id=s.id)
     )
     force = s.rng.uniform(0.25, 0.8, len(turns))
-    play.contacts += contacts_of(s, turns, np.zeros(len(turns)), force, track, "shake", 14, 0.045)
+    play.contacts += contacts_of(s, turns, 0.0, force, track, "shake", (14, 0.045))
     play.caption = f"a box of {s.material} is shaken"
     return play
 
@@ -67,11 +67,8 @@ def _swayed(s: Stage, rate: float) -> Track:
 def rotate(stage: Stage) -> Performance:
     """A wheel turns; its pegs click past a clapper, which springs aside."""
     s, play = stage, Performance()
-    r, pegs, rate = (
-        s.size_m * s.uniform(0.6, 0.9),
-        int(s.rng.integers(3, 7)),
-        s.uniform(0.15, 0.6) * float(s.rng.choice([-1, 1])),
-    )
+    r, pegs = s.size_m * s.uniform(0.6, 0.9), int(s.rng.integers(3, 7))
+    rate = s.uniform(0.15, 0.6) * float(s.rng.choice([-1, 1]))
     centre, start_angle = (s.x, r * 1.5 + 0.1, s.z), s.uniform(0, 6.28)
     slow = s.uniform(0.0, 0.25)
 
@@ -87,9 +84,7 @@ def rotate(stage: Stage) -> Performance:
     gap = 0.0 if s.sounds else 0.12
 
     def flick(t: np.ndarray) -> np.ndarray:
-        k = np.searchsorted(times, t, side="right") - 1
-        since = np.where(k >= 0, t - times[np.maximum(k, 0)] if len(times) else 9.0, 9.0)
-        return (np.sign(rate) * 0.5 * np.exp(-since / 0.06)) if s.sounds else 0 * t
+        return (np.sign(rate) * 0.5 * np.exp(-motion.since_last(times, t) / 0.06)) if s.sounds else 0 * t
 
     play.parts.append(Part((0, 0), r, s.look(s.other_material, 0.2), motion.still(centre), turned))
     pin = s.look("steel", 1.0)
@@ -97,21 +92,20 @@ def rotate(stage: Stage) -> Performance:
 
         def peg(t: np.ndarray, k=k) -> np.ndarray:
             a = turned(t) + 2 * np.pi * k / pegs
-            return np.stack([s.x + r * np.cos(a), centre[1] + r * np.sin(a), np.full(len(t), s.z - 0.03)], axis=1)
+            return motion.points(s.x + r * np.cos(a), centre[1] + r * np.sin(a), s.z - 0.03)
 
         play.parts.append(Part((0, 0), r * 0.13, pin, peg, shadow=False))
 
     def blade(t: np.ndarray) -> np.ndarray:
         lean = flick(t)
-        return np.array([s.x, tip[1] + gap + 0.28, s.z - 0.02]) + 0.2 * np.stack(
-            [-np.sin(lean), -np.cos(lean) + 0.3, 0 * t], axis=1
-        )
+        hung = np.array([s.x, tip[1] + gap + 0.28, s.z - 0.02])
+        return hung + 0.2 * motion.points(-np.sin(lean), -np.cos(lean) + 0.3, 0)
 
     play.parts.append(
         Part((0.045, 0.16), 0.02, s.look(bulge=0.3), blade, lambda t: -flick(t), shadow=False, object_id=s.id)
     )
     force = s.rng.uniform(0.15, 0.6) * s.rng.uniform(0.7, 1.0, len(times))
-    play.contacts += contacts_of(s, times, np.full(len(times), gap), force, motion.still(tip), "rotate")
+    play.contacts += contacts_of(s, times, gap, force, tip, "rotate")
     play.caption = f"pegs of a turning wheel click on a {s.material} clapper"
     return play
 
@@ -120,11 +114,8 @@ def swing(stage: Stage) -> Performance:
     """A pendulum swings against a post."""
     s, play = stage, Performance()
     times = motion.hit_times(s.rng, s.start_s, s.end_s, 0.7, 1.5)
-    times = (
-        times[0] + np.arange(len(times)) * (float(np.median(np.diff(times))) if len(times) > 1 else 1.0)
-        if len(times)
-        else times
-    )
+    if len(times):
+        times = times[0] + np.arange(len(times)) * motion.median_gap(times)
     times = times[times < s.end_s - 0.05]
     phase, rope, r = motion.swing_phase(times), s.uniform(0.7, 1.2), s.size_m * 0.4
     wide, decay, side = s.uniform(0.4, 0.9), s.uniform(0.0, 0.12), float(s.rng.choice([-1, 1]))
@@ -135,7 +126,7 @@ def swing(stage: Stage) -> Performance:
         return side * (gap + wide * np.exp(-decay * (t - s.start_s)) * phase(t))
 
     def bob(t: np.ndarray) -> np.ndarray:
-        return pivot + rope * np.stack([np.sin(angle(t)), -np.cos(angle(t)), 0 * t], axis=1)
+        return pivot + rope * motion.points(np.sin(angle(t)), -np.cos(angle(t)), 0)
 
     def cord(t: np.ndarray) -> np.ndarray:
         return (bob(t) + pivot) / 2
@@ -148,14 +139,8 @@ def swing(stage: Stage) -> Performance:
         Part((0, 0), r, s.look(bulge=1.0), bob, lambda t: angle(t), object_id=s.id),
     ]
     force = 0.9 * np.exp(-decay * (times - s.start_s)) * wide
-    play.contacts += contacts_of(
-        s,
-        times,
-        np.full(len(times), gap),
-        np.clip(force, 0.1, 1),
-        motion.still((post[0] + side * 0.05, 0.2 + r, s.z)),
-        "swing",
-    )
+    knocked = (post[0] + side * 0.05, 0.2 + r, s.z)
+    play.contacts += contacts_of(s, times, gap, np.clip(force, 0.1, 1), knocked, "swing")
     play.caption = f"a {s.material} pendulum knocks against a post"
     return play
 

@@ -23,19 +23,14 @@ def topple(stage: Stage) -> Performance:
 
         def where(t: np.ndarray, x=x, lean=lean, k=k) -> np.ndarray:
             a = lean(t)
-            return np.stack(
-                [x + tall / 2 * np.sin(a), 0.03 + tall / 2 * np.cos(a), np.full(len(t), s.z + 0.06 * k)], axis=1
-            )
+            return motion.points(x + tall / 2 * np.sin(a), 0.03 + tall / 2 * np.cos(a), s.z + 0.06 * k)
 
-        play.parts.append(
-            Part((0.02, tall / 2), 0.02, s.look(bulge=0.6), where, lambda t, lean=lean: -lean(t), object_id=s.id)
-        )
+        look = s.look(bulge=0.6)
         if s.sounds:
-            play.contacts.append(
-                Contact(instant, "topple", s.id, s.uniform(0.3, 0.9), (x + side * tall * 0.5, 0.03, s.z))
-            )
-        else:
-            play.parts.pop()
+            back = lambda t, lean=lean: -lean(t)
+            play.parts.append(Part((0.02, tall / 2), 0.02, look, where, back, object_id=s.id))
+            place = (x + side * tall * 0.5, 0.03, s.z)
+            play.contacts.append(Contact(instant, "topple", s.id, s.uniform(0.3, 0.9), place))
         t0 += s.uniform(0.35, 1.4)
         k += 1
     play.caption = f"{s.material} rods topple over"
@@ -53,13 +48,13 @@ def cascade(stage: Stage) -> Performance:
         level, x = motion.bounce_height(t0, height, times, after), s.x + s.uniform(-0.4, 0.4)
 
         def where(t: np.ndarray, x=x, level=level, k=k) -> np.ndarray:
-            return np.stack([np.full(len(t), x), r + level(t), np.full(len(t), s.z + 0.03 * k)], axis=1)
+            return motion.points(x, r + level(t), s.z + 0.03 * k)
 
         seen = lambda t, t0=t0: (t >= t0 - 0.4).astype(float)
         if s.sounds:
             play.parts.append(Part((0, 0), r, s.look(bulge=1.0), where, None, seen, object_id=s.id))
             force = np.clip((speeds / 5.5) ** 1.2, 0.03, 1)
-            play.contacts += contacts_of(s, times, np.zeros(len(times)), force, where, "cascade")
+            play.contacts += contacts_of(s, times, 0.0, force, where, "cascade")
         t0 += s.uniform(0.4, 1.5)
         if t0 > s.end_s - 0.8:
             break
@@ -81,9 +76,9 @@ def clap(stage: Stage) -> Performance:
             return side * (open_ * distance(t) + np.arcsin(min(thick / long, 1)))
 
         def where(t: np.ndarray, lean=lean) -> np.ndarray:
-            return hinge + long * np.stack([np.cos(lean(t)), np.sin(lean(t)), 0 * t], axis=1)
+            return hinge + long * motion.points(np.cos(lean(t)), np.sin(lean(t)), 0)
 
         play.parts.append(Part((long, thick * 0.6), 0.01, s.look(bulge=0.3), where, lean, object_id=s.id))
-    play.contacts += contacts_of(s, times, gaps, force, motion.still((s.x, s.size_m * 0.9, s.z)), "clap")
+    play.contacts += contacts_of(s, times, gaps, force, (s.x, s.size_m * 0.9, s.z), "clap")
     play.caption = f"two {s.material} boards clap together"
     return play

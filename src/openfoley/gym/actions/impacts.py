@@ -25,14 +25,14 @@ def bounce(stage: Stage) -> Performance:
         begin, stop = again, (end if end < s.end_s - 0.6 else s.end_s)
 
         def where(t: np.ndarray, x0=x0, level=level, begin=begin, drift=drift) -> np.ndarray:
-            return np.stack([x0 + drift * (t - begin), r + level(t), np.full(len(t), s.z)], axis=1)
+            return motion.points(x0 + drift * (t - begin), r + level(t), s.z)
 
         def seen(t: np.ndarray, begin=begin, stop=stop) -> np.ndarray:
             return ((t >= begin - 0.4) & (t < stop)).astype(float)
 
         play.parts.append(Part((0, 0), r, look, where, lambda t, w=spin: w * t, seen, object_id=s.id))
         force = np.clip((speeds / 5.5) ** 1.2, 0.03, 1)
-        play.contacts += contacts_of(s, times, np.full(len(times), 0.0 if s.sounds else 0.3), force, where, "bounce")
+        play.contacts += contacts_of(s, times, 0.0 if s.sounds else 0.3, force, where, "bounce")
         again = stop + s.uniform(0.45, 1.2)
     play.caption = f"a {s.material} ball bounces"
     return play
@@ -52,7 +52,7 @@ def strike(stage: Stage) -> Performance:
 
     def head(t: np.ndarray) -> np.ndarray:
         angle = lift * distance(t)
-        return hinge + arm * np.stack([-side * np.cos(angle), np.sin(angle), np.zeros(len(t))], axis=1)
+        return hinge + arm * motion.points(-side * np.cos(angle), np.sin(angle), 0)
 
     def middle(t: np.ndarray) -> np.ndarray:
         return (head(t) + hinge) / 2
@@ -65,7 +65,7 @@ def strike(stage: Stage) -> Performance:
             (head_r * 0.4, 0), head_r * 0.7, s.look(s.other_material, 1.0), head, lambda t: -side * lift * distance(t)
         ),
     ]
-    play.contacts += contacts_of(s, times, gaps, force, motion.still(top), "strike")
+    play.contacts += contacts_of(s, times, gaps, force, top, "strike")
     play.caption = f"a mallet strikes a {s.material} block"
     return play
 
@@ -91,7 +91,7 @@ def tap(stage: Stage) -> Performance:
             motion.constant(-lean),
         ),
     ]
-    play.contacts += contacts_of(s, times, gaps, force, motion.still(tip), "tap")
+    play.contacts += contacts_of(s, times, gaps, force, tip, "tap")
     play.caption = f"a stick taps a {s.material} box"
     return play
 
@@ -110,11 +110,11 @@ def collide(stage: Stage) -> Performance:
 
         def where(t: np.ndarray, side=side) -> np.ndarray:
             x = side * (r + gap * 0.5 + far * phase(t))
-            return np.stack([s.x + x, np.full(len(t), r), s.z + slope * x], axis=1)
+            return motion.points(s.x + x, r, s.z + slope * x)
 
         shape = (0.0, 0.0) if round_ else (r * 0.9, r * 0.9)
         play.parts.append(Part(shape, r if round_ else r * 0.1, look, where, None, object_id=s.id))
     force = s.uniform(0.3, 1.0) * s.rng.uniform(0.6, 1.0, len(times))
-    play.contacts += contacts_of(s, times, np.full(len(times), gap), force, motion.still((s.x, r, s.z)), "collide")
+    play.contacts += contacts_of(s, times, gap, force, (s.x, r, s.z), "collide")
     play.caption = f"two {s.material} balls knock together"
     return play

@@ -26,11 +26,10 @@ def drip(stage: Stage) -> Performance:
         k = np.clip(np.searchsorted(times, t), 0, max(len(times) - 1, 0))
         left = times[k] - t if len(times) else np.full(len(t), 9.0)
         y = np.where((left >= 0) & (left <= fall), height - 0.5 * motion.GRAVITY * (fall - left) ** 2, height)
-        return np.stack([np.full(len(t), s.x), 0.12 + y, np.full(len(t), s.z - 0.02)], axis=1)
+        return motion.points(s.x, 0.12 + y, s.z - 0.02)
 
     def splash(t: np.ndarray) -> np.ndarray:
-        k = np.searchsorted(times, t, side="right") - 1
-        since = np.where(k >= 0, t - times[np.maximum(k, 0)] if len(times) else 9.0, 9.0)
+        since = motion.since_last(times, t)
         return np.where(since < 0.15, 0.7 * (1 - since / 0.15), 0.0)
 
     if s.sounds:
@@ -39,9 +38,7 @@ def drip(stage: Stage) -> Performance:
         play.parts.append(
             Part((s.size_m * 0.28, 0.0), 0.03, white, motion.still((s.x, 0.12, s.z - 0.03)), None, splash, shadow=False)
         )
-        play.contacts += contacts_of(
-            s, times, np.zeros(len(times)), s.rng.uniform(0.1, 0.6, len(times)), motion.still((s.x, 0.1, s.z)), "drip"
-        )
+        play.contacts += contacts_of(s, times, 0.0, s.rng.uniform(0.1, 0.6, len(times)), (s.x, 0.1, s.z), "drip")
     play.caption = "water drips" + ("" if s.material == "water" else f" on a {s.material} dish")
     return play
 
@@ -63,10 +60,7 @@ def pour(stage: Stage) -> Performance:
         return np.max([((t >= a) & (t < b)).astype(float) for a, b in spans] + [np.zeros(len(t))], axis=0)
 
     def wiggle(t: np.ndarray) -> np.ndarray:
-        return np.stack(
-            [s.x + 0.012 * np.sin(37 * t), 0.14 + height / 2 + 0.02 * np.sin(51 * t), np.full(len(t), s.z - 0.02)],
-            axis=1,
-        )
+        return motion.points(s.x + 0.012 * np.sin(37 * t), 0.14 + height / 2 + 0.02 * np.sin(51 * t), s.z - 0.02)
 
     def tilt(t: np.ndarray) -> np.ndarray:
         return 0.7 * flow(t) + 0.2

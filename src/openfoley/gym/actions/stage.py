@@ -60,15 +60,16 @@ def on_track(track: Track, time_s: float) -> tuple[float, float, float]:
 def contacts_of(
     stage: Stage,
     times: np.ndarray,
-    gaps: np.ndarray,
+    gaps: np.ndarray | float,
     force: np.ndarray,
-    where: Track,
+    where: Track | tuple[float, float, float],
     action: str,
-    grains: int = 1,
-    spread_s: float = 0,
+    rattle: tuple[int, float] = (1, 0),
 ) -> list[Contact]:
+    """At those of `times` whose gap is 0. where: one place, or a track. rattle: grains and spread_s of each contact."""
+    track = where if callable(where) else motion.still(where)
     return [
-        Contact(float(t), action, stage.id, float(f), on_track(where, float(t)), grains, spread_s)
-        for t, g, f in zip(times, gaps, force, strict=True)
+        Contact(float(t), action, stage.id, float(f), on_track(track, float(t)), *rattle)
+        for t, g, f in zip(times, np.broadcast_to(gaps, len(times)), force, strict=True)
         if g == 0
     ]

@@ -23,20 +23,16 @@ def travel(stage: Stage, kind: str) -> Performance:
         d = np.ones(len(t))
         for instant, length, rebound, gap in zip(times, duration, back, gaps, strict=True):
             u = np.clip((instant - t) / length, 0, 1)
-            coming = (
-                gap + (1 - gap) * (u if kind == "roll" else 0.5 * u + 0.5 * u * u)
-                if gap == 0
-                else gap + (1 - gap) * motion.smooth(u)
-            )
+            braking = u if kind == "roll" else 0.5 * u + 0.5 * u * u
+            coming = gap + (1 - gap) * (braking if gap == 0 else motion.smooth(u))
             after = np.maximum(t - instant, 0)
             gone = gap + (rebound * (1 - np.exp(-3 * after)) if gap == 0 else 0 * after)
             d = np.where((t >= instant - length - 0.2) & (t < instant), np.minimum(coming, 1), d)
-            hold = (t >= instant) & (t < instant + 0.55)
-            d = np.where(hold, gone, d)
+            d = np.where((t >= instant) & (t < instant + 0.55), gone, d)
         return d
 
     def where(t: np.ndarray) -> np.ndarray:
-        return np.stack([s.x - side * run * distance(t), np.full(len(t), r), np.full(len(t), s.z)], axis=1)
+        return motion.points(s.x - side * run * distance(t), r, s.z)
 
     def speed(t: np.ndarray) -> np.ndarray:
         v = np.abs(distance(t + 0.01) - distance(t - 0.01)) / 0.02 * run
@@ -49,9 +45,8 @@ def travel(stage: Stage, kind: str) -> Performance:
         Part(shape, r if kind == "roll" else 0.01, look, where, spin, object_id=s.id),
         Part((0.04, 0.25), 0.01, s.look(s.other_material), motion.still(post)),
     ]
-    play.contacts += contacts_of(
-        s, times, gaps, s.rng.uniform(0.3, 0.9, len(times)), motion.still((post[0] - side * 0.05, r, s.z)), "hit"
-    )
+    force = s.rng.uniform(0.3, 0.9, len(times))
+    play.contacts += contacts_of(s, times, gaps, force, (post[0] - side * 0.05, r, s.z), "hit")
     if s.sounds:
         for instant, length in zip(times, duration, strict=True):
             play.frictions.append(Friction(float(instant - length), float(instant + 0.2), kind, s.id, speed, where))
@@ -77,13 +72,9 @@ def footsteps(stage: Stage) -> Performance:
     turn = s.start_s + s.uniform(0.4, 0.6) * (s.end_s - s.start_s)
     first = s.start_s + s.uniform(0.1, 0.6)
     plants = np.arange(first, s.end_s - 0.05, step)
-    where_planted = (
-        s.x
-        - direction * stride * len(plants) / 4
-        + direction
-        * stride
-        * np.where(plants < turn, np.arange(len(plants)), 2 * np.sum(plants < turn) - np.arange(len(plants)))
-    )
+    number = np.arange(len(plants))
+    there_and_back = np.where(plants < turn, number, 2 * np.sum(plants < turn) - number)
+    where_planted = s.x - direction * stride * len(plants) / 4 + direction * stride * there_and_back
     play.objects.append(s.thing("footsteps", f"{s.material} shoes"))
     shoe, skin = s.look(bulge=0.5), s.look("plastic" if s.rng.random() < 0.5 else "rubber")
 
@@ -98,9 +89,7 @@ def footsteps(stage: Stage) -> Performance:
             u = np.clip((t - (times[k] - step * 0.85)) / (step * 0.85), 0, 1)
             u = np.where(t >= times[-1], 1.0, u)
             lift = 0.16 * np.where(u < 0.5, motion.smooth(2 * u), 1 - (2 * u - 1) ** 2) * (u > 0)
-            return np.stack(
-                [before + (after - before) * motion.smooth(u), 0.05 + lift, np.full(len(t), s.z - 0.05 * which)], axis=1
-            )
+            return motion.points(before + (after - before) * motion.smooth(u), 0.05 + lift, s.z - 0.05 * which)
 
         return track
 
@@ -116,10 +105,8 @@ def footsteps(stage: Stage) -> Performance:
         ]
     if s.sounds:
         force = s.rng.uniform(0.15, 0.6, len(plants))
-        for k, (time, x) in enumerate(zip(plants, where_planted, strict=True)):
-            play.contacts.append(
-                Contact(float(time), "footsteps", s.id, float(force[k]), (float(x), 0.0, s.z), 2, 0.025)
-            )
+        for time, x, f in zip(plants, where_planted, force, strict=True):
+            play.contacts.append(Contact(float(time), "footsteps", s.id, float(f), (float(x), 0.0, s.z), 2, 0.025))
     else:  # feet that swing in the air
         play.parts = [
             replace(p, position=lambda t, f=p.position: f(t) + np.array([0, 0.35, 0.0]), shadow=False)

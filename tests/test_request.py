@@ -182,7 +182,7 @@ def test_a_new_option_is_one_field(tiny_model: Path, make_video: Callable[..., P
     assert parser.parse_args(["--grain", "0.5"]).grain == 0.5 and "how grainy, 0 to 1" in parser.format_help()
 
     model = load(tiny_model).model
-    with pytest.raises(UsageError, match="grain is no option of tiny"):
+    with pytest.raises(UsageError, match="grain is not an option of tiny"):
         resolved(model, Source.nothing(1), request)
     source = Source.file(make_video(duration_s=0.5))
     shots = shots_in(model, source, request.timeline)

@@ -72,17 +72,17 @@ def test_guidance_of_its_own_reaches_the_sound(
     assert not torch.equal(ours.generate(video, **asked).audio.samples, other)
     with pytest.raises(UsageError, match="temperature must be from 0 to 1"):
         ours.generate(video, **asked, temperature=1.5)
-    with pytest.raises(UsageError, match="negative_guidance is no option of tiny; it has guidance, .*temperature"):
+    with pytest.raises(UsageError, match="negative_guidance is not an option of tiny; it has guidance, .*temperature"):
         ours.generate(video, **asked, negative_guidance=7.0)
     with pytest.raises(UsageError, match="picture guidance must be from 0 to 20, got -1"):
         pipeline.generate(video, **asked, picture_guidance=-1.0)
 
 
 def test_a_solver_of_the_other_kind_of_model_is_refused(pipeline: Pipeline) -> None:
-    with pytest.raises(UsageError, match="solver is no option of tiny-unmasked; it has guidance, negative_guidance"):
+    with pytest.raises(UsageError, match="solver is not an option of tiny-unmasked; it has guidance, negative_"):
         pipeline.generate(duration=1, prompt="rain", solver=SHORTCUT)
     with pytest.raises(
-        UsageError, match="temperature is no option of tiny-unmasked; it has guidance, negative_guidance"
+        UsageError, match="temperature is not an option of tiny-unmasked; it has guidance, negative_guidance"
     ):
         pipeline.generate(duration=1, prompt="rain", temperature=0.5)
 

@@ -126,11 +126,11 @@ def test_one_existing_take_stops_all_before_any_work(generate: Callable[..., int
         (["--temperature", "-0.1"], "0 to 1"),
         (
             ["--temperature", "0.5", "--model", "mmaudio-small-16k"],
-            "--temperature is no option of mmaudio-small-16k",
+            "--temperature is not an option of mmaudio-small-16k",
         ),  # before anything is fetched
         (
             ["--reference-guidance", "2", "--model", "mmaudio-small-16k"],
-            "--reference-guidance is no option of mmaudio-small-16k",
+            "--reference-guidance is not an option of mmaudio-small-16k",
         ),
         (["--seed", "-1"], ">= 0"),
         (["--takes", "0"], "1 to 99"),

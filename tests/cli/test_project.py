@@ -41,11 +41,11 @@ def test_a_day_at_work(here: Path, tiny_model: Path, capsys: Capture) -> None:
     assert project("new", "p", "film.mp4", *model, "--start-timecode", "01:00:00:00", "--cuts", "none") == 0
     assert project("take", "p") == 0
     assert project("take", "p", "--span", "01:00:00:12", "01:00:01:00", "--takes", 2, "--prompt", "a ball") == 0
-    assert "take 2: p/takes/002.flac (seed 1); it does not sound yet; choose it with: openfoley project choose p 2" in (
+    assert "take 2: p/takes/002.flac (seed 1); not in the mix; choose it with: openfoley project choose p 2" in (
         capsys.readouterr().err
     )
     assert project("choose", "p", 3) == 0
-    assert "take 3 sounds now, over take 1\n" in capsys.readouterr().err
+    assert "take 3 is in the mix, over take 1\n" in capsys.readouterr().err
     assert project("lock", "p", "--span", 0.5, 1) == 0
     capsys.readouterr()
     fails(capsys, project("choose", "p", 2), 2, "01:00:00:12 to 01:00:01:00 is locked")
@@ -54,7 +54,7 @@ def test_a_day_at_work(here: Path, tiny_model: Path, capsys: Capture) -> None:
         capsys.readouterr().err
     )
     assert project("redo", "p") == 0
-    assert "did again: choose 3\n" in capsys.readouterr().err
+    assert "redid: choose 3\n" in capsys.readouterr().err
     assert project("show", "p", "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["layers"] == [1, 3] and shown["locks"] == [] and shown["video"]["start"] == "01:00:00:00"
@@ -78,7 +78,7 @@ def test_settings_and_the_place_of_the_picture_are_changed_by_words(
     assert project("set", "p", "--prompt", "rain", "--guidance", 2, "--cuts", "cuts.txt") == 0
     assert project("set", "p", "--unset", "guidance", "prompt") == 0
     capsys.readouterr()
-    fails(capsys, project("set", "p", "--unset", "colour"), 2, "'colour' is no setting of a project")
+    fails(capsys, project("set", "p", "--unset", "colour"), 2, "'colour' is not a project setting")
     (here / "film.mp4").rename(here / "moved.mp4")
     assert project("show", "p") == 0
     out = capsys.readouterr().out

@@ -253,7 +253,7 @@ def test_settings_cuts_and_cues_can_be_changed_and_undone(project: Project, pipe
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"span": (0, 1)}, "'span' is no setting of a project; there are prompt"),
+        ({"span": (0, 1)}, "'span' is not a project setting; settings: prompt"),
         ({"steps": 0}, "steps must be"),
         ({"cuts": "often"}, "often"),
         ({"cues": (Cue(Fraction(0), Fraction(9)),)}, "inside the video"),
@@ -378,7 +378,7 @@ def test_a_mistyped_stem_is_told_with_those_there_are(stems: Project, pipeline: 
     with pytest.raises(UsageError, match="the project has no stem 'dor'; its stems: steps, door$"):
         stems.take(pipeline, stem="dor")
     stems.take(pipeline)
-    with pytest.raises(UsageError, match="nothing of stem 'dor' sounds around the span; what sounds: steps, door$"):
+    with pytest.raises(UsageError, match="stem 'dor' has no sound around the span; stems that have: steps, door$"):
         stems.take(pipeline, stem="dor", span=(0.5, 1))
     with pytest.raises(UsageError, match="several stems; say which one with --stem: steps, door$"):
         stems.take(pipeline, span=(0.5, 1))
@@ -468,7 +468,7 @@ def test_settings_that_are_not_asked_are_the_usual_ones_of_the_model(
 
 
 def test_what_is_missing_or_there_already_is_told(project: Project, tiny_model: Path, begun: Path, tmp_path) -> None:
-    with pytest.raises(UsageError, match="is a project already"):
+    with pytest.raises(UsageError, match="is already a project"):
         Project.new(project.folder, begun / "film.mp4", model=tiny_model)
     with pytest.raises(UsageError, match="not a project"):
         Project(tmp_path)

@@ -109,7 +109,7 @@ def edited(change: Any) -> str:
         (lambda d: d.update(position=9), "project.position: expected 0 to 2, got 9"),
         (lambda d: d.update(cuts=[{"time": "4"}, {"time": "3"}]), r"project.cuts\[1\].time: .*ascending"),
         (with_cues({"start": "0", "end": "4"}, {"start": "3", "end": "5"}), r"cues\[1\]: overlaps"),
-        (lambda d: d.update(format=3), "format 3 is of a newer OpenFoley, this one reads 2; update OpenFoley"),
+        (lambda d: d.update(format=3), "format 3 is from a newer OpenFoley, this one reads 2; update OpenFoley"),
         (lambda d: d.update(format="2"), "format is '2', this version reads 2"),
         (lambda d: d.update(history=[]), "project.history"),
         (
@@ -172,7 +172,7 @@ def test_a_file_of_an_older_format_is_kept_for_good_and_said_once(
     assert (tmp_path / "project.format-1.2.json").read_bytes() == old
     assert (tmp_path / "project.format-1.json").read_bytes() == b"{}"
     assert len(caplog.messages) == 1
-    assert "is of format 1 and becomes one of format 2" in caplog.messages[0]
+    assert "is converted from format 1 to format 2" in caplog.messages[0]
     assert caplog.messages[0].endswith("the old file is kept as project.format-1.2.json")
 
 

@@ -1,4 +1,4 @@
-"""The command line's words. Nothing heavy is imported here: `openfoley --help` answers at once."""
+"""The command line's arguments. Nothing heavy is imported here, so that `openfoley --help` is fast."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues", "--sound"
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises instead of printing its usage and leaving."""
+    """argparse that raises UsageError instead of printing its usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see {self.prog} --help")
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 def protect_dashes(arguments: Sequence[str]) -> list[str]:
     """File names that begin with a dash, written so that they do not look like options.
 
-    After `--` every word is a name; before it, a word that is no option but an existing file is that file.
+    After `--` every argument is a name; before it, an argument that is no option but an existing file is that file.
     """
     words: list[str] = []
     rest = list(arguments)
@@ -97,7 +97,7 @@ def _command(commands: Any, name: str, module: str, function: str, summary: str)
 
 def _gym(commands: Any) -> None:
     gym = commands.add_parser(
-        "gym", help="Render scenes of the Foley Gym.", description="The Foley Gym: scenes with exact truth."
+        "gym", help="Render scenes of the Foley Gym.", description="The Foley Gym: scenes with exact ground truth."
     )
     inner = gym.add_subparsers(title="commands", metavar="COMMAND", dest="gym_command", required=True)
     parser = _command(inner, "render", "gym", "render", "Write <seed>.mp4, <seed>.wav and <seed>.json for each seed.")
@@ -107,17 +107,17 @@ def _gym(commands: Any) -> None:
     add("--duration", metavar="D", type=number, required=True, help="seconds")
     add("--fps", metavar="F", type=rate, default=Fraction(24), help="frames per second: 24, 29.97, 30000/1001 ... (24)")
     add("--size", metavar="WxH", type=size, default=(640, 360), help="pixels (640x360)")
-    add("--silent", action="store_true", help="no sound in the .mp4 (the .wav and .json keep the truth)")
+    add("--silent", action="store_true", help="no sound in the .mp4 (the .wav and .json keep the ground truth)")
     add("--stems", action="store_true", help="also <seed>.<object>.wav, each object's sound alone")
-    add("--out", metavar="DIR", required=True, help="folder, made if missing")
+    add("--out", metavar="DIR", required=True, help="folder, created if missing")
     add("--force", action="store_true", help="overwrite existing files")
     add("--json", action="store_true", help="print one JSON object on standard output")
 
 
 def _evaluate(commands: Any) -> None:
-    evaluate = commands.add_parser("evaluate", help="Measure generated sound against truth.")
+    evaluate = commands.add_parser("evaluate", help="Measure generated sound against ground truth.")
     inner = evaluate.add_subparsers(title="commands", metavar="COMMAND", dest="evaluate_command", required=True)
-    sync = _command(inner, "sync", "evaluate", "sync", "Event times of generated sound against Gym truth.")
+    sync = _command(inner, "sync", "evaluate", "sync", "Event times of generated sound against the Gym's ground truth.")
     sync.add_argument(
         "generated", metavar="GENERATED_DIR", help="<name>.wav, .flac or video for each clip; missing is silence"
     )
@@ -130,7 +130,7 @@ def _evaluate(commands: Any) -> None:
     add = report.add_argument
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
     add("--clips", metavar="N", type=whole, default=200, help="clips of 8 s per split (200)")
-    add("--outside", metavar="DIR", help="further clips with truth in the Gym's format")
+    add("--outside", metavar="DIR", help="further clips with ground truth in the Gym's format")
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
     add("--out", metavar="DIR", required=True, help="folder for the report and its pictures")
     add("--json", action="store_true", help="print one JSON object on standard output")
@@ -138,7 +138,7 @@ def _evaluate(commands: Any) -> None:
 
 
 def _demo(commands: Any) -> None:
-    parser = _command(commands, "demo", "demo", "run", "Render a silent video, make its sound, draw both.")
+    parser = _command(commands, "demo", "demo", "run", "Render a silent video, generate its sound, plot both.")
     add = parser.add_argument
     add("--out", metavar="DIR", default="out", help="folder for demo.mp4 and demo.png (out)")
     add("--seed", metavar="S", type=whole, help="a Gym seed (one of the evaluation split)")

@@ -1,4 +1,4 @@
-"""From parsed words to a request, checked before heavy work, and what is said of work that is kept."""
+"""From parsed arguments to a request, checked before heavy work, and messages about resumable work."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from openfoley.synthesis.saving import Delivery, identity
 from openfoley.timeline.plan import CONTEXT_S, NEW_S
 from openfoley.timeline.shots import CUT_RULES
 
-NO_RESULT = ("run", "json", "force")  # words that change nothing in what is made
+NO_RESULT = ("run", "json", "force")  # arguments that do not affect the result
 
 
 def checked_request(options: Namespace) -> Request:
-    """The request of the words, with what can be known to be wrong without reading the video."""
+    """The request of the arguments, checked as far as possible without reading the video."""
     check_model(options.model)
     request = request_of(options)
     defaults, supported = sampling_of(options.model)
     if wrong := request.sampling.unsupported(supported):
-        raise UsageError(f"--{wrong.replace('_', '-')} is no option of {options.model}; leave it out")
+        raise UsageError(f"--{wrong.replace('_', '-')} is not an option of {options.model}; leave it out")
     sampling = request.sampling.resolved(defaults)
     options.steps, options.guidance = sampling.steps, sampling.guidance
     windows_asked(request.timeline, CONTEXT_S, NEW_S)
     reference, cuts = request.prompting.reference, request.timeline.cuts
     if reference is not None and not reference.is_file():
-        raise UsageError(f"the reference {shown(reference)} does not exist or is no file")
+        raise UsageError(f"the reference {shown(reference)} does not exist or is not a file")
     if cuts not in CUT_RULES and not Path(str(cuts)).is_file():
         raise UsageError(f"cuts must be one of {', '.join(CUT_RULES)} or a file, got {shown(str(cuts))!r}")
     return request
 
 
 def delivery_of(options: Namespace, paths: Sequence[Path]) -> Delivery:
-    """The outputs of this command, and what of them an earlier run of the same command has written."""
+    """The outputs of this command, and which of them an earlier run has written."""
     words = {name: value for name, value in vars(options).items() if name not in NO_RESULT}
     files = [getattr(options, name, None) for name in ("video", "sound", "cues", "cuts", "reference", "model")]
     return Delivery(paths, identity(words, files), options.force)
 
 
 def finished_before(options: Namespace, delivery: Delivery) -> bool:
-    """Whether the same command had written everything when it was killed; what it left is cleared away."""
+    """Whether the same command had written everything before it was killed; its leftovers are removed."""
     if not delivery.is_finished:
         return False
     delivery.clear()
@@ -59,12 +59,12 @@ def finished_before(options: Namespace, delivery: Delivery) -> bool:
 
 @contextmanager
 def resumable(folder: Path) -> Iterator[None]:
-    """If the block fails and left something to resume from, say so."""
+    """Report what is kept to resume from if the block fails."""
     try:
         if folder.exists():
             note(f"resuming from {folder}")
         yield
     except (OpenFoleyError, KeyboardInterrupt, Terminated):
         if folder.exists():
-            note(f"what is done is kept in {folder}; run the same command again to resume")
+            note(f"finished work is kept in {folder}; run the same command again to resume")
         raise

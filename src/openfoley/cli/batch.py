@@ -1,6 +1,6 @@
 """`openfoley generate A.mp4 B.mp4 FOLDER --out-dir OUT`: many files with one model in memory.
 
-What is done is skipped, a file that fails does not stop the others, and a summary says what became of each.
+Finished outputs are skipped, a file that fails does not stop the others, and a summary lists each result.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from openfoley.media.write.outputs import default_output
 INPUT_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .mxf .3gp .wmv .flv .dv .y4m .gif .ogv".split()
 )
-MADE_MARK = ".foley"  # in the names of what `generate` writes: no input of a folder
+MADE_MARK = ".foley"  # in the names of what `generate` writes: not taken as input from folders
 
 
 def videos_in(given: Sequence[str]) -> list[Path]:
-    """The files as given, and of folders those with a video's suffix, in order. UsageError for none."""
+    """The files as given, and those with a video's suffix from folders, in order. UsageError for none."""
     found: list[Path] = []
     for path in map(Path, given):
         if not path.is_dir():
@@ -29,12 +29,12 @@ def videos_in(given: Sequence[str]) -> list[Path]:
         inside = sorted(p for p in path.iterdir() if p.suffix.lower() in INPUT_SUFFIXES and p.is_file())
         found += [p for p in inside if MADE_MARK not in p.suffixes[:-1] and not p.name.startswith(".")]
     if not found:
-        raise UsageError(f"there is no video in {', '.join(given)}; pass files, or folders that hold some")
+        raise UsageError(f"there is no video in {', '.join(given)}; pass video files or folders of them")
     return found
 
 
 def run_batch(options: Namespace, one: Callable[[Namespace], int]) -> int:
-    """Run `one` for every file; 0 if all are written or were there, else 1."""
+    """Run `one` for every file; 0 if all outputs are written or already exist, else 1."""
     if options.duration is not None or options.plan:
         raise UsageError("--duration and --plan are for one video at a time")
     videos = list(dict.fromkeys(videos_in(options.video)))
@@ -44,7 +44,7 @@ def run_batch(options: Namespace, one: Callable[[Namespace], int]) -> int:
     outs = {video: _output(video, folder) for video in videos}
     if len(set(outs.values())) < len(videos):
         twice = next(path for path in outs.values() if list(outs.values()).count(path) > 1)
-        raise UsageError(f"two videos would be written to {twice}; give them other names or run them apart")
+        raise UsageError(f"two videos would be written to {twice}; rename one or run them separately")
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -79,5 +79,5 @@ def _names(results: Sequence[dict[str, str | None]]) -> str:
     return (
         f"; failed: {', '.join(failed)}"
         if failed
-        else " (--force makes skipped ones again)" * any(one["state"] == "skipped" for one in results)
+        else " (--force regenerates skipped ones)" * any(one["state"] == "skipped" for one in results)
     )

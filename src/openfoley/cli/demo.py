@@ -8,7 +8,7 @@ from pathlib import Path
 from openfoley.cli.messages import Bar, note
 from openfoley.errors import require_package
 
-DEMO_SCENE = 18  # of the evaluation split: one shot, two things that strike; chosen by its caption, before it was heard
+DEMO_SCENE = 18  # of the evaluation split: one shot, two impacts; chosen by its caption, before its sound was generated
 
 
 def run(options: Namespace) -> int:

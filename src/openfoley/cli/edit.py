@@ -1,4 +1,4 @@
-"""`openfoley edit` and `openfoley extend`: existing sound, changed in one part only."""
+"""`openfoley edit` and `openfoley extend`: regenerate or continue a part of existing sound."""
 
 from __future__ import annotations
 

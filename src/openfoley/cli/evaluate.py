@@ -1,4 +1,4 @@
-"""`openfoley evaluate`: figures on standard output, as tables or as one JSON object."""
+"""`openfoley evaluate`: metrics on standard output, as tables or as one JSON object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from openfoley.errors import UsageError, require_package
 
 
 def sync(options: Namespace) -> int:
-    """Event times of the sounds in a folder against the truth in another."""
+    """Event times of the sounds in a folder against the ground truth in another."""
     from openfoley.hub.registry import check_model
 
     check_model(options.model)
@@ -27,7 +27,7 @@ def sync(options: Namespace) -> int:
 
 
 def report(options: Namespace) -> int:
-    """Every figure of docs/results.md for a model; an interrupted report resumes."""
+    """Every metric of docs/results.md for a model; an interrupted report resumes."""
     from openfoley.hub.registry import check_model
 
     check_model(options.model)

@@ -1,4 +1,4 @@
-"""`openfoley gym render`: scenes with exact truth, as files."""
+"""`openfoley gym render`: scenes with exact ground truth, as files."""
 
 from __future__ import annotations
 

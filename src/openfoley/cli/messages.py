@@ -1,4 +1,4 @@
-"""What the command says: one line each, to standard error; results as one JSON object to standard output."""
+"""Messages of one line to standard error; results as one JSON object to standard output."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ANNOUNCE_AFTER_S = 1.0
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks and control characters, whatever a file name holds."""
+    """The text without line breaks and control characters."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
 def complain(text: str) -> None:
-    """An error in one line; options in it ("force=True") as words of the command line ("--force")."""
+    """Print an error in one line; Python options in it ("force=True") become command-line ones ("--force")."""
     words = re.sub(r"\b([a-z_]+)=True\b", lambda match: f"--{match[1].replace('_', '-')}", text)
     _say(f"openfoley: error: {one_line(words)}")
 
@@ -36,12 +36,12 @@ def _say(line: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One object on one line, ASCII only: safe in every terminal and for every file name."""
+    """Print one object on one line, ASCII only: safe in every terminal."""
     print(json.dumps(_plain(value), default=str), flush=True)
 
 
 def _plain(value: Any) -> Any:
-    """NaN and infinities are not JSON: they become null."""
+    """NaN and infinities become null: they are not JSON."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -52,11 +52,11 @@ def _plain(value: Any) -> Any:
 
 
 class Terminated(BaseException):
-    """SIGTERM, so that unfinished files are removed on the way out."""
+    """Raised by SIGTERM, so that unfinished files are removed."""
 
 
 class Phases(logging.Handler):
-    """Says what is being done (`openfoley.phase` records) where that takes longer than ANNOUNCE_AFTER_S."""
+    """Prints the current phase (`openfoley.phase` records) if it takes longer than ANNOUNCE_AFTER_S."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -69,7 +69,7 @@ class Phases(logging.Handler):
         self.timer.start()
 
     def end(self) -> None:
-        """The phase is over, whether it was announced or not."""
+        """End the phase, announced or not."""
         if self.timer is not None:
             self.timer.cancel()
 
@@ -78,7 +78,7 @@ PHASES = Phases()
 
 
 class Bar:
-    """A progress bar with the time left in a terminal; silent elsewhere, so that logs stay readable."""
+    """A progress bar with the remaining time in a terminal; silent elsewhere, so that logs stay readable."""
 
     def __init__(self, label: str, unit: str = "s") -> None:
         self.label, self.unit = label, unit

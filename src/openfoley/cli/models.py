@@ -1,4 +1,4 @@
-"""`openfoley models`, `openfoley doctor`, `openfoley convert`: what there is, what is here, and making it ours."""
+"""`openfoley models`, `openfoley doctor`, `openfoley convert`: list models, inspect the machine, convert weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIBRARIES = ("torch", "transformers", "av", "numpy", "safetensors", "tokenizers"
 
 
 def models(options: Namespace) -> int:
-    """Every model that has a name, or one card: what it is for, its size and licence, and what of it is on disk."""
+    """All named models, or one card: purpose, size, licence, and which files are on disk."""
     from openfoley.hub.cards import CARDS
     from openfoley.hub.download import cache_folder
     from openfoley.hub.registry import find_card
@@ -102,7 +102,7 @@ def _words(words: tuple[str, ...]) -> str:
 
 
 def doctor(options: Namespace) -> int:
-    """The environment, the devices, and every checkpoint found, told by its content."""
+    """The environment, the devices, and every checkpoint found, recognised by content."""
     from openfoley import __version__
     from openfoley.hub.cards import CARDS
     from openfoley.hub.download import cache_folder
@@ -169,7 +169,7 @@ def _devices() -> list[dict[str, Any]]:
 
 
 def _weights(folder: Path) -> list[dict[str, str]]:
-    """Checkpoints of a folder and what they are; a file that cannot be read says why."""
+    """Checkpoints of a folder and what they are, or why a file cannot be read."""
     from openfoley.hub.checkpoint import check_archive, check_finite, read_checkpoint, recognise
     from openfoley.hub.foreign import checkpoints
 
@@ -189,7 +189,7 @@ def _weights(folder: Path) -> list[dict[str, str]]:
 
 
 def convert(options: Namespace) -> int:
-    """A foreign checkpoint, or a folder of them, to our safetensors folder."""
+    """Convert a third-party checkpoint, or a folder of them, to a safetensors folder."""
     from openfoley.hub.convert import convert as converted
 
     what = converted(Path(options.source), Path(options.out), force=options.force)

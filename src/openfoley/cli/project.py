@@ -1,4 +1,4 @@
-"""`openfoley project ...`: the verbs of `openfoley.projects.project.Project`, one function each."""
+"""`openfoley project ...`: the methods of `openfoley.projects.project.Project`, one function each."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def undo(options: Namespace) -> int:
 
 def redo(options: Namespace) -> int:
     record = _project(options).redo(options.steps)
-    note(f"did again: {', then '.join(passed(record, -options.steps))}")
+    note(f"redid: {', then '.join(passed(record, -options.steps))}")
     return _say(record, options)
 
 
@@ -110,11 +110,11 @@ def render(options: Namespace) -> int:
 
 
 def _sounding(record: Record, take: TakeEntry, folder: Path) -> str:
-    """Whether a take sounds, and over which others."""
+    """Whether a take is in the mix, and over which others."""
     if take.number not in record.state.layers:
-        return f"it does not sound yet; choose it with: openfoley project choose {folder} {take.number}"
+        return f"not in the mix; choose it with: openfoley project choose {folder} {take.number}"
     under = ", ".join(str(one.number) for one in sounding_in(record, take.span, take.stem, below=take.number))
-    return f"sounds now, over take {under}" if under else "sounds now"
+    return f"is in the mix, over take {under}" if under else "is in the mix"
 
 
 def _project(options: Namespace) -> Any:
@@ -124,7 +124,7 @@ def _project(options: Namespace) -> Any:
 
 
 def _span(record: Record, span: list[str] | None) -> tuple[Fraction, Fraction] | None:
-    """Two words, each seconds or timecode, as times on the video's clock."""
+    """Two arguments, each seconds or timecode, as times on the video's clock."""
     from openfoley.media.time.timecode import parse_time
 
     if span is None:
@@ -134,6 +134,6 @@ def _span(record: Record, span: list[str] | None) -> tuple[Fraction, Fraction] |
 
 
 def _say(record: Record, options: Namespace) -> int:
-    """One line on where the project stands."""
+    """The project's state in one line."""
     note(place(record))
     return 0

@@ -1,4 +1,4 @@
-"""The words of `openfoley project`. Nothing heavy is imported here."""
+"""Arguments of `openfoley project`. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def add_project(commands: Any, command: AddCommand) -> None:
         parser.add_argument("project", metavar="PROJECT", help="the project's folder")
         return parser
 
-    _new(verb("new", "Make a project for a video; its cuts are found and written down."))
+    _new(verb("new", "Make a project for a video; its cuts are detected and stored."))
     _take(verb("take", "Make takes of the whole video or of a span."))
-    choose = verb("choose", "Let a take sound.")
+    choose = verb("choose", "Put a take into the mix.")
     choose.add_argument("take", metavar="TAKE", type=whole, help="the take's number")
-    for name, summary in (("lock", "Keep a span from changing."), ("unlock", "Let a span change again.")):
+    for name, summary in (("lock", "Protect a span from changes."), ("unlock", "Unlock a span.")):
         parser = verb(name, f"{summary} Without --span or --take: everything.")
         parser.add_argument("--span", metavar=("A", "B"), nargs=2, help=f"from A to B: {TIME_HELP}")
         parser.add_argument("--take", metavar="N", type=whole, help="the span of this take")
-    _set(verb("set", "Change what takes are asked for from now on; undo takes it back, takes stay as they are."))
-    moved = verb("picture", "Say where the project's video lies now (no step of the history).")
-    moved.add_argument("video", metavar="PATH", help="the same file at another place")
-    moved.add_argument("--changed", action="store_true", help="also another version of it that is as long")
-    for name, summary in (("undo", "Go back by one change."), ("redo", "Go forward again by one change.")):
-        verb(name, summary).add_argument("--steps", metavar="N", type=whole, default=1, help="so many changes (1)")
+    _set(verb("set", "Change the settings of future takes; existing takes are unchanged."))
+    moved = verb("picture", "Set the path of the project's video (not part of the history).")
+    moved.add_argument("video", metavar="PATH", help="the file's new path")
+    moved.add_argument("--changed", action="store_true", help="also accept another version of the same duration")
+    for name, summary in (("undo", "Undo the last change."), ("redo", "Redo the last undone change.")):
+        verb(name, summary).add_argument("--steps", metavar="N", type=whole, default=1, help="number of changes (1)")
     verb("show", "Print takes, locks, cuts and history.").add_argument(
         "--json", action="store_true", help="print one JSON object on standard output"
     )
-    _render(verb("render", "Write what the project sounds like now."))
+    _render(verb("render", "Write the mix as sound or video."))
 
 
 def _new(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +59,8 @@ def _new(parser: argparse.ArgumentParser) -> None:
 
 def _set(parser: argparse.ArgumentParser) -> None:
     without = ("reference", "reference_span")
-    add_options(parser, Prompting, Sampling, Timeline, without=(*GENERATED, *without), usual="as it is")
-    parser.add_argument("--unset", metavar="NAME", nargs="+", help="back to the default: prompt, cues, steps, ...")
+    add_options(parser, Prompting, Sampling, Timeline, without=(*GENERATED, *without), usual="unchanged")
+    parser.add_argument("--unset", metavar="NAME", nargs="+", help="reset to the default: prompt, cues, steps, ...")
 
 
 def _take(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,11 @@ def _take(parser: argparse.ArgumentParser) -> None:
     add("--takes", metavar="K", type=whole, default=1, help=f"how many, {least} to {most} (1)")
     add_options(parser, Prompting, Sampling, usual="the project's")
     add("--stem", metavar="NAME", help="the stem that the takes belong to")
-    add("--choose", action="store_true", help="let the first of them sound at once (else only where nothing does)")
+    add(
+        "--choose",
+        action="store_true",
+        help="put the first into the mix (else only if its stem has no sound there)",
+    )
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
     add("--json", action="store_true", help="print one JSON object on standard output")
 

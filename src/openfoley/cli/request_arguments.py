@@ -1,4 +1,4 @@
-"""The options of a request as words: made from its fields, so that a new option needs no line here."""
+"""The options of a request as arguments, generated from its fields: a new option needs no line here."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from openfoley.request import (
 )
 
 SECTIONS = (Prompting, Sampling, Timeline, Output)
-GENERATED = ("duration", "audio", "sample_rate", "bit_depth", "nudge")  # what only `generate` has
+GENERATED = ("duration", "audio", "sample_rate", "bit_depth", "nudge")  # only for `generate`
 
 
 def add_options(
     parser: argparse.ArgumentParser, *sections: type, without: tuple[str, ...] = (), usual: str = ""
 ) -> None:
-    """Every field of these sections that has a help text. usual: what is said of all defaults."""
+    """Add every field of these sections that has a help text. usual: the text for all defaults."""
     for section in sections:
         for one in fields(section):
             if one.metadata["help"] and one.name not in without:
@@ -39,12 +39,12 @@ def add_options(
 
 
 def request_of(options: argparse.Namespace) -> Request:
-    """The request that the words make."""
+    """The request of the arguments."""
     return Request.of(**given(options))
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of a request that were given as words."""
+    """The options of a request that were given."""
     known = {one.name for _, one in options_of(Request())}
     return {name: value for name, value in vars(options).items() if name in known and value is not None}
 

@@ -1,4 +1,4 @@
-"""The words of `openfoley generate`, `edit` and `extend`. Nothing heavy is imported here."""
+"""Arguments of `openfoley generate`, `edit` and `extend`. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AddCommand = Callable[..., argparse.ArgumentParser]
 
 def add_sound(commands: Any, command: AddCommand) -> None:
     """`openfoley generate`, `openfoley edit` and `openfoley extend`."""
-    generate = command(commands, "generate", "generate", "run", "Make the sound of a video.")
+    generate = command(commands, "generate", "generate", "run", "Generate the sound of a video.")
     add = generate.add_argument
     words = "any video files, folders of them, or a still image with --duration; none: text alone"
     add("video", metavar="VIDEO", nargs="*", help=words)
@@ -27,34 +27,34 @@ def add_sound(commands: Any, command: AddCommand) -> None:
     add(
         "--stems",
         action="store_true",
-        help="also each stem of --cues, beside the mix as NAME.STEM.wav",
+        help="also write each stem of --cues, beside the mix as NAME.STEM.wav",
     )
-    add("--plan", action="store_true", help="print the windows that would be made, and stop")
+    add("--plan", action="store_true", help="print the windows that would be generated, and stop")
     _written(generate, "a video, .wav or .flac (VIDEO's folder, STEM.foley.EXT)")
 
-    summary = "Regenerate a span of existing sound; the rest stays to the bit."
+    summary = "Regenerate a span of existing sound; the rest is bit-identical."
     edit = command(commands, "edit", "edit", "edit", summary)
     edit.add_argument("video", metavar="VIDEO", help="the video, with the sound to edit or with --sound")
     words = "from A to B: seconds, or timecode HH:MM:SS:FF"
     edit.add_argument("--span", metavar=("A", "B"), nargs=2, required=True, help=words)
-    summary = "Continue existing sound to the end of the picture."
+    summary = "Continue existing sound to the end of the video."
     extend = command(commands, "extend", "edit", "extend", summary)
     extend.add_argument("video", metavar="VIDEO", help="the video, with a sound that ends early or with --sound")
     for parser, verb in ((edit, "edit"), (extend, "extend")):
         add = parser.add_argument
-        add("--sound", metavar="FILE", help="the sound, if it lies beside the video (the video's own)")
-        words = "which of the file's sounds, from 0 (OpenFoley's, or the only)"
+        add("--sound", metavar="FILE", help="the sound, if it is in a separate file (the video's own)")
+        words = "which of the file's audio streams, from 0 (OpenFoley's, or the only one)"
         add("--audio-stream", metavar="N", type=whole, help=words)
         _shared(parser, GENERATED)
         _written(parser, f"a .wav, .flac, .mov or .mkv (STEM.{verb}.EXT)")
 
 
 def _shared(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) -> None:
-    """What the sound is to be like, and the model."""
+    """Options of the sound and the model."""
     add_options(parser, Prompting, Sampling, Timeline, Output, without=without)
     add = parser.add_argument
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
-    add("--weights-dir", metavar="DIR", help="where a published model's files lie (the cache; openfoley models)")
+    add("--weights-dir", metavar="DIR", help="where a published model's files are (the cache; openfoley models)")
     add("--strict", action="store_true", help="refuse a damaged video instead of using what can be read")
 
 

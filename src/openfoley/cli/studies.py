@@ -1,4 +1,4 @@
-"""`openfoley evaluate scenes|longform|joins|reference|cuts|steps|lengths`: figures as a table or as one JSON object."""
+"""`openfoley evaluate scenes|longform|joins|reference|cuts|steps|lengths`: results as a table or as one JSON object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of the studies: `openfoley evaluate scenes|longform|joins|reference|cuts|steps|lengths`."""
+"""Arguments of the studies: `openfoley evaluate scenes|longform|joins|reference|cuts|steps|lengths`."""
 
 from __future__ import annotations
 
@@ -16,21 +16,28 @@ SPLITS = ("train", "validation", "evaluation", "heldout")
 def add_studies(inner: Any, command: Callable[..., argparse.ArgumentParser], whole: Callable, number: Callable) -> None:
     """One command for each study, one option for each field of its request; an interrupted study resumes."""
     words: dict[str, dict[str, Any]] = {
-        "out": {"metavar": "DIR", "type": Path, "required": True, "help": "folder for the figures and what they need"},
+        "out": {"metavar": "DIR", "type": Path, "required": True, "help": "folder for results and working files"},
         "clips": {"metavar": "N", "type": whole, "help": "scenes"},
         "device": {"metavar": "D", "help": "torch device"},
         "split": {"choices": SPLITS, "help": "scenes"},
         "model": {"metavar": "NAME|DIR", "help": "a model's name or folder"},
         "models": {"metavar": "NAME|DIR", "nargs": "+", "help": "models"},
-        "without_sync": {"metavar": "DIR", "nargs": "+", "help": "models that get no sync features"},
-        "shortcut": {"metavar": "NAME|DIR", "nargs": "+", "help": "models to step as the paper does"},
+        "without_sync": {"metavar": "DIR", "nargs": "+", "help": "models that receive no sync features"},
+        "shortcut": {
+            "metavar": "NAME|DIR",
+            "nargs": "+",
+            "help": "models sampled with shortcut steps, as in the paper",
+        },
         "steps": {"metavar": "N", "type": whole, "help": "sampling steps"},
-        "minutes": {"metavar": "M", "type": number, "help": "length of a scene; its last minute counts"},
+        "minutes": {"metavar": "M", "type": number, "help": "length of a scene; its last minute is scored"},
         "duration": {"metavar": "S", "type": number, "help": "seconds of a scene"},
         "cuts": {"choices": ("auto", "carry", "reset", "none"), "help": "rule at cuts"},
         "reference_guidance": {"metavar": "W", "type": number, "help": "weight of the context (the guidance)"},
         "judge": {"metavar": "FILE", "type": Path, "help": "material.safetensors of a report; trained if not given"},
-        "mode": {"choices": ("reference", "extend"), "help": "as --reference does, or continued in its place"},
+        "mode": {
+            "choices": ("reference", "extend"),
+            "help": "before each window as --reference, or continued in place",
+        },
         "contexts": {"metavar": "S", "type": number, "nargs": "+", "help": "seconds of the reference, the first one 0"},
         "lengths": {"metavar": "S", "type": whole, "nargs": "+", "help": "seconds"},
     }
@@ -55,7 +62,7 @@ def _defaults(kind: type[StudyRequest]) -> dict[str, Any]:
 
 
 class _Tuple(argparse.Action):
-    """Several words as a tuple."""
+    """Several arguments as a tuple."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
         setattr(namespace, self.dest, tuple(values))

@@ -1,4 +1,4 @@
-"""`openfoley train PART`: one part, or all four in order with the report at the end."""
+"""`openfoley train PART`: one part, or all four in order and a report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def part(options: Namespace) -> int:
     own = {name: asked[name] for name in ("generator", "start", "steps") if name in asked}
     weights = train_part(options.part, options.preset.lower(), out, resume=options.resume, **own)
     note(f"trained {options.part}; it is in {weights.parent}")
-    if own.get("generator", "salsa-v") != "salsa-v":  # a baseline on the other parts as they are
+    if own.get("generator", "salsa-v") != "salsa-v":  # a baseline that uses the other parts unchanged
         note(f"the model is in {assemble(out, options.generator)}")
     return 0
 

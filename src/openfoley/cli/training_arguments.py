@@ -1,4 +1,4 @@
-"""The words of `openfoley train` and `openfoley data`: a subcommand for each part and for each verb."""
+"""Arguments of `openfoley train` and `openfoley data`: one subcommand per part and per verb."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PARTS = {
 
 
 def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[str], int]) -> None:
-    """`command` makes a command whose module is imported when it runs (cli.arguments)."""
+    """command: makes a command whose module is imported when it runs (cli.arguments)."""
     train = commands.add_parser("train", help="Train a part, or all in order and report.")
     inner = train.add_subparsers(title="parts", metavar="PART", dest="part", required=True)
     for name, summary in PARTS.items():
@@ -27,24 +27,24 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
         if name in ("generator", "all"):
             add("--generator", default="salsa-v", help="salsa-v, mmaudio or an ablation of salsa-v (salsa-v)")
         if name in ("sync", "generator"):
-            add("--start", metavar="NAME|DIR", help="a model whose weights to begin with (random ones)")
+            add("--start", metavar="NAME|DIR", help="a model whose weights are the starting point (random ones)")
             add("--steps", metavar="N", type=whole, help="optimiser steps (the preset's)")
 
     data = commands.add_parser("data", help="Prepare data sets and features for training.")
     verbs = data.add_subparsers(title="commands", metavar="VERB", dest="verb", required=True)
     render = command(verbs, "render", "data", "render", "Scenes of the Foley Gym as arrays for training.")
     add = render.add_argument
-    add("--split", choices=("train", "validation"), default="train", help="of the Gym's seeds (train)")
-    add("--first", metavar="N", type=whole, default=0, help="scenes of the split to leave out first (0)")
+    add("--split", choices=("train", "validation"), default="train", help="split of the Gym's seeds (train)")
+    add("--first", metavar="N", type=whole, default=0, help="scenes of the split to skip (0)")
     add("--count", metavar="K", type=whole, required=True, help="how many scenes of 8 s, 6.7 MB each")
-    add("--silent-every", metavar="N", type=whole, help="every Nth scene moves without a sound (by chance only)")
+    add("--silent-every", metavar="N", type=whole, help="every Nth scene is silent (by chance only)")
     add("--workers", metavar="P", type=whole, help="processes (all cores)")
-    add("--out", metavar="DIR", required=True, help="folder, made if missing")
+    add("--out", metavar="DIR", required=True, help="folder, created if missing")
     features = command(verbs, "features", "data", "features", "Latents and features of rendered scenes, by a model.")
     features.add_argument("scenes", metavar="SCENES", help="a folder as `openfoley data render` writes it")
     features.add_argument("--model", metavar="NAME|DIR", default="salsa-v-gym", help="whose codec and encoders")
     features.add_argument("--device", metavar="D", default="cpu", help="torch device (cpu)")
     features.add_argument("--out", metavar="DIR", required=True, help="folder; arrays that are up to date are kept")
-    join = command(verbs, "join", "data", "join", "Several folders of features as one.")
+    join = command(verbs, "join", "data", "join", "Join several folders of features.")
     join.add_argument("features", metavar="FEATURES", nargs="+", help="folders of `openfoley data features`")
-    join.add_argument("--out", metavar="DIR", required=True, help="folder, made if missing")
+    join.add_argument("--out", metavar="DIR", required=True, help="folder, created if missing")

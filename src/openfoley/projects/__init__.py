@@ -1,1 +1,1 @@
-"""A sound editor's project: takes of a video's sound, chosen, locked, undone and redone, in one readable file."""
+"""A sound editor's project: takes of a video's sound, selection, locks and undo history, in one readable file."""

@@ -1,4 +1,4 @@
-"""What the verbs do to a project, as pure functions from record to record. Nothing here touches a file."""
+"""The project's operations as pure functions from record to record; no file access."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from openfoley.request import options_of
 
 
 def add_takes(record: Record, takes: Sequence[TakeEntry], chosen: Sequence[int]) -> Record:
-    """The record with new takes; those whose numbers are in `chosen` sound from now on."""
+    """The record with new takes; those with numbers in `chosen` join the mix."""
     added = with_takes(record, *takes)
     layers = record.state.layers
     for take in takes:
@@ -22,7 +22,7 @@ def add_takes(record: Record, takes: Sequence[TakeEntry], chosen: Sequence[int])
 
 
 def sounding_in(record: Record, span: Span, stem: str | None, below: int | None = None) -> list[TakeEntry]:
-    """The takes of a stem that sound in some part of a span, lowest first; below: only those under this take."""
+    """A stem's takes in the mix that overlap a span, lowest first; below: only those under this take."""
     layers = record.state.layers
     layers = layers if below is None else layers[: layers.index(below)]
     takes = [record.take(number) for number in layers]
@@ -30,7 +30,7 @@ def sounding_in(record: Record, span: Span, stem: str | None, below: int | None 
 
 
 def choose(record: Record, number: int) -> Record:
-    """Let a take sound: in the place of the one that sounded for the same span, else on top of all."""
+    """Put a take into the mix: it replaces the one of the same span, else goes on top."""
     take = record.take(number)
     layers = _laid(record, record.state.layers, take)
     if layers == record.state.layers:
@@ -40,7 +40,7 @@ def choose(record: Record, number: int) -> Record:
 
 
 def lock(record: Record, span: Span) -> Record:
-    """Keep a span from changing until it is unlocked."""
+    """Protect a span until it is unlocked."""
     check_span(record, span)
     locks = _joined([*record.state.locks, span])
     if locks == record.state.locks:
@@ -49,7 +49,7 @@ def lock(record: Record, span: Span) -> Record:
 
 
 def unlock(record: Record, span: Span) -> Record:
-    """Let a span change again; what is locked outside it stays locked."""
+    """Unlock a span; locks outside it remain."""
     check_span(record, span)
     if not any(held.overlaps(span) for held in record.state.locks):
         raise UsageError(f"nothing is locked in {_shown(record, span)}; locked: {locks_shown(record)}")
@@ -64,7 +64,7 @@ def unlock(record: Record, span: Span) -> Record:
 
 
 def set_to(record: Record, settings: Settings) -> Record:
-    """Other settings from now on. The state keeps those before; `undo` and `redo` change places with them."""
+    """Change settings. The new state keeps the previous ones; `undo` and `redo` swap them."""
     before = Settings(record.request, record.cuts)
     if settings == before:
         return record
@@ -81,25 +81,25 @@ def _options(settings: Settings) -> Iterator[tuple[str, object]]:
 
 
 def passed(record: Record, steps: int) -> list[str]:
-    """What `undo` (steps above 0) or `redo` (below) has just taken back or done again, in that order."""
+    """The changes that `undo` (steps > 0) or `redo` (steps < 0) has just reverted or reapplied, in that order."""
     first = record.position + 1
     states = record.history[first : first + steps][::-1] if steps > 0 else record.history[first + steps : first]
     return [state.did for state in states]
 
 
 def undo(record: Record, steps: int = 1) -> Record:
-    """Back by `steps` states. Nothing is lost: takes stay, and `redo` goes forward again."""
+    """Go back `steps` states. Takes are kept."""
     return _moved(record, "undo", steps, record.position, -1)
 
 
 def redo(record: Record, steps: int = 1) -> Record:
-    """Forward again by `steps` states."""
+    """Go forward `steps` states."""
     return _moved(record, "redo", steps, len(record.history) - 1 - record.position, 1)
 
 
 def _moved(record: Record, verb: str, steps: int, available: int, direction: int) -> Record:
     if steps < 1:
-        raise UsageError(f"{verb} goes a whole number of steps from 1 on, got {steps}")
+        raise UsageError(f"{verb} needs a whole number of steps >= 1, got {steps}")
     if steps > available:
         raise UsageError(f"cannot {verb} {steps}: the history has {available} step{'s' * (available != 1)} to {verb}")
     for _ in range(steps):
@@ -108,7 +108,7 @@ def _moved(record: Record, verb: str, steps: int, available: int, direction: int
 
 
 def _stepped(record: Record, direction: int) -> Record:
-    """One state on or back; where the later of the two set something, the settings change places with its own."""
+    """One state forward or back; if the later of the two changed settings, they are swapped with its own."""
     place = max(record.position, record.position + direction)
     state = record.history[place]
     moved = replace(record, position=record.position + direction)
@@ -129,7 +129,7 @@ def check_span(record: Record, span: Span) -> None:
 
 
 def check_unlocked(record: Record, span: Span, what: str) -> None:
-    """UsageError where a locked span would change."""
+    """UsageError if a locked span would change."""
     for held in record.state.locks:
         if held.overlaps(span):
             raise UsageError(
@@ -138,7 +138,7 @@ def check_unlocked(record: Record, span: Span, what: str) -> None:
 
 
 def start_of(record: Record) -> Timecode:
-    """The timecode of the first frame; 00:00:00:00 where there is none."""
+    """The timecode of the first frame; 00:00:00:00 if there is none."""
     rate = nominal(record.video.frame_rate)
     given = record.video.start_timecode
     return parse_timecode(given, rate) if given else Timecode(0, counting_of(rate))
@@ -154,7 +154,7 @@ def _shown(record: Record, span: Span) -> str:
 
 
 def _laid(record: Record, layers: tuple[int, ...], take: TakeEntry) -> tuple[int, ...]:
-    """The layers with a take in the place of the one of its span and stem, else on top."""
+    """The layers with a take replacing the one of its span and stem, else on top."""
     if take.number in layers:
         return layers
     for place, number in enumerate(layers):
@@ -171,7 +171,7 @@ def _then(
     locks: tuple[Span, ...] | None = None,
     settings: Settings | None = None,
 ) -> Record:
-    """A new state after the present one; states that could have been redone are gone (their takes are not)."""
+    """Append a state after the current one; states that could be redone are dropped (their takes are kept)."""
     now = record.state
     state = State(did, now.layers if layers is None else layers, now.locks if locks is None else locks, settings)
     history = (*record.history[: record.position + 1], state)
@@ -179,7 +179,7 @@ def _then(
 
 
 def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:
-    """Spans in order, those that touch made one."""
+    """Spans in order, adjacent ones merged."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda s: s.start):
         if joined and span.start <= joined[-1].end:

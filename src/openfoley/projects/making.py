@@ -1,4 +1,4 @@
-"""From what was asked to finished take files: the pipeline's verbs, called with what the project knows."""
+"""From an order to take files: calls the pipeline with the project's settings."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ TAKE_NAME = "{:03d}.flac"
 
 @dataclass(frozen=True)
 class TakeOrder:
-    """What `take` makes. span: None is the whole video. request: the project's, with what was asked of these takes.
-    stems: those that get takes; None is what has no stem name."""
+    """What `take` generates. span: None is the whole video. request: the project's, with the options of these takes.
+    stems: those that get takes; None is the unnamed stem."""
 
     span: Span | None
     takes: int
@@ -64,7 +64,7 @@ class TakeOrder:
 def describe_video(
     cache: Path, source: Source, given: str | os.PathLike[str], request: Request
 ) -> tuple[VideoEntry, tuple[CutEntry, ...], Request]:
-    """A video as a project writes it down, its cuts, and the request with the lines of its cue sheet."""
+    """A video's entry in the project, its cuts, and the request with the rows of its cue sheet."""
     info = source.info
     first = first_frame_code(source, request.output.start_timecode)
     code = request.output.start_timecode or source.start_timecode
@@ -77,13 +77,13 @@ def describe_video(
 def changed_settings(
     folder: Path, record: Record, options: Mapping[str, object], source: Callable[[], Source]
 ) -> Settings:
-    """The project's settings with these options; None brings back the default. Cuts are looked for in the source where
-    they are given by a rule. UsageError for an option that is no setting of a project, or not of its model."""
+    """The project's settings with these options; None resets to the default. A rule for the cuts detects them in the
+    source. UsageError for an option that is not a project setting or not supported by its model."""
     fields_by_name = {one.name: one for _, one in options_of(record.request)}
     known = [one.name for section in (Prompting, Sampling) for one in fields(section)] + TIMELINE_SETTINGS
     for name in options:
         if name not in known:
-            raise UsageError(f"{name!r} is no setting of a project; there are {', '.join(known)}")
+            raise UsageError(f"{name!r} is not a project setting; settings: {', '.join(known)}")
     given = {name: fields_by_name[name].default if value is None else value for name, value in options.items()}
     request = sampling_checked(record.model.name, Request.of(record.request, **given))
     first, duration = start_of(record), record.video.duration
@@ -97,17 +97,17 @@ def changed_settings(
 
 
 def sampling_checked(model: str, request: Request) -> Request:
-    """The request with the model's own settings where none are given. UsageError for one that the model lacks."""
+    """The request with the model's defaults filled in. UsageError for an option that the model does not support."""
     defaults, supported = sampling_of(model)
     if wrong := request.sampling.unsupported(supported):
-        raise UsageError(f"{wrong} is no option of {model}; it has {', '.join(sorted(supported))}")
+        raise UsageError(f"{wrong} is not an option of {model}; it has {', '.join(sorted(supported))}")
     return replace(request, sampling=request.sampling.resolved(defaults))
 
 
 def _read(
     timeline: Timeline, first: Timecode, duration: Fraction, find_cuts: Callable[[], Sequence[Fraction]]
 ) -> tuple[Timeline, tuple[CutEntry, ...]]:
-    """The timeline with the lines of its cue sheet and the rule of its cuts, and the cuts."""
+    """The timeline with the rows of its cue sheet and its rule at cuts, and the cuts."""
     cues, cuts = timeline.cues, timeline.cuts
     sheet = cues if isinstance(cues, tuple) else read_cues(cues, first, duration)
     if rule := cut_rule(cuts):
@@ -122,8 +122,7 @@ def _read(
 def make_takes(
     folder: Path, record: Record, source: Source, pipeline: Pipeline, order: TakeOrder, progress: Progress | None
 ) -> Generator[TakeEntry, None, None]:
-    """Generate the takes that are asked for; each is given when its file is written. The project file is left as it
-    is."""
+    """Generate the takes; each is yielded when its file is written. Does not write the project file."""
     reference = order.request.prompting.reference
     if reference is not None and not reference.is_file():
         raise UsageError(f"the reference {shown(reference)} does not exist")
@@ -136,7 +135,7 @@ def make_takes(
 
 
 def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, number: int, take: Take) -> TakeEntry:
-    """A take in its file."""
+    """Write a take's file."""
     reference = order.request.prompting.reference
     name = f"{TAKES_FOLDER}/{TAKE_NAME.format(number)}"
     entry = TakeEntry(
@@ -156,27 +155,27 @@ def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, n
 
 
 def stems_for(record: Record, span: Span | None, name: str | None) -> tuple[str | None, ...]:
-    """The stems to make takes for: the one of that name, or (None) all of the cue sheet, or the only one that sounds
-    around a span. UsageError for a name that the project does not know, where its cue sheet names stems."""
+    """The stems to generate: the named one, or (None) all of the cue sheet, or the only one with sound around a span.
+    UsageError for an unknown name if the cue sheet names stems."""
     if name is not None:
         return (_stem_named(record, span, name),)
     if span is not None:
         sounding = mix.stems_of(record)
         if len(sounding) > 1:
             names = _names(record, sounding)
-            raise UsageError(f"the project sounds in several stems; say which one with --stem: {names}")
+            raise UsageError(f"the project has several stems there; choose one with --stem: {names}")
         return sounding or (None,)
     return _stems_of_cues(record)
 
 
 def _stem_named(record: Record, span: Span | None, name: str) -> str | None:
-    """The stem of a name, None for that of what has no name."""
+    """The stem of a name; None is the unnamed stem."""
     check_stem_name(name, "the stem")
     by_cue, sounding = _stems_of_cues(record), mix.stems_of(record)
     known = tuple(dict.fromkeys([*by_cue, *(take.stem for take in record.takes)]))
     found = next((stem for stem in known if name == shown_stem(record, stem)), name)
     if span is not None and sounding and found not in sounding:
-        raise UsageError(f"nothing of stem {name!r} sounds around the span; what sounds: {_names(record, sounding)}")
+        raise UsageError(f"stem {name!r} has no sound around the span; stems that have: {_names(record, sounding)}")
     if found not in known:
         if any(by_cue):
             raise UsageError(f"the project has no stem {name!r}; its stems: {_names(record, known)}")
@@ -186,7 +185,7 @@ def _stem_named(record: Record, span: Span | None, name: str) -> str | None:
 
 
 def _stems_of_cues(record: Record) -> tuple[str | None, ...]:
-    """The stems of the cue sheet, and None where cues have no stem name, or where there are none."""
+    """The stems of the cue sheet; None for cues without a stem name, or if there are no cues."""
     named: tuple[str | None, ...] = stem_names(record.cues)
     return (*named, None) if not named or cues_of_stem(record.cues, None) else named
 
@@ -202,7 +201,7 @@ def _names(record: Record, stems: Sequence[str | None]) -> str:
 
 
 def kept(folder: Path, record: Record, order: TakeOrder, made: Sequence[TakeEntry]) -> str | None:
-    """What an interrupted `take` leaves, and how to make the rest; None where nothing is left of it."""
+    """What an interrupted `take` has kept, and the options that make the rest; None if nothing was kept."""
     words = []
     if made:
         numbers = ", ".join(str(take.number) for take in made)
@@ -221,7 +220,7 @@ def kept(folder: Path, record: Record, order: TakeOrder, made: Sequence[TakeEntr
 
 
 def _work_of(folder: Path, record: Record, stem: str | None) -> Path:
-    """Where the windows of a stem's takes are kept until the takes are written."""
+    """The work folder of a stem's takes, until they are written."""
     return folder / WORK_FOLDER / shown_stem(record, stem)
 
 
@@ -234,7 +233,7 @@ def _sounds(
     stem: str | None,
     progress: Progress | None,
 ) -> Generator[Take, None, None]:
-    """The takes of one stem; of a span only its own samples."""
+    """The takes of one stem; for a span, only its samples."""
     seeds = order.seeds
     cues = cues_of_stem(record.cues, stem)
     timeline = replace(order.request.timeline, cuts=cuts_of(record), cues=cues)
@@ -258,7 +257,7 @@ def _sounds(
         return
     under = mix.layers_of(record, stem)
     if not under:
-        raise UsageError("there is no sound around the span yet; make a take of the whole video first, without --span")
+        raise UsageError("there is no sound around the span; make a take of the whole video first, without --span")
     codec = pipeline.model.codec
     total = sample_count(pipeline.model, record.video.duration)
     edges = (order.span.start, order.span.end)
@@ -271,7 +270,7 @@ def _sounds(
 
 @contextmanager
 def _sound_now(folder: Path, under: Sequence[TakeEntry], codec: Codec, total: int) -> Iterator[Path]:
-    """What a stem sounds like, as a temporary file: the sound that an edit is made out of."""
+    """The stem's current mix as a temporary file: the input of an edit."""
     try:
         with tempfile.TemporaryDirectory(prefix=".edit-", dir=folder) as temporary:
             path = Path(temporary) / "sound.wav"
@@ -284,12 +283,12 @@ def _sound_now(folder: Path, under: Sequence[TakeEntry], codec: Codec, total: in
 
 
 def _start(record: Record, entry: TakeEntry) -> str | None:
-    """The timecode of a take's first sample, to the frame, where the project has one."""
+    """The timecode of a take's first sample, to the frame, if the project has timecode."""
     return str(timecode_at(entry.start, start_of(record))) if record.video.start_timecode else None
 
 
 def cuts_of(record: Record) -> str | tuple[Cut, ...]:
-    """The project's cuts as the pipeline takes them: the rule at each that does not say itself."""
+    """The project's cuts for the pipeline, each with its own rule or the project's."""
     rule = record.request.timeline.cuts
     if rule == "none":
         return "none"
@@ -298,7 +297,7 @@ def cuts_of(record: Record) -> str | tuple[Cut, ...]:
 
 
 def _next_number(folder: Path, record: Record) -> int:
-    """One above all takes of the project and all files in its folder: what lies there is never written over."""
+    """One above all takes of the project and all files in its folder: no file is overwritten."""
     files = [int(p.stem) for p in (folder / TAKES_FOLDER).glob("*") if p.stem.isdecimal()]
     return max([0, *files, *(take.number for take in record.takes)]) + 1
 

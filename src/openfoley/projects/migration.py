@@ -1,7 +1,7 @@
-"""Project files of earlier formats, read strictly and brought to the present one.
+"""Project files of earlier formats, read strictly and converted to the current one.
 
-Format 1 had flat settings where format 2 has a nested Request. The file itself is rewritten at the next change of the
-project, when the file of format 1 is kept for good as project.format-1.json.
+Format 1 has flat settings where format 2 has a nested Request. The next change of the project rewrites the file and
+keeps the one of format 1 as project.format-1.json.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class _Format1:
 
 
 def migrated(data: dict[str, Any], plain: Any, to_format: int) -> dict[str, Any]:
-    """Plain values of format 1 as those of format 2. plain: a record as JSON values. WeightsError names a wrong key."""
+    """JSON values of format 1 as those of format 2. WeightsError names a wrong key."""
     old = from_dict(_Format1, data, where="project")
 
     def take(one: _Take) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""What a project sounds like now: the chosen takes laid over one another, read and mixed piece by piece.
+"""The project's mix: the chosen takes layered over one another, read and mixed in chunks.
 
-Takes lie in files of 24 bits; where one take alone sounds its samples come out bit for bit. Where a take of a span
-begins or ends inside the video it fades over the one below in 10 ms.
+Takes are 24-bit files; where only one take is audible its samples are unchanged. Where a take of a span begins or
+ends inside the video it is crossfaded with the one below over 10 ms.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHUNK_SAMPLES = 1 << 16
 
 @dataclass(frozen=True)
 class Region:
-    """Samples [start, end) of a take's file on the video's clock, and how many fade in and out."""
+    """Samples [start, end) of a take's file on the video's clock, and the lengths of its fades."""
 
     start: int
     end: int
@@ -34,32 +34,32 @@ class Region:
 
 
 def sample_at(time, sample_rate: int) -> int:
-    """The sample that a time (s) falls to, rounded half up: exact for a Fraction."""
+    """The sample at a time (s), rounded half up: exact for a Fraction."""
     return int(2 * time * sample_rate + 1) // 2
 
 
 def region_of(take: TakeEntry, sample_rate: int, total: int) -> Region:
-    """Where a take lies in a sound of `total` samples."""
+    """A take's position in a sound of `total` samples."""
     start, end = sample_at(take.start, sample_rate), min(total, sample_at(take.end, sample_rate))
     fade = min(round(FADE_S * sample_rate), (end - start) // 2)
     return Region(start, end, fade if start else 0, fade if end < total else 0)
 
 
 def stems_of(record: Record) -> tuple[str | None, ...]:
-    """The stems that sound, in order of their first take."""
+    """The stems in the mix, in order of their first take."""
     return tuple(dict.fromkeys(record.take(number).stem for number in record.state.layers))
 
 
 def layers_of(record: Record, stem: str | None) -> list[TakeEntry]:
-    """The takes of a stem that sound, lowest first."""
+    """A stem's takes in the mix, lowest first."""
     takes = [record.take(number) for number in record.state.layers]
     return [take for take in takes if take.stem == stem]
 
 
 def mixed(folder: Path, takes: Sequence[TakeEntry], sample_rate: int, channels: int, total: int) -> Iterator[Tensor]:
-    """The sound of takes laid over one another, lowest first: pieces [channels, n] of `total` samples in all.
+    """The sound of layered takes, lowest first: chunks [channels, n], `total` samples in all.
 
-    MediaError where a take's file is missing or not the one that was made.
+    Raises MediaError if a take's file is missing or has changed.
     """
     for take in takes:
         check_take(folder, take)
@@ -77,7 +77,7 @@ def mixed(folder: Path, takes: Sequence[TakeEntry], sample_rate: int, channels: 
 
 
 def _lay(below: Tensor, above: Tensor, region: Region, first: int) -> None:
-    """Put `above` in the place of `below` [channels, n], faded at the region's ends. first: sample of both."""
+    """Replace `below` by `above` [channels, n], with fades at the region's ends. first: sample number of both."""
     count = below.shape[-1]
     place = torch.arange(first, first + count)
     weight = torch.ones(count)
@@ -89,7 +89,7 @@ def _lay(below: Tensor, above: Tensor, region: Region, first: int) -> None:
 
 
 class _Reader:
-    """A sound file from its start on, so many samples at a time; silence behind its end."""
+    """Reads a sound file from its start in chunks; silence after its end."""
 
     def __init__(self, path: Path, channels: int) -> None:
         self.channels, self.pieces = channels, _decoded(path)
@@ -105,7 +105,7 @@ class _Reader:
         return taken
 
     def close(self) -> None:
-        """Let go of the file: a project of many edits must not run out of open ones."""
+        """Close the file: a project of many edits must not run out of file handles."""
         self.pieces.close()
 
 
@@ -123,7 +123,7 @@ def _decoded(path: Path) -> Generator[Tensor, None, None]:
 
 
 def check_take(folder: Path, take: TakeEntry) -> None:
-    """MediaError where the file of a take is missing or has other contents than were made."""
+    """MediaError if a take's file is missing or has changed."""
     path = folder / take.file
     if not path.is_file():
         raise MediaError(
@@ -131,6 +131,6 @@ def check_take(folder: Path, take: TakeEntry) -> None:
         )
     if file_hash(path) != take.sha256:
         raise MediaError(
-            f"the file of take {take.number}, {shown(path)}, was changed since it was made; "
+            f"the file of take {take.number}, {shown(path)}, has changed since it was made; "
             "put the old one back or choose another take"
         )

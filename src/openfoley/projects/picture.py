@@ -1,4 +1,4 @@
-"""Where the picture of a project lies, and whether it is still the one that the project was made for."""
+"""The location of a project's video, and whether it is still the one that the project was made for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from openfoley.projects.record import Record
 
 
 def picture_of(folder: Path, record: Record) -> Path:
-    """The video's file. UsageError where it is missing, MediaError where it is not the one of the project."""
+    """The video's file. UsageError if it is missing, MediaError if it is not the project's."""
     path = (folder / record.video.path).absolute()
     found = f"if it was moved, run `openfoley project picture {shown(folder)} PATH`"
     if not path.is_file():
@@ -28,7 +28,7 @@ def picture_of(folder: Path, record: Record) -> Path:
 
 
 def picture_problem(folder: Path, record: Record) -> str | None:
-    """What is wrong with the picture now."""
+    """What is wrong with the video's file, if anything."""
     try:
         picture_of(folder, record)
     except OpenFoleyError as error:
@@ -37,14 +37,14 @@ def picture_problem(folder: Path, record: Record) -> str | None:
 
 
 def path_in(folder: Path, given: str | os.PathLike[str]) -> str:
-    """A video's path as a project writes it down: relative to its folder if it was given so, else absolute."""
+    """A video's path as stored in the project: relative to its folder if it was given so, else absolute."""
     path = Path(given)
     return os.fspath(path) if path.is_absolute() else os.path.relpath(path.absolute(), folder.absolute())
 
 
 def with_picture(folder: Path, record: Record, given: str | os.PathLike[str], changed: bool) -> Record:
-    """The record with its video at another place. changed: also a video with other contents, if it is as long at the
-    same frame rate; cuts, cues and takes stay. UsageError for any other video."""
+    """The record with its video at another path. changed: also accept other contents of the same duration and frame
+    rate; cuts, cues and takes stay. UsageError for any other video."""
     path = checked_video(given)
     video = replace(record.video, path=path_in(folder, given), sha256=file_hash(path))
     if video.sha256 == record.video.sha256:
@@ -52,7 +52,7 @@ def with_picture(folder: Path, record: Record, given: str | os.PathLike[str], ch
     if not changed:
         raise UsageError(
             f"{shown(path)} is not the video of the project (its sha256 differs); pass the right one, or "
-            "--changed (changed=True) for another version of it that is as long"
+            "--changed (changed=True) for another version of the same duration"
         )
     info = Source.file(path).info
     if (info.duration, info.frame_rate) != (record.video.duration, record.video.frame_rate):
@@ -65,7 +65,7 @@ def with_picture(folder: Path, record: Record, given: str | os.PathLike[str], ch
 
 
 def unseen(record: Record) -> Source:
-    """A source as long as the video, without its picture: a sound is rendered even where the picture is missing."""
+    """A source of the video's duration without its picture: sound can be rendered if the video is missing."""
     source = Source.nothing(1)
     source.info = replace(source.info, duration=record.video.duration, frame_rate=record.video.frame_rate)
     return source

@@ -1,13 +1,13 @@
-"""A project folder and its verbs: new, take, choose, lock, unlock, set, picture, undo, redo, show, render.
+"""A project folder and its commands: new, take, choose, lock, unlock, set, picture, undo, redo, show, render.
 
-    film.foley/project.json            everything that was asked and decided, readable
-    film.foley/project.previous.json   the same before the last change
+    film.foley/project.json            all settings, takes and decisions, readable
+    film.foley/project.previous.json   the version before the last change
     film.foley/takes/001.flac ...      the sound of every take, 24 bits
-    film.foley/cache/                  features of the video; may be deleted, will be computed again
+    film.foley/cache/                  features of the video; may be deleted, is recomputed
 
-Every verb that changes something writes the project file once, at its end: what fails on the way leaves the project as
-it was. Only `take` writes it after each finished take: what fails later does not lose it. Rendering reads takes and
-nothing else, so it gives the same bytes every time.
+A command that changes something writes the project file once, at its end: after a failure the project is unchanged.
+Only `take` writes it after each finished take, so that a later failure does not lose it. Rendering reads only takes,
+so it gives the same bytes every time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 
 class Project:
-    """A project folder. Nothing is held open between calls; each verb reads the file, and changes it whole."""
+    """A project folder. Nothing is held open between calls; each method reads the file and replaces it atomically."""
 
     def __init__(self, folder: str | os.PathLike[str], device: str = "cpu") -> None:
         self.folder, self.device = Path(folder), device
@@ -59,7 +59,7 @@ class Project:
 
     @property
     def record(self) -> Record:
-        """What the project file says now. UsageError where it was edited by hand with a mistake."""
+        """The project file's contents. UsageError for a mistake in a hand-edited file."""
         return read_project(self.folder)
 
     @classmethod
@@ -73,15 +73,15 @@ class Project:
         device: str = "cpu",
         **options: object,
     ) -> Project:
-        """Make a project for a video; its cuts are found now and written down, where they can be changed by hand.
+        """Make a project for a video; its cuts are detected and stored in the file, where they can be edited.
 
-        options: of `request.Request`; what takes are asked for unless they say otherwise.
+        options: of `request.Request`; the defaults of its takes.
         """
         check_model(model)
         asked = sampling_checked(os.fspath(model), Request.of(request, **options))
         path, folder = checked_video(video), Path(folder)
         if (folder / FILE_NAME).exists():
-            raise UsageError(f"{shown(folder)} is a project already; choose another folder, or delete it first")
+            raise UsageError(f"{shown(folder)} is already a project; choose another folder, or delete it first")
         entry, found, asked = describe_video(folder / CACHE_FOLDER, Source.file(path), video, asked)
         name = os.fspath(model)
         record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), asked)
@@ -104,12 +104,12 @@ class Project:
         progress: Progress | None = None,
         **options: object,
     ) -> list[TakeEntry]:
-        """Make takes of the whole video, or of a span out of the sound on both its sides; they are returned.
+        """Generate takes of the whole video, or of a span conditioned on the sound on both sides; returns them.
 
-        options: of `request.Request`; what is not given is as in the project's request; seed: a new one for every take.
-        A take sounds at once where nothing of its stem sounds yet, else when it is chosen (choose=True: the first of
-        each stem at once). Each is kept as soon as it is finished, whatever happens to those after it. With a cue sheet
-        that names stems a take of the whole video is one take for each stem, unless `stem` names one.
+        options: of `request.Request`; the project's where not given; seed: a new one for every take.
+        A take joins the mix if its stem has no sound there yet, else when it is chosen (choose=True: the first take of
+        each stem). Each take is saved as soon as it is finished. With a cue sheet that names stems, a take of the whole
+        video is one take per stem, unless `stem` names one.
         """
         check_takes(takes)
         with only_process(self.folder):
@@ -140,53 +140,53 @@ class Project:
             return made
 
     def choose(self, take: int) -> Record:
-        """Let a take sound in the place of the one that sounds for the same span, or on top of what is there."""
+        """Put a take into the mix: it replaces the one of the same span, else goes on top."""
         return self._change(lambda record: history.choose(record, take))
 
     def lock(self, span: tuple[Seconds, Seconds] | None = None, *, take: int | None = None) -> Record:
-        """Keep a span, a take's span or (neither) everything from changing."""
+        """Protect a span, a take's span or (neither) everything from changes."""
         return self._change(lambda record: history.lock(record, self._span(record, span, take)))
 
     def unlock(self, span: tuple[Seconds, Seconds] | None = None, *, take: int | None = None) -> Record:
-        """Let a span, a take's span or (neither) everything change again."""
+        """Unlock a span, a take's span or (neither) everything."""
         return self._change(lambda record: history.unlock(record, self._span(record, span, take)))
 
     def set(self, **options: object) -> Record:
-        """Change what takes are asked for from now on; `undo` takes it back. Takes that are there stay as they are.
+        """Change the settings of future takes; `undo` reverts it. Existing takes are unchanged.
 
         options: of `request.Prompting` and `request.Sampling`, cuts (a rule, a file or Cuts), cues (a sheet or Cues),
-        context and window; None brings back the default. A rule for the cuts looks for them again.
+        context and window; None resets to the default. A rule for the cuts detects them again.
         """
 
         def changed(record: Record) -> Record:
-            source = lambda: Source.file(picture_of(self.folder, record))  # noqa: E731 (only where cuts are looked for)
+            source = lambda: Source.file(picture_of(self.folder, record))  # noqa: E731 (only if cuts are detected)
             return history.set_to(record, changed_settings(self.folder, record, options, source))
 
         return self._change(changed)
 
     def picture(self, path: str | os.PathLike[str], *, changed: bool = False) -> Record:
-        """Say where the project's video lies now; no step of the history. changed: also a video with other contents, if
-        it is as long at the same frame rate. UsageError for any other video."""
+        """Set the path of the project's video; not part of the history. changed: also accept other contents of the same
+        duration and frame rate. UsageError for any other video."""
         return self._change(lambda record: with_picture(self.folder, record, path, changed))
 
     def undo(self, steps: int = 1) -> Record:
-        """Go back by so many changes. Takes are kept, and `redo` goes forward again."""
+        """Undo `steps` changes. Takes are kept."""
         return self._change(lambda record: history.undo(record, steps))
 
     def redo(self, steps: int = 1) -> Record:
-        """Go forward again by so many changes."""
+        """Redo `steps` changes."""
         return self._change(lambda record: history.redo(record, steps))
 
     def show(self) -> dict[str, Any]:
-        """The project in plain values, with timecodes: what `openfoley project show --json` prints."""
+        """The project as plain values with timecodes, as `openfoley project show --json` prints it."""
         record = self.record
         return plain(record, self.folder, picture_problem(self.folder, record))
 
     def render(self, out: str | os.PathLike[str], *, stems: bool = False, **options: object) -> list[Path]:
-        """Write what the project sounds like now: a sound, or the video with it; with `stems` each stem beside it.
+        """Write the mix as sound or into the video; with `stems`, each stem beside it. Returns the paths.
 
-        The mix is the sum of the stems, bit for bit. A sound needs no picture: it may be missing. options: of
-        `request.Output`. The paths written.
+        The mix is the sum of the stems, bit for bit. Sound can be rendered without the video's file. options: of
+        `request.Output`.
         """
         output = Request.of(**options).output
         with only_process(self.folder):
@@ -215,18 +215,18 @@ class Project:
 
     @staticmethod
     def _next_seed(record: Record) -> int:
-        """A seed that no take of the project has had: takes without a seed of their own differ."""
+        """A seed that no take of the project has used."""
         return max([record.request.sampling.seed, *(take.seed + 1 for take in record.takes)])
 
     @staticmethod
     def _sounds_at_once(record: Record, made: Sequence[TakeEntry], take: TakeEntry, choose: bool) -> bool:
-        """The first new take of each stem, if it was asked to be chosen or nothing of the stem sounds in its span."""
+        """The first new take of each stem, if `choose` is set or the stem has no sound in its span."""
         first = next(one for one in made if one.stem == take.stem)
         return take is first and (choose or not history.sounding_in(record, take.span, take.stem))
 
     @staticmethod
     def _checked(pipeline: Pipeline | None, record: Record, device: str) -> Pipeline:
-        """The project's model. WeightsError where it is another one now."""
+        """The project's model. WeightsError if its weights have changed."""
         pipeline = load(record.model.name, device) if pipeline is None else pipeline
         if fingerprint(pipeline.model) != record.model.sha256:
             raise WeightsError(

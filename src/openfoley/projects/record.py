@@ -1,9 +1,8 @@
-"""What a project file says, as frozen records, and its strict JSON form.
+"""The contents of a project file as frozen records, and its strict JSON form.
 
-`project.json` is meant to be read, and may be edited by hand: whatever is wrong with it is told by line or key. Times
-are exact seconds ("5/2" or "2.5") on the video's clock, whose zero is the first shown frame. A state in `history` lists
-the takes that sound, lowest first: where two lie over one another the later one is heard. `position` is the present
-state; the ones after it can be redone.
+`project.json` may be edited by hand: errors name the line or key. Times are exact seconds ("5/2" or "2.5") on the
+video's clock, whose zero is the first shown frame. A state in `history` lists the takes in the mix, lowest first:
+where takes overlap, the last one is audible. `position` is the current state; those after it can be redone.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ TAKES_FOLDER = "takes"
 
 @dataclass(frozen=True)
 class VideoEntry:
-    """The video and how to know it again. path: relative to the project folder if it was given so, else absolute."""
+    """The video's path and identity. path: relative to the project folder if it was given so, else absolute."""
 
     path: str
     sha256: str
@@ -50,7 +49,7 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class CutEntry:
-    """A cut: the first instant (s) of a new shot, and the rule there (None: that of the settings)."""
+    """A cut: the first instant (s) of a new shot, and its rule (None: that of the settings)."""
 
     time: Fraction
     join: Literal["carry", "reset"] | None = None
@@ -58,17 +57,17 @@ class CutEntry:
 
 @dataclass(frozen=True)
 class TakeEntry:
-    """A generated sound of [start, end) s in its own file, with everything that was asked for."""
+    """A generated sound of [start, end) s in its own file, with its request."""
 
     number: int
     file: str  # relative to the project folder
     sha256: str
     start: Fraction
     end: Fraction
-    request: Request  # what was asked, without the project's own cuts and cues
+    request: Request  # without the project's cuts and cues
     stem: str | None = None
     reference_sha256: str | None = None
-    made_over: tuple[int, ...] = ()  # the takes that sounded when it was made: the context on both sides
+    made_over: tuple[int, ...] = ()  # the takes in the mix when it was made: its context on both sides
 
     @property
     def seed(self) -> int:
@@ -92,7 +91,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Settings:
-    """What `project set` changes: what takes are asked for, and the cuts."""
+    """What `project set` changes: the request of future takes, and the cuts."""
 
     request: Request
     cuts: tuple[CutEntry, ...]
@@ -100,8 +99,8 @@ class Settings:
 
 @dataclass(frozen=True)
 class State:
-    """After `did`: the takes that sound, lowest first, and the spans that must not change. settings: those that `undo`
-    (or, once undone, `redo`) of this state brings back; None where it changed none."""
+    """After `did`: the takes in the mix, lowest first, and the locked spans. settings: those that `undo` (or, once
+    undone, `redo`) of this state restores; None if it changed none."""
 
     did: str
     layers: tuple[int, ...] = ()
@@ -116,8 +115,8 @@ class Record:
     format: int
     video: VideoEntry
     model: ModelEntry
-    request: Request  # what takes are asked for unless they say otherwise; its cues are the project's
-    cuts: tuple[CutEntry, ...]  # that were found, or read from a list
+    request: Request  # the defaults of takes; its cues are the project's
+    cuts: tuple[CutEntry, ...]  # detected, or read from a list
     takes: tuple[TakeEntry, ...]
     history: tuple[State, ...]
     position: int
@@ -145,7 +144,7 @@ class Record:
 
 
 def new_record(video: VideoEntry, model: ModelEntry, request: Request) -> Record:
-    """A project without any take."""
+    """A project without takes."""
     return Record(FORMAT, video, model, request, (), (), (State("new"),), 0)
 
 
@@ -155,14 +154,14 @@ def to_text(record: Record) -> str:
     text = json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
     try:
         text.encode()
-    except UnicodeEncodeError:  # a file's name that is no UTF-8
+    except UnicodeEncodeError:  # a file name that is not UTF-8
         return json.dumps(plain, indent=1) + "\n"
     return text
 
 
 def to_plain(value: Any) -> Any:
     """A record as the JSON values of the project file."""
-    if isinstance(value, Request):  # what is not said is as by default
+    if isinstance(value, Request):  # omitted fields have their defaults
         sections = {section.name: getattr(value, section.name) for section in fields(value)}
         return {name: given for name, one in sections.items() if (given := _given(one))}
     if is_dataclass(value) and not isinstance(value, type):
@@ -181,7 +180,7 @@ def _given(section: Any) -> dict[str, Any]:
 
 
 def _decimal(value: Fraction) -> str:
-    """Exact: a fraction ends as a decimal where its denominator divides a power of ten."""
+    """Exact: a decimal where the denominator divides a power of ten, else a fraction."""
     for digits in range(LONGEST_DECIMALS + 1):
         scaled = value * 10**digits
         if scaled.denominator == 1:
@@ -192,30 +191,30 @@ def _decimal(value: Fraction) -> str:
 
 
 def from_text(text: str, path: Path) -> Record:
-    """The record of a file's text. UsageError names the line (no JSON) or the key (not what a project holds)."""
+    """The record of a file's text. UsageError names the line (invalid JSON) or the key (invalid value)."""
     try:
         data: Any = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(
-            f"{path} line {error.lineno} column {error.colno}: {error.msg}; mend it or go back to {PREVIOUS_NAME}"
+            f"{path} line {error.lineno} column {error.colno}: {error.msg}; correct it or go back to {PREVIOUS_NAME}"
         ) from None
     found = data.get("format") if isinstance(data, dict) else None
     if isinstance(found, int) and found > FORMAT:
-        raise UsageError(f"{path}: format {found} is of a newer OpenFoley, this one reads {FORMAT}; update OpenFoley")
+        raise UsageError(f"{path}: format {found} is from a newer OpenFoley, this one reads {FORMAT}; update OpenFoley")
     if found not in (1, FORMAT):
         raise UsageError(f"{path}: format is {found!r}, this version reads {FORMAT}")
     try:
         record = from_dict(Record, migrated(data, to_plain, FORMAT) if found == 1 else data, where="project")
     except WeightsError as error:
-        raise UsageError(f"{path}: {error}; mend it or go back to {PREVIOUS_NAME}") from None
+        raise UsageError(f"{path}: {error}; correct it or go back to {PREVIOUS_NAME}") from None
     problem = _problem(record)
     if problem:
-        raise UsageError(f"{path}: {problem}; mend it or go back to {PREVIOUS_NAME}")
+        raise UsageError(f"{path}: {problem}; correct it or go back to {PREVIOUS_NAME}")
     return record
 
 
 def _problem(record: Record) -> str | None:
-    """The first contradiction in a record whose types are right, with its key."""
+    """The first invalid value in a record whose types are right, with its key."""
     if record.video.duration <= 0 or record.video.frame_rate <= 0:
         return "project.video: duration and frame_rate must be above 0"
     try:
@@ -228,7 +227,7 @@ def _problem(record: Record) -> str | None:
     for index, take in enumerate(record.takes):
         key = f"project.takes[{index}]"
         if take.number < 1 or numbers.count(take.number) > 1:
-            return f"{key}.number: expected a number of its own from 1 on, got {take.number}"
+            return f"{key}.number: expected a unique number >= 1, got {take.number}"
         if not 0 <= take.start < take.end <= whole.end:
             return f"{key}.start and end: expected a span inside the video (0 to {whole.end} s)"
         parts = PurePosixPath(take.file).parts
@@ -274,7 +273,7 @@ def _problem_in_history(record: Record, numbers: list[int]) -> str | None:
             if number not in numbers:
                 return f"{key}.layers: there is no take {number}"
         if len(set(state.layers)) < len(state.layers):
-            return f"{key}.layers: a take is there twice"
+            return f"{key}.layers: a take is listed twice"
         for span in state.locks:
             if not 0 <= span.start < span.end <= record.video.duration:
                 return f"{key}.locks: expected spans inside the video, got {span.start} to {span.end}"

@@ -1,4 +1,4 @@
-"""From the chosen takes to the files that a mixer is handed."""
+"""From the chosen takes to the delivered files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from openfoley.synthesis.take import Take
 
 
 def render(folder: Path, record: Record, source: Source, out: Path, output: Output, stems: bool) -> list[Path]:
-    """Write the mix to `out`, and with `stems` each stem beside it; the paths written, the mix first."""
+    """Write the mix to `out`, and with `stems` each stem beside it; returns the paths written, the mix first."""
     check_saving(out, source.path, output.audio, output.bit_depth, output.force)
     rate, channels = sound_of(folder, record)
     total = mix.sample_at(record.video.duration, rate)
@@ -36,7 +36,7 @@ def render(folder: Path, record: Record, source: Source, out: Path, output: Outp
 
 
 def sound_of(folder: Path, record: Record) -> tuple[int, int]:
-    """Sample rate (Hz) and channels of the takes that sound."""
+    """Sample rate (Hz) and channels of the takes in the mix."""
     found = set()
     for number in record.state.layers:
         take = record.take(number)

@@ -1,4 +1,4 @@
-"""A project as plain values with timecodes, and as the lines that `openfoley project show` prints."""
+"""A project as plain values with timecodes, and as the text that `openfoley project show` prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from openfoley.projects.record import Record, Span, TakeEntry, to_plain
 
 
 def plain(record: Record, folder: Path, picture_problem: str | None = None) -> dict[str, Any]:
-    """Everything about a project: seconds as numbers, and the same instants as timecode."""
+    """Everything about a project, times as seconds and as timecode."""
     start, state = start_of(record), record.state
 
     def code(time: Fraction) -> str:
@@ -43,13 +43,13 @@ def plain(record: Record, folder: Path, picture_problem: str | None = None) -> d
 
 
 def place(record: Record) -> str:
-    """Where in its history the project stands."""
+    """The project's position in its history."""
     undone, redone = record.position, len(record.history) - 1 - record.position
     return f"last: {record.state.did}; {undone} to undo, {redone} to redo"
 
 
 def lines(record: Record, folder: Path, picture_problem: str | None = None) -> list[str]:
-    """The project for people: takes, what sounds, locks, cuts, settings, and its history."""
+    """The project as text: takes, mix, locks, cuts, settings and history."""
     start = start_of(record)
 
     def code(time: Fraction) -> str:

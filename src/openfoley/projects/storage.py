@@ -1,4 +1,4 @@
-"""The project file on disk: written whole or not at all, the version before kept, one process at a time."""
+"""The project file on disk: written atomically, the previous version kept, one process at a time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ LOCK_NAME = ".lock"
 
 
 def read_project(folder: Path) -> Record:
-    """The record in a project folder. UsageError for a folder that is none, or for a file with a mistake."""
+    """The record in a project folder. UsageError for a folder that is not a project, or a file with a mistake."""
     path = folder / FILE_NAME
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise UsageError(f"{shown(path)} is not text in UTF-8; mend it or go back to {PREVIOUS_NAME}") from None
+        raise UsageError(f"{shown(path)} is not UTF-8 text; correct it or go back to {PREVIOUS_NAME}") from None
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f"{shown(folder)} is not a project: it holds no {FILE_NAME}; make one with `openfoley project new`"
@@ -38,10 +38,10 @@ def read_project(folder: Path) -> Record:
 
 
 def write_project(folder: Path, record: Record, *, keep_previous: bool = True) -> None:
-    """Replace the project file; what it said before becomes project.previous.json (not for a further step of the same
-    change). OutputError leaves both as they were, whatever happens in between."""
+    """Replace the project file; the version before becomes project.previous.json (not for a further step of the same
+    change). After an OutputError both are unchanged."""
     path = folder / FILE_NAME
-    from_text(text := to_text(record), path)  # what is written can be read
+    from_text(text := to_text(record), path)  # the written file must be readable
     try:
         before = path.read_bytes() if path.exists() else None
         if before is not None and keep_previous:
@@ -53,19 +53,19 @@ def write_project(folder: Path, record: Record, *, keep_previous: bool = True) -
 
 
 def _keep_older_format(folder: Path, before: bytes) -> None:
-    """A file of an earlier format stays beside the project for good, under a name that nothing else has."""
+    """Keep a file of an earlier format beside the project, under a unique name."""
     found = json.loads(before).get("format")
     if found == FORMAT:
         return
     names = (f"project.format-{found}{extra}.json" for extra in chain([""], (f".{n}" for n in count(2))))
     name = next(n for n in names if not (folder / n).exists() or (folder / n).read_bytes() == before)
     _write_whole(folder / name, before)
-    logger.warning("%s is of format %s and becomes one of format %s, which an older OpenFoley cannot read; "
+    logger.warning("%s is converted from format %s to format %s, which an older OpenFoley cannot read; "
                    "the old file is kept as %s", FILE_NAME, found, FORMAT, name)  # fmt: skip
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
-    """One line for a failed write."""
+    """The error for a failed write."""
     if error.errno in DISK_FULL:
         return OutputError(
             f"cannot write {shown(path)}: the disk is full; free some space and run again, nothing is lost"
@@ -74,7 +74,7 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    """Beside its place, to the disk, then moved."""
+    """Write to a temporary file, sync, rename."""
     temporary = path.with_name(f".{path.name}.partial")
     try:
         with open(temporary, "wb") as file:
@@ -88,13 +88,13 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 @contextmanager
 def only_process(folder: Path) -> Iterator[None]:
-    """Keep other processes from changing the project meanwhile. The operating system lets go when this process ends,
-    however it ends, so that no stale lock is ever left."""
+    """Lock the project against other processes. The operating system releases the lock when this process ends, so no
+    stale lock remains."""
     path = folder / LOCK_NAME
     try:
         file = open(path, "a+b")  # noqa: SIM115 (closed below)
     except (FileNotFoundError, NotADirectoryError):
-        read_project(folder)  # says that this is no project
+        read_project(folder)  # raises the error for a folder that is not a project
         raise
     except OSError as error:
         raise cannot_write(path, error) from None

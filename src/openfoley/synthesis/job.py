@@ -129,7 +129,7 @@ def resolved(model: Model, source: Source, request: Request) -> Request:
     wrong = sampling.unsupported(generator.supported_options)
     if wrong is not None:
         allowed = ", ".join(sorted(generator.supported_options))
-        raise UsageError(f"{wrong} is no option of {model.name}; it has {allowed}")
+        raise UsageError(f"{wrong} is not an option of {model.name}; it has {allowed}")
     return replace(with_times(source, request), sampling=sampling.resolved(generator.defaults))
 
 

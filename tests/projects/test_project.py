@@ -272,7 +272,7 @@ def test_a_changed_take_or_model_is_an_error(project: Project, pipeline: Pipelin
     path = project.folder / "takes/001.flac"
     data = path.read_bytes()
     path.write_bytes(data[:-1])
-    with pytest.raises(MediaError, match="take 1.*was changed"):
+    with pytest.raises(MediaError, match="take 1.*has changed"):
         project.render(project.folder / "x.wav")
     path.unlink()
     with pytest.raises(MediaError, match="take 1.*missing"):
@@ -380,7 +380,7 @@ def test_a_mistyped_stem_is_told_with_those_there_are(stems: Project, pipeline: 
     stems.take(pipeline)
     with pytest.raises(UsageError, match="stem 'dor' has no sound around the span; stems that have: steps, door$"):
         stems.take(pipeline, stem="dor", span=(0.5, 1))
-    with pytest.raises(UsageError, match="several stems; say which one with --stem: steps, door$"):
+    with pytest.raises(UsageError, match="several stems there; choose one with --stem: steps, door$"):
         stems.take(pipeline, span=(0.5, 1))
 
 

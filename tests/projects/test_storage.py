@@ -98,7 +98,7 @@ def edited(change: Any) -> str:
         ),
         (lambda d: d["takes"][1].update(start="x"), r"project.takes\[1\].start: expected a fraction"),
         (lambda d: d["takes"][1].update(end="11"), r"project.takes\[1\].start and end: .*inside the video"),
-        (lambda d: d["takes"][1].update(number=1), r"project.takes\[0\].number: expected a number of its own"),
+        (lambda d: d["takes"][1].update(number=1), r"project.takes\[0\].number: expected a unique number"),
         (lambda d: d["takes"][1].update(file="../x.flac"), r"project.takes\[1\].file"),
         (lambda d: d["takes"][1].update(stem="a/b"), r"project.takes\[1\].stem: expected a name"),
         (with_cues({"start": "0", "end": "4", "stem": "."}), r"project.request.timeline.cues\[0\].stem"),

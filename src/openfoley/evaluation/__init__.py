@@ -1,1 +1,1 @@
-"""Statistics, metrics on sounds against truth, reports of a model, and studies of one question each."""
+"""Statistics, metrics against ground truth, reports on a model, and studies of one question each."""

@@ -124,5 +124,5 @@ def test_steps(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert stepping["3"]["swsd"]["mean"] != plain["3"]["swsd"]["mean"]
     assert plain["3"]["f1"]["clips"] == 2 and plain["3"]["minus_most_steps"]["difference"] == 0
     assert unsynced["1"]["swsd"]["mean"] != plain["1"]["swsd"]["mean"]
-    with pytest.raises(UsageError, match="names of their own"):
+    with pytest.raises(UsageError, match="distinct names"):
         run_study(StepsRequest(tmp_path / "t", 1, (str(other),), (str(other),)))

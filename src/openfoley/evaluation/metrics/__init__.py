@@ -1,1 +1,1 @@
-"""One sound, or the sounds of many clips, against the truth of their scenes."""
+"""Metrics of one sound, or of the sounds of many clips, against ground truth."""

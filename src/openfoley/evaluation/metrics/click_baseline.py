@@ -1,7 +1,6 @@
-"""The baseline that the Gym must defeat: a click at every peak of the difference between frames.
+"""A trivial baseline: a click at every peak of the difference between frames.
 
-If it scored well, contacts could be read from change of brightness, and nothing would have to be understood of motion
-and matter.
+If it scored well, the Gym could be solved from changes of brightness alone, without motion or material.
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ from openfoley.data.onset_detector import Onsets
 NEIGHBOURS = 1
 """Frames to either side that a peak must exceed."""
 ABOVE_MEDIAN = 1.0
-"""A peak must be this many times the clip's median difference. Both values are the best for the baseline on 40
-evaluation scenes
-(F1 0.27 at 50 ms; all others tried are lower)."""
+"""A peak must be this many times the clip's median difference. Both values are the best on 40 evaluation scenes (F1
+0.27 at 50 ms)."""
 CLICK_DB = -20.0
 
 
@@ -35,6 +33,6 @@ def click_times(frames: Frames, fps: float) -> np.ndarray:
 
 
 def click_onsets(frames: Frames, fps: float) -> Onsets:
-    """The baseline's events as the detector would find them in its clicks."""
+    """The baseline's events as the detector would detect them in its clicks."""
     times = click_times(frames, fps)
     return Onsets(times, np.full(len(times), CLICK_DB), np.ones(len(times)))

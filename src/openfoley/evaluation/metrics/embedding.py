@@ -1,7 +1,7 @@
-"""The distance of two sounds in the features of the material classifier: a per-clip Frechet distance.
+"""The distance of two sounds in the material classifier's features: a per-clip Frechet distance.
 
-Crops of 0.42 s every 0.1 s go through the trunk of the material classifier (never part of a generator); each sound
-becomes the mean and variance of its crops' features, and the distance is that of two Gaussians of diagonal covariance.
+Crops of 0.42 s every 0.1 s pass through the trunk of the material classifier (never part of a generator). Each sound
+is a Gaussian with the mean and diagonal covariance of its crops' features.
 """
 
 from __future__ import annotations

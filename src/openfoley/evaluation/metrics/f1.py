@@ -1,4 +1,4 @@
-"""F1 of detected events pooled over clips: counts of one clip, sums of many, differences between two sets of sounds."""
+"""F1 of detected events pooled over clips, and differences between two sets of sounds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Sums = Sequence[Sequence[float]] | np.ndarray
 
 
 def score(detected_s: np.ndarray, truth: Truth, tolerance_s: float) -> Counts:
-    """Counts of one clip at one tolerance; detections that are neither right nor wrong are left out of them."""
+    """Counts of one clip at one tolerance, without ignored detections."""
     detected_s = detected_s[(detected_s >= 0) & (detected_s <= truth.duration_s)]
     answered, _ = match(detected_s, truth.scored_s, tolerance_s)
     rest = np.delete(detected_s, answered)
@@ -57,12 +57,12 @@ def f1_of(sums: Sums) -> dict[str, Any]:
 
 
 def f1_difference(ours: Sums, theirs: Sums) -> dict[str, Any]:
-    """Pooled F1 of one less the other's over the same clips, with a paired interval and p-value."""
+    """Difference in pooled F1 over the same clips, with a paired interval and p-value."""
     return paired_difference(pooled_f1, *(np.asarray(sums, dtype=np.float64).reshape(-1, 3) for sums in (ours, theirs)))
 
 
 def relative_f1(ours: Sums, theirs: Sums) -> dict[str, Any]:
-    """The same with the share, F1 of one over the other's, and its paired interval."""
+    """`f1_difference`, and the ratio of the two F1 with its paired interval."""
     both = np.concatenate([np.asarray(sums, dtype=np.float64) for sums in (ours, theirs)], axis=1)
 
     def share(pooled: np.ndarray) -> np.ndarray:

@@ -1,12 +1,9 @@
 """One-to-one matching of detected to true event times, and precision, recall and F1 from counts.
 
-A detection may answer one event and an event may be answered once; a pair is allowed where |detected - true| <=
-tolerance (inclusive,
-as mir_eval.onset). With one tolerance for all, sorted times and a greedy walk give a matching of maximum size: if the
-earliest event
-and the earliest detection are within reach, some maximum matching pairs them (exchange argument); if not, the earlier
-one of the two
-is out of reach of everything that follows and is dropped.
+A detection matches at most one event and vice versa; a pair is allowed if |detected - true| <= tolerance (inclusive,
+as mir_eval.onset). With one tolerance for all, a greedy pass over sorted times gives a matching of maximum size: if
+the earliest event and the earliest detection are within tolerance, some maximum matching pairs them (exchange
+argument); if not, the earlier of the two matches nothing later and is dropped.
 """
 
 from __future__ import annotations
@@ -17,13 +14,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 TIME_ROUNDING_S = 1e-9
-"""Slack (s) that keeps a pair exactly at the tolerance inside it: 0.35 - 0.30 is 0.04999... or 0.05000...1 in
-binary."""
+"""Slack (s) for pairs exactly at the tolerance: 0.35 - 0.30 is 0.04999... or 0.05000...1 in binary."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Events answered (`hits`), detections and true events that count; adding pools them."""
+    """Counts of matched events (`hits`), detections and true events; adding pools them."""
 
     hits: int = 0
     detections: int = 0
@@ -44,17 +40,15 @@ class Counts:
 
     @property
     def f1(self) -> float:
-        """2 hits / (detections + events), the harmonic mean of the two; 0 where both lists are empty (mir_eval's
-        rule)."""
+        """2 hits / (detections + events), the harmonic mean of the two; 0 if both lists are empty (as mir_eval)."""
         total = self.detections + self.events
         return 2 * self.hits / total if total else 0.0
 
 
 def match(detected_s: np.ndarray, true_s: np.ndarray, tolerance_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """Pair detected with true times: a matching of maximum size.
+    """A matching of maximum size of detected and true times (s, any order).
 
-    detected_s, true_s: times in seconds, any order. Returns index arrays (into detected_s, into true_s) of equal
-    length.
+    Returns index arrays (into detected_s, into true_s) of equal length.
     """
     detected_order, true_order = np.argsort(detected_s, kind="stable"), np.argsort(true_s, kind="stable")
     detected, true = detected_s[detected_order].tolist(), true_s[true_order].tolist()
@@ -75,12 +69,11 @@ def match(detected_s: np.ndarray, true_s: np.ndarray, tolerance_s: float) -> tup
 
 
 def match_closest(detected_s: np.ndarray, true_s: np.ndarray, tolerance_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """Among the matchings of maximum size, the one with the smallest sum of absolute errors (used for error
-    statistics only).
+    """Of the matchings of maximum size, the one with the least sum of absolute errors (for error statistics only).
 
-    The cost of an allowed pair is |error| less a bonus larger than any sum of errors, so that size comes first, and
-    that of any other pair 0: then an optimal assignment holds a best matching. Of equally good ways to pair the same
-    times the one in order is taken, whose largest error is the smallest.
+    The cost of an allowed pair is |error| minus a bonus larger than any sum of errors, so that size comes first; other
+    pairs cost 0. An optimal assignment then contains a best matching. Of equally good pairings of the same times the
+    ordered one is taken, whose largest error is the smallest.
     """
     error = np.abs(detected_s[:, None] - true_s[None, :])
     reach = tolerance_s + TIME_ROUNDING_S

@@ -1,4 +1,4 @@
-"""The accuracy of materials: what the classifier says of the sound at detected visible events."""
+"""Material accuracy: the classifier's predictions for the sound at detected visible events."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def material_sums(
     asked: Mapping[str, str] = AS_SEEN,
     start_s: float = 0.0,
 ) -> np.ndarray:
-    """[asked material, seen material, all] of the detected visible events (within 50 ms of the truth) of a clip.
+    """[prompted material, shown material, all] counts over a clip's detected visible events (within 50 ms).
 
-    asked: from the true to the asked material; events of other materials are left out. start_s: where in the sound the
-    clock of `times_s` and the truth starts.
+    asked: from the true to the prompted material; events of other materials are ignored. start_s: time 0 of `times_s`
+    and the ground truth within the sound.
     """
     seen = truth.only(True)
     rows, columns = match_closest(times_s, seen.scored_s, MAIN_TOLERANCE_S)
@@ -46,7 +46,7 @@ def share_as_asked(pooled: np.ndarray) -> np.ndarray:
 
 
 def material_accuracy(sums: Sequence[np.ndarray] | np.ndarray) -> dict[str, Any]:
-    """Over the clips of `material_sums`: the share of events as asked, and with the seen material."""
+    """Over the clips of `material_sums`: the share of events with the prompted, and with the shown material."""
     table = np.asarray(sums, dtype=np.float64).reshape(-1, 3)
     events = int(table[:, 2].sum())
     return {

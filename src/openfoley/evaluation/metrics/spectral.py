@@ -1,4 +1,4 @@
-"""Spectral figures: what a codec loses, and whether generated sound has the reach and the decay of true sound.
+"""Spectral metrics: codec distortion, and bandwidth and decay of generated against true sound.
 
 - mel distance: mean |difference| of log-mel magnitudes in dB, floor -100 dB (comparable to librosa-style log-mel L1);
 - multi-resolution STFT distance: spectral convergence + mean |log magnitude ratio| over three windows (Yamamoto 2020,
@@ -6,12 +6,12 @@
 - SI-SDR (Le Roux 2019, arXiv 1811.02508), in dB;
 - bandwidth: the frequencies below which 95 % and 99 % of the power lie, and the highest one within 60 dB of the
   spectrum's peak;
-- T20: the time to decay by 60 dB, extrapolated from the -5 to -25 dB stretch of the backward-integrated power (ISO
-  3382) of one event;
-- rise time: how long the envelope of one event takes from 10 % to 90 % of its peak: what a codec smears;
-- SWSD: sliced Wasserstein distance of spectral shapes (SALSA-V A.2), true l1 and quantile functions; read `SWSD` for
-  what is left open there.
-Clicks pass the timing figures and fail bandwidth and T20, which is why these stand beside them.
+- T20: the time to decay by 60 dB, extrapolated from the -5 to -25 dB part of one event's backward-integrated power
+(ISO 3382);
+- rise time: the time that an event's envelope takes from 10 % to 90 % of its peak (codecs smear it);
+- SWSD: sliced Wasserstein distance of spectral shapes (SALSA-V A.2), true l1 and quantile functions; `SWSD` lists
+the paper's unspecified parameters.
+Clicks score well on timing and badly on bandwidth and T20.
 """
 
 from __future__ import annotations
@@ -27,18 +27,17 @@ from openfoley.media.spectrogram import log_mel, mel_spectrogram, stft_magnitude
 
 DB_PER_NEPER = 20 / math.log(10)
 STFT_WINDOWS = (512, 1024, 2048)
-"""Samples; hop a quarter, as the loss it comes from."""
+"""Samples; the hop is a quarter, as in the loss it comes from."""
 STFT_FLOOR = 1e-5
 TINY = 1e-12
 SWSD = {"n_mels": 80, "n_fft": 2048, "hop_length": 512, "magnitude": "log1p(S / 1e-5)", "projections": 100}
-"""What SALSA-V A.2 leaves open, as chosen here; a value is comparable only to values with the same."""
+"""Parameters that SALSA-V A.2 does not specify; values are comparable only under the same ones."""
 
 
 def mel_distance_db(
     generated: Float[Tensor, "*channels time"], reference: Float[Tensor, "*channels time"], sample_rate: int
 ) -> float:
-    """Samples of equal length -> mean absolute difference of 128 log-mel bands in dB, 0 for equal
-    sounds."""
+    """Samples of equal length -> mean absolute difference of 128 log-mel bands in dB, 0 for equal sounds."""
     return DB_PER_NEPER * float((log_mel(generated, sample_rate) - log_mel(reference, sample_rate)).abs().mean())
 
 
@@ -53,7 +52,7 @@ def stft_distance(generated: Float[Tensor, "channels time"], reference: Float[Te
 
 
 def si_sdr_db(generated: Float[Tensor, "channels time"], reference: Float[Tensor, "channels time"]) -> float:
-    """Scale-invariant signal to distortion ratio over all channels together; high is good, inf for a scaled copy."""
+    """Scale-invariant signal-to-distortion ratio over all channels; higher is better, inf for a scaled copy."""
     x, y = generated.double().flatten(), reference.double().flatten()
     target = (x @ y) / (y @ y).clamp_min(TINY) * y
     return 10 * math.log10(float((target @ target).clamp_min(TINY) / ((x - target) @ (x - target)).clamp_min(TINY)))
@@ -70,33 +69,32 @@ class Bandwidth:
 
 def mean_power_spectrum(samples: Float[Tensor, "channels time"], window: int = 4096) -> Float[np.ndarray, " bins"]:
     """Power by frequency bin, mean over time and channels, float64 [window // 2 + 1]."""
-    inside = stft_magnitude(samples, window, window // 2)[..., 1:-2]  # without the frames that reach over the ends
+    inside = stft_magnitude(samples, window, window // 2)[..., 1:-2]  # without frames that extend beyond the ends
     return inside.double().square().mean((0, 2)).numpy()
 
 
 def bandwidth(power: Float[np.ndarray, " bins"], sample_rate: int) -> Bandwidth:
-    """Reach of a power spectrum (one clip's or several added up); nan for silence."""
+    """Bandwidth of a power spectrum (one clip's or a sum); nan for silence."""
     hz = np.linspace(0, sample_rate / 2, len(power))
     if power.sum() <= TINY:
         return Bandwidth(*[float("nan")] * 3)
     share = np.cumsum(power) / power.sum()
-    smooth = np.convolve(power, np.ones(9) / 9, mode="same")  # about 100 Hz: single strong bins do not decide
+    smooth = np.convolve(power, np.ones(9) / 9, mode="same")  # about 100 Hz: no single strong bin decides
     loud = np.flatnonzero(smooth >= smooth.max() * 1e-6)
     roll_offs = [float(np.interp(level, share, hz)) for level in (0.95, 0.99)]
     return Bandwidth(roll_offs[0], roll_offs[1], float(hz[loud[-1]]))
 
 
 T20_RANGE_DB = (-5.0, -25.0)
-BEFORE_S = (0.06, 0.02)  # before the onset: here the level before it is read ...
-BEFORE_NEXT_S = 0.02  # ... and so long before the next one the decay ends: a codec's window smears onsets backwards
+BEFORE_S = (0.06, 0.02)  # before the onset: the background level is measured here
+BEFORE_NEXT_S = 0.02  # the decay ends so long before the next onset: a codec's window smears onsets backwards
 SHORTEST_SPAN_S = 0.08
 
 
 def t20_s(samples: Float[Tensor, "channels time"], sample_rate: int, onset_s: float, end_s: float) -> float:
-    """Decay time (s to -60 dB) of the sound between an onset and `end_s` (the next event); nan where it does not fall
-    far enough.
+    """Decay time (s to -60 dB) between an onset and `end_s` (the next event); nan if it does not decay far enough.
 
-    The steady power before the onset is taken off; the fit is a straight line through the -5 to -25 dB stretch.
+    The steady power before the onset is subtracted; a straight line is fitted from -5 to -25 dB.
     """
     power = samples.double().square().mean(0).numpy()
     start, end = round(onset_s * sample_rate), min(round((end_s - BEFORE_NEXT_S) * sample_rate), len(power))
@@ -112,7 +110,7 @@ def t20_s(samples: Float[Tensor, "channels time"], sample_rate: int, onset_s: fl
     curve = 10 * np.log10(np.maximum(left[peak:] / max(left[peak], TINY), TINY))
     high, low = T20_RANGE_DB
     first, last = int(np.argmax(curve <= high)), int(np.argmax(curve <= low))
-    if left[peak] <= TINY or not last or last - first < 3 or last > 0.9 * len(curve):  # the cut bends the last tenth
+    if left[peak] <= TINY or not last or last - first < 3 or last > 0.9 * len(curve):  # the last tenth is truncated
         return float("nan")
     slope = np.polyfit(np.arange(first, last) * step / sample_rate, curve[first:last], 1)[0]
     return float(-60 / slope) if slope < 0 else float("nan")
@@ -123,8 +121,7 @@ ENVELOPE_S = 0.001
 
 
 def rise_time_ms(samples: Float[Tensor, "channels time"], sample_rate: int, onset_s: float) -> float:
-    """Time the amplitude envelope (1 ms) takes from 10 % to 90 % of its peak around an onset; nan where there is
-    none."""
+    """Time of the amplitude envelope (1 ms) from 10 % to 90 % of its peak around an onset; nan without a peak."""
     reach, width = round(RISE_REACH_S * sample_rate), max(1, round(ENVELOPE_S * sample_rate))
     centre = round(onset_s * sample_rate)
     around = samples[:, max(0, centre - reach) : centre + reach].double().square().mean(0).numpy()
@@ -159,8 +156,7 @@ def swsd(
     """Sliced Wasserstein distance between the sets of spectral shapes of two sounds, 0 for equal sets.
 
     Frames are mel spectra as log1p(S / eps) divided by their sum; silent frames are left out. W1 of each projection
-    integrates the
-    difference of the quantile functions, so lengths may differ. Time order does not matter.
+    integrates the difference of the quantile functions, so lengths may differ. Time order does not matter.
     """
     options = {"n_fft": SWSD["n_fft"], "hop_length": SWSD["hop_length"], "n_mels": SWSD["n_mels"]}
     sets = []

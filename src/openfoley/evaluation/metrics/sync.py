@@ -1,14 +1,11 @@
-"""How well sound follows the picture, in milliseconds: events of a recording against the exact events of its scene.
+"""Synchronization: detected events of a recording against the exact events of its scene.
 
-Scored are discrete audible events, one detection each, within 25, 50 or 100 ms. A detection that answers none and
-lies in (or within
-the tolerance of) an ignored span - continuous sound, inaudible event, inside of a rattle - is neither right nor
-wrong. `visible` scores
-only the events in the picture, the others becoming ignored spans; `off_screen` the reverse.
+Scored are discrete audible events, one detection each, within 25, 50 or 100 ms. An unmatched detection in (or within
+the tolerance of) an ignored span - continuous sound, inaudible event, inside of a rattle - is ignored. `visible`
+scores only the events in the picture, the others becoming ignored spans; `off_screen` the reverse.
 
-F1 of dense events is high by chance, so two controls stand beside it: the sounds of the other clips (cyclic shifts
-over the clips that
-have events), and as many events at random times. corrected = (F1 - shuffled) / (1 - shuffled).
+F1 of dense events is high by chance, so there are two controls: the sounds of other clips (cyclic shifts over the
+clips with events), and as many events at random times. corrected = (F1 - shuffled) / (1 - shuffled).
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ ERROR_TOLERANCE_S = 0.100
 SHUFFLES = 20
 RANDOM_DRAWS = 5
 FEWEST_FOR_RANKS = 5
-"""A clip needs this many answered events for a rank correlation of its own."""
+"""Matched events that a clip needs for a rank correlation of its own."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval and how many values it rests on."""
+    """An estimate with its 95 % interval and number of values."""
 
     value: float
     interval: Interval
@@ -79,7 +76,7 @@ class ClipScore:
 
 @dataclass(frozen=True)
 class SyncReport:
-    """Everything `evaluate sync` says."""
+    """All metrics of `evaluate sync`."""
 
     clips: int
     silent_clips: int
@@ -101,12 +98,12 @@ class SyncReport:
         return next(score for score in getattr(self, of) if score.tolerance_ms == tolerance_ms)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; undefined figures are None."""
+        """Plain values for JSON; undefined ones are None."""
         return _plain(asdict(self))
 
 
 def sync_report(detected: Sequence[Onsets], truths: Sequence[Truth], *, seed: int = 0) -> SyncReport:
-    """The figures for clips given as detected onsets and truths in the same order. `seed` is that of controls and
+    """The metrics of clips, given as detected onsets and truths in the same order. seed: for controls and
     resampling."""
     if len(detected) != len(truths) or not truths:
         raise ValueError(f"need as many recordings as truths and at least one, got {len(detected)} and {len(truths)}")
@@ -131,7 +128,7 @@ def sync_report(detected: Sequence[Onsets], truths: Sequence[Truth], *, seed: in
 
 
 def _pairs(onsets: Onsets, truth: Truth) -> np.ndarray:
-    """Answered events of a clip as rows (error s, detected loudness, true loudness), [3, n]."""
+    """Matched events of a clip as rows (error s, detected loudness, true loudness), [3, n]."""
     rows, columns = match_closest(onsets.times_s, truth.scored_s, ERROR_TOLERANCE_S)
     errors = onsets.times_s[rows] - truth.scored_s[columns]
     return np.stack([errors, onsets.loudness_db[rows], truth.loudness_db[columns]])
@@ -165,9 +162,8 @@ def _scores(detected: Sequence[Onsets], truths: Sequence[Truth], tolerance_s: fl
 def _shuffled(
     times: Sequence[np.ndarray], truths: Sequence[Truth], tolerance_s: float, sums: np.ndarray, seed: int
 ) -> list[float]:
-    """F1 with each clip's sound taken from another clip, for up to SHUFFLES cyclic shifts. Only clips with events
-    trade sounds (an
-    empty one would lower the control); the false events of the others are added as they are."""
+    """F1 with each clip's sound taken from another clip, over up to SHUFFLES cyclic shifts. Only clips with events
+    are shifted (an empty one would lower the control); the false events of the others are added unchanged."""
     with_events = [k for k, truth in enumerate(truths) if len(truth.scored_s)]
     shifts = np.random.default_rng(seed).permutation(np.arange(1, len(with_events)))[:SHUFFLES]
     rest = np.delete(sums, with_events, axis=0).sum(0)
@@ -217,7 +213,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _pooled_ranks(pairs: Sequence[np.ndarray], seed: int) -> Estimate:
-    """Rank correlation of detected with true loudness over all answered events."""
+    """Rank correlation of detected with true loudness over all matched events."""
 
     def of(indices: np.ndarray) -> float:
         chosen = np.concatenate([pairs[k] for k in indices], axis=1)
@@ -228,7 +224,7 @@ def _pooled_ranks(pairs: Sequence[np.ndarray], seed: int) -> Estimate:
 
 
 def _within_ranks(pairs: Sequence[np.ndarray], seed: int) -> Estimate:
-    """Mean over clips of the rank correlation inside each, for clips with enough answered events."""
+    """Mean over clips of the rank correlation within each, for clips with enough matched events."""
     inside = np.array([rank_correlation(pair[1], pair[2]) for pair in pairs if pair.shape[1] >= FEWEST_FOR_RANKS])
     inside = inside[np.isfinite(inside)]
     if not len(inside):

@@ -1,14 +1,10 @@
-"""Reading the truth of a scene (`gym render`'s JSON) and sorting its events into scored ones and ones that are
-neither right nor wrong.
+"""Reads a scene's ground truth (`gym render`'s JSON) and separates scored events from ignored spans.
 
-An event is *continuous* (rolling, pouring, rain ...) when, in this order: the JSON says so (`"continuous":
-true|false`); its action is
-one of CONTINUOUS_ACTIONS; its action is not a known short one and it lasts longer than CONTINUOUS_FROM_S. Scored are
-audible events
-that are not continuous. The rest (continuous, inaudible, and with `visible_only` those off screen) only make spans
-inside which a
-detection that answers no scored event is not counted as false; so does the inside of a longer discrete event (a
-rattle).
+An event is *continuous* (rolling, pouring, rain ...) if, in this order: the JSON says so (`"continuous":
+true|false`); its action is one of CONTINUOUS_ACTIONS; its action is not a known short one and it lasts longer than
+CONTINUOUS_FROM_S. Audible events that are not continuous are scored. The others (continuous, inaudible, with
+`visible_only` those off screen), and the inside of a longer discrete event (a rattle), are ignored spans: an
+unmatched detection there is not a false positive.
 """
 
 from __future__ import annotations
@@ -24,7 +20,7 @@ from openfoley.errors import MediaError, UsageError
 from openfoley.gym.actions import CONTINUOUS
 
 CONTINUOUS_ACTIONS = frozenset((*CONTINUOUS, *"rolling sliding scraping pouring wind stream rub spin hum drag".split()))
-"""Actions whose sound has no single instant: the Gym's own and their like in truth from elsewhere."""
+"""Actions without a single onset: the Gym's, and similar ones of other data sets."""
 
 DISCRETE_ACTIONS = frozenset(
     (
@@ -32,19 +28,17 @@ DISCRETE_ACTIONS = frozenset(
         "tap topple cascade clap"
     ).split()
 )
-"""Actions that have an instant however long they sound."""
+"""Actions with a single onset, regardless of duration."""
 
 CONTINUOUS_FROM_S = 0.15
-"""Span (s) from which an unknown action counts as continuous; the outside clips' longest rattle is 0.186 s and
-known."""
+"""Duration (s) from which an unknown action counts as continuous; the outside clips' longest rattle is 0.186 s."""
 
 RATTLES = frozenset(("rattle", "shake"))
 RATTLE_S = 0.15
-"""Grains of a rattle follow its onset for at least this long (s), whatever end_s says."""
+"""Grains of a rattle follow its onset for at least this long (s), regardless of end_s."""
 
 INSIDE_FROM_S = 0.06
-"""A discrete event longer than this (s) has an inside in which further detections are not false (the outside clips'
-rattle rule)."""
+"""In a discrete event longer than this (s) further detections are ignored (the outside clips' rattle rule)."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +55,7 @@ class Truth:
     materials: tuple[str, ...] = ()
 
     def only(self, visible: bool) -> Truth:
-        """The same clip with only its visible (or only its off-screen) events scored; the others become ignored
-        spans."""
+        """The clip with only its visible (or only its off-screen) events scored; the others become ignored spans."""
         keep = self.visible == visible
         others = np.repeat(self.scored_s[~keep, None], 2, axis=1)
         return Truth(
@@ -111,8 +104,8 @@ def from_dict(record: dict[str, Any], name: str = "") -> Truth:
 
 
 def read_truths(folder: Path) -> list[Truth]:
-    """Every `<stem>.json` of a folder in name order. Raises UsageError without any, MediaError for a file that is no
-    truth."""
+    """Every `<stem>.json` of a folder in name order. Raises UsageError without any, MediaError for an
+    invalid file."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; pass the folder of the truth files (<name>.json)")
     truths = []

@@ -1,1 +1,1 @@
-"""All figures of one model, with tables and pictures; resumable and shared between processes."""
+"""All metrics of one model, with tables and plots; resumable and shared between processes."""

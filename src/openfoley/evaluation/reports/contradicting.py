@@ -10,9 +10,9 @@ from openfoley.gym.materials import SOLID
 
 
 def contradicting(record: dict[str, Any], index: int) -> tuple[str, dict[str, str]] | None:
-    """(prompt, seen material -> asked material) of a truth record, or None where its caption names no solid material.
+    """(prompt, shown material -> prompted material) of a truth record; None if its caption names no solid material.
 
-    One material that the scene does not hold replaces all solid ones in the caption; `index` chooses it.
+    One material that is not in the scene replaces all solid ones in the caption; `index` selects it.
     """
     held = {thing["material"] for thing in record["objects"]}
     words = record["caption"].split(" ")

@@ -1,4 +1,4 @@
-"""The demo: a silent Gym video that the model has never seen, its generated sound, and a picture of both."""
+"""The demo: a silent Gym video that is not in the training set, its generated sound, and a plot of both."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ WIDTH, HEIGHT = 512, 288  # pixels
 STRIP_FRAMES = 8
 STRIP_RATE = Fraction(STRIP_FRAMES, int(DURATION_S))  # Hz
 STRIP_HEIGHT, STRIP_WIDTH = 144, 256  # pixels
-HIT_S = 0.05  # a generated event this near to a true one is drawn as right
+HIT_S = 0.05  # a generated event within this of a true one is drawn as correct
 MEL_BANDS, MEL_FLOOR_DB = 128, -80.0
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo left, and the events detected in its sound."""
+    """The demo's files, and the events detected in its sound."""
 
     video: Path
     picture: Path

@@ -1,4 +1,4 @@
-"""The figures of one set of clips: timing relative to the ceiling, materials, reach and decay. Sounds are int16
+"""Metrics of one set of clips: timing relative to the ceiling, materials, bandwidth and decay. Sounds are int16
 [clips, 2, time]."""
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from openfoley.types import Audio
 RATE = 44100
 FULL_SCALE = 32767
 SILENT_POWER = 1e-9
-"""Mean square (-90 dB) below which a sound has no spectrum to speak of: what is left there is rounding."""
+"""Mean square (-90 dB) below which a sound counts as silent: the rest is rounding error."""
 T20_BEFORE_S, T20_AFTER_S = 0.10, 0.30
 SPECTRUM_DRAWS = 200
 
@@ -49,7 +49,7 @@ def onsets_of(sounds: np.ndarray) -> list[Onsets]:
 
 
 def relative_to(found: Sequence[Onsets], ceiling: Sequence[Onsets], truths: Sequence[Truth]) -> dict[str, Any]:
-    """F1 on visible events as a share of the ceiling's, and the difference, with paired intervals."""
+    """F1 on visible events relative to the ceiling's, and the difference, with paired intervals."""
     sums = ([visible_sums(o.times_s, t) for o, t in zip(each, truths, strict=True)] for each in (found, ceiling))
     return relative_f1(*sums)
 
@@ -61,8 +61,8 @@ def materials_of(
     truths: Sequence[Truth],
     asked: Sequence[Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """The classifier's accuracy at detected visible events. asked: for each clip a map from the true to the asked
-    material; None asks for the true one."""
+    """The classifier's accuracy at detected visible events. asked: for each clip a map from the true to the
+    prompted material; None is the true one."""
     sums = [
         material_sums(judge, Audio(samples_of(sounds, k), RATE), onsets.times_s, truth, asked[k] if asked else AS_SEEN)
         for k, (onsets, truth) in enumerate(zip(found, truths, strict=True))
@@ -73,8 +73,8 @@ def materials_of(
 def reach_and_decay(
     made: np.ndarray, true: np.ndarray, found: Sequence[Onsets], truths: Sequence[Truth]
 ) -> dict[str, Any]:
-    """Bandwidth of the mean spectrum and decay after isolated events, of made sounds relative to true ones; mel and
-    STFT distances."""
+    """Bandwidth of the mean spectrum and decay after isolated events, generated relative to true; mel and STFT
+    distances."""
     spectra: list[list[np.ndarray]] = [[], []]
     distances, decays, rises = [], [], []
     for k, (onsets, truth) in enumerate(zip(found, truths, strict=True)):
@@ -102,11 +102,11 @@ def reach_and_decay(
 
 
 def _bandwidth_ratios(made: np.ndarray, true: np.ndarray, of: int) -> dict[str, Any]:
-    """Reach of the mean normalised spectra, the ratio of their 99 % roll-offs with an interval over clips. of: clips
-    whose true sound has a spectrum, those made silent among them (what is missed there counts in the recall)."""
+    """Bandwidth of the mean normalised spectra, and the ratio of their 99 % roll-offs with an interval over clips. of:
+    clips with audible true sound, also if the generated one is silent (these misses count in the recall)."""
     clips = len(made)
     if not clips:
-        made = true = np.zeros((1, 2))  # no reach: nan
+        made = true = np.zeros((1, 2))  # no bandwidth: nan
     ours, theirs = (asdict(bandwidth(spectra.mean(0), RATE)) for spectra in (made, true))
 
     def ratio(rows: np.ndarray) -> float:
@@ -124,7 +124,7 @@ def _bandwidth_ratios(made: np.ndarray, true: np.ndarray, of: int) -> dict[str, 
 
 
 def _median_ratio(pairs: np.ndarray) -> dict[str, Any]:
-    """Medians of (made, true) pairs in which both are defined; how many are, of those whose true value is."""
+    """Medians of (generated, true) pairs with both defined, and their count of those with a true value."""
     both = pairs[np.isfinite(pairs).all(1)]
     of_true = int(np.isfinite(pairs[:, 1]).sum())
     if len(both) < 2:

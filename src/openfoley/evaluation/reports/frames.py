@@ -1,4 +1,4 @@
-"""Frames in memory as the source of a sound: what H.264 would do to them is the only difference to a file."""
+"""Frames in memory as a source; the only difference to a file is H.264 compression."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The material classifier of a report or a study: trained once into its folder on Gym sound of training seeds, or one
-that another left behind."""
+"""The material classifier of a report or a study: trained once on Gym sound of training seeds and kept in its folder,
+or taken from another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from openfoley.judges.material import CLASSES, MaterialClassifier, accuracy, cro
 FILE_NAME, SECTION = "material.safetensors", "classifier"
 CLIPS, CHECK_CLIPS = 300, 100
 FIRST_SEED = 5_000_000
-"""Training seeds far from those that models train on."""
+"""Training seeds away from those that models train on."""
 DURATION_S = 8.0
 SAMPLE_RATE = 44100
 FRAME_RATE = Fraction(24)
@@ -32,18 +32,18 @@ FULL_SCALE = 32767
 
 
 def trained_judge(workspace: Workspace, given: Path | None = None) -> MaterialClassifier:
-    """The classifier of a workspace, trained where it has none yet. given: weights to use instead."""
+    """The classifier of a workspace, trained if it has none. given: weights to use instead."""
     if given is not None:
         if not given.is_file():
             raise UsageError(f"the judge {str(given)!r} does not exist; leave --judge out to train one")
         return load_classifier(given)
-    workspace.sections({SECTION: lambda: train_judge(workspace.folder)})  # another process may be at it
+    workspace.sections({SECTION: lambda: train_judge(workspace.folder)})  # another process may be training it
     return load_classifier(workspace.folder / FILE_NAME)
 
 
 def train_judge(folder: Path) -> dict[str, Any]:
-    """Train and save a classifier; its accuracy on true sound of validation seeds, the number of their events, and of
-    the clips that it learned from."""
+    """Train and save a classifier; returns its accuracy on true sound of validation seeds, the number of their events,
+    and of its training clips."""
     seeds = seeds_of("train", CLIPS, FIRST_SEED)
     judge = train_classifier(*examples(render_sounds(seeds, "train")))
     save_classifier(judge, folder / FILE_NAME)

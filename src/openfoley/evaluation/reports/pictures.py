@@ -1,5 +1,5 @@
-"""Pictures of the report: generated against true spectrograms with events marked (as Figure 3 of arXiv 2510.02916),
-and the same clip at 32, 8 and 1 steps (as its Figure 8)."""
+"""Plots of the report: generated and true spectrograms with events marked (as Figure 3 of arXiv 2510.02916), and the
+same clip at 32, 8 and 1 steps (as its Figure 8)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ RANGE_NEPERS = 8.0
 
 @dataclass(frozen=True)
 class Shown:
-    """Clips with their generated sounds (int16 [clips, 2, time], made in `steps` steps), the events detected in them,
-    and what samples a clip (row, steps) once more, to float32 [2, time]."""
+    """Clips with their sounds (int16 [clips, 2, time], generated in `steps` steps), the events detected in them, and
+    a function that samples a clip (row, steps) again, to float32 [2, time]."""
 
     truths: Sequence[Truth]
     gym: GymCache
@@ -43,7 +43,7 @@ class Shown:
 
 
 def draw_pictures(workspace: Workspace, shown: Shown) -> None:
-    """pictures/events-*.png of clips between the best and the worst, pictures/steps.png of the middle one."""
+    """pictures/events-*.png of clips from the best to the worst, pictures/steps.png of the median one."""
     folder, gym = workspace.folder / "pictures", shown.gym
     ranked = sorted(
         (score(onsets.times_s, truth.only(True), MAIN_TOLERANCE_S).f1, index)
@@ -97,7 +97,7 @@ def _spectrogram(axis: Axes, name: str, samples: Tensor, truth: Truth) -> None:
     mel = log_mel(samples.mean(0), RATE).numpy()
     extent = (0.0, samples.shape[1] / RATE, 0.0, float(len(mel)))
     silent = float(samples.square().mean()) <= SILENT_POWER
-    top = float(mel.max()) + (RANGE_NEPERS if silent else 0.0)  # black, not the brightest of nothing
+    top = float(mel.max()) + (RANGE_NEPERS if silent else 0.0)  # black, not scaled up noise
     axis.imshow(mel, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=top - RANGE_NEPERS, vmax=top)
     for time_s, visible in zip(truth.scored_s, truth.visible, strict=True):
         axis.axvline(time_s, color="cyan", linewidth=0.7, linestyle="-" if visible else ":", alpha=0.8)

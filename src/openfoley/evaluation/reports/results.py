@@ -1,5 +1,4 @@
-"""The report's figures as results.json and as the table of results.md: figure, value, interval, floor, whether it is
-reached, N."""
+"""The report's metrics as results.json and as the table of results.md: name, value, interval, target, reached, N."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ Section = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. `floor` is what it must reach (from above where `at_most`); None where it is only reported."""
+    """One metric. floor: its target (an upper bound if `at_most`); None if it is only reported."""
 
     name: str
     value: float | None
@@ -60,7 +59,7 @@ def markdown(rows: list[Row], about: dict[str, Any]) -> str:
 
 
 def rows_of(sections: dict[str, Section]) -> list[Row]:
-    """The table of the report's sections, in the order of the requirement."""
+    """The rows of the report's sections."""
     evaluation, heldout, spectra = sections["evaluation"], sections["heldout"], sections["spectra"]
     clips = f"{evaluation['report']['clips']} clips"
     rows = [

@@ -1,4 +1,4 @@
-"""Sounds of models of any rate and number of channels beside true ones: generated, and what the codec alone costs."""
+"""Sounds of models of any rate and channel count for comparison with true ones: generated, and codec only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def through_codec(codec: Codec, sound: Audio, device: torch.device | str = "cpu"
 def gym_sounds(
     pipeline: Pipeline, source: Source, request: Request, seeds: Sequence[int], store: FeatureStore | None = None
 ) -> list[Audio]:
-    """Generated sounds, one for each seed, in the form of the Gym's true ones: 44.1 kHz, stereo."""
+    """Generated sounds, one for each seed, in the Gym's format: 44.1 kHz, stereo."""
     length = round(source.info.duration * SAMPLE_RATE)
     takes = pipeline.generate_takes(source, seeds, request, store=store)
     return [as_gym(take.audio, length) for take in takes]
@@ -49,7 +49,7 @@ def set_sounds(
     prompts: Sequence[str | None],
     store: FeatureStore,
 ) -> Int16[np.ndarray, "clips 2 time"]:
-    """The sounds of clips in memory; clip k has `prompts[k]` and the request's seed counted up by k."""
+    """The sounds of clips in memory; clip k has `prompts[k]` and the request's seed + k."""
     sounds = []
     for k, prompt in enumerate(prompts):
         source, seed = source_of(torch.from_numpy(np.array(frames[k]))), request.sampling.seed + k
@@ -72,5 +72,5 @@ def with_channels(sound: Audio, channels: int) -> Audio:
 
 
 def fitted(samples: Float[Tensor, "channels time"], length: int) -> Float[Tensor, "channels length"]:
-    """The samples cut, or followed by silence, to `length`: resampling rounds."""
+    """The samples cut or padded to `length`: resampling rounds."""
     return torch.nn.functional.pad(samples, (0, max(0, length - samples.shape[-1])))[:, :length]

@@ -1,10 +1,10 @@
-"""`openfoley evaluate report`: every figure of a model by one command, resumable.
+"""`openfoley evaluate report`: all metrics of a model by one command, resumable.
 
     openfoley evaluate report --model salsa-v-gym --clips 200 --outside DIR --out out/report
 
 Renders Gym scenes of the evaluation and held-out splits and silent ones, generates their sounds from frames in memory
-(outside clips: from their files), and leaves results.json, results.md and pictures in the folder. The same command,
-started once for each core with OMP_NUM_THREADS=1, shares the work between the processes.
+(outside clips: from their files), and writes results.json, results.md and plots. The same command, started once per
+core with OMP_NUM_THREADS=1, shares the work between the processes.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ SETS: dict[str, tuple[Split, int, bool | None]] = {
     "heldout": ("heldout", 0, None),
     "silent": ("evaluation", 1_000_000, True),
 }
-"""Name -> split, first seed within it, and whether all scenes are silent (None: as the Gym draws them)."""
+"""Name -> split, first seed within it, and whether all scenes are silent (None: as sampled by the Gym)."""
 
 
 def run_report(
@@ -72,7 +72,7 @@ def run_report(
     clips: scenes of 8 s per set, at least 8. Raises UsageError, WeightsError, MediaError.
     """
     if clips < 8:
-        raise UsageError(f"clips must be at least 8, got {clips}; figures of fewer mean nothing")
+        raise UsageError(f"clips must be at least 8, got {clips}; fewer give no meaningful result")
     suite = Suite(model, out, clips, outside, device, seed)
     suite.make_sounds()
     record = {"about": suite.about, "sections": suite.workspace.sections(suite.sections())}
@@ -81,11 +81,11 @@ def run_report(
 
 
 class Suite:
-    """The report's parts; everything expensive is kept in the workspace."""
+    """The report's sections; everything expensive is kept in the workspace."""
 
     def __init__(self, model: str | Path, out: Path, clips: int, outside: Path | None, device: str, seed: int):
         self.name, self.clips, self.outside, self.device, self.seed = str(model), clips, outside, device, seed
-        identity = {  # no name of a folder but that of the outside's clips, whose content nothing else tells
+        identity = {  # no folder names except that of the outside clips, whose content is not identified otherwise
             "weights": fingerprint(self.pipeline.model)[:16],
             "clips": clips,
             "outside": str(outside.resolve()) if outside else None,
@@ -147,7 +147,7 @@ class Suite:
         return self.workspace.sounds(f"{name}-{steps}{tag}", shape, make)
 
     def coded(self, name: str) -> np.ndarray:
-        """True sounds of a set through the codec."""
+        """True sounds of a set, encoded and decoded."""
         sound = self.gym(name).sound
 
         def code(rows: range) -> Tensor:
@@ -157,13 +157,13 @@ class Suite:
         return self.workspace.sounds(f"{name}-codec", sound.shape, code)
 
     def contradicted(self) -> tuple[np.ndarray, list[dict[str, str]]]:
-        """Sounds of the evaluation set for prompts that name other materials, and which for which."""
+        """Sounds of the evaluation set for prompts that name other materials, and the materials' replacements."""
         asked = [contradicting(record, index) for index, record in enumerate(self.gym("evaluation").truth)]
         prompts = [one[0] if one else None for one in asked]
         return self.made("evaluation", prompts=prompts, tag="-contradicted"), [one[1] if one else {} for one in asked]
 
     def make_sounds(self) -> None:
-        """All that the sections listen to. They ask for it themselves; made beforehand, all of it can be shared."""
+        """Generate all sounds of the sections beforehand, so that processes can share the work."""
         for name in SETS:
             self.made(name)
         for name in ("evaluation", "heldout"):
@@ -172,13 +172,13 @@ class Suite:
         self.made("evaluation", MANY_STEPS)
 
     def onsets(self, kind: str, sounds: np.ndarray) -> list[Onsets]:
-        """Detected events, remembered by name."""
+        """Detected events, cached by name."""
         if kind not in self._onsets:
             self._onsets[kind] = onsets_of(sounds)
         return self._onsets[kind]
 
     def sections(self) -> dict[str, Callable[[], dict[str, Any]]]:
-        """Name -> what computes it, in order."""
+        """Name -> function that computes it, in order."""
         chosen: dict[str, Callable[[], dict[str, Any]]] = {
             "ceiling": lambda: self._ceiling("evaluation"),
             "clicks": self._clicks,
@@ -196,7 +196,7 @@ class Suite:
         return {**chosen, "steps": self._steps}
 
     def shown(self) -> Shown:
-        """What the pictures show: the evaluation set."""
+        """The evaluation set, for the plots."""
         made, gym = self.made("evaluation"), self.gym("evaluation")
         onsets = self.onsets(f"evaluation-{STEPS}", made)
         return Shown(
@@ -204,7 +204,7 @@ class Suite:
         )
 
     def _ceiling(self, name: str) -> dict[str, Any]:
-        """The detector on true sound, and on true sound through the codec."""
+        """The detector on true sound, and on encoded and decoded true sound."""
         truths = self.truths(name)
         true = self.onsets(f"{name}-true", self.gym(name).sound)
         coded = self.onsets(f"{name}-codec", self.coded(name))
@@ -240,7 +240,7 @@ class Suite:
         return {"made": figures.pop(str(STEPS)), **figures}
 
     def _contradiction(self) -> dict[str, Any]:
-        """Prompts that name another material than the picture's."""
+        """Prompts that name a material other than the picture's."""
         made, expected = self.contradicted()
         found = self.onsets("evaluation-contradicted", made)
         return materials_of(trained_judge(self.workspace), made, found, self.truths("evaluation"), expected)
@@ -264,7 +264,7 @@ class Suite:
         return {"report": _brief(found, truths), "ceiling": ceiling}
 
     def _steps(self) -> dict[str, Any]:
-        """The same seeds with more steps: what sampling in few steps costs."""
+        """The same seeds with more steps: the loss of few-step sampling."""
         truths = self.truths("evaluation")
         many = self.onsets(f"evaluation-{MANY_STEPS}", self.made("evaluation", MANY_STEPS))
         few = self.onsets(f"evaluation-{STEPS}", self.made("evaluation"))

@@ -1,5 +1,4 @@
-"""`openfoley evaluate sync GENERATED_DIR TRUTH_DIR`: the figures of `sync` for a folder of sounds, as a record and as
-text."""
+"""`openfoley evaluate sync GENERATED_DIR TRUTH_DIR`: the metrics of `sync` for a folder of sounds."""
 
 from __future__ import annotations
 
@@ -19,12 +18,12 @@ from openfoley.evaluation.reports.sounds import through_codec
 from openfoley.hub.load import load_model
 
 SOUND_SUFFIXES = (".wav", ".flac", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".m4a", ".ogg", ".mp3")
-"""Where a clip's sound is looked for, in this order."""
+"""Suffixes of a clip's sound, in order of preference."""
 
 
 @dataclass(frozen=True)
 class SyncFiles:
-    """The report on the generated sounds, and the detector's ceiling where the truth folder holds the true sounds."""
+    """The report on the generated sounds, and the detector's ceiling if the truth folder has the true sounds."""
 
     generated: SyncReport
     missing: tuple[str, ...]
@@ -59,11 +58,10 @@ def evaluate_sync(
     model: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SyncFiles:
-    """Score `<stem>.<wav|flac|mp4|...>` of `generated_dir` against `<stem>.json` of `truth_dir`; a missing sound is
-    silence.
+    """Score `<stem>.<wav|flac|mp4|...>` of `generated_dir` against `<stem>.json` of `truth_dir`.
 
-    Sounds beside the truth files give the detector's ceiling; with `model` also that of its codec.
-    Raises UsageError for folders without truth, MediaError for a sound or a truth that cannot be read.
+    A missing sound counts as silence. Sounds beside the truth files give the detector's ceiling; with `model` also that
+    of its codec. Raises UsageError for folders without truth files, MediaError for an unreadable sound or truth file.
     """
     if not generated_dir.is_dir():
         raise UsageError(f"{generated_dir} is not a folder; pass the folder of the generated sounds")
@@ -93,7 +91,7 @@ def evaluate_sync(
 
 
 def find_sound(folder: Path, name: str) -> Path | None:
-    """The file of a clip's sound, by SOUND_SUFFIXES; a video without a sound stream does not count."""
+    """The file of a clip's sound, by SOUND_SUFFIXES; a video without an audio stream does not count."""
     for suffix in SOUND_SUFFIXES:
         path = folder / (name + suffix)
         if path.is_file() and (suffix in (".wav", ".flac") or _has_sound(path)):
@@ -143,7 +141,7 @@ def _has_sound(path: Path) -> bool:
 
 
 def _detected(path: Path | None, codec: Codec | None = None) -> Onsets:
-    """Events of a file; of no file none."""
+    """Detected events of a file; none without a file."""
     if path is None:
         return Onsets(np.zeros(0), np.zeros(0), np.zeros(0))
     from openfoley.media.read.sound_file import read_audio

@@ -1,5 +1,5 @@
-"""The folder of a report or a study: finished figures, sounds and features are kept, so that an interrupted one
-continues where it stopped, and processes that work in one folder share what is to be done."""
+"""The folder of a report or a study: finished results, sounds and features are kept, so that an interrupted run
+resumes, and processes that use the same folder share the work."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from openfoley.media.write.locks import try_lock
 logger = logging.getLogger(__name__)
 
 FORMAT = 5
-"""Of all numbers that are kept; a folder of another format holds another report."""
+"""Of the stored results; a folder of another format holds another report."""
 FULL_SCALE = 32767
 ROWS_AT_ONCE = 4
-"""Clips of an array that one process makes before another may take its turn."""
+"""Clips of an array that one process computes under one lock."""
 POLL_S = 2.0
-"""Between looks at what other processes have finished."""
+"""Poll interval for the results of other processes."""
 
 
 class Workspace:
-    """`folder/sections/*.json` hold figures, `folder/sounds/*.npy` int16 sounds. `identity`: what the report is
-    about; another one in the same folder is refused."""
+    """`folder/sections/*.json` hold results, `folder/sounds/*.npy` int16 sounds. identity: of the report; another one
+    in the same folder is refused."""
 
     def __init__(self, folder: Path, identity: dict[str, Any]):
         self.folder = folder
@@ -44,7 +44,7 @@ class Workspace:
         write_whole(about, json.dumps(identity))
 
     def section(self, name: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The figures of a section, computed once."""
+        """The results of a section, computed once."""
         path = self._section(name)
         if not path.is_file():
             begun = time.monotonic()
@@ -55,36 +55,36 @@ class Workspace:
         return json.loads(path.read_text())
 
     def section_in_turn(self, name: str, compute: Callable[[], dict[str, Any]]) -> bool:
-        """`section`, unless another process is at it: then False at once."""
+        """`section`, unless another process is computing it: then False at once."""
         return _in_turn(self._section(name), lambda: self.section(name, compute))
 
     def kept_section(self, name: str) -> dict[str, Any] | None:
-        """The figures of a section that is finished."""
+        """The results of a finished section."""
         path = self._section(name)
         return json.loads(path.read_text()) if path.is_file() else None
 
     def sections(self, computations: Mapping[str, Callable[[], dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-        """The figures of all these sections, shared between processes. A computation may ask for sections and sounds
+        """The results of all these sections, shared between processes. A computation may use sections and sounds
         that come before its own."""
         self.share({self._section(n): lambda n=n, c=c: self.section(n, c) for n, c in computations.items()})
         return {name: self.section(name, compute) for name, compute in computations.items()}
 
     def share(self, tasks: Mapping[Path, Callable[[], Any]]) -> None:
-        """Does every task whose file is missing; a task leaves its file whole. Processes that share a folder take a
-        task each in turn, and all return when all is done."""
+        """Run every task whose file is missing; a task writes its file atomically. Processes that share a folder divide
+        the tasks, and all return when all tasks are finished."""
         while missing := [path for path in tasks if not path.is_file()]:
             if not any(_in_turn(path, tasks[path]) for path in missing):
                 self.wait()
 
     def wait(self) -> None:
-        """Until another process may have finished something."""
+        """Wait until another process may have finished a task."""
         time.sleep(POLL_S)
 
     def _section(self, name: str) -> Path:
         return self.folder / "sections" / f"{name}.json"
 
     def sounds(self, name: str, shape: tuple[int, ...], make: Callable[[range], Tensor]) -> np.ndarray:
-        """int16 sounds of this shape; `make(rows)` gives those of some clips, float. Continues a partial array."""
+        """int16 sounds of this shape; `make(rows)` computes those of some clips, float. Resumes a partial array."""
         path = self.folder / "sounds" / f"{name}.npy"
         self.share({path: lambda: _empty_array(path, shape)})
         array = np.load(path, mmap_mode="r+")
@@ -106,12 +106,12 @@ class Workspace:
 
 
 def blocks(count: int) -> list[range]:
-    """Rows 0 ... count - 1 in the pieces that processes share."""
+    """Rows 0 ... count - 1 in chunks."""
     return [range(first, min(first + ROWS_AT_ONCE, count)) for first in range(0, count, ROWS_AT_ONCE)]
 
 
 def _in_turn(path: Path, make: Callable[[], Any]) -> bool:
-    """Make a file, unless another process is at it: then False at once."""
+    """Make a file, unless another process is making it: then False at once."""
     place = path.with_name(f"{path.name}.lock")
     with open(place, "w") as handle:
         if not try_lock(handle.fileno()):
@@ -123,7 +123,7 @@ def _in_turn(path: Path, make: Callable[[], Any]) -> bool:
 
 
 def _empty_array(path: Path, shape: tuple[int, ...]) -> None:
-    for done in path.parent.glob(f"{path.stem}.*.done"):  # of an array that was taken away
+    for done in path.parent.glob(f"{path.stem}.*.done"):  # of an array that was removed
         done.unlink()
     partial = path.with_suffix(".partial")
     create_array(partial, np.int16, shape)
@@ -131,7 +131,7 @@ def _empty_array(path: Path, shape: tuple[int, ...]) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """The file appears whole or not at all, also where two processes or threads write it."""
+    """Write the file atomically, also if two processes or threads write it."""
     partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

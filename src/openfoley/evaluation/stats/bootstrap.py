@@ -1,7 +1,7 @@
 """Confidence intervals by resampling clips: SciPy's bias-corrected and accelerated bootstrap (BCa, Efron 1987).
 
-Clips, not events, are resampled, because the events of a clip share scene and sound. BCa instead of percentiles because
-the percentile interval covers too little when there are few clips (0.88 instead of 0.95 at n = 8).
+Clips, not events, are resampled, because the events of a clip share scene and sound. BCa, because the percentile
+interval has too little coverage for few clips (0.88 instead of 0.95 at n = 8).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.stats import DegenerateDataWarning, bootstrap
 
 DRAWS = 1000
 LOOP_DRAWS = 300
-"""Resamples for figures that need a loop (medians, ranks)."""
+"""Resamples for statistics that need a loop (medians, ranks)."""
 LEVEL = 0.95
 BATCH = 64  # resamples at once: twice as fast as all 1000, which leave the processor's cache
 
@@ -23,15 +23,15 @@ NO_INTERVAL: Interval = (float("nan"), float("nan"))
 
 
 def interval(statistic: Callable[[np.ndarray], float], clips: int, *, seed: int = 0, draws: int = DRAWS) -> Interval:
-    """Interval of `statistic(indices)`, a figure computed from the clips with these indices (repeats allowed); nan
-    where these clips leave it undefined. (nan, nan) for fewer than two clips."""
+    """Interval of `statistic(indices)`, computed from the clips with these indices (repeats allowed); nan if undefined
+    for them. (nan, nan) for fewer than two clips."""
     return _bca([np.arange(clips)], statistic, False, seed, draws)
 
 
 def ratio_interval(
     figure: Callable[[np.ndarray], np.ndarray], sums: np.ndarray, *, seed: int = 0, draws: int = DRAWS
 ) -> Interval:
-    """The same for a figure of pooled sums, vectorised. sums: [clips, k]; figure: [m, k] pooled sums -> [m] values."""
+    """The same for pooled sums, vectorised. sums: [clips, k]; figure: [m, k] pooled sums -> [m] values."""
 
     def pooled(*columns: np.ndarray, axis: int) -> np.ndarray:
         total = np.stack([column.sum(axis) for column in columns], axis=-1)
@@ -41,8 +41,8 @@ def ratio_interval(
 
 
 def _bca(data: Sequence[np.ndarray], statistic: Callable, is_vectorized: bool, seed: int, draws: int) -> Interval:
-    """Where BCa is undefined (a draw without the figure, or a figure that no single clip changes), the percentiles of
-    the draws that have it; a constant figure has an interval of width 0."""
+    """Where BCa is undefined (an undefined draw, or a statistic that no single clip changes), the percentiles of the
+    defined draws; a constant statistic has an interval of width 0."""
     if len(data[0]) < 2:
         return NO_INTERVAL
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):

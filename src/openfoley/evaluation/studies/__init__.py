@@ -1,1 +1,1 @@
-"""What holds over minutes: drift, joins, reference sound, cuts, lengths. One figure a file, each a resumable study."""
+"""Resumable studies, one per file: drift over minutes, joins, reference sound, cuts, lengths, steps."""

@@ -1,7 +1,7 @@
-"""Gym scenes of any length: their pictures, their true sound, and where a file is studied a video file of them.
+"""Gym scenes of any length: frames, true sound, and optionally a video file.
 
-A long scene's sound is only made for the stretches that are scored (`excerpt`): each object's stem of ten minutes would
-not fit into memory together.
+A long scene's sound is only rendered for the scored parts (`excerpt`): all objects' stems of ten minutes do not fit
+into memory.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from openfoley.media.write.encode import write_video
 from openfoley.media.write.sound_file import AudioWriter
 from openfoley.types import Audio
 
-SIDE = 96  # pixels, what the Gym-size encoders look at
-CRF = 8  # x264: what the encoders see differs from the rendered frames by less than their noise
+SIDE = 96  # pixels, input size of the Gym-size encoders
+CRF = 8  # x264: decoded frames differ from the rendered ones by less than their noise
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A rendered scene: its video, its true sound (None where only the picture was wanted) and its truth record."""
+    """A rendered scene: its video, its true sound (None if only the picture was needed) and its truth record."""
 
     name: str
     video: Path
@@ -85,7 +85,7 @@ def write_clip(folder: Path, name: str, scene: Scene, with_sound: bool = True) -
 
 
 def excerpt(scene: Scene, start_s: float, end_s: float) -> Scene:
-    """What happens in [start_s, end_s) of a scene as a scene of its own, from time 0 on."""
+    """[start_s, end_s) of a scene as a separate scene that starts at time 0."""
     shots = [
         _moved(shot, start_s, end_s)
         for shot in scene.shots

@@ -1,6 +1,6 @@
-"""The second after a hard cut between shots that sound differently: how well do events and materials come out?
+"""The second after a hard cut between shots that sound differently: event F1 and material accuracy.
 
-Four ways to make the same sound: cuts found and used ("auto"), the true cuts given ("given"), the sound continued over
+Four ways to generate the sound: detected cuts ("auto"), the true cuts ("given"), the sound continued over
 every cut ("carry"), and a fresh start on the second shot alone ("fresh"). Scored are the visible events of the first
 second after each cut, and the accuracy of the material at those that are detected.
 
@@ -82,7 +82,7 @@ def _row(study: Study[CutsRequest], judge: MaterialClassifier, seed: int) -> Row
     true_cuts = [Cut(_first_frame(shot) / RATE, "reset") for shot in scene.shots[1 : chosen[-1] + 1]]
     found = whole.cuts() == tuple(cut.time for cut in true_cuts)
     made = {way: study.sound(whole, Request.of(cuts=way, steps=steps, seed=SEED)) for way in ("auto", "carry")}
-    # the same shots, and none so short that "auto" carries on: the same sound to the bit
+    # the same shots, none so short that "auto" continues the sound: bit-identical
     made["given"] = made["auto"] if found else study.sound(whole, Request.of(cuts=true_cuts, steps=steps, seed=SEED))
     detected = {way: onsets(audio) for way, audio in made.items()}
     sums = {way: np.zeros(3) for way in WAYS}
@@ -117,7 +117,7 @@ def _end_frame(shot: Shot) -> int:
 
 
 def _against(rows: Sequence[Row], way: str, other: str) -> dict[str, Any]:
-    """Events and materials of one way less the other's, with paired p-values."""
+    """Differences in events and materials between two ways, with paired p-values."""
     return {
         name: paired_difference(figure, *(np.array([row[kind][one] for row in rows]) for one in (way, other)))
         for name, kind, figure in (("events", "sums", pooled_f1), ("material", "materials", share_as_asked))

@@ -1,15 +1,14 @@
-"""Is a join of two windows audible? A classifier trained to tell the instant of a join from any other.
+"""Is a join of two windows audible? A classifier trained to distinguish joins from other instants.
 
-Clips are single-shot scenes of several windows, each with the sounds of two seeds. Candidates are instants on the
-latent grid: joins, and as many others times OTHERS, away from joins. Each becomes a log-mel picture of the half second
-around it, at equal loudness. Scores come from classifiers trained on other clips (folds by clip). In the control the
-same windows are generated each on its own, from its own pictures and without context, and concatenated: the same kind
-of classifier must find those joins, or it proves nothing. A second control asks the same of the
-true sound at the same instants, where nothing is joined: what is found there are the instants.
+Clips are single-shot scenes of several windows, each with the sounds of two seeds. Candidates are on the latent
+grid: joins, and OTHERS times as many away from them. The input is a log-mel spectrogram of the half second around
+each, at equal loudness. Scores come from classifiers trained on other clips (cross-validation by clip). In a positive
+control the windows are generated separately, without context, and concatenated: the classifier must detect those
+joins. In a negative control it gets the true sound at the same instants, where there is no join.
 
 Where two windows are crossfaded (`timeline.plan.OVERLAP_LATENTS`) the instant of a join is the middle of the
 fade. The level jump is |dB of the 10 ms after - dB of the 10 ms before|, at joins against elsewhere; and, as a fade has
-no jump at its middle, between the 10 ms before and the 10 ms after as long a stretch as the fade.
+no jump at its middle, between the 10 ms before and the 10 ms after an interval of the fade's length.
 
 Costs 45 s of processor time for a clip of 60 s (16 joins), and then 20 s for each in training the classifiers.
 """
@@ -46,7 +45,7 @@ AROUND_S = 0.25  # on each side of an instant
 AWAY_S = 0.6  # other instants keep this far from joins and from the ends
 OTHERS = 4  # other instants for each join
 JUMP_S = 0.010
-FLOOR_POWER = 1e-8  # -80 dB: below, a level does not exist
+FLOOR_POWER = 1e-8  # -80 dB: floor of level measurements
 MELS, FFT, HOP = 48, 512, 110  # 2.5 ms at 44.1 kHz
 KINDS = ("soft", "hard", "true")
 GAPS = ("jump", "jump_over_the_fade")
@@ -70,7 +69,7 @@ def run(request: JoinsRequest, progress: Progress | None = None) -> dict[str, An
 
 
 def _row(study: Study[JoinsRequest], seed: int) -> Row:
-    """Generate; keep the pictures of instants as an array, and the level jumps as numbers."""
+    """Generate; keep the spectrograms of instants as an array, and the level jumps."""
     request, duration = study.request, study.request.duration
     scene = sample_scene(seed, duration, split=request.split, silent=False, aspect=1.0, single_shot=True)
     frames = pictures_of(scene)
@@ -115,8 +114,8 @@ def other_instants(joins: Sequence[float], duration: float, rate: float, count: 
 def made_apart(
     pipeline: Pipeline, frames: UInt8[Tensor, "frames 3 side side"], edges_s: Sequence[float], steps: int
 ) -> list[Tensor]:
-    """One mono sound [time] for each take: every stretch between two edges made of its own pictures, with a seed of its
-    own, and put behind the one before."""
+    """One mono sound [time] for each take: every part between two edges is generated separately from its own frames
+    and seed, then concatenated."""
     takes: list[list[Tensor]] = [[] for _ in TAKES]
     for number, (start, end) in enumerate(pairwise(edges_s)):
         first, last = floor(start * RATE), ceil(end * RATE)
@@ -132,7 +131,7 @@ def made_apart(
 def pictures_at(
     mono: Float[Tensor, " time"], sample_rate: int, times_s: Sequence[float]
 ) -> Float[Tensor, "n 1 mels frames"]:
-    """Log-mel pictures around instants of a sound, each at equal loudness."""
+    """Log-mel spectrograms around instants of a sound, each at equal loudness."""
     reach = round(AROUND_S * sample_rate)
     padded = nn.functional.pad(mono, (reach, reach))
     pieces = torch.stack([padded[round(t * sample_rate) : round(t * sample_rate) + 2 * reach] for t in times_s])
@@ -144,7 +143,7 @@ def pictures_at(
 def level_jumps_db(
     mono: Float[Tensor, " time"], sample_rate: int, times_s: Sequence[float], gap_s: float = 0.0
 ) -> list[float]:
-    """Of the sound between the JUMP_S before and behind a stretch of `gap_s` round each instant."""
+    """Level difference between the JUMP_S before and after an interval of `gap_s` around each instant."""
     width, half = round(JUMP_S * sample_rate), round(gap_s / 2 * sample_rate)
     jumps = []
     for time in times_s:
@@ -156,7 +155,7 @@ def level_jumps_db(
 
 
 def _examples(study: Study[JoinsRequest], row: Row, kind: str) -> tuple[Tensor, Tensor]:
-    """Pictures of a clip, and which of them are joins (the first ones)."""
+    """Spectrograms of a clip, and which of them are joins (the first ones)."""
     pictures = torch.from_numpy(np.load(study.folder / "sounds" / f"{row['seed']}.npz")[kind]).float()
     joins = row["joins"] // len(TAKES) if kind == "true" else row["joins"]
     return pictures, (torch.arange(len(pictures)) < joins).float()
@@ -171,7 +170,7 @@ def auc_of(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _auc(clips: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
-    """AUC over the instants of all clips, each scored by a classifier that was trained without its clip."""
+    """AUC over the instants of all clips, each scored by a classifier trained without its clip."""
     scores: list[np.ndarray] = [np.zeros(0)] * len(clips)
     for fold in range(min(FOLDS, len(clips))):
         training = [clip for k, clip in enumerate(clips) if k % FOLDS != fold]
@@ -199,7 +198,7 @@ def _auc(clips: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
 
 
 def _jump_ratio(rows: Sequence[Row], gap: str) -> dict[str, Any]:
-    """Mean level jump at joins over that elsewhere."""
+    """Ratio of the mean level jump at joins to that elsewhere."""
     at_joins, elsewhere = ([np.array(row[f"{gap}_{where}"]) for row in rows] for where in ("joins", "elsewhere"))
 
     def mean(of: Sequence[np.ndarray], clips: np.ndarray) -> float:

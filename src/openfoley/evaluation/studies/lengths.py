@@ -1,4 +1,4 @@
-"""One window beyond the training length against one window after the other (SALSA-V Figure 5, right).
+"""One window longer than in training against iterative extension (SALSA-V Figure 5, right).
 
 The first 10 to 60 s of single-shot scenes, generated at once and by iterative extension: F1 of visible events, SWSD and
 log-mel distance to the true sound, paired by scene.
@@ -26,7 +26,7 @@ from openfoley.request import Request
 
 FIRST_SEED = 6_000_000  # within the evaluation split
 WAYS = ("at_once", "extended")
-SPARE_S = 0.5  # a window is a little longer than its clip, so that rounding to latents never makes it two
+MARGIN_S = 0.5  # a window is a little longer than its clip, so that rounding to latents never makes it two
 
 
 def run(request: LengthsRequest, progress: Progress | None = None) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _row(study: Study[LengthsRequest], seed: int) -> Row:
         part = source_of(pictures[: int(length * RATE)])
         truth = only_in(from_dict(record), 0.0, length)
         row[str(length)] = {}
-        for way, window in (("at_once", length + SPARE_S), ("extended", None)):
+        for way, window in (("at_once", length + MARGIN_S), ("extended", None)):
             asked = Request.of(steps=study.request.steps, cuts="none", window=window, seed=SEED)
             made = study.sound(part, asked)
             count = min(made.samples.shape[-1], round(length * audio.sample_rate))

@@ -1,8 +1,8 @@
-"""Does a sound lose the picture over ten minutes? Events of the last minute of a long multi-shot scene, generated after
-nine others, against those of a fresh start on the same pictures of that minute. Paired by scene.
+"""Does synchronization drift over ten minutes? F1 in the last minute of a long multi-shot scene, generated after nine
+others, against a fresh start on the same frames of that minute. Paired by scene.
 
-By default the sound is carried over every cut, so that ten minutes are one chain of windows. With cuts "auto" every
-shot of the Gym (3 to 10 s) starts afresh, and nothing that drifts in nine minutes could reach the last one.
+By default the sound continues over every cut, so that ten minutes are one chain of windows. With cuts "auto" every
+shot of the Gym (3 to 10 s) starts afresh, so that no drift could accumulate.
 
 Costs some 2 minutes of processor time for a scene of ten minutes, most of it encoders and sampling. 32 scenes have
 1,905 events.
@@ -26,12 +26,12 @@ from openfoley.request import Request
 from openfoley.types import Audio
 
 FIRST_SEED = 2_000_000  # within the evaluation split, away from those of the report
-LAST_S = 60.0  # what is scored
-BEFORE_S = 1.0  # s of sound before it that the detector gets, so that what rings on is not taken for a start
+LAST_S = 60.0  # scored at the end
+BEFORE_S = 1.0  # s of sound before it for the detector, so that decaying sound is not detected as an onset
 
 
 def run(request: LongformRequest, progress: Progress | None = None) -> dict[str, Any]:
-    """Scenes of `minutes` minutes; what is scored is the last one. The rule at cuts is the same for both."""
+    """Scenes of `minutes` minutes; the last one is scored. The rule at cuts is the same for both."""
     if 60 * request.minutes < LAST_S:
         raise UsageError(f"minutes must be at least {LAST_S / 60:g}, got {request.minutes:g}")
     study = study_of(request)

@@ -1,10 +1,10 @@
-"""Does the sound take on the character of a reference? (SALSA-V section A.2, Figure 6.)
+"""Does the generated sound match the timbre of a reference? (SALSA-V section A.2, Figure 6.)
 
-c seconds of a clip's true sound, from just before its first contact on, are the context, for c from 0 to 2.5 s; what is
-generated for the rest of the clip is compared with the true rest: SWSD (Algorithm 1) and a per-clip embedding distance.
-The rest begins at the longest context for every c, so that all are measured on the same sound. mode "reference" puts
-the context in front of the window as `--reference` does, from a file that holds nothing else; "extend" continues the
-true sound up to the context's end in its place, as in the paper.
+The context is c seconds of a clip's true sound from just before its first contact, for c from 0 to 2.5 s. The sound
+generated for the rest of the clip is compared with the true rest: SWSD (Algorithm 1) and a per-clip embedding
+distance. The rest begins at the longest context for every c, so that all are measured on the same sound. mode
+"reference" puts the context in front of the window as `--reference` does; "extend" continues the true sound in place,
+as in the paper.
 
 Costs 11 s of processor time for a clip (seven contexts), nine tenths of it sampling and decoding, and 2 minutes for the
 judge.
@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 FIRST_SEED = 4_000_000  # within the evaluation split
 DURATION_S = 10.0
 DISTANCES = ("swsd", "embedding")
-BEFORE_S, APART_S = 0.05, 0.2  # s that a context begins before its first contact; s that others keep from its end
+BEFORE_S, APART_S = 0.05, 0.2  # s from a context's start to its first contact; s that other events keep from its end
 SHORTEST_REST_S = 2.0  # s that must be left to compare
 
 
@@ -96,8 +96,8 @@ def _from(audio: Audio, start_s: float) -> Tensor:
 
 
 def context_start(record: dict[str, Any], longest_s: float) -> float | None:
-    """Just before the first audible contact, if its object sounds again after the longest context: the context then
-    tells something of the rest. None otherwise. record: of a scene of DURATION_S."""
+    """Just before the first audible contact, if its object sounds again after the longest context, so that the context
+    is informative; else None. record: of a scene of DURATION_S."""
     audible = [e for e in record["events"] if e.get("audible") and not e.get("continuous")]
     if not audible:
         return None
@@ -109,7 +109,7 @@ def context_start(record: dict[str, Any], longest_s: float) -> float | None:
 
 
 def _context(study: Study[ReferenceRequest], name: str, true: Audio, start_s: float, context_s: float) -> Path:
-    """The true sound's `context_s` from `start_s` on as a file; with mode "extend" from the clip's beginning."""
+    """`context_s` of the true sound from `start_s` as a file; with mode "extend" from the clip's beginning."""
     path = study.folder / "clips" / f"{name}.wav"
     path.parent.mkdir(exist_ok=True)
     first, last = (round(t * true.sample_rate) for t in (start_s, start_s + context_s))
@@ -132,7 +132,7 @@ def _generated(study: Study[ReferenceRequest], clip: Source, sound: Path | None,
 
 
 def _at(rows: Sequence[Row], k: int, contexts: Sequence[float]) -> dict[str, Any]:
-    """Figures of one context length, and against none (the first)."""
+    """Results of one context length, and against no context (the first)."""
     figures: dict[str, Any] = {"context_s": contexts[k], "clips": len(rows)}
     for name in DISTANCES:
         values = np.array([row[name] for row in rows], dtype=np.float64)

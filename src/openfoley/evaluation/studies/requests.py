@@ -1,4 +1,4 @@
-"""What may be asked of each study, checked before heavy work. Nothing heavy is imported here."""
+"""The requests of the studies, checked before heavy work. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from openfoley.request import Request
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """What all studies take. clips: scenes; of several sets, in each."""
+    """Fields of all studies. clips: scenes per set."""
 
     study: ClassVar[str]
     summary: ClassVar[str]
@@ -31,23 +31,23 @@ class StudyRequest:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What the numbers of a clip depend on; a folder holds those of one identity."""
+        """What a clip's results depend on; a folder holds those of one identity."""
         return {key: value for key, value in asdict(self).items() if key not in ("out", "clips", "judge")}
 
 
 @dataclass(frozen=True)
 class ScenesRequest(StudyRequest):
-    """split: which scenes."""
+    """split: of the Gym's scenes."""
 
     study = "scenes"
-    summary = "How well hard cuts are found."
+    summary = "Precision and recall of hard-cut detection."
     clips: int = 50
     split: Split = "validation"
 
 
 @dataclass(frozen=True)
 class ModelRequest(StudyRequest):
-    """What all studies of a model take. model: a name or a folder."""
+    """Fields of all studies of a model. model: a name or a folder."""
 
     model: str = DEFAULT_MODEL
     steps: int = DEFAULTS.steps
@@ -76,7 +76,7 @@ class JoinsRequest(ModelRequest):
     context (None: the guidance)."""
 
     study = "joins"
-    summary = "Can a classifier tell a join of two windows from any other instant?"
+    summary = "Can a classifier distinguish joins of two windows from other instants?"
     clips: int = 50
     duration: float = 60.0
     split: Split = "evaluation"
@@ -95,7 +95,7 @@ class ReferenceRequest(ModelRequest):
     weights of the material classifier, instead of training one."""
 
     study = "reference"
-    summary = "Does the sound take on the character of a reference?"
+    summary = "Does the generated sound match the timbre of a reference?"
     clips: int = 120
     mode: str = "reference"
     contexts: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
@@ -112,16 +112,16 @@ class CutsRequest(ModelRequest):
     """judge: as of `ReferenceRequest`."""
 
     study = "cuts"
-    summary = "The second after hard cuts: cuts used against carried on against a fresh start."
+    summary = "The second after hard cuts: cuts used, sound carried over, or a fresh start."
     clips: int = 150
     judge: Path | None = None
 
 
 @dataclass(frozen=True)
 class StepsRequest(StudyRequest):
-    """models: names or folders. without_sync: those that get no sync features, as an ablation that was trained so.
-    shortcut: those that take equal steps and are given their size, as in the paper; a model may be among `models` as
-    well. steps: step counts."""
+    """models: names or folders. without_sync: those without sync features, for an ablation trained that way.
+    shortcut: those sampled with equal steps and given the step size, as in the paper; may repeat `models`. steps:
+    step counts."""
 
     study = "steps"
     summary = "Models side by side at several step counts: shortcut, flow, ablations, MMAudio."

@@ -20,5 +20,5 @@ RUNS: dict[type[requests.StudyRequest], Callable[..., dict[str, Any]]] = {
 
 
 def run_study(request: requests.StudyRequest, progress: Progress | None = None) -> dict[str, Any]:
-    """Compute or resume a study; returns the record that results.json holds. results.md has the table."""
+    """Compute or resume a study; returns the contents of results.json. results.md has the table."""
     return RUNS[type(request)](request, progress)

@@ -1,7 +1,7 @@
-"""How well hard cuts are found: scenes of several shots whose cuts are known, and single shots full of motion.
+"""Precision and recall of hard-cut detection on multi-shot scenes and on single shots with much motion.
 
-Scenes are rendered, written as H.264 and read back through the same pass that the pipeline uses. A cut counts as found
-where a frame within one of the true first frame is named; each may be found once.
+Scenes are rendered, written as H.264 and read back as in the pipeline. A detection within one frame of a true cut is
+a hit; each cut is matched at most once.
 
 Costs some 1.5 s of processor time for a scene.
 """
@@ -40,7 +40,7 @@ def run(request: ScenesRequest, progress: Progress | None = None) -> dict[str, A
 
 
 def _row(study: Study[ScenesRequest], number: int) -> Row:
-    """[detected and true, detected, true] cuts of one scene; the sets take turns."""
+    """[detected and true, detected, true] cuts of one scene; the sets alternate."""
     place, split = number % len(SETS), study.request.split
     (seed,) = seeds_of(split, 1, FIRST_SEED + place * 500_000 + number // len(SETS))
     scene = sample_scene(seed, DURATION_S, split=split, aspect=1.0, single_shot=SETS[place] == "one shot")

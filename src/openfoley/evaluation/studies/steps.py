@@ -1,7 +1,7 @@
 """Models side by side at several step counts: SALSA-V's Table 2 and Figure 5, and ablations, on the same clips.
 
 Gym scenes of 8 s from the evaluation seeds, no prompt, each model at its usual guidance. Models that share encoders
-share the features of a clip, so that only sampling and decoding are paid for again.
+share the features of a clip, so that only sampling and decoding are repeated.
 
 Costs some 8 s of processor time for a clip and model (six step counts, 63 steps in all).
 """
@@ -44,12 +44,12 @@ DISTANCES = {
 
 
 def run(request: StepsRequest, progress: Progress | None = None) -> dict[str, Any]:
-    """A shortcut model is "NAME, shortcut" in the table. Raises UsageError if two models cannot be told apart by their
-    names."""
+    """A shortcut model is "NAME, shortcut" in the table. Raises UsageError if two models have the same
+    name."""
     names = [Path(model).name for model in (*request.models, *request.without_sync)]
     names += [f"{Path(model).name}, shortcut" for model in request.shortcut]
     if not names or len(set(names)) < len(names):
-        raise UsageError(f"models need names of their own, got {'; '.join(names) or 'none'}")
+        raise UsageError(f"models need distinct names, got {'; '.join(names) or 'none'}")
     every = (*request.models, *request.without_sync, *request.shortcut)
     loaded = {model: load(model, request.device) for model in every}
     plain = [Entrant(loaded[model]) for model in request.models]

@@ -1,10 +1,10 @@
-"""A figure over many clips that may take hours: every clip's numbers are kept, and an interrupted study resumes.
+"""A resumable study over many clips: every clip's results are kept.
 
-The same command, started once for each core with OMP_NUM_THREADS=1, shares the clips between the processes. What the
-studies' docstrings call processor time is that of one core, for a Gym-size model at 8 steps.
+The same command, started once per core with OMP_NUM_THREADS=1, shares the clips between the processes. Processor time
+in the studies' docstrings is that of one core, for a Gym-size model at 8 steps.
 
-out/about.json            what the study is about; another study in the same folder is refused
-out/sections/<clip>.json  the numbers of a clip
+out/about.json            the study's identity; another study in the same folder is refused
+out/sections/<clip>.json  the results of a clip
 out/clips                 files that a study needs
 out/features              features of the pictures
 out/results.json, .md     the figures
@@ -30,7 +30,7 @@ from openfoley.types import Audio
 
 Progress = Callable[[float, float], None]
 Row = dict[str, Any]
-SEED = 1  # of the sounds, where a study needs but one
+SEED = 1  # of the sounds, if a study needs only one
 Asked = TypeVar("Asked", bound=StudyRequest)
 ModelAsked = TypeVar("ModelAsked", bound=ModelRequest)
 
@@ -59,10 +59,10 @@ class Study(Generic[Asked]):
         *,
         candidates: int | None = None,
     ) -> list[Row]:
-        """The numbers of clips 0 ... count - 1, each computed once; clips that give None are left out. With
-        `candidates` clips to choose from, the first `count` that give something.
+        """The results of clips 0 ... count - 1, each computed once, without those that are None. With `candidates`
+        clips to choose from, the first `count` that are not None.
 
-        Processes that run the same study in one folder take a clip each in turn, and all have the rows in the end.
+        Processes that run the same study in one folder divide the clips, and all return all rows.
         """
         while True:
             found: list[Row] = []
@@ -83,7 +83,7 @@ class Study(Generic[Asked]):
                 self.workspace.wait()
 
     def _computed(self, number: int, compute: Callable[[int], Row | None]) -> bool:
-        """Compute a clip, unless another process is at it."""
+        """Compute a clip, unless another process is computing it."""
         return self.workspace.section_in_turn(_section(number), lambda: compute(number) or {"left_out": 1})
 
     def sounds(self, source: Source, request: Request, seeds: Sequence[int]) -> list[Audio]:

@@ -103,6 +103,10 @@ class FeatureSequence:
     def absent(self) -> FeatureSequence:
         return replace(self, present=torch.zeros_like(self.present))
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> FeatureSequence:
+        """`change` of values, times and flags."""
+        return FeatureSequence(change(self.values), change(self.time_s), change(self.present))
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -144,15 +148,9 @@ class Conditions:
         """`change` of every sequence."""
         return Conditions(*({k: change(v) for k, v in part.items()} for part in (self.features, self.whole)))
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Conditions:
-        """Move to a device; values take the dtype, times stay float32 and flags stay bool."""
-        return self.map(
-            lambda s: FeatureSequence(s.values.to(device, dtype), s.time_s.to(device), s.present.to(device))
-        )
-
     def select(self, index: Tensor | slice | list[int]) -> Conditions:
         """The same for some rows of the batch."""
-        return self.map(lambda s: FeatureSequence(s.values[index], s.time_s[index], s.present[index]))
+        return self.map(lambda sequence: sequence.each(lambda rows: rows[index]))
 
     @staticmethod
     def joined(parts: Sequence[Conditions]) -> Conditions:

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from openfoley.flow.noise import BLOCK, seeded_noise, spread_seed
+from openfoley.flow.noise import BLOCK, NoiseSource, spread_seed
 
 
 def test_noise_of_a_row_depends_on_its_seed_alone() -> None:
-    together = seeded_noise([5, 6, 7], 9, 4)
-    assert torch.equal(seeded_noise([6], 9, 4)[0], together[1])
+    together = NoiseSource([5, 6, 7], 9).draw(4)
+    assert torch.equal(NoiseSource([6], 9).draw(4)[0], together[1])
     assert not torch.equal(together[0], together[1])
 
 
@@ -14,12 +14,13 @@ def test_noise_of_a_row_depends_on_its_seed_alone() -> None:
 @pytest.mark.parametrize("latents", [1, BLOCK, 2 * BLOCK + 5])
 def test_a_latent_has_the_same_noise_in_every_window(first: int, latents: int) -> None:
     begin = -3 * BLOCK
-    whole = seeded_noise([3], 12 * BLOCK, 2, first=begin)
-    assert torch.equal(seeded_noise([3], latents, 2, first=first), whole[:, first - begin : first - begin + latents])
+    whole = NoiseSource([3], 12 * BLOCK, begin).draw(2)
+    part = NoiseSource([3], latents, first).draw(2)
+    assert torch.equal(part, whole[:, first - begin : first - begin + latents])
 
 
 def test_noise_is_white_and_no_block_repeats() -> None:
-    noise = seeded_noise([1], 40 * BLOCK, 8, first=-20 * BLOCK)[0]
+    noise = NoiseSource([1], 40 * BLOCK, -20 * BLOCK).draw(8)[0]
     assert abs(float(noise.mean())) < 0.03 and abs(float(noise.std()) - 1) < 0.03
     blocks = noise.unflatten(0, (-1, BLOCK)).flatten(1)
     likeness = torch.corrcoef(blocks) - torch.eye(len(blocks))

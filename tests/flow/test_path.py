@@ -5,8 +5,8 @@ from fractions import Fraction
 import pytest
 import torch
 
-from openfoley.flow.path import on_path, path_velocity, velocity_error
-from openfoley.flow.times import logit_normal_times, shortcut_steps, shortcut_times, trained_step
+from openfoley.flow.path import logit_normal_times, on_path, path_velocity, velocity_error
+from openfoley.flow.shortcut import shortcut_steps, shortcut_times, trained_step
 
 
 def test_path_goes_from_noise_to_data_at_its_velocity() -> None:

@@ -8,12 +8,15 @@ from torch import Tensor
 
 from openfoley.flow.guidance import Branch, guided, rescaled
 from openfoley.flow.masking import Known
-from openfoley.flow.path import on_path
+from openfoley.flow.path import Velocity, on_path
 from openfoley.flow.samplers import sample
 from openfoley.flow.settings import MULTISTEP, SHORTCUT, Solver
-from openfoley.flow.shortcut import Velocity
 
 NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
+
+
+def everywhere(value: float) -> Velocity:
+    return lambda x, t, d, k: torch.full_like(x, value)
 
 
 def towards(
@@ -68,8 +71,8 @@ def test_step_counts_out_of_range_are_refused(steps: int) -> None:
 
 
 def test_guidance_moves_from_the_unconditional_velocity_along_the_difference() -> None:
-    velocity = guided(towards(lambda *_: torch.tensor(3.0), lambda *_: torch.tensor(1.0), 4.0), torch.zeros(2, 7, 3))
-    assert velocity(torch.zeros(2, 7, 3), torch.zeros(2), torch.zeros(2), NONE_KNOWN).item() == 9.0
+    velocity = guided(towards(everywhere(3.0), everywhere(1.0), 4.0), torch.zeros(2, 7, 3))
+    assert (velocity(torch.zeros(2, 7, 3), torch.zeros(2), torch.zeros(2), NONE_KNOWN) == 9.0).all()
 
 
 def test_the_reference_has_its_own_weight() -> None:
@@ -80,11 +83,12 @@ def test_the_reference_has_its_own_weight() -> None:
 
     def unconditional(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
         calls.append(bool(k.any()))
-        return torch.tensor(2.0 if k.any() else 1.0)
+        return torch.full_like(x, 2.0 if k.any() else 1.0)
 
     def run(guidance: float, apart: float | None) -> float:
-        velocity = guided(towards(lambda *_: torch.tensor(5.0), unconditional, guidance, apart), torch.zeros(2, 7, 3))
-        return velocity(torch.zeros(2, 7, 3), torch.zeros(2), torch.zeros(2), known).item()
+        velocity = guided(towards(everywhere(5.0), unconditional, guidance, apart), torch.zeros(2, 7, 3))
+        (value,) = velocity(torch.zeros(2, 7, 3), torch.zeros(2), torch.zeros(2), known).unique()
+        return value.item()
 
     assert run(4.0, 2.0) == 1 + 2 * (2 - 1) + 4 * (5 - 2)
     assert run(4.0, 1.0) == 2 + 4 * (5 - 2)
@@ -116,12 +120,13 @@ def test_rescaled_guidance_heads_for_the_spread_of_the_conditional_end_point() -
     known[:, :3] = True
     t = torch.tensor([0.25, 0.5])
     left = (1 - t)[:, None, None]
-    result = rescaled(combined, with_conditions, x, t, known, 1.0)
+    whole = torch.ones(2)
+    result = rescaled(combined, with_conditions, x, t, known, whole)
     for row in range(2):
         wanted = (x + left * with_conditions)[row, 3:].std(correction=0)
         torch.testing.assert_close((x + left * result)[row, 3:].std(correction=0), wanted)
-    torch.testing.assert_close(rescaled(combined, with_conditions, x, t, known, 0.0), combined)
-    torch.testing.assert_close(rescaled(with_conditions, with_conditions, x, t, known, 1.0), with_conditions)
+    torch.testing.assert_close(rescaled(combined, with_conditions, x, t, known, 0 * whole), combined)
+    torch.testing.assert_close(rescaled(with_conditions, with_conditions, x, t, known, whole), with_conditions)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 8, 128])
@@ -180,10 +185,9 @@ def test_text_has_a_weight_of_its_own() -> None:
     arguments = torch.zeros(2, 7, 3), torch.full((2,), 0.5), torch.zeros(2), torch.zeros(2, 7, dtype=torch.bool)
 
     def value(text_guidance: float) -> float:
-        branches = towards(lambda *_: torch.tensor(3.0), lambda *_: torch.tensor(1.0), 4.0)
-        branches.append(Branch(lambda *_: torch.tensor(5.0), text_guidance))
-        velocity = guided(branches, torch.zeros(2, 7, 3))
-        return float(velocity(*arguments))
+        branches = [*towards(everywhere(3.0), everywhere(1.0), 4.0), Branch(everywhere(5.0), text_guidance)]
+        (value,) = guided(branches, torch.zeros(2, 7, 3))(*arguments).unique()
+        return value.item()
 
     assert value(7.0) == 1 + 4 * 2 + 7 * 2
     assert value(4.0) == 1 + 4 * 4

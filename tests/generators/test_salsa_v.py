@@ -11,8 +11,10 @@ from torch import Tensor
 
 from openfoley.config import from_dict, to_dict
 from openfoley.flow.masking import Known
-from openfoley.flow.noise import NoiseSource, seeded_noise
+from openfoley.flow.noise import NoiseSource
 from openfoley.flow.temperature import SCALED_FROM
+from openfoley.generators.base import latent_times
+from openfoley.generators.salsa_v import model as salsa_v_model
 from openfoley.generators.salsa_v.conditioning import LengthUnification
 from openfoley.generators.salsa_v.config import GYM, LARGE, SMALL, SalsaVConfig
 from openfoley.generators.salsa_v.model import SalsaVGenerator
@@ -137,26 +139,16 @@ def test_moving_all_times_together_changes_nothing(monkeypatch: pytest.MonkeyPat
     model, (x, t, step, known), conditions = stirred(TINY), inputs(TINY), made_conditions(TINY)
     plain = model(x, t, step, known, conditions)
     moved = conditions.map(lambda one: replace(one, time_s=one.time_s + 2.75))
-    own = model.latent_time
-    monkeypatch.setattr(model, "latent_time", lambda latents, device=None: own(latents, device) + 2.75)
+    monkeypatch.setattr(salsa_v_model, "latent_times", lambda *arguments: latent_times(*arguments) + 2.75)
     torch.testing.assert_close(model(x, t, step, known, moved), plain, atol=2e-3, rtol=2e-3)
 
 
 @torch.no_grad()
-def test_time_may_differ_per_latent() -> None:
-    model, (x, t, step, _), conditions = stirred(TINY), inputs(TINY), made_conditions(TINY)
-    known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
-    per_latent = t[:, None].expand(-1, LATENTS)
-    torch.testing.assert_close(
-        model(x, per_latent, step, known, conditions), model(x, t, step, known, conditions),
-        atol=1e-5, rtol=1e-5,
-    )  # fmt: skip
-    known[:, :5] = True
-    torch.testing.assert_close(
-        model(x, torch.where(known, 1.0, per_latent), step, known, conditions),
-        model(x, t, step, known, conditions),
-        atol=1e-5, rtol=1e-5,
-    )  # fmt: skip
+def test_known_latents_are_at_time_one_whatever_t_says() -> None:
+    model, (_, t, step, known), conditions = stirred(TINY), inputs(TINY), made_conditions(TINY)
+    prepared = model.prepare(conditions, LATENTS)
+    late, early = (model._clocks(time, step, known, prepared)[1] for time in (t, t / 2))
+    assert torch.equal(late[known], early[known]) and not torch.isclose(late[~known], early[~known]).all(1).any()
 
 
 def test_length_unification_is_equation_4() -> None:
@@ -273,7 +265,7 @@ def test_the_noise_is_that_of_the_latents_place_in_the_picture() -> None:
             model, conditions, NoiseSource(range(BATCH), LATENTS, first),
             Sampling(steps=2, rescale=0.0, temperature=1.0),
         )  # fmt: skip
-        torch.testing.assert_close(made, seeded_noise(range(BATCH), LATENTS, model.latent_dim, first=first))
+        torch.testing.assert_close(made, NoiseSource(range(BATCH), LATENTS, first).draw(model.latent_dim))
 
 
 def test_temperature_reaches_the_reference_of_the_unconditional_branch(monkeypatch: pytest.MonkeyPatch) -> None:

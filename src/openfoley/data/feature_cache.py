@@ -55,7 +55,8 @@ class Batch:
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """An opened cache; the arrays are memory-mapped until moved to a device."""
+    """An opened cache; the arrays are memory-mapped until moved to a device. absent: names of the conditions that are
+    marked absent in every batch."""
 
     latents: Float[Tensor, "clips latents latent_dim"]
     sync: Float[Tensor, "clips frames sync_dim"]
@@ -63,6 +64,7 @@ class FeatureCache:
     text: Float[Tensor, "clips captions text_dim"]
     event_labels: Int[Tensor, "clips latents"] | None
     rates: FeatureRates
+    absent: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.latents.shape[0]
@@ -125,7 +127,7 @@ class FeatureCache:
         )
         row, position = clip[:, None], start[:, None] + torch.arange(latents, device=clip.device)
         labels = None if self.event_labels is None else self.event_labels[row, position].long()
-        return Batch(self.latents[row, position].float(), conditions, labels)
+        return Batch(self.latents[row, position].float(), conditions.without(*self.absent), labels)
 
     def whole(self, clips: int | Int[Tensor, " batch"]) -> Batch:
         """Whole clips with their first caption: those numbered, or the first ones."""

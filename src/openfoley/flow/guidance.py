@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from openfoley.flow.path import IsKnown, Latents, Rows, on_path
-from openfoley.flow.shortcut import Velocity
+from openfoley.flow.path import IsKnown, Latents, Rows, Velocity, on_path
 from openfoley.flow.temperature import deviation
 
 DEFAULT_RESCALE, PROMPTED_RESCALE = 0.7, 1.0
@@ -48,59 +48,51 @@ def guided(
     For a branch without the known latents these are taken back to their place on the path from `noise`, scaled as the
     sampler's is (`temperature`, flow.temperature): the whole sequence at one noise level, as in training.
     """
-    steps = _needed(branches)
+    steps, strength = _needed([(branch, rows(branch.weight, noise)) for branch in branches]), rows(rescale, noise)
+    is_plain = len(steps) == 1 or not bool(strength.any())
 
-    def seen_by(branch: Branch, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
+    def seen_by(branch: Branch, x_t: Latents, t: Rows, step: Rows, known: IsKnown) -> Latents:
         if branch.sees_known:
             return branch.velocity(x_t, t, step, known)
         smaller = deviation(t, temperature)[:, None, None] * noise
         unmasked = torch.where(known[..., None], on_path(smaller, x_t, t), x_t)
         return branch.velocity(unmasked, t, step, torch.zeros_like(known))
 
-    def velocity(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
-        combined = before = seen_by(steps[0], x_t, t, step, known)
-        for branch in steps[1:]:
+    def velocity(x_t: Latents, t: Rows, step: Rows, known: IsKnown) -> Latents:
+        combined = before = seen_by(steps[0][0], x_t, t, step, known)
+        for branch, weight in steps[1:]:
             seen = seen_by(branch, x_t, t, step, known)
-            combined, before = combined + _by_row(branch.weight) * (seen - before), seen
-        is_plain = len(steps) == 1 or (not isinstance(rescale, Tensor) and not rescale)
-        return combined if is_plain else rescaled(combined, before, x_t, t, known, rescale)
+            combined, before = combined + weight[:, None, None] * (seen - before), seen
+        return combined if is_plain else rescaled(combined, before, x_t, t, known, strength)
 
     return velocity
 
 
-def _needed(branches: Sequence[Branch]) -> list[Branch]:
+def rows(value: float | Rows, like: Latents) -> Rows:
+    """A number for each sequence of `like`, on its device."""
+    return torch.as_tensor(value, dtype=torch.float32, device=like.device).expand(len(like))
+
+
+def _needed(branches: Sequence[tuple[Branch, Rows]]) -> list[tuple[Branch, Rows]]:
     """The first branch, then the last of every run of equal weights; leading weights of 1 move the start."""
     steps = [branches[0]]
-    for branch in branches[1:]:
-        if _is_same(branch.weight, 1.0 if len(steps) == 1 else steps[-1].weight):
-            steps[-1] = branch
-        else:
-            steps.append(branch)
+    for branch, weight in branches[1:]:
+        if torch.equal(weight, steps[-1][1]):
+            steps.pop()
+        steps.append((branch, weight))
     return steps
 
 
-def _is_same(weight: float | Tensor, other: float | Tensor) -> bool:
-    if isinstance(weight, Tensor) and isinstance(other, Tensor):
-        return torch.equal(weight, other)
-    return not isinstance(weight, Tensor) and not isinstance(other, Tensor) and weight == other
-
-
-def _by_row(weight: float | Tensor) -> float | Tensor:
-    return weight[:, None, None] if isinstance(weight, Tensor) else weight
-
-
-def rescaled(
-    combined: Latents, conditional: Latents, x_t: Latents, t: Rows, known: IsKnown, strength: float | Rows
-) -> Latents:
+def rescaled(combined: Latents, conditional: Latents, x_t: Latents, t: Rows, known: IsKnown, strength: Rows) -> Latents:
     """The velocity to an end point whose spread is `strength` of the way from the guided to the conditional one's."""
-    left, share = (1 - t)[:, None, None], _by_row(strength)
+    left, share = (1 - t)[:, None, None], strength[:, None, None]
     end = x_t + left * combined
     ratio = _spread(x_t + left * conditional, known) / _spread(end, known).clamp(min=torch.finfo(end.dtype).tiny)
     return (end * (1 + share * (ratio - 1)) - x_t) / left
 
 
-def _spread(x: Tensor, known: Tensor) -> Tensor:
-    """Standard deviation over the unknown latents and the channels, [batch, 1, 1]."""
+def _spread(x: Latents, known: IsKnown) -> Float[Tensor, "batch 1 1"]:
+    """Standard deviation over the unknown latents and the channels."""
     weight = (~known).to(x.dtype)[..., None]
     count = (weight.sum((1, 2), keepdim=True) * x.shape[2]).clamp(min=1)
     mean = (x * weight).sum((1, 2), keepdim=True) / count

@@ -18,30 +18,23 @@ BLOCK = 64  # latents; drawn whole, so a block should be short against a window 
 
 @dataclass(frozen=True)
 class NoiseSource:
-    """The noise of the latents [first, first + latents), a row for each seed."""
+    """The noise of the latents [first, first + latents), a row for each seed; first may be negative."""
 
     seeds: Sequence[int]
     latents: int
     first: int = 0
 
     def draw(self, channels: int, device: torch.device | str = "cpu") -> Float[Tensor, "seeds latents channels"]:
-        return seeded_noise(self.seeds, self.latents, channels, device, self.first)
+        """float32. A row depends on its seed and `first` alone, whatever the batch and the device."""
+        blocks = range(self.first // BLOCK, -(-(self.first + self.latents) // BLOCK))
+        skipped = self.first - blocks.start * BLOCK
+        rows = [torch.cat([_block(seed, number, channels) for number in blocks]) for seed in self.seeds]
+        return torch.stack(rows)[:, skipped : skipped + self.latents].to(device)
 
     @property
     def window_seeds(self) -> list[int]:
         """Seeds of noise that depends on the window too."""
         return [spread_seed(seed, self.first) for seed in self.seeds]
-
-
-def seeded_noise(
-    seeds: Sequence[int], latents: int, channels: int, device: torch.device | str = "cpu", first: int = 0
-) -> Float[Tensor, "seeds latents channels"]:
-    """float32, of the latents [first, first + latents); first may be negative. A row depends on its seed and `first`
-    alone, whatever the batch and the device."""
-    blocks = range(first // BLOCK, -(-(first + latents) // BLOCK))
-    skipped = first - blocks.start * BLOCK
-    rows = [torch.cat([_block(seed, number, channels) for number in blocks]) for seed in seeds]
-    return torch.stack(rows)[:, skipped : skipped + latents].to(device)
 
 
 def _block(seed: int, number: int, channels: int) -> Tensor:

@@ -25,8 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.flow.masking import Known
-from openfoley.flow.path import Latents, on_path
-from openfoley.flow.shortcut import Velocity
+from openfoley.flow.path import Latents, Velocity, on_path
 
 FRESH_SALT = 0x5EED  # sets the fresh noise of a seed apart from its first noise
 

@@ -18,9 +18,8 @@ from collections.abc import Callable
 import torch
 
 from openfoley.flow.masking import Known
-from openfoley.flow.path import Latents
+from openfoley.flow.path import Latents, Velocity
 from openfoley.flow.settings import Solver
-from openfoley.flow.shortcut import Velocity
 from openfoley.flow.temperature import SCALED_FROM, scale_noise
 
 LARGEST_STEP_COUNT = 128
@@ -40,7 +39,7 @@ def sample(
 ) -> Latents:
     """The latents at t = 1; known ones leave bit for bit as they entered.
 
-    step_size: what the model receives of a solver that passes it on (`times.trained_step`). on_step: receives the
+    step_size: what the model receives of a solver that passes it on (`shortcut.trained_step`). on_step: receives the
     number of steps done.
     """
     if not 1 <= steps <= LARGEST_STEP_COUNT:

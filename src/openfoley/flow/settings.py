@@ -6,7 +6,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Solver:
     """time_exponent: step i of N starts at (i / N) ** time_exponent. multistep: a step also uses the one before it.
-    receives_step_size: the model receives the step's size (`times.trained_step`), else 0."""
+    receives_step_size: the model receives the step's size (`shortcut.trained_step`), else 0."""
 
     time_exponent: float
     multistep: bool

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.flow.path import IsKnown, Latents, Rows
 from openfoley.request import Defaults
 from openfoley.types import Conditions
 
+P = TypeVar("P")
 
-class Generator(Protocol):
+
+class Generator(Protocol[P]):
     """Predicts the velocity dx/dt of latents on their way from noise (t = 0) to data (t = 1).
 
-    It never receives a file, a device choice or a codec. What `prepare` returns is a record of its own.
+    It never receives a file, a device choice or a codec. P: the record that `prepare` returns.
     """
 
     latent_dim: int
@@ -24,15 +29,16 @@ class Generator(Protocol):
     defaults: Defaults
     supported_options: frozenset[str]  # fields of `request.Sampling` that mean something here
 
-    def prepare(self, conditions: Conditions, latents: int) -> Any:
+    def prepare(self, conditions: Conditions, latents: int) -> P:
         """Everything that does not depend on x_t and t, computed once for a window."""
         ...
 
-    def velocity(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, prepared: Any) -> Tensor:
-        """x_t [batch, latents, latent_dim]; t [batch] or [batch, latents]; step [batch], 0 for the instantaneous
-        velocity; known bool [batch, latents], latents that are clean already. Returns like x_t. A generator that does
-        not accept known latents is also given `prepared` of several branches, one after another along the batch, and
-        then returns as many rows."""
+    def velocity(
+        self, x_t: Latents, t: Rows, step: Rows, known: IsKnown, prepared: P
+    ) -> Float[Tensor, "rows latents dim"]:
+        """step: 0 for the instantaneous velocity. known: latents that are clean already, at t = 1. Returns like x_t. A
+        generator that does not accept known latents is also given `prepared` of several branches, one after another
+        along the batch, and then returns as many rows."""
         ...
 
     def trained_step(self, steps: int) -> float:
@@ -47,3 +53,11 @@ class Branches:
     conditions: Conditions
     against: Conditions
     has_negative: bool
+
+
+def latent_times(
+    latents: int, hop_length: int, sample_rate: int, device: torch.device | str | None = None
+) -> Float[Tensor, " {latents}"]:
+    """Centres of a window's latents in s after its start; hop_length in samples, sample_rate in Hz."""
+    index = torch.arange(latents, device=device, dtype=torch.float64)
+    return ((index + 0.5) * hop_length / sample_rate).float()

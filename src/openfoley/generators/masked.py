@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.flow.guidance import DEFAULT_RESCALE, PICTURE_WEIGHT, PROMPTED_RESCALE, TEXT_WEIGHT, Branch, guided
 from openfoley.flow.masking import Known
+from openfoley.flow.path import Rows, Velocity
 from openfoley.flow.samplers import sample
 from openfoley.flow.settings import MULTISTEP
-from openfoley.flow.shortcut import Velocity
 from openfoley.generators.base import Branches, Generator
 from openfoley.request import Sampling
 from openfoley.types import TEXT, Conditions
@@ -56,9 +56,10 @@ def _branches(
         return lambda x_t, t, step, known: generator.velocity(x_t, t, step, known, ready)
 
     has_text = conditions.has(TEXT)
-    picture = sampling.picture_guidance
+    picture: float | Rows | None = sampling.picture_guidance
     if picture is None:
-        picture = overall if branches.has_negative else _picture_weight(has_text, overall)
+        beside_text = overall if branches.has_negative else PICTURE_WEIGHT * overall
+        picture = torch.where(has_text, beside_text, overall)
     reference = overall if sampling.reference_guidance is None else sampling.reference_guidance
     against = prepared(branches.against)
     steps = [Branch(against, sees_known=False), Branch(against, reference if is_anything_known else picture)]
@@ -66,11 +67,3 @@ def _branches(
         return [*steps, Branch(prepared(conditions), picture)]
     text = TEXT_WEIGHT * overall if sampling.text_guidance is None else sampling.text_guidance
     return [*steps, Branch(prepared(conditions.without(TEXT)), picture), Branch(prepared(conditions), text)]
-
-
-def _picture_weight(has_text: Bool[Tensor, " batch"], guidance: float) -> float | Tensor:
-    """One number, or [batch] where only some rows have a text."""
-    if not bool(has_text.any()):
-        return guidance
-    beside = PICTURE_WEIGHT * guidance
-    return beside if bool(has_text.all()) else torch.where(has_text, beside, guidance)

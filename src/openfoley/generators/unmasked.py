@@ -19,12 +19,12 @@ from torch import Tensor
 
 from openfoley.flow.guidance import rescaled
 from openfoley.flow.masking import Known
+from openfoley.flow.path import Velocity
 from openfoley.flow.replacement import fresh_noise, pull_towards, sample_with_replacement
 from openfoley.flow.settings import DEFAULT_REPLACEMENT
-from openfoley.flow.shortcut import Velocity
 from openfoley.generators.base import Branches, Generator
 from openfoley.request import Sampling
-from openfoley.types import TEXT, Conditions, FeatureSequence
+from openfoley.types import TEXT, Conditions
 
 
 def sample_unmasked(
@@ -44,7 +44,9 @@ def sample_unmasked(
     pull, replacement = None, sampling.replacement or DEFAULT_REPLACEMENT
     if replacement.pull and bool(known.is_known.any()):
         with torch.inference_mode(False), torch.no_grad():
-            alone = combined_velocity(generator, [(_ordinary(branches.conditions), 1.0)], latents)
+            # Copies outside inference mode: gradients pass the network that they condition.
+            ordinary = branches.conditions.map(lambda sequence: sequence.each(torch.clone))
+            alone = combined_velocity(generator, [(ordinary, 1.0)], latents)
         pull = pull_towards(alone, known, replacement.pull)
     return sample_with_replacement(
         velocity, noise, known, fresh_noise(seeds, noise), steps=sampling.steps, rounds=replacement.rounds, pull=pull,
@@ -88,6 +90,7 @@ def combined_velocity(
     prepared = generator.prepare(Conditions.joined([conditions for conditions, _ in branches]), latents)
     # Copied to the device once: a copy from the CPU in every step would wait until the device is idle.
     weights = torch.tensor([weight for _, weight in branches], device=branches[0][0].device)
+    strength = weights.new_tensor(rescale)
 
     def velocity(x_t: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
         each = generator.velocity(x_t, t, step + step_size, known, prepared).float()
@@ -95,11 +98,6 @@ def combined_velocity(
         if len(weights) == 1:
             return each[0]
         total = torch.einsum("k,kbnc->bnc", weights, each)
-        return rescaled(total, each[0], x_t, t, known, rescale) if rescale else total
+        return rescaled(total, each[0], x_t, t, known, strength.expand(len(x_t))) if rescale else total
 
     return velocity
-
-
-def _ordinary(conditions: Conditions) -> Conditions:
-    """Copies outside inference mode, so that gradients may pass the network that they condition."""
-    return conditions.map(lambda s: FeatureSequence(s.values.clone(), s.time_s.clone(), s.present.clone()))

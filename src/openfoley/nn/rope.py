@@ -6,6 +6,7 @@ tokens (8 Hz) sit on the same clock is what lets them meet at the same instants.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -15,25 +16,25 @@ SHORTEST_PERIOD_S = 2 * math.pi * 1024 / 44100  # one radian per latent, as rota
 LONGEST_PERIOD_S = 120.0  # far above any window, so the slowest pair orders tokens without wrapping
 
 
-Turn = Float[Tensor, "batch 1 tokens {head_width}"]
+class Positions(NamedTuple):
+    """Cosines and signed sines of one stream's tokens."""
+
+    cosine: Float[Tensor, "*axes tokens head_width"]
+    signed_sine: Float[Tensor, "*axes tokens head_width"]
 
 
-def rotary(
-    time_s: Float[Tensor, "batch tokens"], head_width: int, dtype: torch.dtype = torch.float32
-) -> tuple[Turn, Turn]:
-    """Cosines and signed sines for tokens at `time_s`."""
+def rotary(time_s: Float[Tensor, "batch tokens"], head_width: int, dtype: torch.dtype = torch.float32) -> Positions:
+    """For tokens at `time_s`: each [batch, 1, tokens, head_width]."""
     pairs = head_width // 2
     exponent = torch.arange(pairs, device=time_s.device, dtype=torch.float32) / max(1, pairs - 1)
     period_s = SHORTEST_PERIOD_S * (LONGEST_PERIOD_S / SHORTEST_PERIOD_S) ** exponent
     return turned(time_s.float()[:, None, :, None] * (2 * math.pi / period_s), dtype)
 
 
-def turned(
-    angle: Float[Tensor, "*axes pairs"], dtype: torch.dtype = torch.float32
-) -> tuple[Float[Tensor, "*axes 2*pairs"], Float[Tensor, "*axes 2*pairs"]]:
-    """Cosines and signed sines of angles, as `rotate` takes them."""
+def turned(angle: Float[Tensor, "*axes pairs"], dtype: torch.dtype = torch.float32) -> Positions:
+    """For angles; each [*axes, 2 * pairs]."""
     cosine, sine = angle.cos(), angle.sin()
-    return torch.cat((cosine, cosine), dim=-1).to(dtype), torch.cat((-sine, sine), dim=-1).to(dtype)
+    return Positions(torch.cat((cosine, cosine), dim=-1).to(dtype), torch.cat((-sine, sine), dim=-1).to(dtype))
 
 
 def rotate(

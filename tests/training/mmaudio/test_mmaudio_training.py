@@ -13,6 +13,7 @@ from torch import Tensor
 from openfoley.data.feature_cache import FeatureRates, write_index
 from openfoley.flow.noise import NoiseSource
 from openfoley.flow.path import on_path, path_velocity
+from openfoley.generators.base import latent_times
 from openfoley.generators.mmaudio import config as mmaudio
 from openfoley.generators.mmaudio.model import MMAudioGenerator
 from openfoley.generators.salsa_v import config as salsa_v
@@ -95,7 +96,7 @@ def test_each_latent_reads_the_sync_feature_nearest_to_its_centre(offset_s: floa
     conditions = timed_conditions(offset_s)
     _, index = model.conditions._sync_tokens(conditions, 86)
     read = conditions["sync"].time_s[0, index[0]]
-    centre = model.latent_time(86)
+    centre = latent_times(86, TINY.hop_length, TINY.sample_rate)
     assert (read - centre).abs().max() <= 0.5 / 24 + 1e-5
 
 

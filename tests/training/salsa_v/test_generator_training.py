@@ -131,7 +131,7 @@ def event_score(
     """F1 of generated impulses at 1.5 latents."""
     model = build_generator(preset).eval()
     model.load_state_dict(load_file(weights))
-    batch = whole_clips(cache, len(cache), preset.use_sync)
+    batch = whole_clips(cache, len(cache))
     size, latents, _ = batch.latents.shape
     generator: Any = model
     source = NoiseSource(range(size), latents)

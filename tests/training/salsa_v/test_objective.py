@@ -32,10 +32,7 @@ class Written:
 
     @property
     def config(self) -> SimpleNamespace:
-        return SimpleNamespace(smallest_step=self.smallest)
-
-    def latent_time(self, latents: int, device: Any) -> Tensor:
-        return torch.arange(latents, device=device) / 10
+        return SimpleNamespace(smallest_step=self.smallest, hop_length=1, sample_rate=10)
 
     def __call__(self, x: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
         told = self.answer.expand(x.shape).clone()

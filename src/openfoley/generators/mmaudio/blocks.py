@@ -14,19 +14,12 @@ from openfoley.generators.mmaudio.config import MMAudioConfig
 from openfoley.generators.mmaudio.layers import GatedUnit, projection
 from openfoley.nn.adaln import Modulation, modulate, normalise
 from openfoley.nn.attention import HeadProjection, Projected, attend
-from openfoley.nn.rope import rotate
+from openfoley.nn.rope import Positions, rotate
 
 LAYER_NORM_EPSILON = 1e-5  # PyTorch's default, which the weights were trained with
 HEAD_NORM_EPSILON = 2.0**-23  # float32's spacing at 1, kept in every dtype (the reference's follows the dtype)
 TIME_KERNEL = 3  # tokens
 PIECES = 6  # shift, scale, gate of the attention; shift, scale, gate of the gated unit
-
-
-class Positions(NamedTuple):
-    """Rotary cosines and sines of one stream's tokens."""
-
-    cosine: Tensor
-    sine: Tensor
 
 
 class Handout(NamedTuple):
@@ -109,7 +102,8 @@ class JointBlock(nn.Module):
             values = torch.cat([from_audio.value, *(value for _, value in others)], dim=2)
             mixed = attend(Projected(from_audio.query, keys, values))
             return self.audio.update(audio, mixed, pieces), semantic, text
-        still = Positions(torch.ones_like(at_audio.cosine[..., :1, :]), torch.zeros_like(at_audio.sine[..., :1, :]))
+        cosine, sine = (part[..., :1, :] for part in at_audio)
+        still = Positions(torch.ones_like(cosine), torch.zeros_like(sine))
         streams = (from_audio, self.semantic.heads(semantic_in, *at_semantic), self.text.heads(text_in, *still))
         mixed = attend(Projected(*(torch.cat(parts, dim=2) for parts in zip(*streams, strict=True))))
         lengths = (audio.shape[1], semantic.shape[1], text.shape[1])

@@ -16,11 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openfoley.generators.mmaudio.blocks import Positions
 from openfoley.generators.mmaudio.config import WINDOW_S, MMAudioConfig
 from openfoley.generators.mmaudio.layers import GatedUnit, projection
 from openfoley.nn.embeddings import SINUSOID_WIDTH
-from openfoley.nn.rope import turned
+from openfoley.nn.rope import Positions, turned
 from openfoley.types import TEXT, Conditions
 
 ROTARY_BASE = 10_000.0  # arXiv 2104.09864, in latents
@@ -122,7 +121,7 @@ class ConditionEmbedding(nn.Module):
         """Rotary positions of tokens that lie at latents `place` [batch or 1, n]."""
         pairs = self.config.width // self.config.heads // 2
         exponent = torch.arange(pairs, device=place.device, dtype=torch.float32) / pairs
-        return Positions(*turned(place.float()[:, None, :, None] * (1.0 / ROTARY_BASE**exponent), dtype))
+        return turned(place.float()[:, None, :, None] * (1.0 / ROTARY_BASE**exponent), dtype)
 
     def _text_tokens(self, conditions: Conditions) -> Tensor:
         text = conditions[TEXT]

@@ -1,9 +1,10 @@
 """The MMAudio generator (arXiv 2412.15322, Figure 2): joint blocks over three streams, then latents alone."""
 
-import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from openfoley.flow.path import IsKnown, Latents, Rows
 from openfoley.generators.mmaudio.blocks import LAYER_NORM_EPSILON, AudioBlock, Handout, JointBlock
 from openfoley.generators.mmaudio.conditioning import INPUT_KERNEL, ConditionEmbedding, Prepared
 from openfoley.generators.mmaudio.config import DEFAULTS, SUPPORTED_OPTIONS, MMAudioConfig
@@ -45,22 +46,19 @@ class MMAudioGenerator(nn.Module):
         """Always the instantaneous velocity."""
         return 0.0
 
-    def latent_time(self, latents: int, device: torch.device | str | None = None) -> Tensor:
-        """Centres of the latents in seconds, float32 [latents]."""
-        index = torch.arange(latents, device=device, dtype=torch.float64)
-        return ((index + 0.5) * self.config.hop_length / self.config.sample_rate).float()
-
     def prepare(self, conditions: Conditions, latents: int) -> Prepared:
         """The conditions of a window of `latents` latents, embedded."""
         return self.conditions(conditions, latents)
 
-    def forward(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
+    def forward(self, x_t: Latents, t: Rows, step: Rows, known: IsKnown, conditions: Conditions) -> Latents:
         """As `velocity`, of conditions that are used once, as in training."""
         return self.velocity(x_t, t, step, known, self.prepare(conditions, x_t.shape[1]))
 
-    def velocity(self, x_t: Tensor, t: Tensor, step: Tensor, known: Tensor, prepared: Prepared) -> Tensor:
-        """dx/dt of x_t [batch, latents, latent_dim] at t [batch], for as many branches as `prepared` holds along its
-        batch: [branches * batch, ...]. `step` and `known` mean nothing here: every latent is at time t.
+    def velocity(
+        self, x_t: Latents, t: Rows, step: Rows, known: IsKnown, prepared: Prepared
+    ) -> Float[Tensor, "rows latents dim"]:
+        """dx/dt of x_t at t, for as many branches as `prepared` holds along its batch. `step` and `known` mean nothing
+        here: every latent is at time t.
 
         What depends on x_t and t alone is computed once for all branches.
         """

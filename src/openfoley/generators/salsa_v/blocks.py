@@ -1,7 +1,5 @@
 """MMDiT-X and DiT blocks (arXiv 2510.02916, section 3; MMDiT-X of Stable Diffusion 3.5; DiT, arXiv 2212.09748)."""
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,13 +7,7 @@ from torch import Tensor, nn
 from openfoley.generators.salsa_v.config import SalsaVConfig
 from openfoley.nn.adaln import Modulation, modulate, normalise
 from openfoley.nn.attention import HeadProjection, attend, join
-
-
-class Positions(NamedTuple):
-    """Rotary cosines and sines of one stream's tokens."""
-
-    cosine: Tensor
-    sine: Tensor
+from openfoley.nn.rope import Positions
 
 
 class Mlp(nn.Module):

@@ -8,7 +8,7 @@ one common width cannot meet (643 / 347 is above 332 / 217). With heads of 64 ch
 give 622 M and 19 heads (1216) give 341 M; the MLP width takes up the rest, in steps of 64: 642.7 M and 347.5 M.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from openfoley.request import Defaults
@@ -61,29 +61,10 @@ LARGE = SalsaVConfig(
     smallest_step=Fraction(1, 128),
 )
 
-SMALL = SalsaVConfig(
-    latent_dim=64,
-    sample_rate=44100,
-    hop_length=1024,
-    semantic_dim=1152,
-    sync_dim=768,
-    text_dim=1152,
-    width=1216,
-    heads=19,
-    mlp_width=5120,
-    joint_blocks=4,
-    extra_attention_blocks=2,
-    audio_blocks=4,
-    modulation_rank=None,
-    upsampling=2,
-    sync_in_input=False,
-    smallest_step=Fraction(1, 128),
-)
+SMALL = replace(LARGE, width=1216, heads=19, mlp_width=5120, joint_blocks=4, extra_attention_blocks=2, audio_blocks=4)
 
-GYM = SalsaVConfig(
-    latent_dim=64,
-    sample_rate=44100,
-    hop_length=1024,
+GYM = replace(
+    LARGE,
     semantic_dim=128,
     sync_dim=128,
     text_dim=128,
@@ -94,7 +75,6 @@ GYM = SalsaVConfig(
     extra_attention_blocks=1,
     audio_blocks=3,
     modulation_rank=64,
-    upsampling=2,
     sync_in_input=True,
     smallest_step=Fraction(1, 32),
 )

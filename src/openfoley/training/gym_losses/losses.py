@@ -21,14 +21,14 @@ class GymLosses:
 
     material_weight: float
 
-    def of(self, model: nn.Module, features: FeatureCache, preset: GeneratorTraining) -> "GymTraining":
+    def __call__(self, model: nn.Module, features: FeatureCache, preset: GeneratorTraining) -> "GymTraining":
         """For one training; the head's random weights come from its seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
             head = MaterialHead(model, preset.architecture.width)
         is_exchanged = preset.use_sync and preset.objective.dropout.swapped > 0
         means = MaterialMeans.of(features) if is_exchanged else None
-        return GymTraining(head, means, self.material_weight, preset.use_sync)
+        return GymTraining(head, means, self.material_weight)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,6 @@ class GymTraining:
     module: MaterialHead
     means: MaterialMeans | None
     material_weight: float
-    use_sync: bool
 
     def other_sync(self, batch: Batch, random: torch.Generator) -> Tensor | None:
         return None if self.means is None else self.means.exchanged(batch, random)
@@ -51,7 +50,7 @@ class GymTraining:
     def validate(self, model: TrainedGenerator, validation: FeatureCache) -> dict[str, float]:
         """Share of the latents of visible events whose material is recognised from the picture, the sound being
         noise."""
-        batch = whole_clips(validation, VALIDATION_CLIPS, self.use_sync)
+        batch = whole_clips(validation, VALIDATION_CLIPS)
         data, labels = batch.latents, labels_of(batch)
         noise = torch.randn(data.shape, generator=torch.Generator().manual_seed(0)).to(data.device)
         zero = torch.zeros(len(data), device=data.device)

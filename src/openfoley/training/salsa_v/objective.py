@@ -15,10 +15,9 @@ from torch import Tensor
 from openfoley.data.feature_cache import Batch
 from openfoley.flow.dropout import ConditionDropout, drop_conditions
 from openfoley.flow.masking import MaskKind, random_known
-from openfoley.flow.path import on_path, path_velocity, velocity_error
-from openfoley.flow.shortcut import shortcut_target
-from openfoley.flow.times import logit_normal_times, shortcut_times
-from openfoley.generators.base import Generator
+from openfoley.flow.path import logit_normal_times, on_path, path_velocity, velocity_error
+from openfoley.flow.shortcut import shortcut_target, shortcut_times
+from openfoley.generators.base import Generator, latent_times
 from openfoley.types import Conditions
 
 
@@ -31,6 +30,12 @@ class Architecture(Protocol):
     @property
     def smallest_step(self) -> Fraction | None: ...
 
+    @property
+    def hop_length(self) -> int: ...
+
+    @property
+    def sample_rate(self) -> int: ...
+
 
 class TrainedGenerator(Generator, Protocol):
     """What a training asks of a generator beside its velocity."""
@@ -42,16 +47,12 @@ class TrainedGenerator(Generator, Protocol):
         """The velocity for conditions that are used once."""
         ...
 
-    def latent_time(self, latents: int, device: torch.device | str | None = None) -> Tensor:
-        """Centres of the latents in seconds, float32 [latents]."""
-        ...
-
 
 @dataclass(frozen=True)
 class Objective:
     """How a batch is noised, masked and conditioned; the values are justified in flow/."""
 
-    time_logits: tuple[float, float]  # mean and standard deviation of logit t (flow.times)
+    time_logits: tuple[float, float]  # mean and standard deviation of logit t (flow.path)
     consistency_fraction: float  # of the batch; 0 where the architecture has no trained steps
     mask_probability: float
     mask_kinds: tuple[MaskKind, ...]
@@ -70,9 +71,8 @@ def losses(
     `drop_conditions`."""
     data, (size, latents, _) = batch.latents, batch.latents.shape
     known = random_known(size, latents, generator, probability=objective.mask_probability, kinds=objective.mask_kinds)
-    conditions = drop_conditions(
-        batch.conditions, known, model.latent_time(latents, data.device), objective.dropout, generator, other_sync
-    )
+    latent_time = latent_times(latents, model.config.hop_length, model.config.sample_rate, data.device)
+    conditions = drop_conditions(batch.conditions, known, latent_time, objective.dropout, generator, other_sync)
     noise = torch.randn(data.shape, generator=generator, device=data.device)
     t = logit_normal_times(size, generator, *objective.time_logits)
     step = torch.zeros_like(t)

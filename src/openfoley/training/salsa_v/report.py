@@ -21,22 +21,17 @@ TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 PICTURE_CLIPS, PICTURE_STEPS = 2, 8
 
 
-def without_sync(batch: Batch) -> Batch:
-    return replace(batch, conditions=batch.conditions.without("sync"))
-
-
-def whole_clips(cache: FeatureCache, count: int, use_sync: bool) -> Batch:
+def whole_clips(cache: FeatureCache, count: int) -> Batch:
     """The first clips, whole and without prompt."""
     batch = cache.whole(count)
-    batch = replace(batch, conditions=batch.conditions.without(TEXT))
-    return batch if use_sync else without_sync(batch)
+    return replace(batch, conditions=batch.conditions.without(TEXT))
 
 
 @torch.no_grad()
-def validate(model: TrainedGenerator, cache: FeatureCache, use_sync: bool) -> dict[str, float]:
+def validate(model: TrainedGenerator, cache: FeatureCache) -> dict[str, float]:
     """Flow-matching error of whole validation clips at fixed times and noise, and, at t = 0.3, how much larger it is
     with the sync features of another clip (what the model has learned to take from them)."""
-    batch = whole_clips(cache, CLIPS, use_sync)
+    batch = whole_clips(cache, CLIPS)
     data, conditions = batch.latents, batch.conditions
     noise = torch.randn(data.shape, generator=torch.Generator().manual_seed(0)).to(data.device)
     known = torch.zeros(data.shape[:2], dtype=torch.bool, device=data.device)
@@ -55,11 +50,11 @@ def validate(model: TrainedGenerator, cache: FeatureCache, use_sync: bool) -> di
     return figures
 
 
-def sample_picture(model: TrainedGenerator, cache: FeatureCache, use_sync: bool) -> "Figure":
+def sample_picture(model: TrainedGenerator, cache: FeatureCache) -> "Figure":
     """True and generated latents of some validation clips under each other."""
     from matplotlib.figure import Figure
 
-    batch = whole_clips(cache, PICTURE_CLIPS, use_sync)
+    batch = whole_clips(cache, PICTURE_CLIPS)
     data = batch.latents
     noise = NoiseSource(range(len(data)), data.shape[1])
     made = sample_latents(model, batch.conditions, noise, Sampling(steps=PICTURE_STEPS))

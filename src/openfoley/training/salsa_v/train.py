@@ -5,7 +5,8 @@ holds: the sync features thus come with every offset against the latents. What o
 besides is passed in as `extra` (training.gym_losses).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -23,7 +24,7 @@ from openfoley.training.loop.optimizer import make_optimizer
 from openfoley.training.loop.run import Run
 from openfoley.training.salsa_v.objective import Architecture, TrainedGenerator, losses
 from openfoley.training.salsa_v.presets import GeneratorTraining
-from openfoley.training.salsa_v.report import sample_picture, validate, without_sync
+from openfoley.training.salsa_v.report import sample_picture, validate
 
 BETAS = (0.9, 0.99)
 
@@ -45,10 +46,8 @@ class ExtraLosses(Protocol):
     def validate(self, model: TrainedGenerator, validation: FeatureCache) -> dict[str, float]: ...
 
 
-class MakesExtraLosses(Protocol):
-    """A dataclass of settings; the losses of a training on some features."""
-
-    def of(self, model: nn.Module, features: FeatureCache, preset: GeneratorTraining) -> ExtraLosses: ...
+MakesExtraLosses = Callable[[nn.Module, FeatureCache, GeneratorTraining], ExtraLosses]
+"""A dataclass of settings; called with the model and the features of a training."""
 
 
 def train_generator(
@@ -60,7 +59,7 @@ def train_generator(
     run = Run.of(preset, out, resume=resume, beside=extra)
     model = build_generator(preset).to(device)
     average = averaged(model, preset.ema_decay)
-    beside = extra.of(model, training, preset) if extra is not None else None
+    beside = extra(model, training, preset) if extra is not None else None
     modules = [model] if beside is None else [model, beside.module.to(device)]
     optimizer = make_optimizer(
         preset.optimizer, modules, preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay
@@ -82,10 +81,10 @@ def train_generator(
         average.update_parameters(model)
         run.log(step, always=False, **parts, **named, gradient_norm=norm)
         if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
-            run.log(step, always=True, **validate(teacher, validation, preset.use_sync))
+            run.log(step, always=True, **validate(teacher, validation))
             if beside is not None:
                 run.log(step, always=True, **beside.validate(learner, validation))
-            run.picture(step, "samples", lambda: sample_picture(teacher, validation, preset.use_sync))
+            run.picture(step, "samples", lambda: sample_picture(teacher, validation))
     return save_averaged(preset.architecture, average.module.state_dict(), out)
 
 
@@ -95,10 +94,10 @@ def open_features(preset: GeneratorTraining) -> tuple[FeatureCache, FeatureCache
     Clips that the encoders were trained on teach what sounds are like as well as others do, but their sync features are
     surer than those of new clips, and the generator would learn to trust them too much: the last steps go without.
     """
-    training, validation = (FeatureCache.open(preset.features / split) for split in ("train", "validation"))
-    wide = training
-    if preset.seen_share:
-        wide = FeatureCache.joined([training, FeatureCache.open(preset.features / "seen")])
+    splits = ("train", "validation", *(["seen"] if preset.seen_share else []))
+    absent = () if preset.use_sync else ("sync",)
+    training, validation, *seen = (replace(FeatureCache.open(preset.features / s), absent=absent) for s in splits)
+    wide = FeatureCache.joined([training, *seen]) if seen else training
     if torch.device(preset.device).type == "cpu":
         return training, wide, validation
     return training.to(preset.device), wide.to(preset.device), validation.to(preset.device)
@@ -126,8 +125,7 @@ def draw_batch(cache: FeatureCache, preset: GeneratorTraining, random: torch.Gen
     latents = lengths[random.initial_seed() % len(lengths)]  # a GPU would be waited for, were it drawn there
     size = max(1, preset.batch_latents // latents)
     clip, start = integers(len(cache)), integers(cache.latents.shape[1] - latents + 1)
-    batch = cache.crop(clip, start, latents, integers(cache.text.shape[1]))
-    return batch if preset.use_sync else without_sync(batch)
+    return cache.crop(clip, start, latents, integers(cache.text.shape[1]))
 
 
 def save_averaged(architecture: Architecture, weights: Mapping[str, Tensor], out: Path) -> Path:

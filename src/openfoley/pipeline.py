@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import torch
 
@@ -18,22 +17,7 @@ from openfoley.hub.registry import DEFAULT_MODEL
 from openfoley.media.source import Source
 from openfoley.request import Cue, Request, check_seeds
 from openfoley.synthesis.editing import edited, extended
-from openfoley.synthesis.job import (
-    Job,
-    Progress,
-    RunOptions,
-    Video,
-    opened,
-    phase,
-    planned,
-    reference_latents,
-    resolved,
-    run,
-    sample_count,
-    shots_in,
-    shows_options,
-    warn_of_length,
-)
+from openfoley.synthesis.job import Job, Progress, RunOptions, Video, phase, run, shows_options, warn_of_length
 from openfoley.synthesis.stems import cues_by_stem, within_cues
 from openfoley.synthesis.take import Take
 from openfoley.timeline.plan import PlannedWindow, sampled_for
@@ -99,21 +83,15 @@ class Pipeline:
     def plan(self, video: Video, request: Request | None = None, **options: object) -> list[PlannedWindow]:
         """The windows that `generate` or (with a span, of a sound as long as the picture) `edit` would run;
         `timeline.plan.describe` prints them."""
-        asked, run_options = self._asked(request, options)
-        source = opened(video, asked.timeline, run_options.strict)
-        asked = resolved(self.model, source, asked)
-        shots = shots_in(self.model, source, asked.timeline, run_options.store)
-        return planned(self.model, shots, asked.timeline, reference_latents(self.model, asked), asked.timeline.span_s)
+        return list(Job.planned(self.model, video, [0], *self._asked(request, options), in_span=True).plan)
 
-    def plans(self, source: Source, request: Request) -> dict[str | None, tuple[list[PlannedWindow], Fraction]]:
-        """The plan and its latent rate (Hz) of each stem of the request's cues; of None where no cue names a stem."""
-        cues = request.timeline.cue_list
-        named: dict[str | None, tuple[Cue, ...]] = {None: cues}
-        if any(cue.stem for cue in cues):
-            named = {**cues_by_stem(cues)}
-        rate = self.model.codec.latent_rate
-        plans = {name: self.plan(source, request, cues=own) for name, own in named.items()}
-        return {n: (plan if n is None else sampled_for(plan, named[n], rate), rate) for n, plan in plans.items()}
+    def plans(self, source: Source, request: Request) -> dict[str | None, list[PlannedWindow]]:
+        """The plan of each stem of the request's cues; of None where no cue names a stem."""
+        cues, rate = request.timeline.cue_list, self.model.codec.latent_rate
+        if not any(cue.stem for cue in cues):
+            return {None: self.plan(source, request)}
+        named = cues_by_stem(cues).items()
+        return {name: sampled_for(self.plan(source, request, cues=own), own, rate) for name, own in named}
 
     def generate_stem(
         self, source: Source, seeds: Sequence[int], request: Request, cues: tuple[Cue, ...], **options: object
@@ -140,20 +118,13 @@ class Pipeline:
     ) -> list[Take]:
         """only_in: the cues outside of which the sound is not needed."""
         check_seeds(seeds)
-        model = self.model
-        source = opened(video, request.timeline, options.strict)
-        request = resolved(model, source, request)
-        reference = reference_latents(model, request)
-        shots = shots_in(model, source, request.timeline, options.store)
-        plan = planned(model, shots, request.timeline, reference)
-        if only_in is not None:
-            plan = sampled_for(plan, only_in, model.codec.latent_rate)
-        warn_of_length(model, plan)
-        samples = (0, sample_count(model, source.info.duration))
-        takes, work = run(Job(model, source, shots, plan, request, seeds, reference, samples), options)
-        requests = [replace(request, sampling=replace(request.sampling, seed=seed)) for seed in seeds]
+        job = Job.planned(self.model, video, seeds, request, options, only_in)
+        warn_of_length(self.model, job.plan)
+        takes, work = run(job, options)
+        name, rate, resolved = self.model.name, self.model.codec.sample_rate, job.request
+        requests = [replace(resolved, sampling=replace(resolved.sampling, seed=seed)) for seed in seeds]
         made = zip(requests, takes, strict=True)
-        return [Take(one, model.name, source, model.codec.sample_rate, take.finish(), work=work) for one, take in made]
+        return [Take(one, name, job.source, rate, take.finish(), work=work) for one, take in made]
 
     def __repr__(self) -> str:
         return f"Pipeline({self.model.name!r}, device={str(self.device)!r})"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openfoley.cli.asked import checked_request, delivery_of, finished_before, resumable
 from openfoley.cli.batch import run_batch
@@ -19,6 +19,9 @@ from openfoley.media.source import Source
 from openfoley.media.write.outputs import AUDIO_SUFFIXES, check_saving, checked_video, default_output, take_paths
 from openfoley.request import Request, check_takes
 from openfoley.synthesis.saving import Delivery
+
+if TYPE_CHECKING:
+    from openfoley.pipeline import Pipeline
 
 TEXT_STEM = "foley"  # of the output, when there is no video to name it after
 
@@ -62,7 +65,7 @@ def generate(options: Namespace, loaded: Callable[[], Any]) -> int:
     pipeline = loaded()
     request = resolved(pipeline.model, source, request)
     if delivery is None:
-        return _print_plans(options, pipeline.plans(source, request), source, request)
+        return _print_plans(options, pipeline, source, request)
     if options.stems or any(cue.stem for cue in request.timeline.cue_list):
         return _stems(options, pipeline, source, request, seeds, delivery)
     with resumable(delivery.work):
@@ -121,13 +124,13 @@ def _checked_delivery(options: Namespace, source: Source, request: Request) -> D
     return delivery
 
 
-def _print_plans(options: Namespace, plans: Mapping[str | None, Any], source: Source, request: Request) -> int:
+def _print_plans(options: Namespace, pipeline: Pipeline, source: Source, request: Request) -> int:
     """A table for each sound that would be made: one, or as many as stems."""
     from openfoley.synthesis.job import first_frame_code
     from openfoley.timeline.plan import describe
 
-    start = first_frame_code(source, request.output.start_timecode)
-    tables = {name: describe(plan, rate, start) for name, (plan, rate) in plans.items()}
+    start, rate = first_frame_code(source, request.output.start_timecode), pipeline.model.codec.latent_rate
+    tables = {name: describe(plan, rate, start) for name, plan in pipeline.plans(source, request).items()}
     if options.json:
         print_json({"video": options.video, "plans": [{"stem": name, "table": text} for name, text in tables.items()]})
     else:

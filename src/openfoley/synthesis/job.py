@@ -40,7 +40,7 @@ from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.windows import WindowSampler, run_plan
 from openfoley.timeline.cues import read_cues
 from openfoley.timeline.cut_list import read_cuts
-from openfoley.timeline.plan import CONTEXT_S, NEW_S, PlannedWindow, make_plan
+from openfoley.timeline.plan import CONTEXT_S, NEW_S, PlannedWindow, make_plan, sampled_for
 from openfoley.timeline.shots import Shot, cut_rule, shots_of
 
 logger = logging.getLogger(__name__)
@@ -103,6 +103,29 @@ class Job:
     reference: Tensor | None
     samples: tuple[int, int]
     around: Surroundings | None = None
+
+    @classmethod
+    def planned(
+        cls,
+        model: Model,
+        video: Video,
+        seeds: Sequence[int],
+        request: Request,
+        options: RunOptions,
+        only_in: Sequence[Cue] | None = None,
+        in_span: bool = False,
+    ) -> Job:
+        """The sound of a whole video, or with in_span of the request's span. only_in: the cues outside of which the
+        sound is not needed. Raises UsageError, MediaError."""
+        source = opened(video, request.timeline, options.strict)
+        request = resolved(model, source, request)
+        reference, timeline = reference_latents(model, request), request.timeline
+        shots = shots_in(model, source, timeline, options.store)
+        plan = planned(model, shots, timeline, reference, timeline.span_s if in_span else None)
+        if only_in is not None:
+            plan = sampled_for(plan, only_in, model.codec.latent_rate)
+        samples = (0, sample_count(model, source.info.duration))
+        return cls(model, source, shots, plan, request, seeds, reference, samples)
 
 
 def opened(video: Video, timeline: Timeline, strict: bool = False) -> Source:

@@ -1,12 +1,11 @@
-"""What may be asked of a generation: one frozen, nested record, checked once, without any heavy import.
+"""All options of a generation: one frozen, nested record, checked once, without heavy imports.
 
     Request
-      prompting   what it shall sound like       sampling   how latents are sampled
+      prompting   what it should sound like      sampling   how latents are sampled
       timeline    where, and in which windows    output     what is written
 
-A new option is one field with `option(check, help)`: its check, its word on the command line (the field's name with
-dashes) and its place in projects and resume keys follow from it. None stands for the model's own default
-(`Defaults`).
+A new option is one field with `option(check, help)`: its check, its command-line option (the field's name with
+dashes) and its place in projects and resume keys follow from it. None is the model's default (`Defaults`).
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ SHORTEST_SPAN_S = Fraction(1, 20)  # two latents, and two fades of 10 ms with so
 
 @dataclass(frozen=True)
 class Number:
-    """A check: a number in [low, high] of that unit; whole numbers only, if asked."""
+    """A check: a number in [low, high] of that unit; optionally whole numbers only."""
 
     low: float
     high: float
@@ -65,7 +64,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Kind:
-    """A check: a record of our own."""
+    """A check: a record of this class."""
 
     kind: type
     examples: str
@@ -86,7 +85,7 @@ def path(name: str, value: Any) -> None:
 
 
 def unchecked(name: str, value: Any) -> None:
-    """For values that are checked where they are resolved (spans, cuts, cues), or records of our own."""
+    """For values that are checked where they are resolved (spans, cuts, cues)."""
 
 
 NUDGE = Number(-60_000, 60_000, " ms")
@@ -108,8 +107,8 @@ Check = Callable[[str, Any], None]
 
 
 def option(check: Check, help: str = "", metavar: str = "", default: Any = None, usual: str = "") -> Any:
-    """A field of a section. help: its help text on the command line, where it has a word there; empty: it has none.
-    usual: what the help text says of its default."""
+    """A field of a section. help: its help text on the command line; empty if it has no command-line option. usual:
+    the default in the help text."""
     return field(default=default, metadata={"check": check, "help": help, "metavar": metavar, "usual": usual})
 
 
@@ -126,8 +125,8 @@ class Cut:
 
 @dataclass(frozen=True)
 class Cue:
-    """What [start, end) s should sound like; None: as everywhere else. Cues with a stem name become a sound of
-    their own."""
+    """What [start, end) s should sound like; None: as in the rest of the video. Cues with a stem name become a separate
+    sound."""
 
     start: Fraction
     end: Fraction
@@ -140,8 +139,7 @@ class Cue:
 
 @dataclass(frozen=True)
 class Defaults:
-    """Settings of sampling where none are given: those that a kind of generator was published or chosen with.
-    temperature: None where it has none."""
+    """Default sampling settings of a kind of generator. temperature: None if it has none."""
 
     steps: int
     guidance: float
@@ -150,13 +148,13 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Prompting:
-    """What it shall sound like."""
+    """What it should sound like."""
 
     prompt: str | None = option(text, "what it should sound like", "T")
     negative_prompt: str | None = option(text, "what it should not sound like", "T")
-    reference: Path | None = option(path, "a sound whose character the result is to have", "FILE")
+    reference: Path | None = option(path, "a sound file whose timbre the result should match", "FILE")
     reference_span: tuple[Seconds, Seconds] | None = option(
-        unchecked, "its part in seconds, up to 2.5", "A B", usual="the loudest 2.5"
+        unchecked, "the part of it to use, in seconds, up to 2.5 s", "A B", usual="the loudest 2.5"
     )
 
 
@@ -173,22 +171,22 @@ class Sampling:
     steps: int | None = option(Number(1, 128, whole=True), "sampling steps", "N")
     guidance: float | None = option(WEIGHT, "how closely to follow picture and prompt", "W")
     text_guidance: float | None = option(
-        WEIGHT, "a weight of its own for the prompt", "W", usual="twice the guidance; mmaudio as much"
+        WEIGHT, "guidance weight of the prompt", "W", usual="twice --guidance; mmaudio: --guidance"
     )
     picture_guidance: float | None = option(
         WEIGHT,
-        "a weight of its own for the picture",
+        "guidance weight of the picture",
         "W",
-        usual="the guidance; beside a prompt half of it, not mmaudio",
+        usual="--guidance; with a prompt half of it, except mmaudio",
     )
     negative_guidance: float | None = option(
-        WEIGHT, "mmaudio: a weight of its own for the negative prompt", "W", usual="the guidance"
+        WEIGHT, "mmaudio: guidance weight of the negative prompt", "W", usual="--guidance"
     )
     reference_guidance: float | None = option(
-        WEIGHT, "how closely to follow the reference and the sound before", "W", usual="the guidance; not mmaudio"
+        WEIGHT, "guidance weight of the reference and the sound before", "W", usual="--guidance; not mmaudio"
     )
     temperature: float | None = option(
-        Number(0, 1), "how much is left to chance; lower: fewer false events, more missed", "T"
+        Number(0, 1), "sampling temperature; lower: fewer false events, more missed", "T"
     )
     rescale: float | None = option(Number(0, 1))
     solver: Solver | None = option(Kind(Solver, "flow.settings.MULTISTEP or SHORTCUT"))
@@ -197,7 +195,7 @@ class Sampling:
     batch_takes: bool | None = option(flag)
 
     def resolved(self, defaults: Defaults) -> Sampling:
-        """With the generator's own steps and guidance where none are given."""
+        """With the generator's default steps and guidance filled in."""
         return replace(
             self,
             steps=defaults.steps if self.steps is None else self.steps,
@@ -205,7 +203,7 @@ class Sampling:
         )
 
     def unsupported(self, supported: frozenset[str]) -> str | None:
-        """The first option that was given and that a generator does not have."""
+        """The first given option that a generator does not support."""
         given = (f.name for f in fields(self) if f.name not in ("seed", "batch_takes"))
         return next((name for name in given if getattr(self, name) is not None and name not in supported), None)
 
@@ -215,15 +213,15 @@ class Timeline:
     """Where and in which windows sound is generated.
 
     cuts: a rule (`timeline.shots.CUT_RULES`), a file with a list of cuts, or Cuts. span: the part of existing sound to
-    regenerate, s. duration: s, where there is no moving picture. context, window: s of known and of all sound in a
-    window; None is 0.5 and 10, the latter at most the model's training length. sound: a file whose sound is edited,
-    where it is not the video's own; audio_stream: which of the file's sounds.
+    regenerate, s. duration: s, without a video. context, window: s of known and of all sound in a window; None is
+    0.5 and 10, the latter at most the model's training length. sound: a file whose sound is edited, if not the
+    video's own; audio_stream: which of the file's audio streams.
     """
 
     cuts: str | Path | tuple[Cut, ...] = option(
         unchecked,
-        "what happens to the sound at cuts: reset (start afresh), carry (continue), auto (reset, but shots up to half "
-        "a second carry on), none (do not look for cuts), or a list of cuts in a text file",
+        "the sound at cuts: reset (start afresh), carry (continue), auto (reset, but carry into shots up to half "
+        "a second), none (no cut detection), or a text file with a list of cuts",
         "RULE|FILE",
         usual="auto",
         default="auto",
@@ -235,10 +233,10 @@ class Timeline:
     sound: Path | None = option(path)
     audio_stream: int | None = option(Number(0, math.inf, whole=True))
     duration: Seconds | None = option(unchecked)
-    context: Seconds | None = option(Number(0, 15, " s"), "seconds to continue from", "S", usual="0.5")
+    context: Seconds | None = option(Number(0, 15, " s"), "known sound at a window's start, seconds", "S", usual="0.5")
     window: Seconds | None = option(
         Number(0.5, 120, " s"),
-        "seconds generated at once, with the context",
+        "length of a window including the context, seconds",
         "S",
         usual="10, at most the model's training length",
     )
@@ -257,24 +255,24 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Output:
-    """What is written, and how. audio: beside the video's own sound, or instead of it. sample_rate: Hz, None keeps the
-    model's. bit_depth: None is 24. nudge: ms by which the sound comes later."""
+    """What is written, and how. audio: in addition to the video's own sound, or instead of it. sample_rate: Hz, None
+    keeps the model's. bit_depth: None is 24. nudge: delay of the sound, ms."""
 
     audio: AudioMode = option(
-        OneOf(("add", "replace")), "beside the video's own sound (add) or instead of it", default="add"
+        OneOf(("add", "replace")), "add to the video's own sound (the default) or replace it", default="add"
     )
     sample_rate: int | None = option(Number(8000, 192_000, " Hz", whole=True), "Hz", "R", usual="the model's")
     bit_depth: BitDepth | None = option(
         OneOf(("16", "24", "32f")), "bits per sample where the format has them", usual="24"
     )
-    start_timecode: str | None = option(text, "of the first frame, HH:MM:SS:FF", "TC", usual="the file's own")
+    start_timecode: str | None = option(text, "timecode of the first frame, HH:MM:SS:FF", "TC", usual="the file's own")
     nudge: float | str = option(
-        nudge, "by how much it comes later: ms, or frames as 2f, -60000 to 60000", "MS|Nf", 0.0, usual="0"
+        nudge, "delay of the sound in ms, or frames as 2f, -60000 to 60000", "MS|Nf", 0.0, usual="0"
     )
     force: bool = option(flag, default=False)
 
     def nudge_ms(self, frame_rate: Fraction) -> float:
-        """The nudge in ms, where it is in frames of a video of `frame_rate` Hz."""
+        """The nudge in ms; one in frames is converted at `frame_rate` Hz."""
         if not isinstance(self.nudge, str):
             return self.nudge
         frames = FRAMES_PATTERN.fullmatch(self.nudge)

@@ -3,7 +3,7 @@
     mel -> conv k7 -> 6 x [upsample, mean of 3 residual blocks (kernels 3, 7, 11; dilations 1, 3, 5)] -> act -> conv k7
 
 The activation is snake between two low-pass filters at twice the rate, in the fast form of `snake`; wide convolutions
-in float32 are Toom-Cook products (`toom_cook`). Inside, channels lie innermost in
+in float32 are Toom-Cook products (`nn.toom_cook`). Inside, channels lie innermost in
 memory, where oneDNN's convolutions were fastest at all widths from 24 to 768, and twice as fast in bfloat16.
 """
 
@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from openfoley.codecs import toom_cook
 from openfoley.codecs.oobleck import fold_weight_norm
 from openfoley.codecs.snake import REACH, TAPS, Snake, low_pass
 from openfoley.errors import WeightsError
+from openfoley.nn import toom_cook
 
 INITIAL_CHANNELS = 1536
 KERNELS = (3, 7, 11)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openfoley.codecs.toom_cook import OUTPUTS, transforms
+from openfoley.nn.toom_cook import OUTPUTS, transforms
 
 FAST_KERNEL = 3  # taps that the fast form is for
 FAST_TOKENS = 64  # below, its transforms cost more than they save
@@ -19,7 +19,7 @@ FAST_TOKENS = 64  # below, its transforms cost more than they save
 class TimeConv(nn.Conv1d):
     """A convolution over the tokens of [batch, tokens, channels]; as many tokens come out.
 
-    With `remember_kernels` it takes half the multiplications where nothing is learnt (codecs.toom_cook; float32 on the
+    With `remember_kernels` it takes half the multiplications where nothing is learnt (nn.toom_cook; float32 on the
     CPU), for twice the memory of its weight.
     """
 

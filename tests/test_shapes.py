@@ -4,8 +4,9 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import FunctionType
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 import torch
@@ -14,10 +15,12 @@ from jaxtyping import TypeCheckError
 import openfoley
 import shape_checks
 from openfoley.flow.path import on_path
+from openfoley.generators.salsa_v.config import GYM
+from openfoley.generators.salsa_v.model import Prepared, SalsaVGenerator
 from openfoley.nn.resampling import linear_weights
 from openfoley.types import FeatureSequence
 
-ANNOTATED = ("nn", "flow", "codecs", "encoders")
+ANNOTATED = ("nn", "flow", "codecs", "encoders", "generators")
 
 
 def test_a_wrong_axis_fails() -> None:
@@ -31,6 +34,16 @@ def test_a_wrong_axis_fails() -> None:
 def test_a_wrong_axis_of_a_record_fails() -> None:
     with pytest.raises(TypeCheckError, match="present"):
         FeatureSequence(torch.zeros(2, 5, 3), torch.zeros(2, 5), torch.ones(2, 4, dtype=torch.bool))
+
+
+def test_a_wrong_axis_of_a_generators_input_fails() -> None:
+    model = SalsaVGenerator(replace(GYM, width=16, heads=1, mlp_width=16, joint_blocks=1, audio_blocks=1))
+    prepared = cast(Prepared, None)  # the shapes are checked first
+    x_t, known = torch.zeros(2, 5, GYM.latent_dim), torch.zeros(2, 5, dtype=torch.bool)
+    with pytest.raises(TypeCheckError, match="known"):
+        model.velocity(x_t, torch.zeros(2), torch.zeros(2), known.T, prepared)
+    with pytest.raises(TypeCheckError, match="step"):
+        model.velocity(x_t, torch.zeros(2), torch.zeros(5), known, prepared)
 
 
 def test_a_wrong_result_fails() -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from openfoley.generators.mmaudio.config import MMAudioConfig
@@ -22,11 +23,16 @@ TIME_KERNEL = 3  # tokens
 PIECES = 6  # shift, scale, gate of the attention; shift, scale, gate of the gated unit
 
 
+Tokens = Float[Tensor, "batch tokens width"]
+Overall = Float[Tensor, "batch 1 width"]
+Pieces = tuple[Float[Tensor, "#batch #tokens width"], ...]  # shifts, scales and gates
+
+
 class Handout(NamedTuple):
     """Conditions as distinct rows, after SiLU, and which of them each token takes."""
 
-    rows: Tensor  # [rows, width]
-    row: Tensor  # [batch, tokens]
+    rows: Float[Tensor, "rows width"]
+    row: Int[Tensor, "batch tokens"]
 
 
 class Stream(nn.Module):
@@ -40,16 +46,16 @@ class Stream(nn.Module):
         self.out = None if ends_here else projection(width, width, kernel)
         self.unit = None if ends_here else GatedUnit(width, config.mlp_width, kernel)
 
-    def pieces(self, condition: Tensor | Handout) -> tuple[Tensor, ...]:
-        """Shifts, scales and gates, for all tokens ([batch, 1, width] given) or for each of its own."""
+    def pieces(self, condition: Overall | Handout) -> Pieces:
+        """For all tokens together, or for each of its own."""
         if not isinstance(condition, Handout):
             return self.modulation(condition)
         return tuple(F.embedding(condition.row, piece) for piece in self.modulation(condition.rows))
 
-    def attention_input(self, x: Tensor, pieces: tuple[Tensor, ...]) -> Tensor:
+    def attention_input(self, x: Tokens, pieces: Pieces) -> Tokens:
         return modulate(normalise(x, LAYER_NORM_EPSILON), pieces[0], pieces[1])
 
-    def update(self, x: Tensor, mixed: Tensor, pieces: tuple[Tensor, ...]) -> Tensor:
+    def update(self, x: Tokens, mixed: Tokens, pieces: Pieces) -> Tokens:
         """Add what attention brought, then the gated unit."""
         _, _, gate, unit_shift, unit_scale, unit_gate = pieces
         assert self.out is not None and self.unit is not None
@@ -63,7 +69,7 @@ class AudioBlock(Stream):
     def __init__(self, config: MMAudioConfig) -> None:
         super().__init__(config, TIME_KERNEL)
 
-    def forward(self, x: Tensor, local: Handout, at_audio: Positions) -> Tensor:
+    def forward(self, x: Tokens, local: Handout, at_audio: Positions) -> Tokens:
         pieces = self.pieces(local)
         return self.update(x, attend(self.heads(self.attention_input(x, pieces), *at_audio)), pieces)
 
@@ -79,15 +85,15 @@ class JointBlock(nn.Module):
 
     def forward(
         self,
-        audio: Tensor,
-        semantic: Tensor,
-        text: Tensor,
+        audio: Float[Tensor, "batch latents width"],
+        semantic: Float[Tensor, "batch n width"],
+        text: Float[Tensor, "batch m width"],
         local: Handout,
-        overall: Tensor,
+        overall: Overall,
         at_audio: Positions,
         at_semantic: Positions,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """audio [batch, latents, width], semantic and text [batch, n, width]; conditions after SiLU."""
+    ) -> tuple[Float[Tensor, "batch latents width"], Float[Tensor, "batch n width"], Float[Tensor, "batch m width"]]:
+        """local, overall: conditions, after SiLU."""
         pieces = self.audio.pieces(local)
         semantic_pieces, text_pieces = self.semantic.pieces(overall), self.text.pieces(overall)
         from_audio = self.audio.heads(self.audio.attention_input(audio, pieces), *at_audio)
@@ -115,8 +121,11 @@ class JointBlock(nn.Module):
         )
 
 
-def keys_and_values(heads: HeadProjection, x: Tensor, at: Positions | None) -> tuple[Tensor, Tensor]:
-    """Keys (turned to their positions) and values, without queries: each [batch, heads, tokens, head_width]."""
+Heads = Float[Tensor, "batch heads tokens head_width"]
+
+
+def keys_and_values(heads: HeadProjection, x: Tokens, at: Positions | None) -> tuple[Heads, Heads]:
+    """Keys (turned to their positions) and values, without queries."""
     batch, tokens, width = x.shape
     weight, bias = heads.project.weight[width:], heads.project.bias[width:]
     stacked = F.linear(x, weight, bias).view(batch, tokens, 2, heads.heads, -1).permute(2, 0, 3, 1, 4)

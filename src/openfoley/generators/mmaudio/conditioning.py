@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from openfoley.generators.mmaudio.config import WINDOW_S, MMAudioConfig
@@ -33,7 +34,7 @@ SEGMENT_HOP_S = Fraction(8, 25)  # and how far the next one lies from it
 
 
 class TimeEmbedding(nn.Module):
-    """t [...] to [..., width], in float32 whatever the weights are stored in.
+    """t to the blocks' width, in float32 whatever the weights are stored in.
 
     Version 2's highest frequency is 10,000: in bfloat16 it would become 9,984, and t would keep 8 bits: 67 % of
     error in the sinusoids. Version 1 has 256 sinusoids whose angles never exceed 1.
@@ -46,12 +47,12 @@ class TimeEmbedding(nn.Module):
         self.first = nn.Linear(self.sinusoids, config.width)
         self.second = nn.Linear(config.width, config.width)
 
-    def angles(self, t: Tensor) -> Tensor:
-        """float32 [..., sinusoids / 2]. The frequencies' formula matters: at 10,000 another rounding is 1e-3 rad."""
+    def angles(self, t: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes pairs"]:
+        """float32. The frequencies' formula matters: at 10,000 another rounding is 1e-3 rad."""
         exponent = torch.arange(0, self.sinusoids, 2, dtype=torch.float32, device=t.device) / self.sinusoids
         return t.float()[..., None] * (self.scale * (1.0 / TIME_BASE**exponent))
 
-    def forward(self, t: Tensor) -> Tensor:
+    def forward(self, t: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes width"]:
         with torch.autocast(t.device.type, enabled=False):
             angle = self.angles(t)
             x = torch.cat((angle.cos(), angle.sin()), dim=-1)
@@ -70,19 +71,19 @@ class TokenInput(nn.Module):
         self.activation = activation
         self.unit = GatedUnit(config.width, config.mlp_width, unit_kernel)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch tokens inputs"]) -> Float[Tensor, "batch tokens width"]:
         return self.unit(self.activation(self.project(x)))
 
 
 class Prepared(NamedTuple):
     """Conditions of a window, embedded: everything about them that does not depend on t."""
 
-    overall: Tensor  # [batch, width]
-    semantic: Tensor  # [batch, n, width]
-    text: Tensor  # [batch, m, width]
-    sync_rows: Tensor  # [rows, width], distinct projected sync features of all sequences
-    row_owner: Tensor  # [rows], the sequence that a row belongs to
-    latent_row: Tensor  # [batch, latents], the row that a latent reads
+    overall: Float[Tensor, "batch width"]
+    semantic: Float[Tensor, "batch n width"]
+    text: Float[Tensor, "batch m width"]
+    sync_rows: Float[Tensor, "rows width"]  # distinct projected sync features of all sequences
+    row_owner: Int[Tensor, " rows"]  # the sequence that a row belongs to
+    latent_row: Int[Tensor, "batch latents"]  # the row that a latent reads
     at_audio: Positions
     at_semantic: Positions
 

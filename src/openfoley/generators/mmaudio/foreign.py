@@ -10,6 +10,7 @@
 from collections.abc import Mapping
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from openfoley.errors import WeightsError
@@ -52,7 +53,7 @@ IN_STREAM = {
 }
 
 
-def from_mmaudio(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def from_mmaudio(state: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Shaped[Tensor, "..."]]:
     """A published network's tensors under our names. Unknown keys are kept as they are, for strict loading to name."""
     result: dict[str, Tensor] = {}
     for key, value in state.items():
@@ -74,8 +75,10 @@ def from_mmaudio(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def latent_statistics(state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the latents, each [latent_dim]: stored with the network, needed by the codec."""
+def latent_statistics(
+    state: Mapping[str, Shaped[Tensor, "..."]],
+) -> tuple[Float[Tensor, " latent_dim"], Float[Tensor, " latent_dim"]]:
+    """Mean and standard deviation of the latents: stored with the network, needed by the codec."""
     for key in STATISTICS:
         if key not in state:
             raise WeightsError(f"the checkpoint of the network lacks {key!r}, which the codec needs; it is not whole")

@@ -8,6 +8,7 @@ padding, MMAudio's "ConvMLP" (arXiv 2412.15322, section 3.3).
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.nn.toom_cook import OUTPUTS, transforms
@@ -17,19 +18,19 @@ FAST_TOKENS = 64  # below, its transforms cost more than they save
 
 
 class TimeConv(nn.Conv1d):
-    """A convolution over the tokens of [batch, tokens, channels]; as many tokens come out.
+    """A convolution over the tokens; as many come out.
 
     With `remember_kernels` it takes half the multiplications where nothing is learnt (nn.toom_cook; float32 on the
     CPU), for twice the memory of its weight.
     """
 
-    kernels: Tensor | None  # [points, inputs, outputs]
+    kernels: Float[Tensor, "points inputs outputs"] | None
 
     def __init__(self, inputs: int, outputs: int, kernel: int, bias: bool = True) -> None:
         super().__init__(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
         self.register_buffer("kernels", None, persistent=False)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Float[Tensor, "batch tokens inputs"]) -> Float[Tensor, "batch tokens outputs"]:
         is_plain_cpu = input.dtype == torch.float32 and input.device.type == "cpu" and not torch.is_grad_enabled()
         if self.kernels is not None and is_plain_cpu and input.shape[1] >= FAST_TOKENS:
             return self._fast(input)
@@ -70,6 +71,6 @@ class GatedUnit(nn.Module):
         self.expand = projection(width, 2 * hidden, kernel, bias=False)
         self.contract = projection(hidden, width, kernel, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*axes tokens width"]) -> Float[Tensor, "*axes tokens width"]:
         gate, value = self.expand(x).chunk(2, dim=-1)
         return self.contract(F.silu(gate) * value)

@@ -2,12 +2,16 @@
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.generators.salsa_v.config import SalsaVConfig
 from openfoley.nn.adaln import Modulation, modulate, normalise
 from openfoley.nn.attention import HeadProjection, attend, join
 from openfoley.nn.rope import Positions
+
+Audio = Float[Tensor, "batch latents width"]
+Semantic = Float[Tensor, "batch n width"]
 
 
 class Mlp(nn.Module):
@@ -16,7 +20,7 @@ class Mlp(nn.Module):
         self.expand = nn.Linear(width, hidden)
         self.contract = nn.Linear(hidden, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch tokens width"]:
         return self.contract(F.gelu(self.expand(x), approximate="tanh"))
 
 
@@ -43,14 +47,14 @@ class JointBlock(nn.Module):
 
     def forward(
         self,
-        audio: Tensor,
-        semantic: Tensor,
-        local: Tensor,
-        overall: Tensor,
+        audio: Audio,
+        semantic: Semantic,
+        local: Audio,
+        overall: Float[Tensor, "batch 1 width"],
         at_audio: Positions,
         at_semantic: Positions,
-    ) -> tuple[Tensor, Tensor]:
-        """audio [batch, latents, width], semantic [batch, n, width]; local and overall conditions, after SiLU."""
+    ) -> tuple[Audio, Semantic]:
+        """local, overall: conditions, after SiLU."""
         pieces = self.audio_modulation(local)
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = pieces[:6]
         semantic_pieces = self.semantic_modulation(overall)
@@ -84,7 +88,7 @@ class AudioBlock(nn.Module):
         self.out = nn.Linear(config.width, config.width)
         self.mlp = Mlp(config.width, config.mlp_width)
 
-    def forward(self, audio: Tensor, local: Tensor, at_audio: Positions) -> Tensor:
+    def forward(self, audio: Audio, local: Audio, at_audio: Positions) -> Audio:
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = self.modulation(local)
         mixed = attend(self.heads(modulate(normalise(audio), shift, scale), *at_audio))
         audio = torch.addcmul(audio, gate, self.out(mixed))

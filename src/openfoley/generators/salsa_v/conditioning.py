@@ -38,8 +38,13 @@ class LengthUnification(nn.Module):
         kernel = KERNEL_STEPS * factor
         self.upsample = nn.ConvTranspose1d(channels, channels, kernel, stride=factor, padding=(kernel - factor) // 2)
 
-    def forward(self, features: Tensor, feature_time: Tensor, latent_time: Tensor) -> Tensor:
-        """features [batch, n, channels] at feature_time [batch, n] s, read at latent_time [batch, latents] s."""
+    def forward(
+        self,
+        features: Float[Tensor, "batch n channels"],
+        feature_time: Float[Tensor, "batch n"],
+        latent_time: Float[Tensor, "batch latents"],
+    ) -> Float[Tensor, "batch latents channels"]:
+        """Features at feature_time s, read at latent_time s."""
         count = features.shape[1]
         index = fractional_index(feature_time, latent_time)
         interpolated = cubic_weights(index, count).to(features.dtype) @ features.detach()
@@ -71,9 +76,10 @@ class ConditionEmbedding(nn.Module):
         self.null_semantic = nn.Parameter(torch.randn(config.semantic_dim))
         self.null_sync = nn.Parameter(torch.randn(config.sync_dim))
 
-    def forward(self, conditions: Conditions, latent_time: Float[Tensor, "batch latents"]) -> tuple[Tensor, ...]:
-        """What does not depend on t: text and pooled semantics [batch, width], semantic tokens [batch, n, width], and
-        v~_syn [batch, latents, sync_dim].
+    def forward(
+        self, conditions: Conditions, latent_time: Float[Tensor, "batch latents"]
+    ) -> tuple[Float[Tensor, "batch width"], Float[Tensor, "batch n width"], Float[Tensor, "batch latents sync_dim"]]:
+        """What does not depend on t: text with pooled semantics, semantic tokens, and v~_syn.
 
         Semantics are pooled over the tokens that are present, before any is replaced by the null.
         """

@@ -107,7 +107,7 @@ def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
     from openfoley.encoders.semantic import SemanticStream
     from openfoley.encoders.sync import SyncEncoder
 
-    counted, film = [], picture_of(project.folder, project.record)
+    counted, film = [], picture_of(project.folder, project.record).path
 
     def count(name: str, real=None):
         def called(*arguments, **options):
@@ -192,7 +192,7 @@ def test_spans_outside_the_video_are_refused(project: Project, pipeline: Pipelin
 def test_without_its_picture_a_project_still_renders_sound_and_says_what_is_missing(
     project: Project, pipeline: Pipeline
 ) -> None:
-    video, before = picture_of(project.folder, project.record), rendered(project)
+    video, before = picture_of(project.folder, project.record).path, rendered(project)
     data = video.read_bytes()
     for error, says, change in (
         (MediaError, "has changed", lambda: video.write_bytes(data + b"\0")),
@@ -211,7 +211,7 @@ def test_without_its_picture_a_project_still_renders_sound_and_says_what_is_miss
 def test_a_moved_picture_is_found_again_by_its_hash(
     project: Project, pipeline: Pipeline, make_video: Callable[..., Path], tmp_path: Path
 ) -> None:
-    video = picture_of(project.folder, project.record)
+    video = picture_of(project.folder, project.record).path
     moved = video.rename(tmp_path / "elsewhere.mp4")
     with pytest.raises(UsageError, match="does not exist"):
         project.picture(video)
@@ -226,7 +226,7 @@ def test_a_moved_picture_is_found_again_by_its_hash(
     with pytest.raises(UsageError, match="lasts 1.000 s at 24 .*2.000 s"):
         project.picture(shorter, changed=True)
     project.picture(regraded, changed=True)
-    assert picture_of(project.folder, project.record) == regraded and len(project.take(pipeline)) == 1
+    assert picture_of(project.folder, project.record).path == regraded and len(project.take(pipeline)) == 1
 
 
 def test_settings_cuts_and_cues_can_be_changed_and_undone(project: Project, pipeline: Pipeline, tmp_path: Path) -> None:

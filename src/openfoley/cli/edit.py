@@ -10,6 +10,7 @@ from openfoley.cli.asked import checked_request, delivery_of, finished_before, r
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.media.time.timecode import timecode_at
 from openfoley.media.write.outputs import check_exact, check_saving, checked_video, edited_output
+from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.request import edges
 
 
@@ -29,14 +30,18 @@ def _run(options: Namespace, verb: str) -> int:
     from openfoley.synthesis.editing import existing_source
     from openfoley.synthesis.job import first_frame_code, opened, with_times
 
-    source = opened(video, request.timeline, options.strict)
+    sound = None if options.sound is None else Path(options.sound)
+    out = None if options.out is None else Path(options.out)
+    if out is None and sound is None:
+        out = edited_output(Path(options.video), None, verb)
+    rehearsal = None if out is None else Rehearsal(out)
+    source = opened(video, request.timeline, options.strict, rehearsal=rehearsal, with_hash=True)
     request = with_times(source, request)
     existing = existing_source(source, request.timeline)
-    sound = None if options.sound is None else Path(options.sound)
-    default = edited_output(Path(options.video), sound, verb, existing.bit_depth == "32f")
-    out = Path(options.out) if options.out is not None else default
+    if out is None:
+        out = edited_output(Path(options.video), sound, verb, existing.bit_depth == "32f")
     delivery = delivery_of(options, [out])
-    check_saving(out, video, "add", existing.bit_depth, delivery.may_replace(out))
+    check_saving(out, video, existing.bit_depth, delivery.may_replace(out))
     check_exact(out, True, existing.bit_depth, existing.bit_depth)
     if finished_before(options, delivery):
         return 0

@@ -16,7 +16,8 @@ from openfoley.errors import UsageError
 from openfoley.hub.knowledge import real_footage_words
 from openfoley.hub.registry import sampling_of
 from openfoley.media.source import Source
-from openfoley.media.write.outputs import AUDIO_SUFFIXES, check_saving, checked_video, default_output, take_paths
+from openfoley.media.write.outputs import AUDIO_SUFFIXES, check_saving, checked_video, take_paths
+from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.request import Request, check_takes
 from openfoley.synthesis.saving import Delivery
 
@@ -54,8 +55,9 @@ def generate(options: Namespace, loaded: Callable[[], Any]) -> int:
 
     from openfoley.synthesis.job import opened
 
-    source = opened(video, request.timeline, options.strict)
-    delivery = None if options.plan else _checked_delivery(options, source, request)  # a plan writes nothing
+    rehearsal = None if options.plan else Rehearsal(_asked_output(options), request.output.audio)
+    source = opened(video, request.timeline, options.strict, rehearsal=rehearsal, with_hash=rehearsal is not None)
+    delivery = None if rehearsal is None else _checked_delivery(options, source, request, rehearsal)
     if delivery is not None and finished_before(options, delivery):
         return 0
     seeds = list(range(request.sampling.seed, request.sampling.seed + options.takes))
@@ -106,21 +108,25 @@ def _check_text_alone(options: Namespace, request: Request) -> None:
         raise UsageError(f"without a VIDEO the output is sound: {options.out!r} should end in .wav or .flac")
 
 
-def _output(options: Namespace) -> Path:
-    """--out, or beside the video, or beside nothing: in the working folder."""
+def _asked_output(options: Namespace) -> Path | None:
+    """--out, or a sound beside the picture or in the working folder; None: beside the video, as fits it."""
     if options.out is not None:
         return Path(options.out)
     if options.video is None:
         return Path(f"{TEXT_STEM}.wav")
     video = Path(options.video)
-    return default_output(video) if options.duration is None else video.with_name(f"{video.stem}.foley.wav")
+    return None if options.duration is None else video.with_name(f"{video.stem}.foley.wav")
 
 
-def _checked_delivery(options: Namespace, source: Source, request: Request) -> Delivery:
+def _checked_delivery(options: Namespace, source: Source, request: Request, rehearsal: Rehearsal) -> Delivery:
     """The outputs of all takes, after everything that can be wrong with them was checked."""
-    delivery, output = delivery_of(options, take_paths(_output(options), options.takes)), request.output
+    out = _asked_output(options)
+    if out is None:
+        assert rehearsal.output is not None  # chosen by the scan
+        out = Path(options.video).with_name(rehearsal.output.name)
+    delivery = delivery_of(options, take_paths(out, options.takes))
     for path in delivery.paths:
-        check_saving(path, source.path, output.audio, output.bit_depth, delivery.may_replace(path))
+        check_saving(path, source.path, request.output.bit_depth, delivery.may_replace(path))
     return delivery
 
 

@@ -1,1 +1,1 @@
-"""Evaluation networks. No generator may import them."""
+"""Networks that judge sounds. No generator may import them."""

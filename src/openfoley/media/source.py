@@ -29,6 +29,7 @@ from openfoley.media.read.scenes import cut_frames, scenes_request
 from openfoley.media.read.still import is_still
 from openfoley.media.settings import LONGEST_SILENT_S
 from openfoley.media.time.timecode import Timecode
+from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.media.write.still_video import write_still_video
 from openfoley.types import FrameChunk, FrameRequest, VideoInfo
 
@@ -61,9 +62,20 @@ class Source:
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # of the file, where it is only made for this
 
     @classmethod
-    def file(cls, path: str | Path, *, strict: bool = False, kept_bytes: int = KEPT_BYTES) -> Source:
-        """A video file. Damage is read around with a warning, or refused (`strict`). UsageError, MediaError."""
-        timeline = scan(path, strict)
+    def file(
+        cls,
+        path: str | Path,
+        *,
+        strict: bool = False,
+        kept_bytes: int = KEPT_BYTES,
+        rehearsal: Rehearsal | None = None,
+        with_hash: bool = False,
+    ) -> Source:
+        """A video file. Damage is read around with a warning, or refused (`strict`). UsageError, MediaError.
+
+        rehearsal: of the mux that is to follow. with_hash: `content_hash` is computed now, from the same opening.
+        """
+        timeline = scan(path, strict, rehearsal, with_hash)
 
         def frames(requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
             return picked_frames(timeline, requests, chunk=FRAMES_PER_CHUNK)
@@ -71,9 +83,9 @@ class Source:
         return cls(timeline.info, frames, timeline, kept_bytes)
 
     @classmethod
-    def still(cls, path: str | Path, duration: float | Fraction) -> Source:
+    def still(cls, path: str | Path, duration: float | Fraction, *, rehearsal: Rehearsal | None = None) -> Source:
         """A still image, shown for `duration` s: a video of it in a temporary file that goes with the source.
-        UsageError for a file that is no still image, MediaError."""
+        rehearsal: as for `file`. UsageError for a file that is no still image, MediaError."""
         path = Path(path)
         if not is_still(path):
             raise UsageError(
@@ -83,7 +95,7 @@ class Source:
         folder = tempfile.TemporaryDirectory(prefix="openfoley-")
         moving = Path(folder.name) / f"{path.stem}.mp4"
         write_still_video(path, seconds, moving)
-        source = cls.file(moving)
+        source = cls.file(moving, rehearsal=rehearsal)
         source.info = replace(source.info, frame_rate=UNSEEN_RATE)
         source._cuts = ()
         source._folder = folder
@@ -141,6 +153,8 @@ class Source:
     @cached_property
     def content_hash(self) -> str:
         """sha256 of the file's (or the frames') bytes, hexadecimal; of nothing where there is nothing."""
+        if self.timeline is not None and self.timeline.content_hash is not None:
+            return self.timeline.content_hash
         return file_hash(self.path) if self.path is not None else hashlib.sha256().hexdigest()
 
     def cuts(self, keep: Sequence[FrameRequest] = ()) -> tuple[Fraction, ...]:

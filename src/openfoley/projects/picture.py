@@ -11,29 +11,49 @@ from openfoley.media.read.content_hash import file_hash
 from openfoley.media.read.opening import shown
 from openfoley.media.source import Source
 from openfoley.media.write.outputs import checked_video
+from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.projects.record import Record
 
 
-def picture_of(folder: Path, record: Record) -> Path:
-    """The video's file. UsageError if it is missing, MediaError if it is not the project's."""
-    path = (folder / record.video.path).absolute()
-    found = f"if it was moved, run `openfoley project picture {shown(folder)} PATH`"
-    if not path.is_file():
-        raise UsageError(f"the project's video {shown(path)} is missing; put it back, or {found}")
-    if file_hash(path) != record.video.sha256:
-        raise MediaError(
-            f"the project's video {shown(path)} has changed since the project was made; put the old one back; {found}"
-        )
-    return path
+def picture_of(folder: Path, record: Record, rehearsal: Rehearsal | None = None) -> Source:
+    """The video; rehearsal: as for `Source.file`. UsageError if it is missing, MediaError for another file."""
+    path = _present(folder, record)
+    try:
+        source = Source.file(path, rehearsal=rehearsal, with_hash=True)
+    except OpenFoleyError:  # of a changed file that cannot be used either, the change is said
+        _check_same(folder, record, path, file_hash(path))
+        raise
+    _check_same(folder, record, path, source.content_hash)
+    return source
 
 
 def picture_problem(folder: Path, record: Record) -> str | None:
     """What is wrong with the video's file, if anything."""
     try:
-        picture_of(folder, record)
+        path = _present(folder, record)
+        _check_same(folder, record, path, file_hash(path))
     except OpenFoleyError as error:
         return str(error)
     return None
+
+
+def _present(folder: Path, record: Record) -> Path:
+    path = (folder / record.video.path).absolute()
+    if not path.is_file():
+        raise UsageError(f"the project's video {shown(path)} is missing; put it back, or {_if_moved(folder)}")
+    return path
+
+
+def _check_same(folder: Path, record: Record, path: Path, content_hash: str) -> None:
+    if content_hash != record.video.sha256:
+        raise MediaError(
+            f"the project's video {shown(path)} has changed since the project was made; put the old one back; "
+            f"{_if_moved(folder)}"
+        )
+
+
+def _if_moved(folder: Path) -> str:
+    return f"if it was moved, run `openfoley project picture {shown(folder)} PATH`"
 
 
 def path_in(folder: Path, given: str | os.PathLike[str]) -> str:

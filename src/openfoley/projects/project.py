@@ -27,6 +27,7 @@ from openfoley.hub.registry import DEFAULT_MODEL, check_model
 from openfoley.media.read.opening import shown
 from openfoley.media.source import Source
 from openfoley.media.write.outputs import AUDIO_SUFFIXES, checked_video
+from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects import history
 from openfoley.projects.making import (
@@ -82,7 +83,7 @@ class Project:
         path, folder = checked_video(video), Path(folder)
         if (folder / FILE_NAME).exists():
             raise UsageError(f"{shown(folder)} is already a project; choose another folder, or delete it first")
-        entry, found, asked = describe_video(folder / CACHE_FOLDER, Source.file(path), video, asked)
+        entry, found, asked = describe_video(folder / CACHE_FOLDER, Source.file(path, with_hash=True), video, asked)
         name = os.fspath(model)
         record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), asked)
         try:
@@ -117,7 +118,7 @@ class Project:
             asked = Span(*edges(span)) if span is not None else record.span
             history.check_span(record, asked)
             history.check_unlocked(record, asked, "make a take")
-            source = Source.file(picture_of(self.folder, record))
+            source = picture_of(self.folder, record)
             if options.get("seed") is None:
                 options["seed"] = self._next_seed(record)
             request = Request.of(record.request, **{k: v for k, v in options.items() if v is not None})
@@ -159,7 +160,7 @@ class Project:
         """
 
         def changed(record: Record) -> Record:
-            source = lambda: Source.file(picture_of(self.folder, record))  # noqa: E731 (only if cuts are detected)
+            source = lambda: picture_of(self.folder, record)  # noqa: E731 (only if cuts are detected)
             return history.set_to(record, changed_settings(self.folder, record, options, source))
 
         return self._change(changed)
@@ -193,8 +194,10 @@ class Project:
             record = self.record
             if not record.state.layers:
                 raise UsageError("the project has no sound yet; make a take with `openfoley project take`")
-            is_sound = Path(out).suffix.lower() in AUDIO_SUFFIXES
-            source = unseen(record) if is_sound else Source.file(picture_of(self.folder, record))
+            if Path(out).suffix.lower() in AUDIO_SUFFIXES:
+                source = unseen(record)
+            else:
+                source = picture_of(self.folder, record, Rehearsal(Path(out), output.audio))
             return render(self.folder, record, source, Path(out), output, stems)
 
     def _change(self, verb: Callable[[Record], Record]) -> Record:

@@ -19,7 +19,7 @@ from openfoley.synthesis.take import Take
 
 def render(folder: Path, record: Record, source: Source, out: Path, output: Output, stems: bool) -> list[Path]:
     """Write the mix to `out`, and with `stems` each stem beside it; returns the paths written, the mix first."""
-    check_saving(out, source.path, output.audio, output.bit_depth, output.force)
+    check_saving(out, source.path, output.bit_depth, output.force)
     rate, channels = sound_of(folder, record)
     total = mix.sample_at(record.video.duration, rate)
     names, takes = mix.stems_of(record), {}

@@ -28,6 +28,7 @@ from openfoley.hub.knowledge import warn_of_words
 from openfoley.hub.parts import Model
 from openfoley.media.source import Source
 from openfoley.media.time.timecode import Timecode, nominal, parse_time, parse_timecode, zero
+from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.request import Cue, Cut, Request, Timeline, check_span, edges, options_of, windows_asked
 from openfoley.synthesis.assembler import Surroundings, TakeAssembler
 from openfoley.synthesis.conditions import ConditionBuilder
@@ -128,16 +129,24 @@ class Job:
         return cls(model, source, shots, plan, request, seeds, reference, samples)
 
 
-def opened(video: Video, timeline: Timeline, strict: bool = False) -> Source:
-    """The video, the still image or nothing to see. Raises UsageError, MediaError."""
+def opened(
+    video: Video,
+    timeline: Timeline,
+    strict: bool = False,
+    *,
+    rehearsal: Rehearsal | None = None,
+    with_hash: bool = False,
+) -> Source:
+    """The video, the still image or nothing to see; rehearsal, with_hash: as for `Source.file`. Raises UsageError,
+    MediaError."""
     if isinstance(video, Source):
         return video
     phase.info("reading %s", "nothing" if video is None else Path(video).name)
     if video is None:
         return Source.nothing(timeline.duration)
     if timeline.duration is not None:
-        return Source.still(Path(video), Fraction(str(timeline.duration)))
-    return Source.file(Path(video), strict=strict)
+        return Source.still(Path(video), Fraction(str(timeline.duration)), rehearsal=rehearsal)
+    return Source.file(Path(video), strict=strict, rehearsal=rehearsal, with_hash=with_hash)
 
 
 def first_frame_code(source: Source, given: str | None) -> Timecode:

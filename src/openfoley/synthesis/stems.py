@@ -77,7 +77,7 @@ def check_stems(
     different = {os.fspath(p).casefold() for p in (path, *paths.values())}  # to some file systems A and a are the same
     if len(different) <= len(names):
         raise UsageError(f"two stems would be written to one file: {', '.join(str(p) for p in paths.values())}")
-    return {name: check_saving(p, video, "add", bit_depth, force) for name, p in paths.items()}
+    return {name: check_saving(p, video, bit_depth, force) for name, p in paths.items()}
 
 
 def save_stems(
@@ -93,7 +93,7 @@ def save_stems(
     """
     first = next(iter(takes.values()))
     video, force = first.source.path, output.force
-    path = check_saving(path, video, output.audio, output.bit_depth, force)
+    path = check_saving(path, video, output.bit_depth, force)
     rate, depth = output.sample_rate or first.sample_rate, output.bit_depth or DEFAULT_BIT_DEPTH
     paths = check_stems(path, list(takes), video, output.bit_depth, force) if write_stems else {}
     channels, start = first.samples.channels, first.start(output.start_timecode)

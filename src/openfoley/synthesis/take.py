@@ -100,7 +100,7 @@ class Take:
         """
         output = Request.of(self.request, **options).output
         depth = output.bit_depth or self.exact
-        path = check_saving(path, self.source.path, output.audio, depth, output.force)
+        path = check_saving(path, self.source.path, depth, output.force)
         rate, bits = output.sample_rate or self.sample_rate, depth or DEFAULT_BIT_DEPTH
         if self.exact is not None:
             check_exact(path, rate == self.sample_rate, self.exact, bits)

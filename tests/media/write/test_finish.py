@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from fractions import Fraction
 
@@ -123,7 +124,7 @@ def rewritten(path, out, entry, extension, of_movie=b""):
 
 def description(path):
     """kind -> payload of the boxes in the picture's sample description."""
-    movie = boxes.read_movie(path)
+    movie = boxes.read_movie(io.BytesIO(path.read_bytes()))
     body = boxes.payload(movie[0], b"trak", b"mdia", b"minf", b"stbl", b"stsd")
     return dict(boxes.split(boxes.split(body[8:])[0][1][78:]))
 
@@ -158,7 +159,7 @@ def test_boxes_of_the_picture_and_tags_in_any_form_are_kept(tmp_path, suffix, ki
     source = rewritten(plain, tmp_path / f"b{suffix}", b"avc1", boxes.join([(kind, body)]), tags)
     out = laid(source, tmp_path / f"o{suffix}")
     assert description(out)[kind] == body
-    movie = boxes.read_movie(out)[0]
+    movie = boxes.read_movie(io.BytesIO(out.read_bytes()))[0]
     assert boxes.payload(movie, b"meta") == KEYS
     assert boxes.payload(movie, b"udta", b"Xtra") == b"camera"
     with av.open(str(out)) as container:
@@ -170,7 +171,7 @@ def test_fast_start_is_kept_and_every_packet_stays_readable(tmp_path, monkeypatc
     monkeypatch.setattr(boxes, "BLOCK_BYTES", 1000)
     plain = write_numbered(tmp_path / "a.mp4", list(range(10)), Fraction(1, 25), sound=True)
     source = laid(plain, tmp_path / "b.mp4")
-    assert not boxes.read_movie(source)[1]
+    assert not boxes.read_movie(io.BytesIO(source.read_bytes()))[1]
     fast = tmp_path / "c.mp4"
     with av.open(str(source)) as old, av.open(str(fast), "w", container_options={"movflags": "faststart"}) as new:
         streams = [new.add_stream_from_template(s, opaque=True) for s in old.streams]
@@ -179,7 +180,7 @@ def test_fast_start_is_kept_and_every_packet_stays_readable(tmp_path, monkeypatc
                 packet.stream = streams[packet.stream_index]
                 new.mux(packet)
     out = laid(fast, tmp_path / "o.mp4")
-    assert boxes.read_movie(out)[1]
+    assert boxes.read_movie(io.BytesIO(out.read_bytes()))[1]
     for number in range(2):
         assert copied(out, number) == copied(fast, number)
     with av.open(str(out)) as container:
@@ -227,16 +228,16 @@ def test_matroska_keeps_cropping_and_stereo_mode(tmp_path):
     # the picture's Void has room for PixelCropTop 4 and StereoMode 1 in Video: grow the one, shrink the other
     from openfoley.media.write import finish_matroska as ebml
 
-    start, body = ebml.read_tracks(source)
+    start, body = ebml.read_tracks(io.BytesIO(source.read_bytes()))
     parts = ebml.elements(body)
     new = [(i, changed_entry(ebml, p) if i == ebml.TRACK_ENTRY else p) for i, p in parts if i != ebml.CRC_32]
     entries = ebml.joined(new)
     left = len(body) - len(entries)
     whole = entries + ebml.element(ebml.VOID, bytes(left - 9), 8)
     source.write_bytes(data[:start] + whole + data[start + len(body) :])
-    asked = dict(picture_settings(source))
+    asked = dict(picture_settings(io.BytesIO(source.read_bytes())))
     assert asked[0x54BB] == b"\4" and asked[0x53B8] == b"\1"
-    assert dict(picture_settings(laid(source, tmp_path / "o.mkv"))) == asked
+    assert dict(picture_settings(io.BytesIO(laid(source, tmp_path / "o.mkv").read_bytes()))) == asked
 
 
 def changed_entry(ebml, payload):

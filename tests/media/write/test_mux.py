@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import pytest
@@ -16,9 +17,10 @@ from openfoley.errors import MediaError, UsageError
 from openfoley.media.limiter import Limiter, true_peak_dbtp
 from openfoley.media.read.decode import probe
 from openfoley.media.read.sound_file import read_audio
+from openfoley.media.source import Source
 from openfoley.media.write.atomic import check_output, replace_when_done
 from openfoley.media.write.mux import NewSound, mux
-from openfoley.media.write.rehearsal import check_mux
+from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.media.write.sound_track import ceiling_dbtp
 
 mux_module = sys.modules["openfoley.media.write.mux"]
@@ -42,6 +44,10 @@ CASES = [
     ("edit.mp4", ".mp4", "libx264", "yuv420p", {"shift": 5}),
     ("edit.mov", ".mov", "libx264", "yuv420p", {"shift": 5, "options": {"bf": "0"}}),
 ]
+
+
+def rehearse(path, output, mode="add"):
+    Source.file(path, rehearsal=Rehearsal(Path(output), mode))
 
 
 def packets(path, kind="video", index=0):
@@ -148,12 +154,12 @@ def test_timecode_survives(tmp_path):
 
 def test_what_cannot_work_is_told_before_the_work(tmp_path):
     with pytest.raises(UsageError, match=r"\.webm cannot hold the h264"):
-        check_mux(video(tmp_path, "a.mp4"), "out.webm")
+        rehearse(video(tmp_path, "a.mp4"), "out.webm")
     with pytest.raises(UsageError, match="edit list"):
-        check_mux(video(tmp_path, "b.mp4", shift=5), "out.mkv")
+        rehearse(video(tmp_path, "b.mp4", shift=5), "out.mkv")
     with pytest.raises(UsageError, match="must end in"):
-        check_mux(tmp_path / "a.mp4", "out.xyz")
-    check_mux(tmp_path / "a.mp4", "out.mkv", "replace", "32f")
+        mux(tmp_path / "a.mp4", iter([]), NewSound(44100), tmp_path / "out.xyz")
+    rehearse(tmp_path / "a.mp4", "out.mkv", "replace")
 
 
 def test_sound_is_asked_for_no_earlier_than_the_picture_needs_it(tmp_path, monkeypatch):
@@ -298,7 +304,7 @@ def test_joined_transport_streams_are_written_on_one_clock(tmp_path, suffix):
 def test_a_picture_without_times_is_refused_before_the_work(tmp_path):
     source = video(tmp_path, "a.h264")
     with pytest.raises(UsageError, match=r"h264 picture \(stream 0\).*has no times"):
-        check_mux(source, "out.mkv")
+        rehearse(source, "out.mkv")
 
 
 def test_a_packet_that_the_container_refuses_is_named_before_the_work(tmp_path):
@@ -310,8 +316,8 @@ def test_a_packet_that_the_container_refuses_is_named_before_the_work(tmp_path):
     assert data.count(first) == 1
     source.write_bytes(data.replace(first, b"\xff\xf0" + first[2:]))
     with pytest.raises(UsageError, match=r"\.mp4 cannot hold the aac audio \(stream 1\).*--audio replace"):
-        check_mux(source, "out.mp4")
-    check_mux(source, "out.mp4", "replace")
+        rehearse(source, "out.mp4")
+    rehearse(source, "out.mp4", "replace")
 
 
 def test_the_advice_names_a_container_that_holds_the_picture(tmp_path):
@@ -319,5 +325,5 @@ def test_the_advice_names_a_container_that_holds_the_picture(tmp_path):
 
     source = video(tmp_path, "a.mov", "prores_ks", "yuv422p10le").rename(tmp_path / "b.mp4")
     with pytest.raises(UsageError, match=r"\.mp4 cannot hold the prores picture .*; write \.mkv"):
-        check_mux(source, "out.mp4")
+        rehearse(source, "out.mp4")
     assert default_output(source).name == "b.foley.mkv"

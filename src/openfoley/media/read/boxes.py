@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from typing import BinaryIO
 
 MOST_MOVIE_BYTES = 1 << 28  # a moov box beyond it is not read: 2 hours need about 5 MB
 
@@ -24,38 +24,37 @@ class TrackBoxes:
     timecode_frame: int | None
 
 
-def read_tracks(path: Path) -> list[TrackBoxes]:
-    """The tracks of the file's movie box; none where it has no such box or a damaged one."""
+def read_tracks(file: BinaryIO) -> list[TrackBoxes]:
+    """The tracks of a file's movie box; none where it has no such box or a damaged one."""
     try:
-        movie = _movie_box(path)
+        movie = _movie_box(file)
         if movie is None:
             return []
         header = next((body for kind, body in _children(movie) if kind == b"mvhd"), b"")
         timescale = struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)[0]
-        return [_track(path, body, timescale) for kind, body in _children(movie) if kind == b"trak"]
+        return [_track(file, body, timescale) for kind, body in _children(movie) if kind == b"trak"]
     except (struct.error, IndexError, ZeroDivisionError, OSError):
         return []
 
 
-def _movie_box(path: Path) -> bytes | None:
-    with open(path, "rb") as file:
-        position = 0
-        while True:
-            file.seek(position)
-            head = file.read(16)
-            if len(head) < 8:
+def _movie_box(file: BinaryIO) -> bytes | None:
+    position = 0
+    while True:
+        file.seek(position)
+        head = file.read(16)
+        if len(head) < 8:
+            return None
+        length, header_bytes = struct.unpack_from(">I", head)[0], 8
+        if length == 1:
+            length, header_bytes = struct.unpack_from(">Q", head, 8)[0], 16
+        if head[4:8] == b"moov":
+            if not header_bytes <= length <= MOST_MOVIE_BYTES:
                 return None
-            length, header_bytes = struct.unpack_from(">I", head)[0], 8
-            if length == 1:
-                length, header_bytes = struct.unpack_from(">Q", head, 8)[0], 16
-            if head[4:8] == b"moov":
-                if not header_bytes <= length <= MOST_MOVIE_BYTES:
-                    return None
-                file.seek(position + header_bytes)
-                return file.read(length - header_bytes)
-            if length < header_bytes:
-                return None
-            position += length
+            file.seek(position + header_bytes)
+            return file.read(length - header_bytes)
+        if length < header_bytes:
+            return None
+        position += length
 
 
 def _children(body: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -79,7 +78,7 @@ def _inside(body: bytes, *kinds: bytes) -> bytes | None:
     return body
 
 
-def _track(path: Path, body: bytes, timescale: int) -> TrackBoxes:
+def _track(file: BinaryIO, body: bytes, timescale: int) -> TrackBoxes:
     header = _inside(body, b"tkhd") or b""
     number = struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)[0]
     edits = _inside(body, b"edts", b"elst")
@@ -90,18 +89,17 @@ def _track(path: Path, body: bytes, timescale: int) -> TrackBoxes:
         return TrackBoxes(number, shown_s, None, None)
     # behind size, kind, 6 reserved bytes, data reference, 4 reserved bytes and flags: time scale, frame duration
     scale, frame_ticks = struct.unpack_from(">II", descriptions, 8 + 8 + 6 + 2 + 4 + 4)
-    return TrackBoxes(number, shown_s, Fraction(scale, frame_ticks), _first_number(path, samples))
+    return TrackBoxes(number, shown_s, Fraction(scale, frame_ticks), _first_number(file, samples))
 
 
-def _first_number(path: Path, samples: bytes) -> int | None:
+def _first_number(file: BinaryIO, samples: bytes) -> int | None:
     """The first sample of a timecode track: a frame number of 32 bits."""
     narrow, wide = _inside(samples, b"stco"), _inside(samples, b"co64")
     offsets = narrow if narrow is not None else wide
     if offsets is None:
         return None
-    with open(path, "rb") as file:
-        file.seek(struct.unpack_from(">I" if narrow is not None else ">Q", offsets, 8)[0])
-        return struct.unpack(">I", file.read(4))[0]
+    file.seek(struct.unpack_from(">I" if narrow is not None else ">Q", offsets, 8)[0])
+    return struct.unpack(">I", file.read(4))[0]
 
 
 def _shown(edits: bytes, timescale: int) -> Fraction:

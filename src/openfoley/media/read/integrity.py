@@ -9,7 +9,6 @@ ISO/IEC 13818-1 (transport streams).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 EBML_HEADER, SEGMENT, CLUSTER, CUES, SEEK_HEAD = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1C53BB6B, 0x114D9B74
@@ -43,20 +42,19 @@ class Damage:
     loses: bool = True
 
 
-def outer_problem(path: Path) -> Damage | None:
-    """What shows in the outer structure of the file that it is cut short or damaged; None where it is whole."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(2 * TS_PACKET_BYTES + 1)
-        file.seek(0)
-        if head[4:8] in MP4_FIRST_BOXES:
-            return _mp4_problem(file, size)
-        if head[:4] == EBML_HEADER.to_bytes(4, "big"):
-            return _matroska_problem(file, size)
-        if head[:4] == b"RIFF":
-            return _riff_problem(file, size)
-        if head[::TS_PACKET_BYTES] == TS_SYNC * 3 and size % TS_PACKET_BYTES:
-            return _cut_short(size + TS_PACKET_BYTES - size % TS_PACKET_BYTES, size)
+def outer_problem(file: BinaryIO) -> Damage | None:
+    """What shows in the outer structure of a file that it is cut short or damaged; None where it is whole."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    head = file.read(2 * TS_PACKET_BYTES + 1)
+    if head[4:8] in MP4_FIRST_BOXES:
+        return _mp4_problem(file, size)
+    if head[:4] == EBML_HEADER.to_bytes(4, "big"):
+        return _matroska_problem(file, size)
+    if head[:4] == b"RIFF":
+        return _riff_problem(file, size)
+    if head[::TS_PACKET_BYTES] == TS_SYNC * 3 and size % TS_PACKET_BYTES:
+        return _cut_short(size + TS_PACKET_BYTES - size % TS_PACKET_BYTES, size)
     return None
 
 

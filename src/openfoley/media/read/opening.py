@@ -7,17 +7,19 @@ names other files or the network cannot open them (protocol_whitelist).
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from openfoley.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
+    from typing_extensions import Buffer
 
 READ_BLOCK_BYTES = 1 << 18  # per call from FFmpeg into Python; 32 KiB (PyAV's default) costs 8 times the calls
 STILL_IMAGE_FORMATS = frozenset({"image2", "ico", "tiff", "webp"})  # besides every "*_pipe" demuxer
@@ -33,7 +35,7 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 
 def check_input(path: str | os.PathLike[str]) -> Path:
-    """`path` as a Path to a non-empty, readable, regular file; else UsageError or MediaError."""
+    """`path` as a Path to a non-empty, regular file; else UsageError or MediaError."""
     path = Path(path)
     try:
         if path.is_dir():
@@ -44,19 +46,58 @@ def check_input(path: str | os.PathLike[str]) -> Path:
             raise UsageError(f"{shown(path)} is not a regular file; pass one media file")
         if path.stat().st_size == 0:
             raise MediaError(f"{shown(path)} is empty (0 bytes); export or copy it again")
-        with open(path, "rb"):
-            return path
+        return path
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise MediaError(f"{shown(path)} cannot be read ({reason}); check its permissions") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> MediaError:
+    return MediaError(f"{shown(path)} cannot be read ({reason(error)}); check its permissions")
 
 
 class _PlainFile:
-    """A binary file without its name: FFmpeg sees only a harmless "input.mp4" for its guess by extension."""
+    """A binary file without its name: FFmpeg sees only a harmless "input.mp4" for its guess by extension. beside: the
+    same open file, read at a position of its own."""
 
     def __init__(self, file: BinaryIO, suffix: str) -> None:
         self.name = "input" + (suffix if suffix[1:].isalnum() and suffix.isascii() else "")
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self.beside = io.BufferedReader(_Beside(file))
+
+
+class _Beside(io.RawIOBase):
+    """Reads an open file and puts its position back each time, so that FFmpeg can read on."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file, self._position = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        size = os.fstat(self._file.fileno()).st_size
+        self._position = offset + (0, self._position, size)[whence]
+        return self._position
+
+    def readinto(self, buffer: Buffer) -> int:
+        before = self._file.tell()
+        self._file.seek(self._position)
+        data = self._file.read(memoryview(buffer).nbytes)
+        self._file.seek(before)
+        memoryview(buffer)[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+def bytes_of(container: InputContainer) -> BinaryIO:
+    """The bytes of a file that `open_media` has opened: it need not be opened again to read its boxes."""
+    handed: Any = container.file
+    handed.file.beside.seek(0)
+    return handed.file.beside
 
 
 @contextmanager
@@ -66,7 +107,11 @@ def open_media(path: str | os.PathLike[str], raw_errors: bool = False) -> Iterat
     from av.error import FFmpegError
 
     path = check_input(path)
-    with open(path, "rb") as file:
+    try:
+        opened = open(path, "rb")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with opened as file:
         try:
             container = av.open(
                 _PlainFile(file, path.suffix),

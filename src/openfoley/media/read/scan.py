@@ -13,19 +13,20 @@ import logging
 import math
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import dropwhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from av.error import FFmpegError
 
 from openfoley.errors import MediaError
 from openfoley.media.read.boxes import TrackBoxes, read_tracks
+from openfoley.media.read.content_hash import hash_of
 from openfoley.media.read.integrity import Damage, outer_problem
-from openfoley.media.read.opening import check_input, open_media, picture_stream, reason, shown, still_image
+from openfoley.media.read.opening import bytes_of, check_input, open_media, picture_stream, reason, shown, still_image
 from openfoley.media.read.orientation import Orientation, orientation_of
 from openfoley.media.read.start_timecode import file_timecode
 from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, Join, JoinFinder, PacketTime, shift_at
@@ -66,6 +67,24 @@ class Timeline:
     joins: Sequence[Join]  # where the file's clock starts again
     sound_streams: Sequence[SoundStream]
     strict: bool  # damage is refused instead of read around
+    hides_first: bool  # an edit list hides the first packet
+    content_hash: str | None  # sha256 of the file, where it was asked for
+
+
+class PacketReader(Protocol):
+    """Who reads packets in the same pass as the scan."""
+
+    def begin(self, source: InputContainer, path: Path) -> Collection[int]:
+        """The indices of the streams whose packets are taken."""
+        ...
+
+    def take(self, packet: Packet) -> None:
+        """A packet, after the scan has read it: it may be changed."""
+        ...
+
+    def end(self, broken: str | None) -> None:
+        """All packets were given. broken: what stopped the demuxer before the end, to follow "... is"."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -83,20 +102,24 @@ def probe(path: str | Path, strict: bool = False) -> VideoInfo:
     return scan(path, strict).info
 
 
-def scan(path: str | Path, strict: bool = False) -> Timeline:
+def scan(
+    path: str | Path, strict: bool = False, beside: PacketReader | None = None, with_hash: bool = False
+) -> Timeline:
     """Read every packet's time and decode the first frame (its orientation, and that something can be decoded).
 
-    A damaged file is read as far as it goes, with a warning of one line; `strict` raises MediaError instead.
+    A damaged file is read as far as it goes, with a warning of one line; `strict` raises MediaError instead. beside:
+    takes packets in the same pass; its errors are raised. with_hash: compute the file's sha256 as well.
     """
     path = check_input(path)
-    damage = [problem] if (problem := outer_problem(path)) else []
     with open_media(path) as container:
+        damage = [problem] if (problem := outer_problem(bytes_of(container))) else []
         try:
             stream = picture_stream(container, path)
         except MediaError:
             _report(path, damage, strict=True)  # the header is torn: that is the reason
             raise
-        read = _read_packets(container, stream, damage)
+        indices = frozenset(beside.begin(container, path)) if beside is not None else frozenset[int]()
+        read = _read_packets(container, stream, damage, beside if indices else None, indices)
         first = read.first or _first_frame(path, strict)
         pts, tick, last_duration = read.pts, stream.time_base or 1 / FALLBACK_RATE, read.last_duration
         if read.untimed:
@@ -112,7 +135,7 @@ def scan(path: str | Path, strict: bool = False) -> Timeline:
         start = Fraction(0) if read.untimed else pts[0] * tick
         duration = _duration(line, tick, last_duration or 0)
         rate = 1 / line.frame_s if line.is_grid else _nominal_rate(len(pts) / duration, rates)
-        tracks = read_tracks(path) if "mp4" in container.format.name else []
+        tracks = read_tracks(bytes_of(container)) if "mp4" in container.format.name else []
         if not read.joins and (problem := _broken_promise(container, stream, start + duration)):
             damage.append(problem)
         if not (read.joins or read.untimed or any(problem.loses for problem in damage)):
@@ -123,10 +146,11 @@ def scan(path: str | Path, strict: bool = False) -> Timeline:
         )  # fmt: skip
         timecode = file_timecode(container, rate, tracks)
         sounds = [_sound_stream(sound) for sound in container.streams.audio]
+        content_hash = hash_of(bytes_of(container)) if with_hash else None
     _report(path, damage, strict)
     return Timeline(
         info, path, first.orientation, pts, line.instants, line.unit, read.untimed, read.intra_only,
-        first.drop_leading, timecode, read.joins, sounds, strict,
+        first.drop_leading, timecode, read.joins, sounds, strict, read.hides_first, content_hash,
     )  # fmt: skip
 
 
@@ -204,21 +228,31 @@ class _Packets:
     intra_only: bool
     joins: Sequence[Join]
     first: _FirstFrame | None
+    hides_first: bool
 
 
-def _read_packets(container: InputContainer, stream: VideoStream, damage: list[Damage]) -> _Packets:
-    """Read all packets of the picture, and decode until its first frame. What is broken is added to `damage`."""
+def _read_packets(
+    container: InputContainer,
+    stream: VideoStream,
+    damage: list[Damage],
+    beside: PacketReader | None,
+    indices: frozenset[int],
+) -> _Packets:
+    """Read all packets of the picture, and decode until its first frame. What is broken is added to `damage`. beside:
+    takes the packets of the streams of these `indices`."""
     from av.stream import Discard
 
     finder = JoinFinder(stream.index) if container.format.name in JOINABLE_FORMATS else None
     for other in container.streams:
-        if other.index != stream.index and (finder is None or other.type != "audio"):
+        is_read = other.index in indices or (finder is not None and other.type == "audio")
+        if other.index != stream.index and not is_read:
             other.discard = Discard.all
     stream.codec_context.options = REPORT_DAMAGE
     clock, decoder = Clock([]), _FirstDecoder()
     pts, durations, positions = array("q"), array("q"), array("q")
-    untimed, intra_only, is_corrupt = False, True, False
-    for packet in read_to_damage(container.demux() if finder else container.demux(stream), damage):
+    untimed, intra_only, is_corrupt, hides_first = False, True, False, None
+    packets = read_to_damage(container.demux() if finder or beside else container.demux(stream), damage)
+    for packet in packets if beside is None else _shared(packets, beside, indices, damage):
         is_picture = packet.stream_index == stream.index
         if is_picture and decoder.first is None:
             decoder.push(packet)
@@ -230,6 +264,7 @@ def _read_packets(container: InputContainer, stream: VideoStream, damage: list[D
         if not is_picture:
             continue
         is_corrupt |= packet.is_corrupt
+        hides_first = packet.is_discard if hides_first is None else hides_first
         intra_only &= packet.is_keyframe
         if packet.is_discard:
             continue
@@ -246,7 +281,20 @@ def _read_packets(container: InputContainer, stream: VideoStream, damage: list[D
         )
     last_duration = durations[max(range(len(pts)), key=lambda n: (pts[n], n))] if pts else None
     times = pts if untimed else array("q", sorted(set(pts)))
-    return _Packets(times, last_duration, untimed, intra_only, joins, decoder.first)
+    return _Packets(times, last_duration, untimed, intra_only, joins, decoder.first, bool(hides_first))
+
+
+def _shared(
+    packets: Iterator[Packet], beside: PacketReader, indices: frozenset[int], damage: Sequence[Damage]
+) -> Iterator[Packet]:
+    """The packets, each given to `beside` when the scan asks for the next."""
+    before = len(damage)
+    for packet in packets:
+        index = packet.stream_index
+        yield packet
+        if index in indices:
+            beside.take(packet)
+    beside.end(damage[before].text if len(damage) > before else None)
 
 
 def read_to_damage(packets: Iterator[Packet], damage: list[Damage]) -> Iterator[Packet]:

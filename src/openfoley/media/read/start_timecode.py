@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from openfoley.errors import UsageError
 from openfoley.media.read.boxes import TrackBoxes, read_tracks
-from openfoley.media.read.opening import open_media
+from openfoley.media.read.opening import bytes_of, open_media
 from openfoley.media.time.timecode import DROP_FRAME_RATES, Timecode, counting_of, nominal, parse_timecode
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _counted_rate(picture: Fraction, track: Fraction | None) -> Fraction:
 def read_start_timecode(path: str | Path, rate: Fraction) -> Timecode | None:
     """The start timecode of a file: see `file_timecode`. rate: of its picture, in Hz."""
     with open_media(path) as container:
-        tracks = read_tracks(Path(path)) if "mp4" in container.format.name else []
+        tracks = read_tracks(bytes_of(container)) if "mp4" in container.format.name else []
         return file_timecode(container, rate, tracks)
 
 

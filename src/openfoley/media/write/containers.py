@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openfoley.errors import UsageError
-from openfoley.media.read.opening import open_media, picture_stream, shown
+from openfoley.media.read.opening import bytes_of, picture_stream, shown
 from openfoley.media.settings import AudioMode
 from openfoley.media.time.timecode import DROP_FRAME_RATES
 from openfoley.media.write.finish_mp4 import sample_kinds
@@ -60,7 +60,7 @@ def muxer_options(suffix: str, tick: Fraction | None, sample_rate: int) -> dict[
 
 
 def check_picture(source: InputContainer, path: Path, suffix: str) -> None:
-    """The container must hold the picture's codec, and the edit list where frames are hidden by one."""
+    """The container must hold the picture's codec."""
     picture = picture_stream(source, path)
     if not _accepts(suffix, [picture], source.format.name):
         fitting = _fitting(source, picture, path)
@@ -68,13 +68,14 @@ def check_picture(source: InputContainer, path: Path, suffix: str) -> None:
             f"{suffix} cannot hold the {picture.codec_context.name} picture of {shown(path)}; "
             + (f"write {fitting[0]} with --out" if fitting else "write the sound alone with --out NAME.wav")
         )
-    if suffix not in MP4_FAMILY and "mp4" in source.format.name:
-        first = next((p for p in source.demux(picture) if p.size), None)
-        source.seek(0, backward=True)
-        if first is not None and first.is_discard:
-            raise UsageError(
-                f"{shown(path)} hides its first frames by an edit list, which {suffix} cannot hold; write .mp4 or .mov"
-            )
+
+
+def check_edit_list(hides_first: bool, path: Path, suffix: str) -> None:
+    """Where frames are hidden by an edit list, the container must hold it."""
+    if hides_first and suffix not in MP4_FAMILY:
+        raise UsageError(
+            f"{shown(path)} hides its first frames by an edit list, which {suffix} cannot hold; write .mp4 or .mov"
+        )
 
 
 def _fitting(source: InputContainer, picture: VideoStream, path: Path) -> list[str]:
@@ -84,12 +85,10 @@ def _fitting(source: InputContainer, picture: VideoStream, path: Path) -> list[s
     return [suffix for suffix in order if _accepts(suffix, [picture], source.format.name)]
 
 
-def fitting_suffix(path: Path) -> str | None:
+def fitting_suffix(source: InputContainer, path: Path) -> str | None:
     """The suffix for a video with new sound: the file's own, .mkv or .mov, the first that holds its picture; None
-    where none does. UsageError, MediaError."""
-    with open_media(path) as source:
-        picture = picture_stream(source, path)
-        return next(iter(_fitting(source, picture, path)), None)
+    where none does."""
+    return next(iter(_fitting(source, picture_stream(source, path), path)), None)
 
 
 def kept_streams(
@@ -99,7 +98,7 @@ def kept_streams(
     picture = picture_stream(source, path)
     kept: list[Stream] = [picture]
     replaced = source.streams.audio[without].index if without is not None else None
-    kinds = sample_kinds(path) if "mp4" in source.format.name else {}
+    kinds = sample_kinds(bytes_of(source)) if "mp4" in source.format.name else {}
     for stream in source.streams:
         if stream.index in (picture.index, replaced) or (mode == "replace" and stream.type == "audio"):
             continue

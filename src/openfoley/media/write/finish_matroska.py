@@ -58,22 +58,21 @@ def joined(parts: Iterable[tuple[int, bytes]]) -> bytes:
     return b"".join(element(identifier, payload) for identifier, payload in parts)
 
 
-def read_tracks(path: Path) -> tuple[int, bytes] | None:
+def read_tracks(file: BinaryIO) -> tuple[int, bytes] | None:
     """(start in the file, payload) of a Matroska file's Tracks; None where no Tracks precede the first cluster."""
-    with open(path, "rb") as file:
-        for identifier, length, start in _segment(file):
-            if identifier == CLUSTER or length is None:
-                return None
-            if identifier == TRACKS and length <= MOST_TRACKS_BYTES:
-                file.seek(start)
-                return start, file.read(length)
+    for identifier, length, start in _segment(file):
+        if identifier == CLUSTER or length is None:
+            return None
+        if identifier == TRACKS and length <= MOST_TRACKS_BYTES:
+            file.seek(start)
+            return start, file.read(length)
     return None
 
 
-def picture_settings(path: Path) -> Elements:
+def picture_settings(file: BinaryIO) -> Elements:
     """What the first picture track of a Matroska file says of display size, cropping, stereo and projection."""
     try:
-        found = read_tracks(path)
+        found = read_tracks(file)
         for identifier, body in elements(found[1]) if found else ():
             entry = dict(elements(body)) if identifier == TRACK_ENTRY else {}
             if entry.get(TRACK_TYPE) == b"\1":
@@ -91,7 +90,8 @@ def display_size(width: int, height: int, aspect: Fraction) -> Elements:
 
 def finish_matroska(written: Path, settings: Elements) -> None:
     """Replace RESERVED by `settings` in `written`, in place."""
-    found = read_tracks(written)
+    with open(written, "rb") as file:
+        found = read_tracks(file)
     if found is None:
         return
     start, body = found

@@ -70,21 +70,20 @@ def payload(body: bytes, *path: bytes) -> bytes | None:
     return body
 
 
-def read_movie(path: Path) -> tuple[bytes, bool] | None:
+def read_movie(file: BinaryIO) -> tuple[bytes, bool] | None:
     """(payload of the movie box, whether it lies before the media data); None where there is none to read."""
-    with open(path, "rb") as file:
-        seen: set[bytes] = set()
-        for kind, _, start, end in top_boxes(file):
-            if kind == b"moov" and end - start <= MOST_MOVIE_BYTES:
-                file.seek(start)
-                return file.read(end - start), b"mdat" not in seen
-            seen.add(kind)
+    seen: set[bytes] = set()
+    for kind, _, start, end in top_boxes(file):
+        if kind == b"moov" and end - start <= MOST_MOVIE_BYTES:
+            file.seek(start)
+            return file.read(end - start), b"mdat" not in seen
+        seen.add(kind)
     return None
 
 
-def sample_kinds(path: Path) -> dict[int, bytes]:
+def sample_kinds(file: BinaryIO) -> dict[int, bytes]:
     """Track number -> four-letter code of its first sample description; empty where the file has no movie box."""
-    movie = read_movie(path)
+    movie = read_movie(file)
     kinds: dict[int, bytes] = {}
     for kind, body in split(movie[0]) if movie else ():
         described = payload(body, b"mdia", b"minf", b"stbl", b"stsd") if kind == b"trak" else None
@@ -93,13 +92,13 @@ def sample_kinds(path: Path) -> dict[int, bytes]:
     return kinds
 
 
-def finish_mp4(source: Path, written: Path, tracks: Mapping[int, int]) -> None:
+def finish_mp4(source: BinaryIO, written: Path, tracks: Mapping[int, int]) -> None:
     """Complete `written` in place. tracks: number of a track in `source` -> the one it has in `written`."""
-    there, here = read_movie(source), read_movie(written)
-    if there is None or here is None or not split(there[0]):
-        return
-    movie = merged_movie(here[0], there[0], tracks)
     with open(written, "r+b") as file:
+        there, here = read_movie(source), read_movie(file)
+        if there is None or here is None or not split(there[0]):
+            return
+        movie = merged_movie(here[0], there[0], tracks)
         boxes = list(top_boxes(file))
         kind, start, _, end = boxes[-1]
         if kind != b"moov" or end != file.seek(0, 2):

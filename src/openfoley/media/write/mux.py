@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from openfoley.media.read.opening import open_media, picture_stream
+from openfoley.media.read.opening import bytes_of, open_media, picture_stream
 from openfoley.media.read.scan import Timeline, scan
 from openfoley.media.read.sound_source import TITLE
 from openfoley.media.settings import AudioMode
@@ -27,6 +27,7 @@ from openfoley.media.write.containers import (
     LEFT_OUT_TAGS,
     MATROSKA,
     add_copy,
+    check_edit_list,
     check_picture,
     container_suffix,
     is_cover,
@@ -35,7 +36,7 @@ from openfoley.media.write.containers import (
 )
 from openfoley.media.write.finish_matroska import RESERVED, display_size, finish_matroska, picture_settings
 from openfoley.media.write.finish_mp4 import finish_mp4
-from openfoley.media.write.packets import ascending, read_packets, timed
+from openfoley.media.write.packets import PacketCopy, read_packets, timed
 from openfoley.media.write.sound_track import SoundTrack, sound_format
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def mux(
     timeline = scan(video_path) if timeline is None else timeline
     with open_media(video_path, raw_errors=True) as source:
         check_picture(source, video_path, suffix)
+        check_edit_list(timeline.hides_first, video_path, suffix)
         kept = kept_streams(source, video_path, suffix, new.mode, new.without, log.warning)
         picture, shift = picture_stream(source, video_path), _clock_shift(source, kept)
         with av.open(
@@ -106,17 +108,17 @@ def mux(
             _copy_covers(out, source, suffix)
             out.start_encoding()
             copied = Clock(timeline.joins).continuous(read_packets(source, list(streams)))
-            _write(out, copied, streams, track, audio_chunks, shift)
+            _write(PacketCopy(source, video_path, suffix, out, streams), copied, track, audio_chunks, shift)
         if suffix in MATROSKA:
-            finish_matroska(output_path, _matroska_settings(source, picture, video_path))
+            finish_matroska(output_path, _matroska_settings(source, picture))
         elif "mp4" in source.format.name:
-            finish_mp4(video_path, output_path, {s.id: streams[s.index].index + 1 for s in kept})
+            finish_mp4(bytes_of(source), output_path, {s.id: streams[s.index].index + 1 for s in kept})
 
 
-def _matroska_settings(source: InputContainer, picture: VideoStream, path: Path) -> list[tuple[int, bytes]]:
+def _matroska_settings(source: InputContainer, picture: VideoStream) -> list[tuple[int, bytes]]:
     """What the container alone tells of how the picture is shown."""
     if "matroska" in source.format.name:
-        return picture_settings(path)
+        return picture_settings(bytes_of(source))
     context = picture.codec_context
     return display_size(context.width, context.height, picture.sample_aspect_ratio or Fraction(1))
 
@@ -135,15 +137,10 @@ def _clock_shift(source: InputContainer, kept: list[Stream]) -> Fraction:
 
 
 def _write(
-    out: OutputContainer,
-    copied: Iterator[Packet],
-    streams: dict[int, Stream],
-    track: SoundTrack,
-    chunks: Iterator[Tensor],
-    shift: Fraction,
+    copy: PacketCopy, copied: Iterator[Packet], track: SoundTrack, chunks: Iterator[Tensor], shift: Fraction
 ) -> None:
     """Copy packets, `shift` s later; before each one bring the new sound up to its time."""
-    last: dict[int, int] = {}
+    out = copy.out
     for packet in timed(copied):
         ticks = round(shift / packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts + ticks
@@ -152,9 +149,7 @@ def _write(
         while track.time <= time and (chunk := next(chunks, None)) is not None:
             for encoded in track.push(chunk):
                 out.mux(encoded)
-        packet.stream = streams[packet.stream_index]
-        last[packet.stream_index] = ascending(packet, last.get(packet.stream_index))
-        out.mux(packet)
+        copy.write(packet)
     for chunk in chunks:
         for encoded in track.push(chunk):
             out.mux(encoded)

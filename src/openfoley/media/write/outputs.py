@@ -5,10 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.settings import AudioMode, BitDepth
+from openfoley.media.read.opening import open_media
+from openfoley.media.settings import BitDepth
 from openfoley.media.write.atomic import check_output
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +43,11 @@ def checked_video(video: str | os.PathLike[str]) -> Path:
 def check_saving(
     path: str | os.PathLike[str],
     video: Path | None,
-    audio: AudioMode = "add",
     bit_depth: BitDepth | None = None,
     force: bool = False,
 ) -> Path:
-    """The output path, after everything about it that can be known beforehand is checked."""
-    from openfoley.media.write.rehearsal import check_mux
-
+    """The output path, after everything about it that can be known without the video is checked; whether a container
+    holds the video is checked by `rehearsal.Rehearsal` and by `mux`."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in VIDEO_SUFFIXES + AUDIO_SUFFIXES:
@@ -62,7 +65,6 @@ def check_saving(
     if suffix in VIDEO_SUFFIXES:
         if video is None:
             raise UsageError(f"there is no picture to write to {str(path)!r}; use one of {', '.join(AUDIO_SUFFIXES)}")
-        check_mux(video, path, audio, bit_depth or DEFAULT_BIT_DEPTH)
     return path
 
 
@@ -79,23 +81,28 @@ def check_exact(path: Path, same_rate: bool, depth: BitDepth, asked: BitDepth) -
 
 
 def default_output(video: Path) -> Path:
+    """`fitting_output` of a file that is not read otherwise; a name where it cannot be read."""
+    try:
+        with open_media(video) as source:
+            return fitting_output(source, video)
+    except (UsageError, MediaError):  # said where the video is read
+        suffix = video.suffix if video.suffix.lower() in VIDEO_SUFFIXES else FALLBACK_SUFFIX
+        return video.with_name(f"{video.stem}.foley{suffix}")
+
+
+def fitting_output(source: InputContainer, video: Path) -> Path:
     """STEM.foley.EXT beside the input: in its own container, in .mkv or .mov, whichever is the first that can hold the
     picture, or the sound alone."""
     from openfoley.media.write.containers import fitting_suffix
 
-    own = video.suffix.lower()
-    try:
-        suffix = fitting_suffix(video)
-    except (UsageError, MediaError):  # said where the video is read
-        suffix = video.suffix if own in VIDEO_SUFFIXES else FALLBACK_SUFFIX
-        return video.with_name(f"{video.stem}.foley{suffix}")
-    if suffix == own:
+    suffix = fitting_suffix(source, video)
+    if suffix == video.suffix.lower():
         return video.with_name(f"{video.stem}.foley{video.suffix}")
     log.warning("%s: %s", video.name, f"written as {suffix}" if suffix else "no container holds it; the sound alone")
     return video.with_name(f"{video.stem}.foley{suffix or '.wav'}")
 
 
-def edited_output(video: Path, sound: Path | None, verb: str, is_float: bool) -> Path:
+def edited_output(video: Path, sound: Path | None, verb: str, is_float: bool = False) -> Path:
     """STEM.edit.EXT (or STEM.extend.EXT) beside the file that is edited, in a form that keeps every sample."""
     if sound is not None:
         suffix = ".flac" if sound.suffix.lower() == ".flac" and not is_float else ".wav"

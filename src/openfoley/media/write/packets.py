@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openfoley.errors import MediaError
-from openfoley.media.read.opening import reason
+from openfoley.errors import MediaError, UsageError
+from openfoley.media.read.opening import reason, shown
+from openfoley.media.write.atomic import DISK_FULL
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
+    from av.container import InputContainer, OutputContainer
     from av.packet import Packet
+    from av.stream import Stream
+
+WRITE_FAILURES = frozenset({*DISK_FULL, errno.EIO, errno.EROFS, errno.EPIPE, errno.EACCES})  # not the muxer's
 
 
 def read_packets(source: InputContainer, indices: list[int]) -> Iterator[Packet]:
@@ -23,29 +31,43 @@ def read_packets(source: InputContainer, indices: list[int]) -> Iterator[Packet]
         raise MediaError(f"the input is damaged ({reason(error)}); export or copy it again") from error
 
 
-def timed(packets: Iterator[Packet]) -> Iterator[Packet]:
-    """The packets with data. Those that lack a decoding time (Matroska's first with B-frames) get one from the next.
-
-    A flush packet is told by its size: `dts is None` would drop Matroska's first key frame.
-    """
-    waiting: dict[int, list[Packet]] = {}
-    seen: set[int] = set()
+def timed(packets: Iterable[Packet]) -> Iterator[Packet]:
+    """The packets with data, each with a decoding time where there is one: see `Timed`."""
+    all_timed = Timed()
     for packet in packets:
+        yield from all_timed.push(packet)
+    yield from all_timed.rest()
+
+
+class Timed:
+    """Packets with data, one after the other. Those that lack a decoding time (Matroska's first with B-frames) wait
+    for one from the next.
+
+    A flush packet is recognised by its size: `dts is None` would drop Matroska's first key frame.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, list[Packet]] = {}
+        self._seen: set[int] = set()
+
+    def push(self, packet: Packet) -> Iterator[Packet]:
         if packet.size == 0:
-            continue
+            return
         if packet.pts is None:
             packet.pts = packet.dts
         index = packet.stream_index
-        if index in seen:
+        if index in self._seen:
             yield packet
         elif packet.dts is None:
-            waiting.setdefault(index, []).append(packet)
+            self._waiting.setdefault(index, []).append(packet)
         else:
-            seen.add(index)
-            yield from _with_dts(waiting.pop(index, []), packet)
+            self._seen.add(index)
+            yield from _with_dts(self._waiting.pop(index, []), packet)
             yield packet
-    for rest in waiting.values():
-        yield from rest
+
+    def rest(self) -> Iterator[Packet]:
+        """Those that no time was found for."""
+        return chain.from_iterable(self._waiting.values())
 
 
 def _with_dts(early: list[Packet], following: Packet) -> Iterator[Packet]:
@@ -66,3 +88,57 @@ def ascending(packet: Packet, last: int | None) -> int:
     packet.duration = round((packet.duration or 0) * packet.time_base / tick)
     packet.dts, packet.pts, packet.time_base = last + 1, max(pts, last + 1), tick
     return last + 1
+
+
+class PacketCopy:
+    """Copies packets of `source` into the streams of `out` (by their index in `source`). UsageError names the stream
+    whose packets are refused."""
+
+    def __init__(
+        self, source: InputContainer, path: Path, suffix: str, out: OutputContainer, streams: dict[int, Stream]
+    ) -> None:
+        self.source, self.path, self.suffix, self.out, self.streams = source, path, suffix, out, streams
+        self._last: dict[int, int] = {}
+        self._at: Stream = next(s for s in source.streams if s.index in streams and s.type == "video")
+
+    def start(self) -> None:
+        with self._named():
+            self.out.start_encoding()
+
+    def write(self, packet: Packet) -> None:
+        index = packet.stream_index
+        self._at = self.source.streams[index]
+        if packet.pts is None and packet.dts is None:
+            raise UsageError(
+                f"the {_name(self._at)} of {shown(self.path)} has no times, which {self.suffix} needs; put it into a "
+                "container first (ffmpeg -i FILE -c copy NAME.mp4), or write the sound alone with --out NAME.wav"
+            )
+        packet.stream = self.streams[index]
+        self._last[index] = ascending(packet, self._last.get(index))
+        with self._named():
+            self.out.mux(packet)
+
+    def close(self) -> None:
+        with self._named():
+            self.out.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        from av.error import FFmpegError
+
+        try:
+            yield
+        except FFmpegError as error:
+            if error.errno in WRITE_FAILURES:
+                raise
+            others = [s for s in (".mkv", ".mov") if s != self.suffix]
+            way = "" if self._at.type == "video" else "leave the file's own sound out with --audio replace, "
+            raise UsageError(
+                f"{self.suffix} cannot hold the {_name(self._at)} of {shown(self.path)} ({reason(error)}); "
+                f"{way}write {' or '.join(others)}, or the sound alone as .wav, with --out"
+            ) from error
+
+
+def _name(stream: Stream) -> str:
+    codec = stream.codec_context.name if stream.codec_context is not None else "data"
+    return f"{codec} {'picture' if stream.type == 'video' else stream.type} (stream {stream.index})"

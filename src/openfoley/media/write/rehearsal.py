@@ -1,29 +1,34 @@
-"""A mux tried before any heavy work: the packets that will be copied are written to nowhere."""
+"""A mux tried before any heavy work: the packets that will be copied are written to nowhere.
+
+It takes them from the scan that the file needs anyhow, so that nothing is read twice.
+"""
 
 from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openfoley.errors import UsageError
-from openfoley.media.read.opening import open_media, picture_stream, reason, shown
+from openfoley.errors import MediaError
+from openfoley.media.read.opening import picture_stream
 from openfoley.media.settings import AudioMode
 from openfoley.media.write.containers import (
     FORMAT_NAMES,
     add_copy,
+    check_edit_list,
     check_picture,
     container_suffix,
     kept_streams,
     muxer_options,
 )
-from openfoley.media.write.packets import ascending, read_packets, timed
-from openfoley.media.write.sound_track import sound_format
+from openfoley.media.write.outputs import VIDEO_SUFFIXES, fitting_output
+from openfoley.media.write.packets import PacketCopy, Timed
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-    from av.stream import Stream
+    from av.packet import Packet
     from typing_extensions import Buffer
 
 log = logging.getLogger(__name__)
@@ -31,52 +36,56 @@ log = logging.getLogger(__name__)
 REHEARSED_RATE = 44_100  # Hz, of the sound that a rehearsal leaves out
 
 
-def check_mux(video_path: str | Path, output: str | Path, mode: AudioMode = "add", bit_depth: str = "24") -> None:
-    """Raise UsageError or MediaError now if `mux` into a file named `output` could not work later."""
-    suffix = container_suffix(Path(output))
-    sound_format(suffix, bit_depth)
-    path = Path(video_path)
-    with open_media(path) as source:
+class Rehearsal:
+    """A reader of a scan's packets. UsageError or MediaError where `mux` into a file named `output` would fail later,
+    with the name of the stream whose packets are refused.
+
+    output: None until the scan for the one that is chosen for the file (`outputs.fitting_output`). For the name of a
+    sound there is nothing to try.
+    """
+
+    def __init__(self, output: Path | None, mode: AudioMode = "add") -> None:
+        self.output, self._timed = output, Timed()
+        self._mode: AudioMode = mode
+        self._copy: PacketCopy | None = None
+
+    def begin(self, source: InputContainer, path: Path) -> Collection[int]:
+        """The streams whose packets are taken: those that will be copied."""
+        import av
+
+        self.output = fitting_output(source, path) if self.output is None else self.output
+        if self.output.suffix.lower() not in VIDEO_SUFFIXES:
+            return ()
+        suffix = container_suffix(self.output)
         check_picture(source, path, suffix)
-        _rehearse(source, kept_streams(source, path, suffix, mode, None, log.debug), path, suffix)
+        kept = kept_streams(source, path, suffix, self._mode, None, log.debug)
+        picture = picture_stream(source, path)
+        options = muxer_options(suffix, picture.time_base, REHEARSED_RATE)
+        out = av.open(_Nowhere(), "w", format=FORMAT_NAMES[suffix], container_options=options)
+        streams = {s.index: add_copy(out, s, suffix, source.format.name) for s in kept}
+        self._copy = PacketCopy(source, path, suffix, out, streams)
+        self._copy.start()
+        self._unseen_picture: int | None = picture.index
+        return streams.keys()
 
+    def take(self, packet: Packet) -> None:
+        """Write a packet; its times are changed."""
+        assert self._copy is not None
+        if packet.stream_index == self._unseen_picture:
+            check_edit_list(packet.is_discard, self._copy.path, self._copy.suffix)
+            self._unseen_picture = None
+        for ready in self._timed.push(packet):
+            self._copy.write(ready)
 
-def _rehearse(source: InputContainer, kept: list[Stream], path: Path, suffix: str) -> None:
-    """Write all packets that will be copied to nowhere; UsageError names the stream whose packets are refused."""
-    import av
-    from av.error import FFmpegError
-
-    picture = picture_stream(source, path)
-    options = muxer_options(suffix, picture.time_base, REHEARSED_RATE)
-    out = av.open(_Nowhere(), "w", format=FORMAT_NAMES[suffix], container_options=options)
-    streams = {s.index: add_copy(out, s, suffix, source.format.name) for s in kept}
-    last: dict[int, int] = {}
-    at: Stream = picture
-    try:
-        out.start_encoding()
-        for packet in timed(read_packets(source, list(streams))):
-            at = source.streams[packet.stream_index]
-            if packet.pts is None and packet.dts is None:
-                raise UsageError(
-                    f"the {_named(at)} of {shown(path)} has no times, which {suffix} needs; put it into a container "
-                    "first (ffmpeg -i FILE -c copy NAME.mp4), or write the sound alone with --out NAME.wav"
-                )
-            packet.stream = streams[packet.stream_index]
-            last[packet.stream_index] = ascending(packet, last.get(packet.stream_index))
-            out.mux(packet)
-        out.close()
-    except FFmpegError as error:
-        others = [s for s in (".mkv", ".mov") if s != suffix]
-        way = "" if at is picture else "leave the file's own sound out with --audio replace, "
-        raise UsageError(
-            f"{suffix} cannot hold the {_named(at)} of {shown(path)} ({reason(error)}); "
-            f"{way}write {' or '.join(others)}, or the sound alone as .wav, with --out"
-        ) from error
-
-
-def _named(stream: Stream) -> str:
-    codec = stream.codec_context.name if stream.codec_context is not None else "data"
-    return f"{codec} {'picture' if stream.type == 'video' else stream.type} (stream {stream.index})"
+    def end(self, broken: str | None) -> None:
+        """The packets are over. broken: what stopped the demuxer before the end."""
+        if self._copy is None:
+            return
+        if broken is not None:
+            raise MediaError(f"the input is {broken}; export or copy it again")
+        for packet in self._timed.rest():
+            self._copy.write(packet)
+        self._copy.close()
 
 
 class _Nowhere(io.RawIOBase):

@@ -1,0 +1,160 @@
+"""How often a run opens its input, and how often it reads all packets.
+
+An open is counted where the file is opened by anyone, in two ways that must both stay within the floor: by the system
+(`open`, `os.open`, `Path.open`; FFmpeg is handed files that are opened so) and as a container (`av.open`, which reads
+the header anew, be it from a file that is open already). A scan is a pass over the packets that neither decodes
+pictures or sound nor is the final copy into the output: the one that finds the times, and any rehearsal of the mux
+that reads packets for itself.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from openfoley.cli import main
+from openfoley.media.source import Source
+from openfoley.pipeline import Pipeline, load
+
+MakeVideo = Callable[..., Path]
+DECODING = ("openfoley.media.read.decode", "openfoley.media.read.sound_source", "openfoley.media.read.sound_file")
+
+
+@dataclass
+class Counted:
+    files: int = 0
+    containers: int = 0
+    passes: list[str] = field(default_factory=list)  # the module that began each, "copy" for the final one
+
+    @property
+    def opens(self) -> int:
+        return max(self.files, self.containers)
+
+    @property
+    def scans(self) -> int:
+        return sum(one != "copy" and one not in DECODING for one in self.passes)
+
+
+class Watched:
+    """An input container that notes who reads its packets."""
+
+    def __init__(self, container: Any, counted: Counted) -> None:
+        self._container, self._counted = container, counted
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("demux", "decode"):
+            frame, module = sys._getframe(1), sys._getframe(1).f_globals["__name__"]
+            while frame is not None and frame.f_globals["__name__"] != "openfoley.media.write.mux":
+                frame = frame.f_back
+            self._counted.passes.append(module if frame is None else "copy")
+        return getattr(self._container, name)
+
+
+@pytest.fixture
+def counting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Any]:
+    """`with counting(path) as counted`: what is done with that file inside."""
+
+    @contextmanager
+    def count(path: Path) -> Iterator[Counted]:
+        counted, real_av = Counted(), av.open
+
+        def is_it(name: object) -> bool:
+            named = os.fspath(name) if isinstance(name, (str, bytes, os.PathLike)) else None
+            return named is not None and Path(os.fsdecode(named)).absolute() == path.absolute()
+
+        def noted(real: Callable[..., Any]) -> Callable[..., Any]:
+            def opened(name: Any, *arguments: Any, **options: Any) -> Any:
+                file = real(name, *arguments, **options)
+                counted.files += is_it(name)
+                if is_it(name) and not isinstance(file, int):
+                    ours.append(file)
+                return file
+
+            return opened
+
+        def container(file: Any, *arguments: Any, **options: Any) -> Any:
+            made = real_av(file, *arguments, **options)
+            if is_it(file) or (callable(getattr(file, "read", None)) and _handle(file) in ours):
+                counted.containers += 1
+                return Watched(made, counted)
+            return made
+
+        ours: list[Any] = []
+        with monkeypatch.context() as patch:
+            for place, name in ((builtins, "open"), (io, "open"), (os, "open")):
+                patch.setattr(place, name, noted(getattr(place, name)))
+            patch.setattr(av, "open", container)
+            yield counted
+
+    return count
+
+
+def _handle(file: Any) -> Any:
+    """The opened file behind what FFmpeg is handed."""
+    return getattr(file.read, "__self__", file)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_model: Path) -> Pipeline:
+    return load(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def video(make_video: MakeVideo) -> Path:
+    return make_video("clip.mp4", duration_s=2.0, sound=True)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".wav"])
+def test_a_short_generation_opens_its_input_three_times(counting, pipeline, video, tmp_path, suffix) -> None:
+    with counting(video) as counted:
+        pipeline.generate(video, steps=1).save(tmp_path / f"out{suffix}")
+    assert counted.opens <= 3 and counted.scans == 1, counted
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "clip.mov", "clip.ts"])
+def test_so_does_one_of_another_container(counting, pipeline, video, tmp_path, name) -> None:
+    path = remuxed(video, tmp_path / name)
+    with counting(path) as counted:
+        pipeline.generate(path, steps=1).save(tmp_path / "out.mkv")
+    assert counted.opens <= 3 and counted.scans == 1, counted
+
+
+def remuxed(video: Path, path: Path) -> Path:
+    with av.open(str(video)) as old, av.open(str(path), "w") as new:
+        streams = {s.index: new.add_stream_from_template(s) for s in old.streams}
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream_index]
+                new.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("out", [[], ["--out", "new.mov"], ["--out", "new.wav"], ["--takes", "2"]])
+def test_so_does_the_command(counting, tiny_model, video, tmp_path, monkeypatch, out) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(video.read_bytes())
+    with counting(path) as counted:
+        assert main(["generate", "--model", str(tiny_model), "--steps", "1", str(path), *out]) == 0
+    assert counted.opens <= 3 + out.count("--takes") and counted.scans == 1, counted  # a copy for each take
+
+
+def test_a_long_run_opens_its_input_four_times(counting, tiny_model, video, tmp_path, monkeypatch) -> None:
+    """Longer than what is kept of its pictures, with a folder for unfinished work."""
+    real = Source.__init__
+    monkeypatch.setattr(Source, "__init__", lambda self, *given: real(self, *given[:3], 1000))
+    words = ["--model", str(tiny_model), "--steps", "1", "--window", "1", "--context", "0.2"]
+    with counting(video) as counted:
+        assert main(["generate", *words, str(video), "--out", str(tmp_path / "out.mkv")]) == 0
+    assert counted.opens <= 4 and counted.scans <= 2, counted
+    assert counted.passes.count("openfoley.media.read.decode") == 2

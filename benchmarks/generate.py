@@ -1,4 +1,4 @@
-"""Median time and peak memory of `Pipeline.generate`, model loaded; with takes, batched beside one by one in turn.
+"""Median time and peak memory of `Pipeline.generate`, model loaded; with takes, batched and one by one alternately.
 
 python benchmarks/generate.py VIDEO [RUNS] [--takes N] [--device D]
 """

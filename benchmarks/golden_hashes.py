@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-SHORT, LONG = 4_200_007, 4_200_000  # seeds of the training split that no training used
+SHORT, LONG = 4_200_007, 4_200_000  # unused seeds of the training split
 KILL_AFTER_S = 120  # at the latest
 DEFAULT_FILE = Path(__file__).with_name("golden_hashes.json")
 CUES = "start,end,prompt,seed,stem\n0,2,a wooden ball,3,ball\n2,4,,5,\n"
@@ -40,7 +40,7 @@ def environment() -> dict[str, str]:
 
 
 def kill_after_a_window(*words: object, state: Path) -> None:
-    """Start the command and kill it when its first window is kept."""
+    """Start the command and kill it when its first window is saved."""
     process = subprocess.Popen(command(*words), stderr=subprocess.DEVNULL, env=environment())
     limit = time.monotonic() + KILL_AFTER_S
     while not any(state.parent.parent.glob(f"{state.parent.name}/{state.name}")):
@@ -52,7 +52,7 @@ def kill_after_a_window(*words: object, state: Path) -> None:
 
 
 def samples_hash(path: Path) -> str:
-    """sha256 of the samples of a WAV file (its data chunk), whatever else the file says."""
+    """sha256 of the samples of a WAV file (its data chunk only)."""
     with open(path, "rb") as file:
         file.seek(12)
         while header := file.read(8):

@@ -1,8 +1,8 @@
-"""Does memory grow with the length of a video, and time more than it? python benchmarks/longform.py [MINUTES] [MODEL]
+"""Memory and time against the length of a video: python benchmarks/longform.py [MINUTES] [MODEL]
 
-Gym-size pictures (192x144, 24 Hz) of a moving square with a cut every 20 s, 1 step. First: one process makes the sound
-of MINUTES (60) and prints its resident memory at the end of minute 1 and of the last one. Then: the time for MINUTES
-against 6 times the time for MINUTES / 6, each in a process of its own, the model loaded.
+Frames of 192x144 at 24 Hz of a moving square with a cut every 20 s, 1 step. First: one process generates MINUTES (60)
+of sound and prints its resident memory after minute 1 and after the last one. Then: the time for MINUTES against 6
+times the time for MINUTES / 6, in separate processes, model loaded.
 """
 
 import json

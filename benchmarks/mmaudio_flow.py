@@ -1,10 +1,10 @@
-"""One guided step of MMAudio's network beside a plain form of it: python benchmarks/mmaudio_flow.py [VARIANT] [RUNS].
+"""One guided step of MMAudio's network against a plain form of it: python benchmarks/mmaudio_flow.py [VARIANT] [RUNS].
 
-The plain form does what the published implementation is said to do: two passes per step (with conditions, without),
+The plain form follows descriptions of the published implementation: two passes per step (with conditions, without),
 each with its own input projection; shift, scale and gate computed for every latent; attention as an explicit softmax;
-the two products of a gated unit apart, with the axes turned before and after every convolution; all queries of the last
-joint block. Both run in this process, in turn, on one thread, float32, random weights; medians of CPU time (other work
-on the machine counts little there) and of time on the clock.
+the two products of a gated unit separately, with transposes before and after every convolution; all queries of the last
+joint block. Both run alternately in this process on one thread, float32, random weights; medians of CPU time (little
+affected by other processes) and of wall time.
 """
 
 import resource
@@ -33,7 +33,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def random_weights(build: Callable[[], Network], device: torch.device | str = "cpu") -> Network:
-    """What `build` makes, its parameters drawn on the device in float32. What is in its buffers is left open."""
+    """The module of `build`, its parameters sampled on the device in float32, its buffers uninitialised."""
     torch.manual_seed(0)
     with torch.device("meta"):
         network = build()
@@ -148,13 +148,13 @@ def plain_velocity(model: MMAudioGenerator, x: Tensor, t: Tensor, prepared: Prep
 
 
 def timed(steps: dict[str, Callable[[], Tensor]], runs: int) -> dict[str, tuple[float, float]]:
-    """Median (CPU seconds, seconds on the clock) of each, taken in turn."""
+    """Median (CPU seconds, wall seconds) of each, measured alternately."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     for number in range(runs + 1):
         for name, step in steps.items():
             cpu, clock = time.process_time(), time.perf_counter()
             step()
-            if number:  # the first is for warming up
+            if number:  # the first is a warm-up
                 taken[name].append((time.process_time() - cpu, time.perf_counter() - clock))
     medians = {}
     for name, pairs in taken.items():

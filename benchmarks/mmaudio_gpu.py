@@ -1,17 +1,17 @@
-"""MMAudio's parts on one GPU beside the floor that their operations set: python benchmarks/mmaudio_gpu.py [--seconds N]
+"""MMAudio's parts on one GPU against their operation counts: python benchmarks/mmaudio_gpu.py [--seconds N]
 [--out FILE] [--steps N] [--device DEVICE] [--tiny]
 
 8 s of video, small-16k and large-44k-v2, random weights, bfloat16, batch 1 and 8: features (both encoders and text),
-sampling (`sample_latents`: 25 Euler steps with guidance) and decoding (VAE and vocoder) apart, eager and compiled.
+sampling (`sample_latents`: 25 Euler steps with guidance) and decoding (VAE and vocoder), eager and compiled.
 Medians of times between two CUDA events. The floor: operations of one pass (matrix products, attention, convolutions),
 counted at batch 1, over the rate of one large bfloat16 product, measured first.
 
-The parts that repeat (transformer blocks; of the decoder the vocoder's activations) are compiled one by one, so that
-alike ones share code; the rest of such a run is eager. The encoders work as the pipeline has them, so many frames a
-call, video by video; "whole" gives all pictures of all videos in one call.
+Repeated modules (transformer blocks; of the decoder the vocoder's activations) are compiled separately, so that equal
+ones share code; the rest of such a run is eager. The encoders run as in the pipeline, a fixed number of frames per
+call, video by video; "whole" encodes all frames of all videos in one call.
 
-The most important come first. What would not be done within N seconds (from the start, compilation included; a guess)
-is left out and named. `--device cpu --tiny` runs everything on toy networks and less sound, for a test of this script.
+The most important measurements come first. Those estimated not to finish within N seconds (compilation included) are
+skipped and listed. `--device cpu --tiny` runs everything on tiny networks and less sound, to test this script.
 """
 
 import argparse
@@ -47,8 +47,8 @@ BATCHES = (1, 8)
 DURATION_S = 8
 PROMPT = "a dog barks behind a wooden fence"
 CEILING_SIZE = 8192  # rows and columns of the product that measures the highest rate; 512 with --tiny
-RUNS, PATIENCE_S = 5, 2.5  # timed runs at most, and after how long no further one is begun
-NEEDED_S = {"eager": 2.0, "compiled": 12.0}  # guesses, for what is not begun shortly before the end
+RUNS, PATIENCE_S = 5, 2.5  # most timed runs, and the time after which no further one starts
+NEEDED_S = {"eager": 2.0, "compiled": 12.0}  # estimates, for skipping measurements shortly before the end
 LONGEST_ERROR = 300  # characters
 FEATURES = ("CLIP", "CLIP whole", "Synchformer", "Synchformer whole", "text")
 
@@ -65,8 +65,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Measured(Asked):
-    """Times in milliseconds, of the whole batch. first_s: the first run, which compiles; counting was before it.
-    graph_breaks: places that a compiled block left."""
+    """Times in milliseconds, of the whole batch. first_s: the first run, which compiles; operations are counted before.
+    graph_breaks: of a compiled block."""
 
     median_ms: float
     fastest_ms: float
@@ -97,7 +97,7 @@ def row(one: Measured) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """run: what is timed. counted: passes of batch 1 and how often each happens. blocks: what is compiled."""
+    """run: timed. counted: passes of batch 1 and how often each runs. blocks: compiled."""
 
     run: Callable[[], object]
     counted: Sequence[tuple[Callable[[], object], int]]
@@ -105,7 +105,7 @@ class Job:
 
 
 class Networks:
-    """Makes every network once, on the device, when it is first needed."""
+    """Makes every network once, on the device, on first use."""
 
     def __init__(self, device: torch.device, steps: int, tiny: bool) -> None:
         self.device, self.steps = device, steps
@@ -235,7 +235,7 @@ class Stopwatch:
         self.rate = 2 * size**3 / statistics.median(times) * 1000
 
     def counted(self, asked: Asked, job: Job) -> float:
-        """Operations at batch 1. They are counted with the eager network, in passes that warm it up besides."""
+        """Operations at batch 1, counted with the eager network, in passes that also warm it up."""
         key = (asked.part.removesuffix(" whole"), asked.variant)
         if key not in self.operations:
             total = 0
@@ -279,7 +279,7 @@ class Stopwatch:
 
 
 def forget_compiled(blocks: Sequence[nn.Module]) -> None:
-    """Every measurement compiles again: code of other shapes would count against dynamo's limit for a function."""
+    """Every measurement recompiles: code of other shapes would count against dynamo's recompile limit."""
     for block in blocks:
         block._compiled_call_impl = None
     torch._dynamo.reset()
@@ -325,7 +325,7 @@ def main(seconds: float, out: Path | None, steps: int, device: torch.device, tin
                 raise TimeoutError(f"left out, {spent:.0f} of {seconds:g} s were over")
             done.append(watch.measured(asked, networks.job(asked.part, asked.variant, asked.batch)))
             line = row(done[-1])
-        except Exception as error:  # no time, no memory, no compiler: the others may do
+        except Exception as error:  # no time, no memory, no compiler: other measurements may succeed
             line = f"{name}: {type(error).__name__}: {' '.join(str(error).split())[:LONGEST_ERROR]}"
             missing.append(line)
         print(f"{time.perf_counter() - begun:5.1f} s  {line}", flush=True)

@@ -1,10 +1,10 @@
-"""A whole published model of full size, from checkpoints to a file with sound: python benchmarks/mmaudio_whole.py
+"""A full-size published model, from checkpoints to a file with sound: python benchmarks/mmaudio_whole.py
 [VARIANT] [SECONDS] [STEPS] [FOLDER]
 
-Nobody here has the trained weights, so files with the published keys, shapes and containers are written from seeds,
-under other names than the published ones (their hashes cannot fit). Then, each as a user's command of its own, timed:
-doctor names what they are, generate makes sound from them, convert writes a model folder, and generate from that
-folder gives the same bytes. FOLDER keeps the files (5 GB for small-16k) for the next run; without it they go.
+The trained weights are not available here, so files with the published keys, shapes and containers are written from
+seeds, under other names (their hashes differ). Then, as separate timed commands: doctor recognises them, generate uses
+them, convert writes a model folder, and generate from that folder gives the same bytes. FOLDER keeps the files (5 GB
+for small-16k) for the next run; without it they are deleted.
 """
 
 import json

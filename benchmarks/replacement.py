@@ -1,8 +1,8 @@
-"""Known latents without masks, on Gaussian sequences: python benchmarks/replacement.py [STEPS].
+"""Known latents without masked training, on Gaussian sequences: python benchmarks/replacement.py [STEPS].
 
 x_n = rho x_(n-1) + sqrt(1 - rho^2) e, 16 values, the first 4 known; the velocity is the exact one of that distribution.
-For each way of sampling: the slope of the first open value on the last known one (truth: rho), the variance of what is
-left beside it (truth: 1 - rho^2, given as a ratio), and the largest error of the 16 x 16 covariance. 4,000 sequences.
+For each way of sampling: the slope of the first unknown value on the last known one (truth: rho), the residual variance
+(truth: 1 - rho^2, given as a ratio), and the largest error of the 16 x 16 covariance. 4,000 sequences.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """kill -9 at random moments: python benchmarks/resume.py [KILLS] [MINUTES] [MODEL]
 
-Makes the sound of a video once without interruption. Then, KILLS (20) times: starts the same command, kills it at a
-random moment of its run, starts it again to the end, and compares the bytes of the two outputs.
+Generates the sound of a video once without interruption. Then, KILLS (20) times: starts the same command, kills it at
+a random time, runs it again to the end, and compares the bytes of the two outputs.
 """
 
 import random
@@ -50,13 +50,13 @@ def main(kills: int = 20, minutes: float = 2.0, model: str = "salsa-v-gym") -> N
                 process.wait(LONGEST_WAIT_S)
             has_work = (folder / f".{out.name}.openfoley-work").exists()
             resumed += has_work
-            if has_work or not out.exists():  # else it was killed on its way out, with everything done
+            if has_work or not out.exists():  # else it was killed while exiting, with all work finished
                 run(command(model, video, out))
             equal += out.read_bytes() == wanted
             left = [p.name for p in folder.iterdir() if p.name.startswith(".")]
             print(f"kill {number + 1}: {equal} of {number + 1} equal; left behind: {left or 'nothing'}", flush=True)
             out.unlink()
-    print(f"{equal} of {kills} equal to the uninterrupted bytes; {resumed} resumed from a window that was whole")
+    print(f"{equal} of {kills} equal to the uninterrupted bytes; {resumed} resumed from a complete window")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What ways of sampling and prompts do: python benchmarks/sampling.py MODEL JUDGE CACHE[,CACHE...] [SETTINGS ...]
+"""Compares sampling settings and prompts: python benchmarks/sampling.py MODEL JUDGE CACHE[,CACHE...] [SETTINGS ...]
 
-Sounds of all scenes of the Gym caches (rendered ones, as `openfoley train` leaves in data/validation), once for every
-SETTINGS, such as temperature=0.5,guidance=5.5 or prompt=other,picture_guidance=4,text_guidance=8,clips=64: fields of
-`request.Sampling`; a prompt, "true" (the scene's caption) or "other" (one that contradicts the picture's material); the
-first so many clips. "default" changes nothing. JUDGE: the material.safetensors of a report or study. Made for choosing
-defaults, so never on evaluation seeds. Features once, about a second a scene on one core, then as much for every row.
+Generates all scenes of the Gym caches (such as data/validation of `openfoley train`) once for each SETTINGS, such as
+temperature=0.5,guidance=5.5 or prompt=other,picture_guidance=4,text_guidance=8,clips=64: fields of `request.Sampling`;
+a prompt, "true" (the scene's caption) or "other" (contradicts the picture's material); the number of clips. "default"
+changes nothing. JUDGE: the material.safetensors of a report or study. For choosing defaults, so never on evaluation
+seeds. Features take about a second a scene on one core, once, then as much for every row.
 """
 
 import sys

@@ -1,9 +1,8 @@
 """Live sound: real-time factor and chunk latency. python benchmarks/stream.py [SECONDS] [MODEL] [STEPS]
 
-Pictures of a Gym scene come one by one at 24 Hz as fast as they are taken. Printed are the time that all of it took
-against the picture's length, by the clock and by the processor (what else the machine does costs no processor time of
-ours; with one thread the two agree on a quiet machine), over all chunks the worst time from the frame that made a chunk
-ready to its samples, and the worst age of a sample: how long after its instant it leaves, with the frames in real time.
+Frames of a Gym scene at 24 Hz are pushed one by one as fast as possible. Prints the time against the video's length,
+as wall and processor time (the latter is independent of other processes), the worst time from the frame that completes
+a chunk to its samples, and the worst age of a sample: its delay if the frames arrive in real time.
 """
 
 import sys
@@ -40,7 +39,7 @@ def main(seconds: float = 30.0, model: str = "salsa-v-gym", steps: int = 8) -> N
         started, started_cpu = time.perf_counter(), time.process_time()
         samples = live.push(frame[None])
         spent = time.perf_counter() - started
-        # With the frames in real time, work on a frame begins when it is there and the work before is done.
+        # In real time, work on a frame starts when it has arrived and the work before is finished.
         busy_until = max(busy_until, number / RATE) + spent
         if samples.shape[-1]:
             worst_chunk, worst_cpu = max(worst_chunk, spent), max(worst_cpu, time.process_time() - started_cpu)

@@ -1,8 +1,8 @@
-"""The figures of the code's structure: python benchmarks/structure.py [COMMIT] [--option NAME].
+"""Metrics of the code's structure: python benchmarks/structure.py [COMMIT] [--option NAME].
 
 Lines under src by folder and of the core (types, pipeline, flow, the SALSA-V generator and its training loop),
 functions with more than MOST_PARAMETERS parameters (self counted), files in which a sampling option's name occurs as a
-word, and occurrences of `Any`. With COMMIT, the same of that commit beside it. Nothing is imported: files are parsed.
+word, and occurrences of `Any`. With COMMIT, also of that commit. Files are parsed, not imported.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def long_functions(text: str) -> Iterator[tuple[str, int]]:
 
 
 def figures(files: dict[str, str], option: str) -> dict[str, int]:
-    """The name of a figure -> its value."""
+    """Name of a metric -> its value."""
     lines = {name: text.count("\n") for name, text in files.items()}
     folders = Counter[str]()
     for name, count in lines.items():

@@ -1,10 +1,10 @@
-"""Synchformer's visual encoder beside a plain variant of itself, the same seeded weights, one thread.
+"""Synchformer's visual encoder against a plain variant of itself, the same seeded weights, one thread.
 
-    python benchmarks/synchformer.py [SEGMENTS] [RUNS]      medians of CPU seconds, taken turn by turn, and errors;
-                                                            what of it dense layers take, which both have in common
+    python benchmarks/synchformer.py [SEGMENTS] [RUNS]      medians of CPU seconds, measured alternately, and errors;
+                                                            the share of dense layers, which both have in common
 
 The plain variant does what the published implementation does: it repeats the class token's keys and values for every
-group, makes all scores and their softmax, and runs the aggregator's whole layer on all 197 tokens though one is read.
+group, computes all scores and their softmax, and the aggregator's layer on all 197 tokens, of which one is used.
 """
 
 import copy
@@ -132,7 +132,7 @@ def main(segments: int = 1, runs: int = 3) -> None:
         )
     share = in_products(ours, video)
     ours_s, plain_s = (statistics.median(seconds[f"{name} float32"]) for name in ("ours", "plain"))
-    print(f"ours float32: {share:.2f} of it in dense layers; were all else free, {plain_s / (share * ours_s):.2f} x")
+    print(f"ours float32: {share:.2f} of it in dense layers; if all else were free, {plain_s / (share * ours_s):.2f} x")
 
 
 if __name__ == "__main__":

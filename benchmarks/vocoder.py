@@ -1,10 +1,10 @@
-"""The 44.1 kHz vocoder beside diffusers' MMAudioVocoder, the same seeded weights, one thread.
+"""The 44.1 kHz vocoder against diffusers' MMAudioVocoder, the same seeded weights, one thread.
 
-    python benchmarks/vocoder.py [FRAMES] [RUNS]      medians of CPU seconds, taken turn by turn, and errors
+    python benchmarks/vocoder.py [FRAMES] [RUNS]      medians of CPU seconds, measured alternately, and errors
     python benchmarks/vocoder.py memory [WIDTH]       peak memory of decoding 8, 16 and 60 s
 
-FRAMES: mel frames of 512 samples. Times are CPU seconds of the process (user + kernel), so that a busy machine does not
-spoil them. WIDTH: channels of the first layer (1536 is the published network; the mel VAE shrinks in proportion).
+FRAMES: mel frames of 512 samples. Times are CPU seconds of the process (user + kernel), little affected by other
+processes. WIDTH: channels of the first layer (1536 is the published network; the mel VAE shrinks in proportion).
 """
 
 import copy

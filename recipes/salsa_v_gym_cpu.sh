@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A model salsa-v-gym from nothing, on 2 CPU cores with AVX512-BF16: the preset `cpu-long`.
+# Trains a model salsa-v-gym from scratch on 2 CPU cores with AVX512-BF16: the preset `cpu-long`.
 #
 #   scenes      9,200 training (62 GB) and 64 validation scenes of 8 s                    27 min on two cores
 #   stills      of 36,000 more                                                            11 min on two cores
@@ -14,8 +14,8 @@
 # and stills of 16,000, and takes 3,000 semantic, 2,800 sync and 1,500 generator steps: 95 minutes in one go (docs/results.md).
 #
 # Of the shipped model the codec was made by `cpu` and the semantic encoder by `cpu-long`, sync encoder and generator by salsa_v_gym_gpu.py, the generator then by salsa_v_gym_tune.py.
-# Before there was a GPU, these two were made here in parts (docs/log.md, 2026-11-24 to 26): F1 0.81 on validation scenes, 0.88 now.
-# Scores: docs/results.md. A part that was interrupted resumes with --resume.
+# Trained on a CPU in parts (docs/log.md, 2026-11-24 to 26) these two gave F1 0.81 on validation scenes; the shipped ones give 0.88.
+# Scores: docs/results.md. An interrupted part resumes with --resume.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${1:-runs/salsa-v-gym}"

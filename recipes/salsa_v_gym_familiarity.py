@@ -1,4 +1,4 @@
-"""What pictures does the shipped model know? python recipes/salsa_v_gym_familiarity.py [SCENES] [OUTSIDE]
+"""Fits the shipped model's out-of-distribution warning: python recipes/salsa_v_gym_familiarity.py [SCENES] [OUTSIDE]
 
 Fits hub.familiarity to the semantic features of SCENES (48) training scenes, sets the threshold a tenth above the
 largest distance of as many validation scenes, and writes it into the model folder. OUTSIDE: a folder of videos of
@@ -22,7 +22,7 @@ from openfoley.media.source import Source
 from openfoley.synthesis.features import frame_request, frames_of
 
 MODEL, DURATION_S, MARGIN = "salsa-v-gym", 8.0, 1.1
-FIRST = {"train": 4_300_000, "validation": 300_000}  # seeds that no training and no choice used
+FIRST = {"train": 4_300_000, "validation": 300_000}  # seeds of no training and no tuning
 
 
 def gym_features(encoder, split: Split, count: int) -> list[Tensor]:

@@ -1,23 +1,22 @@
-"""Sync encoder and generator of the shipped model on one GPU within minutes: python recipes/salsa_v_gym_gpu.py WORK OUT
+"""Trains the shipped sync encoder and generator on one GPU in minutes: python recipes/salsa_v_gym_gpu.py WORK OUT
 
-    --seconds N     when OUT is full at the latest, from the start of this command (default 580)
-    --share S       of the time between the first scenes and the end that the sync encoder has (default 0.55)
+    --seconds N     time limit from the start of this command until OUT is complete (default 580)
+    --share S       of the time between the first scenes and the end, for the sync encoder (default 0.55)
     --sync-seconds, --generator-seconds
-                    what the two have in all instead, over as many commands as it takes
-    --parts K       Gym caches of --scenes scenes each (defaults 20 and 500), rendered while others are trained on
-    --first P       parts of the training split left out before them, because a model at hand has seen them (default 0)
-    --unseen U      of the parts, the last ones, that only the generator is trained on, at its end (default 6)
-    --workers P     processes that render (default: all cores but three)
+                    instead: total times of the two, over several commands
+    --parts K       Gym caches of --scenes scenes each (defaults 20 and 500), rendered during the training
+    --first P       parts of the training split to skip, because the starting model was trained on them (default 0)
+    --unseen U      the last parts, for the generator only, at its end (default 6)
+    --workers P     rendering processes (default: all cores but three)
     --start MODEL   whose codec and semantic encoder are kept (default salsa-v-gym)
-    --go-on         sync encoder and generator begin with its weights, at 0.6 of the rates, instead of random ones
-    --device D      cuda (default) or cpu, for a rehearsal
+    --go-on         sync encoder and generator start from its weights, at 0.6 of the learning rates (else random)
+    --device D      cuda (default) or cpu, for a trial run
 
-WORK (about 7 MB a scene; memory, if there is enough) holds data, features and checkpoints: the same command resumes
-there. OUT gets the model folder's sync.safetensors, generator.safetensors and config.json, and both logs; if the time
-is over before the generator's, with the weights that it has so far. Three things run side by side: scenes are rendered
-on the processor's cores, part after part; two processes compute latents, semantic and text features of the parts that
-are there; the sync encoder learns from the first parts, more and more of them. When it is done, the same two processes
-compute its features, and the generator learns from them to the end.
+WORK (about 7 MB a scene; on a RAM disk if it fits) holds data, features and checkpoints: the same command resumes. OUT
+gets the model folder's sync.safetensors, generator.safetensors and config.json, and both logs; if the time runs out
+first, with the generator's current weights. Three things run in parallel: CPU cores render scenes, part after part; two
+processes compute latents, semantic and text features of finished parts; the sync encoder trains on the parts rendered
+so far. Afterwards the same two processes compute its features, and the generator trains on them until the end.
 
 The shipped sync encoder, and the generator that salsa_v_gym_tune.py continued, were made in three calls on one
 NVIDIA H200 with 16 cores, within 580, 578 and 268 s: `--parts 12 --unseen 4`; then, twice on the same WORK, `--go-on
@@ -51,8 +50,8 @@ logger = logging.getLogger("gpu")
 
 FEATURE_PROCESSES = 2
 PART = "part-{:02d}"
-GOING_ON = 0.6  # of the rates that random weights begin with
-MOST_STEPS = 100_000  # time ends the trainings (`training.loop.run.Run.progress`)
+GOING_ON = 0.6  # of the learning rates for random weights
+MOST_STEPS = 100_000  # the time limit ends the trainings (`training.loop.run.Run.progress`)
 RESERVE_S = 12.0  # for the model folder, the copies and the end of Python
 
 
@@ -61,7 +60,7 @@ def say(begun: float, what: str, *values: object) -> None:
 
 
 def wait_for(path: Path, makers: Sequence[BaseProcess] = ()) -> Path:
-    """makers: without them it would never be there."""
+    """makers: the processes that make the file; without them it never appears."""
     while not path.exists():
         if any(maker.exitcode for maker in makers):
             raise SystemExit(f"a process beside this one failed; {path} will not be made")
@@ -70,7 +69,7 @@ def wait_for(path: Path, makers: Sequence[BaseProcess] = ()) -> Path:
 
 
 def render(work: Path, numbers: Sequence[int], scenes: int, workers: int) -> None:
-    """All parts in turn, each under its name when it is whole, with what the sync encoder needs beside it."""
+    """All parts in turn, renamed when complete, with the sync encoder's extra arrays."""
     import torch
 
     from openfoley.data.gym_cache import GymCache
@@ -107,7 +106,7 @@ def render(work: Path, numbers: Sequence[int], scenes: int, workers: int) -> Non
 
 
 def compute_features(work: Path, names: list[str], device: str) -> None:
-    """Of some parts: first what needs no sync encoder, as they come, then, when it is trained, the rest."""
+    """Features of some parts: first those without the sync encoder, then, when it is trained, the rest."""
     import torch
 
     from openfoley.data.feature_cache import FeatureRates, write_index
@@ -140,7 +139,7 @@ def origin_of(work: Path, part: str) -> str:
 
 
 def take_parts(model: str, work: Path) -> None:
-    """Codec and semantic encoder of a model as parts that were trained here; WORK stays with these."""
+    """Copy a model's codec and semantic encoder into WORK as trained parts."""
     from openfoley.hub.registry import find_model
 
     source = find_model(model)
@@ -185,7 +184,7 @@ def generator_preset(features: Path, start: Path | None, device: str) -> "Genera
 
 
 def rehearse(work: Path, start: Path | None, device: str) -> None:
-    """Two steps of both trainings on stand-ins: what cannot run here fails now and not in minutes."""
+    """Two steps of both trainings on dummy data, so that errors show now and not in minutes."""
     import numpy as np
 
     from openfoley.data.feature_cache import FeatureRates, write_index
@@ -221,7 +220,7 @@ def train_sync(work: Path, seen: Sequence[int], start: Path | None, seconds: flo
 
 
 def join_features(features: Path, seen: Sequence[int], unseen: Sequence[int]) -> None:
-    """`seen` and `train`, as the generator's training asks for them."""
+    """`seen` and `train`, as the generator's training expects them."""
     from openfoley.data.feature_cache import join
 
     for name, numbers in (("seen", seen), ("train", unseen)):
@@ -241,7 +240,7 @@ def finish_generator(work: Path, start: Path | None, seconds: float, device: str
 
 
 def averaged_so_far(folder: Path) -> None:
-    """The weights of a generator's checkpoint as those of a trained one: averaged, at the rate of that moment."""
+    """A generator checkpoint's weights as a trained part: averaged, at that step of the schedule."""
     from openfoley.training.gym_losses.presets import GPU
     from openfoley.training.salsa_v.train import save_averaged
 
@@ -251,7 +250,7 @@ def averaged_so_far(folder: Path) -> None:
 
 
 def trained_for(folder: Path) -> float:
-    """Seconds, by commands before."""
+    """Seconds used by previous commands."""
     return checkpoint(folder).get("elapsed_s", 0.0)
 
 
@@ -267,7 +266,7 @@ def checkpoint(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def stopping_after(seconds: float) -> Iterator[None]:
-    """A training within ends by then, resumable, with TrainingStopped."""
+    """A training inside ends by then, resumable, with TrainingStopped."""
     timer = threading.Timer(max(0.0, seconds), os.kill, (os.getpid(), signal.SIGTERM))
     timer.daemon = True
     timer.start()
@@ -308,7 +307,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
 
     take_parts(asked.start, work)
-    if not (work / "sync" / "done").exists():  # features of a sync encoder that is gone are none
+    if not (work / "sync" / "done").exists():  # features of a deleted sync encoder are invalid
         for index in (work / "features").glob("*/cache.json"):
             index.unlink()
     numbers = range(asked.first, asked.first + asked.parts)
@@ -317,18 +316,18 @@ def main() -> None:
     beside = [spawn.Process(target=render, args=(work, numbers, asked.scenes, asked.workers))]
     for k in range(FEATURE_PROCESSES):
         beside.append(spawn.Process(target=compute_features, args=(work, names[k::FEATURE_PROCESSES], asked.device)))
-    signal.signal(signal.SIGTERM, _leave)  # so that those beside this one are ended too
+    signal.signal(signal.SIGTERM, _leave)  # so that the other processes are ended too
     for process in beside:
         process.start()
     try:
         train(asked, begun, numbers, beside)
-    finally:  # they would wait for one another for ever
+    finally:  # otherwise they would wait for one another forever
         for process in beside:
             process.terminate()
 
 
 def train(asked: argparse.Namespace, begun: float, numbers: range, beside: Sequence[BaseProcess]) -> None:
-    import torch  # after the others have begun
+    import torch  # after the other processes have started
 
     from openfoley.hub.registry import find_model
     from openfoley.training.loop.run import TrainingStopped

@@ -1,18 +1,18 @@
 """Continues a generator's training on new scenes, on CPU cores: python recipes/salsa_v_gym_tune.py WORK OUT
 
-    --model MODEL   whose generator is trained further, and whose codec and encoders stay (default salsa-v-gym)
-    --first N       scenes of the training split left out before, because the model was trained on them (default 18200)
+    --model MODEL   whose generator is fine-tuned; its codec and encoders stay (default salsa-v-gym)
+    --first N       scenes of the training split to skip, because the model was trained on them (default 18200)
     --parts K       Gym caches of --scenes scenes each (defaults 3 and 400)
     --steps N       of the training (default 1000)
-    --rate R        its learning rate (default 1e-4: with 5e-4 these small batches do harm)
-    --workers P     processes that render and compute features (default: all cores)
+    --rate R        its learning rate (default 1e-4; 5e-4 is too high for these small batches)
+    --workers P     rendering and feature processes (default: all cores)
 
-For a small change of the Gym, where training all of it again (salsa_v_gym_gpu.py) would be too much. WORK (8 GB) holds
-scenes, features and checkpoints: the same command resumes there. OUT becomes a model folder, whole or not at all.
+For a small change of the Gym that needs no full training (salsa_v_gym_gpu.py). WORK (8 GB) holds scenes, features and
+checkpoints: the same command resumes. OUT becomes a model folder, written atomically.
 
-The shipped generator of 2026-11-26, evening, was made with `--model FOLDER --first 17000`, FOLDER being the weights of
-the GPU (src/openfoley/hub/weights/salsa-v-gym at commit d6350ad), after a box that is shaken without a sound had become
-another picture than one with a sound. Two shared CPU cores (AVX512-BF16): scenes 4 min, features 6, training
+The shipped generator was made with `--model FOLDER --first 17000`, FOLDER being the weights of the GPU
+(src/openfoley/hub/weights/salsa-v-gym at commit d6350ad), after the Gym had been changed so that a silently shaken box
+looks different from one with a sound. Two shared CPU cores (AVX512-BF16): scenes 4 min, features 6, training
 19 on one of them. Expected on 256 validation scenes: event F1 0.87 to 0.88, 0.865 before (docs/log.md).
 """
 
@@ -29,7 +29,7 @@ PARTS = ("codec", "sync", "semantic")
 
 
 def compute_features(name: str, scenes: Path, folder: Path) -> None:
-    """By the model's own codec and encoders, with one thread."""
+    """Features by the model's codec and encoders, with one thread."""
     import torch
 
     from openfoley.nn.memory import keep_freed_memory
@@ -68,7 +68,7 @@ def main() -> None:
 
     work, out, source = asked.work, asked.out, find_model(asked.model)
     if out.exists():
-        parser.error(f"{str(out)!r} is there already; name a new folder")
+        parser.error(f"{str(out)!r} exists already; name a new folder")
     jobs = {"validation": (seeds_of("validation", VALIDATION_SCENES), "validation", None)}
     for k in range(asked.parts):
         seeds = seeds_of("train", asked.scenes, first=asked.first + k * asked.scenes)

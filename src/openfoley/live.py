@@ -1,14 +1,14 @@
-"""Sound for a picture that is still arriving: frames in, samples out, in bounded memory and with bounded latency.
+"""Sound for live video: frames in, samples out, in bounded memory and with bounded latency.
 
     stream = openfoley.stream(openfoley.load(), rate=24)
     for frames in camera:                # uint8 [n, 3, height, width]
         play(stream.push(frames))        # float32 [channels, m], m may be 0
     play(stream.finish())
 
-The same windows as for a file, but short ones: each knows the last `context` seconds of sound and adds `chunk` seconds,
-without overlap, for which one would have to wait.
-What comes out for an instant depends on no frame later than `look_ahead_s` after it: the chunk that it lies in must be
-whole, the encoders look ahead, and the codec's decoder needs a few latents more. Cuts are not detected.
+The same windows as for a file, but short: each has the last `context` seconds of sound as known latents and adds
+`chunk` seconds, without overlap, which would add latency. A sample depends on no frame later than `look_ahead_s` after
+it: its chunk must be complete, the encoders look ahead, and the decoder needs a few more latents. There is no cut
+detection.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from openfoley.timeline.plan import PlannedWindow
 from openfoley.timeline.shots import Shot
 from openfoley.types import FrameChunk, Window
 
-CHUNK_S = 1.0  # s, new sound at a time: shorter costs more windows, longer waits longer
-CONTEXT_S = 2.0  # s, the sound that a chunk continues from; together 3 s, as short as the shortest training sequences
+CHUNK_S = 1.0  # s, new sound per window: shorter needs more windows, longer adds latency
+CONTEXT_S = 2.0  # s, known sound before a chunk; together 3 s, the shortest training sequences
 LONGEST_S = 60.0  # s
 FRAME_RATES = (1, 240)  # Hz
 ENDLESS = Fraction(10**9)  # s
@@ -54,7 +54,7 @@ def stream(
     context: float = CONTEXT_S,
     **options: object,
 ) -> Stream:
-    """A stream for pictures that come at a constant `rate` (Hz). chunk, context: s. options: prompting and sampling as
+    """A stream for frames at a constant `rate` (Hz). chunk, context: s. options: prompting and sampling as
     in `Pipeline.generate`. Raises UsageError."""
     if not FRAME_RATES[0] <= rate <= FRAME_RATES[1]:
         raise UsageError(f"rate must be from {FRAME_RATES[0]} to {FRAME_RATES[1]} frames per second, got {rate}")
@@ -74,7 +74,7 @@ def stream(
 
 
 class Stream:
-    """Push frames, get samples. `finish` gives the rest, so that the sound is as long as the picture."""
+    """Push frames, get samples. `finish` returns the rest, so that the sound is as long as the video."""
 
     def __init__(
         self, pipeline: Pipeline, rate: Fraction, request: Request, new_latents: int, context_latents: int
@@ -90,7 +90,7 @@ class Stream:
         sample_count = int(ENDLESS) * model.codec.sample_rate
         self.take = TakeAssembler(model.codec, request.sampling.seed, [Run(0, sample_count, 0, 0)], self.sink)
         self.take.decoder = StreamingDecoder(model.codec, chunk=1)
-        self.frames, self.latents, self.given = 0, 0, 0  # pushed, sampled, samples given out
+        self.frames, self.latents, self.given = 0, 0, 0  # pushed, sampled, samples returned
 
     @property
     def look_ahead_s(self) -> float:
@@ -115,7 +115,7 @@ class Stream:
 
     @torch.inference_mode()
     def finish(self) -> Tensor:
-        """The picture is over: the remaining samples."""
+        """End the video; returns the remaining samples."""
         for part in self.inputs.values():
             for run in part.finish():
                 self.builder.take(run)
@@ -130,7 +130,7 @@ class Stream:
         return self.builder.available_until(0) >= end / self.codec.latent_rate + self.builder.reach
 
     def _make(self, end: int) -> None:
-        """The latents up to `end`."""
+        """Sample the latents up to `end`."""
         known = min(self.context, self.latents)
         first = self.latents - known
         window = Window(first, end - first, known)
@@ -176,7 +176,7 @@ class _Input:
 
 
 class _Sink:
-    """Where the assembler leaves its samples until they are given out."""
+    """Buffers the assembler's samples until they are returned."""
 
     def __init__(self, channels: int) -> None:
         self.channels, self.length = channels, 0

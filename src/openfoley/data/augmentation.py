@@ -1,8 +1,8 @@
-"""Random changes of pictures that leave the time of events alone: the sync skill must outlive this renderer.
+"""Random augmentations of pictures that do not move events in time, against overfitting to the Gym's renderer.
 
-Each snippet (or single picture) is changed as one: crop and zoom, mirror, one colour matrix for brightness, contrast,
-saturation, tint and grey, blur, noise, and the uneven lag of a file with another frame rate. All of it depends on the
-given generator only.
+All frames of a snippet get the same augmentation: crop and zoom, mirror, one colour matrix for brightness, contrast,
+saturation, tint and grey, blur, noise, and the frame jitter of a file with another frame rate. The given generator
+alone determines it.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from torch import Tensor
 
 FRAME_RATE = 24.0  # Hz
 BRIGHTEST = 255.0
-GRAIN_SPREAD = 8192  # numbers: how many places the grain can be taken from
+GRAIN_SPREAD = 8192  # possible offsets into the grain
 LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -50,9 +50,9 @@ def augment(
     strength: PictureAugmentation,
     generator: torch.Generator,
 ) -> Float[Tensor, "batch time 3 height width"]:
-    """In 0..1, each row changed in its own way.
+    """In 0..1, each row augmented independently.
 
-    boxes: the part of each row's picture that is shown, from `random_boxes`: whoever has targets with a place needs it.
+    boxes: the part of each row's picture that is shown, from `random_boxes`; needed for targets with positions.
     generator: on the CPU, whatever the pictures' device.
     """
     result = _cropped(pictures, boxes)
@@ -73,8 +73,8 @@ def augment(
 
 
 def random_boxes(count: int, strength: PictureAugmentation, generator: torch.Generator) -> Float[Tensor, "{count} 4"]:
-    """The part of the picture that each of `count` snippets is to show: left, top, width, height in shares of the
-    picture; a negative width stands for a mirrored one."""
+    """The crop of each of `count` snippets: left, top, width, height in shares of the picture; a negative width means
+    mirrored."""
     chosen = torch.rand(count, generator=generator) < strength.crop_probability
     side = 1 - (1 - strength.smallest_crop) * torch.rand(count, generator=generator) * chosen
     corner = (1 - side) * torch.rand(2, count, generator=generator)
@@ -90,7 +90,7 @@ def _chosen(count: int, probability: float, generator: torch.Generator) -> Tenso
 def _cropped(
     pictures: UInt8[Tensor, "batch time 3 height width"], boxes: Float[Tensor, "batch 4"]
 ) -> Float[Tensor, "batch time 3 height width"]:
-    """Each row's box, brought back to the picture's size, in 0..255.
+    """Each row's box, resized to the picture's size, in 0..255.
 
     On a CPU boxes of whole pixels, row by row: a quarter of the time of reading along a grid.
     """
@@ -136,7 +136,7 @@ def _read_at(first: Tensor, length: Tensor, size: int) -> Tensor:
 
 
 def _blur(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Out of focus: shrunk to 1/2 .. 3/4 and brought back."""
+    """Blur by downsampling to 1/2 .. 3/4 and upsampling."""
     height, width = frames.shape[-2:]
     share = 0.5 + 0.25 * float(torch.rand((), generator=generator))
     small = F.interpolate(frames, size=(round(height * share), round(width * share)), mode="bilinear", antialias=True)
@@ -176,7 +176,7 @@ def _colours(count: int, strength: PictureAugmentation, generator: torch.Generat
 
 
 def _add_noise(pictures: Tensor, deviations: Tensor, generator: torch.Generator) -> None:
-    """In place, of a standard deviation for each row."""
+    """Add noise in place, with one standard deviation per row."""
     if pictures.device.type != "cpu":
         seed = int(torch.randint(2**62, (), generator=generator))
         drawn = torch.Generator(pictures.device).manual_seed(seed)
@@ -184,7 +184,7 @@ def _add_noise(pictures: Tensor, deviations: Tensor, generator: torch.Generator)
         pictures.addcmul_(noise, deviations.to(pictures.device)[:, None, None, None, None])
         return
     numbers = pictures[0].numel()
-    # one grain for all rows, each taking it from another place: fresh noise would cost more than the network's input
+    # one grain for all rows at different offsets: fresh noise would cost more than the network's input
     grain = torch.randn(numbers + GRAIN_SPREAD, generator=generator)
     first = torch.randint(GRAIN_SPREAD, (len(pictures),), generator=generator)
     for row, start, deviation in zip(pictures, first.tolist(), deviations.tolist(), strict=True):

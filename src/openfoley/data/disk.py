@@ -1,4 +1,4 @@
-"""Folders, arrays and records on the disk; what cannot be written is an OutputError of one line."""
+"""Folders, arrays and records on disk; failed writes raise an OutputError of one line."""
 
 import errno
 import json
@@ -11,11 +11,11 @@ import numpy as np
 from openfoley.media.write.atomic import cannot_write
 
 NOT_RESERVABLE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
-"""What file systems say that cannot promise room."""
+"""Errors of file systems without preallocation."""
 
 
 def make_folder(folder: Path) -> None:
-    """And those above it; nothing if it is there."""
+    """Create the folder and its parents if missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -23,7 +23,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    """The file appears whole or not at all."""
+    """Write the file atomically."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         partial.write_text(json.dumps(value, indent=indent) + "\n", encoding="utf-8")
@@ -34,8 +34,8 @@ def write_json(path: Path, value: Any, indent: int | None = None) -> None:
 
 
 def create_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.memmap:
-    """A writable map of zeros whose room on the disk is taken at once. Raises OutputError where there is not enough: a
-    map over a file with holes would end the process without a word when the disk is full."""
+    """A writable map of zeros, preallocated on disk. Raises OutputError if there is not enough space: on a full disk a
+    map over a sparse file would kill the process without a message."""
     try:
         array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
         with open(path, "r+b") as file:

@@ -1,7 +1,7 @@
-"""Which material begins to sound in each latent, from the Gym's truth: labels for the generator's extra losses.
+"""The material of the onset in each latent, from the Gym's ground truth: labels for the generator's extra losses.
 
-0 is nothing; k + 1 is the material MATERIAL_NAMES[k] of a visible event, in its own latent and those after it;
-UNLABELLED where there is no answer: lasting sounds, and events that cannot be seen.
+0 is none; k + 1 is the material MATERIAL_NAMES[k] of a visible event, in its own latent and those after it;
+UNLABELLED for continuous sounds and events that are not visible.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ EVENT_LATENTS = 7  # 0.16 s: most of the energy of an impact
 
 
 def event_labels(record: dict[str, Any], latents: int, latent_s: float) -> np.ndarray:
-    """int8 [latents] for a truth record (`gym.truth`); where events overlap the later one counts."""
+    """int8 [latents] for a truth record (`gym.truth`); of overlapping events the later one counts."""
     labels = np.zeros(latents, np.int8)
     for event in sorted(record["events"], key=lambda event: event["time_s"]):
         first = int(event["time_s"] / latent_s)

@@ -4,10 +4,10 @@ latents.npy       float16 [clips, latents, latent_dim]        the codec's normal
 sync.npy          float16 [clips, 24 per second, sync_dim]
 semantic.npy      float16 [clips, 8 per second, semantic_dim]
 text.npy          float16 [clips, captions, text_dim]         several wordings of each clip's caption
-event_labels.npy  int8    [clips, latents]                    which material begins to sound (`data.event_labels`), of
-                                                              data sets that know it
+event_labels.npy  int8    [clips, latents]                    material of onsets (`data.event_labels`), if the data
+                                                              set has it
 cache.json        {sample_rate, hop_length, sync_rate, semantic_rate}
-*.from            of which weights and scenes an array is (training.features)
+*.from            the weights and scenes that an array is computed from (training.features)
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from openfoley.types import TEXT, Conditions, FeatureSequence
 ARRAYS = ("latents", "sync", "semantic", "text", "event_labels")
 INDEX_NAME = "cache.json"
 MARK = ".from"
-EDGE_TOKENS = 2  # one feature on either side of a crop, so that its edges are interpolated, not held
+EDGE_TOKENS = 2  # one feature on either side of a crop, so that its edges are interpolated, not repeated
 
 
 @dataclass(frozen=True)
 class FeatureRates:
-    """The clocks of the arrays."""
+    """The rates of the arrays."""
 
     sample_rate: int  # Hz
     hop_length: int  # samples per latent
@@ -46,7 +46,7 @@ class FeatureRates:
 
 @dataclass(frozen=True)
 class Batch:
-    """Crops of clips with their conditions, and what begins to sound in them where the data set knows it."""
+    """Crops of clips with their conditions, and event labels if the data set has them."""
 
     latents: Float[Tensor, "batch latents latent_dim"]
     conditions: Conditions
@@ -71,7 +71,7 @@ class FeatureCache:
 
     @property
     def arrays(self) -> dict[str, Tensor]:
-        """By their names; without the labels where there are none."""
+        """By name; without the labels if there are none."""
         return {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
 
     @classmethod
@@ -83,7 +83,7 @@ class FeatureCache:
             index["sample_rate"], index["hop_length"], Fraction(index["sync_rate"]), Fraction(index["semantic_rate"])
         )
         paths = {name: folder / f"{name}.npy" for name in ARRAYS}
-        # Copy-on-write maps: torch needs writable memory; nothing is ever written.
+        # Copy-on-write maps: torch needs writable memory; nothing is written.
         arrays = {name: torch.from_numpy(np.load(path, mmap_mode="c")) for name, path in paths.items() if path.exists()}
         return cls(**{"event_labels": None, **arrays}, rates=rates)
 
@@ -93,8 +93,8 @@ class FeatureCache:
 
     @classmethod
     def joined(cls, caches: Sequence[FeatureCache]) -> FeatureCache:
-        """The clips of several, in memory; captions that not all of them have are left out. Raises UsageError for none
-        or for caches of other rates or arrays."""
+        """The clips of several caches, in memory, with the captions that all of them have. Raises UsageError for none
+        or for caches of different rates or arrays."""
         if not caches:
             raise UsageError("no feature caches to join; give at least one")
         first = caches[0]
@@ -165,7 +165,7 @@ def join(folders: Sequence[Path], out: Path) -> FeatureCache:
 
 
 def write_index(folder: Path, rates: FeatureRates) -> None:
-    """What makes a folder of finished arrays a cache that can be opened."""
+    """Write the index that makes a folder of finished arrays a cache."""
     index = {
         "sample_rate": rates.sample_rate,
         "hop_length": rates.hop_length,

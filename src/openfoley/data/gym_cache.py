@@ -29,7 +29,7 @@ DURATION_S = 8.0
 SAMPLE_RATE = 44_100
 FULL_SCALE = 32767
 FINISHED = "truth.json"
-"""Written last: a folder that holds it is whole."""
+"""Written last: a folder that holds it is complete."""
 FRAMES, SAMPLES = int(FRAME_RATE * int(DURATION_S)), int(SAMPLE_RATE * DURATION_S)
 
 
@@ -47,11 +47,11 @@ class GymCache:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the truth: which scenes these are."""
+        """SHA-256 of the truth: the identity of the scenes."""
         return hashlib.sha256(json.dumps(self.truth).encode()).hexdigest()
 
     def first(self, count: int) -> "GymCache":
-        """The first scenes alone."""
+        """Only the first scenes."""
         return GymCache(self.folder, self.frames[:count], self.sound[:count], self.truth[:count])
 
     @classmethod
@@ -75,10 +75,9 @@ class GymCache:
         silent_every: int | None = None,
         pool: Executor | None = None,
     ) -> "GymCache":
-        """Render the scenes of `seeds` (see gym.seeds) in `workers` processes, or in those of a `render_pool` that is
-        kept for several caches; a finished cache of the same seeds is opened as it is (UsageError if another version of
-        the Gym rendered it). silent_every: of every so many scenes the last moves without any sound, the others by
-        chance."""
+        """Render the scenes of `seeds` (see gym.seeds) in `workers` processes, or in a `render_pool` shared by several
+        caches; a finished cache of the same seeds is reused (UsageError if another version of the Gym rendered it).
+        silent_every: every so many scenes one is silent motion, the others by chance."""
         folder = Path(folder)
         if (folder / FINISHED).is_file():
             cache = cls.open(folder)
@@ -88,7 +87,7 @@ class GymCache:
         create_array(folder / "frames.npy", np.uint8, (len(seeds), FRAMES, 3, SIZE, SIZE))
         try:
             create_array(folder / "sound.npy", np.int16, (len(seeds), 2, SAMPLES))
-        except OutputError:  # what is full should not stay so
+        except OutputError:  # do not leave the disk full
             (folder / "frames.npy").unlink()
             raise
         forced = [silent_every is not None and row % silent_every == silent_every - 1 for row in range(len(seeds))]
@@ -103,7 +102,7 @@ class GymCache:
 
 
 def check_scenes(folder: Path, records: Sequence[dict], seeds: Sequence[int]) -> None:
-    """Raises UsageError if these are of other seeds or of another version of the Gym."""
+    """UsageError for scenes of other seeds or of another version of the Gym."""
     if any(record.get("gym", 1) != VERSION for record in records):
         raise UsageError(
             f"{str(folder)!r} was rendered by another version of the Gym; choose another folder or delete it"

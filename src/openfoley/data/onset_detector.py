@@ -1,23 +1,19 @@
-"""Event detector: times (to a few ms) and loudnesses of the sudden sounds in a recording.
+"""Onset detector: times (to a few ms) and loudness of transient events in a recording.
 
-Two stages. The first decides *whether* there is an event: log energy in 40 bands, its rise over the loudest of the
-recent past, averaged
-over the bands, against an adaptive threshold (`novelty`). The second decides *when*: the steepest rise of the energy
-of those bands.
+Stage one detects events: log energy in 40 bands, its rise over the recent maximum, averaged over the bands, against
+an adaptive threshold (`novelty`). Stage two locates them: the steepest rise of the energy of those bands.
 
-Why the parts are what they are:
-- log energy per band, averaged: an event that is weak in some bands, or masked by ringing in others, still shows
-  in the rest; the
-  bands of noise do not rise together, so their mean stays small;
-- the past is the *maximum* of 10 to 30 ms ago, not one frame: the modulation of noise (rain, pouring, rolling) and
-  beating modes keep
-  returning to levels they had a moment ago, a contact goes beyond them. Longer than 30 ms loses dense contacts
-  (recall 0.98 -> 0.89);
-- the threshold grows with the local *median* of the novelty: noise is novel all the time, contacts only for a few
-  frames each;
-- time is read from linear energy in 2.9 ms windows: the logarithm of a window's energy jumps when its edge, not its
-  middle, meets the onset.
-Everything is deterministic; 8 s of stereo at 44.1 kHz take about 20 ms on one core.
+Reasons:
+- log energy per band, averaged: an event that is weak or masked by ringing in some bands still shows in the others;
+  the bands of noise do not rise together, so their mean stays small;
+- the reference is the *maximum* of 10 to 30 ms ago, not one frame: modulated noise (rain, pouring, rolling) and
+  beating modes return to recent levels, a contact exceeds them. Longer than 30 ms loses dense contacts (recall 0.98
+  -> 0.89);
+- the threshold grows with the local *median* of the novelty, which noise raises constantly and contacts only for a
+  few frames;
+- the time is measured on linear energy in 2.9 ms windows: a window's log energy jumps when its edge, not its centre,
+  reaches the onset.
+Deterministic; 8 s of stereo at 44.1 kHz take about 20 ms on one core.
 """
 
 from __future__ import annotations
@@ -32,12 +28,12 @@ from torch import Tensor
 from torch.nn import functional
 
 MEAN_SQUARE_FLOOR = 1e-12
-"""Power re full scale below which all loudnesses count as equal: -120 dB."""
+"""Power re full scale below which all loudness values are equal: -120 dB."""
 
 
 @dataclass(frozen=True)
 class OnsetSettings:
-    """What counts as an event. Times in s, levels in dB; set on synthetic stress sounds (noise, rolling, rain,
+    """Detection parameters. Times in s, levels in dB; tuned on synthetic stress sounds (noise, rolling, rain,
     reverberation, smear)."""
 
     window_s: float = 0.0116  # first stage's Hann window: 512 samples at 44.1 kHz
@@ -47,12 +43,12 @@ class OnsetSettings:
     highest_hz: float = 17000.0
     past_s: float = 0.030  # the rise is measured over the maximum of past_s ... lag_s ago
     lag_s: float = 0.010
-    threshold_db: float = 1.0  # mean rise over the bands that is always needed
-    spread: float = 10.0  # and on top of it this many local medians of the novelty
+    threshold_db: float = 1.0  # least mean rise over the bands
+    spread: float = 10.0  # plus this many local medians of the novelty
     local_s: float = 0.5  # span of that median
     gap_s: float = 0.012  # two onsets closer than this are one (the stronger)
-    floor_db: float = -80.0  # sound below this level re full scale does not exist ...
-    range_db: float = 55.0  # ... nor sound further than this below the loudest frame
+    floor_db: float = -80.0  # absolute floor re full scale ...
+    range_db: float = 55.0  # ... and floor relative to the loudest frame
     background: float = (
         2.0  # multiples of each band's 20 % quantile added before the logarithm: stationary noise flattens
     )
@@ -103,7 +99,7 @@ def band_rise(
     """Rise (dB, >= 0) of every band over its recent maximum; frame k is centred at k * hop."""
     fft = _window(settings.window_s, sample_rate)
     window = torch.hann_window(fft)
-    # silence before the sound but nothing after it: a ring cut off by the end would splash over all bands
+    # silence before the sound but nothing after it: a truncated decay would spread over all bands
     framed = functional.pad(audio, (fft // 2, 0))
     spectrum = torch.stft(framed, fft, _hop(settings, sample_rate), fft, window, center=False, return_complex=True)
     # Parseval: the sum over the bins is the frame's mean square re full scale
@@ -139,8 +135,7 @@ def _hop(settings: OnsetSettings, sample_rate: int) -> int:
 
 
 def _filterbank(settings: OnsetSettings, fft: int, sample_rate: int) -> Tensor:
-    """Triangles even in mel (2595 log10(1 + f/700)), each at least one bin wide to either side, [bands, fft // 2 +
-    1]."""
+    """Mel filterbank (2595 log10(1 + f/700)), triangles at least one bin wide to either side, [bands, fft // 2 + 1]."""
     highest_hz = min(settings.highest_hz, sample_rate / 2)
     low_mel, high_mel = (2595 * math.log10(1 + hz / 700) for hz in (settings.lowest_hz, highest_hz))
     edges_hz = 700 * (10 ** (np.linspace(low_mel, high_mel, settings.bands + 2) / 2595) - 1)
@@ -153,7 +148,7 @@ def _filterbank(settings: OnsetSettings, fft: int, sample_rate: int) -> Tensor:
 
 
 def _peaks(novelty: np.ndarray, settings: OnsetSettings) -> np.ndarray:
-    """Frames that are local maxima above the adaptive threshold; of a plateau the first."""
+    """Frames that are local maxima above the adaptive threshold; the first of a plateau."""
     half = round(settings.local_s / settings.hop_s / 2)
     around = np.lib.stride_tricks.sliding_window_view(np.pad(novelty, half, mode="symmetric"), 2 * half + 1)
     threshold = settings.threshold_db + settings.spread * np.median(around, axis=1)
@@ -185,7 +180,7 @@ def _steepest(
 
 
 def _thinned(times_s: np.ndarray, strength_db: np.ndarray, gap_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """Times in order, without the weaker of any two that are closer than `gap_s`."""
+    """Times in order, without the weaker of two that are closer than `gap_s`."""
     kept: list[int] = []
     for index in np.argsort(times_s, kind="stable"):
         if kept and times_s[index] - times_s[kept[-1]] < gap_s:

@@ -1,8 +1,8 @@
-"""What starts to sound when: a dense target for the sync encoder, from sound alone (beyond the paper).
+"""Dense onset targets for the sync encoder, from sound alone (beyond the paper).
 
-For each frame's 1/24 s, in four steps of 10.4 ms: how much each of six bands rises, and the overall level. The paper's
-contrastive loss gives one bit per pair of snippets; this says for every frame where in it something starts, how loud
-and how bright, so that a small encoder learns the timing from hours instead of weeks. It works on any video with sound.
+For each frame's 1/24 s, in four steps of 10.4 ms: the rise of each of six bands, and the overall level. The paper's
+contrastive loss gives one bit per pair of snippets; these targets give the time, loudness and brightness of onsets in
+every frame, so that a small encoder learns timing in hours instead of weeks. They need no labels.
 """
 
 import torch
@@ -19,7 +19,7 @@ TARGETS = BANDS + 1  # rises per band, then the level
 FLOOR = 1e-7  # mean-square level taken as silence, -70 dB of full scale
 LEVEL_RANGE = 6.0  # decades of power between silence and the loudest, -10 dB
 RISE_RANGE = 3.0  # decades of power that count as a full rise (30 dB)
-RISE_THRESHOLD = 0.1  # decades (1 dB): the flutter of steady noise
+RISE_THRESHOLD = 0.1  # decades (1 dB): fluctuation of steady noise
 
 
 def onset_targets(samples: Float[Tensor, "batch time"], frames: int) -> Float[Tensor, "batch frames steps targets"]:
@@ -29,7 +29,7 @@ def onset_targets(samples: Float[Tensor, "batch time"], frames: int) -> Float[Te
     RISE_RANGE. Step j is measured through a Hann window that is centred in the step, (j + 0.5) / 96 s.
     """
     steps = frames * STEPS_PER_FRAME
-    memory = 2  # steps before the first, so that it can rise too
+    memory = 2  # steps before the first, so that it can have a rise
     index = torch.arange(-memory, steps, device=samples.device)
     first = ((2 * index + 1) * SAMPLE_RATE) // (2 * STEP_RATE) - WINDOW_LENGTH // 2
     edge = -int(first[0])
@@ -47,7 +47,7 @@ def onset_targets(samples: Float[Tensor, "batch time"], frames: int) -> Float[Te
 
 
 def _mirrored(samples: Float[Tensor, "batch time"], before: int, after: int) -> Float[Tensor, "batch padded"]:
-    """Continued backwards in time at both ends: neither a running noise nor its cut end looks like an onset."""
+    """Mirrored at both ends, so that neither running noise nor its truncated end looks like an onset."""
     start, end = samples[:, 1 : before + 1].flip(-1), samples[:, -after - 1 : -1].flip(-1)
     return torch.cat([start, samples, end], dim=-1)
 

@@ -1,4 +1,4 @@
-"""Texts about Gym scenes, and which texts are true of which scenes, from the scenes' truth records."""
+"""Texts about Gym scenes, and which texts match which scenes, from their truth records."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ def captions(truth: dict) -> list[str]:
 
 
 def materials(truth: dict) -> set[str]:
-    """Materials that can be seen sounding: of visible, audible events."""
+    """Materials of visible, audible events."""
     return {event["material"] for event in truth["events"] if event.get("visible", True) and event.get("audible", True)}
 
 
@@ -60,7 +60,7 @@ def text_pairs(truths: list[dict], texts: list[SceneText]) -> Float[Tensor, "sce
 
 
 def all_texts(truths: list[dict]) -> list[str]:
-    """Every text that `draw_text` can give."""
+    """Every text that `draw_text` can return."""
     found = []
     for truth in truths:
         found += captions(truth)

@@ -1,7 +1,7 @@
-"""Where in the picture, when, and on what something that can be seen sounds: the Gym's truth as a dense target.
+"""Position, time and material of visible events: the Gym's ground truth as a dense target.
 
-These stand in for the pretraining that VideoPrism brings at full size (docs/log.md). Lasting sounds have no place in
-time and are left out.
+These replace the pretraining that VideoPrism provides at full size (docs/log.md). Continuous sounds have no onset and
+are left out.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class SeenEvents:
         """Places and materials for SNIPPET_FRAMES frames and PLACE_GRID ** 2 cells.
 
         A place is 1 where an event falls on a frame, shared between two frames when it falls between them; its material
-        is NO_MATERIAL where nothing is. boxes: the part of the picture that is shown (`cell_of`).
+        is NO_MATERIAL elsewhere. boxes: the part of the picture that is shown (`cell_of`).
         """
         count = len(snippets.start)
         boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(count, 4) if boxes is None else boxes
@@ -67,8 +67,8 @@ class SeenEvents:
 
 
 def cell_of(x: float, y: float, box: Sequence[float]) -> tuple[int, int] | None:
-    """Row and column of a point (0..1 of the whole picture) where only `box` of it is shown: left, top, width, height
-    in shares of the picture, a negative width for a mirrored one. None outside."""
+    """Row and column of a point (0..1 of the whole picture) in `box`: left, top, width, height in shares of it, a
+    negative width for a mirrored one. None outside."""
     left, top, width, height = box
     across, down = (x - left) / abs(width), (y - top) / height
     if not (0 <= across < 1 and 0 <= down < 1):

@@ -1,8 +1,8 @@
-"""The snippets of a contrastive step, and which pairs of them are pairs (arXiv 2510.02916, sections 3.1 and A.4).
+"""The snippets of a contrastive step, and its positive pairs (arXiv 2510.02916, sections 3.1 and A.4).
 
-Most negatives come from the same video. Abutting snippets alone would teach only offsets of 0.667 s, so each picture
-snippet is also compared with the sound around it, 2 to 10 frames (83 to 417 ms) early or late. Sound is about fifty
-times cheaper to encode than pictures, so these shifted snippets exist only as sound.
+Most negatives come from the same video. Adjacent snippets alone would teach only offsets of 0.667 s, so each picture
+snippet is also compared with sound 2 to 10 frames (83 to 417 ms) early or late. Sound is about fifty times cheaper to
+encode than pictures, so these shifted snippets are sound only.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SNIPPET_FRAMES = 16  # 0.667 s at 24 fps
 FRAME_RATE = 24  # Hz
 SAMPLE_RATE = 16000  # Hz
 SNIPPET_SAMPLES = 10667  # 16 frames x 666.67 samples
-NEAREST_SHIFT, FARTHEST_SHIFT = 2, 10  # frames; nearer than this, a pair is neither right nor wrong
+NEAREST_SHIFT, FARTHEST_SHIFT = 2, 10  # frames; closer pairs are ignored
 RATIO_TOLERANCE = 0.05  # arXiv 2510.02916, A.4
 
 
@@ -28,9 +28,9 @@ class Snippets:
 
 
 def audio_ratio_is_right(samples: int, frames: int, sample_rate: int, frame_rate: float) -> bool:
-    """Whether a video has within 5 % as many samples per frame as its rates promise (16000 / 24 = 666.67, A.4).
+    """Whether a video has the nominal number of samples per frame within 5 % (16000 / 24 = 666.67, A.4).
 
-    A file that fails this has sound and picture of different length: its events would be learned at wrong times.
+    In other files sound and picture differ in length: events would be learned at wrong times.
     """
     if frames <= 0 or samples <= 0:
         return False
@@ -44,7 +44,7 @@ def first_sample(frame: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
 
 
 def random_snippets(videos: int, per_video: int, frames: int, generator: torch.Generator) -> Snippets:
-    """Random starts, uniform over all places where a snippet fits."""
+    """Random starts, uniform over all positions where a snippet fits."""
     start = torch.randint(0, frames - SNIPPET_FRAMES + 1, (videos, per_video), generator=generator)
     video = torch.arange(videos)[:, None].expand_as(start)
     return Snippets(video.reshape(-1), start.reshape(-1))
@@ -75,12 +75,11 @@ def pair_labels(
     alike: float,
     still: float,
 ) -> Float[Tensor, "pictures sounds"]:
-    """z of Eq. 1 with a third value: 1 the same moment, -1 another one, 0 left out.
+    """z of Eq. 1 with a third value: 1 the same time, -1 another one, 0 ignored.
 
-    activity: of the sounds over time, in 0..1 (`onset_targets`); for picture snippets that of their own sound. Left out
-    are pairs of the same video closer than 2 frames; pairs whose sounds differ by less than
-    `alike` (mean absolute difference: silence against silence, one stretch of steady rain against the next); and the
-    own sound of a snippet in which nothing starts (largest onset under `still`), for there is nothing to match.
+    activity: of the sounds over time, in 0..1 (`onset_targets`); for picture snippets that of their own sound. Ignored
+    are pairs of the same video closer than 2 frames; pairs whose sounds differ by less than `alike` (mean absolute
+    difference: silence, or steady rain); and the positive pair of a snippet without an onset (largest under `still`).
     On the activity's device.
     """
     device = picture_activity.device

@@ -1,12 +1,12 @@
-"""Single pictures of many Gym scenes, some at the instant of an event: what the semantic encoder is trained on.
+"""Single frames of many Gym scenes, some at the instant of an event: training data of the semantic encoder.
 
-Materials are learned from many things seen once rather than from few seen for eight seconds: with all of 2,800 scenes
-a material was named right in 0.85 of the patches seen in training, in 0.56 of others. Three
-pictures take a tenth of the time of a whole scene with its sound.
+Many scenes with few frames generalise better than few with all frames: with all frames of 2,800 scenes the material
+was right in 0.85 of the training patches, in 0.56 of others. Three frames take a tenth of the time of a whole scene
+with its sound.
 
 pictures.npy  uint8  [scenes, STILLS, 3, 96, 96]
-stills.json   a list of `gym.truth.truth` records without sound, each with `shown`: for every picture the event that it
-              shows, {x, y, material}, or null
+stills.json   a list of `gym.truth.truth` records without sound, each with `shown`: for every picture its event
+              {x, y, material}, or null
 """
 
 import json
@@ -48,7 +48,7 @@ class Stills:
     @classmethod
     def build(cls, folder: Path, seeds: Sequence[int], *, split: Split, workers: int | None = None) -> "Stills":
         """Render the stills of `seeds` (see gym.seeds) in `workers` processes; finished ones of the same seeds are
-        opened as they are (UsageError if another version of the Gym rendered them)."""
+        reused (UsageError if another version of the Gym rendered them)."""
         folder = Path(folder)
         if (folder / "stills.json").is_file():
             stills = cls.open(folder)

@@ -1,4 +1,4 @@
-"""What the sync encoder is trained on: a Gym cache with its sound as 16 kHz mono and its onset targets, made once.
+"""Training data of the sync encoder: a Gym cache with its sound as 16 kHz mono and its onset targets.
 
 mono16k.npy  int16  [scenes, 128000]
 onsets.npy   uint8  [scenes, 192, 4, 7]   `onset_targets` times 255
@@ -67,14 +67,14 @@ class SyncClips:
         return replace(self, **{name: getattr(self, name).to(device) for name in ("frames", "mono", "onsets")})
 
     def named(self, names: tuple[str, ...]) -> "SyncClips":
-        """With the materials numbered as in `names`, those of other clips."""
+        """With the materials numbered as in `names` of other clips."""
         return replace(self, events=SeenEvents.of(self.truth, names))
 
     def pictures(self, snippets: Snippets) -> UInt8[Tensor, "snippets frames 3 height width"]:
         return self._rows(self.frames, snippets)
 
     def sounds(self, snippets: Snippets) -> Float[Tensor, "snippets time"]:
-        """SNIPPET_SAMPLES in -1..1; the end of a clip is filled up with silence (at most one sample is)."""
+        """SNIPPET_SAMPLES in -1..1; the end of a clip is padded with silence (at most one sample)."""
         device, end = self.mono.device, self.mono.shape[1]
         index = first_sample(snippets.start).to(device)[:, None] + torch.arange(SNIPPET_SAMPLES, device=device)
         rows = self.mono[snippets.video.to(device)[:, None], index.clamp(max=end - 1)]
@@ -91,7 +91,7 @@ class SyncClips:
 
 
 def _mapped(array: np.ndarray) -> Tensor:
-    """A read-only map as a tensor that nobody writes to. (A writable private one may be no larger than memory.)"""
+    """A read-only map as a tensor. (A writable private map may not be larger than memory.)"""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
@@ -111,7 +111,7 @@ def _onsets(mono: np.ndarray, frames: int) -> np.ndarray:
 
 
 def _side_array(path: Path, rows: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """Rows written beside the cache once, complete before they take their name."""
+    """Rows written beside the cache once, atomically."""
     if not path.exists():
         partial = path.with_name(f"{path.stem}.partial{os.getpid()}.npy")
         array = None

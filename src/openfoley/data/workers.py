@@ -1,4 +1,4 @@
-"""Processes that render scenes side by side, each with one thread, and what is logged of their progress."""
+"""Parallel rendering processes with one thread each, and progress logging."""
 
 import logging
 import multiprocessing
@@ -20,16 +20,16 @@ T = TypeVar("T")
 
 @contextmanager
 def render_pool(workers: int | None = None) -> Iterator[Executor]:
-    """workers: as many as cores if None. Raises OpenFoleyError if one of them dies (its memory was gone)."""
+    """workers: as many as cores if None. Raises OpenFoleyError if one of them dies (out of memory)."""
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers or os.cpu_count() or 1, spawn, initializer=begin_worker)
     try:
         yield pool
     except BrokenProcessPool:
         raise OpenFoleyError(
-            "a process beside this one ended unexpectedly; free some memory and run the same command again"
+            "a worker process ended unexpectedly; free some memory and run the same command again"
         ) from None
-    except BaseException:  # nobody waits for what they still do
+    except BaseException:  # their remaining work is discarded
         for process in list((pool._processes or {}).values()):  # Python 3.14 has terminate_workers for it
             process.terminate()
         raise
@@ -38,7 +38,7 @@ def render_pool(workers: int | None = None) -> Iterator[Executor]:
 
 
 def begin_worker() -> None:
-    """One thread; Ctrl-C is the parent's business, and without it there is nobody to work for."""
+    """One thread; Ctrl-C is left to the parent, and the worker ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_thread()
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -64,8 +64,8 @@ def _end_with_parent() -> None:
 def logged(
     items: Sequence[T] | Iterator[T], name: str, *, unit: str, every: int, total: int | None = None
 ) -> Iterator[T]:
-    """The items, with a log line after every so many and after the last: how many, how fast, time left. total: of
-    an iterator."""
+    """The items, with a log line after every so many and after the last: count, speed, remaining time. total: for an
+    iterator."""
     total = len(items) if isinstance(items, Sequence) else total or 0
     begun = time.monotonic()
     for done, item in enumerate(items, start=1):

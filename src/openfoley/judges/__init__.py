@@ -1,1 +1,1 @@
-"""Networks that judge sounds. No generator may import them."""
+"""Evaluation networks. No generator may import them."""

@@ -1,9 +1,8 @@
-"""Which material an event sounds like: a small convolutional network on the log-mel picture of the 0.4 s after an
-onset.
+"""Material classifier: a small convolutional network on the log-mel spectrogram of the 0.4 s after an onset.
 
 It is trained on true Gym sound of training seeds only and never used by a generator. Its accuracy on true sound of
-other seeds is reported beside every figure that it gives, as that figure's ceiling. Training is deterministic on one
-machine and takes about a minute on two cores, so that it is trained when needed rather than shipped.
+other seeds is reported with every result as its ceiling. Training is deterministic on one machine and takes about a
+minute on two cores, so it is trained when needed rather than shipped.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ BEFORE_S, AFTER_S = 0.02, 0.40
 MELS, FFT, HOP = 64, 1024, 441
 """At 44.1 kHz: 23 ms windows every 10 ms."""
 RANGE = 7.0
-"""Nepers (61 dB) below the crop's maximum that are kept; level is not material."""
+"""Nepers (61 dB) below the crop's maximum that are kept, independent of level."""
 WIDTHS = (24, 48, 96)
 
 RECIPE = Recipe(epochs=6, batch=64, learning_rate=3e-3, weight_decay=0.02)
@@ -34,7 +33,7 @@ RECIPE = Recipe(epochs=6, batch=64, learning_rate=3e-3, weight_decay=0.02)
 def crops(
     samples: Float[Tensor, "channels time"], sample_rate: int, times_s: Sequence[float] | np.ndarray
 ) -> Float[Tensor, "n 1 mels frames"]:
-    """Log-mel pictures in 0..1 of the sound after each time."""
+    """Log-mel spectrograms in 0..1 of the sound after each time."""
     before, length = round(BEFORE_S * sample_rate), round((BEFORE_S + AFTER_S) * sample_rate)
     mono = torch.nn.functional.pad(samples.float().mean(0), (before, length))
     pieces = [mono[round(t * sample_rate) : round(t * sample_rate) + length] for t in times_s]
@@ -60,7 +59,7 @@ class MaterialClassifier(nn.Module):
                 nn.MaxPool2d(2),
             ]
         self.trunk = nn.Sequential(*layers)
-        # bands stay apart to the end (a band is a pitch, pitch and decay together are material); time is pooled
+        # only time is pooled: bands stay separate, as pitch and decay together identify a material
         self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(2 * WIDTHS[-1] * (MELS // 8), len(CLASSES)))
 
     def forward(self, pictures: Float[Tensor, "n 1 mels frames"]) -> Float[Tensor, "n classes"]:
@@ -80,7 +79,7 @@ class MaterialClassifier(nn.Module):
 def train_classifier(
     pictures: Float[Tensor, "n 1 mels frames"], labels: Int[Tensor, " n"], recipe: Recipe = RECIPE
 ) -> MaterialClassifier:
-    """A classifier for these crops; classes weigh the same however often they occur."""
+    """A classifier for these crops, with balanced class weights."""
     weights = torch.bincount(labels, minlength=len(CLASSES)).clamp_min(1).float().rsqrt()
     loss_of = nn.CrossEntropyLoss(weight=weights / weights.mean(), label_smoothing=0.05)
     return fit(MaterialClassifier, pictures, labels, loss_of, recipe)
@@ -88,6 +87,6 @@ def train_classifier(
 
 @torch.inference_mode()
 def accuracy(model: MaterialClassifier, pictures: Float[Tensor, "n 1 mels frames"], labels: Int[Tensor, " n"]) -> float:
-    """Share of crops whose class is found."""
+    """Share of crops classified correctly."""
     guesses = torch.cat([model(part).argmax(1) for part in pictures.split(256)]) if len(labels) else labels
     return float((guesses == labels).float().mean()) if len(labels) else float("nan")

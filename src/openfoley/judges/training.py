@@ -1,4 +1,4 @@
-"""How a judge is trained: AdamW with one learning-rate cycle, deterministic on one machine."""
+"""Training of a judge: AdamW with one learning-rate cycle, deterministic on one machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fit(
     loss_of: Callable[[Tensor, Tensor], Tensor],
     recipe: Recipe,
 ) -> Judge:
-    """A new judge trained on pictures [n, ...] and labels [n], in evaluation mode. The global random state stays."""
+    """A judge trained on spectrograms [n, ...] and labels [n], in evaluation mode. Keeps the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = build()

@@ -7,10 +7,10 @@
 - bandwidth: the frequencies below which 95 % and 99 % of the power lie, and the highest one within 60 dB of the
   spectrum's peak;
 - T20: the time to decay by 60 dB, extrapolated from the -5 to -25 dB part of one event's backward-integrated power
-(ISO 3382);
+  (ISO 3382);
 - rise time: the time that an event's envelope takes from 10 % to 90 % of its peak (codecs smear it);
 - SWSD: sliced Wasserstein distance of spectral shapes (SALSA-V A.2), true l1 and quantile functions; `SWSD` lists
-the paper's unspecified parameters.
+  the paper's unspecified parameters.
 Clicks score well on timing and badly on bandwidth and T20.
 """
 

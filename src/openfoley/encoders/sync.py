@@ -10,7 +10,7 @@ Snippets have 16 frames (0.667 s). At inference they are tiled on the absolute c
 With hop 16 (paper) they abut; with a smaller hop each frame is taken from the window that holds it most centrally.
 
 Beyond the paper, at Gym size, where no pretrained VideoPrism exists and training lasts minutes (docs/log.md):
-- `sees`: what changes instead of plain colours, or both (see `motion`);
+- `sees`: input channels: motion instead of plain colours, or both (see `motion`);
 - `stem_widths`: convolutions in space and time make the patch tokens (see `conv_stem`);
 - with it, the pooling adds the largest value over the patches to MAP's mean-like one: an event fills one patch of 36;
 - `appearance`: the semantic encoder's picture tower under the added layers (see `appearance`).

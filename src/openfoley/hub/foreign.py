@@ -190,8 +190,8 @@ def _renamed(rename: Callable[..., dict[str, Tensor]], name: str, *given: Any) -
 
 
 def _unmapped(state: dict[str, Tensor], *files: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Where most tensors were computed anew, the few that are still parts of the files' mappings are copied: one of
-    them would keep its whole file in memory."""
+    """If most tensors were recomputed, copy the few that are still views of the files' mappings: each would keep its
+    whole file in memory."""
     mapped = {tensor.data_ptr() for file in files for tensor in file.values()}
     return {key: value.clone() if value.data_ptr() in mapped else value for key, value in state.items()}
 

@@ -1,1 +1,1 @@
-"""Files of pictures and sound, in and out: the only folder that opens media files (PyAV)."""
+"""Reads and writes media files (PyAV); no other folder opens them."""

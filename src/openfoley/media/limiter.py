@@ -1,9 +1,9 @@
-"""A true-peak limiter that leaves everything alone that does not exceed its ceiling.
+"""A true-peak limiter that changes nothing below its ceiling.
 
 The true peak is the largest value of the band-limited signal, between samples too, estimated at a multiple of the rate
-as in ITU-R BS.1770-4 Annex 2, with a finer grid and a longer interpolation filter than the Annex asks for. The needed
-gain c / peak[n] is held over the look-ahead and release window (moving minimum) and smoothed with a Hann window, so it
-is never above what any peak needs and moves without clicks:
+as in ITU-R BS.1770-4 Annex 2, with a finer grid and a longer interpolation filter than the Annex asks for. The gain
+c / peak[n] is held over the look-ahead and release window (moving minimum) and smoothed with a Hann window, so that it
+never exceeds what any peak needs and changes without clicks:
 
     gain = hann * min over [n - release - ahead, n + ahead] of min(1, c / peak)
 """
@@ -21,9 +21,9 @@ CEILING_DBTP = -1.0  # dBTP, EBU R 128 section 3
 OVERSAMPLING = 8  # BS.1770-4 Annex 2 asks for at least 4, whose grid may miss a peak near Nyquist by 0.7 dB; 8: 0.2 dB
 HALF_TAPS = 24  # samples each side of the interpolation filter, Kaiser beta 8: within 0.02 dB up to 0.9 Nyquist
 KAISER_BETA = 8.0
-AHEAD_S = 0.0015  # s, attack: short against a transient's own rise heard as one event
+AHEAD_S = 0.0015  # s, attack: too short to be perceived apart from a transient
 RELEASE_S = 0.05  # s, hold: longer than a period of 20 Hz, so a low tone is not modulated
-MARGIN_DB = 0.05  # dB below the ceiling: other meters' filters, and the gain's own movement between samples
+MARGIN_DB = 0.05  # dB below the ceiling, for other meters' filters and the gain's change between samples
 
 
 @cache
@@ -90,7 +90,7 @@ class Limiter:
         return wanted if gain is None else wanted * gain
 
     def _gain(self, joined: Tensor, count: int) -> Tensor | None:
-        """The gain [count] of those samples; None where nothing has to be turned down."""
+        """The gain [count] of those samples; None if no reduction is needed."""
         if joined.abs().max() * _phases().abs().sum(-1).max() <= self.ceiling:  # no sum of these samples can exceed it
             return None
         peaks = _interpolated_peaks(joined)

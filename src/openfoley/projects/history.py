@@ -30,7 +30,7 @@ def sounding_in(record: Record, span: Span, stem: str | None, below: int | None 
 
 
 def choose(record: Record, number: int) -> Record:
-    """Put a take into the mix: it replaces the one of the same span, else goes on top."""
+    """Put a take into the mix: it replaces the one of the same span, else is added on top."""
     take = record.take(number)
     layers = _laid(record, record.state.layers, take)
     if layers == record.state.layers:

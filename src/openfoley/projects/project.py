@@ -141,7 +141,7 @@ class Project:
             return made
 
     def choose(self, take: int) -> Record:
-        """Put a take into the mix: it replaces the one of the same span, else goes on top."""
+        """Put a take into the mix: it replaces the one of the same span, else is added on top."""
         return self._change(lambda record: history.choose(record, take))
 
     def lock(self, span: tuple[Seconds, Seconds] | None = None, *, take: int | None = None) -> Record:

@@ -61,7 +61,7 @@ class TakeAssembler(Generic[S]):
         self.decoder = StreamingDecoder(codec)
         self.run = -1
         self.position = 0  # sample that the decoder gives next
-        self.tail = torch.zeros(codec.channels, 0)  # faded-out end of the run before
+        self.tail = torch.zeros(codec.channels, 0)  # end of the run before, already faded out
 
     def context(self, window_context: int) -> Tensor:
         """The latents [1, window_context, latent_dim] that a window continues from."""

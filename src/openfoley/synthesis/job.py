@@ -46,7 +46,7 @@ from openfoley.timeline.shots import Shot, cut_rule, shots_of
 
 logger = logging.getLogger(__name__)
 phase = logging.getLogger("openfoley.phase")
-"""What is being done, as INFO records, for whoever wants to show it."""
+"""The current phase, as INFO records."""
 
 NEAR_TRAINING = (0.5, 1.1)  # of the training length
 Progress = Callable[[float, float], None]  # seconds of sound done, seconds in all

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from openfoley.data.onset_detector import detect
 
-SILENT_PEAK_DB = -60.0  # dBFS: below the noise of a quiet recording, nothing that a listener takes for an event
+SILENT_PEAK_DB = -60.0  # dBFS: below the noise of a quiet recording, not audible as an event
 LOUDNESS_FLOOR = -70.0  # LUFS, the absolute gate of ITU-R BS.1770: what FFmpeg gives for silence
-BLOCK_S = 60  # s of sound that the onset detector sees at once
+BLOCK_S = 60  # s of sound per call of the onset detector
 EDGE_S = 1  # s around a block, so that onsets at its ends are seen with their surroundings
 
 

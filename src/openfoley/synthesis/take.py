@@ -56,7 +56,7 @@ class Take:
 
     @cached_property
     def report(self) -> Report:
-        """Peak, loudness and onsets of the sound, measured when first asked for."""
+        """Peak, loudness and onsets of the sound, measured on first access."""
         return measured(self.chunks(), self.sample_rate, self.samples.channels)
 
     @property

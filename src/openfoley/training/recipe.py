@@ -4,7 +4,7 @@ Everything lies in one folder, and each step finds what the earlier ones left:
 
     data/stills                  pictures of Gym scenes for the semantic encoder
     data/train                   rendered Gym scenes for codec and sync encoder
-    data/generator               and others for the generator, which sees both (salsa_v/train.py)
+    data/generator               and others for the generator, which uses both (salsa_v/train.py)
     data/validation
     codec/ semantic/ sync/       trained parts
     features/{seen,train,validation}  what the generator trains from (seen: of data/train, train: of data/generator)
@@ -105,7 +105,7 @@ def train_part(
 
 
 def settings_of(part: Part, preset: Preset, generator: str = "salsa-v") -> tuple[Any, Callable[..., Path]]:
-    """A part's settings (a frozen dataclass) and the function that trains with them. Imported when asked for."""
+    """A part's settings (a frozen dataclass) and the function that trains with them. Imported on demand."""
     if part != "generator":
         module = import_module(f"openfoley.training.{part}.train")
         return module.PRESETS[preset], getattr(module, f"train_{part}")

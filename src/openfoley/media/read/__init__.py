@@ -1,1 +1,1 @@
-"""Reading: what a file holds, when its frames are shown, its pictures and its sound."""
+"""Reading: streams, frame times, frames and sound."""

@@ -1,5 +1,5 @@
-"""What FFmpeg keeps to itself of an MP4 or QuickTime file: how long its edit list shows the picture, and how its
-timecode track counts. ISO/IEC 14496-12 sections 8.3 (trak), 8.6.6 (elst); QuickTime File Format, "Timecode media".
+"""Fields of MP4 and QuickTime files that FFmpeg does not expose: the edit list's duration, and the timecode track's
+counting. ISO/IEC 14496-12 sections 8.3 (trak), 8.6.6 (elst); QuickTime File Format, "Timecode media".
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Pick frames at any rate and size from a video, exactly, in one decode pass.
+"""Sample frames at any rate and size from a video, exactly, in one decoding pass.
 
-`scan` tells which frame is shown at every instant k / rate before anything is decoded; here the decoder's frames are
-matched with that list, scaled (once per frame and size, by swscale) and handed on in chunks. Nothing is kept but the
-chunk being filled, so a two-hour file needs no more memory than a short one. Packets that no request needs are not
-decoded where every frame stands alone (ProRes, MJPEG) or is marked disposable.
+`scan` determines the frame shown at every time k / rate before decoding; here the decoder's frames are matched with
+that list, scaled (once per frame and size, by swscale) and returned in chunks. Only the current chunk is kept, so
+memory does not depend on the file's length. Packets that no request needs are not decoded in intra-only codecs (ProRes,
+MJPEG) or if they are disposable.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ log = logging.getLogger(__name__)
 
 __all__ = ["VideoInfo", "pick_frames", "probe"]
 
-BT709_MIN_HEIGHT = 720  # pixels; players take an untagged picture this high for BT.709, a lower one for BT.601
+BT709_MIN_HEIGHT = 720  # pixels; players treat an untagged picture of this height as BT.709, a lower one as BT.601
 UNSPECIFIED_COLORSPACE = 2  # ITU-T H.273 table 4
-MAX_LOST_RUN = 2  # frames in a row without a picture: the second field of a frame may come without, three never do
+MAX_LOST_RUN = 2  # consecutive packets without a picture: the second field of a frame may have none, three never do
 
 
 class _Filling:
@@ -57,7 +57,7 @@ class _Filling:
         self.first, self.pictures = 0, []
 
     def offer(self, index: int, picture: Tensor) -> Iterator[FrameChunk]:
-        """Take the picture for every instant that asks for frame `index` (or for an earlier one, which got lost)."""
+        """Use the picture for every time that needs frame `index` (or an earlier, lost one)."""
         while self.wanted is not None and self.wanted <= index:
             self.pictures.append(picture)
             self.wanted = next(self.indices, None)
@@ -76,9 +76,9 @@ def pick_frames(
 def picked_frames(timeline: Timeline, requests: Sequence[FrameRequest], *, chunk: int = 64) -> Iterator[FrameChunk]:
     """The frames shown at k / rate of every request, k = 0 ... ceil(duration * rate) - 1, as uint8 [n, 3, H, W].
 
-    All requests are served by one pass, in time order, in chunks of at most `chunk` frames; pictures are turned upright
-    and squashed to the asked size. Where frames cannot be decoded the next one that can takes their place (behind the
-    last: that one), with a warning; MediaError instead where the timeline is `strict` or nothing can be decoded.
+    One pass serves all requests, in time order, in chunks of at most `chunk` frames; frames are rotated and scaled
+    to the requested size without keeping the aspect ratio. Undecodable frames are replaced by the next decodable one
+    (at the end by the last) with a warning; MediaError if the timeline is `strict` or nothing can be decoded.
     """
     fillings = [_Filling(request, timeline, chunk) for request in requests]
     pictures: dict[tuple[int, int, str, str], Tensor] = {}
@@ -132,7 +132,7 @@ def _decoded(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[t
 
 
 def _decoded_whole(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iterator[tuple[int, VideoFrame]]:
-    """As `_decoded`; MediaError where the damage is met."""
+    """As `_decoded`; MediaError at the first damage."""
     path, pts = timeline.path, timeline.pts
     needed = _needed(timeline, requests) if timeline.intra_only and not timeline.untimed else None
     last, at, count = -1, 0.0, 0
@@ -164,7 +164,7 @@ def _decoded_whole(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iter
 
 
 def _decoded_repaired(timeline: Timeline) -> Iterator[tuple[int, VideoFrame]]:
-    """What a decoder makes of a damaged file that paints over broken places; packets that it refuses are left out."""
+    """Frames of a damaged file, decoded with error concealment; rejected packets are skipped."""
     last = -1
     with open_media(timeline.path) as container:
         stream = picture_stream(container, timeline.path)
@@ -183,7 +183,7 @@ def _decoded_repaired(timeline: Timeline) -> Iterator[tuple[int, VideoFrame]]:
 
 
 def _index(timeline: Timeline, frame: VideoFrame, last: int) -> int | None:
-    """The frame's place on the timeline; None where it has none behind `last`."""
+    """The frame's index on the timeline; None if it has none after `last`."""
     if timeline.untimed or frame.pts is None:
         return last + 1 if last + 1 < len(timeline.pts) else None
     index = bisect_left(timeline.pts, frame.pts)
@@ -192,7 +192,7 @@ def _index(timeline: Timeline, frame: VideoFrame, last: int) -> int | None:
 
 
 def _needed(timeline: Timeline, requests: Sequence[FrameRequest]) -> set[int]:
-    """The pts of all frames that some request asks for."""
+    """The pts of all requested frames."""
     return {
         timeline.pts[i]
         for rate in {Fraction(r.rate) for r in requests}
@@ -205,7 +205,7 @@ def _damaged(path: Path, at: float, why: str) -> str:
 
 
 def _picture(frame: VideoFrame, timeline: Timeline, request: FrameRequest) -> Tensor:
-    """The frame as the request wants it, uint8 [3, height, width]."""
+    """The frame in the request's size, uint8 [3, height, width]."""
     if request.fit == "squash" and request.resize == "area":
         return _scaled(frame, timeline, request.height, request.width)
     size = (frame.width, frame.height) if timeline.orientation.transposed else (frame.height, frame.width)
@@ -233,8 +233,8 @@ def _scaled(frame: VideoFrame, timeline: Timeline, height: int, width: int) -> T
 
 
 def _bicubic(pixels: Tensor, height: int, width: int, covers: bool) -> Tensor:
-    """uint8 [3, ...] -> uint8 [3, height, width]: the whole, squashed, or (covers) scaled until the shorter side fits,
-    the middle cut out."""
+    """uint8 [3, ...] -> uint8 [3, height, width]: scaled without keeping the aspect ratio, or (covers) scaled to the
+    shorter side and centre-cropped."""
     from torch.nn.functional import interpolate
 
     above, before = pixels.shape[1:]

@@ -1,4 +1,4 @@
-"""Pictures that arrive as arrays instead of a file, brought to what an encoder wants as `media.read.decode` does."""
+"""Samples frames for encoders from arrays instead of a file, as `media.read.decode` does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_FRAMES = 64  # in a chunk
 
 class FramePicker:
     """One request's frames from those of a source with a constant `rate` (Hz): picture k is the one shown at
-    k / request.rate. duration: s of the source, None where it is not known."""
+    k / request.rate. duration: s of the source, None if unknown."""
 
     def __init__(self, request: FrameRequest, rate: Fraction, duration: Fraction | None = None) -> None:
         self._request, self._rate = request, rate

@@ -1,8 +1,8 @@
-"""Open any local media file for reading, and say in one line what is wrong with it.
+"""Open any local media file for reading, with one-line errors.
 
-A path is always a plain local file: it is opened here and handed to FFmpeg as an open file, so a name that looks like a
-protocol ("concat:a|b"), a picture pattern ("img%03d.png") or an option ("-y") has no meaning to it, and a playlist that
-names other files or the network cannot open them (protocol_whitelist).
+A path is always a plain local file: it is opened here and passed to FFmpeg as an open file, so that a name like a
+protocol ("concat:a|b"), an image pattern ("img%03d.png") or an option ("-y") has no special meaning, and a playlist
+cannot open other files or the network (protocol_whitelist).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 READ_BLOCK_BYTES = 1 << 18  # per call from FFmpeg into Python; 32 KiB (PyAV's default) costs 8 times the calls
-STILL_IMAGE_FORMATS = frozenset({"image2", "ico", "tiff", "webp"})  # besides every "*_pipe" demuxer
+STILL_IMAGE_FORMATS = frozenset({"image2", "ico", "tiff", "webp"})  # in addition to every "*_pipe" demuxer
 STILL_IMAGE_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})  # ISO/IEC 23008-12: pictures in a mov container
 
 
@@ -56,7 +56,7 @@ def _unreadable(path: Path, error: Exception) -> MediaError:
 
 
 class _PlainFile:
-    """A binary file without its name: FFmpeg sees only a harmless "input.mp4" for its guess by extension. beside: the
+    """A binary file without its name: FFmpeg gets "input.mp4" for its guess by extension. beside: the
     same open file, read at a position of its own."""
 
     def __init__(self, file: BinaryIO, suffix: str) -> None:
@@ -66,7 +66,7 @@ class _PlainFile:
 
 
 class _Beside(io.RawIOBase):
-    """Reads an open file and puts its position back each time, so that FFmpeg can read on."""
+    """Reads an open file and restores its position each time, so that FFmpeg can continue."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class _Beside(io.RawIOBase):
 
 
 def bytes_of(container: InputContainer) -> BinaryIO:
-    """The bytes of a file that `open_media` has opened: it need not be opened again to read its boxes."""
+    """The bytes of a file that `open_media` has opened: its boxes are read without opening it again."""
     handed: Any = container.file
     handed.file.beside.seek(0)
     return handed.file.beside
@@ -145,7 +145,7 @@ def reason(error: BaseException) -> str:
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The moving picture of the file: its first video stream that is no cover. MediaError where there is none."""
+    """The first video stream that is not a cover image. MediaError if there is none."""
     from av.stream import Disposition
 
     name = container.format.name

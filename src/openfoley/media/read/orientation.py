@@ -1,4 +1,4 @@
-"""How a decoded picture is turned before it is shown (the display matrix of MP4, MOV and Matroska files).
+"""Rotation of decoded frames for display (the display matrix of MP4, MOV and Matroska files).
 
 ISO/IEC 14496-12 section 8.3.2: a pixel at (x, y), y downwards, is shown at x' = a x + c y, y' = b x + d y (plus a shift
 that brings the picture back to the origin). A phone held upright writes a = 0, b = 1, c = -1, d = 0: x' = -y, y' = x,
@@ -33,7 +33,7 @@ class Orientation:
         return 180 if self.mirror_y else 0
 
     def apply(self, frames: Tensor) -> Tensor:
-        """Turn pictures [..., height, width] as they are meant to be shown."""
+        """Rotate pictures [..., height, width] for display."""
         if self.transposed:
             frames = frames.transpose(-1, -2)
         dimensions = [d for d, mirrored in ((-1, self.mirror_x), (-2, self.mirror_y)) if mirrored]
@@ -44,7 +44,7 @@ UPRIGHT = Orientation(False, False, False)
 
 
 def orientation_of(frame: VideoFrame) -> Orientation:
-    """The frame's display matrix to the nearest quarter turn, or upright where it has none."""
+    """The frame's display matrix to the nearest quarter turn; upright without one."""
     from av.sidedata.sidedata import Type
 
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]

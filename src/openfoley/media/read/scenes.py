@@ -1,17 +1,17 @@
-"""Hard cuts: where does one shot end and another begin? Small pictures in, frame numbers out, in bounded memory.
+"""Hard-cut detection: small frames in, frame numbers out, in bounded memory.
 
-PySceneDetect, the well-kept library for this, cannot be imported without OpenCV, which this project does not carry.
+PySceneDetect, the usual library, cannot be imported without OpenCV, which is not a dependency of this project.
 
-The distance of two frames is the mean over 24 x 24 places of the smallest colour difference to any of the 3 x 3
-neighbours there: what moves by less than 4 % of the picture costs nothing. A cut at frame k is told from motion by what
-both have around them:
+The distance of two frames is the mean over 24 x 24 pixels of the smallest colour difference to any of the 3 x 3
+neighbours: motion by less than 4 % of the picture has no distance. A cut at frame k is distinguished from motion by the
+frames around it:
 
-    e[k] = min of distance(k-1, k .. k+2) and distance(k-3 .. k-1, k)      a flash or a lost frame is over by then
-    m[k] = median of distance(j-1, j) over the 6 frames before and after   fast motion and pans go on
-    s[k] = share of the places that differ by more than 0.02               something that jumps leaves the rest alone
+    e[k] = min of distance(k-1, k .. k+2) and distance(k-3 .. k-1, k)      excludes a flash or a lost frame
+    m[k] = median of distance(j-1, j) over the 6 frames before and after   excludes fast motion and pans
+    s[k] = share of the places that differ by more than 0.02               excludes a jumping object
     cut where e - m > 0.02 and e > 2.5 (m + 0.005) and s > 1/3 and e is the largest within 3 frames
 
-Measured by `openfoley evaluate scenes`. Dissolves and fades are no cuts; a light that is switched on and stays may be.
+Measured by `openfoley evaluate scenes`. Dissolves and fades are not cuts; a light switched on may be.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from torch import Tensor
 
 from openfoley.types import FrameRequest
 
-SIDE = 24  # pixels, height and width of the pictures that are looked at
+SIDE = 24  # pixels, height and width of the compared frames
 REQUEST_NAME = "scenes"
-MAX_RATE = Fraction(60)  # Hz; more frames a second are thinned out evenly
-AROUND = 6  # frames before and after that tell how much moves anyway: 0.25 s at 24 Hz
+MAX_RATE = Fraction(60)  # Hz; higher rates are subsampled evenly
+AROUND = 6  # frames before and after for the level of motion: 0.25 s at 24 Hz
 FLASH = 2  # frames that a flash may last
-GAP = 3  # frames: of two candidates this near the larger counts
+GAP = 3  # frames: of two candidates this close the larger counts
 # On 56 cuts of 14 training scenes the smallest e - m was 0.035, on 10,478 other frames the largest 0.006;
 # the smallest s at cuts was 0.50, the largest elsewhere 0.20.
 LEAST_RISE = 0.02
@@ -42,7 +42,7 @@ LEAST_SHARE = 1 / 3
 
 
 def scenes_request(frame_rate: Fraction) -> FrameRequest:
-    """The frames that a detector wants of a video of this frame rate (Hz): every one, up to 60 a second."""
+    """The detector's frame request for a video of this frame rate (Hz): every frame, up to 60 a second."""
     every = math.ceil(frame_rate / MAX_RATE)
     return FrameRequest(REQUEST_NAME, frame_rate / every, SIDE, SIDE)
 
@@ -89,7 +89,7 @@ class CutDetector:
             self._steps.append(distance)
 
     def _certain(self, last: int) -> list[int]:
-        """Cuts among the undecided frames up to `last`; what no later decision needs is dropped."""
+        """Cuts among the undecided frames up to `last`; drops values that later decisions do not need."""
         begin = self._decided + 1
         cuts = [k for k in range(begin, last + 1) if self._is_cut(k)]
         self._decided = max(begin - 1, last)

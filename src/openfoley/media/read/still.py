@@ -1,4 +1,4 @@
-"""Still images: telling them from videos, and reading them upright."""
+"""Still images: detection and reading in display orientation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from openfoley.media.read.orientation import orientation_of
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-LARGEST_SIDE = 1920  # pixels; encoders see a few hundred
+LARGEST_SIDE = 1920  # pixels; encoders use a few hundred
 
 
 def is_still(path: Path) -> bool:

@@ -1,8 +1,8 @@
 """SMPTE timecode (ST 12-1) as exact rational seconds: HH:MM:SS:FF, and HH:MM:SS;FF for drop-frame.
 
-A timecode counts frames; a frame lasts 1 / rate seconds. At 30000/1001 Hz the count of 30 a second runs slow against
-the clock by 3.6 s an hour; drop-frame leaves out the numbers (never frames) ;00 and ;01 of every minute that is no
-tenth one, ;00 to ;03 at 60000/1001 Hz. A timecode without drop-frame at 24000/1001 Hz just runs slow.
+A timecode counts frames; a frame lasts 1 / rate seconds. At 30000/1001 Hz the count of 30 a second is slow by 3.6 s an
+hour; drop-frame skips the numbers (never frames) ;00 and ;01 of every minute except each tenth, ;00 to ;03 at
+60000/1001 Hz. A timecode without drop-frame at 24000/1001 Hz is slow.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def time_of(timecode: Timecode, start: Timecode) -> Fraction:
 
 
 def zero(rate: Fraction) -> Timecode:
-    """00:00:00:00, where a file tells nothing else."""
+    """00:00:00:00, the default."""
     return Timecode(0, counting_of(rate))
 
 
@@ -134,7 +134,7 @@ BROADCAST_RATES = tuple(Fraction(n * 1000, d) for n in (24, 25, 30, 48, 50, 60, 
 
 
 def nominal(rate: Fraction) -> Fraction:
-    """The broadcast rate that an averaged frame rate means (variable rates come out slightly off), else itself."""
+    """The broadcast rate nearest to an averaged frame rate (variable rates are slightly off), else the rate itself."""
     nearest = min(BROADCAST_RATES, key=lambda known: abs(known - rate))
     return nearest if abs(nearest - rate) <= nearest / 5000 else rate  # the 1000/1001 pairs are 1/1000 apart
 

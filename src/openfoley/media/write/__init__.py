@@ -1,1 +1,1 @@
-"""Writing: whole files or none, sound as files and tracks, and the picture copied packet for packet."""
+"""Writing: atomic files, sound as files and tracks, and the video stream copied packet for packet."""

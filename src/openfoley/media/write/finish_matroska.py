@@ -1,8 +1,8 @@
 """Give a finished Matroska file the picture's display size, cropping, stereo mode and projection.
 
-FFmpeg's writer takes the display size from a place that PyAV cannot set, and writes "display unit unknown" instead. The
-picture's track is written with a name that is longer than its own by RESERVED; in its place come the missing elements
-and an element Void, so that nothing moves.
+FFmpeg's writer takes the display size from a field that PyAV cannot set, and writes "display unit unknown" instead. The
+picture's track is written with a name padded by RESERVED, which is then replaced by the missing elements and a Void
+element of the same length.
 RFC 9559 (Matroska) section 5.1.4, RFC 8794 (EBML).
 """
 
@@ -77,7 +77,7 @@ def picture_settings(file: BinaryIO) -> Elements:
             entry = dict(elements(body)) if identifier == TRACK_ENTRY else {}
             if entry.get(TRACK_TYPE) == b"\1":
                 return [(name, value) for name, value in elements(entry.get(VIDEO, b"")) if name in CARRIED]
-    except IndexError:  # no elements: FFmpeg has read what there is
+    except IndexError:  # no elements: FFmpeg has read everything
         pass
     return []
 

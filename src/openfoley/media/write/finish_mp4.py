@@ -1,8 +1,8 @@
-"""Give a finished MP4 or QuickTime file what FFmpeg does not carry over from the file that its tracks were copied from.
+"""Add to a finished MP4 or QuickTime file what FFmpeg does not copy from the source of its tracks.
 
-Carried: the movie's tags in whatever form they have (QuickTime keys, user data, a maker's own boxes), each copied
-track's, and what the picture's sample description says beside the codec (spherical and stereo projection, Dolby Vision,
-clean aperture, colour). A source whose movie box comes first (fast start) makes it come first here, too. Only movie
+Copied: the movie's tags in any form (QuickTime keys, user data, vendor boxes), each copied track's tags, and the
+picture's sample description besides the codec (spherical and stereo projection, Dolby Vision, clean aperture, colour).
+If the source's movie box comes first (fast start), it does here, too. Only movie
 boxes are held in memory. ISO/IEC 14496-12 sections 4.2 (boxes), 8.1 to 8.7; QuickTime File Format, "Movie atoms".
 """
 

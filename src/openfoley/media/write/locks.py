@@ -1,4 +1,4 @@
-"""Locks between processes. The operating system lets go when a process ends, however it ends: none is ever stale."""
+"""Locks between processes. The operating system releases them when a process ends, so none is stale."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file for this process alone, without waiting; False where somebody else holds it."""
+    """Lock an open file for this process without waiting; False if another process holds it."""
     try:
         if os.name == "nt":
             import msvcrt

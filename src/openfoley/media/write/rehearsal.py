@@ -1,6 +1,6 @@
-"""A mux tried before any heavy work: the packets that will be copied are written to nowhere.
+"""A trial mux before any heavy work: the packets to be copied are written to a null file.
 
-It takes them from the scan that the file needs anyhow, so that nothing is read twice.
+They come from the scan of the file, so that nothing is read twice.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REHEARSED_RATE = 44_100  # Hz, of the sound that a rehearsal leaves out
+REHEARSED_RATE = 44_100  # Hz, of the generated sound, which a rehearsal does not write
 
 
 class Rehearsal:
@@ -89,7 +89,7 @@ class Rehearsal:
 
 
 class _Nowhere(io.RawIOBase):
-    """A file that forgets what is written."""
+    """A file that discards its contents."""
 
     def __init__(self) -> None:
         super().__init__()

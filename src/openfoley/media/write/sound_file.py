@@ -19,7 +19,7 @@ from openfoley.media.read.opening import shown
 from openfoley.media.time.timecode import Timecode
 from openfoley.media.write.sound_track import BIT_DEPTHS, SoundTrack, quantised, sound_format
 
-RIFF_LIMIT_BYTES = 0xFFFF_FFFF  # the largest size a 32-bit RIFF header can tell
+RIFF_LIMIT_BYTES = 0xFFFF_FFFF  # the largest size in a 32-bit RIFF header
 DS64_BYTES = 28  # EBU Tech 3306: RIFF size, data size, sample count (64 bit each), table length
 WAV_HEADER_BYTES = 12 + 8 + DS64_BYTES + 8 + 18 + 12 + 8
 PCM_TAG, FLOAT_TAG = 1, 3  # WAVE_FORMAT_PCM, WAVE_FORMAT_IEEE_FLOAT

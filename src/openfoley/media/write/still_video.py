@@ -1,4 +1,4 @@
-"""A still image as a short video: the picture shown for as long as the sound is to last."""
+"""A still image as a video of the sound's duration."""
 
 from __future__ import annotations
 

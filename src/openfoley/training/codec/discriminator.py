@@ -1,7 +1,7 @@
-"""Judges of spectrogram patches that a larger codec training learns against (Encodec, arXiv 2210.13438, section 3.4).
+"""Spectrogram discriminators for larger codec trainings (Encodec, arXiv 2210.13438, section 3.4).
 
-Each judge sees the complex spectrum of one resolution as a picture and gives one score per patch; hinge loss, and the
-distance between its features of the true and of the decoded sound (feature matching).
+Each takes the complex spectrum of one resolution as an image and gives one score per patch; hinge loss, and
+the distance between its features of the true and of the decoded sound (feature matching).
 """
 
 from collections.abc import Sequence

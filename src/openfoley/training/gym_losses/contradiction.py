@@ -16,7 +16,7 @@ from openfoley.data.event_labels import CLASSES
 from openfoley.data.feature_cache import Batch, FeatureCache
 from openfoley.errors import UsageError
 
-REACH = 8  # frames on either side of an event: half of what the sync encoder sees at a time (encoders.sync)
+REACH = 8  # frames on either side of an event: half of the sync encoder's snippet (encoders.sync)
 DISTANCES = 2 * REACH + 1
 CLIPS, CLIPS_AT_ONCE = 800, 50  # for the means
 FEWEST_EVENTS = 20  # a material of fewer is never exchanged

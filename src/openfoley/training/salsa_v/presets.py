@@ -16,7 +16,7 @@ class GeneratorTraining:
 
     architecture: Architecture
     features: Path
-    use_sync: bool  # False: an ablation that never sees sync features
+    use_sync: bool  # False: an ablation without sync features
     objective: Objective
     steps: int
     start: Path | None  # weights (safetensors) of a generator of this architecture to begin with; None: random ones

@@ -1,7 +1,7 @@
 """Does a sync encoder find the right offset within a video? (arXiv 2510.02916, section 3.1)
 
 For a picture snippet, the sound of its own video at all offsets of +-reach frames competes; the most similar one is the
-encoder's answer. Only snippets in which something starts are asked about. Chance is 1 / (2 reach + 1).
+encoder's answer. Only snippets with an onset are tested. Chance is 1 / (2 reach + 1).
 """
 
 from dataclasses import dataclass

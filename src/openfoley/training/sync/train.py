@@ -82,7 +82,7 @@ class SyncTraining:
     onset_weight: float = 1.0
     place_weight: float = 1.0
     material_weight: float = 1.0
-    alike: float = 0.004  # mean absolute difference of activity under which two sounds cannot be told apart
+    alike: float = 0.004  # mean absolute difference of activity under which two sounds count as equal
     still: float = 0.15  # largest onset (0..1) under which nothing starts in a snippet
     validate_every: int = 300
     validation_videos: int = 24

@@ -104,7 +104,7 @@ def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
 ) -> None:
     import openfoley.media.read.decode as decode
     import openfoley.synthesis.feature_store as store
-    from openfoley.encoders.semantic import SemanticStream
+    from openfoley.encoders.streams import GroupStream
     from openfoley.encoders.sync import SyncEncoder
 
     counted, film = [], picture_of(project.folder, project.record).path
@@ -119,7 +119,7 @@ def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
 
     for module, name in ((decode, "pick_frames"), (store, "encoded_pictures")):
         monkeypatch.setattr(module, name, count(name, getattr(module, name)))
-    monkeypatch.setattr(SemanticStream, "push", count("semantic"))
+    monkeypatch.setattr(GroupStream, "push", count("semantic"))
     monkeypatch.setattr(SyncEncoder, "stream", count("sync"))
     monkeypatch.setattr(SyncEncoder, "encode", count("sync"))
     project.take(pipeline, seed=9, prompt="a ball", steps=2, guidance=2.0)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from openfoley.encoders.base import Frames, Inputs, Outputs
 from openfoley.encoders.clip_tokenizer import cleaned, token_rows
+from openfoley.encoders.streams import GroupStream, encoded_by_rows
 from openfoley.encoders.tokenizer import load_tokenizer
 from openfoley.errors import WeightsError
 
@@ -139,14 +140,14 @@ class ClipEncoder(nn.Module):
         return self.texts(self.token_ids(texts).to(next(self.parameters()).device))
 
     def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n dim"]:
-        rows = []
-        for video in frames:
-            stream = self.stream()
-            rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
-        return torch.stack(rows)
+        return encoded_by_rows(self, frames)
 
-    def stream(self, live: bool = False) -> "ClipStream":
-        return ClipStream(self)
+    def stream(self, live: bool = False) -> GroupStream:
+        return GroupStream(self._of_frames, FRAMES_PER_CALL)
+
+    @torch.no_grad()
+    def _of_frames(self, frames: UInt8[Tensor, "frames 3 height width"]) -> Float[Tensor, "frames dim"]:
+        return self.pictures(frames.to(next(self.parameters()).device).float() / 255)
 
     @property
     def inputs(self) -> Inputs:
@@ -164,37 +165,6 @@ class ClipEncoder(nn.Module):
 
     def token_count(self, text: str) -> int:
         return len(self.tokenizer.encode(cleaned(text), add_special_tokens=False).ids)
-
-
-class ClipStream:
-    """Frame by frame, in groups of FRAMES_PER_CALL."""
-
-    def __init__(self, encoder: ClipEncoder) -> None:
-        self.encoder = encoder
-        self.held: list[Tensor] = []
-        self.next_index = 0
-
-    def push(
-        self, frames: UInt8[Tensor, "frames 3 height width"], first_index: int
-    ) -> list[Float[Tensor, "features dim"]]:
-        if first_index != self.next_index:
-            raise ValueError(f"frames must follow one another: expected frame {self.next_index}, got {first_index}")
-        self.held.extend(frames)
-        self.next_index += len(frames)
-        results = []
-        while len(self.held) >= FRAMES_PER_CALL:
-            results.append(self._features(self.held[:FRAMES_PER_CALL]))
-            self.held = self.held[FRAMES_PER_CALL:]
-        return results
-
-    def flush(self) -> list[Float[Tensor, "features dim"]]:
-        held, self.held = self.held, []
-        return [self._features(held)] if held else []
-
-    @torch.no_grad()
-    def _features(self, frames: list[Tensor]) -> Tensor:
-        device = next(self.encoder.parameters()).device
-        return self.encoder.pictures(torch.stack(frames).to(device).float() / 255)
 
 
 def from_open_clip(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Float[Tensor, "..."]]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from openfoley.encoders.base import Frames, Inputs, Outputs
 from openfoley.encoders.conv_stem import PATCH_SIZE, PictureStem
+from openfoley.encoders.streams import GroupStream, encoded_by_rows
 from openfoley.encoders.tokenizer import load_tokenizer, token_ids
 
 FRAMES_PER_CALL = 32  # frames through the network at once; fixed, so that chunking cannot change a rounding
@@ -144,21 +145,20 @@ class SemanticEncoder(nn.Module):
         """Vectors of length sqrt(dim); on a GPU all rows together."""
         if frames.device.type != "cpu":
             return self.encode_together(frames)
-        rows = []
-        for video in frames:
-            stream = self.stream()
-            rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
-        return torch.stack(rows)
+        return encoded_by_rows(self, frames)
 
-    @torch.no_grad()
     def encode_together(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch time dim"]:
         """As `encode`, all frames of all rows through the network at once: memory grows with rows and time."""
-        pictures = frames.flatten(0, 1).to(next(self.parameters()).dtype) / 255
-        return self._scaled(self.pictures(pictures)).unflatten(0, frames.shape[:2])
+        return self._of_frames(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
-    def stream(self, live: bool = False) -> "SemanticStream":
+    @torch.no_grad()
+    def _of_frames(self, frames: UInt8[Tensor, "frames 3 height width"]) -> Float[Tensor, "frames dim"]:
+        parameter = next(self.parameters())
+        return self._scaled(self.pictures(frames.to(parameter.device, parameter.dtype) / 255))
+
+    def stream(self, live: bool = False) -> GroupStream:
         """live: frames go through the network one at a time, which gives features soonest."""
-        return SemanticStream(self, 1 if live else FRAMES_PER_CALL)
+        return GroupStream(self._of_frames, 1 if live else FRAMES_PER_CALL)
 
     @property
     def inputs(self) -> Inputs:
@@ -178,35 +178,3 @@ class SemanticEncoder(nn.Module):
 
     def _scaled(self, vectors: Tensor) -> Tensor:
         return F.normalize(vectors.float(), dim=-1) * self.dim**0.5
-
-
-class SemanticStream:
-    """Frame by frame, in groups of FRAMES_PER_CALL."""
-
-    def __init__(self, encoder: SemanticEncoder, at_once: int = FRAMES_PER_CALL) -> None:
-        self.encoder, self.at_once = encoder, at_once
-        self.held: list[Tensor] = []
-        self.next_index = 0
-
-    def push(
-        self, frames: UInt8[Tensor, "frames 3 height width"], first_index: int
-    ) -> list[Float[Tensor, "features dim"]]:
-        if first_index != self.next_index:
-            raise ValueError(f"frames must follow one another: expected frame {self.next_index}, got {first_index}")
-        self.held.extend(frames)
-        self.next_index += len(frames)
-        results = []
-        while len(self.held) >= self.at_once:
-            results.append(self._features(self.held[: self.at_once]))
-            self.held = self.held[self.at_once :]
-        return results
-
-    def flush(self) -> list[Float[Tensor, "features dim"]]:
-        held, self.held = self.held, []
-        return [self._features(held)] if held else []
-
-    @torch.no_grad()
-    def _features(self, frames: list[Tensor]) -> Tensor:
-        parameter = next(self.encoder.parameters())
-        pictures = torch.stack(frames).to(parameter.device).to(parameter.dtype) / 255
-        return self.encoder._scaled(self.encoder.pictures(pictures))

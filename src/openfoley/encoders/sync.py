@@ -31,6 +31,7 @@ from openfoley.encoders.base import CUBIC_REACH, Frames, Inputs, Outputs
 from openfoley.encoders.conv_stem import PATCH_SIZE, ConvStem
 from openfoley.encoders.motion import COLOUR_CHANNELS, MOTION_CHANNELS, motion_channels
 from openfoley.encoders.pooling import AttentionPooling
+from openfoley.encoders.streams import HeldFrames, encoded_by_rows
 
 WINDOWS_PER_CALL = 8  # windows through the network at once; fixed, so that chunking cannot change a rounding
 
@@ -196,11 +197,7 @@ class SyncEncoder(nn.Module):
         what keeps it busy."""
         if frames.device.type != "cpu":
             return self.encode_together(frames)
-        rows = []
-        for video in frames:
-            stream = self.stream()
-            rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
-        return torch.stack(rows)
+        return encoded_by_rows(self, frames)
 
     @torch.no_grad()
     def encode_together(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch time dim"]:
@@ -232,7 +229,7 @@ class SyncEncoder(nn.Module):
         )
 
 
-class SyncStream:
+class SyncStream(HeldFrames):
     """Tiles a video with windows as its frames arrive; holds little more than WINDOWS_PER_CALL windows.
 
     Window j covers frames [j hop, j hop + 16) and owns its central hop frames; the first also owns its head, the last
@@ -241,35 +238,30 @@ class SyncStream:
     """
 
     def __init__(self, encoder: SyncEncoder, at_once: int = WINDOWS_PER_CALL) -> None:
+        super().__init__()
         self.encoder, self.at_once = encoder, at_once
         self.length = encoder.config.snippet_frames
         self.hop = encoder.config.snippet_hop
         self.margin = (self.length - self.hop) // 2  # frames before those that a window owns
-        self.held: list[Tensor] = []  # single frames
-        self.held_from = 0  # index of held[0]
         self.next_window = 0  # first frame of the next window
         self.done = 0  # features given out
 
     def push(
         self, frames: UInt8[Tensor, "frames 3 height width"], first_index: int
     ) -> list[Float[Tensor, "features dim"]]:
-        expected = self.held_from + len(self.held)
-        if first_index != expected:
-            raise ValueError(f"frames must follow one another: expected frame {expected}, got {first_index}")
-        self.held.extend(frames)
+        self.hold(frames, first_index)
         results = []
         span = self.length + (self.at_once - 1) * self.hop
         # a whole further window must be there, else the video's last window might reach back before what is kept
-        while self.held_from + len(self.held) >= self.next_window + span + self.hop:
+        while self.next_index >= self.next_window + span + self.hop:
             starts = [self.next_window + i * self.hop for i in range(self.at_once)]
             results.append(self._features(starts, starts[-1] + self.margin + self.hop))
             self.next_window = starts[-1] + self.hop
             self.held = self.held[self.next_window - self.held_from :]
-            self.held_from = self.next_window
         return results
 
     def flush(self) -> list[Float[Tensor, "features dim"]]:
-        total = self.held_from + len(self.held)
+        total = self.next_index
         if self.done >= total:
             return []
         last = max(0, total - self.length)

@@ -27,6 +27,7 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 
 from openfoley.encoders.base import CUBIC_REACH, Frames, Inputs, Outputs
+from openfoley.encoders.streams import HeldFrames, encoded_by_rows
 from openfoley.errors import WeightsError
 
 SEGMENTS_PER_CALL = 4  # through the network at once; fixed, so that chunking cannot change a rounding
@@ -104,11 +105,7 @@ class SynchformerEncoder(nn.Module):
 
     def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n dim"]:
         """Row by row."""
-        rows = []
-        for video in frames:
-            stream = self.stream()
-            rows.append(torch.cat(stream.push(video, 0) + stream.flush()))
-        return torch.stack(rows)
+        return encoded_by_rows(self, frames)
 
     def stream(self, live: bool = False) -> "SynchformerStream":
         return SynchformerStream(self)
@@ -220,23 +217,20 @@ class Aggregator(nn.Module):
         return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
 
 
-class SynchformerStream:
-    """Cuts a video into segments as its frames arrive; holds little more than SEGMENTS_PER_CALL segments."""
+class SynchformerStream(HeldFrames):
+    """Cuts a video into segments as its frames arrive; holds little more than SEGMENTS_PER_CALL segments, from the
+    first frame of the next one on."""
 
     def __init__(self, encoder: SynchformerEncoder) -> None:
+        super().__init__()
         self.encoder = encoder
         self.length, self.hop = encoder.config.segment_frames, encoder.config.segment_hop
-        self.held: list[Tensor] = []  # single frames; held[0] starts the next segment
-        self.next_index = 0
         self.segments = 0  # given out
 
     def push(
         self, frames: UInt8[Tensor, "frames 3 height width"], first_index: int
     ) -> list[Float[Tensor, "features dim"]]:
-        if first_index != self.next_index:
-            raise ValueError(f"frames must follow one another: expected frame {self.next_index}, got {first_index}")
-        self.held.extend(frames)
-        self.next_index += len(frames)
+        self.hold(frames, first_index)
         results = []
         while len(self.held) >= self.length + (SEGMENTS_PER_CALL - 1) * self.hop:
             results.append(self._features(SEGMENTS_PER_CALL))

@@ -9,7 +9,7 @@ import pytest
 from openfoley.errors import UsageError
 from openfoley.media.time.timecode import parse_timecode, zero
 from openfoley.request import Cue
-from openfoley.timeline.cues import cues_of_stem, read_cues, stem_names, to_rows
+from openfoley.timeline.cues import cues_of_stem, read_cues, stem_names
 
 START = parse_timecode("01:00:00:00", Fraction(25))
 HEADER = "start,end,prompt,negative_prompt,seed,guidance,stem\n"
@@ -37,7 +37,9 @@ def test_spreadsheets_are_read(tmp_path: Path, delimiter: str) -> None:
 
 def test_json_and_its_rows_agree(tmp_path: Path) -> None:
     cues = (Cue(Fraction(1, 3), Fraction(2), "a", None, 1, 2.0, "x"), Cue(Fraction(2), Fraction(3), "b"))
-    for data in (to_rows(cues), {"cues": to_rows(cues)}):
+    first = {"start": "1/3", "end": "2", "prompt": "a", "seed": 1, "guidance": 2.0, "stem": "x"}
+    rows = [first, {"start": "2", "end": "3", "prompt": "b"}]
+    for data in (rows, {"cues": rows}):
         assert read_cues(sheet(tmp_path, json.dumps(data), "cues.json"), START) == cues
 
 

@@ -61,8 +61,3 @@ class Fbank(nn.Module):
             power = torch.fft.rfft(frames, n=FFT_LENGTH).abs().square()
             energies = torch.log((power @ self.filters).clamp_min(LOG_FLOOR))
             return (energies - MEAN) / HALF_RANGE
-
-
-def log_mel_floor() -> float:
-    """The value of digital silence after normalisation."""
-    return (math.log(LOG_FLOOR) - MEAN) / HALF_RANGE

@@ -79,16 +79,6 @@ def cues_of_stem(cues: Sequence[Cue], stem: str | None) -> tuple[Cue, ...]:
     return tuple(cue for cue in cues if cue.stem == stem)
 
 
-def to_rows(cues: Sequence[Cue]) -> list[dict[str, Any]]:
-    """Cues as plain values, exact: what `from_rows` and the JSON form read."""
-    rows = []
-    for cue in cues:
-        row = {name: getattr(cue, name) for name in COLUMNS}
-        row |= {"start": str(cue.start), "end": str(cue.end)}
-        rows.append({name: value for name, value in row.items() if value is not None})
-    return rows
-
-
 def _text(path: Path) -> str:
     try:
         if path.is_dir():

@@ -61,26 +61,6 @@ class _Stretch:
     cue: Cue | None
 
 
-def latents_for(duration: Fraction, latent_rate: Fraction) -> int:
-    """How many whole latents cover `duration` seconds, at least one."""
-    return max(1, ceil(duration * latent_rate))
-
-
-def plan_windows(
-    duration: Fraction,
-    latent_rate: Fraction,
-    *,
-    window: int = WINDOW_LATENTS,
-    context: int = CONTEXT_LATENTS,
-) -> list[Window]:
-    """Windows that cover one shot of `duration` s; each holds at most `window` latents, `context` of them known."""
-    if duration <= 0:
-        raise UsageError(f"duration must be > 0 s, got {float(duration)}")
-    shots = [Shot(0, Fraction(0), duration, "start")]
-    planned = make_plan(shots, latent_rate, window=window, context=context)
-    return [one.window for one in planned]
-
-
 def make_plan(
     shots: Sequence[Shot],
     latent_rate: Fraction,

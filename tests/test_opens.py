@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
+import soundfile
 
 from openfoley.cli import main
 from openfoley.media.source import Source
@@ -158,3 +160,26 @@ def test_a_long_run_opens_its_input_four_times(counting, tiny_model, video, tmp_
         assert main(["generate", *words, str(video), "--out", str(tmp_path / "out.mkv")]) == 0
     assert counted.opens <= 4 and counted.scans <= 2, counted
     assert counted.passes.count("openfoley.media.read.decode") == 2
+
+
+def test_an_edit_opens_its_input_four_times(counting, pipeline, tiny_model, video, tmp_path) -> None:
+    with counting(video) as counted:
+        pipeline.edit(video, (0.5, 1.0), steps=1).save(tmp_path / "out.mov")
+    assert counted.opens <= 4 and counted.scans <= 2, counted
+    words = ["--model", str(tiny_model), "--steps", "1", "--span", "0.5", "1.0"]
+    with counting(video) as counted:
+        assert main(["edit", *words, str(video), "--out", str(tmp_path / "new.mov")]) == 0
+    assert counted.opens <= 4 and counted.scans <= 2, counted
+
+
+def test_an_edit_of_a_sound_beside_the_video(counting, pipeline, tiny_model, video, tmp_path) -> None:
+    sound = tmp_path / "sound.wav"
+    soundfile.write(sound, np.random.default_rng(0).uniform(-0.3, 0.3, (88200, 2)), 44100)
+    for path in (video, sound):
+        with counting(path) as counted:
+            pipeline.edit(video, (0.5, 1.0), sound=sound, steps=1).save(tmp_path / f"{path.stem}.mov")
+        assert counted.opens <= 4 and counted.scans <= 2, counted
+        words = ["--model", str(tiny_model), "--steps", "1", "--span", "0.5", "1.0", "--sound", str(sound)]
+        with counting(path) as counted:
+            assert main(["edit", *words, str(video), "--out", str(tmp_path / f"new-{path.stem}.wav")]) == 0
+        assert counted.opens <= 4 and counted.scans <= 2, counted

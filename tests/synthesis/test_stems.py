@@ -11,10 +11,10 @@ import torch
 
 from openfoley.errors import UsageError
 from openfoley.media.limiter import true_peak_dbtp
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.pipeline import load
 from openfoley.request import Cue, Output, Request
-from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.stems import save_stems, stem_path, unnamed_stem, within_cues
 from openfoley.synthesis.take import Take
 from openfoley.synthesis.windows import WindowSampler

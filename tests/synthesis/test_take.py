@@ -10,10 +10,10 @@ import torch
 
 from openfoley.errors import UsageError
 from openfoley.media.limiter import true_peak_dbtp
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.media.write.outputs import default_output, take_paths
 from openfoley.request import Request, check_takes
-from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.take import Take
 
 RATE = 44100

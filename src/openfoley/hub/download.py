@@ -27,7 +27,7 @@ from typing import Any
 
 from openfoley.errors import OutputError, WeightsError
 from openfoley.hub.cards.base import WeightFile
-from openfoley.media.write.atomic import DISK_FULL
+from openfoley.media.settings import DISK_FULL
 from openfoley.media.write.locks import try_lock
 
 logger = logging.getLogger(__name__)

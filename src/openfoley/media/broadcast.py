@@ -10,7 +10,6 @@ import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 CARRIED = (b"bext", b"iXML", b"axml", b"chna", b"cue ", b"LIST", b"smpl", b"inst", b"cart", b"_PMX", b"id3 ", b"ID3 ")
@@ -88,13 +87,12 @@ class SoundNotes:
 NO_NOTES = SoundNotes()
 
 
-def sound_notes(path: Path, container_format: str, tags: Mapping[str, str]) -> SoundNotes:
+def sound_notes(file: BinaryIO, container_format: str, tags: Mapping[str, str]) -> SoundNotes:
     """The notes of a sound file that was opened as `container_format` (FFmpeg's name) with these tags."""
     if container_format not in TAGGED_FORMATS:
         return NO_NOTES
     kept = {key: value for key, value in tags.items() if key.lower() != "encoder"}
-    with open(path, "rb") as file:
-        return SoundNotes(tuple(_carried_chunks(file)), kept)
+    return SoundNotes(tuple(_carried_chunks(file)), kept)
 
 
 def _carried_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:

@@ -26,6 +26,7 @@ from openfoley.media.read.decode import picked_frames
 from openfoley.media.read.frame_picker import FramePicker
 from openfoley.media.read.scan import SoundStream, Timeline, scan
 from openfoley.media.read.scenes import cut_frames, scenes_request
+from openfoley.media.read.sound_source import SoundSource, sound_source
 from openfoley.media.read.still import is_still
 from openfoley.media.settings import LONGEST_SILENT_S
 from openfoley.media.time.timecode import Timecode
@@ -59,6 +60,7 @@ class Source:
         self._frames = frames
         self._cuts: tuple[Fraction, ...] | None = None
         self._kept: tuple[list[FrameRequest], deque[FrameChunk]] | None = None
+        self._sound: tuple[object, SoundSource] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # of the file, where it is only made for this
 
     @classmethod
@@ -149,6 +151,18 @@ class Source:
     @property
     def sound_streams(self) -> Sequence[SoundStream]:
         return self.timeline.sound_streams if self.timeline is not None else ()
+
+    def sound(self, number: int | None = None, path: Path | None = None) -> SoundSource:
+        """Stream `number` of its own sound, or of the file `path`, as `sound_source` gives it; kept for the next call
+        while the file stays the same. UsageError, MediaError."""
+        file = self.path if path is None else path
+        if file is None:
+            raise UsageError("pass the sound to change: this source has no file with one; use sound=FILE")
+        state = file.stat()
+        key = (file, number, state.st_size, state.st_mtime_ns)
+        if self._sound is None or self._sound[0] != key:
+            self._sound = (key, sound_source(file, number, self.timeline if path is None else None))
+        return self._sound[1]
 
     @cached_property
     def content_hash(self) -> str:

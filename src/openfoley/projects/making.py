@@ -17,6 +17,7 @@ from openfoley.errors import UsageError
 from openfoley.hub.registry import sampling_of
 from openfoley.media.read.content_hash import file_hash
 from openfoley.media.read.opening import shown
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.media.time.timecode import Timecode, timecode_at
 from openfoley.media.write.sound_file import AudioWriter
@@ -30,7 +31,6 @@ from openfoley.request import Cut, Output, Prompting, Request, Sampling, Timelin
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.job import Progress, first_frame_code, sample_count
 from openfoley.synthesis.resume import STATE_NAME
-from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.stems import unnamed_stem
 from openfoley.synthesis.take import Take
 from openfoley.timeline.cues import check_stem_name, cues_of_stem, read_cues, stem_names

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from openfoley.errors import MediaError
 from openfoley.media.read.opening import open_media, shown
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.media.write.outputs import check_saving
 from openfoley.projects import mix
 from openfoley.projects.record import Record
 from openfoley.request import Output
-from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.stems import save_stems, unnamed_stem
 from openfoley.synthesis.take import Take
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from openfoley.errors import OutputError, UsageError
 from openfoley.media.read.opening import shown
-from openfoley.media.write.atomic import DISK_FULL
+from openfoley.media.settings import DISK_FULL
 from openfoley.media.write.locks import try_lock
 from openfoley.projects.record import FILE_NAME, FORMAT, PREVIOUS_NAME, Record, from_text, to_text
 

@@ -14,7 +14,7 @@ import torch
 from openfoley.errors import UsageError
 from openfoley.hub.parts import Model
 from openfoley.media.limiter import CEILING_DBTP
-from openfoley.media.read.sound_source import SoundSource, sound_source
+from openfoley.media.read.sound_source import SoundSource
 from openfoley.media.source import Source
 from openfoley.request import Request, Timeline, windows_asked
 from openfoley.synthesis.job import (
@@ -32,7 +32,6 @@ from openfoley.synthesis.job import (
 from openfoley.synthesis.splice import (
     FADE_S,
     existing_sound,
-    sound_length,
     spliced,
     stretch_to_generate,
     surroundings,
@@ -47,13 +46,11 @@ def existing_source(source: Source, timeline: Timeline) -> SoundSource:
     """The sound to change: the video's own, or a file beside it. UsageError or MediaError as `sound_source`."""
     sound = timeline.sound
     if sound is None:
-        if source.path is None:
-            raise UsageError("pass the sound to change: this source has no file with one; use sound=FILE")
-        return sound_source(source.path, timeline.audio_stream)
+        return source.sound(timeline.audio_stream)
     path = Path(sound).absolute()
     if not path.is_file():
         raise UsageError(f"the sound {str(sound)!r} does not exist or is no file")
-    return sound_source(path, timeline.audio_stream)
+    return source.sound(timeline.audio_stream, path)
 
 
 def edited(model: Model, video: Video, request: Request, options: RunOptions) -> Take:
@@ -61,14 +58,14 @@ def edited(model: Model, video: Video, request: Request, options: RunOptions) ->
 
     A cue's own seed is counted up by the seed. The seed of the sound that was there gives another sound here.
     """
-    source = opened(video, request.timeline, options.strict)
+    source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash)
     request = resolved(model, source, request)
     span = request.timeline.span_s
     if span is None:
         raise UsageError("an edit needs a span: two times in seconds, or timecode")
     existing = existing_source(source, request.timeline)
     start, end = span
-    length = sound_length(existing)
+    length = existing.samples.length
     sound_end = Fraction(length, existing.sample_rate)
     if end > sound_end:
         if end - sound_end > SLACK_S or start >= sound_end - SLACK_S:
@@ -82,10 +79,10 @@ def edited(model: Model, video: Video, request: Request, options: RunOptions) ->
 
 def extended(model: Model, video: Video, request: Request, options: RunOptions) -> Take:
     """The sound, continued to the end of the picture; its last 10 ms are crossfaded with what follows."""
-    source = opened(video, request.timeline, options.strict)
+    source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash)
     request = resolved(model, source, request)
     existing, duration = existing_source(source, request.timeline), source.info.duration
-    length = sound_length(existing)
+    length = existing.samples.length
     sound_end = Fraction(length, existing.sample_rate)
     if duration - sound_end < SLACK_S:
         raise UsageError(

@@ -26,6 +26,7 @@ from openfoley.hub.familiarity import SeenPictures, warn_of_pictures
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.knowledge import warn_of_words
 from openfoley.hub.parts import Model
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.media.time.timecode import Timecode, nominal, parse_time, parse_timecode, zero
 from openfoley.media.write.rehearsal import Rehearsal
@@ -37,7 +38,6 @@ from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_requests
 from openfoley.synthesis.reference import encoded_reference
 from openfoley.synthesis.resume import FORMAT, Work
-from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.windows import WindowSampler, run_plan
 from openfoley.timeline.cues import read_cues
 from openfoley.timeline.cut_list import read_cuts
@@ -68,6 +68,11 @@ class RunOptions:
     work: Path | None = None
     progress: Progress | None = None
     strict: bool = False
+
+    @property
+    def needs_hash(self) -> bool:
+        """Whether the source's hash is asked for: what is kept is kept under it."""
+        return self.store is not None or self.work is not None
 
     @classmethod
     def split(cls, options: dict[str, object]) -> tuple[RunOptions, dict[str, object]]:
@@ -118,7 +123,7 @@ class Job:
     ) -> Job:
         """The sound of a whole video, or with in_span of the request's span. only_in: the cues outside of which the
         sound is not needed. Raises UsageError, MediaError."""
-        source = opened(video, request.timeline, options.strict)
+        source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash)
         request = resolved(model, source, request)
         reference, timeline = reference_latents(model, request), request.timeline
         shots = shots_in(model, source, timeline, options.store)

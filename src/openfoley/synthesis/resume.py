@@ -21,10 +21,10 @@ from torch import Tensor
 
 from openfoley.errors import UsageError
 from openfoley.media.read.opening import shown
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.write.atomic import cannot_write
 from openfoley.media.write.locks import try_lock
 from openfoley.synthesis.assembler import TakeAssembler
-from openfoley.synthesis.sample_file import SampleFile
 
 FORMAT = 9  # of what is saved
 STATE_NAME = "state.safetensors"

@@ -19,9 +19,9 @@ from openfoley.media.channels import fitted
 from openfoley.media.limiter import Limiter
 from openfoley.media.read.sound_source import SoundSource
 from openfoley.media.resample import StreamingResampler, resample
+from openfoley.media.sample_file import SampleFile
 from openfoley.synthesis.assembler import Surroundings
 from openfoley.synthesis.crossfade import blend_weights
-from openfoley.synthesis.sample_file import SampleFile
 from openfoley.timeline.plan import PlannedWindow
 from openfoley.types import Audio
 
@@ -57,11 +57,6 @@ class ExistingSound:
     def fade(self) -> int:
         """Samples of a fade."""
         return min(floor(FADE_S * self.source.sample_rate), (self.end - self.first) // 4)
-
-
-def sound_length(source: SoundSource) -> int:
-    """Samples in all."""
-    return sum(chunk.shape[-1] for chunk in source.chunks())
 
 
 def existing_sound(

@@ -19,6 +19,7 @@ from torch import Tensor
 from openfoley.errors import UsageError
 from openfoley.media.limiter import Limiter
 from openfoley.media.resample import StreamingResampler
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.settings import BitDepth
 from openfoley.media.write.atomic import replace_when_done
 from openfoley.media.write.mux import NewSound, mux
@@ -26,7 +27,6 @@ from openfoley.media.write.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, che
 from openfoley.media.write.sound_file import AudioWriter
 from openfoley.media.write.sound_track import ceiling_dbtp
 from openfoley.request import Cue, Output
-from openfoley.synthesis.sample_file import SampleFile
 from openfoley.synthesis.take import Take
 from openfoley.timeline.cues import cues_of_stem, stem_names
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from openfoley.media.broadcast import NO_NOTES, SoundNotes
 from openfoley.media.limiter import Limiter
 from openfoley.media.resample import StreamingResampler
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.settings import BitDepth
 from openfoley.media.source import Source
 from openfoley.media.time.timecode import Timecode, nominal, parse_timecode
@@ -31,7 +32,6 @@ from openfoley.media.write.sound_track import ceiling_dbtp
 from openfoley.request import Request
 from openfoley.synthesis.report import Report, measured
 from openfoley.synthesis.resume import Work
-from openfoley.synthesis.sample_file import SampleFile
 from openfoley.types import Audio
 
 

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import av
 import numpy as np
+import pytest
 import torch
+from numbered_videos import write_numbered
 
 from openfoley.media.read.gaps import Gaps
 from openfoley.media.read.sound_file import read_audio
@@ -64,3 +66,21 @@ def test_times_that_are_only_rounded_are_no_hole(tmp_path: Path) -> None:
     path = with_a_hole(tmp_path / "a.mkv", 0.004)
     assert read_audio(path).samples.shape[-1] == RATE
     assert torch.cat(list(sound_source(path).chunks()), -1).shape[-1] == RATE
+
+
+@pytest.mark.parametrize("frames", [(40, 50), (20, 50), (50, 25)])
+def test_the_sound_behind_a_join_stays_with_its_picture(tmp_path: Path, frames: tuple[int, int]) -> None:
+    """Of each part the sound lasts 1 s; the second part begins where the picture of the first ends."""
+    parts = []
+    for count in frames:
+        parts.append(write_numbered(tmp_path / f"{count}.ts", list(range(count)), Fraction(1, 25), sound=True))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    alone, at = read_audio(parts[1]).samples, frames[0] * 44100 // 25
+    kept = 44100 - min(44100, at) + 4096  # what the first part's sound covers, and the encoder's first frames
+    for read in (read_audio(joined).samples, torch.cat(list(sound_source(joined).chunks()), -1)):
+        assert abs(read.shape[-1] - at - alone.shape[-1]) <= 1
+        apart = [(read[:, at + d + kept : at + d + 40000] - alone[:, kept:40000]).abs().max() for d in (-1, 0, 1)]
+        assert min(apart) < 1e-3
+        if at > 44100 + 6000:
+            assert not read[:, 44100 + 4096 : at - 1024].any() and read[:, at + 4096 : at + 40000].abs().max() > 0.09

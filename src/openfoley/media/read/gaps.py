@@ -1,37 +1,82 @@
-"""Holes in a recording: where the next packet begins later than the one before ends, nothing was recorded."""
+"""Where the samples of a sound belong beside its picture: its start, joins, and holes in the recording, where the next
+packet begins later than the one before ends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from openfoley.media.time.clock import Clock
+
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+    from openfoley.media.read.scan import Timeline
 
 LEAST_S = Fraction(1, 20)  # s; below it are the rounding of times and what encoders put before and behind
 MOST_S = 600  # s; above it a clock was set anew, or two recordings put together
 BLOCK = 1 << 16  # samples of silence at a time
 
 
+def sound_frames(
+    container: InputContainer, stream: AudioStream, timeline: Timeline | None
+) -> Iterator[tuple[AudioFrame, int]]:
+    """The decoded frames of a sound, each with the samples of silence that belong in front of it; below 0: how many
+    samples to leave out from there on. Sample 0 is then the first shown frame of the picture (`timeline`; None: there
+    is none, and it is the sound's first), and what lies behind a hole or a join stays at its time."""
+    clock = Clock([] if timeline is None else timeline.joins)
+    gaps = Gaps(None if timeline is None else timeline.info.start)
+    for packet in clock.continuous(container.demux(stream)):
+        for frame in packet.decode():
+            yield frame, gaps.before(frame, clock.shift)
+
+
 class Gaps:
-    """Follows the times of one sound, frame after frame. Slow clocks make no holes: each step counts by itself."""
+    """Follows the times of one sound, frame after frame. Slow clocks make no holes: each step counts by itself.
 
-    def __init__(self) -> None:
+    start: s, of sample 0; None: the first frame's.
+    """
+
+    def __init__(self, start: Fraction | None = None) -> None:
+        self._start, self._shift = start, Fraction(0)
         self._end: Fraction | None = None  # s, of the frame before
+        self._samples: int | None = None  # from sample 0 to the end of the frame before
 
-    def before(self, frame: AudioFrame) -> int:
-        """How many samples of silence belong in front of this frame. (Times that go back are not believed.)"""
-        if frame.pts is None or frame.time_base is None:
-            self._end = None
-            return 0
-        time = frame.pts * frame.time_base
-        gap = time - self._end if self._end is not None else Fraction(0)
-        self._end = time + Fraction(frame.samples, frame.sample_rate)
+    def before(self, frame: AudioFrame, shift: Fraction = Fraction(0)) -> int:
+        """How many samples of silence belong in front of this frame; below 0: to leave out from here on. (Times that
+        go back are not believed, but at a join.) shift: s that were added to the frame's time."""
+        missing = self._missing(frame, shift)
+        self._samples = (self._samples or 0) + missing + frame.samples
+        self._shift = shift
+        return missing
+
+    def _missing(self, frame: AudioFrame, shift: Fraction) -> int:
+        time = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
+        gap = time - self._end if time is not None and self._end is not None else Fraction(0)
+        self._end = None if time is None else time + Fraction(frame.samples, frame.sample_rate)
+        if self._samples is None or shift != self._shift:
+            if self._start is None:
+                self._start = time
+            return round(((time or 0) - (self._start or 0)) * frame.sample_rate) - (self._samples or 0)
         return round(gap * frame.sample_rate) if LEAST_S < gap < MOST_S else 0
+
+
+def placed(sounds: Iterable[tuple[Tensor, int]]) -> Iterator[Tensor]:
+    """Pieces [channels, n] of a sound, each with the silence in front of it, or without what is left out there: see
+    `sound_frames`."""
+    skip = 0
+    for samples, missing in sounds:
+        skip += max(0, -missing)
+        for piece in chain(silence(samples.shape[0], missing), [samples]):
+            yield piece[:, skip:]
+            skip = max(0, skip - piece.shape[-1])
 
 
 def silence(channels: int, samples: int) -> Iterator[Tensor]:

@@ -97,6 +97,14 @@ class SoundStream:
     title: str
 
 
+def picture_timeline(path: str | Path) -> Timeline | None:
+    """The timeline of a file that may have no moving picture: None where none can be read."""
+    try:
+        return scan(path)
+    except MediaError:
+        return None
+
+
 def probe(path: str | Path, strict: bool = False) -> VideoInfo:
     """Size, rate, exact duration and start of a video. UsageError or MediaError (one line) for anything else."""
     return scan(path, strict).info

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +18,10 @@ from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.broadcast import SoundNotes, sound_notes
-from openfoley.media.read.gaps import Gaps, silence
-from openfoley.media.read.opening import open_media, reason, shown
-from openfoley.media.read.scan import probe
+from openfoley.media.read.gaps import placed, sound_frames
+from openfoley.media.read.opening import bytes_of, open_media, reason, shown
+from openfoley.media.read.scan import Timeline, picture_timeline
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.settings import BitDepth
 
 if TYPE_CHECKING:
@@ -35,47 +35,40 @@ DEPTHS: dict[str, BitDepth] = {"u8": "16", "s16": "16", "s32": "24", "flt": "32f
 
 @dataclass(frozen=True)
 class SoundSource:
-    """One sound of a file. number: among its audio streams, from 0. bit_depth: what holds it exactly."""
+    """One sound of a file, decoded. number: among its audio streams, from 0. bit_depth: what holds it exactly.
+
+    samples: the first one belongs to the first shown frame (cut or padded with silence), and what lies behind a hole in
+    the recording or a join stays at its time.
+    """
 
     path: Path
     number: int
     sample_rate: int
-    channels: int
     bit_depth: BitDepth
-    lead: Fraction  # s from the first shown frame to the first sample; negative: sound before the picture
     notes: SoundNotes  # what a sound file says beside its samples
+    samples: SampleFile
+
+    @property
+    def channels(self) -> int:
+        return self.samples.channels
 
     def chunks(self) -> Iterator[Tensor]:
-        """float32 [channels, n]; the first sample belongs to the first shown frame (cut or padded with silence), and
-        what lies behind a hole in the recording stays at its time."""
-        from av.error import FFmpegError
-
-        skip = round(self.lead * self.sample_rate)
-        if skip > 0:
-            yield torch.zeros(self.channels, skip)
-        skip = max(0, -skip)
-        with open_media(self.path) as container:
-            try:
-                gaps = Gaps()
-                for frame in container.decode(container.streams.audio[self.number]):
-                    heard = _samples(frame, self.channels, self.path)
-                    for samples in chain(silence(self.channels, gaps.before(frame)), [heard]):
-                        piece, skip = samples[:, skip:], max(0, skip - samples.shape[-1])
-                        if piece.shape[-1]:
-                            yield piece
-            except FFmpegError as error:
-                why = reason(error)
-                raise MediaError(f"the sound of {shown(self.path)} is damaged ({why}); export it again") from error
+        """float32 [channels, n] in order."""
+        return self.samples.chunks()
 
 
-def sound_source(path: str | Path, number: int | None = None) -> SoundSource:
-    """The sound of a file: stream `number`; without one OpenFoley's own, or the only one.
+def sound_source(path: str | Path, number: int | None = None, timeline: Timeline | None = None) -> SoundSource:
+    """The sound of a file: stream `number`; without one OpenFoley's own, or the only one. timeline: of the file's
+    picture, where it was scanned already.
 
     UsageError for a number that is not there, for several without one of ours, for more than two channels and for
     depths beyond 24 bits; MediaError for a file without sound.
     """
+    from av.error import FFmpegError
+
     path = Path(path)
-    with open_media(path) as container:
+    timeline = picture_timeline(path) if timeline is None else timeline
+    with open_media(path, raw_errors=True) as container:
         streams = container.streams.audio
         if not streams:
             raise MediaError(f"{shown(path)} holds no sound; pass a file with sound, or the sound as another file")
@@ -83,16 +76,27 @@ def sound_source(path: str | Path, number: int | None = None) -> SoundSource:
             number = _usual(list(streams), path)
         if not 0 <= number < len(streams):
             raise UsageError(f"{shown(path)} has {len(streams)} sounds, numbered from 0; number {number} is not there")
-        stream = streams[number]
         try:
-            frame = next(container.decode(stream))
-        except StopIteration:
-            raise MediaError(f"the sound of {shown(path)} is empty; export it again") from None
-        kind = frame.format.packed.name
-        channels = frame.layout.nb_channels
-        first = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else Fraction(0)
-        rate = frame.sample_rate
-        notes = sound_notes(path, container.format.name, container.metadata)
+            frames = sound_frames(container, streams[number], timeline)
+            first = next(frames, None)
+            if first is None:
+                raise MediaError(f"the sound of {shown(path)} is empty; export it again")
+            depth, channels = _depth(first[0], number, path), first[0].layout.nb_channels
+            samples = SampleFile(channels)
+            for piece in placed(
+                (_samples(frame, channels, path), missing) for frame, missing in chain([first], frames)
+            ):
+                samples.append(piece)
+        except FFmpegError as error:
+            raise MediaError(f"the sound of {shown(path)} is damaged ({reason(error)}); export it again") from error
+        samples.close()
+        notes = sound_notes(bytes_of(container), container.format.name, container.metadata)
+    return SoundSource(path, number, first[0].sample_rate, depth, notes, samples)
+
+
+def _depth(frame: AudioFrame, number: int, path: Path) -> BitDepth:
+    """What holds this frame's samples exactly. UsageError for a sound that cannot be edited."""
+    kind, channels = frame.format.packed.name, frame.layout.nb_channels
     if channels > MOST_CHANNELS:
         raise UsageError(f"sound {number} of {shown(path)} has {channels} channels; edit a mono or stereo mix of it")
     if kind not in DEPTHS:
@@ -100,11 +104,7 @@ def sound_source(path: str | Path, number: int | None = None) -> SoundSource:
             f"sound {number} of {shown(path)} is stored as {kind}, which would lose digits; "
             "convert it to 24 bits or 32-bit floating point first"
         )
-    try:
-        first -= probe(path).start
-    except MediaError:  # no picture: the file's first sample is the first
-        first = Fraction(0)
-    return SoundSource(path, number, rate, channels, DEPTHS[kind], first, notes)
+    return DEPTHS[kind]
 
 
 def _usual(streams: list[AudioStream], path: Path) -> int:

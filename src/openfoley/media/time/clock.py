@@ -41,13 +41,14 @@ class Clock:
     def __init__(self, joins: Sequence[Join]) -> None:
         self._joins = joins
         self._positions: dict[int, int] = {}  # of the stream's last packet that has one
+        self.shift = Fraction(0)  # s, of the last packet
 
     def continuous(self, packets: Iterable[Packet]) -> Iterator[Packet]:
         """The packets, their pts and dts shifted in place."""
         for packet in packets:
             if self._joins and packet.time_base:
-                shift = shift_at(self._joins, self.position(packet))
-                ticks = round(shift / packet.time_base)
+                self.shift = shift_at(self._joins, self.position(packet))
+                ticks = round(self.shift / packet.time_base)
                 packet.pts = None if packet.pts is None else packet.pts + ticks
                 packet.dts = None if packet.dts is None else packet.dts + ticks
             yield packet

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import sys
@@ -13,11 +12,11 @@ from pathlib import Path
 
 from openfoley.errors import OutputError, UsageError
 from openfoley.media.read.opening import reason, shown
+from openfoley.media.settings import DISK_FULL
 from openfoley.media.write.locks import try_lock
 
 TEMPORARY = ".openfoley-"
 JUST_MADE_S = 5.0  # between a file's making and its lock
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def check_output(path: str | Path, inputs: Sequence[str | Path] = (), force: bool = False) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.read.opening import reason, shown
-from openfoley.media.write.atomic import DISK_FULL
+from openfoley.media.settings import DISK_FULL
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from openfoley.errors import OutputError
-from openfoley.media.write.atomic import DISK_FULL
+from openfoley.media.settings import DISK_FULL
 
 CHUNK_SAMPLES = 1 << 17  # read back about 3 s at a time
 

@@ -1,4 +1,4 @@
-"""Captions in varied wording, built from what the objects are and do."""
+"""Captions in varied wording, built from objects and actions."""
 
 import numpy as np
 

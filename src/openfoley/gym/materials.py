@@ -1,4 +1,4 @@
-"""Materials: how each rings when struck (modal synthesis), hisses when rubbed, and looks.
+"""Materials: impact sound (modal synthesis), friction sound, and appearance.
 
 Mode ratios are of a free bar (wood, steel), a plate or a shell, spread at random per object; `pitch_hz` is the lowest
 mode of an object 0.3 m long, and pitch goes with 1/size. Values were set by listening and by literature figures of

@@ -1,4 +1,4 @@
-"""Closed-form motion: the profiles that actions are made of. Each meets its contact exactly at the contact's time."""
+"""Closed-form motion profiles of the actions. Each reaches contact exactly at the contact's time."""
 
 import numpy as np
 

@@ -1,8 +1,8 @@
 """The Gym's picture: parts projected through a pinhole, painted back to front in torch, then graded like footage.
 
 Each part is a rounded box (ball, plate, rod ...) painted from its signed distance: anti-aliased edge, Lambert and
-highlight from a bulged normal, a procedural texture that turns with it, a soft shadow on the floor. Only the pixels
-round a part are touched, so cost follows the area that things cover.
+highlight from a bulged normal, a procedural texture that turns with it, a soft shadow on the floor. Only pixels
+near a part are computed, so the cost is proportional to the covered area.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""What a Gym scene consists of: objects, moving parts with closed-form tracks, and sound events with exact times.
+"""The records of a Gym scene: objects, moving parts with closed-form tracks, and sound events with exact times.
 
 World axes: x to the right, y up, z away from the camera, in metres; the floor is y = 0. Time is in seconds from the
 first frame.
-A track is a function of an array of times; picture and sound evaluate the same tracks, so neither can lag the other.
+A track is a function of an array of times; picture and sound evaluate the same tracks, so they are in sync.
 """
 
 from collections.abc import Callable
@@ -86,7 +86,7 @@ class Friction:
 
 @dataclass
 class Performance:
-    """What one actor adds to a shot."""
+    """One actor's contribution to a shot."""
 
     objects: list[GymObject] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Grade:
-    """The picture's style: light, background and what a camera and a file do to it."""
+    """The picture's style: light, background, camera and compression."""
 
     light: tuple[float, float, float]
     ambient: float

@@ -13,7 +13,7 @@ from openfoley.gym.records import Camera, Friction, Grade, GymObject, Look, Part
 from openfoley.gym.seeds import Split
 
 VERSION = 2
-"""Raised when a seed gives another scene, picture or sound than before."""
+"""Incremented when a seed gives another scene, picture or sound than before."""
 SILENT_SHARE, OFF_SCREEN_SHARE, AMBIENCE_SHARE, OCCLUDER_SHARE, SECOND_SHOT_SHARE = 0.1, 0.08, 0.25, 0.12, 0.12
 SHOT_SHORTEST_S, SHOT_LONGEST_S = 3.0, 10.0
 BUSIEST = 6.0
@@ -22,7 +22,7 @@ BUSIEST = 6.0
 
 @dataclass(frozen=True)
 class _ShotFrame:
-    """What is decided about a shot before what happens in it: start and end in s, aspect as width / height."""
+    """A shot without its actors: start and end in s, aspect as width / height."""
 
     start: float
     end: float
@@ -184,8 +184,7 @@ def _sample_grade(rng: np.random.Generator, heldout: bool) -> Grade:
 
 
 def _distractor(rng: np.random.Generator, start: float) -> Performance:
-    """Something that moves and makes no sound: it floats, blinks or darts about behind the scene, and touches
-    nothing."""
+    """A silent moving object in the background that touches nothing."""
     kind = str(rng.choice(["float", "blink", "dart", "vane"]))
     x, y, z = rng.uniform(-1.6, 1.6), rng.uniform(0.7, 1.7), rng.uniform(0.7, 1.4)
     look = look_of(str(rng.choice(SOLID)), rng, bulge=float(rng.uniform(0, 1)))

@@ -9,7 +9,7 @@ SEED_RANGES: dict[Split, range] = {
     "train": range(0, 10_000_000),
     "validation": range(10_000_000, 20_000_000),
     "evaluation": range(20_000_000, 30_000_000),
-    "heldout": range(30_000_000, 40_000_000),  # actions, materials and styles that training never shows
+    "heldout": range(30_000_000, 40_000_000),  # actions, materials and styles that are not in training
 }
 
 

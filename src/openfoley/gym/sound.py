@@ -1,10 +1,8 @@
-"""The Gym's sound: modal impacts, filtered-noise friction, panning from the picture, and a room. Every object has its
-own stem.
+"""The Gym's sound: modal impacts, filtered-noise friction, panning from the picture, and a room; one stem per object.
 
 Impact: x(t) = sum_m a_m exp(-6.9 t / T60_m) sin(2 pi f_m t) + click noise, in a soft and a hard version; an event's
-impulse sets its level
-(impulse ** 0.6) and blends the two. The event's first sample is at round(time_s * sample_rate), so its time is exact
-to 12 us.
+impulse sets its level (impulse ** 0.6) and blends the two. The event's first sample is at round(time_s * sample_rate),
+so its time is exact to 12 us.
 """
 
 from dataclasses import dataclass

@@ -69,7 +69,7 @@ def _where(scene: Scene, shot: Shot, position: np.ndarray, time_s: float) -> tup
 
 
 def _hidden(scene: Scene, shot: Shot, contact: Contact) -> bool:
-    """Behind a panel at the moment of contact."""
+    """Whether it is occluded by a panel at the time of contact."""
     times = np.array([contact.time_s])
     x, y, _, _ = project(shot.camera, scene.aspect, np.array([contact.position]), times)
     for part in (p for act in shot.performances for p in act.parts if p.in_front):

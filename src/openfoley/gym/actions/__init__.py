@@ -20,8 +20,7 @@ ACTIONS: dict[str, Action] = {
 }
 HELD_OUT_ACTIONS: dict[str, Action] = {f.__name__: f for f in (topple, cascade, clap)}
 CONTINUOUS = ("roll", "slide", "pour", "scrape", "rain", "fire", "fan")
-"""Actions whose sounds last; as events they are neither right nor wrong. `shake` is discrete: each turn is one
-rattle."""
+"""Actions with continuous sounds, which are not scored as events. `shake` is discrete: each turn is one rattle."""
 FITTING_MATERIALS: dict[str, tuple[str, ...]] = {
     "drip": ("water", "water", "steel", "plastic", "ceramic"),
     "pour": ("water", "gravel"),

@@ -1,4 +1,4 @@
-"""Things that are shaken, turned, swung and scraped. Each is a function `(Stage) -> Performance`."""
+"""Shaking, turning, swinging and scraping. Each action is a function `(Stage) -> Performance`."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ SWAY_S = 3.5
 
 
 def shake(stage: Stage) -> Performance:
-    """A box of grains is shaken: a rattle at each turn of the motion. Silent: it is swayed, to one side and back in two
-    seconds or more, where half a second lies between the turns of a shaken one: too gently for the grains to move."""
+    """A box of grains is shaken: a rattle at each turn of the motion. Silent: it sways too gently for the grains to move,
+    in two seconds or more instead of half a second between turns."""
     s, play = stage, Performance()
     r, reach, rate = s.size_m * 0.4, s.uniform(0.12, 0.3), s.uniform(0.7, 1.9)
     upright = bool(s.rng.random() < 0.5)

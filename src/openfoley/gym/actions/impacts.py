@@ -1,4 +1,4 @@
-"""Things that fall on, hit and meet one another. Each is a function `(Stage) -> Performance`."""
+"""Falling, striking and colliding objects. Each action is a function `(Stage) -> Performance`."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from openfoley.gym.records import Part, Performance
 
 
 def bounce(stage: Stage) -> Performance:
-    """Balls let fall, each from its own height; hard ones ring longer, all lose height by their restitution."""
+    """Balls dropped from different heights; hard ones ring longer, restitution lowers each bounce."""
     s, play = stage, Performance()
     r = s.size_m * 0.5
     again = s.start_s + s.uniform(0.1, 0.8)

@@ -1,4 +1,4 @@
-"""Where an actor plays, and what every action needs: strokes, tracks, contacts."""
+"""An actor's place and time, and helpers of the actions: strokes, tracks, contacts."""
 
 from dataclasses import dataclass
 

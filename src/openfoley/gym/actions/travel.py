@@ -1,4 +1,4 @@
-"""Things and feet that go from one place to another. Each is a function `(Stage) -> Performance`."""
+"""Rolling, sliding and footsteps. Each action is a function `(Stage) -> Performance`."""
 
 from dataclasses import replace
 

@@ -7,7 +7,7 @@ from openfoley.types import TEXT, Conditions, FeatureSequence
 
 
 def sequence(values: Tensor, time_s: Tensor, present: Tensor | None = None) -> FeatureSequence:
-    """Present everywhere unless it is said."""
+    """Present everywhere unless given."""
     shown = torch.ones(values.shape[:2], dtype=torch.bool) if present is None else present
     return FeatureSequence(values, time_s.float().expand(values.shape[:2]), shown)
 

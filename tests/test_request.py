@@ -54,7 +54,7 @@ def test_options_find_their_section_and_a_base_keeps_the_rest() -> None:
         ("zzzz", "unknown option 'zzzz'; there are prompt, negative_prompt, .*, force"),
     ],
 )
-def test_an_unknown_option_is_told_with_the_nearest(name: str, says: str) -> None:
+def test_an_unknown_option_is_reported_with_the_nearest(name: str, says: str) -> None:
     with pytest.raises(UsageError, match=says.replace("?", r"\?")) as caught:
         Request.of(**{name: 1})
     assert "\n" not in str(caught.value)
@@ -139,7 +139,7 @@ def test_the_signature_of_a_verb_shows_every_option(verb: str) -> None:
             assert parameters[one.name].default == one.default
 
 
-def test_options_win_over_a_request_and_the_take_tells_what_was_asked(
+def test_options_win_over_a_request_and_the_take_has_the_request(
     tiny_model: Path, make_video: Callable[..., Path]
 ) -> None:
     asked = Request.of(prompt="rain", steps=1, seed=3)

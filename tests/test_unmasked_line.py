@@ -87,7 +87,7 @@ def test_a_solver_of_the_other_kind_of_model_is_refused(pipeline: Pipeline) -> N
         pipeline.generate(duration=1, prompt="rain", temperature=0.5)
 
 
-def test_a_length_far_from_the_training_is_told(
+def test_a_length_far_from_the_training_is_reported(
     pipeline: Pipeline, make_video: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     pipeline.generate(make_video(duration_s=0.5), steps=1)
@@ -129,7 +129,7 @@ def test_text_alone_and_a_still_image_make_sound(
         (["generate", "--model", "mmaudio-tiny-3k", "--duration", "1", "--prompt", "x"], "unknown model"),
     ],
 )
-def test_what_is_missing_is_told_first(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_missing_is_reported_first(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert message in capsys.readouterr().err
 

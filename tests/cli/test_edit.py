@@ -56,7 +56,7 @@ def kill_at_the_second_save(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Take, "save", save)
 
 
-def test_an_edit_takes_seconds_or_timecode_and_tells_what_it_did(
+def test_an_edit_takes_seconds_or_timecode_and_reports_what_it_did(
     run: Callable[..., int], here: Path, capsys: Capture
 ) -> None:
     assert run("edit", "clip.mp4", "--span", "00:00:00:12", "1.5", "--seed", 4, "--json") == 0
@@ -116,7 +116,7 @@ def test_the_plan_is_printed_and_nothing_is_made(run: Callable[..., int], here: 
     assert (here / "clip.foley.mp4").read_text() == "mine"
 
 
-def test_a_plan_tells_how_much_room_a_reference_takes(run: Callable[..., int], here: Path, capsys: Capture) -> None:
+def test_a_plan_states_how_much_room_a_reference_takes(run: Callable[..., int], here: Path, capsys: Capture) -> None:
     tables = []
     for words in ((), ("--reference", "short.wav")):
         assert run("generate", "clip.mp4", "--plan", "--window", "1.5", "--context", "0.2", *words) == 0
@@ -133,7 +133,7 @@ def test_nudge_moves_the_sound(run: Callable[..., int], here: Path) -> None:
     assert (earlier[:-4410] == plain[4410:]).all() and not earlier[-4410:].any()
 
 
-def test_a_long_sound_that_was_killed_goes_on_with_the_same_command(
+def test_a_long_sound_that_was_killed_resumes_with_the_same_command(
     run: Callable[..., int], here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from openfoley.synthesis import windows as engine

@@ -44,7 +44,7 @@ def fails(capsys: Capture, code: int, expected_code: int, *says: str) -> None:
         assert text in lines[0]
 
 
-def test_default_output_lies_beside_the_input_with_both_sounds(generate: Callable[..., int], here: Path) -> None:
+def test_default_output_is_beside_the_input_with_both_sounds(generate: Callable[..., int], here: Path) -> None:
     assert generate("clip.mp4") == 0
     with av.open(str(here / "clip.foley.mp4")) as container:
         assert len(container.streams.audio) == 2
@@ -257,7 +257,7 @@ def test_interruption_is_code_130_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("duration", ["2.7", "1.337"])
-def test_a_still_image_sounds_as_long_as_it_is_asked_to(
+def test_a_still_image_gets_sound_of_the_requested_duration(
     generate: Callable[..., int], here: Path, duration: str
 ) -> None:
     """Of which most fractions of a second are none that binary numbers hold exactly."""

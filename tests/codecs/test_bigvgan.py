@@ -59,7 +59,7 @@ def test_upsampling_equals_the_transposed_convolution(rate: int) -> None:
 def test_convolution_takes_the_fast_path_only_where_it_is_exact() -> None:
     conv = Conv(192, 192, 11)
     x = channels_innermost(torch.randn(1, 192, 600))
-    assert not toom_cook.pays(x, conv.weight)  # gradients are asked for
+    assert not toom_cook.pays(x, conv.weight)  # gradients are required
     with torch.no_grad():
         assert toom_cook.pays(x, conv.weight)
         assert not toom_cook.pays(x.bfloat16(), conv.weight.bfloat16())

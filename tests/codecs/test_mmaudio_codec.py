@@ -162,7 +162,7 @@ def test_another_low_pass_is_refused() -> None:
         bigvgan.from_mmaudio({"activation_post.upsample.filter": torch.ones(1, 1, 12) / 12})
 
 
-def test_codec_tells_the_published_rates() -> None:
+def test_codec_declares_the_published_rates() -> None:
     with torch.device("meta"):
         small, large = MMAudioCodec(CODEC_16K), MMAudioCodec(CODEC_44K)
     assert (small.latent_rate, large.latent_rate) == (Fraction(125, 4), Fraction(44100, 1024))
@@ -219,7 +219,7 @@ def test_statistics_of_the_flow_network_are_the_codec_s(tiny: MMAudioCodec) -> N
 
 
 def test_codec_in_bfloat16_takes_and_gives_float32(tiny: MMAudioCodec) -> None:
-    """The weights tell the dtype of the computation, the caller need not know it."""
+    """The weights determine the dtype of the computation, not the caller."""
     halved, latent = copy.deepcopy(tiny).bfloat16(), torch.randn(1, 6, tiny.latent_dim)
     samples = halved.decode(latent)
     assert samples.dtype == torch.float32

@@ -1,4 +1,4 @@
-"""Oobleck between spectra: the transform loses nothing, and phases are told, or rough where nothing tells them."""
+"""Oobleck on spectra: the transform is lossless, and phases are predicted, or noisy where no prediction exists."""
 
 import math
 from dataclasses import replace
@@ -81,7 +81,7 @@ def test_it_is_a_kind_of_codec(codec: SpectralOobleckCodec, tmp_path) -> None:
     assert sum(p.numel() for p in SpectralOobleckCodec(GYM).parameters()) < 8.5e6 and GYM.hop_length == 1024
 
 
-def test_rounds_make_the_sounds_own_magnitudes_what_was_told(codec: SpectralOobleckCodec) -> None:
+def test_rounds_make_the_sounds_own_magnitudes_match_the_prediction(codec: SpectralOobleckCodec) -> None:
     """Frames that overlap agree better: Griffin and Lim's distance falls."""
     latents = torch.randn(1, codec.latent_dim, 12, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A full disk is told in one line, before anything is written into a file with holes."""
+"""A full disk is reported in one line, before anything is written into a sparse file."""
 
 import errno
 import os

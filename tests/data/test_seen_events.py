@@ -21,7 +21,7 @@ def one(start: int) -> Snippets:
     return Snippets(torch.tensor([0]), torch.tensor([start]))
 
 
-def test_an_event_lies_on_its_frame_or_is_shared_between_two() -> None:
+def test_an_event_is_on_its_frame_or_is_shared_between_two() -> None:
     events = SeenEvents.of(TRUTH)
     assert events.names == ("steel", "wood")
     places, materials = (t[0].unflatten(-1, (PLACE_GRID, PLACE_GRID)) for t in events.targets(one(4)))

@@ -44,7 +44,7 @@ def activity(*largest: float) -> torch.Tensor:
     return result
 
 
-def test_labels_tell_pairs_strangers_and_what_is_left_out() -> None:
+def test_labels_separate_positive_negative_and_ignored_pairs() -> None:
     pictures = Snippets(torch.tensor([0, 0, 1]), torch.tensor([0, 40, 0]))
     sounds = joined(pictures, Snippets(torch.tensor([0, 0]), torch.tensor([1, 5])))
     own = activity(1, 1, 1)

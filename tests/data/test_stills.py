@@ -1,4 +1,4 @@
-"""Stills: what is said to be shown is shown."""
+"""Stills: the recorded event is the one in the picture."""
 
 import json
 import shutil

@@ -23,7 +23,7 @@ def handler_of_ctrl_c(_: int) -> bool:
     return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
-def test_a_process_that_dies_is_told_and_not_waited_for() -> None:
+def test_a_process_that_dies_is_reported_and_not_waited_for() -> None:
     with pytest.raises(OpenFoleyError, match="free some memory"), render_pool(1) as pool:
         assert list(pool.map(handler_of_ctrl_c, range(2))) == [True, True]
         list(pool.map(die_at_three, range(8)))

@@ -1,4 +1,4 @@
-"""The frozen tower: what it sees, where, and whose it is."""
+"""The frozen image tower: its features, their positions, and its ownership."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def test_every_frame_has_the_looks_of_the_one_that_was_looked_at(looks: Appearan
     assert changed[:, 4:8].all() and not changed[:, :4].any() and not changed[:, 8:].any()
 
 
-def test_it_sees_what_the_semantic_encoder_sees(looks: Appearance, meaning: SemanticEncoder) -> None:
+def test_it_has_the_features_of_the_semantic_encoder(looks: Appearance, meaning: SemanticEncoder) -> None:
     looks.take_tower(meaning)
     pictures = torch.rand(1, 16, 3, SIZE, SIZE)
     with torch.no_grad():

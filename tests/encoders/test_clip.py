@@ -123,7 +123,7 @@ def test_chunks_do_not_change_features(tiny: ClipEncoder, chunks: list[int]) -> 
     assert len(stream.held) < clip.FRAMES_PER_CALL
 
 
-def test_text_looks_back_only_and_sees_its_padding(tiny: ClipEncoder) -> None:
+def test_text_attention_is_causal_and_includes_padding(tiny: ClipEncoder) -> None:
     texts = tiny.encode_text(["a dog", "a dog bark"])
     torch.testing.assert_close(texts[0, :3], texts[1, :3])
     assert not torch.allclose(texts[0, 3], texts[1, 3], atol=1e-3)
@@ -141,7 +141,7 @@ def test_pieces_are_numbered_as_clip_s() -> None:
     assert TOKENIZER.encode("<|endoftext|>").ids[0] != numbers[END]  # a prompt cannot end the text
 
 
-def test_a_prompt_that_is_too_long_is_said() -> None:
+def test_a_prompt_that_is_too_long_is_an_error() -> None:
     assert token_rows(TOKENIZER, ["dog " * 75], 77)[0, -1] == TOKENIZER.token_to_id(END)
     with pytest.raises(UsageError, match="76 tokens long, this model reads at most 75"):
         token_rows(TOKENIZER, ["dog " * 76], 77)

@@ -93,7 +93,7 @@ def test_a_reversal_shows_as_differences_that_cancel() -> None:
     assert before.abs().max() > 0.4
 
 
-def test_plain_colours_come_after_the_motion_when_asked_for() -> None:
+def test_plain_colours_come_after_the_motion_if_configured() -> None:
     video = torch.rand(1, 16, 3, 8, 8)
     both = motion_channels(video, colours=True)
     torch.testing.assert_close(both[:, :, :8], motion_channels(video, colours=False))

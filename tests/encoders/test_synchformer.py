@@ -130,7 +130,7 @@ def test_chunks_do_not_change_features_and_memory_is_bounded(chunks: list[int]) 
 
 
 def test_segments_are_those_of_the_fact_sheet() -> None:
-    """Segment s sees frames 8 s .. 8 s + 15 and no others, and gives features 8 s .. 8 s + 7."""
+    """Segment s depends on frames 8 s .. 8 s + 15 and no others, and gives features 8 s .. 8 s + 7."""
     encoder, video = tiny(), frames_of(40)
     before = encoder.encode(video[None])[0]
     changed = video.clone()

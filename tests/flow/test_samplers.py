@@ -99,7 +99,7 @@ def test_the_reference_has_its_own_weight() -> None:
     assert run(1.0, None) == 5
 
 
-def test_unconditional_branch_sees_the_reference_noised_and_no_mask() -> None:
+def test_unconditional_branch_receives_the_reference_noised_and_no_mask() -> None:
     noise, clean = torch.randn(2, 7, 3), torch.randn(2, 7, 3)
     known = NONE_KNOWN.clone()
     known[:, :3] = True
@@ -166,7 +166,7 @@ def test_multistep_is_nearer_to_the_flow_of_gaussian_data_than_equal_steps(sprea
         assert error(8, MULTISTEP) < error(8, SHORTCUT) / 2
 
 
-def test_only_the_papers_solver_tells_the_model_its_step() -> None:
+def test_only_the_papers_solver_passes_the_step_to_the_model() -> None:
     for solver, told in ((SHORTCUT, 0.25), (MULTISTEP, 0.0)):
         heard: list[tuple[float, float]] = []
 

@@ -36,7 +36,7 @@ SYNC_FPS = 25
 
 
 class Lazy(Mapping[str, Tensor]):
-    """The seeded weights of a manifest, each made when it is asked for: the large network is 4 GB."""
+    """The seeded weights of a manifest, each made on demand: the large network is 4 GB."""
 
     def __init__(self, shapes: dict[str, list[int]]) -> None:
         self.shapes = shapes

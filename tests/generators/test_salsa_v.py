@@ -180,7 +180,7 @@ def test_gradient_stops_at_the_interpolation_and_passes_the_learned_path() -> No
 
 @torch.no_grad()
 def test_sync_features_are_read_at_absolute_times() -> None:
-    """A window that starts between two frames sees the same features at the same instants, not a stretched copy."""
+    """A window that starts between two frames has the same features at the same times, not a stretched copy."""
     unify = LengthUnification(8, 2)
     unify.gate.fill_(0.5)
     features, time = torch.randn(1, 200, 8), torch.arange(200)[None] / 24
@@ -269,7 +269,7 @@ def test_the_noise_is_that_of_the_latents_place_in_the_picture() -> None:
 
 
 def test_temperature_reaches_the_reference_of_the_unconditional_branch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the branch without the reference sees in its place: noise that is smaller behind the first steps."""
+    """The branch without the reference receives noise in its place, smaller after the first steps."""
     model, conditions = SalsaVGenerator(TINY).eval(), made_conditions(TINY)
     known = torch.zeros(BATCH, LATENTS, dtype=torch.bool)
     known[:, :5] = True
@@ -291,7 +291,7 @@ def test_temperature_reaches_the_reference_of_the_unconditional_branch(monkeypat
 
 
 def test_prompt_and_picture_have_weights_of_their_own() -> None:
-    """Only where there is a prompt, beside known latents too; twice and half the guidance where nothing is said."""
+    """Only with a prompt, also with known latents; twice and half the guidance by default."""
     torch.manual_seed(0)
     model, conditions = stirred(TINY), made_conditions(TINY)
     mixed = conditions.replaced(text=tokens(conditions["text"].values, torch.tensor([True, False, True])))

@@ -86,7 +86,7 @@ def test_the_silent_variant_of_every_action_moves_but_never_sounds(name: str):
 
 
 @pytest.mark.parametrize("name", [*ACTIONS, *HELD_OUT_ACTIONS])
-def test_the_picture_tells_the_silent_variant_from_the_sounding_one(name: str):
+def test_the_picture_differs_between_the_silent_variant_and_the_sounding_one(name: str):
     """At some time a part's end is 4 cm from where it would be if it sounded, or the part is not there."""
     sounding, silent = ({**ACTIONS, **HELD_OUT_ACTIONS}[name](stage(5, sounds=sounds)) for sounds in (True, False))
     t = np.arange(0, 8.0, 0.01)

@@ -1,4 +1,4 @@
-"""Fetching: resumed, checked, alone; offline at once; a full disk is told."""
+"""Downloads: resumed, verified, locked; offline at once; a full disk is reported."""
 
 import hashlib
 import http.client
@@ -39,7 +39,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download.time, "sleep", lambda _s: None)
 
 
-def test_an_interrupted_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes_where_it_stopped(tmp_path: Path) -> None:
     asked: list[int] = []
 
     def opener(_url: str, first: int) -> Any:
@@ -97,7 +97,7 @@ def test_a_file_without_published_hash_is_held_to_its_first_download(tmp_path: P
         download.check_hash(unknown, path)
 
 
-def test_a_full_disk_is_told_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _folder: usage(10, 10, 0))
     with pytest.raises(OutputError, match="0.0 GB free"):
@@ -113,7 +113,7 @@ def test_a_disk_that_fills_up_keeps_what_came(tmp_path: Path) -> None:
         fetch(FILE, tmp_path, opener=lambda _url, first: Full(first))
 
 
-def test_of_two_that_want_a_file_one_fetches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_that_need_a_file_one_fetches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fcntl")
     fetched: list[int] = []
 

@@ -1,4 +1,4 @@
-"""What a model says that it knows: words of its captions, pictures like its training's."""
+"""Warnings about prompt words and video that are unlike the training data."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -15,7 +15,7 @@ from openfoley.media.source import Source
 from openfoley.pipeline import load
 
 
-def test_words_outside_of_the_captions_are_told_in_order() -> None:
+def test_words_outside_of_the_captions_are_listed_in_order() -> None:
     assert unknown_words("salsa-v-gym", ["a wooden ball", None, "A dog barks and a car passes"]) == [
         "dog",
         "barks",
@@ -57,7 +57,7 @@ def test_the_shipped_model_takes_a_gym_scene_for_known_and_bars_for_strange(capl
     assert "never saw the words dog, barks" in caplog.text
 
 
-def test_a_silent_result_is_said_with_what_to_do(
+def test_a_silent_result_is_reported_with_what_to_do(
     tiny_model: Path, make_video: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

@@ -1,4 +1,4 @@
-"""Published checkpoints: told by their content, loaded strictly, never executed; what is missing is named."""
+"""Published checkpoints: recognised by content, loaded strictly, never executed; what is missing is named."""
 
 import json
 import pickle
@@ -41,7 +41,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_each_published_network_is_told_by_its_content_and_loads_strictly(name: str) -> None:
+def test_each_published_network_is_recognised_by_its_content_and_loads_strictly(name: str) -> None:
     state = on_meta(name.replace("-", "_")) | {"latent_rot": torch.empty(2, device="meta")}
     recognised = recognise(state)
     assert recognised is not None and (recognised.part, recognised.variant) == ("network", name)
@@ -172,7 +172,7 @@ def test_a_model_that_does_not_fit_says_how_much_it_needs(monkeypatch: pytest.Mo
         load_model("mmaudio-large-44k-v2")
 
 
-def test_models_and_doctor_tell_what_is_here(
+def test_models_and_doctor_list_what_is_present(
     tiny: dict[str, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("OPENFOLEY_CACHE", str(tmp_path / "cache"))

@@ -34,7 +34,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def recording(path: Path, bext: bytes, seconds: int = 3, form: bytes = b"RIFF") -> Path:
-    """16 bit mono at 48 kHz, its iXML behind the samples as recorders put it. form: RF64 tells sizes in ds64."""
+    """16 bit mono at 48 kHz, its iXML behind the samples as recorders put it. form: RF64 has sizes in ds64."""
     data = np.random.default_rng(0).integers(-9000, 9000, seconds * 48000).astype("<i2").tobytes()
     fmt = struct.pack("<HHIIHH", 1, 1, 48000, 96000, 2, 16)
     samples = chunk(b"data", data)

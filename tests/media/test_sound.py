@@ -109,7 +109,7 @@ def test_limited_sound_stays_below_the_ceiling_and_in_place(size):
     assert torch.allclose(out, whole, atol=1e-5)
 
 
-def test_true_peak_sees_between_the_samples():
+def test_true_peak_includes_values_between_the_samples():
     """A sine at a quarter of the rate with phase 45 degrees has samples at 0.707 of its peak (BS.1770-4 Annex 2)."""
     sine = torch.sin(math.pi / 2 * torch.arange(RATE, dtype=torch.float64) + math.pi / 4)[None].float() * 0.5
     assert abs(20 * math.log10(sine.abs().max()) + 9.03) < 0.01

@@ -19,7 +19,7 @@ _spec.loader.exec_module(records)
 span, take, empty, with_takes = records.span, records.take, records.empty, records.with_takes
 
 
-def test_a_take_of_the_same_span_takes_the_place_and_another_lies_on_top() -> None:
+def test_a_take_of_the_same_span_replaces_it_and_another_goes_on_top() -> None:
     record = with_takes(take(1), take(2), take(3, 2, 4), take(4, 2, 4), take(5, 3, 6))
     for number, layers in ((1, (1,)), (3, (1, 3)), (5, (1, 3, 5)), (4, (1, 4, 5)), (2, (2, 4, 5))):
         record = choose(record, number)
@@ -114,6 +114,6 @@ def test_spans_outside_the_video_are_refused(start: float, end: float) -> None:
         lock(empty(), span(start, end))
 
 
-def test_an_unknown_take_is_told_with_those_that_exist() -> None:
+def test_an_unknown_take_is_reported_with_the_existing_ones() -> None:
     with pytest.raises(UsageError, match="no take 9; takes: 1, 2"):
         choose(with_takes(take(1), take(2)), 9)

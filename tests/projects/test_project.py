@@ -62,7 +62,7 @@ def rendered(project: Project, name: str = "out.wav", **options) -> np.ndarray:
     return sound(path)
 
 
-def test_the_first_take_sounds_and_renders_as_it_lies_in_its_file(project: Project) -> None:
+def test_the_first_take_is_in_the_mix_and_renders_unchanged(project: Project) -> None:
     (take,) = project.record.takes
     assert project.record.state.layers == (1,)
     assert np.array_equal(rendered(project), sound(project.folder / take.file))
@@ -356,7 +356,7 @@ def test_an_interrupted_stem_says_what_is_kept_and_how_to_make_the_rest(
     assert stems.record.state.layers == (1, 2)
 
 
-def test_windows_that_were_finished_before_an_interruption_are_said_to_be_kept(
+def test_windows_that_were_finished_before_an_interruption_are_reported_as_kept(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked: dict[str, Any] = {"window": 1.2, "context": 0.3}
@@ -374,7 +374,7 @@ def test_windows_that_were_finished_before_an_interruption_are_said_to_be_kept(
     assert take.sha256 == again.sha256 and not (project.folder / ".work" / "rest").exists()
 
 
-def test_a_mistyped_stem_is_told_with_those_there_are(stems: Project, pipeline: Pipeline) -> None:
+def test_a_mistyped_stem_is_reported_with_the_existing_ones(stems: Project, pipeline: Pipeline) -> None:
     with pytest.raises(UsageError, match="the project has no stem 'dor'; its stems: steps, door$"):
         stems.take(pipeline, stem="dor")
     stems.take(pipeline)
@@ -450,7 +450,7 @@ def test_a_stem_that_cannot_be_a_file_s_name_is_refused(project: Project, pipeli
         ({"reference_span": (float("nan"), 1.0), "reference": __file__}, "two times in seconds"),
     ],
 )
-def test_a_reference_span_that_makes_no_sense_is_told(
+def test_a_reference_span_that_is_invalid_is_reported(
     project: Project, pipeline: Pipeline, asked: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(UsageError, match=says):
@@ -467,7 +467,7 @@ def test_settings_that_are_not_asked_are_the_usual_ones_of_the_model(
     assert (request.sampling.steps, request.sampling.guidance) == (25, 4.5)
 
 
-def test_what_is_missing_or_there_already_is_told(project: Project, tiny_model: Path, begun: Path, tmp_path) -> None:
+def test_missing_and_existing_files_are_reported(project: Project, tiny_model: Path, begun: Path, tmp_path) -> None:
     with pytest.raises(UsageError, match="is already a project"):
         Project.new(project.folder, begun / "film.mp4", model=tiny_model)
     with pytest.raises(UsageError, match="not a project"):

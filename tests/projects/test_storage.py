@@ -118,7 +118,7 @@ def edited(change: Any) -> str:
         ),
     ],
 )
-def test_mistakes_by_hand_are_told_by_key(tmp_path: Path, change: Any, says: str) -> None:
+def test_mistakes_by_hand_are_reported_by_key(tmp_path: Path, change: Any, says: str) -> None:
     (tmp_path / FILE_NAME).write_text(edited(change))
     with pytest.raises(UsageError, match=says) as caught:
         read_project(tmp_path)
@@ -191,7 +191,7 @@ def test_a_file_of_an_older_format_is_kept_for_good_and_said_once(
         (lambda d: d["takes"][1].update(reference=3), "expected an object"),
     ],
 )
-def test_mistakes_in_a_project_of_format_1_are_told(tmp_path: Path, change: Any, says: str) -> None:
+def test_mistakes_in_a_project_of_format_1_are_reported(tmp_path: Path, change: Any, says: str) -> None:
     data = json.loads(FORMAT_1.read_text())
     change(data)
     (tmp_path / FILE_NAME).write_text(json.dumps(data))
@@ -200,7 +200,7 @@ def test_mistakes_in_a_project_of_format_1_are_told(tmp_path: Path, change: Any,
     assert FILE_NAME in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_missing_comma_is_told_by_line(tmp_path: Path) -> None:
+def test_a_missing_comma_is_reported_by_line(tmp_path: Path) -> None:
     lines = to_text(FULL).splitlines()
     number = next(k for k, line in enumerate(lines) if '"model"' in line)
     lines[number - 1] = lines[number - 1].rstrip(",")

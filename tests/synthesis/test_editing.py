@@ -1,4 +1,4 @@
-"""Edits and extensions: what lies outside the span is the same to the bit, whatever the format."""
+"""Edits and extensions: everything outside the span is bit-identical in every format."""
 
 import random
 import struct
@@ -106,7 +106,7 @@ def test_the_same_edit_gives_the_same_bytes_and_another_seed_does_not(
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
-def test_surroundings_are_what_the_model_is_told(
+def test_surroundings_are_the_known_latents(
     pipeline: Pipeline, video: Path, sound: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Known latents on both sides are those of the existing sound, encoded."""

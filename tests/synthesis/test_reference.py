@@ -40,7 +40,7 @@ def noise(tmp_path: Path) -> Path:
 
 
 def test_latents_are_those_of_the_whole_sound(pipeline: Pipeline, noise: Path) -> None:
-    """A span that begins on a latent: the encoder hears what surrounds it."""
+    """A span that begins on a latent: the encoder receives the sound around it."""
     codec = pipeline.model.codec
     whole = codec.encode(torch.from_numpy(soundfile.read(noise, dtype="float32")[0].T.copy())[None])
     start = 60 * 1024 / 44100

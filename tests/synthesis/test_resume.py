@@ -1,4 +1,4 @@
-"""Work that was broken off goes on to the same bytes; work of another request is not taken up."""
+"""Interrupted work resumes to the same bytes; work of another request is not used."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -69,7 +69,7 @@ def broken_off(
 @pytest.mark.parametrize(
     ("name", "windows"), [("sample_latents", 3), ("sample_latents", 8), ("_write", 0), ("_write", 3)]
 )
-def test_broken_off_work_goes_on_to_the_same_samples(
+def test_interrupted_work_resumes_to_the_same_samples(
     pipeline: Pipeline, video: Path, whole: list[torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     windows: int, name: str,
 ) -> None:  # fmt: skip
@@ -101,7 +101,7 @@ def test_what_is_done_is_not_done_again(
     assert not drawn
 
 
-def test_another_request_starts_anew(
+def test_another_request_starts_over(
     pipeline: Pipeline, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = tmp_path / "work"
@@ -126,7 +126,7 @@ def test_a_folder_of_the_users_is_left_alone(pipeline: Pipeline, video: Path, tm
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
-def test_a_full_disk_is_told_in_one_line_and_keeps_what_is_done(
+def test_a_full_disk_is_reported_in_one_line_and_keeps_finished_work(
     pipeline: Pipeline, video: Path, whole: list[torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import errno

@@ -1,4 +1,4 @@
-"""Stems and their mix: the sum holds to the bit, however loud they are."""
+"""Stems and their mix: the sum is bit-exact at any level."""
 
 from collections.abc import Callable
 from fractions import Fraction

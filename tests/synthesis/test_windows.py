@@ -102,7 +102,7 @@ def test_a_stream_counts_latents_from_its_beginning(pipeline: Pipeline, drawn: l
     assert [one.first for one in drawn[:4]] == [0, 0, 22, 44] and {one.seed for one in drawn} == {3}
 
 
-def test_a_span_made_anew_with_the_seed_of_the_old_sound_begins_otherwise(
+def test_a_span_regenerated_with_the_seed_of_the_old_sound_has_other_noise(
     pipeline: Pipeline, video: Path, drawn: list[Drawn]
 ) -> None:
     pipeline.generate(video, seed=0, **SETTINGS)

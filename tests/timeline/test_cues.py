@@ -70,7 +70,7 @@ def test_stems_may_lie_over_one_another(tmp_path: Path) -> None:
         ("", "no cues"),
     ],
 )
-def test_mistakes_are_told_by_line(tmp_path: Path, text: str, says: str) -> None:
+def test_mistakes_are_reported_by_line(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says) as caught:
         read_cues(sheet(tmp_path, text), START, Fraction(8))
     assert "\n" not in str(caught.value)
@@ -81,7 +81,7 @@ def test_mistakes_are_told_by_line(tmp_path: Path, text: str, says: str) -> None
     [("{", "not JSON"), ("3", "expected a list"), ("[1]", "cue 1"), ('[{"start": 0}]', "cue 1: 'end' is missing")]
     + [('[{"start": 0, "end": 1, "prompt": 5}]', "prompt must be a text"), ('[{"start": true, "end": 1}]', "start")],
 )
-def test_json_mistakes_are_told_by_number(tmp_path: Path, text: str, says: str) -> None:
+def test_json_mistakes_are_reported_by_number(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         read_cues(sheet(tmp_path, text, "cues.json"), START)
 

@@ -78,7 +78,7 @@ def test_arrays_hold_what_the_parts_say(scenes: GymCache, tmp_path: Path) -> Non
     assert cache.text[2, :, 0].tolist() == [len(caption) for caption in wordings]
 
 
-def test_other_scenes_are_computed_anew(scenes: GymCache, tmp_path: Path) -> None:
+def test_other_scenes_are_recomputed(scenes: GymCache, tmp_path: Path) -> None:
     origins = {"codec": "a", "sync": "b", "semantic": "c"}
     made(scenes, tmp_path, origins=origins)
     others = replace(scenes, truth=[{**record, "seed": record["seed"] + 1} for record in scenes.truth])

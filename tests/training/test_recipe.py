@@ -70,7 +70,7 @@ def test_generator_without_its_encoders_says_what_to_train(tmp_path: Path) -> No
         recipe.prepare_features("cpu", tmp_path, "cpu")
 
 
-def test_of_the_encoders_scenes_the_generator_hears_the_first_ones(
+def test_of_the_encoders_scenes_the_generator_uses_the_first_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from openfoley.data.gym_cache import GymCache
@@ -141,7 +141,7 @@ def test_the_command_hands_start_and_steps_on(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("part", ["all", "generator"])
-def test_a_part_that_is_trained_already_is_told_before_anything_is_rendered(
+def test_a_part_that_is_trained_already_is_reported_before_anything_is_rendered(
     part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "generator").mkdir()
@@ -151,7 +151,7 @@ def test_a_part_that_is_trained_already_is_told_before_anything_is_rendered(
     assert [path.name for path in tmp_path.iterdir()] == ["generator"]
 
 
-def test_a_device_that_is_not_there_is_told_before_anything_is_rendered(
+def test_a_device_that_is_not_there_is_reported_before_anything_is_rendered(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from openfoley.training.codec import train as codec
@@ -183,7 +183,7 @@ def test_the_report_is_that_of_the_weights(tmp_path: Path, monkeypatch: pytest.M
     assert out.parent == tmp_path and re.fullmatch("report-[0-9a-f]{8}", out.name) and model.is_absolute()
 
 
-def test_an_unknown_start_is_told_before_anything_is_rendered(tmp_path: Path) -> None:
+def test_an_unknown_start_is_reported_before_anything_is_rendered(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nobody"):
         recipe.train_part("generator", "cpu", tmp_path, resume=False, start="nobody")
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a file is told in one line, and strange names are plain names."""
+"""Faults of a file are reported in one line, and unusual names are plain names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A damaged file is read as far as it goes, at the right times and with one warning, or refused where that is asked."""
+"""A damaged file is read as far as it goes, at the right times and with one warning, or refused if requested."""
 
 from __future__ import annotations
 

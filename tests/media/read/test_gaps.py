@@ -31,7 +31,7 @@ def with_a_hole(path: Path, hole_s: float) -> Path:
     return path
 
 
-def test_what_lies_behind_a_hole_stays_at_its_time(tmp_path: Path) -> None:
+def test_sound_after_a_gap_stays_at_its_time(tmp_path: Path) -> None:
     whole = read_audio(with_a_hole(tmp_path / "whole.mkv", 0.0)).samples
     path = with_a_hole(tmp_path / "hole.mkv", 0.5)
     for read in (read_audio(path).samples, torch.cat(list(sound_source(path).chunks()), -1)):

@@ -43,7 +43,7 @@ def test_cuts_are_found_to_the_frame_whatever_the_chunks(chunk: int) -> None:
     assert cuts_of(SHOTS, chunk) == [30, 55, 67]
 
 
-def test_a_cut_is_told_from_its_first_and_last_frames() -> None:
+def test_a_cut_is_detected_between_its_first_and_last_frames() -> None:
     assert cuts_of(torch.cat([panned(1, 1, 0), panned(2, 20, 0)])) == [1]
     assert cuts_of(torch.cat([panned(1, 20, 0), panned(2, 1, 0)])) == [20]
 

@@ -114,7 +114,7 @@ def test_averaged_rates_mean_their_broadcast_rate() -> None:
 
 @pytest.mark.parametrize("name", ["a.mov", "a.mp4", "a.mkv"])
 @pytest.mark.parametrize("text", ["01:00:00:05", "01:00:00;05"])
-def test_files_tell_their_start(tmp_path: Path, name: str, text: str) -> None:
+def test_files_have_their_start(tmp_path: Path, name: str, text: str) -> None:
     path = tmp_path / name
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=NTSC)
@@ -132,7 +132,7 @@ def test_a_file_without_timecode_has_none(make_video) -> None:
 
 
 @pytest.mark.parametrize("text", ["01:00:00:05", "00:59:59;29"])
-def test_sound_files_tell_samples_since_midnight(tmp_path: Path, text: str) -> None:
+def test_sound_files_have_samples_since_midnight(tmp_path: Path, text: str) -> None:
     import struct
 
     import torch

@@ -1,4 +1,4 @@
-"""What only the container tells of a copied picture is told by the written file, too."""
+"""A copied picture's container-level properties are in the written file, too."""
 
 from __future__ import annotations
 

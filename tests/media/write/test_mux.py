@@ -1,4 +1,4 @@
-"""The picture's packets and times survive to the bit, and the sound starts at the first shown frame."""
+"""The picture's packets and times are bit-identical, and the sound starts at the first shown frame."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_timecode_survives(tmp_path):
         assert container.streams.video[0].metadata["timecode"] == "01:00:00:00"
 
 
-def test_what_cannot_work_is_told_before_the_work(tmp_path):
+def test_impossible_requests_are_rejected_before_the_work(tmp_path):
     with pytest.raises(UsageError, match=r"\.webm cannot hold the h264"):
         rehearse(video(tmp_path, "a.mp4"), "out.webm")
     with pytest.raises(UsageError, match="edit list"):
@@ -162,7 +162,7 @@ def test_what_cannot_work_is_told_before_the_work(tmp_path):
     rehearse(tmp_path / "a.mp4", "out.mkv", "replace")
 
 
-def test_sound_is_asked_for_no_earlier_than_the_picture_needs_it(tmp_path, monkeypatch):
+def test_sound_is_requested_no_earlier_than_the_picture_needs_it(tmp_path, monkeypatch):
     """Streaming: a piece of sound is drawn when the copied packets have come to its time, so neither is held whole."""
     source = video(tmp_path, "a.mkv", pts=list(range(250)))
     copied = [Fraction(0)]
@@ -196,7 +196,7 @@ def test_peaks_stay_below_the_ceiling_after_lossy_coding(tmp_path):
         assert -6 < peak <= -1.0
 
 
-def test_output_appears_whole_or_not_at_all(tmp_path):
+def test_output_is_written_atomically(tmp_path):
     target = tmp_path / "x.wav"
     with pytest.raises(RuntimeError), replace_when_done(target) as temporary:
         temporary.write_bytes(b"half")

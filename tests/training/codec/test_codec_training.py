@@ -88,7 +88,7 @@ def test_silence_for_sound_has_a_gradient_back_to_sound() -> None:
     assert whisper.grad is not None and (whisper.grad * tone).sum() < -1
 
 
-def test_loss_hears_noise_in_silence_and_a_swapped_stereo_image() -> None:
+def test_loss_detects_noise_in_silence_and_a_swapped_stereo_image() -> None:
     silence = torch.zeros(1, 2, 8192)
     hiss = 1e-3 * torch.randn(silence.shape, generator=torch.Generator().manual_seed(0))  # -60 dBFS
     assert reconstruction_loss(hiss, silence, CPU.spectral, step=0, rate=RATE) > 1
@@ -178,7 +178,7 @@ def test_channels_that_move_more_are_larger_for_the_generator() -> None:
     assert torch.equal(importance(OobleckCodec(TINY), torch.rand(8)), torch.ones(8))
 
 
-def test_what_cannot_be_heard_counts_little() -> None:
+def test_inaudible_differences_count_little() -> None:
     floor = torch.full((1, 1000), FLOOR).log()
     loud = floor.clone()
     loud[:, :10] += 6.0  # nepers
@@ -188,7 +188,7 @@ def test_what_cannot_be_heard_counts_little() -> None:
     assert same == 0 and missed > 10 / 1000 and missed > noisy
 
 
-def test_judges_learn_to_tell_noise_from_tone() -> None:
+def test_discriminators_learn_to_separate_noise_from_tone() -> None:
     torch.manual_seed(0)
     judges = Discriminator((256, 128), channels=2, width=4)
     optimizer = torch.optim.Adam(judges.parameters(), 1e-2)

@@ -1,4 +1,4 @@
-"""A training is known by its settings and by what it learns from, not by where that lies."""
+"""A training is identified by its settings and data, not by their location."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

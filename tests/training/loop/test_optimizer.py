@@ -37,7 +37,7 @@ def test_a_convolution_moves_as_its_matrix_does() -> None:
     assert torch.equal(convolution.flatten(1), matrix) and not torch.equal(convolution, values)
 
 
-def test_the_gradient_is_clipped_and_its_norm_told() -> None:
+def test_the_gradient_is_clipped_and_its_norm_returned() -> None:
     weight = nn.Parameter(torch.zeros(4))
     both = Both(torch.optim.SGD([weight], lr=1.0))
     norm = both.descend((3.0 * weight).sum(), [weight], factor=0.5, limit=1.0)

@@ -63,7 +63,7 @@ def test_killed_and_resumed_run_gives_the_losses_of_the_uninterrupted_one(tmp_pa
     assert len(rows(tmp_path / "whole")) == 1 + 2 * TOTAL_STEPS
 
 
-def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+def test_sigterm_saves_and_says_how_to_resume(tmp_path: Path) -> None:
     train(tmp_path / "whole", resume=False)
     before = signal.getsignal(signal.SIGTERM)
     run = Run(tmp_path / "stopped", total_steps=TOTAL_STEPS, seed=7, resume=False)
@@ -117,7 +117,7 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short"])
-def test_a_damaged_checkpoint_is_told(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_reported(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(content)
     with pytest.raises(WeightsError, match="no checkpoint of a training"):
         Run(tmp_path, total_steps=3, seed=7, resume=True)

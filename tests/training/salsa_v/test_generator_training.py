@@ -1,4 +1,4 @@
-"""Generator training on impulse trains: events at random times told by sync features, timbre told by semantics."""
+"""Generator training on impulse trains: sync features give the random event times, semantics the timbre."""
 
 import csv
 import json
@@ -41,8 +41,8 @@ DECAY_LATENTS = 4.0
 
 
 def impulse_trains(clips: int, folder: Path, seed: int = 0) -> tuple[FeatureCache, list[Tensor]]:
-    """Latents with decaying impulses in the direction of the clip's material, sync features that tell the impulses'
-    times through a random projection of bumps, semantic features that tell the material. Returns the times too."""
+    """Latents with decaying impulses in the direction of the clip's material, sync features that encode the impulses'
+    times through a random projection of bumps, semantic features that encode the material. Returns the times too."""
     world = torch.Generator().manual_seed(99)
     draw = torch.Generator().manual_seed(seed)
     timbres = torch.nn.functional.normalize(torch.randn(MATERIALS, CHANNELS, generator=world), dim=-1) * CHANNELS**0.5

@@ -1,4 +1,4 @@
-"""What a batch is asked, seen through a model and an average that write down what they are given."""
+"""The objective's inputs, recorded by a mock model and a mock average."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction

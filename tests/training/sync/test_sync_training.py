@@ -207,7 +207,7 @@ def test_semantic_training_learns_two_colours(cache: Path, tmp_path: Path) -> No
     assert rows(tmp_path / "semantic", "zero_shot_material_chance") == [0.5]
 
 
-def test_a_shown_event_lies_in_the_cell_that_its_part_of_the_picture_puts_it_in(tmp_path: Path) -> None:
+def test_a_shown_event_is_in_the_cell_that_its_part_of_the_picture_puts_it_in(tmp_path: Path) -> None:
     stills = Stills.open(make_stills(tmp_path / "stills", 8))
     sharp = replace(semantic.GENTLE, blur_probability=0.0, noise=0.0, brightness=0.0)
     preset = replace(semantic.CPU, augmentation=sharp, scenes_per_step=8)

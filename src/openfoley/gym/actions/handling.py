@@ -11,7 +11,7 @@ SWAY_S = 3.5
 
 
 def shake(stage: Stage) -> Performance:
-    """A box of grains is shaken: a rattle at each turn of the motion. Silent: it sways too gently for the grains to move,
+    """A box of grains is shaken: a rattle at each turn of the motion. Silent: it sways too gently to move the grains,
     in two seconds or more instead of half a second between turns."""
     s, play = stage, Performance()
     r, reach, rate = s.size_m * 0.4, s.uniform(0.12, 0.3), s.uniform(0.7, 1.9)

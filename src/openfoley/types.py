@@ -156,13 +156,12 @@ class Conditions:
     def joined(parts: Sequence[Conditions]) -> Conditions:
         """Several of equal lengths, one after another along the batch."""
 
-        def cat(sequences: Sequence[FeatureSequence]) -> FeatureSequence:
-            rows = zip(*((s.values, s.time_s, s.present) for s in sequences), strict=True)
+        def cat(sequences: Sequence[Mapping[str, FeatureSequence]], name: str) -> FeatureSequence:
+            rows = zip(*((s[name].values, s[name].time_s, s[name].present) for s in sequences), strict=True)
             return FeatureSequence(*(torch.cat(tensors) for tensors in rows))
 
-        first = parts[0]
-        features = {name: cat([part.features[name] for part in parts]) for name in first.features}
-        return Conditions(features, {name: cat([part.whole[name] for part in parts]) for name in first.whole})
+        sides = ([part.features for part in parts], [part.whole for part in parts])
+        return Conditions(*({name: cat(side, name) for name in side[0]} for side in sides))
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.flow.masking import Known
-from openfoley.flow.path import Latents, Velocity, on_path
+from openfoley.flow.path import Latents, Rows, Velocity, on_path
 
 FRESH_SALT = 0x5EED  # sets the fresh noise of a seed apart from its first noise
 
-Pull = Callable[[Tensor, Tensor], Tensor]
-"""pull(x_t, t [batch]) -> what to add to the velocity."""
+Pull = Callable[[Latents, Rows], Latents]
+"""pull(x_t, t) -> what to add to the velocity."""
 
 
 def fresh_noise(seeds: Sequence[int], like: Latents) -> Callable[[], Tensor]:
@@ -60,30 +60,29 @@ def sample_with_replacement(
     velocity receives `known` all False and step 0: every latent is at time t. fresh: noise for the known latents and
     for steps taken back. on_step: receives the number of steps done.
     """
-    inside, batch = known.is_known[..., None], len(noise)
-    nothing, instant = torch.zeros_like(known.is_known), torch.zeros(batch, device=noise.device)
+    inside, nothing = known.is_known[..., None], torch.zeros_like(known.is_known)
     has_known = bool(known.is_known.any())
 
-    def forward(x: Tensor, number: int, beside: Tensor) -> Tensor:
+    def at(number: int) -> Rows:
+        """The time before that step."""
+        return torch.full((len(noise),), number / steps, device=noise.device)
+
+    def forward(x: Latents, number: int, beside: Latents) -> Latents:
         """One step; the known latents move along their path from the noise `beside`."""
-        t = torch.full((batch,), number / steps, device=noise.device)
-        change = velocity(x, t, instant, nothing).to(x.dtype)
+        change = velocity(x, at(number), at(0), nothing).to(x.dtype)
         if not has_known:
             return x + change / steps
         if pull is not None and number:
-            change = change + pull(x, t).to(x.dtype)
-        after = torch.full_like(t, (number + 1) / steps)
-        return torch.where(inside, on_path(beside, known.latent, after), x + change / steps)
+            change = change + pull(x, at(number)).to(x.dtype)
+        return torch.where(inside, on_path(beside, known.latent, at(number + 1)), x + change / steps)
 
     x, beside = noise, noise
     for number in range(steps):
-        at_number, start = x, number / steps
-        x = forward(at_number, number, beside)
+        x = forward(x, number, beside)
         for _ in range(rounds if has_known and number else 0):  # back at t = 0 all would be noise again
             beside = fresh()
-            start_t = torch.full((batch,), start, device=noise.device)
-            back = taken_back(x, (number + 1) / steps, start, fresh())
-            x = forward(torch.where(inside, on_path(beside, known.latent, start_t), back), number, beside)
+            back = taken_back(x, (number + 1) / steps, number / steps, fresh())
+            x = forward(torch.where(inside, on_path(beside, known.latent, at(number)), back), number, beside)
         if on_step is not None:
             on_step(number + 1)
     return torch.where(inside, known.latent, x)
@@ -100,14 +99,17 @@ def taken_back(
 def pull_towards(conditional: Velocity, known: Known, strength: float) -> Pull:
     """The second term above; `conditional` is differentiated: no tensor in it may come from inference mode."""
 
-    def pull(x_t: Tensor, t: Tensor) -> Tensor:
+    def pull(x_t: Latents, t: Rows) -> Latents:
         with torch.inference_mode(False), torch.enable_grad():
-            x, target = x_t.clone().requires_grad_(), known.latent.clone()
-            time = t.clone()
-            left = (1 - time)[:, None, None]
-            nothing = torch.zeros(known.is_known.shape, dtype=torch.bool, device=x.device)
-            end = x + left * conditional(x, time, torch.zeros_like(time), nothing).to(x.dtype)
-            missing = torch.where(known.is_known.clone()[..., None], target - end.detach(), 0.0)
+            x, target, time, inside = (
+                x_t.clone().requires_grad_(),
+                known.latent.clone(),
+                t.clone(),
+                known.is_known.clone(),
+            )
+            change = conditional(x, time, torch.zeros_like(time), torch.zeros_like(inside))
+            end = x + (1 - time)[:, None, None] * change.to(x.dtype)
+            missing = torch.where(inside[..., None], target - end.detach(), 0.0)
             (towards,) = torch.autograd.grad(end, x, missing)
         scale = (t**2 + (1 - t) ** 2) / (t * (1 - t))
         return strength * scale[:, None, None] * towards

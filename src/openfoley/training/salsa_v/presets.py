@@ -12,56 +12,38 @@ from openfoley.training.salsa_v.objective import Architecture, Objective
 
 @dataclass(frozen=True)
 class GeneratorTraining:
-    """A recipe. `features` holds the caches `train`, `validation` and, for `seen_share` > 0, `seen`."""
+    """A recipe. The defaults are the paper's large size with its objective, steps and average. Batch, rate (that of its
+    sync encoder) and weight decay are chosen here; no model has been trained with these yet.
 
-    architecture: Architecture
-    features: Path
-    use_sync: bool  # False: an ablation without sync features
-    objective: Objective
-    steps: int
-    start: Path | None  # weights (safetensors) of a generator of this architecture to begin with; None: random ones
-    seen_share: float  # of the steps, from the first on, that draw from `seen` too: what the encoders were trained on
-    crop_latents: tuple[int, ...]  # one is drawn per step
-    batch_latents: int  # latents per step
-    optimizer: OptimizerName
-    learning_rate: float
-    warmup_steps: int
-    weight_decay: float
-    gradient_norm: float  # gradients are clipped to this norm
-    ema_decay: float
-    validate_every: int
-    device: str
-    seed: int
-    time_limit_s: float | None
+    features: holds the caches `train`, `validation` and, for `seen_share` > 0, `seen`.
+    """
 
-
-# The paper's objective, steps and average. Batch, rate (that of its sync encoder) and weight decay are chosen here; no
-# model has been trained with these yet.
-LARGE = GeneratorTraining(
-    architecture=salsa_v.LARGE,
-    features=Path("out/features"),
-    use_sync=True,
-    objective=Objective(
+    architecture: Architecture = salsa_v.LARGE
+    features: Path = Path("out/features")
+    use_sync: bool = True  # False: an ablation without sync features
+    objective: Objective = Objective(
         time_logits=(0.0, 1.0),
         consistency_fraction=0.25,
         mask_probability=MASK_PROBABILITY,
         mask_kinds=("span",),
         dropout=ConditionDropout(drop=0.1, text_given=1.0, swapped=0.0, picture_absent=0.0, reference_unseen=0.0),
-    ),
-    steps=1_000_000,
-    start=None,
-    seen_share=0.0,
-    crop_latents=(345,),
-    batch_latents=64 * 345,
-    optimizer="adamw",
-    learning_rate=1e-4,
-    warmup_steps=2000,
-    weight_decay=1e-4,
-    gradient_norm=1.0,
-    ema_decay=0.999,
-    validate_every=5000,
-    device="cuda",
-    seed=1,
-    time_limit_s=None,
-)
+    )
+    steps: int = 1_000_000
+    start: Path | None = None  # weights (safetensors) of a generator of this architecture; None: random ones
+    seen_share: float = 0.0  # of the steps, from the first on, that draw from `seen` too: the encoders' training clips
+    crop_latents: tuple[int, ...] = (345,)  # one is drawn per step
+    batch_latents: int = 64 * 345  # per step
+    optimizer: OptimizerName = "adamw"
+    learning_rate: float = 1e-4
+    warmup_steps: int = 2000
+    weight_decay: float = 1e-4
+    gradient_norm: float = 1.0  # gradients are clipped to this norm
+    ema_decay: float = 0.999
+    validate_every: int = 5000
+    device: str = "cuda"
+    seed: int = 1
+    time_limit_s: float | None = None
+
+
+LARGE = GeneratorTraining()
 SMALL = replace(LARGE, architecture=salsa_v.SMALL)

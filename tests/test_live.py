@@ -26,7 +26,7 @@ def frames() -> Tensor:
     return torch.randint(0, 256, (72, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
 
 
-def heard(pipeline: Pipeline, frames: Tensor, piece: int, rate: float | Fraction = RATE) -> tuple[list[Tensor], Tensor]:
+def play(pipeline: Pipeline, frames: Tensor, piece: int, rate: float | Fraction = RATE) -> tuple[list[Tensor], Tensor]:
     """The pieces as they came, and the whole."""
     live = openfoley.stream(pipeline, rate, **SETTINGS)
     pieces = [live.push(part) for part in frames.split(piece)]
@@ -36,7 +36,7 @@ def heard(pipeline: Pipeline, frames: Tensor, piece: int, rate: float | Fraction
 
 @pytest.mark.parametrize("rate", [24, Fraction(30000, 1001), 12])
 def test_sound_is_as_long_as_the_picture(pipeline: Pipeline, frames: Tensor, rate: float | Fraction) -> None:
-    _, whole = heard(pipeline, frames[:50], 7, rate)
+    _, whole = play(pipeline, frames[:50], 7, rate)
     assert whole.shape == (2, round(50 / rate * 44100))
     assert whole.isfinite().all() and whole.abs().max() > 0
 
@@ -53,16 +53,16 @@ def test_a_temperature_reaches_the_sampler(pipeline: Pipeline, frames: Tensor) -
 
 
 def test_the_size_of_the_pieces_changes_nothing(pipeline: Pipeline, frames: Tensor) -> None:
-    assert torch.equal(heard(pipeline, frames, 1)[1], heard(pipeline, frames, 72)[1])
+    assert torch.equal(play(pipeline, frames, 1)[1], play(pipeline, frames, 72)[1])
 
 
 def test_later_frames_change_nothing_before_the_look_ahead(pipeline: Pipeline, frames: Tensor) -> None:
     look_ahead_s = openfoley.stream(pipeline, RATE, **SETTINGS).look_ahead_s
-    _, before = heard(pipeline, frames, 8)
+    _, before = play(pipeline, frames, 8)
     for changed_from in (48, 60):
         other = frames.clone()
         other[changed_from:] = 255 - other[changed_from:]
-        _, after = heard(pipeline, other, 8)
+        _, after = play(pipeline, other, 8)
         safe = max(0, int((changed_from / RATE - look_ahead_s) * 44100))
         assert safe > 0 and torch.equal(before[:, :safe], after[:, :safe])
         assert not torch.equal(before, after)
@@ -70,7 +70,7 @@ def test_later_frames_change_nothing_before_the_look_ahead(pipeline: Pipeline, f
 
 def test_samples_leave_within_the_look_ahead(pipeline: Pipeline, frames: Tensor) -> None:
     look_ahead_s = openfoley.stream(pipeline, RATE, **SETTINGS).look_ahead_s
-    pieces, _ = heard(pipeline, frames, 1)
+    pieces, _ = play(pipeline, frames, 1)
     given = 0
     for number, piece in enumerate(pieces[:-1], start=1):
         given += piece.shape[-1]

@@ -111,11 +111,11 @@ def test_takes_in_one_batch_are_close_to_the_takes_alone(
 
 def test_progress_of_a_batch_and_of_takes_alone_counts_up_to_the_duration(pipeline: Pipeline, long_video: Path) -> None:
     for batch_takes in (True, False):
-        told: list[float] = []
+        logs: list[float] = []
         pipeline.generate_takes(
-            long_video, [7, 8], steps=2, batch_takes=batch_takes, progress=lambda done, _, told=told: told.append(done)
+            long_video, [7, 8], steps=2, batch_takes=batch_takes, progress=lambda done, _, logs=logs: logs.append(done)
         )
-        assert told == sorted(told) and told[-1] == 11.0 and all(0 <= done <= 11.0 for done in told)
+        assert logs == sorted(logs) and logs[-1] == 11.0 and all(0 <= done <= 11.0 for done in logs)
 
 
 @pytest.mark.parametrize("setting", ["prompt", "negative_prompt"])
@@ -159,10 +159,10 @@ def test_conditions_of_a_later_window_are_those_of_a_whole_pass(pipeline: Pipeli
 
 
 def test_progress_ends_at_the_duration(pipeline: Pipeline, long_video: Path) -> None:
-    told: list[tuple[float, float]] = []
-    pipeline.generate(long_video, steps=2, progress=lambda done, total: told.append((done, total)))
-    done = [d for d, _ in told]
-    assert done == sorted(done) and told[-1] == (11.0, 11.0)
+    logs: list[tuple[float, float]] = []
+    pipeline.generate(long_video, steps=2, progress=lambda done, total: logs.append((done, total)))
+    done = [d for d, _ in logs]
+    assert done == sorted(done) and logs[-1] == (11.0, 11.0)
 
 
 @pytest.mark.parametrize(

@@ -102,8 +102,8 @@ def test_text_alone_and_a_still_image_make_sound(
     out = tmp_path / "rain.wav"
     words = ["generate", "--model", model, "--duration", "1.25", "--steps", "2", "--prompt", "rain", "--json"]
     assert main([*words, "--out", str(out)]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert out.is_file() and told["video"] is None and told["duration_s"] == 1.25
+    data = json.loads(capsys.readouterr().out)
+    assert out.is_file() and data["video"] is None and data["duration_s"] == 1.25
 
     import av
 
@@ -115,8 +115,8 @@ def test_text_alone_and_a_still_image_make_sound(
         container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode(None))
     assert main([*words[:3], str(image), *words[3:]]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["takes"][0]["path"].endswith("scene.foley.wav") and told["duration_s"] == pytest.approx(1.25, abs=0.01)
+    data = json.loads(capsys.readouterr().out)
+    assert data["takes"][0]["path"].endswith("scene.foley.wav") and data["duration_s"] == pytest.approx(1.25, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,10 @@ def test_a_folder_is_done_with_one_model_and_what_fails_does_not_stop_the_rest(
     monkeypatch.setattr(module, "load", lambda *given: loads.append(given) or load(*given))
     words = ["generate", str(folder), "--model", str(tiny_model), "--steps", "1", "--out-dir", str(tmp_path / "out")]
     assert main([*words, "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["written"], told["skipped"], told["failed"]) == (2, 0, 1) and len(loads) == 1
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["written"], summary["skipped"], summary["failed"]) == (2, 0, 1) and len(loads) == 1
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.foley.mp4", "b.foley.mp4"]
-    assert [one["video"].endswith("broken.mp4") for one in told["videos"] if one["state"] == "failed"] == [True]
+    assert [one["video"].endswith("broken.mp4") for one in summary["videos"] if one["state"] == "failed"] == [True]
     before = (tmp_path / "out" / "a.foley.mp4").read_bytes()
     assert main(words) == 1
     said = capsys.readouterr().err

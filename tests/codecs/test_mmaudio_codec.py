@@ -234,12 +234,12 @@ def test_pieces_have_one_size_so_that_memory_is_flat(tiny: MMAudioCodec, monkeyp
 
     lengths = []
 
-    def told(mel: Tensor) -> Tensor:
+    def recorded(mel: Tensor) -> Tensor:
         lengths.append(mel.shape[-1])
         return torch.zeros(1, 1, mel.shape[-1] * tiny.config.mel_hop)
 
     monkeypatch.setattr(mmaudio, "PIECE_LATENTS", 50)
-    monkeypatch.setattr(tiny.vocoder, "forward", told)
+    monkeypatch.setattr(tiny.vocoder, "forward", recorded)
     for count in (181, 260):
         lengths.clear()
         assert tiny.decode(torch.randn(1, count, 4)).shape == (1, 1, count * tiny.hop_length)

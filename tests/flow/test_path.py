@@ -58,10 +58,10 @@ def test_smallest_step_must_be_a_power_of_two() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "told"), [(1, 1.0), (2, 0.5), (3, 0.25), (8, 0.125), (12, 1 / 16), (32, 1 / 32), (33, 0.0), (128, 0.0)]
+    ("steps", "trained"), [(1, 1.0), (2, 0.5), (3, 0.25), (8, 0.125), (12, 1 / 16), (32, 1 / 32), (33, 0.0), (128, 0.0)]
 )
-def test_the_largest_trained_step_not_above_the_step_is_used(steps: int, told: float) -> None:
-    assert trained_step(steps, Fraction(1, 32)) == told
+def test_the_largest_trained_step_not_above_the_step_is_used(steps: int, trained: float) -> None:
+    assert trained_step(steps, Fraction(1, 32)) == trained
 
 
 def test_flow_matching_alone_always_gives_zero() -> None:

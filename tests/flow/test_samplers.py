@@ -167,17 +167,17 @@ def test_multistep_is_nearer_to_the_flow_of_gaussian_data_than_equal_steps(sprea
 
 
 def test_only_the_papers_solver_passes_the_step_to_the_model() -> None:
-    for solver, told in ((SHORTCUT, 0.25), (MULTISTEP, 0.0)):
-        heard: list[tuple[float, float]] = []
+    for solver, given_step in ((SHORTCUT, 0.25), (MULTISTEP, 0.0)):
+        received: list[tuple[float, float]] = []
 
-        def velocity(x: Tensor, t: Tensor, d: Tensor, k: Tensor, heard: list = heard) -> Tensor:
-            heard.append((t[0].item(), d[0].item()))
+        def velocity(x: Tensor, t: Tensor, d: Tensor, k: Tensor, received: list = received) -> Tensor:
+            received.append((t[0].item(), d[0].item()))
             return x
 
         zero = torch.zeros(2, 7, 3)
         sample(velocity, zero, Known(zero, NONE_KNOWN), steps=4, step_size=0.25, solver=solver)
-        assert [step for _, step in heard] == [told] * 4
-        assert [time for time, _ in heard] == pytest.approx([(n / 4) ** solver.time_exponent for n in range(4)])
+        assert [step for _, step in received] == [given_step] * 4
+        assert [time for time, _ in received] == pytest.approx([(n / 4) ** solver.time_exponent for n in range(4)])
 
 
 def test_text_has_a_weight_of_its_own() -> None:

@@ -35,15 +35,15 @@ def test_second_half_step_is_taken_at_t_plus_d_with_the_half_step() -> None:
 
 
 def test_below_the_smallest_step_the_instantaneous_velocity_is_followed() -> None:
-    told: list[float] = []
+    passed_steps: list[float] = []
 
     def velocity(x: Tensor, t: Tensor, step: Tensor, known: Tensor) -> Tensor:
-        told.append(step.item())
+        passed_steps.append(step.item())
         return x
 
     known = torch.zeros(1, 2, dtype=torch.bool)
     shortcut_target(velocity, torch.ones(1, 2, 1), torch.tensor([0.5]), torch.tensor([1 / 32]), known, SMALLEST)
-    assert told == [0.0, 0.0]
+    assert passed_steps == [0.0, 0.0]
 
 
 def test_known_latents_stay_where_they_are_in_the_second_half_step() -> None:

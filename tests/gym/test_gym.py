@@ -131,8 +131,8 @@ def test_sound_starts_exactly_at_the_event():
     )
     first = scene_contacts(scene)[0][1]
     mix = render_sound(scene).mix
-    heard = int(np.nonzero(mix.abs().amax(0).numpy() > 1e-4)[0][0]) / 44_100
-    assert 0 <= heard - first.time_s + 1 / 44_100 < 0.0015
+    onset_s = int(np.nonzero(mix.abs().amax(0).numpy() > 1e-4)[0][0]) / 44_100
+    assert 0 <= onset_s - first.time_s + 1 / 44_100 < 0.0015
 
 
 def test_stems_add_up_to_the_mix_and_rendering_is_deterministic():

@@ -184,8 +184,8 @@ def test_models_and_doctor_list_what_is_present(
     assert rows["mmaudio-large-44k"]["on_disk"] == "none"
     assert main(["doctor", "--json", "--weights-dir", str(tmp_path)]) == 0
     report = json.loads(capsys.readouterr().out)
-    told = {entry["file"]: entry["what"] for entry in report["weights"]}
-    assert told["mmaudio_tiny.pth"] == "network: tiny" and told["broken.pth"].startswith("damaged")
+    found = {entry["file"]: entry["what"] for entry in report["weights"]}
+    assert found["mmaudio_tiny.pth"] == "network: tiny" and found["broken.pth"].startswith("damaged")
 
 
 def test_parts_made_without_memory_are_whole_once_filled() -> None:

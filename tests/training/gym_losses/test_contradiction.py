@@ -41,9 +41,9 @@ def test_an_events_material_becomes_another_in_all_its_frames_and_stays_an_event
     conditions = batch.conditions
     made = means.exchanged(batch, torch.Generator().manual_seed(0))
     torch.testing.assert_close(made[..., 0], conditions["sync"].values[..., 0])  # when it happens
-    told = conditions["sync"].values[..., 3:6].sum(-1) > 0.1
-    assert int(told.sum()) == 12 * (2 * SMEAR + 1) and torch.equal(made[~told], conditions["sync"].values[~told])
-    before, after = conditions["sync"].values[told][:, 3:6].argmax(-1), made[told][:, 3:6].argmax(-1)
+    marked = conditions["sync"].values[..., 3:6].sum(-1) > 0.1
+    assert int(marked.sum()) == 12 * (2 * SMEAR + 1) and torch.equal(made[~marked], conditions["sync"].values[~marked])
+    before, after = conditions["sync"].values[marked][:, 3:6].argmax(-1), made[marked][:, 3:6].argmax(-1)
     assert (before != after).all() and len(after.unique()) == 3
     again = means.exchanged(batch, torch.Generator().manual_seed(0))
     assert torch.equal(again, made)

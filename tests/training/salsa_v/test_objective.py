@@ -35,11 +35,11 @@ class Written:
         return SimpleNamespace(smallest_step=self.smallest, hop_length=1, sample_rate=10)
 
     def __call__(self, x: Tensor, t: Tensor, step: Tensor, known: Tensor, conditions: Conditions) -> Tensor:
-        told = self.answer.expand(x.shape).clone()
-        if told.requires_grad:
-            told.retain_grad()
-        self.calls.append(SimpleNamespace(x=x, t=t, step=step, known=known, told=told, conditions=conditions))
-        return told
+        output = self.answer.expand(x.shape).clone()
+        if output.requires_grad:
+            output.retain_grad()
+        self.calls.append(SimpleNamespace(x=x, t=t, step=step, known=known, output=output, conditions=conditions))
+        return output
 
 
 def conditions() -> Conditions:
@@ -70,7 +70,7 @@ def test_a_quarter_learns_steps_from_the_average_and_the_rest_velocities() -> No
     assert parts["flow"].item() == pytest.approx((data[2:] - noise).square().mean().item(), rel=1e-3)
     assert parts["loss"].item() == pytest.approx((2 * 9.0 + 6 * parts["flow"].item()) / 8, rel=1e-5)
     first, second = average.calls
-    assert [len(first.x), len(second.x)] == [2, 2] and not first.told.requires_grad
+    assert [len(first.x), len(second.x)] == [2, 2] and not first.output.requires_grad
     torch.testing.assert_close(second.t - first.t, call.step[:2] / 2)
     torch.testing.assert_close(second.x - first.x, 3 * (call.step[:2] / 2)[:, None, None].expand_as(first.x))
 
@@ -82,7 +82,7 @@ def test_known_latents_enter_clean_and_leave_no_error() -> None:
     assert torch.equal(call.x[call.known], data[call.known])
     assert not torch.isclose(call.x[~call.known], data[~call.known]).all(1).any()
     parts["loss"].backward()
-    assert not call.told.grad[call.known].any() and bool(call.told.grad[~call.known].all())
+    assert not call.output.grad[call.known].any() and bool(call.output.grad[~call.known].all())
     for averaged in average.calls:
         assert torch.equal(averaged.x[call.known[:2]], data[:2][call.known[:2]])
         assert torch.equal(averaged.known, call.known[:2])

@@ -29,7 +29,7 @@ from openfoley.media.read.scenes import cut_frames, scenes_request
 from openfoley.media.read.sound_source import SoundSource, sound_source
 from openfoley.media.read.still import is_still
 from openfoley.media.settings import LONGEST_SILENT_S
-from openfoley.media.time.timecode import Timecode
+from openfoley.media.time.timecode import Timecode, nominal, parse_timecode
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.media.write.still_video import write_still_video
 from openfoley.types import FrameChunk, FrameRequest, VideoInfo
@@ -147,6 +147,16 @@ class Source:
     def start_timecode(self) -> Timecode | None:
         """What the file says of its first shown frame, on its own counting."""
         return self.timeline.timecode if self.timeline is not None else None
+
+    @property
+    def counted_rate(self) -> Fraction:
+        """Hz that timecode is counted at: the file's own, which may be half of the picture's, else the picture's."""
+        own = self.start_timecode
+        return own.counting.rate if own is not None else nominal(self.info.frame_rate)
+
+    def timecode(self, given: str | None) -> Timecode | None:
+        """The timecode of the first shown frame: the one given, else the file's. UsageError for a wrong one."""
+        return parse_timecode(given, self.counted_rate) if given is not None else self.start_timecode
 
     @property
     def sound_streams(self) -> Sequence[SoundStream]:

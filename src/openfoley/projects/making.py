@@ -19,12 +19,12 @@ from openfoley.media.read.content_hash import file_hash
 from openfoley.media.read.opening import shown
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
-from openfoley.media.time.timecode import Timecode, timecode_at
+from openfoley.media.time.timecode import Timecode, nominal, timecode_at
 from openfoley.media.write.sound_file import AudioWriter
 from openfoley.pipeline import Pipeline
 from openfoley.projects import mix
 from openfoley.projects.history import start_of
-from openfoley.projects.picture import path_in
+from openfoley.projects.picture import path_in, unseen
 from openfoley.projects.record import TAKES_FOLDER, CutEntry, Record, Settings, Span, TakeEntry, VideoEntry
 from openfoley.projects.storage import cannot_write
 from openfoley.request import Cut, Output, Prompting, Request, Sampling, Timeline, options_of
@@ -67,7 +67,8 @@ def describe_video(
     """A video's entry in the project, its cuts, and the request with the rows of its cue sheet."""
     info = source.info
     first = first_frame_code(source, request.output.start_timecode)
-    code = request.output.start_timecode or source.start_timecode
+    code = source.timecode(request.output.start_timecode)
+    code = None if code is None else code.at(nominal(info.frame_rate))  # as a project counts: `start_of`
     where = path_in(cache.parent, given)
     entry = VideoEntry(where, source.content_hash, info.duration, info.frame_rate, str(code) if code else None)
     timeline, found = _read(request.timeline, first, info.duration, lambda: FeatureStore(cache).cuts(source))
@@ -150,6 +151,7 @@ def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, n
         made_over=tuple(t.number for t in mix.layers_of(record, stem)) if order.span else (),
     )
     (folder / TAKES_FOLDER).mkdir(exist_ok=True)
+    take = replace(take, source=unseen(record))  # whose file may count its timecode otherwise
     take.save(folder / name, start_timecode=_start(record, entry))
     return replace(entry, sha256=file_hash(folder / name))
 

@@ -11,6 +11,7 @@ from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.media.write.outputs import check_saving
 from openfoley.projects import mix
+from openfoley.projects.history import start_of
 from openfoley.projects.record import Record
 from openfoley.request import Output
 from openfoley.synthesis.stems import save_stems, unnamed_stem
@@ -24,7 +25,8 @@ def render(folder: Path, record: Record, source: Source, out: Path, output: Outp
     total = mix.sample_at(record.video.duration, rate)
     names, takes = mix.stems_of(record), {}
     unnamed = unnamed_stem([name for name in names if name])
-    output = replace(output, start_timecode=record.video.start_timecode)
+    if record.video.start_timecode is not None:  # counted as the video's file counts
+        output = replace(output, start_timecode=str(start_of(record).at(source.counted_rate)))
     request = replace(record.request, output=output)
     for name in names:
         samples = SampleFile(channels)

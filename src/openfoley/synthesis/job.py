@@ -28,7 +28,7 @@ from openfoley.hub.knowledge import warn_of_words
 from openfoley.hub.parts import Model
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
-from openfoley.media.time.timecode import Timecode, nominal, parse_time, parse_timecode, zero
+from openfoley.media.time.timecode import Timecode, parse_time, zero
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.request import Cue, Cut, Request, Timeline, check_span, edges, options_of, windows_asked
 from openfoley.synthesis.assembler import Surroundings, TakeAssembler
@@ -156,8 +156,7 @@ def opened(
 
 def first_frame_code(source: Source, given: str | None) -> Timecode:
     """The timecode of the first frame: as given, as the file has it, or 00:00:00:00."""
-    rate = nominal(source.info.frame_rate)
-    return parse_timecode(given, rate) if given is not None else source.start_timecode or zero(rate)
+    return source.timecode(given) or zero(source.counted_rate)
 
 
 def resolved(model: Model, source: Source, request: Request) -> Request:

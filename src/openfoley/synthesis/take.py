@@ -23,7 +23,7 @@ from openfoley.media.resample import StreamingResampler
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.settings import BitDepth
 from openfoley.media.source import Source
-from openfoley.media.time.timecode import Timecode, nominal, parse_timecode
+from openfoley.media.time.timecode import Timecode
 from openfoley.media.write.atomic import replace_when_done
 from openfoley.media.write.mux import NewSound, mux
 from openfoley.media.write.outputs import AUDIO_SUFFIXES, DEFAULT_BIT_DEPTH, check_exact, check_saving
@@ -121,9 +121,7 @@ class Take:
 
     def start(self, given: str | None = None) -> Timecode | None:
         """The timecode of the first frame: what is given, or what the video says."""
-        if given is None:
-            return self.source.start_timecode
-        return parse_timecode(given, nominal(self.source.info.frame_rate))
+        return self.source.timecode(given)
 
     def _limited(self, sample_rate: int, ceiling_dbtp: float) -> Iterator[Tensor]:
         """The sound at `sample_rate`, [channels, n] pieces, true peak <= ceiling. Resampling first: it moves peaks."""

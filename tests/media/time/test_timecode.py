@@ -235,3 +235,48 @@ def test_a_drop_frame_flag_where_there_is_no_drop_frame_is_read_without_it(tmp_p
     start = Source.file(path).start_timecode
     assert start is not None and str(start) == "00:00:00:00" and start.counting.rate == rate
     assert sum("count of frames" in r.message for r in caplog.records) == 1
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+@pytest.mark.parametrize(
+    ("rate", "track"),
+    [
+        (Fraction(60000, 1001), (0, 30000, 1001, 30)),
+        (Fraction(60000, 1001), (1, 30000, 1001, 30)),
+        (Fraction(50), (0, 25, 1, 25)),
+    ],
+)
+def test_a_start_counted_at_half_the_picture_s_rate_is_written_at_its_instant(tmp_path, suffix, rate, track):
+    """A given timecode counts as the file does; the written file says the same instant in its own count."""
+    import torch
+
+    from openfoley.media.write.mux import NewSound, mux
+
+    source = Source.file(with_track(tmp_path / "a.mov", rate, "00:00:00:00", track))
+    separator = ";" if track[0] else ":"
+    start = source.timecode(f"01:00:01{separator}14")
+    assert start == parse_timecode(f"01:00:01{separator}14", rate / 2)
+    out = tmp_path / f"out{suffix}"
+    mux(source.path, iter([torch.zeros(2, 8820)]), NewSound(44100, start=start), out, source.timeline)
+    written = Source.file(out).start_timecode
+    assert written is not None and written.seconds == start.seconds
+    assert written.counting.drop == bool(track[0]) and written.frame == 2 * start.frame
+
+
+def test_a_timecode_out_of_the_file_s_own_count_is_refused(tmp_path):
+    source = Source.file(with_track(tmp_path / "a.mov", Fraction(50), "00:00:00:00", (0, 25, 1, 25)))
+    with pytest.raises(UsageError, match="frame 24 at 25 frames"):
+        source.timecode("01:00:00:49")
+
+
+def test_a_project_keeps_the_instant_of_a_start_that_is_counted_otherwise(tmp_path):
+    from openfoley.projects.history import start_of
+    from openfoley.projects.making import describe_video
+    from openfoley.projects.record import ModelEntry, new_record
+    from openfoley.request import Request
+
+    source = Source.file(with_track(tmp_path / "a.mov", Fraction(50), "00:00:00:00", (0, 25, 1, 25)))
+    request = Request.of(cuts="none", start_timecode="01:00:00:20")
+    entry, _, request = describe_video(tmp_path / "cache", source, "a.mov", request)
+    start = start_of(new_record(entry, ModelEntry("m", ""), request))
+    assert entry.start_timecode == "01:00:00:40" and start.seconds == 3600 + Fraction(20, 25)

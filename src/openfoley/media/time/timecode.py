@@ -52,6 +52,11 @@ class Timecode:
         """s since 00:00:00:00 of the frame's start."""
         return self.frame / self.counting.rate
 
+    def at(self, rate: Fraction) -> Timecode:
+        """The same instant, to the nearest frame, counted at `rate` (Hz); drop-frame stays where that rate has it."""
+        drop = self.counting.drop and rate in DROP_FRAME_RATES
+        return self if rate == self.counting.rate else Timecode(round(self.seconds * rate), counting_of(rate, drop))
+
     def __str__(self) -> str:
         return _text(self.frame, self.counting)
 

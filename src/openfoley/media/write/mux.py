@@ -21,7 +21,7 @@ from openfoley.media.read.scan import Timeline, scan
 from openfoley.media.read.sound_source import TITLE
 from openfoley.media.settings import AudioMode
 from openfoley.media.time.clock import Clock
-from openfoley.media.time.timecode import Timecode
+from openfoley.media.time.timecode import Timecode, nominal
 from openfoley.media.write.containers import (
     FORMAT_NAMES,
     LEFT_OUT_TAGS,
@@ -101,7 +101,8 @@ def mux(
             if new.without is not None and (language := source.streams.audio[new.without].metadata.get("language")):
                 track.stream.metadata["language"] = language
             if new.start is not None:
-                out.metadata["timecode"] = streams[picture.index].metadata["timecode"] = str(new.start)
+                start = str(new.start.at(nominal(timeline.info.frame_rate)))  # FFmpeg counts at the picture's rate
+                out.metadata["timecode"] = streams[picture.index].metadata["timecode"] = start
             if suffix in MATROSKA:
                 tags = streams[picture.index].metadata
                 tags["title"] = tags.get("title", "") + RESERVED

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from openfoley.errors import MediaError, OpenFoleyError, OutputError, UsageError, WeightsError
     from openfoley.live import stream
+    from openfoley.media.frames import VideoInfo
     from openfoley.pipeline import Pipeline, Take, load
     from openfoley.projects.project import Project
     from openfoley.timeline.cues import Cue
-    from openfoley.types import Audio, Conditions, VideoInfo, Window
+    from openfoley.timeline.plan import Window
+    from openfoley.types import Audio, Conditions
 
 __version__ = "0.1.0"
 
@@ -31,8 +33,8 @@ _HOME = {
     "Cue": "request",
     "Audio": "types",
     "Conditions": "types",
-    "VideoInfo": "types",
-    "Window": "types",
+    "VideoInfo": "media.frames",
+    "Window": "timeline.plan",
     "OpenFoleyError": "errors",
     "UsageError": "errors",
     "MediaError": "errors",

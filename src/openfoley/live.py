@@ -24,6 +24,7 @@ from torch import Tensor
 from openfoley.codecs.base import StreamingDecoder
 from openfoley.encoders.base import FrameEncoder, frame_dim
 from openfoley.errors import UsageError
+from openfoley.media.frames import FrameChunk
 from openfoley.media.read.frame_picker import as_requested
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline
@@ -34,9 +35,8 @@ from openfoley.synthesis.crossfade import Run
 from openfoley.synthesis.features import FeatureRun, frame_request
 from openfoley.synthesis.job import resolved
 from openfoley.synthesis.windows import WindowSampler
-from openfoley.timeline.plan import PlannedWindow
+from openfoley.timeline.plan import PlannedWindow, Window
 from openfoley.timeline.shots import Shot
-from openfoley.types import FrameChunk, Window
 
 CHUNK_S = 1.0  # s, new sound per window: shorter needs more windows, longer adds latency
 CONTEXT_S = 2.0  # s, known sound before a chunk; together 3 s, the shortest training sequences

@@ -2,7 +2,7 @@
 
 Axis names: `batch`, `time` (samples), `latent_time` (latents, 44100/1024 Hz), `channels`, `frames`, `height`, `width`.
 Time 0 is the first shown frame. Latent n covers samples [1024 n, 1024 (n+1)) at 44100 Hz; its centre lies at
-(n + 0.5) * 1024 / 44100 s. Frame k of a request at rate r is the frame shown at the instant k / r.
+(n + 0.5) * 1024 / 44100 s.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ import io
 import wave
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from pathlib import Path
-from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 TEXT = "text"  # the name of the sequence that a prompt becomes; all others come from the picture
@@ -48,46 +45,6 @@ class Audio:
             out.writeframes(pcm)
         data = base64.b64encode(file.getvalue()).decode()
         return f'<audio controls src="data:audio/wav;base64,{data}"></audio>'
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a probe reads of a video file, nothing decoded yet."""
-
-    path: Path | None  # None: no file
-    duration: Fraction  # s, start of the first shown frame to end of the last
-    start: Fraction  # s, time of the first shown frame on the file's clock
-    width: int  # pixels, after rotation
-    height: int  # pixels, after rotation
-    rotation: int  # degrees, as the display matrix asks
-    frame_rate: Fraction  # Hz, average
-    frame_count_estimate: int | None
-    audio_streams: int
-
-
-@dataclass(frozen=True)
-class FrameRequest:
-    """What an encoder asks for: the frames shown at k / rate, brought to height x width.
-
-    fit: the whole frame, squashed, or the largest centred part of the same aspect. resize: by swscale (fast), or as
-    published encoders were trained, by antialiased bicubic interpolation of 8-bit colours.
-    """
-
-    name: str
-    rate: Fraction  # Hz
-    height: int
-    width: int
-    fit: Literal["squash", "cover"] = "squash"
-    resize: Literal["area", "bicubic"] = "area"
-
-
-@dataclass(frozen=True)
-class FrameChunk:
-    """Consecutive picked frames of one request."""
-
-    name: str
-    first_index: int
-    frames: UInt8[Tensor, "frames 3 height width"]
 
 
 @dataclass(frozen=True)
@@ -162,29 +119,3 @@ class Conditions:
 
         sides = ([part.features for part in parts], [part.whole for part in parts])
         return Conditions(*({name: cat(side, name) for name in side[0]} for side in sides))
-
-
-@dataclass(frozen=True)
-class Window:
-    """A run of latents generated at once. The first `context` of them are known (clean): the end of the window before,
-    or of existing sound; so are the last `after`, where a span is generated in front of existing sound. The last
-    `overlap` lie beyond what the window adds: the window that follows in the same shot generates them too. The first
-    `crossfaded` new latents are crossfaded with those that the window before generated beyond its end (where both
-    follow the same cue).
-    """
-
-    first_latent: int
-    latent_count: int
-    context: int
-    after: int = 0
-    overlap: int = 0
-    crossfaded: int = 0
-
-    @property
-    def end_latent(self) -> int:
-        return self.first_latent + self.latent_count
-
-    @property
-    def new_end(self) -> int:
-        """Behind the last latent that the window adds."""
-        return self.end_latent - self.after - self.overlap

@@ -12,6 +12,7 @@ import torch
 from numbered_videos import number_of, numbered
 
 from openfoley.errors import MediaError, UsageError
+from openfoley.media.frames import FrameRequest
 from openfoley.media.limiter import Limiter, true_peak_dbtp
 from openfoley.media.read.decode import pick_frames, probe
 from openfoley.media.read.sound_file import read_audio
@@ -20,7 +21,7 @@ from openfoley.media.spectrogram import hz_to_mel, log_mel, mel_filterbank, mel_
 from openfoley.media.write import sound_file
 from openfoley.media.write.encode import write_video
 from openfoley.media.write.sound_file import AudioWriter
-from openfoley.types import Audio, FrameRequest
+from openfoley.types import Audio
 
 RATE = 44100
 

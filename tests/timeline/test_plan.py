@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from openfoley.errors import UsageError
 from openfoley.request import Cue, Cut
-from openfoley.timeline.plan import OVERLAP_LATENTS, describe, make_plan, sampled_for
+from openfoley.timeline.plan import OVERLAP_LATENTS, Window, describe, make_plan, sampled_for
 from openfoley.timeline.shots import Shot, shots_of
-from openfoley.types import Window
 
 RATE = Fraction(44100, 1024)
 

@@ -18,7 +18,7 @@ CUBIC_REACH = 2  # features beyond each end of a window that cubic interpolation
 
 @dataclass(frozen=True)
 class Frames:
-    """How an encoder takes its frames; fit and resize as in `types.FrameRequest`."""
+    """How an encoder takes its frames; fit and resize as in `media.frames.FrameRequest`."""
 
     rate: Fraction  # Hz
     height: int  # pixels

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, uint8
 
 from openfoley.errors import UsageError
+from openfoley.media.frames import FrameChunk, FrameRequest, VideoInfo
 from openfoley.media.read.content_hash import file_hash
 from openfoley.media.read.decode import picked_frames
 from openfoley.media.read.frame_picker import FramePicker
@@ -32,7 +33,6 @@ from openfoley.media.settings import LONGEST_SILENT_S
 from openfoley.media.time.timecode import Timecode, nominal, parse_timecode
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.media.write.still_video import write_still_video
-from openfoley.types import FrameChunk, FrameRequest, VideoInfo
 
 KEPT_BYTES = 192 * 2**20  # 3.7 minutes of the Gym-size encoders' pictures
 FRAMES_PER_CHUNK = 64

@@ -27,12 +27,12 @@ from openfoley.encoders.base import frame_dim
 from openfoley.errors import OutputError
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import Model
+from openfoley.media.frames import FrameRequest
 from openfoley.media.read.opening import shown
 from openfoley.media.settings import DISK_FULL
 from openfoley.media.source import Source
 from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_encoders
 from openfoley.timeline.shots import Shot
-from openfoley.types import FrameRequest
 
 FORMAT = 1
 

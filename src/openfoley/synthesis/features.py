@@ -17,9 +17,9 @@ from torch import Tensor
 
 from openfoley.encoders.base import FrameEncoder, Frames, frame_dim
 from openfoley.hub.parts import Model
+from openfoley.media.frames import FrameChunk, FrameRequest
 from openfoley.media.source import Source
 from openfoley.timeline.shots import Shot
-from openfoley.types import FrameChunk, FrameRequest
 
 
 @dataclass(frozen=True)

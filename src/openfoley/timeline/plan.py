@@ -16,7 +16,6 @@ from openfoley.errors import UsageError
 from openfoley.media.time.timecode import Timecode, timecode_at
 from openfoley.request import Cue
 from openfoley.timeline.shots import CUT_FADE_S, Shot
-from openfoley.types import Window
 
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models
 CONTEXT_LATENTS = 22  # 0.5 s, inside the 1 to 88 latents kept clean in training (section 3.2)
@@ -28,6 +27,32 @@ CONTEXT_S = Fraction(1, 2)  # section 4.1
 NEW_S = Fraction(19, 2)  # section 4.1; windows are no longer than the generator's training length (8 s as shipped)
 
 Join = Literal["start", "continue", "carry", "reset"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A run of latents generated at once. The first `context` of them are known (clean): the end of the window before,
+    or of existing sound; so are the last `after`, where a span is generated in front of existing sound. The last
+    `overlap` lie beyond what the window adds: the window that follows in the same shot generates them too. The first
+    `crossfaded` new latents are crossfaded with those that the window before generated beyond its end (where both
+    follow the same cue).
+    """
+
+    first_latent: int
+    latent_count: int
+    context: int
+    after: int = 0
+    overlap: int = 0
+    crossfaded: int = 0
+
+    @property
+    def end_latent(self) -> int:
+        return self.first_latent + self.latent_count
+
+    @property
+    def new_end(self) -> int:
+        """Behind the last latent that the window adds."""
+        return self.end_latent - self.after - self.overlap
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import torch
 from openfoley.evaluation.reports.frames import RATE, source_of
 from openfoley.evaluation.studies import clips
 from openfoley.gym.scene import sample_scene
+from openfoley.media.frames import FrameRequest
 from openfoley.media.source import Source
 from openfoley.pipeline import load
 from openfoley.synthesis.features import encoded_pictures
 from openfoley.timeline.shots import shots_of
-from openfoley.types import FrameRequest
 
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(8), Fraction(25), Fraction(30)])

@@ -9,9 +9,9 @@ import torch
 from numbered_videos import number_of, write_numbered
 
 from openfoley.errors import MediaError, UsageError
+from openfoley.media.frames import FrameRequest
 from openfoley.media.read.decode import pick_frames, probe
 from openfoley.media.write.sound_file import AudioWriter
-from openfoley.types import FrameRequest
 
 KINDS = [
     ("a.mp4", "libx264", "yuv420p"),

@@ -12,8 +12,8 @@ import pytest
 from numbered_videos import number_of, write_numbered
 
 from openfoley.errors import MediaError
+from openfoley.media.frames import FrameRequest
 from openfoley.media.source import Source
-from openfoley.types import FrameRequest
 
 COUNT = 50
 RATE = Fraction(25)

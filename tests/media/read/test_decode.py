@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numbered_videos import number_of, write_numbered
 
+from openfoley.media.frames import FrameRequest
 from openfoley.media.read.decode import pick_frames, probe
 from openfoley.media.read.scan import scan, shown_indices
-from openfoley.types import FrameRequest
 
 COUNT = 40
 CODECS = [

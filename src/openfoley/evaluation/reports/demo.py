@@ -17,9 +17,10 @@ from torch import Tensor
 from openfoley.data.onset_detector import detect
 from openfoley.errors import OutputError, UsageError
 from openfoley.evaluation.metrics.truth import from_dict
+from openfoley.media.frames import FrameRequest
 from openfoley.media.write.atomic import replace_when_done
 from openfoley.pipeline import Pipeline
-from openfoley.types import Audio, FrameRequest
+from openfoley.types import Audio
 
 DURATION_S = 8.0
 RATE = Fraction(24)  # Hz

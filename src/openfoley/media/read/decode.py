@@ -20,6 +20,7 @@ from av.error import FFmpegError
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
+from openfoley.media.frames import FrameChunk, FrameRequest, VideoInfo
 from openfoley.media.read.opening import open_media, picture_stream, reason, shown
 from openfoley.media.read.scan import (
     REPORT_DAMAGE,
@@ -31,7 +32,6 @@ from openfoley.media.read.scan import (
     shown_indices,
 )
 from openfoley.media.time.clock import Clock
-from openfoley.types import FrameChunk, FrameRequest, VideoInfo
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame

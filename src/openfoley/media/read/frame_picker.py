@@ -9,8 +9,8 @@ from math import ceil
 import torch
 from torch import Tensor
 
+from openfoley.media.frames import FrameChunk, FrameRequest
 from openfoley.media.read.decode import _bicubic
-from openfoley.types import FrameChunk, FrameRequest
 
 MOST_FRAMES = 64  # in a chunk
 

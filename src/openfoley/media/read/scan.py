@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 from av.error import FFmpegError
 
 from openfoley.errors import MediaError
+from openfoley.media.frames import VideoInfo
 from openfoley.media.read.boxes import TrackBoxes, read_tracks
 from openfoley.media.read.content_hash import hash_of
 from openfoley.media.read.integrity import Damage, outer_problem
@@ -31,7 +32,6 @@ from openfoley.media.read.orientation import Orientation, orientation_of
 from openfoley.media.read.start_timecode import file_timecode
 from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, Join, JoinFinder, PacketTime, shift_at
 from openfoley.media.time.timecode import Timecode
-from openfoley.types import VideoInfo
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from openfoley.types import FrameRequest
+from openfoley.media.frames import FrameRequest
 
 SIDE = 24  # pixels, height and width of the compared frames
 REQUEST_NAME = "scenes"

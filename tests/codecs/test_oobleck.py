@@ -54,7 +54,7 @@ def test_lengths_are_whole_latents(codec: OobleckCodec, length: int) -> None:
     assert samples.shape == (1, 2, count * HOP)
 
 
-@pytest.mark.parametrize("codec", ["waveform", "tiny full"], indirect=True)  # between spectra angles know no mirror
+@pytest.mark.parametrize("codec", ["waveform", "tiny full"], indirect=True)  # on spectra angles know no mirror
 def test_an_impulse_reaches_only_samples_around_itself(codec: OobleckCodec) -> None:
     """Time symmetry: with every weight mirrored in time, coding the mirrored sound gives the mirrored result, exactly
     if no layer shifts."""

@@ -1,4 +1,4 @@
-"""Oobleck between spectra: the Gym's codec, which learns to ring and to hiss within minutes on a CPU.
+"""Oobleck on spectra: the Gym's codec, which learns resonances and noise within minutes on a CPU.
 
 SALSA-V fits Stable Audio's VAE to 43 Hz "by replacing the first encoder and last decoder layers" (arXiv 2510.02916,
 A.5). Here those two are replaced by what a filter bank would have to learn first: the encoder's first layer sees the
@@ -229,7 +229,7 @@ class SpectralOobleckCodec(nn.Module):
 
 
 def _build(config: SpectralOobleckConfig, bins: int) -> tuple[OobleckEncoder, OobleckDecoder]:
-    """Encoder and decoder with the outermost layers between spectra."""
+    """Encoder and decoder with the outermost layers on spectra."""
     encoder, decoder = plain_networks(config.widths, config.strides, config.latent_dim, config.channels)
     width, pad = config.widths[0], CENTRED_KERNEL // 2
     encoder.conv1 = nn.Conv1d(4 * bins, width, CENTRED_KERNEL, padding=pad)

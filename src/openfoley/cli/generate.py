@@ -1,4 +1,4 @@
-"""`openfoley generate`: everything is checked first, then the sound is made, then it is written."""
+"""`openfoley generate`: check everything, generate the sound, write it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
 
 
 def generate(options: Namespace, loaded: Callable[[], Any]) -> int:
-    """The sound of one video. loaded: gives the pipeline, when everything else is checked."""
+    """Generate the sound of one video. loaded: returns the pipeline, called after all checks."""
     started = time.monotonic()
     request = checked_request(options)
     check_takes(options.takes)
@@ -82,20 +82,20 @@ def generate(options: Namespace, loaded: Callable[[], Any]) -> int:
 
 
 def silent_words(model: str, request: Request) -> str:
-    """A silent result, and what to do about it."""
+    """The warning for a silent result, with suggestions."""
     steps = ["another --seed"]
     if request.prompting.prompt is None:
-        steps.insert(0, "a --prompt that names what is seen")
+        steps.insert(0, "a --prompt that describes the picture")
     if "temperature" in sampling_of(model)[1]:
         steps.append("a higher --temperature such as 0.8")
     real = real_footage_words(model)
-    return f"the result is silent: the model found nothing that sounds; try {', '.join(steps)}" + (
+    return f"the result is silent: the model found no sound events; try {', '.join(steps)}" + (
         f", or for real footage {real}" if real else ""
     )
 
 
 def _check_text_alone(options: Namespace, request: Request) -> None:
-    """Without a video there must be a duration and words."""
+    """Without a video, a duration and a prompt are required."""
     if options.video is not None:
         return
     if options.duration is None:

@@ -1,21 +1,21 @@
 """Oobleck on spectra: the Gym's codec, which learns resonances and noise within minutes on a CPU.
 
 SALSA-V fits Stable Audio's VAE to 43 Hz "by replacing the first encoder and last decoder layers" (arXiv 2510.02916,
-A.5). Here those two are replaced by what a filter bank would have to learn first: the encoder's first layer sees the
-log-magnitudes and phases of a short-time Fourier transform, the decoder's last one gives them (as Vocos does, arXiv
-2306.00814), and the inverse transform makes the sound. Everything between is Oobleck.
+A.5). Here those two are fixed transforms that a filter bank would have to learn first: the encoder's first layer takes
+the log-magnitudes and phases of a short-time Fourier transform, the decoder's last one predicts them (as Vocos, arXiv
+2306.00814), and the inverse transform gives the sound. Everything between is Oobleck.
 
     first layer   ln |left|, ln |right|, mid / |mid|^(1 - COMPRESSION)           of frames every window / 4 samples
     last layer    ln |left|, ln |right|, and a vector p for each bin of each side
-    beside        a linear path from the log-magnitudes of a latent's frames to the latent, and back: it starts as their
-                  principal components, which separate materials before anything is learned (docs/log.md, C3)
-    phase         angle of p + e, with e a unit vector of random angle: p is long where the phase can be known (a knock,
-                  a ringing bar) and short where it cannot (rain)
+    beside        a linear path from the log-magnitudes of a latent's frames to the latent, and back: initialised as
+                  their principal components, which separate materials before any training (docs/log.md, C3)
+    phase         angle of p + e, with e a unit vector of random angle: p is long where the phase is predictable (a
+                  knock, a ringing bar) and short where it is not (rain)
 
-Decoding then makes neighbouring frames agree, so that what rings rings on: PHASE_ROUNDS times the phases are taken from
-the spectrum of the sound (Griffin and Lim 1984). Training goes without.
+Decoding then makes neighbouring frames consistent, so that resonances continue: PHASE_ROUNDS times the phases are taken
+from the spectrum of the sound (Griffin and Lim 1984). Training omits this.
 
-The random angles are a rough function of the latents, not of time, so that chunked decoding gives the same samples.
+The random angles are a hash-like function of the latents, not of time, so that chunked decoding gives the same samples.
 Phases are counted from those of a steady tone in the bin's centre.
 """
 

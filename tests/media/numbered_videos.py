@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+
+from openfoley.media.frames import FrameChunk, FrameRequest, VideoInfo
+from openfoley.media.read.decode import picked_frames
+from openfoley.media.read.scan import scan
 
 BITS = 8
 
@@ -79,3 +84,13 @@ def write_numbered(
             put(stream.encode(frame))
         put(stream.encode(None))
     return path
+
+
+def probe(path: Path) -> VideoInfo:
+    return scan(path).info
+
+
+def pick_frames(
+    path: Path, requests: Sequence[FrameRequest], *, chunk: int = 64, strict: bool = False
+) -> Iterator[FrameChunk]:
+    return picked_frames(scan(path, strict), requests, chunk=chunk)

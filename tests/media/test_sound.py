@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from numbered_videos import number_of, numbered
+from numbered_videos import number_of, numbered, pick_frames, probe
 
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.frames import FrameRequest
 from openfoley.media.limiter import Limiter, true_peak_dbtp
-from openfoley.media.read.decode import pick_frames, probe
 from openfoley.media.read.sound_file import read_audio
 from openfoley.media.resample import StreamingResampler, resample
 from openfoley.media.spectrogram import hz_to_mel, log_mel, mel_filterbank, mel_to_hz

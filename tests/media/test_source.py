@@ -9,13 +9,12 @@ from pathlib import Path
 import av
 import pytest
 import torch
-from numbered_videos import number_of, numbered, write_numbered
+from numbered_videos import number_of, numbered, pick_frames, write_numbered
 
 from openfoley.errors import UsageError
 from openfoley.media import source as source_module
 from openfoley.media.frames import FrameRequest
 from openfoley.media.read import scan as scan_module
-from openfoley.media.read.decode import pick_frames
 from openfoley.media.source import Source
 
 REQUESTS = [FrameRequest("sync", Fraction(24), 64, 128), FrameRequest("semantic", Fraction(8), 32, 64)]

@@ -102,22 +102,21 @@ def test_a_span_changes_nothing_outside_itself_and_undo_brings_all_back(project:
 def test_a_new_take_decodes_no_frame_and_runs_no_encoder(
     project: Project, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import openfoley.media.read.decode as decode
+    import openfoley.media.source as source
     import openfoley.synthesis.feature_store as store
     from openfoley.encoders.streams import GroupStream
     from openfoley.encoders.sync import SyncEncoder
 
-    counted, film = [], picture_of(project.folder, project.record).path
+    counted = []
 
     def count(name: str, real=None):
         def called(*arguments, **options):
-            if real is None or Path(arguments[0]) == film:
-                counted.append(name)
+            counted.append(name)
             return real(*arguments, **options) if real else None
 
         return called
 
-    for module, name in ((decode, "pick_frames"), (store, "encoded_pictures")):
+    for module, name in ((source, "picked_frames"), (store, "encoded_pictures")):
         monkeypatch.setattr(module, name, count(name, getattr(module, name)))
     monkeypatch.setattr(GroupStream, "push", count("semantic"))
     monkeypatch.setattr(SyncEncoder, "stream", count("sync"))

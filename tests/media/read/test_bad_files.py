@@ -6,11 +6,10 @@ from fractions import Fraction
 
 import pytest
 import torch
-from numbered_videos import number_of, write_numbered
+from numbered_videos import number_of, pick_frames, probe, write_numbered
 
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.frames import FrameRequest
-from openfoley.media.read.decode import pick_frames, probe
 from openfoley.media.write.sound_file import AudioWriter
 
 KINDS = [

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numbered_videos import number_of, write_numbered
+from numbered_videos import number_of, pick_frames, probe, write_numbered
 
 from openfoley.media.frames import FrameRequest
-from openfoley.media.read.decode import pick_frames, probe
 from openfoley.media.read.scan import scan, shown_indices
 
 COUNT = 40

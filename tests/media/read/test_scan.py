@@ -8,9 +8,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from numbered_videos import write_numbered
+from numbered_videos import probe, write_numbered
 
-from openfoley.media.read.scan import _broken_promise, probe
+from openfoley.media.read.scan import _broken_promise
 
 LONG, SHORT = "01:30:00.000000000", "00:00:05.010000000"
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from openfoley.errors import UsageError
-from openfoley.media.read.start_timecode import read_start_timecode, start_timecode
 from openfoley.media.source import Source
 from openfoley.media.time.timecode import (
     Timecode,
@@ -123,12 +122,12 @@ def test_files_have_their_start(tmp_path: Path, name: str, text: str) -> None:
         for _ in range(3):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
         out.mux(stream.encode(None))
-    assert read_start_timecode(path, NTSC) == parse_timecode(text, NTSC)
-    assert str(start_timecode(path, NTSC, "02:00:00:00")) == "02:00:00:00"
+    assert Source.file(path).start_timecode == parse_timecode(text, NTSC)
+    assert str(Source.file(path).timecode("02:00:00:00")) == "02:00:00:00"
 
 
 def test_a_file_without_timecode_has_none(make_video) -> None:
-    assert read_start_timecode(make_video("plain.mp4", duration_s=0.5), Fraction(24)) is None
+    assert Source.file(make_video("plain.mp4", duration_s=0.5)).start_timecode is None
 
 
 @pytest.mark.parametrize("text", ["01:00:00:05", "00:59:59;29"])
@@ -176,7 +175,7 @@ def test_a_muxed_video_keeps_its_start_or_takes_the_one_given(tmp_path: Path, su
     for start, expected in ((None, "01:00:00:00"), (given, "02:00:00:07")):
         target = tmp_path / f"out-{start is None}{suffix}"
         mux(source, iter([torch.zeros(2, 8820)]), NewSound(44100, start=start), target)
-        assert str(read_start_timecode(target, Fraction(25))) == expected
+        assert str(Source.file(target).start_timecode) == expected
 
 
 def with_track(path: Path, rate: Fraction, timecode: str, track: tuple[int, int, int, int] | None = None) -> Path:
@@ -219,7 +218,6 @@ def test_a_timecode_track_counts_at_its_own_rate(tmp_path, rate, track, counted)
     start = Source.file(path).start_timecode
     assert start is not None and str(start) == "01:00:01:14"
     assert start.counting.rate == counted and start.seconds == number / counted
-    assert read_start_timecode(path, rate) == start
 
 
 def test_drop_frame_of_a_track_at_half_the_picture_s_rate(tmp_path):

@@ -11,11 +11,10 @@ from pathlib import Path
 import av
 import pytest
 import torch
-from numbered_videos import write_numbered
+from numbered_videos import probe, write_numbered
 
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.limiter import Limiter, true_peak_dbtp
-from openfoley.media.read.decode import probe
 from openfoley.media.read.sound_file import read_audio
 from openfoley.media.source import Source
 from openfoley.media.write.atomic import check_output, replace_when_done

@@ -71,10 +71,10 @@ def run_demo(
 
 def _strip(video: Path) -> Tensor:
     """Frames a second apart, uint8 [n, 3, height, width]."""
-    from openfoley.media.read.decode import pick_frames
+    from openfoley.media.source import Source
 
     request = FrameRequest("strip", STRIP_RATE, STRIP_HEIGHT, STRIP_WIDTH)
-    return torch.cat([chunk.frames for chunk in pick_frames(video, [request])])
+    return torch.cat([chunk.frames for chunk in Source.file(video).chunks([request])])
 
 
 def draw(strip: Tensor, sound: Audio, true_s: np.ndarray, generated_s: np.ndarray, caption: str) -> Any:

@@ -133,11 +133,10 @@ def _line(name: str, estimate: Estimate) -> str:
 
 
 def _has_sound(path: Path) -> bool:
-    from openfoley.media.read.decode import probe
+    from openfoley.media.read.opening import open_media
 
-    if path.suffix.lower() in (".m4a", ".ogg", ".mp3"):
-        return True
-    return probe(path).audio_streams > 0
+    with open_media(path) as container:
+        return bool(container.streams.audio)
 
 
 def _detected(path: Path | None, codec: Codec | None = None) -> Onsets:

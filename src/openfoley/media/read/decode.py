@@ -20,15 +20,13 @@ from av.error import FFmpegError
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.frames import FrameChunk, FrameRequest, VideoInfo
+from openfoley.media.frames import FrameChunk, FrameRequest
 from openfoley.media.read.opening import open_media, picture_stream, reason, shown
 from openfoley.media.read.scan import (
     REPORT_DAMAGE,
     Timeline,
     from_key_frame,
-    probe,
     read_to_damage,
-    scan,
     shown_indices,
 )
 from openfoley.media.time.clock import Clock
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 log = logging.getLogger(__name__)
-
-__all__ = ["VideoInfo", "pick_frames", "probe"]
 
 BT709_MIN_HEIGHT = 720  # pixels; players treat an untagged picture of this height as BT.709, a lower one as BT.601
 UNSPECIFIED_COLORSPACE = 2  # ITU-T H.273 table 4
@@ -64,13 +60,6 @@ class _Filling:
             if len(self.pictures) == self.chunk or self.wanted is None:
                 yield FrameChunk(self.request.name, self.first, torch.stack(self.pictures))
                 self.first, self.pictures = self.first + len(self.pictures), []
-
-
-def pick_frames(
-    path: str | Path, requests: Sequence[FrameRequest], *, chunk: int = 64, strict: bool = False
-) -> Iterator[FrameChunk]:
-    """`picked_frames` of a file that is scanned first."""
-    yield from picked_frames(scan(path, strict), requests, chunk=chunk)
 
 
 def picked_frames(timeline: Timeline, requests: Sequence[FrameRequest], *, chunk: int = 64) -> Iterator[FrameChunk]:

@@ -105,11 +105,6 @@ def picture_timeline(path: str | Path) -> Timeline | None:
         return None
 
 
-def probe(path: str | Path, strict: bool = False) -> VideoInfo:
-    """Size, rate, exact duration and start of a video. UsageError or MediaError (one line) for anything else."""
-    return scan(path, strict).info
-
-
 def scan(
     path: str | Path, strict: bool = False, beside: PacketReader | None = None, with_hash: bool = False
 ) -> Timeline:

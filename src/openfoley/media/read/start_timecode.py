@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openfoley.errors import UsageError
-from openfoley.media.read.boxes import TrackBoxes, read_tracks
-from openfoley.media.read.opening import bytes_of, open_media
+from openfoley.media.read.boxes import TrackBoxes
 from openfoley.media.time.timecode import DROP_FRAME_RATES, Timecode, counting_of, nominal, parse_timecode
 
 if TYPE_CHECKING:
@@ -52,15 +50,3 @@ def _counted_rate(picture: Fraction, track: Fraction | None) -> Fraction:
         return picture
     whole_part = picture / max(1, round(picture / track))
     return whole_part if abs(whole_part - track) <= track / 500 else track
-
-
-def read_start_timecode(path: str | Path, rate: Fraction) -> Timecode | None:
-    """The start timecode of a file: see `file_timecode`. rate: of its picture, in Hz."""
-    with open_media(path) as container:
-        tracks = read_tracks(bytes_of(container)) if "mp4" in container.format.name else []
-        return file_timecode(container, rate, tracks)
-
-
-def start_timecode(path: str | Path, rate: Fraction, given: str | None = None) -> Timecode | None:
-    """What `--start-timecode` says, or what the file says; None if neither. UsageError for a wrong one given."""
-    return parse_timecode(given, nominal(rate)) if given is not None else read_start_timecode(path, nominal(rate))

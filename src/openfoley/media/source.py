@@ -182,7 +182,7 @@ class Source:
         return file_hash(self.path) if self.path is not None else hashlib.sha256().hexdigest()
 
     def cuts(self, keep: Sequence[FrameRequest] = ()) -> tuple[Fraction, ...]:
-        """The starts of all shots but the first, in s; looked for once.
+        """The starts of all shots but the first, in s; detected once.
 
         keep: requests whose frames are kept from this pass (where they fit) for the next call of `chunks`.
         """

@@ -71,7 +71,7 @@ class RunOptions:
 
     @property
     def needs_hash(self) -> bool:
-        """Whether the source's hash is asked for: what is kept is kept under it."""
+        """Whether the source's hash is needed as the key of stored features and work."""
         return self.store is not None or self.work is not None
 
     @classmethod

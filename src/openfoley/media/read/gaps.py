@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from openfoley.media.read.scan import Timeline
 
-LEAST_S = Fraction(1, 20)  # s; below it are the rounding of times and what encoders put before and behind
-MOST_S = 600  # s; above it a clock was set anew, or two recordings put together
+LEAST_S = Fraction(1, 20)  # s; below it are rounding of times and encoder delay and padding
+MOST_S = 600  # s; above it the clock was reset, or two recordings were joined
 BLOCK = 1 << 16  # samples of silence at a time
 
 

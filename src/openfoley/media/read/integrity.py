@@ -1,8 +1,8 @@
-"""Is the file whole? A walk over the outermost boxes of MP4, Matroska and RIFF files.
+"""Integrity check: a walk over the outermost boxes of MP4, Matroska and RIFF files.
 
-FFmpeg plays as much as there is: a Matroska file cut short, or one with a hole in the middle, raises nothing. But these
-formats tell the size of every box, so a box that reaches past the end of the file, or bytes that are no box, prove the
-damage. Sources: ISO/IEC 14496-12 section 4.2 (boxes), RFC 8794 (EBML), RFC 9559 (Matroska), Microsoft RIFF,
+FFmpeg raises no error for a truncated Matroska file, or one with a hole in the middle. But these formats store the size
+of every box, so a box that extends past the end of the file, or bytes that are not a box, prove the damage. Sources:
+ISO/IEC 14496-12 section 4.2 (boxes), RFC 8794 (EBML), RFC 9559 (Matroska), Microsoft RIFF,
 ISO/IEC 13818-1 (transport streams).
 """
 

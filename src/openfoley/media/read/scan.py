@@ -68,7 +68,7 @@ class Timeline:
     sound_streams: Sequence[SoundStream]
     strict: bool  # damage is refused instead of read around
     hides_first: bool  # an edit list hides the first packet
-    content_hash: str | None  # sha256 of the file, where it was asked for
+    content_hash: str | None  # sha256 of the file, if requested
 
 
 class PacketReader(Protocol):
@@ -89,7 +89,7 @@ class PacketReader(Protocol):
 
 @dataclass(frozen=True)
 class SoundStream:
-    """What the header tells of one sound: codec (FFmpeg's name), rate in Hz, channels, title (or "")."""
+    """The header's data of one audio stream: codec (FFmpeg's name), rate in Hz, channels, title (or "")."""
 
     codec: str
     sample_rate: int
@@ -223,7 +223,7 @@ def from_key_frame(packets: Iterator[Packet], drop_leading: bool) -> Iterator[Pa
 
 @dataclass
 class _Packets:
-    """What one pass over the packets tells. first: None where the beginning does not decode without repairs."""
+    """The result of one pass over the packets. first: None where the beginning does not decode without repairs."""
 
     pts: array[int]  # of the shown packets, ascending
     last_duration: int | None  # ticks
@@ -338,7 +338,7 @@ class _Line:
 
 def _line(pts: Sequence[int], tick: Fraction, rates: Sequence[Fraction | None]) -> _Line:
     for rate in rates:
-        # a tick over a quarter frame long tells no grid from chance, unless the container's clock counts frames
+        # with ticks over a quarter frame any times fit a grid, unless the container's clock counts frames
         if not rate or (tick * rate * 4 > 1 and not (tick * rate == 1 and rate <= FASTEST_COUNT)):
             continue
         per_frame = 1 / (tick * rate)  # ticks

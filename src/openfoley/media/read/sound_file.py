@@ -46,7 +46,7 @@ def sound_pieces(path: str | Path, stream: int = 0) -> tuple[int, Iterator[Tenso
             rate = container.streams.audio[stream].rate
         except IndexError as error:
             count = len(container.streams.audio)
-            raise MediaError(f"{shown(path)} has {count} audio streams, number {stream} was asked for") from error
+            raise MediaError(f"{shown(path)} has {count} audio streams, number {stream} was requested") from error
     return rate, _pieces(path, stream)
 
 

@@ -1,8 +1,8 @@
-"""One clock for a whole file: transport streams that were joined byte by byte start their clock again at each join.
+"""One clock for a whole file: in transport streams that were joined byte by byte the clock restarts at each join.
 
-Every packet behind a join is shifted by one amount for all streams, so that the picture continues where it stopped and
-sound stays with its picture. A join is told by its byte position, since packets of several streams reach the reader out
-of order. ISO/IEC 13818-1 section 2.4.3.5 (discontinuity of the system time base).
+Every packet after a join is shifted by the same amount in all streams, so that the picture continues where it stopped
+and stays in sync with the sound. A join is identified by its byte position, since packets of several streams are read
+out of order. ISO/IEC 13818-1 section 2.4.3.5 (discontinuity of the system time base).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 JOINABLE_FORMATS = frozenset({"mpegts", "mpeg"})  # FFmpeg's names: formats whose clock may start again
 TICK = Fraction(1, 90_000)  # s, of these formats (ISO/IEC 13818-1 section 2.4.3.7)
 LARGEST_STEP_BACK = 9_000  # ticks (0.1 s) of decoding times, which some writers round; beyond it a clock began again
-LONGEST_HOLE = 600 * 90_000  # ticks; a step ahead beyond it is a clock that was set anew, not a loss of signal
+LONGEST_HOLE = 600 * 90_000  # ticks; a larger step forward is a clock reset, not a loss of signal
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class PacketTime:
-    """What is kept of a packet to look for joins; times in ticks of 1/90000 s."""
+    """A packet's data for finding joins; times in ticks of 1/90000 s."""
 
     stream: int
     position: int  # byte

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +21,30 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-FORMAT_NAMES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov"})
+FORMAT_NAMES = {  # suffix -> FFmpeg's muxer
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".3gp": "3gp",
+    ".3g2": "3g2",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".ts": "mpegts",
+    ".m2t": "mpegts",
+    ".mts": "mpegts",
+    ".m2ts": "mpegts",
+    ".avi": "avi",
+    ".mxf": "mxf",
+}
+MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
 MATROSKA = frozenset({".mkv", ".webm"})
+TIMED_PACKETS = frozenset({".mts", ".m2ts"})  # transport packets of 192 bytes, each with its arrival time
+FRAME_COUNTED = frozenset({".avi", ".mxf"})  # tell no times, only one rate: written from a file of their own kind alone
+TRANSPORT_CODECS = frozenset(  # what FFmpeg's reader knows again: its writer takes any other as private data
+    "h264 hevc vvc mpeg1video mpeg2video mpeg4 cavs vc1 dirac aac aac_latm mp2 mp3 ac3 eac3 dts truehd opus s302m "
+    "pcm_bluray dvb_subtitle dvb_teletext hdmv_pgs_subtitle arib_caption klv timed_id3 scte_35".split()
+)
+PROGRAMME_DELAY = {"max_delay": "700000"}  # microseconds: a transport stream starts at twice it, as ffmpeg's do
 HEVC_TAGS = ("hvc1", "dvh1")  # QuickTime plays no other; dvh1 is Dolby Vision's
 DATA_WITH_DESCRIPTION = (b"gpmd",)  # FFmpeg writes a sample description for no other camera data
 USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
@@ -51,6 +73,9 @@ def container_suffix(path: Path) -> str:
 
 def muxer_options(suffix: str, tick: Fraction | None, sample_rate: int) -> dict[str, str]:
     """Muxer options: no shift of the file's times, and starts finer than MP4's usual millisecond."""
+    if FORMAT_NAMES[suffix] == "mpegts":
+        packets = {"mpegts_m2ts_mode": "1" if suffix in TIMED_PACKETS else "0"}
+        return {"avoid_negative_ts": "disabled", **PROGRAMME_DELAY, **packets, **REPEATABLE}
     if suffix not in MP4_FAMILY:
         return {"avoid_negative_ts": "disabled", **REPEATABLE}
     scale = math.lcm(tick.denominator if tick else 1, sample_rate)
@@ -62,7 +87,7 @@ def muxer_options(suffix: str, tick: Fraction | None, sample_rate: int) -> dict[
 def check_picture(source: InputContainer, path: Path, suffix: str) -> None:
     """The container must hold the picture's codec."""
     picture = picture_stream(source, path)
-    if not _accepts(suffix, [picture], source.format.name):
+    if not _holds(suffix, picture, source.format.name):
         fitting = _fitting(source, picture, path)
         raise UsageError(
             f"{suffix} cannot hold the {picture.codec_context.name} picture of {shown(path)}; "
@@ -82,7 +107,12 @@ def _fitting(source: InputContainer, picture: VideoStream, path: Path) -> list[s
     """The suffixes of containers that hold the picture, the file's own first."""
     own = path.suffix.lower()
     order = [suffix for suffix in (own, ".mkv", ".mov") if suffix in FORMAT_NAMES]
-    return [suffix for suffix in order if _accepts(suffix, [picture], source.format.name)]
+    return [suffix for suffix in order if _holds(suffix, picture, source.format.name)]
+
+
+def _holds(suffix: str, picture: VideoStream, source_format: str) -> bool:
+    is_of_its_kind = suffix not in FRAME_COUNTED or FORMAT_NAMES[suffix] == source_format
+    return is_of_its_kind and _accepts(suffix, [picture], source_format)
 
 
 def fitting_suffix(source: InputContainer, path: Path) -> str | None:
@@ -128,12 +158,19 @@ def is_cover(stream: Stream) -> bool:
 
 def _accepts(suffix: str, streams: list[Stream], source_format: str) -> bool:
     """Does the container take these streams?"""
+    if FORMAT_NAMES[suffix] == "mpegts" and not all(_codec(stream) in TRANSPORT_CODECS for stream in streams):
+        return False
 
     def fill(trial: OutputContainer) -> None:
         for stream in streams:
             add_copy(trial, stream, suffix, source_format)
 
     return _header_passes(suffix, fill)
+
+
+def _codec(stream: Stream) -> str:
+    """FFmpeg's name of the codec, not of a decoder of it (mp3float)."""
+    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else stream.name or ""
 
 
 def add_copy(out: OutputContainer, stream: Stream, suffix: str, source_format: str) -> Stream:
@@ -187,9 +224,11 @@ def _header_passes(suffix: str, fill: Callable[[OutputContainer], None]) -> bool
     from av.error import FFmpegError
 
     try:
-        with av.open(io.BytesIO(), "w", format=FORMAT_NAMES[suffix]) as trial:
-            fill(trial)
-            trial.start_encoding()
-        return True
+        trial = av.open(io.BytesIO(), "w", format=FORMAT_NAMES[suffix])
+        fill(trial)
+        trial.start_encoding()
     except (FFmpegError, ValueError, TypeError):
         return False
+    with suppress(FFmpegError):  # MXF writes no end without packets
+        trial.close()
+    return True

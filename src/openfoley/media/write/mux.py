@@ -11,9 +11,11 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from openfoley.media.read.opening import bytes_of, open_media, picture_stream
@@ -24,6 +26,7 @@ from openfoley.media.time.clock import Clock
 from openfoley.media.time.timecode import Timecode, nominal
 from openfoley.media.write.containers import (
     FORMAT_NAMES,
+    FRAME_COUNTED,
     LEFT_OUT_TAGS,
     MATROSKA,
     add_copy,
@@ -96,7 +99,11 @@ def mux(
             container_options=muxer_options(suffix, picture.time_base, new.sample_rate),
         ) as out:
             streams = {s.index: add_copy(out, s, suffix, source.format.name) for s in kept}
-            track = SoundTrack(out, sound, new.sample_rate, new.channels, start=timeline.info.start + shift)
+            start = timeline.info.start + shift
+            if suffix in FRAME_COUNTED:  # every stream starts at 0
+                audio_chunks = chain([torch.zeros(new.channels, round(start * new.sample_rate))], audio_chunks)
+                start = Fraction(0)
+            track = SoundTrack(out, sound, new.sample_rate, new.channels, start=start)
             _describe(out, source, track, first=not any(s.type == "audio" for s in kept))
             if new.without is not None and (language := source.streams.audio[new.without].metadata.get("language")):
                 track.stream.metadata["language"] = language

@@ -11,6 +11,8 @@ from openfoley.errors import MediaError, UsageError
 from openfoley.media.read.opening import open_media
 from openfoley.media.settings import BitDepth
 from openfoley.media.write.atomic import check_output
+from openfoley.media.write.containers import FORMAT_NAMES
+from openfoley.media.write.sound_track import sound_format
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -19,10 +21,9 @@ log = logging.getLogger(__name__)
 
 
 AUDIO_SUFFIXES = (".wav", ".flac")
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+VIDEO_SUFFIXES = tuple(FORMAT_NAMES)
 DEPTH_ORDER: tuple[BitDepth, ...] = ("16", "24", "32f")  # each holds all values of those before it
-LOSSLESS_SUFFIXES = (".wav", ".flac", ".mov", ".mkv")
-LOSSY_SUFFIXES = (".mp4", ".m4v", ".webm")
+LOSSLESS_SUFFIXES = (".wav", ".flac", ".mov", ".mkv", ".avi", ".mxf")
 FALLBACK_SUFFIX = ".mkv"  # holds the picture of any other container
 DEFAULT_BIT_DEPTH: BitDepth = "24"
 
@@ -56,8 +57,8 @@ def check_saving(
     if suffix == ".flac" and bit_depth == "32f":
         raise UsageError("FLAC holds 16 or 24 bits, not 32f; write a .wav, or choose bit depth 24")
     check_output(path, [] if video is None else [video], force)
-    if suffix in LOSSY_SUFFIXES and bit_depth is not None:
-        codec = "Opus" if suffix == ".webm" else "AAC"
+    if suffix not in LOSSLESS_SUFFIXES and bit_depth is not None:
+        codec = {"libopus": "Opus", "ac3": "AC-3"}.get(sound_format(suffix, bit_depth).codec, "AAC")
         log.warning(
             "%s stores sound as %s, which has no bit depth: %s is not used; write .mov, .mkv or .wav to have it",
             suffix, codec, bit_depth,

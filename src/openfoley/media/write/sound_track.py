@@ -2,8 +2,10 @@
 
 | container | codec at 16 / 24 / 32f |
 |---|---|
-| mp4, m4v | AAC 320 kbit/s (all depths) |
-| mov | PCM s16 / s24 / f32 |
+| mp4, m4v, 3gp, 3g2, ts, m2t | AAC 320 kbit/s (all depths) |
+| mts, m2ts | AC-3 640 kbit/s (all depths): what AVCHD and Blu-ray players read |
+| mov, avi | PCM s16 / s24 / f32 |
+| mxf | PCM s16 / s24 at 48 kHz |
 | mkv | FLAC 16 / FLAC 24 / PCM f32 |
 | webm | Opus 256 kbit/s at 48 kHz (all depths) |
 | flac | FLAC 16 / FLAC 24 |
@@ -14,7 +16,7 @@ A lossy codec moves peaks, so give the limiter `ceiling_dbtp(suffix)`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -36,17 +38,20 @@ BIT_DEPTHS: tuple[BitDepth, ...] = ("16", "24", "32f")
 LOSSY_HEADROOM_DB = 2.0  # dB: decoded clicks and noise rose by at most 1.2 dB (Opus) and 1.0 dB (AAC) over the input
 BLOCK_SAMPLES = 4096  # per frame, where the codec asks for no size of its own
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)  # ISO/IEC 14496-3
-OPUS_RATE = 48000  # Hz, RFC 6716
+AC3_RATES = (48000, 44100, 32000)  # ETSI TS 102 366
+USUAL_RATE = 48000  # Hz: the only one of Opus (RFC 6716) and of MXF's sound (SMPTE ST 382 as FFmpeg writes it)
 
 
 @dataclass(frozen=True)
 class SoundFormat:
-    """How sound is stored: FFmpeg's encoder and sample format, bit rate (lossy only), bits (integers only)."""
+    """How sound is stored: FFmpeg's encoder and sample format, bit rate (lossy only), bits (integers only), rates in Hz
+    (None: any)."""
 
     codec: str
     sample_format: str
     bit_rate: int | None = None
     bits: int | None = None
+    rates: tuple[int, ...] | None = None
 
 
 _PCM = {
@@ -55,12 +60,15 @@ _PCM = {
     "32f": SoundFormat("pcm_f32le", "flt"),
 }
 _FLAC = {"16": SoundFormat("flac", "s16", bits=16), "24": SoundFormat("flac", "s32", bits=24)}
-_AAC = SoundFormat("aac", "fltp", bit_rate=320_000)
-_OPUS = SoundFormat("libopus", "flt", bit_rate=256_000)
+_AAC = SoundFormat("aac", "fltp", bit_rate=320_000, rates=AAC_RATES)
+_AC3 = SoundFormat("ac3", "fltp", bit_rate=640_000, rates=AC3_RATES)
+_OPUS = SoundFormat("libopus", "flt", bit_rate=256_000, rates=(USUAL_RATE,))
 FORMATS: dict[str, dict[str, SoundFormat]] = {
-    ".mp4": dict.fromkeys(BIT_DEPTHS, _AAC),
-    ".m4v": dict.fromkeys(BIT_DEPTHS, _AAC),
+    **dict.fromkeys((".mp4", ".m4v", ".3gp", ".3g2", ".ts", ".m2t"), dict.fromkeys(BIT_DEPTHS, _AAC)),
+    **dict.fromkeys((".mts", ".m2ts"), dict.fromkeys(BIT_DEPTHS, _AC3)),
     ".mov": _PCM,
+    ".avi": _PCM,
+    ".mxf": {depth: replace(_PCM[depth], rates=(USUAL_RATE,)) for depth in ("16", "24")},
     ".mkv": {**_FLAC, "32f": _PCM["32f"]},
     ".webm": dict.fromkeys(BIT_DEPTHS, _OPUS),
     ".flac": _FLAC,
@@ -88,9 +96,7 @@ def ceiling_dbtp(suffix: str, bit_depth: str = "24") -> float:
 
 def codec_rate(sound: SoundFormat, sample_rate: int) -> int:
     """The rate in Hz at which the codec can store a sound of `sample_rate`."""
-    if sound.codec == "libopus":
-        return OPUS_RATE
-    return OPUS_RATE if sound.codec == "aac" and sample_rate not in AAC_RATES else sample_rate
+    return sample_rate if sound.rates is None or sample_rate in sound.rates else USUAL_RATE
 
 
 def quantised(samples: Tensor, bits: int) -> np.ndarray:

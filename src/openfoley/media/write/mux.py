@@ -39,6 +39,7 @@ from openfoley.media.write.containers import (
 )
 from openfoley.media.write.finish_matroska import RESERVED, display_size, finish_matroska, picture_settings
 from openfoley.media.write.finish_mp4 import finish_mp4
+from openfoley.media.write.finish_mxf import finish_mxf
 from openfoley.media.write.packets import PacketCopy, read_packets, timed
 from openfoley.media.write.sound_track import SoundTrack, sound_format
 
@@ -119,6 +120,8 @@ def mux(
             _write(PacketCopy(source, video_path, suffix, out, streams), copied, track, audio_chunks, shift)
         if suffix in MATROSKA:
             finish_matroska(output_path, _matroska_settings(source, picture))
+        elif suffix == ".mxf":
+            finish_mxf(output_path)
         elif "mp4" in source.format.name:
             finish_mp4(bytes_of(source), output_path, {s.id: streams[s.index].index + 1 for s in kept})
 

@@ -1,0 +1,151 @@
+"""Transport streams, AVI, MXF and 3GP: the picture's packets as they were, the sound on its first shown frame."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+import torch
+from numbered_videos import probe, write_numbered
+
+from openfoley.errors import UsageError
+from openfoley.media.limiter import Limiter, true_peak_dbtp
+from openfoley.media.read.sound_file import read_audio
+from openfoley.media.source import Source
+from openfoley.media.write.mux import NewSound, mux
+from openfoley.media.write.outputs import default_output
+from openfoley.media.write.rehearsal import Rehearsal
+from openfoley.media.write.sound_track import ceiling_dbtp
+
+CASES = [
+    ("a.ts", "libx264", "aac", {}),
+    ("a.ts", "libx265", "aac", {"first": 11}),
+    ("a.m2t", "mpeg2video", "aac", {"options": {"bf": "2"}}),
+    ("a.MTS", "libx264", "ac3", {}),
+    ("a.m2ts", "libx264", "ac3", {"first": 11}),
+    ("a.avi", "mjpeg", "pcm_s24le", {"pixel_format": "yuvj420p"}),
+    ("a.avi", "mpeg4", "pcm_s24le", {"options": {"bf": "2"}}),  # the first picture is shown one frame late
+    ("a.mxf", "mpeg2video", "pcm_s24le", {"options": {"bf": "2"}}),
+    ("a.3gp", "libx264", "aac", {}),
+    ("a.3g2", "mpeg4", "aac", {}),
+]
+MUXERS = {".m2t": "mpegts", ".mts": "mpegts", ".m2ts": "mpegts"}
+
+
+def rehearse(path: Path, output: str | Path) -> None:
+    Source.file(path, rehearsal=Rehearsal(Path(output), "add"))
+
+
+def packets(path: Path, kind: str = "video") -> list[tuple[bytes, Fraction | None]]:
+    with av.open(str(path)) as container:
+        stream = getattr(container.streams, kind)[0]
+        found = [p for p in container.demux(stream) if p.size]
+        return [(bytes(p), p.pts * p.time_base if p.pts is not None else None) for p in found]
+
+
+def video(folder: Path, name: str, codec: str, first: int = 0, **more) -> Path:
+    path = folder / name
+    muxer = MUXERS.get(path.suffix.lower())
+    plain = path if muxer is None else folder / "plain.ts"
+    write_numbered(plain, list(range(first, first + 40)), Fraction(1, 25), codec=codec, last_duration=1, **more)
+    return plain.rename(path)
+
+
+def sound(seconds: float = 1.6, rate: int = 48000) -> torch.Tensor:
+    samples = torch.zeros(2, round(seconds * rate))
+    samples[:, rate // 2] = 0.5
+    return samples
+
+
+@pytest.mark.parametrize(("name", "codec", "sound_codec", "more"), CASES)
+def test_a_file_of_its_own_kind_keeps_its_packets_and_plays_in_time(tmp_path, name, codec, sound_codec, more):
+    source = video(tmp_path, name, codec, **more)
+    out = default_output(source)
+    assert out.suffix == source.suffix
+    rehearse(source, out)
+    mux(source, iter(sound().split(5000, dim=1)), NewSound(48000), out)
+    before, after = packets(source), packets(out)
+    assert [p[0] for p in after] == [p[0] for p in before]
+    times = [
+        [p[1] - min(p[1] for p in one if p[1] is not None) for p in one if p[1] is not None] for one in (before, after)
+    ]
+    assert times[0] == times[1] and len(times[0]) > 20
+    assert (probe(out).duration, probe(out).frame_rate) == (probe(source).duration, probe(source).frame_rate)
+    heard = read_audio(out, stream=-1)
+    assert heard.samples.abs().argmax(dim=1).tolist() == [24000] * 2
+    with av.open(str(out)) as container:
+        assert container.streams.audio[-1].codec_context.codec.canonical_name == sound_codec
+    again = out.with_name("again" + out.suffix)
+    mux(source, iter([sound()]), NewSound(48000), again)
+    assert again.read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.avi", "a.3gp"])
+@pytest.mark.parametrize("mode", ["add", "replace"])
+def test_the_files_own_sound_is_copied_or_left_out(tmp_path, name, mode):
+    source = video(tmp_path, name, "mpeg4", sound=True)
+    out = tmp_path / f"o{source.suffix}"
+    mux(source, iter([sound()]), NewSound(48000, mode), out)
+    with av.open(str(out)) as container:
+        assert len(container.streams.audio) == (2 if mode == "add" else 1)
+    if mode == "add":
+        assert [p[0] for p in packets(out, "audio")] == [p[0] for p in packets(source, "audio")]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format", "suffix"),
+    [
+        ("a.mp4", "libx264", "yuv420p", ".avi"),
+        ("a.mp4", "mpeg2video", "yuv420p", ".mxf"),
+        ("a.mov", "prores_ks", "yuv422p10le", ".ts"),
+        ("a.mkv", "libvpx-vp9", "yuv420p", ".m2ts"),
+        ("a.mkv", "ffv1", "yuv420p", ".3gp"),
+    ],
+)
+def test_what_a_container_cannot_hold_is_refused_before_the_work(tmp_path, name, codec, pixel_format, suffix):
+    """A container that counts frames tells no times; a transport stream would hide an unknown codec as private data."""
+    source = video(tmp_path, name, codec, pixel_format=pixel_format)
+    with pytest.raises(UsageError, match=rf"\{suffix} cannot hold the .* picture .*; write {source.suffix} with --out"):
+        rehearse(source, f"out{suffix}")
+
+
+def test_mp4_becomes_a_transport_stream_that_plays_in_time(tmp_path):
+    source = video(tmp_path, "a.mp4", "libx264", sound=True)
+    mux(source, iter([sound()]), NewSound(48000), tmp_path / "o.ts")
+    times = [p[1] for p in packets(tmp_path / "o.ts")]
+    assert [t - min(times) for t in times] == [p[1] for p in packets(source)]
+    assert read_audio(tmp_path / "o.ts", stream=-1).samples[0].abs().argmax() == 24000
+
+
+@pytest.mark.parametrize(("rate", "start"), [(Fraction(25), "10:00:00:00"), (Fraction(30000, 1001), "00:59:59;28")])
+def test_mxf_keeps_its_timecode_and_has_a_number_of_its_own(tmp_path, rate, start):
+    path = tmp_path / "a.mxf"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg2video", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+        stream.metadata["timecode"] = start
+        for number in range(10):
+            frame = av.VideoFrame(128, 64, "yuv420p")
+            frame.pts, frame.time_base = number, 1 / rate
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    numbers = set()
+    for level in (0.1, 0.2):
+        mux(path, iter([torch.full((2, 14700), level)]), NewSound(44100, bit_depth="16"), tmp_path / "o.mxf")
+        with av.open(str(tmp_path / "o.mxf")) as container:
+            assert container.metadata["timecode"] == start
+            assert container.streams.audio[0].rate == 48000
+            numbers.add(container.metadata["material_package_umid"])
+    assert len(numbers) == 2 and not any(number.endswith("0" * 30) for number in numbers)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mts"])
+def test_peaks_stay_below_the_ceiling_in_transport_streams(tmp_path, suffix):
+    source = video(tmp_path, "a.mp4", "libx264")
+    generator = torch.Generator().manual_seed(0)
+    loud = torch.randn(2, 44100, generator=generator) * torch.exp(-torch.arange(44100) % 4410 / 600)
+    limiter = Limiter(44100, ceiling_dbtp=ceiling_dbtp(suffix))
+    mux(source, iter([limiter.push(loud), limiter.flush()]), NewSound(44100), tmp_path / f"o{suffix}")
+    assert -6 < true_peak_dbtp(read_audio(tmp_path / f"o{suffix}").samples, 44100) <= -1.0

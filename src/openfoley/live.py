@@ -24,8 +24,7 @@ from torch import Tensor
 from openfoley.codecs.base import StreamingDecoder
 from openfoley.encoders.base import FrameEncoder, frame_dim
 from openfoley.errors import UsageError
-from openfoley.media.frames import FrameChunk
-from openfoley.media.read.frame_picker import as_requested
+from openfoley.media.read.frame_picker import FramePicker
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline
 from openfoley.request import Request, Seconds
@@ -150,21 +149,15 @@ class _Input:
     """Frames at the source's rate, to one encoder at its own: picture k is the frame shown at k / encoder rate."""
 
     def __init__(self, name: str, encoder: FrameEncoder, rate: Fraction, device: torch.device) -> None:
-        self.encoder, self.rate, self.device = encoder, rate, device
-        self.request = frame_request(name, encoder)
+        self.encoder, self.device, self.request = encoder, device, frame_request(name, encoder)
+        self.picker = FramePicker(self.request, rate)
         lag = encoder.outputs.live_lag
         self.stream = encoder.stream(live=True)
         self.lag_s = Fraction(0 if lag is None else lag + 1) / self.request.rate
-        self.picked = 0
 
     def push(self, frame: Tensor, index: int) -> Iterator[FeatureRun]:
         """Frame `index` of the source is shown from index / rate on."""
-        pictures = []
-        while floor(self.picked / self.request.rate * self.rate) <= index:
-            pictures.append(as_requested(frame, self.request) if not pictures else pictures[-1])
-            self.picked += 1
-        if pictures:
-            chunk = FrameChunk(self.request.name, self.picked - len(pictures), torch.stack(pictures))
+        for chunk in self.picker.push(frame, index):
             for features in self.stream.push(chunk.frames.to(self.device), chunk.first_index):
                 yield FeatureRun(self.request.name, 0, features, is_last=False)
 

@@ -15,9 +15,7 @@ def study(options: Namespace) -> int:
     given = vars(options)
     request = kind(**{field.name: given[field.name] for field in fields(kind)})
 
-    from openfoley.evaluation.studies.run import run_study
-
-    record = run_study(request, Bar("scenes", unit="clips"))
+    record = request.run(Bar("scenes", unit="clips"))
     if options.json:
         print_json(record)
     else:

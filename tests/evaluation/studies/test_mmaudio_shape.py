@@ -19,7 +19,6 @@ from openfoley.evaluation.studies.requests import (
     StepsRequest,
     StudyRequest,
 )
-from openfoley.evaluation.studies.run import run_study
 from openfoley.hub.load import load_model
 from openfoley.judges.material import MaterialClassifier
 
@@ -62,7 +61,7 @@ def test_every_study_runs_on_it(
     monkeypatch.setattr(cuts, "DURATION_S", 12.0)
     monkeypatch.setattr(steps, "DURATION_S", 3.0)
     save_classifier(MaterialClassifier(), tmp_path / "judge")
-    record = run_study(REQUESTS[name](tmp_path / "out", str(mmaudio_folder)))
+    record = REQUESTS[name](tmp_path / "out", str(mmaudio_folder)).run()
     numbers = list(values(record["figures"]))
     assert numbers and all(math.isfinite(value) or math.isnan(value) for value in numbers)
     assert any(value > 0 for value in numbers) and (tmp_path / "out" / "results.md").read_text().startswith("| ")

@@ -22,7 +22,6 @@ from openfoley.evaluation.studies.requests import (
     StepsRequest,
     StudyRequest,
 )
-from openfoley.evaluation.studies.run import run_study
 from openfoley.judges.material import MaterialClassifier
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Request
@@ -47,9 +46,9 @@ def judge(tmp_path: Path) -> Path:
 
 
 def twice(request: StudyRequest, monkeypatch: pytest.MonkeyPatch) -> dict:
-    first = run_study(request)
+    first = request.run()
     monkeypatch.setattr(Pipeline, "generate_takes", None)
-    again = run_study(request)
+    again = request.run()
     assert again["figures"] == first["figures"] or str(again["figures"]) == str(first["figures"])
     assert (request.out / "results.md").read_text().startswith("| ") and (request.out / "results.json").is_file()
     return first["figures"]
@@ -108,7 +107,7 @@ def test_lengths(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_scenes(tmp_path: Path) -> None:
-    figures = run_study(ScenesRequest(tmp_path / "s", 1))["figures"]
+    figures = ScenesRequest(tmp_path / "s", 1).run()["figures"]
     assert figures["shots"]["recall"] == 1 and figures["one shot"]["named"] == 0
 
 
@@ -125,4 +124,4 @@ def test_steps(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert plain["3"]["f1"]["clips"] == 2 and plain["3"]["minus_most_steps"]["difference"] == 0
     assert unsynced["1"]["swsd"]["mean"] != plain["1"]["swsd"]["mean"]
     with pytest.raises(UsageError, match="distinct names"):
-        run_study(StepsRequest(tmp_path / "t", 1, (str(other),), (str(other),)))
+        StepsRequest(tmp_path / "t", 1, (str(other),), (str(other),)).run()

@@ -10,7 +10,7 @@ unmatched detection there is not a false positive.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +58,13 @@ class Truth:
         """The clip with only its visible (or only its off-screen) events scored; the others become ignored spans."""
         keep = self.visible == visible
         others = np.repeat(self.scored_s[~keep, None], 2, axis=1)
-        return Truth(
-            self.name,
-            self.duration_s,
-            self.scored_s[keep],
-            self.loudness_db[keep],
-            self.visible[keep],
-            np.concatenate([self.ignored_spans, others]),
-            self.has_audible,
-            tuple(m for m, k in zip(self.materials, keep, strict=True) if k),
-        )
+        return self.kept(keep, np.concatenate([self.ignored_spans, others]))
+
+    def kept(self, keep: np.ndarray, spans: np.ndarray) -> Truth:
+        """With only the scored events of a mask, and these ignored spans."""
+        arrays = {name: getattr(self, name)[keep] for name in ("scored_s", "loudness_db", "visible")}
+        materials = tuple(m for m, k in zip(self.materials, keep, strict=True) if k)
+        return replace(self, **arrays, ignored_spans=spans, materials=materials)
 
 
 def is_continuous(event: dict[str, Any]) -> bool:

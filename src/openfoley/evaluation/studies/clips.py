@@ -127,16 +127,8 @@ def only_in(truth: Truth, start_s: float, end_s: float) -> Truth:
     """The same truth with only the events of [start_s, end_s) scored, on a clock that starts there."""
     keep = (truth.scored_s >= start_s) & (truth.scored_s < end_s)
     spans = truth.ignored_spans[(truth.ignored_spans[:, 1] >= start_s) & (truth.ignored_spans[:, 0] < end_s)]
-    return Truth(
-        truth.name,
-        end_s - start_s,
-        truth.scored_s[keep] - start_s,
-        truth.loudness_db[keep],
-        truth.visible[keep],
-        spans - start_s,
-        bool(keep.any()),
-        tuple(m for m, k in zip(truth.materials, keep, strict=True) if k),
-    )
+    kept = truth.kept(keep, spans - start_s)
+    return replace(kept, duration_s=end_s - start_s, scored_s=kept.scored_s - start_s, has_audible=bool(keep.any()))
 
 
 def times_in(times_s: np.ndarray, start_s: float, end_s: float) -> np.ndarray:

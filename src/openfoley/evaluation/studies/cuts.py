@@ -23,10 +23,9 @@ from openfoley.evaluation.reports.judge import trained_judge
 from openfoley.evaluation.stats.pooled import paired_difference
 from openfoley.evaluation.studies.clips import RATE, only_in, pictures_of, times_in, true_sound
 from openfoley.evaluation.studies.requests import CutsRequest
-from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, onsets, shown, study_of
+from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, change, figure, onsets, study_of, table
 from openfoley.gym.records import Scene, Shot
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import seeds_of
 from openfoley.judges.material import MaterialClassifier
 from openfoley.request import Cut, Request
 
@@ -40,8 +39,7 @@ def run(request: CutsRequest, progress: Progress | None = None) -> dict[str, Any
     """Scenes of 20 s with a cut or more between shots of different materials."""
     study = study_of(request)
     judge = trained_judge(study.workspace, request.judge)
-    seeds = seeds_of("evaluation", request.clips, FIRST_SEED)
-    rows = study.rows(request.clips, lambda k: _row(study, judge, seeds[k]), progress)
+    rows = study.scenes(FIRST_SEED, lambda seed: _row(study, judge, seed), progress)
     figures: dict[str, Any] = {}
     for way in WAYS:
         sums, materials = (np.array([row[kind][way] for row in rows]) for kind in ("sums", "materials"))
@@ -125,21 +123,16 @@ def _against(rows: Sequence[Row], way: str, other: str) -> dict[str, Any]:
 
 
 def _table(figures: dict[str, Any]) -> list[str]:
-    lines = [
-        f"| 1 s after {figures['cuts']} cuts | F1 ±50 ms | events | right material | against carry: F1, material "
-        "| against fresh: F1, material |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for way in WAYS:
         events, material = figures[way]["events"], figures[way]["material"]
         gaps = [_gap(figures[way].get(key)) for key in ("against_carry", "against_fresh")]
-        lines.append(
-            f"| {way} | {events['f1']:.3f} {shown(events['interval'])} | {events['events']} "
-            f"| {material['accuracy']:.3f} {shown(material['interval'])} | {' | '.join(gaps)} |"
-        )
-    return lines
+        cells = way, figure(events), str(events["events"]), figure(material, "accuracy"), *gaps
+        rows.append(" | ".join(cells))
+    columns = "F1 ±50 ms | events | right material | against carry: F1, material | against fresh: F1, material"
+    return table(f"1 s after {figures['cuts']} cuts | {columns}", rows)
 
 
 def _gap(against: dict[str, Any] | None) -> str:
     both = (against["events"], against["material"]) if against else ()
-    return ", ".join(f"{one['difference']:+.3f} {shown(one['interval'])} (p = {one['p']:.2g})" for one in both)
+    return ", ".join(f"{change(one)} (p = {one['p']:.2g})" for one in both)

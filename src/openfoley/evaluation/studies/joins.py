@@ -32,7 +32,7 @@ from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, interval
 from openfoley.evaluation.studies.clips import pictures_of, true_sound
 from openfoley.evaluation.studies.requests import JoinsRequest
-from openfoley.evaluation.studies.study import Progress, Row, Study, shown, study_of
+from openfoley.evaluation.studies.study import Progress, Row, Study, figure, shown, study_of, table
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.judges.joins import RECIPE, train_join_classifier
@@ -217,20 +217,12 @@ def _jump_ratio(rows: Sequence[Row], gap: str) -> dict[str, Any]:
 
 
 def _table(figures: dict[str, Any]) -> list[str]:
-    soft, hard, true = (figures[kind] for kind in KINDS)
-    jumps = [
-        f"| level {gap.replace('_', ' ')}, joins / elsewhere | {one['joins_db']:.2f} / {one['elsewhere_db']:.2f} dB = "
-        f"{one['ratio']:.2f} {shown(one['interval'], 2)} | | | |"
-        for gap, one in ((gap, figures[gap]) for gap in GAPS)
-    ]
-    return [
-        "| joins against other instants | value | joins | others | clips |",
-        "|---|---|---|---|---|",
-        f"| AUC, windows with context | {soft['auc']:.3f} {shown(soft['interval'])} | {soft['joins']} "
-        f"| {soft['others']} | {soft['clips']} |",
-        f"| AUC, windows made apart and joined hard | {hard['auc']:.3f} {shown(hard['interval'])} "
-        f"| {hard['joins']} | {hard['others']} | {hard['clips']} |",
-        f"| AUC, the same instants of the true sound | {true['auc']:.3f} {shown(true['interval'])} "
-        f"| {true['joins']} | {true['others']} | {true['clips']} |",
-        *jumps,
-    ]
+    names = ("windows with context", "windows made apart and joined hard", "the same instants of the true sound")
+    rows = []
+    for name, one in zip(names, (figures[kind] for kind in KINDS), strict=True):
+        rows.append(f"AUC, {name} | {figure(one, 'auc')} | {one['joins']} | {one['others']} | {one['clips']}")
+    for gap, one in ((gap, figures[gap]) for gap in GAPS):
+        levels = f"{one['joins_db']:.2f} / {one['elsewhere_db']:.2f} dB"
+        ratio = f"{one['ratio']:.2f} {shown(one['interval'], 2)}"
+        rows.append(f"level {gap.replace('_', ' ')}, joins / elsewhere | {levels} = {ratio} | | |")
+    return table("joins against other instants | value | joins | others | clips", rows)

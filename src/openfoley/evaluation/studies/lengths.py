@@ -19,9 +19,8 @@ from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.stats.pooled import mean_of
 from openfoley.evaluation.studies.clips import RATE, only_in, pictures_of, true_sound
 from openfoley.evaluation.studies.requests import LengthsRequest
-from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, onsets, shown, study_of
+from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, change, figure, onsets, study_of, table
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import seeds_of
 from openfoley.request import Request
 
 FIRST_SEED = 6_000_000  # within the evaluation split
@@ -32,8 +31,7 @@ MARGIN_S = 0.5  # a window is a little longer than its clip, so that rounding to
 def run(request: LengthsRequest, progress: Progress | None = None) -> dict[str, Any]:
     """Scenes as long as the longest of `lengths` (s)."""
     study = study_of(request)
-    seeds = seeds_of("evaluation", request.clips, FIRST_SEED)
-    rows = study.rows(request.clips, lambda k: _row(study, seeds[k]), progress)
+    rows = study.scenes(FIRST_SEED, lambda seed: _row(study, seed), progress)
     figures = {str(length): _at([row[str(length)] for row in rows]) for length in request.lengths}
     return study.finish(figures, _table(figures))
 
@@ -72,16 +70,11 @@ def _at(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _table(figures: dict[str, Any]) -> list[str]:
-    lines = [
-        "| length, s | way | F1 ±50 ms | SWSD | log-mel distance, dB | extended - at once, F1 |",
-        "|---|---|---|---|---|---|",
-    ]
-    for length, figure in figures.items():
-        gap = figure["extended_minus_at_once"]
+    rows = []
+    for length, by_way in figures.items():
         for way in WAYS:
-            one = figure[way]
-            change = f"{gap['difference']:+.3f} {shown(gap['interval'])}" if way == "extended" else ""
-            f1 = f"{one['f1']['f1']:.3f} {shown(one['f1']['interval'])}"
+            one = by_way[way]
+            gap = change(by_way["extended_minus_at_once"]) if way == "extended" else ""
             distances = f"{one['swsd']['mean']:.5g} | {one['mel_db']['mean']:.2f}"
-            lines.append(f"| {length} | {way} | {f1} | {distances} | {change} |")
-    return lines
+            rows.append(f"{length} | {way} | {figure(one['f1'])} | {distances} | {gap}")
+    return table("length, s | way | F1 ±50 ms | SWSD | log-mel distance, dB | extended - at once, F1", rows)

@@ -18,10 +18,9 @@ from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.studies.clips import RATE, excerpt, pictures_of, times_in, true_sound
 from openfoley.evaluation.studies.requests import LongformRequest
-from openfoley.evaluation.studies.study import Progress, Row, Study, onsets, shown, study_of
+from openfoley.evaluation.studies.study import Progress, Row, Study, change, figure, onsets, study_of, table
 from openfoley.gym.picture import frame_count
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import seeds_of
 from openfoley.request import Request
 from openfoley.types import Audio
 
@@ -35,8 +34,7 @@ def run(request: LongformRequest, progress: Progress | None = None) -> dict[str,
     if 60 * request.minutes < LAST_S:
         raise UsageError(f"minutes must be at least {LAST_S / 60:g}, got {request.minutes:g}")
     study = study_of(request)
-    seeds = seeds_of("evaluation", request.clips, FIRST_SEED)
-    rows = study.rows(request.clips, lambda k: _row(study, seeds[k]), progress)
+    rows = study.scenes(FIRST_SEED, lambda seed: _row(study, seed), progress)
     late, fresh = [row["late"] for row in rows], [row["fresh"] for row in rows]
     figures = {"late": f1_of(late), "fresh": f1_of(fresh), "late_minus_fresh": f1_difference(late, fresh)}
     return study.finish(figures, _table(figures, request))
@@ -62,11 +60,7 @@ def _row(study: Study[LongformRequest], seed: int) -> Row:
 
 def _table(figures: dict[str, Any], request: LongformRequest) -> list[str]:
     late, fresh, gap = figures["late"], figures["fresh"], figures["late_minus_fresh"]
-    return [
-        f"| visible events, ±50 ms, cuts {request.cuts} | F1 | events | clips |",
-        "|---|---|---|---|",
-        f"| minute {request.minutes:g} | {late['f1']:.3f} {shown(late['interval'])} | {late['events']} "
-        f"| {late['clips']} |",
-        f"| fresh start | {fresh['f1']:.3f} {shown(fresh['interval'])} | {fresh['events']} | {fresh['clips']} |",
-        f"| difference | {gap['difference']:+.3f} {shown(gap['interval'])}, p = {gap['p']:.2g} | | |",
-    ]
+    both = ((f"minute {request.minutes:g}", late), ("fresh start", fresh))
+    rows = [f"{name} | {figure(one)} | {one['events']} | {one['clips']}" for name, one in both]
+    rows.append(f"difference | {change(gap)}, p = {gap['p']:.2g} | |")
+    return table(f"visible events, ±50 ms, cuts {request.cuts} | F1 | events | clips", rows)

@@ -32,10 +32,9 @@ from openfoley.evaluation.reports.sounds import as_gym
 from openfoley.evaluation.stats.pooled import mean_of
 from openfoley.evaluation.studies.clips import only_in, pictures_of, times_in, true_sound
 from openfoley.evaluation.studies.requests import ReferenceRequest
-from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, onsets, shown, study_of
+from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, change, onsets, study_of, table
 from openfoley.gym.files import SAMPLE_RATE
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import seeds_of
 from openfoley.judges.material import MaterialClassifier
 from openfoley.media.source import Source
 from openfoley.media.write.atomic import replace_when_done
@@ -57,8 +56,7 @@ def run(request: ReferenceRequest, progress: Progress | None = None) -> dict[str
     """Clips of 10 s in which the object that sounds first sounds again later (others are left out)."""
     study = study_of(request)
     judge = trained_judge(study.workspace, request.judge)
-    seeds = seeds_of("evaluation", 4 * request.clips, FIRST_SEED)
-    rows = study.rows(request.clips, lambda k: _row(study, judge, seeds[k]), progress, candidates=len(seeds))
+    rows = study.scenes(FIRST_SEED, lambda seed: _row(study, judge, seed), progress, candidates=4)
     figures = {f"{c:g}": _at(rows, k, request.contexts) for k, c in enumerate(request.contexts)}
     return study.finish(figures, _table(figures))
 
@@ -151,10 +149,7 @@ def _at(rows: Sequence[Row], k: int, contexts: Sequence[float]) -> dict[str, Any
 
 
 def _table(figures: dict[str, Any]) -> list[str]:
-    lines = [
-        "| context, s | SWSD | p (below none) | embedding distance | p (below none) | F1 ±50 ms | clips |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for figure in figures.values():
         cells = [f"{figure['context_s']:g}"]
         for name in DISTANCES:
@@ -162,6 +157,6 @@ def _table(figures: dict[str, Any]) -> list[str]:
             cells.append(f"{one['mean']:.5g} ({one['interval'][0]:.5g} .. {one['interval'][1]:.5g})")
             cells.append("" if one["p"] is None else f"{one['p']:.2g}")
         gap = figure["f1"]["against_none"]
-        change = f", {gap['difference']:+.3f} {shown(gap['interval'])}" if gap else ""
-        lines.append(f"| {' | '.join(cells)} | {figure['f1']['f1']:.3f}{change} | {figure['clips']} |")
-    return lines
+        cells.append(f"{figure['f1']['f1']:.3f}" + (f", {change(gap)}" if gap else ""))
+        rows.append(f"{' | '.join(cells)} | {figure['clips']}")
+    return table("context, s | SWSD | p (below none) | embedding distance | p (below none) | F1 ±50 ms | clips", rows)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,6 +30,11 @@ class StudyRequest:
             raise UsageError(f"clips must be at least 1, got {self.clips}")
         if self.out.exists() and not self.out.is_dir():
             raise UsageError(f"the output {str(self.out)!r} is a file; pass a folder")
+
+    def run(self, progress: Callable[[float, float], None] | None = None) -> dict[str, Any]:
+        """Compute or resume the study, by the module of its name; the record of results.json. results.md has the
+        table."""
+        return import_module(f"openfoley.evaluation.studies.{self.study}").run(self, progress)
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from openfoley.evaluation.metrics.matching import match
 from openfoley.evaluation.stats.bootstrap import ratio_interval
 from openfoley.evaluation.studies.clips import RATE, write_clip
 from openfoley.evaluation.studies.requests import ScenesRequest
-from openfoley.evaluation.studies.study import Progress, Row, Study
+from openfoley.evaluation.studies.study import Progress, Row, Study, table
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.media.source import Source
@@ -70,9 +70,9 @@ def _figures(counts: np.ndarray) -> dict[str, Any]:
 
 
 def _table(figures: dict[str, Any]) -> list[str]:
-    lines = ["| scenes | minutes | cuts | precision | recall | false cuts a minute |", "|---|---|---|---|---|---|"]
+    rows = []
     for name, one in figures.items():
         precision, recall = (f"{v:.3f}" if v is not None else "" for v in (one["precision"], one["recall"]))
         false = f"{one['false_per_minute']:.2f}"
-        lines.append(f"| {name} | {one['minutes']:.0f} | {one['cuts']} | {precision} | {recall} | {false} |")
-    return lines
+        rows.append(f"{name} | {one['minutes']:.0f} | {one['cuts']} | {precision} | {recall} | {false}")
+    return table("scenes | minutes | cuts | precision | recall | false cuts a minute", rows)

@@ -24,11 +24,10 @@ from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.stats.pooled import mean_of, median_of
 from openfoley.evaluation.studies.clips import write_clip
 from openfoley.evaluation.studies.requests import StepsRequest
-from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, onsets, shown
+from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, change, figure, onsets, shown, table
 from openfoley.flow.settings import SHORTCUT
 from openfoley.generators.base import Generator
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import seeds_of
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Request
@@ -57,8 +56,7 @@ def run(request: StepsRequest, progress: Progress | None = None) -> dict[str, An
     stepping = [Entrant(loaded[model], Request.of(seed=SEED, solver=SHORTCUT)) for model in request.shortcut]
     entrants = dict(zip(names, (*plain, *unsynced_ones, *stepping), strict=True))
     study = Study(request, {name: loaded[model] for name, model in zip(names, every, strict=True)})
-    seeds = seeds_of("evaluation", request.clips, FIRST_SEED)
-    rows = study.rows(request.clips, lambda k: _row(study, entrants, seeds[k]), progress)
+    rows = study.scenes(FIRST_SEED, lambda seed: _row(study, entrants, seed), progress)
     most = max(request.steps)
     figures = {name: {str(count): _at(rows, name, count, most) for count in request.steps} for name in entrants}
     return study.finish(figures, _table(figures))
@@ -121,17 +119,14 @@ def _at(rows: Sequence[Row], name: str, count: int, most: int) -> dict[str, Any]
 
 
 def _table(figures: dict[str, Any]) -> list[str]:
-    lines = [
-        "| model | steps | F1 ±50 ms | F1 - F1 at most steps | median error, ms | SWSD | log-mel, dB | STFT distance |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for name, by_steps in figures.items():
         for count, one in by_steps.items():
             gap, error = one["minus_most_steps"], one["median_error_ms"]
-            lines.append(
-                f"| {name} | {count} | {one['f1']['f1']:.3f} {shown(one['f1']['interval'])} "
-                f"| {gap['difference']:+.3f} {shown(gap['interval'])} "
+            rows.append(
+                f"{name} | {count} | {figure(one['f1'])} | {change(gap)} "
                 f"| {error['value']:.1f} {shown(error['interval'], 1)} "
-                f"| {one['swsd']['mean']:.4g} | {one['mel_db']['mean']:.2f} | {one['stft']['mean']:.3f} |"
+                f"| {one['swsd']['mean']:.4g} | {one['mel_db']['mean']:.2f} | {one['stft']['mean']:.3f}"
             )
-    return lines
+    columns = "model | steps | F1 ±50 ms | F1 - F1 at most steps | median error, ms"
+    return table(f"{columns} | SWSD | log-mel, dB | STFT distance", rows)

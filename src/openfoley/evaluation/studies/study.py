@@ -13,7 +13,7 @@ out/results.json, .md     the figures
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from openfoley.data.onset_detector import Onsets, detect
@@ -21,6 +21,7 @@ from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.reports.workspace import Workspace, write_whole
 from openfoley.evaluation.studies.requests import ModelRequest, StudyRequest
 from openfoley.generators.sampling import SAMPLING
+from openfoley.gym.seeds import seeds_of
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
@@ -86,6 +87,14 @@ class Study(Generic[Asked]):
         """Compute a clip, unless another process is computing it."""
         return self.workspace.section_in_turn(_section(number), lambda: compute(number) or {"left_out": 1})
 
+    def scenes(
+        self, first: int, compute: Callable[[int], Row | None], progress: Progress | None, *, candidates: int = 1
+    ) -> list[Row]:
+        """`rows` of evaluation scenes, by their seeds from the `first`-th on. candidates: scenes to choose from for
+        each."""
+        seeds = seeds_of("evaluation", candidates * self.request.clips, first)
+        return self.rows(self.request.clips, lambda k: compute(seeds[k]), progress, candidates=len(seeds))
+
     def sounds(self, source: Source, request: Request, seeds: Sequence[int]) -> list[Audio]:
         """One for each seed, 44.1 kHz, stereo; all sounds of a source share its features."""
         return gym_sounds(self.pipeline, source, request, seeds, self.store)
@@ -112,6 +121,21 @@ def _section(number: int) -> str:
 
 def onsets(audio: Audio) -> Onsets:
     return detect(audio.samples, audio.sample_rate)
+
+
+def figure(one: dict[str, Any], name: str = "f1") -> str:
+    """A cell of a table: a figure with its interval."""
+    return f"{one[name]:.3f} {shown(one['interval'])}"
+
+
+def change(gap: dict[str, Any]) -> str:
+    """A cell: a paired difference with its interval."""
+    return f"{gap['difference']:+.3f} {shown(gap['interval'])}"
+
+
+def table(columns: str, rows: Iterable[str]) -> list[str]:
+    """Lines of Markdown. columns, rows: cells with " | " between them."""
+    return [f"| {columns} |", "|---" * (columns.count("|") + 1) + "|", *(f"| {row} |" for row in rows)]
 
 
 def shown(interval: Sequence[float], digits: int = 3) -> str:

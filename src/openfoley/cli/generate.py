@@ -6,6 +6,7 @@ import logging
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +30,12 @@ TEXT_STEM = "foley"  # of the output, when there is no video to name it after
 
 def run(options: Namespace) -> int:
     """One video, or several with one model in memory."""
-    pipelines: dict[str, Any] = {}
 
-    def pipeline() -> Any:
+    @cache
+    def pipeline() -> Pipeline:
         from openfoley.pipeline import load
 
-        if not pipelines:
-            weights = Bar("weights", "MB")
-            pipelines["loaded"] = load(options.model, options.device, options.weights_dir, weights)
-        return pipelines["loaded"]
+        return load(options.model, options.device, options.weights_dir, Bar("weights", "MB"))
 
     if len(options.video) > 1 or options.out_dir is not None or any(Path(one).is_dir() for one in options.video):
         return run_batch(options, lambda one: generate(one, pipeline))
@@ -45,7 +43,7 @@ def run(options: Namespace) -> int:
     return generate(options, pipeline)
 
 
-def generate(options: Namespace, loaded: Callable[[], Any]) -> int:
+def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     """Generate the sound of one video. loaded: returns the pipeline, called after all checks."""
     started = time.monotonic()
     request = checked_request(options)
@@ -145,7 +143,7 @@ def _print_plans(options: Namespace, pipeline: Pipeline, source: Source, request
 
 
 def _stems(
-    options: Namespace, pipeline: Any, source: Source, request: Request, seeds: Sequence[int], delivery: Delivery
+    options: Namespace, pipeline: Pipeline, source: Source, request: Request, seeds: Sequence[int], delivery: Delivery
 ) -> int:
     """A sound for each stem of the cue sheet, and the mix as their sum."""
     from openfoley.synthesis.stems import check_stems, cues_by_stem, save_stems

@@ -77,7 +77,7 @@ def classes(part: str, kind: str) -> tuple[type, type[nn.Module]]:
     return getattr(import_module(module), config), getattr(import_module(module), network)
 
 
-def kind_of(part: str, config: Any) -> str:
+def kind_of(part: str, config: object) -> str:
     """The kind of part that a configuration describes."""
     names = {name: kind for (owner, kind), (_, name, _) in CLASSES.items() if owner == part}
     return names[type(config).__name__]

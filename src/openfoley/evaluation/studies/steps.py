@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -70,16 +70,19 @@ class Entrant:
     request: Request = field(default_factory=lambda: Request.of(seed=SEED))
 
 
-class WithoutSync:
+P = TypeVar("P")
+
+
+class WithoutSync(Generic[P]):
     """A generator whose sync features are absent, as `use_sync=False` trains one."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator[P]) -> None:
         self.latent_dim, self.window_latents = generator.latent_dim, generator.window_latents
         self.accepts_known, self.reads_whole_video = generator.accepts_known, generator.reads_whole_video
         self.defaults, self.supported_options = generator.defaults, generator.supported_options
         self.velocity, self.trained_step, self._prepare = generator.velocity, generator.trained_step, generator.prepare
 
-    def prepare(self, conditions: Conditions, latents: int) -> Any:
+    def prepare(self, conditions: Conditions, latents: int) -> P:
         return self._prepare(conditions.without("sync"), latents)
 
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 Sound = Float[Tensor, "batch channels time"]  # in -1..1
 Latents = Float[Tensor, "batch latents dim"]
@@ -47,6 +47,34 @@ class DecodesParts(Protocol):
     def decode_part(self, latent: Latents, first: int, end: int) -> Sound:
         """The samples of latents first .. end - 1."""
         ...
+
+
+class NormalisedCodec(nn.Module):
+    """What our codecs share: latents of zero mean and unit variance per channel."""
+
+    latent_mean: Float[Tensor, " dim"]  # over the training data, of the posterior's mean
+    latent_std: Float[Tensor, " dim"]
+
+    def __init__(self, sample_rate: int, hop_length: int, latent_dim: int) -> None:
+        super().__init__()
+        self.sample_rate, self.hop_length, self.latent_dim = sample_rate, hop_length, latent_dim
+        self.register_buffer("latent_mean", torch.zeros(latent_dim))
+        self.register_buffer("latent_std", torch.ones(latent_dim))
+
+    @property
+    def latent_rate(self) -> Fraction:
+        return Fraction(self.sample_rate, self.hop_length)
+
+    def posterior(self, samples: Sound) -> tuple[ChannelsFirst, ChannelsFirst]:
+        """Mean and standard deviation; the end is padded with silence to a whole latent."""
+        raise NotImplementedError
+
+    def encode(self, samples: Sound) -> Latents:
+        mean, _ = self.posterior(samples)
+        return (mean.mT - self.latent_mean) / self.latent_std
+
+    def unnormalised(self, latent: Latents) -> ChannelsFirst:
+        return (latent * self.latent_std + self.latent_mean).mT
 
 
 class StreamingDecoder:

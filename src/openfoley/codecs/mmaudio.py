@@ -10,16 +10,15 @@ Decoding works in pieces of fixed size with exact overlap: memory does not grow 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped
-from torch import Tensor, nn
+from torch import Tensor
 
 from openfoley.codecs import bigvgan, mel_vae
-from openfoley.codecs.base import ChannelsFirst, Latents
+from openfoley.codecs.base import ChannelsFirst, Latents, NormalisedCodec
 from openfoley.codecs.bigvgan import BigVgan, BigVganConfig
 from openfoley.codecs.mel_vae import (
     FRAMES_PER_LATENT,
@@ -75,35 +74,24 @@ Mono = Float[Tensor, "batch 1 time"]
 Mel = Float[Tensor, "batch bands frames"]
 
 
-class MMAudioCodec(nn.Module):
+class MMAudioCodec(NormalisedCodec):
     """mono sound <-> latents; see `codecs.base.Codec`."""
 
     channels = 1
-    latent_mean: Float[Tensor, " dim"]  # over the training data, of the posterior's mean
-    latent_std: Float[Tensor, " dim"]
 
     def __init__(self, config: MMAudioCodecConfig) -> None:
-        super().__init__()
+        super().__init__(config.sample_rate, config.hop_length, config.vae.latent_dim)
         if config.vocoder.hop_length != config.mel_hop or config.vocoder.mel_bands != config.vae.mel_bands:
             raise WeightsError(
                 f"codec: a vocoder of {config.vocoder.mel_bands} bands and hop {config.vocoder.hop_length} does not "
                 f"fit a mel of {config.vae.mel_bands} bands and hop {config.mel_hop}"
             )
         self.config = config
-        self.sample_rate = config.sample_rate
-        self.hop_length = config.hop_length
-        self.latent_dim = config.vae.latent_dim
         self.vae = MelVae(config.vae)
         self.vocoder = BigVgan(config.vocoder)
-        self.register_buffer("latent_mean", torch.zeros(self.latent_dim))
-        self.register_buffer("latent_std", torch.ones(self.latent_dim))
         self.mel_context = -(-self.vocoder.context_frames // FRAMES_PER_LATENT)  # latents whose mel a sample can need
         reach = config.vae.attention_reach + MARGIN_BEFORE_ATTENTION + MARGIN_AFTER_ATTENTION
         self.decoder_context = self.mel_context + reach
-
-    @property
-    def latent_rate(self) -> Fraction:
-        return Fraction(self.sample_rate, self.hop_length)
 
     def log_mel(self, samples: Mono) -> Mel:
         """time // mel_hop frames, as the networks were trained on it."""
@@ -118,12 +106,7 @@ class MMAudioCodec(nn.Module):
         return mel.log() if config.logarithm == "natural" else mel.log10()
 
     def posterior(self, samples: Mono) -> tuple[ChannelsFirst, ChannelsFirst]:
-        """Mean and standard deviation; the end is padded with silence to a whole latent."""
         return self.vae.posterior(self.log_mel(F.pad(samples, (0, -samples.shape[-1] % self.hop_length))))
-
-    def encode(self, samples: Mono) -> Latents:
-        mean, _ = self.posterior(samples)
-        return (mean.mT - self.latent_mean) / self.latent_std
 
     def decode(self, latent: Latents) -> Mono:
         """In pieces of at most PIECE_LATENTS, all of one size: only the result grows with length."""
@@ -138,7 +121,7 @@ class MMAudioCodec(nn.Module):
     def decode_part(self, latent: Latents, first: int, end: int) -> Mono:
         """(end - first) * hop_length samples of the latents [first, end); the others are context."""
         low, high = widened(first, end, self.decoder_context, latent.shape[1])
-        near = (latent[:, low:high] * self.latent_std + self.latent_mean).mT
+        near = self.unnormalised(latent[:, low:high])
         mel_first, mel_last = widened(first, end, self.mel_context, latent.shape[1])
         samples = self.vocoder(self.vae.reconstruct(near, mel_first - low, mel_last - low))
         start = (first - mel_first) * self.hop_length

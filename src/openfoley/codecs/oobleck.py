@@ -15,14 +15,13 @@ Every resampling kernel is centred on the samples it stands for, so latents and 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
-from openfoley.codecs.base import ChannelsFirst, Latents, Sound
+from openfoley.codecs.base import ChannelsFirst, Latents, NormalisedCodec, Sound
 from openfoley.codecs.oobleck_layers import CENTRED_KERNEL, OobleckDecoder, OobleckEncoder
 from openfoley.errors import WeightsError
 
@@ -65,32 +64,19 @@ GYM_LEVEL = 2.0**-5  # Gym sound lies at -45 dBFS in the median (rms), loud mome
 GYM = replace(FULL, stem_stride=4, widths=(32, 64, 192, 384), strides=(4, 8, 8), level=GYM_LEVEL)
 
 
-class OobleckCodec(nn.Module):
+class OobleckCodec(NormalisedCodec):
     """sound <-> latents; see `codecs.base.Codec`."""
 
     encoder: OobleckEncoder
     decoder: OobleckDecoder
-    latent_mean: Float[Tensor, " dim"]  # over the training data, of the posterior's mean
-    latent_std: Float[Tensor, " dim"]
 
     def __init__(self, config: OobleckConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.sample_rate = config.sample_rate
-        self.channels = config.channels
-        self.latent_dim = config.latent_dim
-        self.hop_length = config.hop_length
+        super().__init__(config.sample_rate, config.hop_length, config.latent_dim)
+        self.config, self.channels = config, config.channels
         self.encoder, self.decoder = _build(config)
-        self.register_buffer("latent_mean", torch.zeros(config.latent_dim))
-        self.register_buffer("latent_std", torch.ones(config.latent_dim))
         self.decoder_context = decoder_context(config)
 
-    @property
-    def latent_rate(self) -> Fraction:
-        return Fraction(self.sample_rate, self.hop_length)
-
     def posterior(self, samples: Sound) -> tuple[ChannelsFirst, ChannelsFirst]:
-        """Mean and standard deviation; the end is padded with silence to a whole latent."""
         padding = -samples.shape[-1] % self.hop_length
         padded = functional.pad(samples, (0, padding)) / self.config.level
         mean, scale = self.encoder(padded).chunk(2, dim=1)
@@ -100,12 +86,8 @@ class OobleckCodec(nn.Module):
         """latents * hop_length samples."""
         return self.decoder(unnormalised) * self.config.level
 
-    def encode(self, samples: Sound) -> Latents:
-        mean, _ = self.posterior(samples)
-        return (mean.mT - self.latent_mean) / self.latent_std
-
     def decode(self, latent: Latents) -> Sound:
-        return self.reconstruct((latent * self.latent_std + self.latent_mean).mT)
+        return self.reconstruct(self.unnormalised(latent))
 
 
 def _build(config: OobleckConfig) -> tuple[OobleckEncoder, OobleckDecoder]:

@@ -22,7 +22,6 @@ Phases are counted from those of a steady tone in the bin's centre.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import torch
 from einops import rearrange
@@ -30,7 +29,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from openfoley.codecs.base import ChannelsFirst, Latents, Sound
+from openfoley.codecs.base import ChannelsFirst, Latents, NormalisedCodec, Sound
 from openfoley.codecs.oobleck import block_layers, decoder_reach, plain_networks
 from openfoley.codecs.oobleck_layers import CENTRED_KERNEL, OobleckDecoder, OobleckEncoder
 
@@ -68,23 +67,19 @@ GYM = SpectralOobleckConfig(
 )
 
 
-class SpectralOobleckCodec(nn.Module):
+class SpectralOobleckCodec(NormalisedCodec):
     """sound <-> latents; see `codecs.base.Codec`."""
 
     encoder: OobleckEncoder
     decoder: OobleckDecoder
-    latent_mean: Float[Tensor, " dim"]  # over the training data, of the posterior's mean
-    latent_std: Float[Tensor, " dim"]
     hann: Float[Tensor, " window"]
     steady: Complex[Tensor, "bins frames"]  # of a latent: a tone in the bin's centre
     mixing: Float[Tensor, "dim dim"]
     spreading: Float[Tensor, "bins*frames dim"]
 
     def __init__(self, config: SpectralOobleckConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.sample_rate, self.channels = config.sample_rate, config.channels
-        self.latent_dim, self.hop_length = config.latent_dim, config.hop_length
+        super().__init__(config.sample_rate, config.hop_length, config.latent_dim)
+        self.config, self.channels = config, config.channels
         self.bins, self.hop = config.window // 2 + 1, config.window // OVERLAP
         self.frames = config.hop_length // self.hop  # of a latent
         self.encoder, self.decoder = _build(config, self.bins)
@@ -92,8 +87,6 @@ class SpectralOobleckCodec(nn.Module):
         self.synthesis = nn.ConvTranspose1d(config.latent_dim, 2 * self.bins, self.frames, self.frames)
         for path in (self.analysis, self.synthesis):  # found by `start_from_components`, never by gradients
             path.requires_grad_(False)
-        self.register_buffer("latent_mean", torch.zeros(config.latent_dim))
-        self.register_buffer("latent_std", torch.ones(config.latent_dim))
         self.register_buffer("hann", torch.hann_window(config.window), persistent=False)
         turn = torch.outer(torch.arange(self.bins), torch.arange(self.frames)) % OVERLAP * (2 * math.pi / OVERLAP)
         self.register_buffer("steady", torch.polar(torch.ones_like(turn), turn), persistent=False)
@@ -114,12 +107,7 @@ class SpectralOobleckCodec(nn.Module):
             self.frames,
         )
 
-    @property
-    def latent_rate(self) -> Fraction:
-        return Fraction(self.sample_rate, self.hop_length)
-
     def posterior(self, samples: Sound) -> tuple[ChannelsFirst, ChannelsFirst]:
-        """Mean and standard deviation; the end is padded with silence to a whole latent."""
         spectrum = self.spectrum(samples)
         level = self.log_magnitude(spectrum)
         with torch.autocast(samples.device.type, enabled=False):
@@ -211,12 +199,8 @@ class SpectralOobleckCodec(nn.Module):
             phase = spectrum / (spectrum.abs() + 1e-9)
         return self.waveform(level, phase)
 
-    def encode(self, samples: Sound) -> Latents:
-        mean, _ = self.posterior(samples)
-        return (mean.mT - self.latent_mean) / self.latent_std
-
     def decode(self, latent: Latents) -> Sound:
-        return self.reconstruct((latent * self.latent_std + self.latent_mean).mT)
+        return self.reconstruct(self.unnormalised(latent))
 
     def _steady(self, frames: int) -> Tensor:
         return self.steady.repeat(1, frames // self.frames)

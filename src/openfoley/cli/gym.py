@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from openfoley.cli.messages import note, print_json
-from openfoley.errors import OutputError, UsageError
+from openfoley.errors import UsageError
 
 LONGEST_S = 3600.0
 
@@ -20,12 +20,13 @@ def render(options: Namespace) -> int:
     seeds = range(options.seed, options.seed + options.count)
     folder = Path(options.out)
 
+    from openfoley.data.disk import make_folder
     from openfoley.gym.seeds import split_of
     from openfoley.media.write.atomic import check_output
 
     split_of(seeds[0])
     split_of(seeds[-1])
-    _make_folder(folder)
+    make_folder(folder)
     for seed in seeds:
         for suffix in (".mp4", ".wav", ".json"):
             check_output(folder / f"{seed}{suffix}", [], options.force)
@@ -41,12 +42,3 @@ def render(options: Namespace) -> int:
         elapsed_s = time.monotonic() - started
         print_json({"folder": str(folder), "seeds": list(seeds), "elapsed_s": round(elapsed_s, 3)})
     return 0
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"the output {str(folder)!r} is a file; pass a folder") from None
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from openfoley.errors import UsageError
 from openfoley.media.write.atomic import cannot_write
 
 NOT_RESERVABLE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
@@ -15,9 +16,11 @@ NOT_RESERVABLE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
 
 def make_folder(folder: Path) -> None:
-    """Create the folder and its parents if missing."""
+    """Create the folder and its parents if missing; UsageError if it is a file."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"the output {str(folder)!r} is a file; pass a folder") from None
     except OSError as error:
         raise cannot_write(folder, error) from error
 

@@ -20,7 +20,9 @@ import numpy as np
 from openfoley.data.disk import create_array, make_folder, write_json
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import OutputError, UsageError
+from openfoley.gym.records import Scene
 from openfoley.gym.scene import VERSION
+from openfoley.gym.seeds import Split
 
 FRAME_RATE = Fraction(24)
 SIZE = 96
@@ -70,7 +72,7 @@ class GymCache:
         folder: Path,
         seeds: Sequence[int],
         *,
-        split: str,
+        split: Split,
         workers: int | None = None,
         silent_every: int | None = None,
         pool: Executor | None = None,
@@ -111,7 +113,7 @@ def check_scenes(folder: Path, records: Sequence[dict], seeds: Sequence[int]) ->
         raise UsageError(f"{str(folder)!r} holds scenes of other seeds; choose another folder or delete it")
 
 
-def _render_row(job: tuple[str, int, int, str, bool | None]) -> tuple[int, dict]:
+def _render_row(job: tuple[str, int, int, Split, bool | None]) -> tuple[int, dict]:
     folder, row, seed, split, silent = job
     frames, samples, record = render_for_cache(seed, split, silent)
     np.load(Path(folder) / "frames.npy", mmap_mode="r+")[row] = frames
@@ -119,15 +121,21 @@ def _render_row(job: tuple[str, int, int, str, bool | None]) -> tuple[int, dict]
     return row, record
 
 
-def render_for_cache(seed: int, split: str, silent: bool | None = None) -> tuple[np.ndarray, np.ndarray, dict]:
+def render_for_cache(seed: int, split: Split, silent: bool | None = None) -> tuple[np.ndarray, np.ndarray, dict]:
     """One scene: frames uint8 [192, 3, 96, 96], sound int16 [2, 352800], truth."""
     from openfoley.gym.picture import render_picture
+
+    scene, samples, record = true_sound(seed, split, silent)
+    return render_picture(scene, rate=FRAME_RATE, height=SIZE, width=SIZE).numpy(), samples, record
+
+
+def true_sound(seed: int, split: Split, silent: bool | None = None) -> tuple[Scene, np.ndarray, dict]:
+    """A scene, its sound int16 [2, 352800] and truth, without its frames."""
     from openfoley.gym.scene import sample_scene
     from openfoley.gym.sound import render_sound
     from openfoley.gym.truth import truth
 
-    scene = sample_scene(seed, DURATION_S, split=split, silent=silent)  # type: ignore[arg-type]
+    scene = sample_scene(seed, DURATION_S, split=split, silent=silent)
     sound = render_sound(scene, sample_rate=SAMPLE_RATE)
-    frames = render_picture(scene, rate=FRAME_RATE, height=SIZE, width=SIZE).numpy()
     samples = (sound.mix.clamp(-1, 1) * FULL_SCALE).round().short().numpy()
-    return frames, samples, truth(scene, sound, FRAME_RATE)
+    return scene, samples, truth(scene, sound, FRAME_RATE)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openfoley.data.disk import make_folder
 from openfoley.data.onset_detector import detect
-from openfoley.errors import OutputError, UsageError
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.media.frames import FrameRequest
 from openfoley.media.write.atomic import replace_when_done
@@ -49,12 +49,7 @@ def run_demo(
     """Render scene `seed` without sound to out/silent.mp4, write out/demo.mp4 and out/demo.png (all overwritten)."""
     from openfoley.gym.files import SceneFormat, render_files
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"the output {str(out)!r} is a file; pass a folder") from None
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {str(out)!r}: {error.strerror}") from None
+    make_folder(out)
     render_files([seed], DURATION_S, out / "scene", SceneFormat(RATE, WIDTH, HEIGHT, silent=True), force=True)
     silent = out / "scene" / f"{seed}.mp4"
     record = json.loads((out / "scene" / f"{seed}.json").read_text(encoding="utf-8"))

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openfoley.data.gym_cache import FULL_SCALE
+from openfoley.data.gym_cache import SAMPLE_RATE as RATE
 from openfoley.data.onset_detector import Onsets, detect
 from openfoley.evaluation.metrics.f1 import MAIN_TOLERANCE_S, relative_f1, visible_sums
 from openfoley.evaluation.metrics.matching import match_closest
@@ -30,8 +32,6 @@ from openfoley.evaluation.stats.bootstrap import interval
 from openfoley.judges.material import MaterialClassifier
 from openfoley.types import Audio
 
-RATE = 44100
-FULL_SCALE = 32767
 SILENT_POWER = 1e-9
 """Mean square (-90 dB) below which a sound counts as silent: the rest is rounding error."""
 T20_BEFORE_S, T20_AFTER_S = 0.10, 0.30

@@ -4,7 +4,6 @@ or taken from another."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from openfoley.data.gym_cache import FULL_SCALE, SAMPLE_RATE, true_sound
 from openfoley.data.workers import render_pool
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.truth import from_dict
@@ -25,10 +25,6 @@ FILE_NAME, SECTION = "material.safetensors", "classifier"
 CLIPS, CHECK_CLIPS = 300, 100
 FIRST_SEED = 5_000_000
 """Training seeds away from those that models train on."""
-DURATION_S = 8.0
-SAMPLE_RATE = 44100
-FRAME_RATE = Fraction(24)
-FULL_SCALE = 32767
 
 
 def trained_judge(workspace: Workspace, given: Path | None = None) -> MaterialClassifier:
@@ -84,11 +80,5 @@ def render_sounds(seeds: Sequence[int], split: Split) -> Iterator[tuple[Tensor, 
 
 def render_sound_of(job: tuple[int, Split]) -> tuple[np.ndarray, dict[str, Any]]:
     """int16 samples [2, 352800] and truth record of a scene (seed, split)."""
-    from openfoley.gym.scene import sample_scene
-    from openfoley.gym.sound import render_sound
-    from openfoley.gym.truth import truth
-
-    scene = sample_scene(job[0], DURATION_S, split=job[1])
-    sound = render_sound(scene, sample_rate=SAMPLE_RATE)
-    samples = (sound.mix.clamp(-1, 1) * FULL_SCALE).round().short().numpy()
-    return samples, truth(scene, sound, FRAME_RATE)
+    _, samples, record = true_sound(*job)
+    return samples, record

@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from openfoley.data.disk import create_array
+from openfoley.data.gym_cache import FULL_SCALE
 from openfoley.errors import UsageError
 from openfoley.media.write.locks import try_lock
 
@@ -23,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 5
 """Of the stored results; a folder of another format holds another report."""
-FULL_SCALE = 32767
 ROWS_AT_ONCE = 4
 """Clips of an array that one process computes under one lock."""
 POLL_S = 2.0

@@ -149,3 +149,52 @@ def test_peaks_stay_below_the_ceiling_in_transport_streams(tmp_path, suffix):
     limiter = Limiter(44100, ceiling_dbtp=ceiling_dbtp(suffix))
     mux(source, iter([limiter.push(loud), limiter.flush()]), NewSound(44100), tmp_path / f"o{suffix}")
     assert -6 < true_peak_dbtp(read_audio(tmp_path / f"o{suffix}").samples, 44100) <= -1.0
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv", ".ts"])
+def test_an_edited_sound_keeps_the_language_of_the_one_it_replaces(tmp_path, suffix):
+    plain, source = video(tmp_path, "a.mp4", "libx264", sound=True), tmp_path / f"b{suffix}"
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        copies = [new.add_stream_from_template(s, opaque=True) for s in old.streams]
+        copies[1].metadata["language"] = "fra"
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                new.mux(packet)
+    mux(source, iter([sound()]), NewSound(48000, without=0), tmp_path / f"o{suffix}")
+    with av.open(str(tmp_path / f"o{suffix}")) as container:
+        assert [s.metadata["language"] for s in container.streams.audio] == ["fra"]
+
+
+def test_channels_without_a_layout_get_the_usual_one(tmp_path):
+    """Plain WAV sound in AVI says how many channels there are, not which."""
+    source = video(tmp_path, "a.avi", "mjpeg", pixel_format="yuvj420p")
+    mux(source, iter([sound()]), NewSound(48000, bit_depth="16"), tmp_path / "b.avi")
+    with av.open(str(tmp_path / "b.avi")) as container:
+        assert container.streams.audio[0].codec_context.layout.name == "2 channels"
+    mux(tmp_path / "b.avi", iter([sound()]), NewSound(48000), tmp_path / "o.mov")
+    with av.open(str(tmp_path / "o.mov")) as container:
+        assert [s.codec_context.layout.name for s in container.streams.audio] == ["stereo", "stereo"]
+
+
+def test_a_phones_metadata_track_without_a_description_is_left_out_and_named(tmp_path, caplog):
+    """`mebx` of iPhones: FFmpeg would write its packets without a sample entry."""
+    plain, source = video(tmp_path, "a.mp4", "libx264"), tmp_path / "b.mov"
+    with av.open(str(plain)) as old, av.open(str(source), "w", format="mp4") as new:
+        copy = new.add_stream_from_template(old.streams.video[0], opaque=True)
+        text = new.add_mux_stream("mov_text")
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = copy
+                new.mux(packet)
+        line = av.Packet(b"\0\5hello")
+        line.pts = line.dts = 0
+        line.duration, line.time_base, line.stream = 1000, Fraction(1, 1000), text
+        new.mux(line)
+    source.write_bytes(source.read_bytes().replace(b"sbtl", b"meta").replace(b"tx3g", b"mebx"))
+    with av.open(str(source)) as container:
+        assert [s.type for s in container.streams] == ["video", "data"]
+    mux(source, iter([sound()]), NewSound(48000), tmp_path / "o.mov")
+    assert f".mov cannot hold stream 1 (data) of {source}: left out" in caplog.text
+    with av.open(str(tmp_path / "o.mov")) as container:
+        assert [s.type for s in container.streams] == ["video", "audio"]

@@ -198,3 +198,12 @@ def test_a_phones_metadata_track_without_a_description_is_left_out_and_named(tmp
     assert f".mov cannot hold stream 1 (data) of {source}: left out" in caplog.text
     with av.open(str(tmp_path / "o.mov")) as container:
         assert [s.type for s in container.streams] == ["video", "audio"]
+
+
+def test_avi_keeps_the_code_of_its_codec(tmp_path):
+    source = tmp_path / "a.avi"
+    write_numbered(tmp_path / "b.avi", list(range(10)), Fraction(1, 25), codec="mpeg4")
+    source.write_bytes((tmp_path / "b.avi").read_bytes().replace(b"FMP4", b"XVID"))
+    mux(source, iter([sound(1.0)]), NewSound(48000), tmp_path / "o.avi")
+    with av.open(str(tmp_path / "o.avi")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "XVID"

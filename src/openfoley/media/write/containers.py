@@ -209,7 +209,10 @@ def _codec_tag(stream: Stream, suffix: str, source_format: str) -> str | None:
     if name == "hevc" and suffix in MP4_FAMILY:
         return tag if tag in HEVC_TAGS else HEVC_TAGS[0]
     has_forms = suffix == ".mov" or (suffix == ".mkv" and name == "prores")
-    if not has_forms or "mp4" not in source_format or stream.type != "video" or not tag.strip("\0"):
+    is_told = (has_forms and "mp4" in source_format) or (
+        suffix == ".avi" and source_format == "avi"
+    )  # XVID, DX50 of an AVI
+    if not is_told or stream.type != "video" or not tag.strip("\0"):
         return None
     return tag if _header_passes(suffix, lambda trial: _set_tag(trial, stream, tag)) else None
 

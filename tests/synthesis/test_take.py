@@ -99,7 +99,8 @@ def test_flac_does_not_hold_floating_point(take: Take, tmp_path: Path) -> None:
 
 def test_output_names() -> None:
     assert default_output(Path("a/b c.mov")) == Path("a/b c.foley.mov")
-    assert default_output(Path("a/b.avi")) == Path("a/b.foley.mkv")
+    assert default_output(Path("a/b.avi")) == Path("a/b.foley.avi")
+    assert default_output(Path("a/b.flv")) == Path("a/b.foley.mkv")
     assert take_paths(Path("x.y.mp4"), 1) == [Path("x.y.mp4")]
     assert take_paths(Path("x.y.mp4"), 2) == [Path("x.y.take01.mp4"), Path("x.y.take02.mp4")]
     with pytest.raises(UsageError, match="takes"):

@@ -207,3 +207,23 @@ def test_avi_keeps_the_code_of_its_codec(tmp_path):
     mux(source, iter([sound(1.0)]), NewSound(48000), tmp_path / "o.avi")
     with av.open(str(tmp_path / "o.avi")) as container:
         assert container.streams.video[0].codec_context.codec_tag == "XVID"
+
+
+def test_raw_dv_is_written_with_its_timecode_and_rate(tmp_path):
+    """FFmpeg estimates 60000 Hz for it, at which no timecode counts."""
+    with av.open(str(tmp_path / "a.dv"), "w", format="dv") as out:
+        stream = out.add_stream("dvvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 720, 576, "yuv420p"
+        tone = out.add_stream("pcm_s16le", rate=48000, layout="stereo")
+        silence = av.AudioFrame(format="s16", layout="stereo", samples=1920)
+        silence.sample_rate = 48000
+        for number in range(10):
+            frame = av.VideoFrame(720, 576, "yuv420p")
+            frame.pts, silence.pts = number, 1920 * number
+            out.mux([*stream.encode(frame), *tone.encode(silence)])
+    out = default_output(tmp_path / "a.dv")
+    assert out.suffix == ".mov"
+    mux(tmp_path / "a.dv", iter([sound(1.0)]), NewSound(48000, "replace"), out)
+    with av.open(str(out)) as container:
+        assert container.streams.video[0].average_rate == 25
+        assert container.streams.video[0].metadata["timecode"] == "00:00:00:00"

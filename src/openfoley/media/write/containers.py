@@ -49,6 +49,7 @@ HEVC_TAGS = ("hvc1", "dvh1")  # QuickTime plays no other; dvh1 is Dolby Vision's
 DATA_WITH_DESCRIPTION = (b"gpmd",)  # FFmpeg writes a sample description for no other camera data
 USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 REPEATABLE = {"fflags": "+bitexact"}  # no random identifiers, dates or versions: the same input gives the same bytes
+MOST_RATE = 1000  # Hz; FFmpeg's estimate beyond it is a clock's tick (60000 of raw DV), at which no timecode counts
 MAX_MOVIE_TIMESCALE = 2**31 - 1  # ISO/IEC 14496-12 section 8.2.2, kept to the signed range that readers use
 LEFT_OUT_TAGS = (  # what the muxer writes by itself
     "major_brand",
@@ -190,7 +191,8 @@ def add_copy(out: OutputContainer, stream: Stream, suffix: str, source_format: s
     if isinstance(stream, VideoStream) and isinstance(context, VideoCodecContext):
         # what only the container tells: FFmpeg's template has neither
         context.sample_aspect_ratio = stream.sample_aspect_ratio or Fraction(0)
-        context.framerate = rate = stream.average_rate or stream.guessed_rate or Fraction(0)
+        rates = (stream.average_rate, stream.guessed_rate)
+        context.framerate = rate = next((r for r in rates if r and r <= MOST_RATE), Fraction(0))
         timecode = copy.metadata.get("timecode", "")
         if ";" in timecode and rate not in DROP_FRAME_RATES:
             copy.metadata["timecode"] = timecode.replace(";", ":")  # drop-frame is not defined at this rate

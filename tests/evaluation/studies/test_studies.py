@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from openfoley.data.gym_cache import FRAME_RATE as RATE
 from openfoley.errors import UsageError
-from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.reports.judge import save_classifier
 from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.studies import clips, cuts, joins, lengths, longform, reference, steps
@@ -23,6 +23,7 @@ from openfoley.evaluation.studies.requests import (
     StudyRequest,
 )
 from openfoley.judges.material import MaterialClassifier
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Request
 
@@ -75,7 +76,7 @@ def test_windows_generated_apart_do_not_depend_on_one_another(tiny_model: Path) 
 
     takes, middle = made(pictures), round(1.49 * pipeline.model.codec.sample_rate)
     asked = Request.of(steps=1, cuts="none")
-    (alone,) = gym_sounds(pipeline, source_of(pictures[:36]), asked, [joins.TAKES[0]])
+    (alone,) = gym_sounds(pipeline, Source.tensor(pictures[:36], RATE), asked, [joins.TAKES[0]])
     assert torch.equal(takes[0][:middle], alone.samples.mean(0)[:middle])
     changed = pictures.clone()
     changed[36:] = 255 - changed[36:]

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int16, UInt8
 from torch import Tensor
 
 from openfoley.codecs.base import Codec
-from openfoley.evaluation.reports.frames import source_of
+from openfoley.data.gym_cache import FRAME_RATE
 from openfoley.evaluation.reports.workspace import FULL_SCALE
 from openfoley.gym.files import SAMPLE_RATE
 from openfoley.media.resample import resample
@@ -52,7 +52,7 @@ def set_sounds(
     """The sounds of clips in memory; clip k has `prompts[k]` and the request's seed + k."""
     sounds = []
     for k, prompt in enumerate(prompts):
-        source, seed = source_of(torch.from_numpy(np.array(frames[k]))), request.sampling.seed + k
+        source, seed = Source.tensor(torch.from_numpy(np.array(frames[k])), FRAME_RATE), request.sampling.seed + k
         (sound,) = gym_sounds(pipeline, source, Request.of(request, prompt=prompt), [seed], store)
         sounds.append((sound.samples.clamp(-1, 1) * FULL_SCALE).round().short().numpy())
     return np.stack(sounds)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.data.gym_cache import FINISHED, GymCache
+from openfoley.data.gym_cache import FINISHED, FRAME_RATE, GymCache
 from openfoley.data.onset_detector import Onsets, detect
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.click_baseline import click_onsets
@@ -36,7 +36,6 @@ from openfoley.evaluation.reports.figures import (
     relative_to,
     samples_of,
 )
-from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.reports.judge import SECTION as JUDGE
 from openfoley.evaluation.reports.judge import train_judge, trained_judge
 from openfoley.evaluation.reports.pictures import Shown, draw_pictures
@@ -48,6 +47,7 @@ from openfoley.gym.scene import VERSION as GYM_VERSION
 from openfoley.gym.seeds import Split, seeds_of
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.media.read.sound_file import read_audio
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Request
 from openfoley.synthesis.feature_store import FeatureStore
@@ -132,7 +132,9 @@ class Suite:
         `seed + k`."""
         frames = torch.from_numpy(np.array(self.gym(name).frames[row]))
         asked = Request.of(steps=steps, seed=self.seed + row, prompt=prompt, cuts="none")
-        (sound,) = gym_sounds(self.pipeline, source_of(frames), asked, [asked.sampling.seed], self.store)
+        (sound,) = gym_sounds(
+            self.pipeline, Source.tensor(frames, FRAME_RATE), asked, [asked.sampling.seed], self.store
+        )
         return sound.samples
 
     def made(

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from openfoley.data.gym_cache import FRAME_RATE as RATE
 from openfoley.evaluation.metrics.truth import Truth, from_dict
-from openfoley.evaluation.reports.frames import RATE
 from openfoley.gym.files import SAMPLE_RATE
 from openfoley.gym.picture import frame_count, scene_frames
 from openfoley.gym.records import Contact, Friction, Part, Performance, Scene, Shot

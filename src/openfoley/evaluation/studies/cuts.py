@@ -18,7 +18,6 @@ import numpy as np
 from openfoley.evaluation.metrics.f1 import f1_of, pooled_f1, visible_sums
 from openfoley.evaluation.metrics.material import material_accuracy, material_sums, share_as_asked
 from openfoley.evaluation.metrics.truth import Truth, from_dict
-from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.reports.judge import trained_judge
 from openfoley.evaluation.stats.pooled import paired_difference
 from openfoley.evaluation.studies.clips import RATE, only_in, pictures_of, times_in, true_sound
@@ -27,6 +26,7 @@ from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, chang
 from openfoley.gym.records import Scene, Shot
 from openfoley.gym.scene import sample_scene
 from openfoley.judges.material import MaterialClassifier
+from openfoley.media.source import Source
 from openfoley.request import Cut, Request
 
 FIRST_SEED = 5_000_000  # within the evaluation split
@@ -76,7 +76,7 @@ def _row(study: Study[CutsRequest], judge: MaterialClassifier, seed: int) -> Row
         return None
     end = _end_frame(scene.shots[chosen[-1]])  # nothing is scored in later shots
     frames = pictures_of(scene)[:end]
-    whole = source_of(frames)
+    whole = Source.tensor(frames, RATE)
     true_cuts = [Cut(_first_frame(shot) / RATE, "reset") for shot in scene.shots[1 : chosen[-1] + 1]]
     found = whole.cuts() == tuple(cut.time for cut in true_cuts)
     made = {way: study.sound(whole, Request.of(cuts=way, steps=steps, seed=SEED)) for way in ("auto", "carry")}
@@ -89,7 +89,7 @@ def _row(study: Study[CutsRequest], judge: MaterialClassifier, seed: int) -> Row
         shot = scene.shots[number]
         second = only_in(truth, shot.start_s, shot.start_s + AFTER_S)
         first = _first_frame(shot)
-        alone = source_of(frames[first : _end_frame(shot)])
+        alone = Source.tensor(frames[first : _end_frame(shot)], RATE)
         fresh = study.sound(alone, Request.of(cuts="none", steps=steps, seed=SEED))
         sounds = {way: (audio, detected[way], shot.start_s) for way, audio in made.items()}
         sounds["fresh"] = (fresh, onsets(fresh), shot.start_s - float(first / RATE))

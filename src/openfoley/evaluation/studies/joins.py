@@ -27,7 +27,7 @@ from jaxtyping import Float, UInt8
 from scipy.stats import mannwhitneyu
 from torch import Tensor, nn
 
-from openfoley.evaluation.reports.frames import RATE, source_of
+from openfoley.data.gym_cache import FRAME_RATE as RATE
 from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, interval
 from openfoley.evaluation.studies.clips import pictures_of, true_sound
@@ -36,6 +36,7 @@ from openfoley.evaluation.studies.study import Progress, Row, Study, figure, sho
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.judges.joins import RECIPE, train_join_classifier
+from openfoley.media.source import Source
 from openfoley.media.spectrogram import log_mel
 from openfoley.pipeline import Pipeline
 from openfoley.request import Request
@@ -75,10 +76,10 @@ def _row(study: Study[JoinsRequest], seed: int) -> Row:
     frames = pictures_of(scene)
     rate: Fraction = study.pipeline.model.codec.latent_rate
     asked = Request.of(steps=request.steps, reference_guidance=request.reference_guidance, cuts="none")
-    plan = study.pipeline.plan(source_of(frames), asked)
+    plan = study.pipeline.plan(Source.tensor(frames, RATE), asked)
     joins = [float((one.first_new + Fraction(one.window.crossfaded, 2)) / rate) for one in plan[1:]]
     gaps = dict(zip(GAPS, (0.0, max(float(one.window.crossfaded / rate) for one in plan)), strict=True))
-    sounds = study.sounds(source_of(frames), asked, TAKES)
+    sounds = study.sounds(Source.tensor(frames, RATE), asked, TAKES)
     sample_rate = sounds[0].sample_rate
     takes = [sound.samples.mean(0) for sound in sounds]
     apart = made_apart(study.pipeline, frames, [0.0, *joins, duration], steps=request.steps)
@@ -120,7 +121,9 @@ def made_apart(
     for number, (start, end) in enumerate(pairwise(edges_s)):
         first, last = floor(start * RATE), ceil(end * RATE)
         seeds = [take + len(TAKES) * number for take in TAKES]
-        sounds = gym_sounds(pipeline, source_of(frames[first:last]), Request.of(steps=steps, cuts="none"), seeds)
+        sounds = gym_sounds(
+            pipeline, Source.tensor(frames[first:last], RATE), Request.of(steps=steps, cuts="none"), seeds
+        )
         for take, sound in zip(takes, sounds, strict=True):
             low, high = (round(edge * sound.sample_rate) for edge in (start, end))
             before = round(first / RATE * sound.sample_rate)

@@ -15,12 +15,12 @@ from typing import Any
 from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.spectral import mel_distance_db, swsd
 from openfoley.evaluation.metrics.truth import from_dict
-from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.stats.pooled import mean_of
 from openfoley.evaluation.studies.clips import RATE, only_in, pictures_of, true_sound
 from openfoley.evaluation.studies.requests import LengthsRequest
 from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, change, figure, onsets, study_of, table
 from openfoley.gym.scene import sample_scene
+from openfoley.media.source import Source
 from openfoley.request import Request
 
 FIRST_SEED = 6_000_000  # within the evaluation split
@@ -44,7 +44,7 @@ def _row(study: Study[LengthsRequest], seed: int) -> Row:
     pictures = pictures_of(scene)
     row: Row = {"seed": seed}
     for length in lengths:
-        part = source_of(pictures[: int(length * RATE)])
+        part = Source.tensor(pictures[: int(length * RATE)], RATE)
         truth = only_in(from_dict(record), 0.0, length)
         row[str(length)] = {}
         for way, window in (("at_once", length + MARGIN_S), ("extended", None)):

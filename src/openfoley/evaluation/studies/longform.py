@@ -15,12 +15,12 @@ from typing import Any
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.truth import from_dict
-from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.studies.clips import RATE, excerpt, pictures_of, times_in, true_sound
 from openfoley.evaluation.studies.requests import LongformRequest
 from openfoley.evaluation.studies.study import Progress, Row, Study, change, figure, onsets, study_of, table
 from openfoley.gym.picture import frame_count
 from openfoley.gym.scene import sample_scene
+from openfoley.media.source import Source
 from openfoley.request import Request
 from openfoley.types import Audio
 
@@ -47,8 +47,8 @@ def _row(study: Study[LongformRequest], seed: int) -> Row:
     _, record = true_sound(excerpt(scene, start_s, end_s))
     pictures, truth = pictures_of(scene), from_dict(record)
     asked = Request.of(seed=seed % 1000, steps=request.steps, cuts=request.cuts)
-    whole = study.sound(source_of(pictures), asked)
-    fresh = study.sound(source_of(pictures[frame_count(start_s, RATE) :]), asked)
+    whole = study.sound(Source.tensor(pictures, RATE), asked)
+    fresh = study.sound(Source.tensor(pictures[frame_count(start_s, RATE) :], RATE), asked)
     before_s = min(BEFORE_S, start_s)
     late = Audio(whole.samples[:, round((start_s - before_s) * whole.sample_rate) :], whole.sample_rate)
     return {

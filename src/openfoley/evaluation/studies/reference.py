@@ -26,11 +26,10 @@ from openfoley.evaluation.metrics.embedding import features, frechet
 from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
 from openfoley.evaluation.metrics.spectral import swsd
 from openfoley.evaluation.metrics.truth import from_dict
-from openfoley.evaluation.reports.frames import source_of
 from openfoley.evaluation.reports.judge import trained_judge
 from openfoley.evaluation.reports.sounds import as_gym
 from openfoley.evaluation.stats.pooled import mean_of
-from openfoley.evaluation.studies.clips import only_in, pictures_of, times_in, true_sound
+from openfoley.evaluation.studies.clips import RATE, only_in, pictures_of, times_in, true_sound
 from openfoley.evaluation.studies.requests import ReferenceRequest
 from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, change, onsets, study_of, table
 from openfoley.gym.files import SAMPLE_RATE
@@ -75,7 +74,7 @@ def _row(study: Study[ReferenceRequest], judge: MaterialClassifier, seed: int) -
     except UsageError as error:  # clipped
         logger.info("clip %d is left out: %s", seed, error)
         return None
-    clip = source_of(pictures_of(scene))
+    clip = Source.tensor(pictures_of(scene), RATE)
     begin = start + longest
     rest, theirs = only_in(from_dict(record), begin, DURATION_S), _from(true, begin)
     true_features = features(judge, theirs, true.sample_rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 
 import pytest
@@ -59,6 +60,14 @@ def test_hole_in_the_middle(tmp_path, files, name):
     assert "\n" not in str(caught.value)
 
 
+def webp(flags: int) -> bytes:
+    """An extended WebP header of a 160 x 90 picture with one empty chunk."""
+    body = (
+        b"WEBPVP8X" + struct.pack("<IBxxx", 10, flags) + bytes([159, 0, 0, 89, 0, 0]) + b"ANIM" + struct.pack("<I", 0)
+    )
+    return b"RIFF" + struct.pack("<I", len(body)) + body + bytes(99)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -75,6 +84,8 @@ def test_hole_in_the_middle(tmp_path, files, name):
             ),
             "still image",
         ),
+        ("animated.webp", webp(flags=2), "animated WebP"),
+        ("still.webp", webp(flags=0), "still image"),
     ],
 )
 def test_what_is_no_video(tmp_path, name, content, words):

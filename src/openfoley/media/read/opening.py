@@ -135,6 +135,12 @@ def open_media(path: str | os.PathLike[str], raw_errors: bool = False) -> Iterat
             container.close()
 
 
+def _is_animated_webp(file: BinaryIO) -> bool:
+    """The animation bit of the extended header (WebP Container Specification, "Extended File Format")."""
+    head = file.read(21)
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20] & 2)
+
+
 def still_image(path: Path) -> str:
     return f"{shown(path)} is a still image, not a video; pass a file with a moving picture"
 
@@ -154,6 +160,10 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
         or name in STILL_IMAGE_FORMATS
         or (container.metadata.get("major_brand", "").strip() in STILL_IMAGE_BRANDS)
     ):
+        if _is_animated_webp(bytes_of(container)):
+            raise MediaError(
+                f"{shown(path)} is an animated WebP, which FFmpeg cannot decode; convert it to GIF, APNG or MP4 first"
+            )
         raise MediaError(still_image(path))
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if len(container.streams) == 0:

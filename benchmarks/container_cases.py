@@ -1,6 +1,6 @@
 """Every file of a folder through `openfoley generate`: python benchmarks/container_cases.py FOLDER.
 
-Needs ffprobe. The default model with one step in one process; each output is compared with its input as ffprobe tells
+Needs ffprobe. The default model with one step in one process; each output is compared with its input as ffprobe reports
 both: packets, their times from the first one, codec tag (where the container is the same, not in Matroska, where a
 native form may replace a FOURCC), sample aspect, frame rate, side data (spherical, stereo, Dolby Vision, rotation),
 timecode, the movie's tags. One line a file: ok, SOUND (no container holds the picture, the sound alone was written),
@@ -33,19 +33,19 @@ def probed(path: Path) -> dict:
 
 def facts(path: Path) -> dict[str, object]:
     """What is compared, by name."""
-    told = probed(path)
-    picture = told["streams"][0]
-    packets = [p for p in told["packets"] if int(p["size"])]
+    report = probed(path)
+    picture = report["streams"][0]
+    packets = [p for p in report["packets"] if int(p["size"])]
     times = [float(p["pts_time"]) for p in packets if "pts_time" in p]
     orders = [float(p["dts_time"]) for p in packets if "dts_time" in p]
     begins_again = any(later < earlier for earlier, later in pairwise(orders))  # streams joined byte by byte
-    tags = {**told["format"].get("tags", {})}
+    tags = {**report["format"].get("tags", {})}
     timecode = next((t["timecode"] for t in (picture.get("tags", {}), tags) if "timecode" in t), None)
     kept = {k.lower(): v for k, v in tags.items() if k.lower() not in OWN_TAGS and not any(m in k for m in MXF_TAGS)}
     return {
         "packets": [p["data_hash"] for p in packets],
         "times": [t - min(times) for t in times] if len(times) == len(packets) and not begins_again else [],
-        "tag": (told["format"]["format_name"], picture["codec_tag_string"]),
+        "tag": (report["format"]["format_name"], picture["codec_tag_string"]),
         "aspect": picture.get("sample_aspect_ratio", "1:1").replace("0:1", "1:1").replace("N/A", "1:1"),
         "rate": picture["r_frame_rate"],
         "side data": sorted(d["side_data_type"] for d in picture.get("side_data_list", [])),

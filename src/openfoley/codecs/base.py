@@ -3,6 +3,7 @@
 Latent n covers the samples [hop n, hop (n + 1)); an impulse at sample n comes back at sample n.
 """
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
@@ -49,7 +50,7 @@ class DecodesParts(Protocol):
         ...
 
 
-class NormalisedCodec(nn.Module):
+class NormalisedCodec(nn.Module, ABC):
     """What our codecs share: latents of zero mean and unit variance per channel."""
 
     latent_mean: Float[Tensor, " dim"]  # over the training data, of the posterior's mean
@@ -65,9 +66,9 @@ class NormalisedCodec(nn.Module):
     def latent_rate(self) -> Fraction:
         return Fraction(self.sample_rate, self.hop_length)
 
+    @abstractmethod
     def posterior(self, samples: Sound) -> tuple[ChannelsFirst, ChannelsFirst]:
         """Mean and standard deviation; the end is padded with silence to a whole latent."""
-        raise NotImplementedError
 
     def encode(self, samples: Sound) -> Latents:
         mean, _ = self.posterior(samples)

@@ -12,8 +12,9 @@ import pytest
 import torch
 from numbered_videos import numbered, write_numbered
 
+from openfoley.media.read import boxes
 from openfoley.media.read.sound_file import read_audio
-from openfoley.media.write import finish_mp4 as boxes
+from openfoley.media.write import finish_mp4
 from openfoley.media.write.finish_matroska import picture_settings
 from openfoley.media.write.mux import NewSound, mux
 
@@ -118,7 +119,7 @@ def rewritten(path, out, entry, extension, of_movie=b""):
         kept = [box for box in boxes.split(inner[78:]) if box[0] != extension[4:8]]
         return body[:8] + boxes.join([(kind, inner[:78] + boxes.join(kept) + extension)])
 
-    out.write_bytes(data[:at] + boxes.join([(b"moov", boxes._changed(movie, stsd, longer) + of_movie)]))
+    out.write_bytes(data[:at] + boxes.join([(b"moov", finish_mp4._changed(movie, stsd, longer) + of_movie)]))
     return out
 
 
@@ -168,7 +169,7 @@ def test_boxes_of_the_picture_and_tags_in_any_form_are_kept(tmp_path, suffix, ki
 
 
 def test_fast_start_is_kept_and_every_packet_stays_readable(tmp_path, monkeypatch):
-    monkeypatch.setattr(boxes, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(finish_mp4, "BLOCK_BYTES", 1000)
     plain = write_numbered(tmp_path / "a.mp4", list(range(10)), Fraction(1, 25), sound=True)
     source = laid(plain, tmp_path / "b.mp4")
     assert not boxes.read_movie(io.BytesIO(source.read_bytes()))[1]
@@ -197,7 +198,7 @@ def copied(path, number):
 def test_offsets_that_grow_beyond_32_bits_become_wide():
     tables = boxes.join([(b"stco", struct.pack(">III", 0, 1, 2**32 - 9))])
     movie = boxes.join([(b"trak", boxes.join([(b"mdia", boxes.join([(b"minf", boxes.join([(b"stbl", tables)]))]))]))])
-    moved = boxes._moved(movie, 2**32 - 8)
+    moved = finish_mp4._moved(movie, 2**32 - 8)
     wide = boxes.payload(moved, b"trak", b"mdia", b"minf", b"stbl", b"co64")
     assert struct.unpack_from(">Q", wide, 8)[0] == 2**32 - 9 + 8 + len(moved)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openfoley.errors import UsageError
+from openfoley.media.read.boxes import sample_kinds
 from openfoley.media.read.opening import bytes_of, picture_stream, shown
 from openfoley.media.settings import AudioMode
 from openfoley.media.time.timecode import DROP_FRAME_RATES
-from openfoley.media.write.finish_mp4 import sample_kinds
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -144,7 +144,7 @@ def kept_streams(
 
 
 def _remade_by_muxer(stream: Stream) -> bool:
-    """Timecode and chapter tracks are written anew from the metadata ("timecode") and the chapters. (FFmpeg marks what
+    """Timecode and chapter tracks are written from the metadata ("timecode") and the chapters. (FFmpeg marks what
     it has read as chapters; other data, as a camera's, are not.)"""
     from av.stream import Discard
 
@@ -202,7 +202,7 @@ def add_copy(out: OutputContainer, stream: Stream, suffix: str, source_format: s
 
 
 def _codec_tag(stream: Stream, suffix: str, source_format: str) -> str | None:
-    """The four letters that tell the form of a codec (ProRes LT, Hap Q), where the output's container has them too."""
+    """A codec's four-letter code (of ProRes LT, Hap Q, XVID), where the output's container has them too."""
     try:
         tag = stream.codec_context.codec_tag
     except UnicodeDecodeError:
@@ -211,10 +211,8 @@ def _codec_tag(stream: Stream, suffix: str, source_format: str) -> str | None:
     if name == "hevc" and suffix in MP4_FAMILY:
         return tag if tag in HEVC_TAGS else HEVC_TAGS[0]
     has_forms = suffix == ".mov" or (suffix == ".mkv" and name == "prores")
-    is_told = (has_forms and "mp4" in source_format) or (
-        suffix == ".avi" and source_format == "avi"
-    )  # XVID, DX50 of an AVI
-    if not is_told or stream.type != "video" or not tag.strip("\0"):
+    keeps = (has_forms and "mp4" in source_format) or (suffix == ".avi" and source_format == "avi")
+    if not keeps or stream.type != "video" or not tag.strip("\0"):
         return None
     return tag if _header_passes(suffix, lambda trial: _set_tag(trial, stream, tag)) else None
 

@@ -2,20 +2,28 @@
 
 Copied: the movie's tags in any form (QuickTime keys, user data, vendor boxes), each copied track's tags, and the
 picture's sample description besides the codec (spherical and stereo projection, Dolby Vision, clean aperture, colour).
-If the source's movie box comes first (fast start), it does here, too. Only movie
-boxes are held in memory. ISO/IEC 14496-12 sections 4.2 (boxes), 8.1 to 8.7; QuickTime File Format, "Movie atoms".
+If the source's movie box comes first (fast start), it does here, too. Only movie boxes are held in
+memory. ISO/IEC 14496-12 sections 4.2 (boxes), 8.1 to 8.7; QuickTime File Format, "Movie atoms".
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-Boxes = list[tuple[bytes, bytes]]  # (kind, payload) of boxes that follow one another
+from openfoley.media.read.boxes import (
+    DESCRIPTION_HEAD,
+    Boxes,
+    join,
+    payload,
+    read_movie,
+    split,
+    top_boxes,
+    track_number,
+)
 
-DESCRIPTION_HEAD = 8  # bytes of stsd before its entries: version, flags, number of entries
 CONFIGURATIONS = (b"avcC", b"hvcC", b"vvcC", b"av1C", b"vpcC", b"esds", b"d263")  # of the codec: FFmpeg's are right
 ONE_FORM_EACH = (b"st3d", b"sv3d", b"vexu", b"hfov")  # FFmpeg adds newer forms, and refuses to read both together
 PICTURE_ENTRY_HEAD = 78  # bytes of a VisualSampleEntry before its boxes (section 12.1.3)
@@ -23,73 +31,6 @@ OWN_USER_DATA = (b"chpl",)  # chapters; FFmpeg's other forms of the tags are not
 CARRIED_OF_TRACK = (b"meta", b"tapt")  # tags; the track's aperture (QuickTime)
 OFFSET_LIMIT = 2**32  # of stco; co64 beyond
 BLOCK_BYTES = 1 << 23  # moved at a time
-MOST_MOVIE_BYTES = 1 << 28  # a movie box beyond it is left as it is: two hours need about 5 MB
-
-
-def top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int, int]]:
-    """(kind, start, start of the payload, end) of a file's outermost boxes."""
-    size, position = file.seek(0, 2), 0
-    while position + 8 <= size:
-        file.seek(position)
-        head = file.read(16)
-        length, head_bytes = struct.unpack_from(">I", head)[0], 8
-        if length == 1 and len(head) == 16:
-            length, head_bytes = struct.unpack_from(">Q", head, 8)[0], 16
-        if length == 0:
-            length = size - position
-        if length < head_bytes:
-            return
-        yield head[4:8], position, position + head_bytes, min(size, position + length)
-        position += length
-
-
-def split(body: bytes) -> Boxes:
-    """The boxes in a payload; what follows the last whole one (a list's 32-bit end mark) is left out."""
-    found, position = [], 0
-    while position + 8 <= len(body):
-        length, kind = struct.unpack_from(">I4s", body, position)
-        if length < 8 or position + length > len(body):
-            break
-        found.append((kind, body[position + 8 : position + length]))
-        position += length
-    return found
-
-
-def join(boxes: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The bytes of boxes: the inverse of `split`."""
-    return b"".join(struct.pack(">I4s", 8 + len(body), kind) + body for kind, body in boxes)
-
-
-def payload(body: bytes, *path: bytes) -> bytes | None:
-    """The payload of the first box at a path below a payload; None where there is none."""
-    for kind in path:
-        found = next((inner for name, inner in split(body) if name == kind), None)
-        if found is None:
-            return None
-        body = found
-    return body
-
-
-def read_movie(file: BinaryIO) -> tuple[bytes, bool] | None:
-    """(payload of the movie box, whether it lies before the media data); None where there is none to read."""
-    seen: set[bytes] = set()
-    for kind, _, start, end in top_boxes(file):
-        if kind == b"moov" and end - start <= MOST_MOVIE_BYTES:
-            file.seek(start)
-            return file.read(end - start), b"mdat" not in seen
-        seen.add(kind)
-    return None
-
-
-def sample_kinds(file: BinaryIO) -> dict[int, bytes]:
-    """Track number -> four-letter code of its first sample description; empty where the file has no movie box."""
-    movie = read_movie(file)
-    kinds: dict[int, bytes] = {}
-    for kind, body in split(movie[0]) if movie else ():
-        described = payload(body, b"mdia", b"minf", b"stbl", b"stsd") if kind == b"trak" else None
-        if described is not None and len(described) >= DESCRIPTION_HEAD + 8:
-            kinds[_number(body)] = described[DESCRIPTION_HEAD + 4 : DESCRIPTION_HEAD + 8]
-    return kinds
 
 
 def finish_mp4(source: BinaryIO, written: Path, tracks: Mapping[int, int]) -> None:
@@ -118,10 +59,10 @@ def finish_mp4(source: BinaryIO, written: Path, tracks: Mapping[int, int]) -> No
 
 def merged_movie(here: bytes, there: bytes, tracks: Mapping[int, int]) -> bytes:
     """The payload of a movie box `here` with what it lacks of `there`."""
-    originals = {tracks.get(_number(body)): body for kind, body in split(there) if kind == b"trak"}
+    originals = {tracks.get(track_number(body)): body for kind, body in split(there) if kind == b"trak"}
     boxes: Boxes = []
     for kind, body in split(here):
-        original = originals.get(_number(body)) if kind == b"trak" else None
+        original = originals.get(track_number(body)) if kind == b"trak" else None
         boxes.append((kind, body if original is None else _merged_track(body, original)))
     own = [box for box in split(payload(here, b"udta") or b"") if box[0] in OWN_USER_DATA]
     boxes = [*(box for box in boxes if box[0] != b"udta"), (b"udta", join(own))]
@@ -167,13 +108,6 @@ def _changed(body: bytes, path: tuple[bytes, ...], change: Callable[[bytes], byt
     if not path:
         return change(body)
     return join((kind, _changed(inner, path[1:], change) if kind == path[0] else inner) for kind, inner in split(body))
-
-
-def _number(track: bytes) -> int:
-    """Of a trak payload: its track's number (section 8.3.2)."""
-    header = payload(track, b"tkhd") or b""
-    at = 20 if header[:1] == b"\1" else 12
-    return struct.unpack_from(">I", header, at)[0] if len(header) >= at + 4 else 0
 
 
 def _moved(movie: bytes, data_end: int) -> bytes:

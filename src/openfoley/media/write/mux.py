@@ -56,7 +56,7 @@ FREE_CLOCKS = frozenset({"mpegts", "mpeg"})  # transport and programme streams s
 
 @dataclass(frozen=True)
 class NewSound:
-    """The sound that is laid beside a picture: pieces [channels, n] at `sample_rate` Hz.
+    """The sound that is written beside a picture: pieces [channels, n] at `sample_rate` Hz.
 
     mode: "add" keeps the file's own sound untouched and first, the new one is a further stream; "replace" leaves it
     out. without: the number of an audio stream to leave out in any case, as the new one takes its place. start: the
@@ -109,8 +109,8 @@ def mux(
             if new.without is not None and (language := source.streams.audio[new.without].metadata.get("language")):
                 track.stream.metadata["language"] = language
             if new.start is not None:
-                start = str(new.start.at(nominal(timeline.info.frame_rate)))  # FFmpeg counts at the picture's rate
-                out.metadata["timecode"] = streams[picture.index].metadata["timecode"] = start
+                code = str(new.start.at(nominal(timeline.info.frame_rate)))  # FFmpeg counts at the picture's rate
+                out.metadata["timecode"] = streams[picture.index].metadata["timecode"] = code
             if suffix in MATROSKA:
                 tags = streams[picture.index].metadata
                 tags["title"] = tags.get("title", "") + RESERVED

@@ -11,14 +11,13 @@ from openfoley.errors import MediaError, UsageError
 from openfoley.media.read.opening import open_media
 from openfoley.media.settings import BitDepth
 from openfoley.media.write.atomic import check_output
-from openfoley.media.write.containers import FORMAT_NAMES
+from openfoley.media.write.containers import FORMAT_NAMES, fitting_suffix
 from openfoley.media.write.sound_track import sound_format
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
 log = logging.getLogger(__name__)
-
 
 AUDIO_SUFFIXES = (".wav", ".flac")
 VIDEO_SUFFIXES = tuple(FORMAT_NAMES)
@@ -94,8 +93,6 @@ def default_output(video: Path) -> Path:
 def fitting_output(source: InputContainer, video: Path) -> Path:
     """STEM.foley.EXT beside the input: in its own container, in .mkv or .mov, whichever is the first that can hold the
     picture, or the sound alone."""
-    from openfoley.media.write.containers import fitting_suffix
-
     suffix = fitting_suffix(source, video)
     if suffix == video.suffix.lower():
         return video.with_name(f"{video.stem}.foley{video.suffix}")

@@ -48,6 +48,7 @@ class Rehearsal:
         self.output, self._timed = output, Timed()
         self._mode: AudioMode = mode
         self._copy: PacketCopy | None = None
+        self._unseen_picture: int | None = None  # its stream, until its first packet
 
     def begin(self, source: InputContainer, path: Path) -> Collection[int]:
         """The streams whose packets are taken: those that will be copied."""
@@ -65,7 +66,7 @@ class Rehearsal:
         streams = {s.index: add_copy(out, s, suffix, source.format.name) for s in kept}
         self._copy = PacketCopy(source, path, suffix, out, streams)
         self._copy.start()
-        self._unseen_picture: int | None = picture.index
+        self._unseen_picture = picture.index
         return streams.keys()
 
     def take(self, packet: Packet) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numbered_videos import number_of, pick_frames, probe, write_numbered
 
 from openfoley.media.frames import FrameRequest
-from openfoley.media.read.scan import scan, shown_indices
+from openfoley.media.read.frame_times import shown_indices
+from openfoley.media.read.scan import scan
 
 COUNT = 40
 CODECS = [

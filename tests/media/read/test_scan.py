@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numbered_videos import probe, write_numbered
 
-from openfoley.media.read.scan import _broken_promise
+from openfoley.media.read.declared_duration import broken_promise
 
 LONG, SHORT = "01:30:00.000000000", "00:00:05.010000000"
 
@@ -19,7 +19,7 @@ def problem(**tags: str) -> str | None:
     """Five seconds of picture in a Matroska file with these tags of its stream."""
     stream: Any = SimpleNamespace(duration=None, start_time=0, time_base=Fraction(1, 1000), metadata=tags)
     container: Any = SimpleNamespace(format=SimpleNamespace(name="matroska,webm"))
-    damage = _broken_promise(container, stream, Fraction(5))
+    damage = broken_promise(container, stream, Fraction(5))
     return damage.text if damage else None
 
 

@@ -21,14 +21,11 @@ from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.frames import FrameChunk, FrameRequest
+from openfoley.media.read.first_frame import REPORT_DAMAGE, from_key_frame
+from openfoley.media.read.frame_times import shown_indices
 from openfoley.media.read.opening import open_media, picture_stream, reason, shown
-from openfoley.media.read.scan import (
-    REPORT_DAMAGE,
-    Timeline,
-    from_key_frame,
-    read_to_damage,
-    shown_indices,
-)
+from openfoley.media.read.packet_pass import read_to_damage
+from openfoley.media.read.scan import Timeline
 from openfoley.media.time.clock import Clock
 
 if TYPE_CHECKING:

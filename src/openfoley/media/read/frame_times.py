@@ -1,0 +1,73 @@
+"""From the times of packets to when each frame is shown, the frame rate and the duration, in exact rational time.
+
+Frame k of a request at rate r is the last frame whose time is <= k / r. Times are pts * time_base - the first shown
+frame's. A container rounds times to its tick (1 ms in Matroska); where all of them lie on a constant-rate grid n / rate
+up to that rounding, the grid itself is used, so a 24000/1001 Hz file picks from Matroska exactly as from MP4. Otherwise
+a frame counts as shown up to half a tick before its written time.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+FALLBACK_RATE = Fraction(25)  # Hz, FFmpeg's own for streams without any timing
+NEAR_AVERAGE = Fraction(1, 10)  # of the average: how far a nominal rate may lie from it
+FASTEST_COUNT = Fraction(120)  # Hz; a faster clock (1000 Hz) measures time, it does not count frames
+
+
+def shown_indices(instants: Sequence[int], unit: Fraction, duration: Fraction, rate: Fraction) -> Iterator[int]:
+    """For k = 0 ... ceil(duration * rate) - 1: the index of the last frame with instants[i] * unit <= k / rate.
+
+    All integers: instants[i] * unit <= k / rate  <=>  instants[i] * (unit * rate).numerator <= k * (...).denominator.
+    """
+    step = unit * rate
+    i, last = 0, len(instants) - 1
+    for k in range(math.ceil(duration * rate)):
+        while i < last and instants[i + 1] * step.numerator <= k * step.denominator:
+            i += 1
+        yield i
+
+
+@dataclass(frozen=True)
+class Line:
+    """Frames on the line of time. is_grid: all lie on n / rate, and the unit is 1 / rate; else it is half a tick."""
+
+    instants: array[int]
+    unit: Fraction  # s
+    frame_s: Fraction  # s, the regular length of a frame
+    is_grid: bool
+
+
+def frame_line(pts: Sequence[int], tick: Fraction, rates: Sequence[Fraction | None]) -> Line:
+    for rate in rates:
+        # with ticks over a quarter frame any times fit a grid, unless the container's clock counts frames
+        if not rate or (tick * rate * 4 > 1 and not (tick * rate == 1 and rate <= FASTEST_COUNT)):
+            continue
+        per_frame = 1 / (tick * rate)  # ticks
+        grid = array("q", (round((p - pts[0]) / per_frame) for p in pts))
+        if all(a < b for a, b in zip(grid, grid[1:], strict=False)) and all(
+            abs((p - pts[0]) - n * per_frame) < 1 for p, n in zip(pts, grid, strict=True)
+        ):
+            return Line(grid, 1 / rate, 1 / rate, True)
+    steps = sorted(b - a for a, b in zip(pts, pts[1:], strict=False))
+    frame_s = steps[len(steps) // 2] * tick if steps else 1 / next((r for r in rates if r), FALLBACK_RATE)
+    return Line(array("q", (max(0, 2 * (p - pts[0]) - 1) for p in pts)), tick / 2, frame_s, False)
+
+
+def shown_duration(line: Line, tick: Fraction, last_ticks: int) -> Fraction:
+    """s from the first frame to the end of the last, which lasts as long as its packet says, or a regular frame."""
+    rounding = tick / 2 if not line.is_grid and len(line.instants) > 1 else 0
+    last_s = last_ticks * tick
+    is_regular = (last_s <= tick or abs(last_s - line.frame_s) <= tick) and tick <= line.frame_s
+    return line.instants[-1] * line.unit + rounding + (line.frame_s if is_regular else last_s)
+
+
+def nominal_rate(average: Fraction, rates: Sequence[Fraction | None]) -> Fraction:
+    """The stream's nominal rate where it is near the measured average (Hz): frames that are missing or late do not
+    change it. A rate that is no more than the container's clock, as of screen recordings, is not one."""
+    near = [rate for rate in rates if rate and abs(rate - average) <= average * NEAR_AVERAGE]
+    return near[0] if near else average

@@ -1,0 +1,124 @@
+"""One pass over the packets of a file: the times of its pictures, joins of its clock, what is broken in it."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from av.error import FFmpegError
+
+from openfoley.media.read.first_frame import REPORT_DAMAGE, FirstDecoder, FirstFrame
+from openfoley.media.read.integrity import Damage
+from openfoley.media.read.opening import reason
+from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, Join, JoinFinder, PacketTime, shift_at
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+
+class PacketReader(Protocol):
+    """Who reads packets in the same pass as the scan."""
+
+    def begin(self, source: InputContainer, path: Path) -> Collection[int]:
+        """The indices of the streams whose packets are taken."""
+        ...
+
+    def take(self, packet: Packet) -> None:
+        """A packet, after the scan has read it: it may be changed."""
+        ...
+
+    def end(self, broken: str | None) -> None:
+        """All packets were given. broken: what stopped the demuxer before the end, to follow "... is"."""
+        ...
+
+
+@dataclass
+class Packets:
+    """The result of one pass over the packets. first: None where the beginning does not decode without repairs."""
+
+    pts: array[int]  # of the shown packets, ascending
+    last_duration: int | None  # ticks
+    untimed: bool
+    intra_only: bool
+    joins: Sequence[Join]
+    first: FirstFrame | None
+    hides_first: bool
+
+
+def read_packets(
+    container: InputContainer,
+    stream: VideoStream,
+    damage: list[Damage],
+    beside: PacketReader | None,
+    indices: frozenset[int],
+) -> Packets:
+    """Read all packets of the picture, and decode until its first frame. What is broken is added to `damage`. beside:
+    takes the packets of the streams of these `indices`."""
+    from av.stream import Discard
+
+    finder = JoinFinder(stream.index) if container.format.name in JOINABLE_FORMATS else None
+    for other in container.streams:
+        is_read = other.index in indices or (finder is not None and other.type == "audio")
+        if other.index != stream.index and not is_read:
+            other.discard = Discard.all
+    stream.codec_context.options = REPORT_DAMAGE
+    clock, decoder = Clock([]), FirstDecoder()
+    pts, durations, positions = array("q"), array("q"), array("q")
+    untimed, intra_only, is_corrupt, hides_first = False, True, False, None
+    packets = read_to_damage(container.demux() if finder or beside else container.demux(stream), damage)
+    for packet in packets if beside is None else _shared(packets, beside, indices, damage):
+        is_picture = packet.stream_index == stream.index
+        if is_picture and decoder.first is None:
+            decoder.push(packet)
+        if packet.size == 0:
+            continue
+        position = clock.position(packet)
+        if finder is not None and packet.dts is not None and packet.pts is not None:
+            finder.add(PacketTime(packet.stream_index, position, packet.dts, packet.pts, packet.duration or 0))
+        if not is_picture:
+            continue
+        is_corrupt |= packet.is_corrupt
+        hides_first = packet.is_discard if hides_first is None else hides_first
+        intra_only &= packet.is_keyframe
+        if packet.is_discard:
+            continue
+        untimed |= packet.pts is None
+        pts.append(packet.pts if packet.pts is not None else len(pts))
+        durations.append(packet.duration or 0)
+        positions.append(position)
+    if is_corrupt:
+        damage.append(Damage("damaged or cut short (a broken packet)"))
+    joins = finder.joins() if finder is not None else []
+    if joins and stream.time_base:
+        pts = array(
+            "q", (p + round(shift_at(joins, at) / stream.time_base) for p, at in zip(pts, positions, strict=True))
+        )
+    last_duration = durations[max(range(len(pts)), key=lambda n: (pts[n], n))] if pts else None
+    times = pts if untimed else array("q", sorted(set(pts)))
+    return Packets(times, last_duration, untimed, intra_only, joins, decoder.first, bool(hides_first))
+
+
+def _shared(
+    packets: Iterator[Packet], beside: PacketReader, indices: frozenset[int], damage: Sequence[Damage]
+) -> Iterator[Packet]:
+    """The packets, each given to `beside` when the scan asks for the next."""
+    before = len(damage)
+    for packet in packets:
+        index = packet.stream_index
+        yield packet
+        if index in indices:
+            beside.take(packet)
+    beside.end(damage[before].text if len(damage) > before else None)
+
+
+def read_to_damage(packets: Iterator[Packet], damage: list[Damage]) -> Iterator[Packet]:
+    """The packets up to where the demuxer fails, which is added to `damage`."""
+    try:
+        yield from packets
+    except FFmpegError as error:
+        damage.append(Damage(f"damaged ({reason(error)})"))

@@ -164,7 +164,7 @@ class Sampling:
 
     Guidance is Eq. 3 of arXiv 2510.02916; picture, text, negative text and known latents can have a weight each.
     rescale: 0 is Eq. 3 as it stands, 1 gives the guided end point the spread of the conditional one (flow.guidance).
-    temperature: flow.temperature. solver: flow.samplers. replacement: flow.replacement. batch_takes: several takes are
+    temperature: flow.noise_scale. solver: flow.samplers. replacement: flow.replacement. batch_takes: several takes are
     sampled as one batch, whose products may round differently; None: on a GPU.
     """
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from openfoley.config import from_dict, to_dict
 from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource
-from openfoley.flow.temperature import SCALED_FROM
+from openfoley.flow.noise_scale import SCALED_FROM
 from openfoley.generators.base import latent_times
 from openfoley.generators.salsa_v import model as salsa_v_model
 from openfoley.generators.salsa_v.conditioning import LengthUnification

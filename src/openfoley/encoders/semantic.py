@@ -115,7 +115,7 @@ class SemanticEncoder(nn.Module):
             # annotated as a convolution there, used as any module that maps pictures to patches
             stem = PictureStem(3, config.stem_widths, config.hidden_size)
             self.siglip.vision_model.embeddings.patch_embedding = stem  # type: ignore[assignment]
-        del self.siglip.logit_scale, self.siglip.logit_bias  # the loss owns temperature and bias
+        del self.siglip.logit_scale, self.siglip.logit_bias  # the loss owns them
 
     def pictures(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
         """Pictures in 0..1 -> vectors of any length."""

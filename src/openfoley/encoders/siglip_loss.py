@@ -21,11 +21,11 @@ def siglip_loss(
     first: Float[Tensor, "n dim"],
     second: Float[Tensor, "m dim"],
     pairs: Num[Tensor, "n m"],
-    temperature: Float[Tensor, ""],
+    scale: Float[Tensor, ""],
     bias: Float[Tensor, ""],
 ) -> Float[Tensor, ""]:
-    """first and second of length 1, pairs in {1, -1, 0}; a mean over the n rows."""
-    logits = temperature * first @ second.T - bias
+    """first and second of length 1, pairs in {1, -1, 0}, scale: t; a mean over the n rows."""
+    logits = scale * first @ second.T - bias
     labels = pairs.to(logits.dtype)
     # log 1/(1 + exp(-z l)) = logsigmoid(z l); |z| removes the pairs that are left out
     return -(F.logsigmoid(labels * logits) * labels.abs()).sum() / len(first)

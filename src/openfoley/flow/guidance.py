@@ -22,8 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.flow.noise_scale import UNSCALED, NoiseScale
 from openfoley.flow.path import IsKnown, Latents, Rows, Velocity, on_path
-from openfoley.flow.temperature import deviation
 
 DEFAULT_RESCALE, PROMPTED_RESCALE = 0.7, 1.0
 """Without and with a prompt; 0 is Eq. 3 as it stands, 0.7 the advice of Lin et al. (docs/log.md, S5)."""
@@ -41,12 +41,12 @@ class Branch:
 
 
 def guided(
-    branches: Sequence[Branch], noise: Latents, rescale: float | Rows = 0.0, temperature: float = 1.0
+    branches: Sequence[Branch], noise: Latents, rescale: float | Rows = 0.0, scale: NoiseScale = UNSCALED
 ) -> Velocity:
     """The guided velocity of branches with one kind of condition more each; the last has everything.
 
     For a branch without the known latents these are taken back to their place on the path from `noise`, scaled as the
-    sampler's is (`temperature`, flow.temperature): the whole sequence at one noise level, as in training.
+    sampler's is (`scale`): the whole sequence at one noise level, as in training.
     """
     steps, strength = _needed([(branch, rows(branch.weight, noise)) for branch in branches]), rows(rescale, noise)
     is_plain = len(steps) == 1 or not bool(strength.any())
@@ -54,7 +54,7 @@ def guided(
     def seen_by(branch: Branch, x_t: Latents, t: Rows, step: Rows, known: IsKnown) -> Latents:
         if branch.sees_known:
             return branch.velocity(x_t, t, step, known)
-        smaller = deviation(t, temperature)[:, None, None] * noise
+        smaller = scale.deviation(t)[:, None, None] * noise
         unmasked = torch.where(known[..., None], on_path(smaller, x_t, t), x_t)
         return branch.velocity(unmasked, t, step, torch.zeros_like(known))
 

@@ -18,9 +18,9 @@ from collections.abc import Callable
 import torch
 
 from openfoley.flow.masking import Known
+from openfoley.flow.noise_scale import UNSCALED, NoiseScale
 from openfoley.flow.path import Latents, Velocity
 from openfoley.flow.settings import Solver
-from openfoley.flow.temperature import SCALED_FROM, scale_noise
 
 LARGEST_STEP_COUNT = 128
 
@@ -34,7 +34,7 @@ def sample(
     steps: int,
     step_size: float,
     solver: Solver,
-    temperature: float = 1.0,
+    scale: NoiseScale = UNSCALED,
     on_step: Callable[[int], None] | None = None,
 ) -> Latents:
     """The latents at t = 1; known ones leave bit for bit as they entered.
@@ -59,9 +59,7 @@ def sample(
                 share = (_level(after) - _level(now)) / (_level(now) - _level(times[number - 1]))
                 change = change + (end - end_before) * (share / (2 * (1 - now)))
             end_before = end
-        x = x + change * (after - now)
-        if now < SCALED_FROM <= after:
-            x = scale_noise(x, change, after, temperature)
+        x = scale.after_step(x + change * (after - now), change, now, after)
         x = torch.where(inside, known.latent, x)
         if on_step is not None:
             on_step(number + 1)

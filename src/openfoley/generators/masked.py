@@ -15,6 +15,7 @@ from torch import Tensor
 
 from openfoley.flow.guidance import DEFAULT_RESCALE, PICTURE_WEIGHT, PROMPTED_RESCALE, TEXT_WEIGHT, Branch, guided
 from openfoley.flow.masking import Known
+from openfoley.flow.noise_scale import NoiseScale
 from openfoley.flow.path import Rows, Velocity
 from openfoley.flow.samplers import sample
 from openfoley.flow.settings import MULTISTEP
@@ -33,13 +34,13 @@ def sample_masked(
 ) -> Float[Tensor, "batch latents dim"]:
     """float32 latents; known ones are returned bit for bit. sampling: with steps and guidance."""
     assert sampling.steps is not None and generator.defaults.temperature is not None
-    temperature = generator.defaults.temperature if sampling.temperature is None else sampling.temperature
+    scale = NoiseScale(generator.defaults.temperature if sampling.temperature is None else sampling.temperature)
     has_text = branches.conditions.has(TEXT)
     rescale = torch.where(has_text, PROMPTED_RESCALE, DEFAULT_RESCALE) if sampling.rescale is None else sampling.rescale
     steps = _branches(generator, branches, sampling, noise.shape[1], bool(known.is_known.any()))
     return sample(
-        guided(steps, noise, rescale, temperature), noise, known, steps=sampling.steps,
-        step_size=generator.trained_step(sampling.steps), solver=sampling.solver or MULTISTEP, temperature=temperature,
+        guided(steps, noise, rescale, scale), noise, known, steps=sampling.steps,
+        step_size=generator.trained_step(sampling.steps), solver=sampling.solver or MULTISTEP, scale=scale,
         on_step=on_step,
     )  # fmt: skip
 

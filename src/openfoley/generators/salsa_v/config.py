@@ -14,7 +14,7 @@ from fractions import Fraction
 from openfoley.request import Defaults
 
 DEFAULTS = Defaults(steps=8, guidance=4.0, temperature=0.3)
-"""Guidance: A.4. Steps: the paper's fewest with good sound. Temperature: beyond the paper (1), see flow.temperature."""
+"""Guidance: A.4. Steps: the paper's fewest with good sound. Temperature: beyond the paper (1), see flow.noise_scale."""
 SUPPORTED_OPTIONS = frozenset(
     {"steps", "guidance", "picture_guidance", "text_guidance", "reference_guidance", "rescale", "temperature", "solver"}
 )

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from openfoley.flow.guidance import Branch, guided
 from openfoley.flow.masking import Known
+from openfoley.flow.noise_scale import SCALED_FROM, UNSCALED, NoiseScale
 from openfoley.flow.path import on_path
 from openfoley.flow.samplers import sample
 from openfoley.flow.settings import MULTISTEP, SHORTCUT, Solver
-from openfoley.flow.temperature import SCALED_FROM, deviation, scale_noise
 
 NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
 
@@ -17,14 +17,15 @@ NONE_KNOWN = torch.zeros(2, 7, dtype=torch.bool)
 def drawn(velocity, noise: Tensor, temperature: float, steps: int = 8, solver: Solver = MULTISTEP) -> Tensor:
     nothing = torch.zeros(noise.shape[:2], dtype=torch.bool)
     known = Known(noise, nothing)
-    return sample(velocity, noise, known, steps=steps, step_size=0.0, solver=solver, temperature=temperature)
+    return sample(velocity, noise, known, steps=steps, step_size=0.0, solver=solver, scale=NoiseScale(temperature))
 
 
 def test_cooling_keeps_the_data_and_shrinks_the_noise() -> None:
     noise, data, t = torch.randn(2, 7, 3), torch.randn(2, 7, 3), torch.full((2,), 0.25)
-    made = scale_noise(on_path(noise, data, t), data - noise, 0.25, 0.6)
+    made = NoiseScale(0.6).after_step(on_path(noise, data, t), data - noise, 0.0, 0.25)
     torch.testing.assert_close(made, on_path(0.6 * noise, data, t))
-    torch.testing.assert_close(scale_noise(made, data - 0.6 * noise, 0.25, 1.0), made)
+    torch.testing.assert_close(UNSCALED.after_step(made, data - 0.6 * noise, 0.0, 0.25), made)
+    assert torch.equal(NoiseScale(0.6).after_step(made, data, SCALED_FROM, 0.25), made)
 
 
 @pytest.mark.parametrize("solver", [MULTISTEP, SHORTCUT])
@@ -35,8 +36,10 @@ def test_the_noise_is_made_smaller_once_and_the_end_of_a_settled_path_does_not_m
 
     def velocity(x: Tensor, t: Tensor, d: Tensor, k: Tensor) -> Tensor:
         left = (1 - t)[:, None, None]
-        torch.testing.assert_close((x - t[:, None, None] * data) / left, deviation(t, 0.5)[:, None, None] * noise)
-        seen.append(float(deviation(t, 0.5)[0]))
+        torch.testing.assert_close(
+            (x - t[:, None, None] * data) / left, NoiseScale(0.5).deviation(t)[:, None, None] * noise
+        )
+        seen.append(float(NoiseScale(0.5).deviation(t)[0]))
         return (data - x) / left
 
     torch.testing.assert_close(drawn(velocity, noise, 0.5, steps, solver), data)
@@ -93,7 +96,7 @@ def test_known_latents_are_clean_in_every_step() -> None:
         calls.append(torch.equal(x[known], clean[known]))
         return torch.randn_like(x)
 
-    made = sample(velocity, noise, Known(clean, known), steps=9, step_size=0.0, solver=MULTISTEP, temperature=0.3)
+    made = sample(velocity, noise, Known(clean, known), steps=9, step_size=0.0, solver=MULTISTEP, scale=NoiseScale(0.3))
     assert calls == [True] * 9 and torch.equal(made[known], clean[known])
 
 
@@ -109,5 +112,5 @@ def test_the_reference_is_noised_as_much_as_what_is_unknown() -> None:
         return torch.zeros_like(x)
 
     branches = [Branch(unconditional, sees_known=False), Branch(lambda x, t, d, k: x, 4.0)]
-    guided(branches, noise, temperature=0.6)(clean, t, torch.zeros(2), known)
+    guided(branches, noise, scale=NoiseScale(0.6))(clean, t, torch.zeros(2), known)
     assert calls == [True]

@@ -3,8 +3,9 @@
 NAME.partial is renamed once it is complete and its hash is right. An interrupted download resumes where it stopped,
 in this run or a later one. If two processes need the same file, one downloads and the other waits.
 
-huggingface_hub's downloader is not used: four of the published files are in a GitHub release, which it cannot fetch,
-and the same code (resume, lock, connect timeout, hash from the card) serves both hosts.
+huggingface_hub's downloader is not used: four of the published files are in a GitHub release, which `hf_hub_download`
+cannot fetch (its `http_get` could, but is not public), and the same code (resume, lock, connect timeout, hash from the
+card) serves both hosts.
 """
 
 from __future__ import annotations

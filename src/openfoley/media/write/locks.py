@@ -1,4 +1,8 @@
-"""Locks between processes. The operating system releases them when a process ends, so none is stale."""
+"""Locks between processes. The operating system releases them when a process ends, so none is stale.
+
+Not filelock: it locks a path that it opens itself and keeps the descriptor private. Temporary files are locked by the
+descriptor they are written through, and a stale one is recognised by `fstat` of the locked descriptor.
+"""
 
 from __future__ import annotations
 

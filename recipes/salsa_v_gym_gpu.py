@@ -115,7 +115,7 @@ def compute_features(work: Path, names: list[str], device: str) -> None:
     from openfoley.training.features import FeatureWriter
 
     torch.set_num_threads(1)
-    codec, semantic = (load_part(part, work / part, device) for part in ("codec", "semantic"))
+    codec, semantic = load_part("codec", work / "codec", device), load_part("semantic", work / "semantic", device)
     origins = {part: origin_of(work, part) for part in ("codec", "semantic")}
     for name in names:
         scenes = GymCache.open(wait_for(work / "data" / name))

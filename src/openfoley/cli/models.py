@@ -37,7 +37,7 @@ def models(options: Namespace) -> int:
                 print(f"\n{_words(cards[0].words)}")
             elif value not in ([], ""):
                 shown = ", ".join(value) if isinstance(value, list) else _amount(key, value)
-                print(f"{key.removesuffix('_bytes').replace('_', ' '):<12} {shown}")
+                print(f"{key.removesuffix('_bytes').replace('_', ' '):<14} {shown}")
         return 0
     print(
         f"{'model':<22} {'Hz':>6} {'channels':>8} {'parameters':>10} {'download':>8} {'memory':>7}  {'licence':<13} "
@@ -59,7 +59,6 @@ def models(options: Namespace) -> int:
 def _row(card: Card, weights_dir: Path | None) -> dict[str, Any]:
     from openfoley.hub.download import cache_folder
     from openfoley.hub.foreign import locate
-    from openfoley.hub.memory import needed_bytes
     from openfoley.hub.registry import CONFIG_NAME, SHIPPED_FOLDER
 
     folder, missing = SHIPPED_FOLDER / card.name, []
@@ -79,7 +78,8 @@ def _row(card: Card, weights_dir: Path | None) -> dict[str, Any]:
         "licence": card.licence,
         "licences": [f"{file.name}: {file.licence}" for file in card.files],
         "download_bytes": card.download_bytes,
-        "memory_bytes": needed_bytes(card.weights_bytes),
+        "memory_bytes": card.memory_bytes,
+        "cached_kernels_bytes": card.kernel_bytes,
         "on_disk": here,
         "folder": str(folder),
         "missing": [file.name for file in missing],
@@ -106,7 +106,6 @@ def doctor(options: Namespace) -> int:
     from openfoley import __version__
     from openfoley.hub.cards import CARDS
     from openfoley.hub.download import cache_folder
-    from openfoley.hub.memory import needed_bytes
 
     cache = cache_folder()
     folder = Path(options.weights_dir) if options.weights_dir else cache
@@ -117,7 +116,7 @@ def doctor(options: Namespace) -> int:
         "system": platform.platform(),
         "libraries": {name: _installed(name) for name in LIBRARIES},
         "devices": _devices(),
-        "memory_needed_bytes": {card.name: needed_bytes(card.weights_bytes) for card in CARDS.values()},
+        "memory_needed_bytes": {card.name: card.memory_bytes for card in CARDS.values()},
         "cache": str(cache),
         "cache_free_bytes": shutil.disk_usage(near).free,
         "weights_folder": str(folder),

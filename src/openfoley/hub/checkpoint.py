@@ -25,6 +25,7 @@ from torch import Tensor
 
 from openfoley.errors import WeightsError
 from openfoley.hub.cards.base import ForeignPart
+from openfoley.hub.memory import released
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def check_archive(path: Path) -> None:
 
 def check_finite(state: Mapping[str, Tensor], where: str) -> None:
     """WeightsError that names the first tensor with a NaN or an infinity; attention masks may hold these."""
-    for key, value in state.items():
+    for key, value in released(state):
         if not value.is_floating_point() or value.is_meta or key.endswith("attn_mask"):
             continue
         if not value.isfinite().all():

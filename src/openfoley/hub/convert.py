@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from openfoley.config import to_dict
 from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.mmaudio.foreign import STATISTICS, latent_statistics
 from openfoley.hub.cards import CARDS
@@ -16,7 +14,7 @@ from openfoley.hub.cards.base import ForeignPart
 from openfoley.hub.cards.mmaudio import TOKENIZER_FILES
 from openfoley.hub.checkpoint import Recognised, check_archive, check_finite, read_checkpoint, recognise
 from openfoley.hub.foreign import assemble, checkpoints, described, generator_from, sync_from
-from openfoley.hub.parts import PARTS, kind_of
+from openfoley.hub.parts import PARTS, section
 from openfoley.hub.save import save_part, write_folder
 
 WHOLE: tuple[ForeignPart, ...] = ("network", "vae", "vocoder", "sync", "clip")
@@ -52,7 +50,7 @@ def _convert_file(source: Path, out: Path) -> str:
     whole = latent_statistics(state) if part == "generator" else ()
     statistics = {key: value.float() for key, value in zip(STATISTICS, whole, strict=False)}
     check_finite(statistics, repr(str(source)))
-    save_part(out, described_part(part, module), module.state_dict(), {"latent_statistics": statistics})
+    save_part(out, section(part, module.config), module.state_dict(), {"latent_statistics": statistics})
     return f"{part}: MMAudio {kind.variant}" if part == "generator" else f"{part}: {kind.variant}"
 
 
@@ -88,11 +86,6 @@ def _convert_folder(source: Path, out: Path) -> str:
     text = modules["semantic"].tokenizer.to_str()  # type: ignore[union-attr]
     write_folder(out, config["name"], {part: config[part] for part in PARTS}, tensors, text, exact=True)  # type: ignore[arg-type]
     return f"mmaudio-{variant}"
-
-
-def described_part(part: str, module: Any) -> dict[str, Any]:
-    """The contents of config.json for a single part."""
-    return {"kind": kind_of(part, module.config), **to_dict(module.config)}
 
 
 def _known(kind: Recognised | None, path: Path) -> Recognised:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
+from openfoley.hub.memory import released
 from openfoley.hub.parts import PARTS, Model
 
 
@@ -16,7 +17,7 @@ def fingerprint(model: Model, parts: Sequence[str] = PARTS) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(json.dumps([part, model.config.get(part)], sort_keys=True, default=str).encode())
-        for name, value in sorted(model.parts[part].state_dict().items()):
+        for name, value in released(dict(sorted(model.parts[part].state_dict().items()))):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from openfoley.config import to_dict
 from openfoley.errors import WeightsError
 from openfoley.hub.cards.base import Card, ForeignPart, WeightFile
 from openfoley.hub.cards.mmaudio import TOKENIZER_FILES
-from openfoley.hub.checkpoint import SUFFIXES, check_archive, check_finite, read_checkpoint, recognise
+from openfoley.hub.checkpoint import SUFFIXES, check_archive, read_checkpoint, recognise
 from openfoley.hub.download import Progress, cache_folder, check_hash, fetch, is_online
-from openfoley.hub.memory import check_memory, fits
-from openfoley.hub.parts import FORMAT, PARTS, Model, kind_of
+from openfoley.hub.load import fill, ready, unfilled
+from openfoley.hub.memory import Released, check_memory, fits, released
+from openfoley.hub.parts import FORMAT, PARTS, Model, section
 
 logger = logging.getLogger(__name__)
 
 Read = Callable[[ForeignPart], Mapping[str, Tensor]]
-ONE_BUILDER = threading.Lock()  # of modules without memory
 CHECKED_SUFFIX = ".checked"  # beside a downloaded file: its size and time when its hash or checksums were verified
 
 
@@ -36,28 +33,28 @@ def load_foreign(
     """The model in float32 and evaluation mode. WeightsError names the file and what was expected.
 
     The parts are loaded one after another, and what was read of one is freed before the next. On a CPU the encoders'
-    weights stay mapped from their files: the system may drop and read them again, no copy is made. (Half precision was
-    measured for CLIP: float16 moves its features by 6e-4 of their length, bfloat16 by 5e-3; guidance amplifies that
-    beyond the goldens' tolerance at the end of sampling.)
+    weights stay in their files and are in memory layer by layer. (Half precision was measured for CLIP: float16 moves
+    its features by 6e-4 of their length, bfloat16 by 5e-3; guidance amplifies that beyond the goldens' tolerance at the
+    end of sampling.)
     """
     from openfoley.generators.mmaudio.model import MMAudioGenerator
 
-    check_memory(model.name, model.weights_bytes, device)
+    check_memory(model, device)
     paths = {file.part: (file, path) for file, path in obtain(model, weights_dir, progress).items()}
 
-    def read(part: ForeignPart) -> dict[str, Tensor]:
+    def read(part: ForeignPart) -> Mapping[str, Tensor]:
         file, path = paths[part]
         state = read_checkpoint(path)
         check_variant(state, file, path)
-        return state
+        return Released(state)
 
     modules: dict[str, nn.Module] = {}
     for part, module in assemble(model.variant, read, paths["tokenizer"][1]):
-        modules[part] = module.to(device).eval().requires_grad_(False)
+        modules[part] = ready(part, module, device)
     generator = modules["generator"]
     assert isinstance(generator, MMAudioGenerator)
-    if device.type == "cpu" and fits(2 * paths["network"][0].size_bytes, device):
-        generator.remember_kernels()  # 1.5 times as fast, for twice the memory of the network
+    if device.type == "cpu" and fits(model.kernel_bytes + model.working_bytes, device):
+        generator.remember_kernels()  # 1.5 times as fast
     return Model.of_parts(model.name, modules, described(model.name, modules))
 
 
@@ -145,28 +142,26 @@ def generator_from(variant: str, network: Mapping[str, Tensor]) -> nn.Module:
     from openfoley.generators.mmaudio.foreign import from_mmaudio
     from openfoley.generators.mmaudio.model import MMAudioGenerator
 
-    with torch.device("meta"):
-        module = MMAudioGenerator(VARIANTS[variant])
     state = _renamed(from_mmaudio, f"network {variant}", network)
     state = _unmapped({key: value.float() for key, value in state.items()}, network)
-    return filled(module, state, f"network {variant}")
+    return _filled(lambda: MMAudioGenerator(VARIANTS[variant]), state, f"network {variant}")
 
 
 def codec_from(variant: str, read: Read) -> nn.Module:
     from openfoley.codecs.mmaudio import CODEC_16K, CODEC_44K, MMAudioCodec, from_mmaudio
     from openfoley.generators.mmaudio.foreign import latent_statistics
 
-    module = _unfilled(lambda: MMAudioCodec(CODEC_16K if variant.endswith("16k") else CODEC_44K))
+    config = CODEC_16K if variant.endswith("16k") else CODEC_44K
     vae, vocoder = read("vae"), read("vocoder")
     state = _renamed(from_mmaudio, "codec", vae, vocoder, *latent_statistics(read("network")))
-    return filled(module, _unmapped(state, vae, vocoder), "codec")
+    return _filled(lambda: MMAudioCodec(config), _unmapped(state, vae, vocoder), "codec")
 
 
 def sync_from(state: Mapping[str, Tensor]) -> nn.Module:
     from openfoley.encoders.synchformer import SYNCHFORMER, SynchformerEncoder, from_mmaudio
 
-    module = _unfilled(lambda: SynchformerEncoder(SYNCHFORMER))
-    return filled(module, _renamed(from_mmaudio, "Synchformer", state), "Synchformer")
+    state = _renamed(from_mmaudio, "Synchformer", state)
+    return _filled(lambda: SynchformerEncoder(SYNCHFORMER), state, "Synchformer")
 
 
 def semantic_from(state: Mapping[str, Tensor], tokenizer: Path) -> nn.Module:
@@ -174,11 +169,18 @@ def semantic_from(state: Mapping[str, Tensor], tokenizer: Path) -> nn.Module:
     from openfoley.encoders.clip_tokenizer import clip_tokenizer, read_merges
 
     text = clip_tokenizer(read_merges(tokenizer)).to_str()
-    module = _unfilled(lambda: ClipEncoder(DFN5B_VIT_H_14, text))
-    return filled(module, _renamed(from_open_clip, "CLIP", state), "CLIP")
+    return _filled(lambda: ClipEncoder(DFN5B_VIT_H_14, text), _renamed(from_open_clip, "CLIP", state), "CLIP")
 
 
-def _renamed(rename: Callable[..., dict[str, Tensor]], name: str, *given: Any) -> dict[str, Tensor]:
+def _filled(make: Callable[[], nn.Module], state: Mapping[str, Tensor], name: str) -> nn.Module:
+    module = unfilled(make)
+    fill(module, state, f"the checkpoint of the {name}", assign=True)
+    return module
+
+
+def _renamed(
+    rename: Callable[..., dict[str, Tensor]], name: str, *given: Mapping[str, Tensor] | Tensor
+) -> dict[str, Tensor]:
     """The state with our names. Renaming splits and joins tensors by the published shapes; others fail in torch."""
     try:
         return rename(*given)
@@ -193,51 +195,12 @@ def _unmapped(state: dict[str, Tensor], *files: Mapping[str, Tensor]) -> dict[st
     """If most tensors were recomputed, copy the few that are still views of the files' mappings: each would keep its
     whole file in memory."""
     mapped = {tensor.data_ptr() for file in files for tensor in file.values()}
-    return {key: value.clone() if value.data_ptr() in mapped else value for key, value in state.items()}
+    return {key: value.clone() if value.data_ptr() in mapped else value for key, value in released(state)}
 
 
-def _unfilled(make: Callable[[], nn.Module]) -> nn.Module:
-    """The module with buffers, its parameters on the meta device: no random initialisation that would be replaced.
-
-    Like accelerate's `init_empty_weights`: every parameter moves to the meta device when it is registered. Other
-    threads that build modules meanwhile are not affected.
-    """
-    register, builder = nn.Module.register_parameter, threading.get_ident()
-
-    def without_memory(module: nn.Module, name: str, value: nn.Parameter | None) -> None:
-        if value is not None and threading.get_ident() == builder:
-            value = nn.Parameter(value.to("meta"), value.requires_grad)
-        register(module, name, value)
-
-    with ONE_BUILDER, torch.random.fork_rng(devices=[]):
-        nn.Module.register_parameter = without_memory  # type: ignore[method-assign]
-        try:
-            return make()
-        finally:
-            nn.Module.register_parameter = register  # type: ignore[method-assign]
-
-
-def filled(module: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
-    """The module with exactly these tensors; WeightsError names the first key, shape or value that does not fit."""
-    expected = module.state_dict()
-    for key, value in expected.items():
-        if key not in state:
-            raise WeightsError(f"the checkpoint of the {name} lacks {key!r} {list(value.shape)}; it is another variant")
-        if state[key].shape != value.shape:
-            found, wanted = list(state[key].shape), list(value.shape)
-            raise WeightsError(f"the checkpoint of the {name}: {key!r} should be {wanted}, found {found}")
-    extra = sorted(set(state) - set(expected))
-    if extra:
-        raise WeightsError(f"the checkpoint of the {name} holds {extra[0]!r}, which is not part of it")
-    check_finite(state, f"the checkpoint of the {name}")
-    module.load_state_dict(dict(state), strict=True, assign=True)
-    return module
-
-
-def described(name: str, modules: Mapping[str, Any]) -> dict[str, Any]:
+def described(name: str, modules: Mapping[str, nn.Module]) -> dict[str, object]:
     """The contents of config.json for this model."""
-    sections = {part: {"kind": kind_of(part, modules[part].config), **to_dict(modules[part].config)} for part in PARTS}
-    return {"format": FORMAT, "name": name, **sections}
+    return {"format": FORMAT, "name": name, **{part: section(part, modules[part].config) for part in PARTS}}
 
 
 def _check_once(path: Path, published: WeightFile | None) -> None:

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 
+from openfoley.codecs.base import Codec
+from openfoley.encoders.base import FrameEncoder
 from openfoley.errors import OpenFoleyError, UsageError, WeightsError
 from openfoley.hub.checkpoint import check_finite
 from openfoley.hub.download import Progress
 from openfoley.hub.familiarity import Familiarity
+from openfoley.hub.memory import release_after_use
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZER_NAME, Model, build_part
 from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model, published
 
+if TYPE_CHECKING:
+    from openfoley.encoders.semantic import SemanticEncoder
+
 REASON_LETTERS = 100  # kept of another library's error message
+ENCODERS = ("sync", "semantic")
+ONE_BUILDER = threading.Lock()  # of modules without memory
 
 
 def load_model(
@@ -42,29 +52,32 @@ def load_model(
     config = read_config(folder)
     modules = {}
     for part in PARTS:
-        module = _built(part, config[part], folder)
-        load_weights(module, folder / f"{part}.safetensors")
-        modules[part] = module.to(target).eval().requires_grad_(False)
+        modules[part] = ready(part, _loaded(part, config[part], folder, f"{part}.safetensors"), target)
     return replace(Model.of_parts(config["name"], modules, config), familiarity=Familiarity.load(folder))
 
 
-def load_part(part: str, folder: Path, device: str | torch.device = "cpu") -> Any:
+@overload
+def load_part(part: Literal["codec"], folder: Path, device: str | torch.device = "cpu") -> Codec: ...
+@overload
+def load_part(part: Literal["sync"], folder: Path, device: str | torch.device = "cpu") -> FrameEncoder: ...
+@overload
+def load_part(part: Literal["semantic"], folder: Path, device: str | torch.device = "cpu") -> SemanticEncoder: ...
+@overload
+def load_part(part: Literal["generator"], folder: Path, device: str | torch.device = "cpu") -> nn.Module: ...
+def load_part(part: str, folder: Path, device: str | torch.device = "cpu") -> object:
     """One trained part (codec, sync, semantic or generator) from its own folder: config.json and model.safetensors."""
     path = folder / CONFIG_NAME
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{str(path)!r} cannot be read: {error}") from None
-    module = _built(part, settings, folder)
-    load_weights(module, folder / "model.safetensors")
-    return module.to(checked_device(device)).eval().requires_grad_(False)
+    return ready(part, _loaded(part, settings, folder, "model.safetensors"), checked_device(device))
 
 
-def _built(part: str, settings: dict[str, Any], folder: Path) -> nn.Module:
-    """The part as configured; torch's global random state is left unchanged."""
+def _loaded(part: str, settings: dict[str, Any], folder: Path, weights: str) -> nn.Module:
+    """The part as configured, with the weights of a file in its folder."""
     try:
-        with torch.random.fork_rng(devices=[]):
-            return build_part(part, settings, folder)
+        module = unfilled(lambda: build_part(part, settings, folder))
     except OpenFoleyError:
         raise
     except Exception as error:  # whatever the networks' libraries raise; tokenizers raises bare Exceptions
@@ -72,6 +85,8 @@ def _built(part: str, settings: dict[str, Any], folder: Path) -> nn.Module:
         raise WeightsError(
             f"{str(folder / CONFIG_NAME)!r}: the {part} cannot be built as configured: {reason}"
         ) from None
+    fill(module, read_weights(folder / weights), f"{str(folder / weights)!r} does not match its config", assign=True)
+    return module
 
 
 def checked_device(device: str | torch.device) -> torch.device:
@@ -109,7 +124,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; floating point ones as float32."""
+    """The tensors of a safetensors file; floating point ones as float32, matrices that are stored so mapped from it."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -119,7 +134,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{str(path)!r} is not a complete safetensors file: {error}") from None
-    return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+    return {
+        key: value.to(torch.float32 if value.is_floating_point() else value.dtype, copy=value.ndim < 2)
+        for key, value in tensors.items()
+    }
 
 
 def load_weights(module: nn.Module, path: Path, *, may_lack: str | None = None) -> bool:
@@ -131,17 +149,51 @@ def load_weights(module: nn.Module, path: Path, *, may_lack: str | None = None) 
     lacks = bool(optional) and not any(key in tensors for key in optional)
     if lacks:
         tensors |= {key: expected[key] for key in optional}
-    for key, value in expected.items():
-        if key not in tensors:
-            raise WeightsError(f"{str(path)!r} does not match its config: key {key!r} {list(value.shape)} is missing")
-        if tensors[key].shape != value.shape:
-            raise WeightsError(
-                f"{str(path)!r} does not match its config: {key!r} should be {list(value.shape)}, "
-                f"found {list(tensors[key].shape)}"
-            )
-    extra = sorted(set(tensors) - set(expected))
-    if extra:
-        raise WeightsError(f"{str(path)!r} does not match its config: key {extra[0]!r} is not part of it")
-    check_finite(tensors, repr(str(path)))
-    module.load_state_dict(tensors, strict=True)
+    fill(module, tensors, f"{str(path)!r} does not match its config")
     return not lacks
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], where: str, *, assign: bool = False) -> None:
+    """Give the module exactly these tensors; WeightsError names the first key, shape or value that does not fit.
+    assign: they become its parameters, else they are copied into those."""
+    expected = module.state_dict()
+    for key, value in expected.items():
+        if key not in state:
+            raise WeightsError(f"{where}: it lacks {key!r} {list(value.shape)}; it is another variant")
+        if state[key].shape != value.shape:
+            found, wanted = list(state[key].shape), list(value.shape)
+            raise WeightsError(f"{where}: {key!r} should be {wanted}, found {found}; it is another variant")
+    if extra := sorted(set(state) - set(expected)):
+        raise WeightsError(f"{where}: it holds {extra[0]!r}, which is not part of it")
+    check_finite(state, where)
+    module.load_state_dict(dict(state), strict=True, assign=assign)
+
+
+def unfilled(make: Callable[[], nn.Module]) -> nn.Module:
+    """The module with buffers, but parameters without memory, to be filled with `assign`: random numbers, 1.5 billion
+    for MMAudio, are not made to be replaced.
+
+    Like accelerate's `init_empty_weights`: every parameter goes to the meta device when it is registered. Other
+    threads that build modules meanwhile get theirs as ever.
+    """
+    register, builder = nn.Module.register_parameter, threading.get_ident()
+
+    def without_memory(module: nn.Module, name: str, value: nn.Parameter | None) -> None:
+        if value is not None and threading.get_ident() == builder:
+            value = nn.Parameter(value.to("meta"), value.requires_grad)
+        register(module, name, value)
+
+    with ONE_BUILDER, torch.random.fork_rng(devices=[]):
+        nn.Module.register_parameter = without_memory  # type: ignore[method-assign]
+        try:
+            return make()
+        finally:
+            nn.Module.register_parameter = register  # type: ignore[method-assign]
+
+
+def ready(part: str, module: nn.Module, device: torch.device) -> nn.Module:
+    """Frozen, in evaluation mode, on the device; an encoder's weights leave a CPU's memory layer by layer."""
+    module = module.to(device).eval().requires_grad_(False)
+    if device.type == "cpu" and part in ENCODERS:
+        release_after_use(module)
+    return module

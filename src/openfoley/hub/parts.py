@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from openfoley.codecs.base import Codec
-from openfoley.config import from_dict
+from openfoley.config import from_dict, to_dict
 from openfoley.encoders.base import Encoder, FrameEncoder, HasTextTower, TextEncoder, TextTower
 from openfoley.errors import WeightsError
 from openfoley.generators.base import Generator
@@ -81,6 +81,11 @@ def kind_of(part: str, config: object) -> str:
     """The kind of part that a configuration describes."""
     names = {name: kind for (owner, kind), (_, name, _) in CLASSES.items() if owner == part}
     return names[type(config).__name__]
+
+
+def section(part: str, config: object) -> dict[str, Any]:
+    """The section of config.json that describes a part."""
+    return {"kind": kind_of(part, config), **to_dict(config)}
 
 
 def build_part(part: str, settings: dict[str, Any], folder: Path) -> nn.Module:

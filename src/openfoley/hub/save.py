@@ -11,9 +11,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from openfoley.config import to_dict
 from openfoley.errors import OutputError, WeightsError
-from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZER_NAME, Model, kind_of
+from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZER_NAME, Model, section
 from openfoley.hub.registry import CONFIG_NAME
 from openfoley.media.write.atomic import cannot_write
 
@@ -37,9 +36,7 @@ def save_weights(
 
 def save_model(folder: Path, model: Model) -> Path:
     """Write a model that `load_model` reads back. Each part carries its dataclass as `.config`."""
-    configs = {
-        part: {"kind": kind_of(part, module.config), **to_dict(module.config)} for part, module in model.parts.items()
-    }
+    configs = {part: section(part, module.config) for part, module in model.parts.items()}
     tensors = {part: module.state_dict() for part, module in model.parts.items()}
     return write_folder(folder, model.name, configs, tensors, cast("Any", model.parts["semantic"]).tokenizer.to_str())
 

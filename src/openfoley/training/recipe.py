@@ -183,7 +183,8 @@ def prepare_features(preset: Preset, out: Path, device: str) -> None:
     from openfoley.training.features import cache_features
 
     origins = {part: file_hash(_trained(part, out, "the generator")) for part in FEATURES_OF}
-    codec, semantic, sync = (load_part(part, out / part, device) for part in FEATURES_OF)
+    codec, sync = load_part("codec", out / "codec", device), load_part("sync", out / "sync", device)
+    semantic = load_part("semantic", out / "semantic", device)
     for scenes, split in (("train", "seen"), ("generator", "train"), ("validation", "validation")):
         data = GymCache.open(out / "data" / scenes)
         data = data.first(SCENES[preset].seen) if split == "seen" else data

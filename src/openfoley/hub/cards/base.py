@@ -38,10 +38,22 @@ class Card:
     channels: int
     parameters: int  # of the generator
     weights_bytes: int  # of all parts in memory, float32
+    working_bytes: int  # beside the weights on a CPU: activations, Python, libraries; measured (docs/results)
     trained_s: float  # s, length of its training clips
     licence: str
+    kernel_bytes: int = 0  # of convolution kernels that the generator caches on a CPU where they fit
     files: tuple[WeightFile, ...] = ()
     words: tuple[str, ...] = ()  # all words of its training captions, where they are few enough to list
+
+    @property
+    def encoder_bytes(self) -> int:
+        """Of the weights that stay in their files on a CPU (`hub.memory.release_after_use`)."""
+        return sum(file.size_bytes for file in self.files if file.part in ("sync", "clip"))
+
+    @property
+    def memory_bytes(self) -> int:
+        """Peak on a CPU, without cached kernels."""
+        return self.weights_bytes - self.encoder_bytes + self.working_bytes
 
     @property
     def download_bytes(self) -> int:

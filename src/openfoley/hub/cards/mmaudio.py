@@ -45,19 +45,21 @@ TOKENIZER = WeightFile(
     "tokenizer.json", f"{TOKENIZER_HUB}/tokenizer.json", "tokenizer", "clip-bpe", 2_224_000, None, "MIT"
 )
 
-NETWORKS = {
-    "small-16k": ("af93cde404179f58e3919ac085b8033b", 157_283_644),
-    "small-44k": ("babd74c884783d13701ea2820a5f5b6d", 157_409_144),
-    "medium-44k": ("5a56b6665e45a1e65ada534defa903d0", 621_805_944),
-    "large-44k": ("fed96c325a6785b85ce75ae1aafd2673", 1_030_002_168),
-    "large-44k-v2": ("01ad4464f049b2d7efdaa4c1a59b8dfe", 1_030_575_608),
+WORKING_BYTES = 2_100_000_000  # the measured peak of small-16k for 8 s without its weights (docs/results/mmaudio.md)
+
+NETWORKS = {  # MD5, elements of the weights, elements of the cached kernels
+    "small-16k": ("af93cde404179f58e3919ac085b8033b", 157_283_644, 193_536_000),
+    "small-44k": ("babd74c884783d13701ea2820a5f5b6d", 157_409_144, 193_536_000),
+    "medium-44k": ("5a56b6665e45a1e65ada534defa903d0", 621_805_944, 774_144_000),
+    "large-44k": ("fed96c325a6785b85ce75ae1aafd2673", 1_030_002_168, 1_327_398_912),
+    "large-44k-v2": ("01ad4464f049b2d7efdaa4c1a59b8dfe", 1_030_575_608, 1_327_398_912),
 }
 
 
 def _card(variant: str) -> Card:
     is_16k = variant.endswith("16k")
     codec = (VAE_16K, VOCODER_16K) if is_16k else (VAE_44K, VOCODER_44K)
-    md5, elements = NETWORKS[variant]
+    md5, elements, kernels = NETWORKS[variant]
     files = (_network(variant, md5, elements), *codec, SYNC, CLIP, TOKENIZER)
     return Card(
         name=f"mmaudio-{variant}",
@@ -69,8 +71,10 @@ def _card(variant: str) -> Card:
         channels=1,
         parameters=elements,
         weights_bytes=sum(file.size_bytes for file in files if file.part != "tokenizer"),
+        working_bytes=WORKING_BYTES,
         trained_s=8.0,
         licence=NON_COMMERCIAL,
+        kernel_bytes=4 * kernels,
         files=files,
     )
 

@@ -25,6 +25,7 @@ CARDS = (
         channels=2,
         parameters=4_088_257,
         weights_bytes=63_315_620,
+        working_bytes=990_000_000,
         trained_s=8.0,
         licence="Apache-2.0",
         words=tuple(WORDS.split()),

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from openfoley.codecs.oobleck import OobleckCodec, OobleckConfig, fold_weight_norm
 from openfoley.codecs.spectral_oobleck import GYM, SpectralOobleckConfig
-from openfoley.config import to_dict
 from openfoley.data.disk import write_json
 from openfoley.training.codec.crops import random_crops, to_float
 from openfoley.training.codec.discriminator import Discriminator, codec_losses, judge_loss
@@ -170,7 +169,7 @@ def _validate(codec: nn.Module, held_out: Tensor, run: Run, step: int) -> None:
 @torch.no_grad()
 def _finish(preset: CodecTraining, run: Run, average: nn.Module, training: np.ndarray, held_out: Tensor) -> Path:
     """Plain weights, normalised latents, the report; model.safetensors comes last, the sign of a finished training."""
-    from openfoley.hub.parts import kind_of
+    from openfoley.hub.parts import section
     from openfoley.hub.save import save_weights
 
     codec = build_codec(preset.architecture).eval()
@@ -181,7 +180,7 @@ def _finish(preset: CodecTraining, run: Run, average: nn.Module, training: np.nd
     logger.info("codec on %d held-out clips: %s", len(held_out), report)
     write_json(run.folder / "report.json", report, indent=2)
     run.picture(run.total_steps, "reconstruction", lambda: spectrogram_picture(codec, held_out[0]))
-    described = {"kind": kind_of("codec", preset.architecture), **to_dict(preset.architecture)}
+    described = section("codec", preset.architecture)
     write_json(run.folder / "config.json", described, indent=2)
     path = run.folder / "model.safetensors"
     save_weights(codec.state_dict(), path)

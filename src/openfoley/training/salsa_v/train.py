@@ -13,11 +13,10 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from openfoley.config import to_dict
 from openfoley.data.disk import write_json
 from openfoley.data.feature_cache import Batch, FeatureCache
 from openfoley.hub.load import load_weights
-from openfoley.hub.parts import classes, kind_of
+from openfoley.hub.parts import classes, kind_of, section
 from openfoley.hub.save import save_weights
 from openfoley.training.loop.ema import averaged
 from openfoley.training.loop.optimizer import make_optimizer
@@ -130,6 +129,6 @@ def draw_batch(cache: FeatureCache, preset: GeneratorTraining, random: torch.Gen
 
 def save_averaged(architecture: Architecture, weights: Mapping[str, Tensor], out: Path) -> Path:
     """Writes out/{config.json, model.safetensors}; returns the weights' path."""
-    write_json(out / "config.json", {"kind": kind_of("generator", architecture), **to_dict(architecture)}, indent=1)
+    write_json(out / "config.json", section("generator", architecture), indent=1)
     save_weights(weights, out / "model.safetensors", exact=True)
     return out / "model.safetensors"

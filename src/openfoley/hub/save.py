@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -69,20 +70,11 @@ def write_folder(
     precision."""
     whole = {"format": FORMAT, "name": name}
     whole |= {part: {"kind": KINDS[part], **configs[part]} for part in PARTS}
-    unfinished = folder.with_name(folder.name + ".unfinished")
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
+    with _complete(folder) as unfinished:
         (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         (unfinished / TOKENIZER_NAME).write_text(tokenizer_json, encoding="utf-8")
         for part in PARTS:
             save_weights(tensors[part], unfinished / f"{part}.safetensors", exact=exact)
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.replace(folder)
-    except OSError as error:
-        raise OutputError(f"cannot write the model folder {str(folder)!r}: {error.strerror}") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 
@@ -90,19 +82,26 @@ def save_part(
     folder: Path, section: dict[str, Any], tensors: Mapping[str, Tensor], others: Mapping[str, Mapping[str, Tensor]]
 ) -> Path:
     """One part's folder: config.json, model.safetensors and OTHER.safetensors, without rounding; written atomically."""
-    unfinished = folder.with_name(folder.name + ".unfinished")
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
+    with _complete(folder) as unfinished:
         (unfinished / CONFIG_NAME).write_text(json.dumps(section, indent=2) + "\n", encoding="utf-8")
         save_weights(tensors, unfinished / "model.safetensors", exact=True)
         for name, values in others.items():
             if values:
                 save_weights(values, unfinished / f"{name}.safetensors", exact=True)
+    return folder
+
+
+@contextmanager
+def _complete(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which then takes the place of `folder` unless something failed."""
+    unfinished = folder.with_name(folder.name + ".unfinished")
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        yield unfinished
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.replace(folder)
     except OSError as error:
         raise OutputError(f"cannot write the folder {str(folder)!r}: {error.strerror}") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return folder

@@ -13,7 +13,7 @@ from openfoley.generators.mmaudio.model import MMAudioGenerator
 from openfoley.hub import memory
 from openfoley.hub.cards import CARDS
 from openfoley.hub.checkpoint import read_checkpoint
-from openfoley.hub.load import fill, unfilled
+from openfoley.hub.filling import fill, unfilled
 from openfoley.hub.memory import FilePages, file_mappings, release_after_use, released
 
 WIDTH = 1024  # a layer is 4 MB

@@ -14,7 +14,7 @@ from openfoley.hub.cards.base import Card, ForeignPart, WeightFile
 from openfoley.hub.cards.mmaudio import TOKENIZER_FILES
 from openfoley.hub.checkpoint import SUFFIXES, check_archive, read_checkpoint, recognise
 from openfoley.hub.download import Progress, cache_folder, check_hash, fetch, is_online
-from openfoley.hub.load import fill, ready, unfilled
+from openfoley.hub.filling import fill, ready, unfilled
 from openfoley.hub.memory import Released, check_memory, fits, released
 from openfoley.hub.parts import FORMAT, PARTS, Model, section
 

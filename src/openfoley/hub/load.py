@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -16,10 +14,9 @@ from torch import Tensor, nn
 from openfoley.codecs.base import Codec
 from openfoley.encoders.base import FrameEncoder
 from openfoley.errors import OpenFoleyError, UsageError, WeightsError
-from openfoley.hub.checkpoint import check_finite
 from openfoley.hub.download import Progress
 from openfoley.hub.familiarity import Familiarity
-from openfoley.hub.memory import release_after_use
+from openfoley.hub.filling import fill, ready, unfilled
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZER_NAME, Model, build_part
 from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model, published
 
@@ -27,8 +24,6 @@ if TYPE_CHECKING:
     from openfoley.encoders.semantic import SemanticEncoder
 
 REASON_LETTERS = 100  # kept of another library's error message
-ENCODERS = ("sync", "semantic")
-ONE_BUILDER = threading.Lock()  # of modules without memory
 
 
 def load_model(
@@ -151,49 +146,3 @@ def load_weights(module: nn.Module, path: Path, *, may_lack: str | None = None) 
         tensors |= {key: expected[key] for key in optional}
     fill(module, tensors, f"{str(path)!r} does not match its config")
     return not lacks
-
-
-def fill(module: nn.Module, state: Mapping[str, Tensor], where: str, *, assign: bool = False) -> None:
-    """Give the module exactly these tensors; WeightsError names the first key, shape or value that does not fit.
-    assign: they become its parameters, else they are copied into those."""
-    expected = module.state_dict()
-    for key, value in expected.items():
-        if key not in state:
-            raise WeightsError(f"{where}: it lacks {key!r} {list(value.shape)}; it is another variant")
-        if state[key].shape != value.shape:
-            found, wanted = list(state[key].shape), list(value.shape)
-            raise WeightsError(f"{where}: {key!r} should be {wanted}, found {found}; it is another variant")
-    if extra := sorted(set(state) - set(expected)):
-        raise WeightsError(f"{where}: it holds {extra[0]!r}, which is not part of it")
-    check_finite(state, where)
-    module.load_state_dict(dict(state), strict=True, assign=assign)
-
-
-def unfilled(make: Callable[[], nn.Module]) -> nn.Module:
-    """The module with buffers, but parameters without memory, to be filled with `assign`: random numbers, 1.5 billion
-    for MMAudio, are not made to be replaced.
-
-    Like accelerate's `init_empty_weights`: every parameter goes to the meta device when it is registered. Other
-    threads that build modules meanwhile get theirs as ever.
-    """
-    register, builder = nn.Module.register_parameter, threading.get_ident()
-
-    def without_memory(module: nn.Module, name: str, value: nn.Parameter | None) -> None:
-        if value is not None and threading.get_ident() == builder:
-            value = nn.Parameter(value.to("meta"), value.requires_grad)
-        register(module, name, value)
-
-    with ONE_BUILDER, torch.random.fork_rng(devices=[]):
-        nn.Module.register_parameter = without_memory  # type: ignore[method-assign]
-        try:
-            return make()
-        finally:
-            nn.Module.register_parameter = register  # type: ignore[method-assign]
-
-
-def ready(part: str, module: nn.Module, device: torch.device) -> nn.Module:
-    """Frozen, in evaluation mode, on the device; an encoder's weights leave a CPU's memory layer by layer."""
-    module = module.to(device).eval().requires_grad_(False)
-    if device.type == "cpu" and part in ENCODERS:
-        release_after_use(module)
-    return module

@@ -45,7 +45,8 @@ TOKENIZER = WeightFile(
     "tokenizer.json", f"{TOKENIZER_HUB}/tokenizer.json", "tokenizer", "clip-bpe", 2_224_000, None, "MIT"
 )
 
-WORKING_BYTES = 2_100_000_000  # the measured peak of small-16k for 8 s without its weights (docs/results/mmaudio.md)
+WORKING_16K, WORKING_44K = 2_100_000_000, 2_300_000_000
+"""The measured peaks of small-16k and large-44k-v2 for 8 s without their weights (docs/results/mmaudio.md)."""
 
 NETWORKS = {  # MD5, elements of the weights, elements of the cached kernels
     "small-16k": ("af93cde404179f58e3919ac085b8033b", 157_283_644, 193_536_000),
@@ -71,7 +72,7 @@ def _card(variant: str) -> Card:
         channels=1,
         parameters=elements,
         weights_bytes=sum(file.size_bytes for file in files if file.part != "tokenizer"),
-        working_bytes=WORKING_BYTES,
+        working_bytes=WORKING_16K if is_16k else WORKING_44K,
         trained_s=8.0,
         licence=NON_COMMERCIAL,
         kernel_bytes=4 * kernels,

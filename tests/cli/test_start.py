@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 
+import openfoley
 from openfoley.cli import main
 from openfoley.cli.arguments import protect_dashes, rate
 from openfoley.cli.messages import one_line, print_json
@@ -27,6 +28,15 @@ def test_import_is_lazy_and_fast(statement: str) -> None:
     seconds, *loaded = done.stdout.split()
     assert loaded == []
     assert float(seconds) < 0.3
+
+
+def test_python_m_openfoley_is_the_command() -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "openfoley", *words], capture_output=True, text=True, check=False)
+
+    assert run("--version").stdout == f"openfoley {openfoley.__version__}\n"
+    wrong = run("generate", "nowhere.mp4")
+    assert wrong.returncode == 2 and wrong.stderr.startswith("openfoley: error: the video 'nowhere.mp4'")
 
 
 def test_help_and_version_are_code_0(capsys: pytest.CaptureFixture[str]) -> None:

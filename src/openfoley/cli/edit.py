@@ -35,7 +35,7 @@ def _run(options: Namespace, verb: str) -> int:
     if out is None and sound is None:
         out = edited_output(Path(options.video), None, verb)
     rehearsal = None if out is None else Rehearsal(out)
-    source = opened(video, request.timeline, options.strict, rehearsal=rehearsal, with_hash=True)
+    source = opened(video, request.timeline, options.strict, rehearsal=rehearsal, with_hash=True, with_sound=True)
     request = with_times(source, request)
     existing = existing_source(source, request.timeline)
     if out is None:

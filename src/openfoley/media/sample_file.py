@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,8 +69,15 @@ class SampleFile:
 
     def chunks(self, size: int = CHUNK_SAMPLES) -> Iterator[Tensor]:
         """Samples [channels, <= size] in order."""
+        yield from self.pieces(itertools.repeat(size))
+
+    def pieces(self, sizes: Iterable[int]) -> Iterator[Tensor]:
+        """Samples [channels, size] in order, for each of `sizes` until the end."""
         with open(self.path, "rb") as file:
-            while data := file.read(size * self.channels * 4):
+            for size in sizes:
+                data = file.read(size * self.channels * 4)
+                if size and not data:
+                    return
                 yield torch.from_numpy(np.frombuffer(data, np.float32).reshape(-1, self.channels).T.copy())
 
 

@@ -27,7 +27,7 @@ from openfoley.media.read.decode import picked_frames
 from openfoley.media.read.frame_picker import FramePicker
 from openfoley.media.read.scan import SoundStream, Timeline, scan
 from openfoley.media.read.scenes import cut_frames, scenes_request
-from openfoley.media.read.sound_source import SoundSource, sound_source
+from openfoley.media.read.sound_source import SoundReader, SoundSource, sound_source
 from openfoley.media.read.still import is_still
 from openfoley.media.settings import LONGEST_SILENT_S
 from openfoley.media.time.timecode import Timecode, nominal, parse_timecode
@@ -72,17 +72,24 @@ class Source:
         kept_bytes: int = KEPT_BYTES,
         rehearsal: Rehearsal | None = None,
         with_hash: bool = False,
+        with_sound: bool = False,
+        audio_stream: int | None = None,
     ) -> Source:
         """A video file. Damage is read around with a warning, or refused (`strict`). UsageError, MediaError.
 
-        rehearsal: of the mux that is to follow. with_hash: `content_hash` is computed now, from the same opening.
+        rehearsal: of the mux that is to follow. with_hash, with_sound: `content_hash` and `sound(audio_stream)` are
+        computed now, from the same opening.
         """
-        timeline = scan(path, strict, rehearsal, with_hash)
+        reader = SoundReader(audio_stream, rehearsal) if with_sound else None
+        timeline = scan(path, strict, reader or rehearsal, with_hash)
 
         def frames(requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
             return picked_frames(timeline, requests, chunk=FRAMES_PER_CHUNK)
 
-        return cls(timeline.info, frames, timeline, kept_bytes)
+        source = cls(timeline.info, frames, timeline, kept_bytes)
+        if reader is not None and reader.is_whole:
+            source._sound = (_sound_key(timeline.path, audio_stream), reader.sound(timeline))
+        return source
 
     @classmethod
     def still(cls, path: str | Path, duration: float | Fraction, *, rehearsal: Rehearsal | None = None) -> Source:
@@ -168,8 +175,7 @@ class Source:
         file = self.path if path is None else path
         if file is None:
             raise UsageError("pass the sound to change: this source has no file with one; use sound=FILE")
-        state = file.stat()
-        key = (file, number, state.st_size, state.st_mtime_ns)
+        key = _sound_key(file, number)
         if self._sound is None or self._sound[0] != key:
             self._sound = (key, sound_source(file, number, self.timeline if path is None else None))
         return self._sound[1]
@@ -212,6 +218,11 @@ class Source:
             else:
                 chunks.append(chunk)
         self._kept = (kept, chunks) if kept else None
+
+
+def _sound_key(file: Path, number: int | None) -> object:
+    state = file.stat()
+    return file, number, state.st_size, state.st_mtime_ns
 
 
 def _joined(waiting: deque[FrameChunk]) -> Iterator[FrameChunk]:

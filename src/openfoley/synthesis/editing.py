@@ -58,7 +58,7 @@ def edited(model: Model, video: Video, request: Request, options: RunOptions) ->
 
     A cue's own seed is counted up by the seed. The seed of the sound that was there gives another sound here.
     """
-    source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash)
+    source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash, with_sound=True)
     request = resolved(model, source, request)
     span = request.timeline.span_s
     if span is None:
@@ -79,7 +79,7 @@ def edited(model: Model, video: Video, request: Request, options: RunOptions) ->
 
 def extended(model: Model, video: Video, request: Request, options: RunOptions) -> Take:
     """The sound, continued to the end of the picture; its last 10 ms are crossfaded with what follows."""
-    source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash)
+    source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash, with_sound=True)
     request = resolved(model, source, request)
     existing, duration = existing_source(source, request.timeline), source.info.duration
     length = existing.samples.length

@@ -141,9 +141,10 @@ def opened(
     *,
     rehearsal: Rehearsal | None = None,
     with_hash: bool = False,
+    with_sound: bool = False,
 ) -> Source:
-    """The video, the still image or nothing to see; rehearsal, with_hash: as for `Source.file`. Raises UsageError,
-    MediaError."""
+    """The video, the still image or nothing to see; rehearsal, with_hash, with_sound: as for `Source.file`. Raises
+    UsageError, MediaError."""
     if isinstance(video, Source):
         return video
     phase.info("reading %s", "nothing" if video is None else Path(video).name)
@@ -151,7 +152,10 @@ def opened(
         return Source.nothing(timeline.duration)
     if timeline.duration is not None:
         return Source.still(Path(video), Fraction(str(timeline.duration)), rehearsal=rehearsal)
-    return Source.file(Path(video), strict=strict, rehearsal=rehearsal, with_hash=with_hash)
+    return Source.file(
+        Path(video), strict=strict, rehearsal=rehearsal, with_hash=with_hash,
+        with_sound=with_sound and timeline.sound is None, audio_stream=timeline.audio_stream,
+    )  # fmt: skip
 
 
 def first_frame_code(source: Source, given: str | None) -> Timecode:

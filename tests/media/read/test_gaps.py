@@ -13,6 +13,7 @@ from numbered_videos import write_numbered
 from openfoley.media.read.gaps import Gaps
 from openfoley.media.read.sound_file import read_audio
 from openfoley.media.read.sound_source import sound_source
+from openfoley.media.source import Source
 
 RATE = 48_000
 
@@ -84,3 +85,43 @@ def test_the_sound_behind_a_join_stays_with_its_picture(tmp_path: Path, frames: 
         assert min(apart) < 1e-3
         if at > 44100 + 6000:
             assert not read[:, 44100 + 4096 : at - 1024].any() and read[:, at + 4096 : at + 40000].abs().max() > 0.09
+
+
+@pytest.mark.parametrize("kind", ["plain", "late", "hole", "joined"])
+def test_the_sound_of_the_scan_is_that_of_a_pass_of_its_own(tmp_path: Path, kind: str) -> None:
+    """late: the picture begins 0.4 s after the sound, in ASF; WMA's decoder keeps a frame back to the end."""
+    path = write_numbered(tmp_path / "a.ts", list(range(40)), Fraction(1, 25), sound=True)
+    if kind == "joined":
+        path.write_bytes(2 * path.read_bytes())
+    elif kind != "plain":
+        path = remuxed(path, tmp_path / "b.asf", late=kind == "late")
+    source = Source.file(path, with_sound=True)
+    kept = source.sound()
+    alone = sound_source(path, None, source.timeline)
+    samples = torch.cat(list(kept.chunks()), -1)
+    assert kept.samples is source.sound().samples and samples.abs().max() > 0.05
+    assert torch.equal(samples, torch.cat(list(alone.chunks()), -1)) and kept.bit_depth == alone.bit_depth
+    missing = {"plain": 0, "late": -17640, "hole": 22050, "joined": 70560}[kind]
+    assert abs(samples.shape[-1] - 44100 - missing) < 3000
+
+
+def remuxed(path: Path, out: Path, late: bool) -> Path:
+    """The file with a picture that begins 0.4 s later, or a sound that is interrupted for 0.5 s; WMA for AAC."""
+    sound = torch.cat(list(sound_source(path).chunks()), -1).numpy()
+    with av.open(str(path)) as old, av.open(str(out), "w") as new:
+        picture = new.add_stream_from_template(old.streams.video[0])
+        track = new.add_stream("wmav2", rate=44100, layout="stereo")
+        track.codec_context.bit_rate, track.codec_context.format = 128_000, "fltp"
+        for packet in old.demux(video=0):
+            if packet.size:
+                start = old.streams.video[0].start_time
+                packet.pts, packet.dts = packet.pts - start + 36000 * late, packet.dts - start + 36000 * late
+                packet.stream = picture
+                new.mux(packet)
+        for first in range(0, sound.shape[1] - 2048, 2048):
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound[:, first : first + 2048]), "fltp", "stereo")
+            frame.sample_rate, frame.time_base = 44100, Fraction(1, 44100)
+            frame.pts = first + (22050 if first > 20000 and not late else 0)
+            new.mux(track.encode(frame))
+        new.mux(track.encode(None))
+    return out

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -38,6 +38,19 @@ def sound_frames(
             yield frame, gaps.before(frame, clock.shift)
 
 
+class TimedFrame(Protocol):
+    """A decoded frame, as far as its time matters."""
+
+    @property
+    def pts(self) -> int | None: ...
+    @property
+    def time_base(self) -> Fraction | None: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def sample_rate(self) -> int: ...
+
+
 class Gaps:
     """Follows the times of one sound, frame after frame. Slow clocks make no holes: each step counts by itself.
 
@@ -49,7 +62,7 @@ class Gaps:
         self._end: Fraction | None = None  # s, of the frame before
         self._samples: int | None = None  # from sample 0 to the end of the frame before
 
-    def before(self, frame: AudioFrame, shift: Fraction = Fraction(0)) -> int:
+    def before(self, frame: TimedFrame, shift: Fraction = Fraction(0)) -> int:
         """How many samples of silence belong in front of this frame; below 0: to leave out from here on. (Times that
         go back are not believed, but at a join.) shift: s that were added to the frame's time."""
         missing = self._missing(frame, shift)
@@ -57,7 +70,7 @@ class Gaps:
         self._shift = shift
         return missing
 
-    def _missing(self, frame: AudioFrame, shift: Fraction) -> int:
+    def _missing(self, frame: TimedFrame, shift: Fraction) -> int:
         time = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
         gap = time - self._end if time is not None and self._end is not None else Fraction(0)
         self._end = None if time is None else time + Fraction(frame.samples, frame.sample_rate)

@@ -6,9 +6,11 @@ written again at the same depth is the same to the bit. A lossy sound is what it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +20,18 @@ from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.broadcast import SoundNotes, sound_notes
-from openfoley.media.read.gaps import placed, sound_frames
+from openfoley.media.read.gaps import Gaps, placed
 from openfoley.media.read.opening import bytes_of, open_media, reason, shown
-from openfoley.media.read.scan import Timeline, picture_timeline
+from openfoley.media.read.scan import PacketReader, Timeline, picture_timeline
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.settings import BitDepth
+from openfoley.media.time.clock import Clock, shift_at
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.packet import Packet
 
 TITLE = "OpenFoley"  # of the streams that we write
 MOST_CHANNELS = 2
@@ -68,30 +73,136 @@ def sound_source(path: str | Path, number: int | None = None, timeline: Timeline
 
     path = Path(path)
     timeline = picture_timeline(path) if timeline is None else timeline
+    reader = SoundReader(number)
     with open_media(path, raw_errors=True) as container:
+        try:
+            for packet in container.demux(reader.choose(container, path)):
+                reader.push(packet)
+        except FFmpegError as error:
+            raise MediaError(f"the sound of {shown(path)} is damaged ({reason(error)}); export it again") from error
+    return reader.sound(timeline)
+
+
+@dataclass(frozen=True)
+class FrameTime:
+    """When a decoded frame begins (pts in time_base s; None: unknown) and how much it holds."""
+
+    pts: int | None
+    time_base: Fraction
+    samples: int
+    sample_rate: int
+
+
+class SoundReader:
+    """Decodes one sound of a file, also from the packets of its scan, so that the file is not opened again for it.
+
+    number: as for `sound_source`. beside: takes packets of the same scan.
+    """
+
+    def __init__(self, number: int | None = None, beside: PacketReader | None = None) -> None:
+        self._number, self._beside = number, beside
+        self._taken: Collection[int] = ()  # streams of `beside`
+        self._stream: AudioStream | None = None
+        self._path, self._notes = Path(), SoundNotes()
+        self._is_broken = False
+        self._clock = Clock([])
+        self._samples: SampleFile | None = None  # the frames without the silence that belongs between them
+        self._depth: BitDepth = "16"
+        self._rate, self._tick = 0, Fraction(1)  # Hz, s
+        self._times: list[int | None] = []  # of each frame, in ticks
+        self._counts, self._positions = array("q"), array("q")  # samples, and the byte in the file, of each frame
+
+    def choose(self, container: InputContainer, path: Path) -> AudioStream:
+        """The stream to decode. UsageError and MediaError as for `sound_source`."""
         streams = container.streams.audio
         if not streams:
             raise MediaError(f"{shown(path)} holds no sound; pass a file with sound, or the sound as another file")
-        if number is None:
-            number = _usual(list(streams), path)
+        number = _usual(list(streams), path) if self._number is None else self._number
         if not 0 <= number < len(streams):
             raise UsageError(f"{shown(path)} has {len(streams)} sounds, numbered from 0; number {number} is not there")
+        self._path, self._number, self._stream = path, number, streams[number]
+        self._notes = sound_notes(bytes_of(container), container.format.name, container.metadata)
+        return streams[number]
+
+    def push(self, packet: Packet) -> None:
+        """Decode a packet of the chosen stream. FFmpegError, UsageError for a sound that cannot be edited."""
+        self._add(packet.decode(), self._clock.position(packet))
+
+    def _add(self, frames: list[AudioFrame], position: int) -> None:
+        for frame in frames:
+            channels = frame.layout.nb_channels
+            if self._samples is None:
+                self._depth = _depth(frame, self._number or 0, self._path)
+                self._samples, self._rate = SampleFile(channels), frame.sample_rate
+                self._tick = frame.time_base or Fraction(1, frame.sample_rate)
+            self._samples.append(_samples(frame, channels, self._path))
+            self._times.append(frame.pts if frame.time_base is not None else None)
+            self._counts.append(frame.samples)
+            self._positions.append(position)
+
+    def begin(self, source: InputContainer, path: Path) -> Collection[int]:
+        self._taken = self._beside.begin(source, path) if self._beside is not None else ()
+        with suppress(UsageError, MediaError):  # raised when the sound is requested
+            return {*self._taken, self.choose(source, path).index}
+        return self._taken
+
+    def take(self, packet: Packet) -> None:
+        stream = self._stream
+        if stream is not None and packet.stream_index == stream.index and packet.size:
+            self._unless_broken(lambda: self.push(packet))
+        if self._beside is not None and packet.stream_index in self._taken:
+            self._beside.take(packet)
+
+    def end(self, broken: str | None) -> None:
+        self._is_broken |= broken is not None
+        stream = self._stream
+        if stream is not None and self._positions:  # PyAV's flush packets do not say whose they are
+            self._unless_broken(lambda: self._add(stream.decode(None), self._positions[-1]))
+        if self._beside is not None:
+            self._beside.end(broken)
+
+    def _unless_broken(self, decode: Callable[[], None]) -> None:
+        """Errors are left to `sound_source`, when the sound is requested."""
+        from av.error import FFmpegError
+
         try:
-            frames = sound_frames(container, streams[number], timeline)
-            first = next(frames, None)
-            if first is None:
-                raise MediaError(f"the sound of {shown(path)} is empty; export it again")
-            depth, channels = _depth(first[0], number, path), first[0].layout.nb_channels
-            samples = SampleFile(channels)
-            for piece in placed(
-                (_samples(frame, channels, path), missing) for frame, missing in chain([first], frames)
-            ):
-                samples.append(piece)
-        except FFmpegError as error:
-            raise MediaError(f"the sound of {shown(path)} is damaged ({reason(error)}); export it again") from error
-        samples.close()
-        notes = sound_notes(bytes_of(container), container.format.name, container.metadata)
-    return SoundSource(path, number, first[0].sample_rate, depth, notes, samples)
+            if not self._is_broken:
+                decode()
+        except (FFmpegError, UsageError):
+            self._is_broken = True
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a scan has given all of the sound; else `sound_source` says what is wrong with it."""
+        return self._samples is not None and not self._is_broken
+
+    def sound(self, timeline: Timeline | None) -> SoundSource:
+        """What was decoded, at its place beside the picture of `timeline`. MediaError where there is nothing."""
+        if self._samples is None:
+            raise MediaError(f"the sound of {shown(self._path)} is empty; export it again")
+        self._samples.close()
+        missing = self._missing(timeline)
+        samples = self._placed(missing) if any(missing) else self._samples
+        return SoundSource(self._path, self._number or 0, self._rate, self._depth, self._notes, samples)
+
+    def _missing(self, timeline: Timeline | None) -> array[int]:
+        """Samples of silence in front of each frame (`gaps.Gaps`)."""
+        gaps = Gaps(None if timeline is None else timeline.info.start)
+        joins = () if timeline is None else timeline.joins
+        found = array("q")
+        for time, count, position in zip(self._times, self._counts, self._positions, strict=True):
+            shift = shift_at(joins, position)
+            pts = None if time is None else time + round(shift / self._tick)
+            found.append(gaps.before(FrameTime(pts, self._tick, count, self._rate), shift))
+        return found
+
+    def _placed(self, missing: array[int]) -> SampleFile:
+        assert self._samples is not None
+        frames, out = self._samples.pieces(self._counts), SampleFile(self._samples.channels)
+        for piece in placed(zip(frames, missing, strict=True)):
+            out.append(piece)
+        out.close()
+        return out
 
 
 def _depth(frame: AudioFrame, number: int, path: Path) -> BitDepth:

@@ -1,0 +1,7 @@
+"""`python -m openfoley`: the command `openfoley`."""
+
+import sys
+
+from openfoley.cli import main
+
+sys.exit(main())

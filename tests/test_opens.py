@@ -151,6 +151,18 @@ def test_so_does_the_command(counting, tiny_model, video, tmp_path, monkeypatch,
     assert counted.opens <= 3 + out.count("--takes") and counted.scans == 1, counted  # a copy for each take
 
 
+def test_so_does_each_of_a_batch_and_none_that_is_done(counting, tiny_model, video, tmp_path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(video.read_bytes())
+    words = ["generate", "--model", str(tiny_model), "--steps", "1", str(path), "--out-dir", str(tmp_path / "out")]
+    with counting(path) as counted:
+        assert main(words) == 0
+    assert counted.opens <= 3 and counted.scans == 1, counted
+    with counting(path) as counted:
+        assert main(words) == 0
+    assert counted.opens == 0, counted
+
+
 def keep_no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """As of a file that is longer than what is kept of its pictures."""
     real = Source.__init__

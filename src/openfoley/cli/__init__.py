@@ -14,28 +14,26 @@ import warnings
 from collections.abc import Sequence
 
 from openfoley.cli.arguments import build_parser, protect_dashes
-from openfoley.cli.messages import PHASES, Terminated, complain, note
+from openfoley.cli.messages import PHASES, Terminated, complain, explained, note, wants_traceback
 from openfoley.errors import OpenFoleyError, UsageError
 from openfoley.nn.memory import keep_freed_memory
 
-TRACEBACK_VARIABLE = "OPENFOLEY_TRACEBACK"
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    wants_traceback = os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0")
     try:
         parser = build_parser()
         parsed = parser.parse_args(protect_dashes(arguments))
-        _quieten(wants_traceback)
+        _quieten()
         keep_freed_memory()
         return parsed.run(parsed) or 0
     except OpenFoleyError as error:
-        if wants_traceback:
+        if wants_traceback():
             raise
-        complain(str(error))
+        complain(explained(error))
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
     except KeyboardInterrupt:
         complain("interrupted")
@@ -47,10 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILURE
     except Exception as error:  # a bug of ours, or a machine out of memory
-        if wants_traceback:
+        if wants_traceback():
             raise
-        first_line = (str(error).strip().splitlines() or ["no message"])[0]
-        complain(f"unexpected {type(error).__name__}: {first_line} (set {TRACEBACK_VARIABLE}=1 to see where)")
+        complain(explained(error))
         return EXIT_FAILURE
     finally:
         PHASES.end()
@@ -70,9 +67,9 @@ class Once(logging.Filter):
         return is_new
 
 
-def _quieten(wants_traceback: bool) -> None:
+def _quieten() -> None:
     """Our own log lines to standard error; nothing from libraries, which only speak to developers."""
-    if not wants_traceback:
+    if not wants_traceback():
         warnings.simplefilter("ignore")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

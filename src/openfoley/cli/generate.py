@@ -38,7 +38,9 @@ def run(options: Namespace) -> int:
         return load(options.model, options.device, options.weights_dir, Bar("weights", "MB"))
 
     if len(options.video) > 1 or options.out_dir is not None or any(Path(one).is_dir() for one in options.video):
-        return run_batch(options, lambda one: generate(one, pipeline))
+        info = pipeline.cache_info
+        return run_batch(options, lambda one: generate(one, pipeline), lambda: info().misses > info().currsize)
+    options.out_name = None
     options.video = options.video[0] if options.video else None
     return generate(options, pipeline)
 
@@ -122,6 +124,8 @@ def _checked_delivery(options: Namespace, source: Source, request: Request, rehe
     if out is None:
         assert rehearsal.output is not None  # chosen by the scan
         out = Path(options.video).with_name(rehearsal.output.name)
+        if options.out_name is not None:
+            out = Path(f"{options.out_name}{out.suffix}")
     delivery = delivery_of(options, take_paths(out, options.takes))
     for path in delivery.paths:
         check_saving(path, source.path, request.output.bit_depth, delivery.may_replace(path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import re
 import sys
 import threading
@@ -12,7 +13,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from openfoley.errors import OpenFoleyError
+
 ANNOUNCE_AFTER_S = 1.0
+TRACEBACK_VARIABLE = "OPENFOLEY_TRACEBACK"
 
 
 def one_line(text: str) -> str:
@@ -24,6 +28,18 @@ def complain(text: str) -> None:
     """Print an error in one line; Python options in it ("force=True") become command-line ones ("--force")."""
     words = re.sub(r"\b([a-z_]+)=True\b", lambda match: f"--{match[1].replace('_', '-')}", text)
     _say(f"openfoley: error: {one_line(words)}")
+
+
+def wants_traceback() -> bool:
+    return os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0")
+
+
+def explained(error: Exception) -> str:
+    """An error's message; an unexpected one (a bug of ours, or a machine out of memory) with its kind."""
+    if isinstance(error, OpenFoleyError):
+        return str(error)
+    first_line = (str(error).strip().splitlines() or ["no message"])[0]
+    return f"unexpected {type(error).__name__}: {first_line} (set {TRACEBACK_VARIABLE}=1 to see where)"
 
 
 def note(text: str) -> None:

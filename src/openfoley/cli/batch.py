@@ -68,11 +68,12 @@ def run_batch(options: Namespace, generate: Callable[[Namespace], int], model_fa
     model could not be loaded, which ends the batch."""
     if options.duration is not None or options.plan:
         raise UsageError("--duration and --plan are for one video at a time")
+    videos = videos_in(options.video)
     if options.out is not None:
         raise UsageError("--out names one file; pass --out-dir FOLDER for several videos")
     checked_request(options)
     folder = None if options.out_dir is None else Path(options.out_dir)
-    names = output_names(videos_in(options.video), folder)
+    names = output_names(videos, folder)
     _make_folders(names)
     apart = [f"{v} to {n}.*" for v, n in names.items() if n != (folder or v.parent) / f"{v.stem}{MADE_MARK}"]
     if apart:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from av.error import FFmpegError
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
@@ -24,6 +26,7 @@ from openfoley.media.frames import FrameChunk, FrameRequest
 from openfoley.media.read.first_frame import REPORT_DAMAGE, from_key_frame
 from openfoley.media.read.frame_times import shown_indices
 from openfoley.media.read.opening import open_media, picture_stream, reason, shown
+from openfoley.media.read.orientation import Orientation
 from openfoley.media.read.packet_pass import read_to_damage
 from openfoley.media.read.scan import Timeline
 from openfoley.media.time.clock import Clock
@@ -67,30 +70,24 @@ def picked_frames(timeline: Timeline, requests: Sequence[FrameRequest], *, chunk
     (at the end by the last) with a warning; MediaError if the timeline is `strict` or nothing can be decoded.
     """
     fillings = [_Filling(request, timeline, chunk) for request in requests]
-    pictures: dict[tuple[int, int, str, str], Tensor] = {}
+    scaler = _Scaler(timeline.orientation)
     frame: VideoFrame | None = None
     for index, frame in _decoded(timeline, requests):
-        pictures.clear()
-        yield from _offered(index, frame, fillings, timeline, pictures)
+        yield from _offered(index, frame, fillings, scaler)
     if frame is not None and any(filling.wanted is not None for filling in fillings):  # the end is lost
-        yield from _offered(len(timeline.pts), frame, fillings, timeline, pictures)
+        yield from _offered(len(timeline.pts), frame, fillings, scaler)
 
 
-def _offered(
-    index: int,
-    frame: VideoFrame,
-    fillings: Sequence[_Filling],
-    timeline: Timeline,
-    pictures: dict[tuple[int, int, str, str], Tensor],
-) -> Iterator[FrameChunk]:
-    """The chunks that this frame completes. pictures: the frame in each size, filled as far as needed."""
+def _offered(index: int, frame: VideoFrame, fillings: Sequence[_Filling], scaler: _Scaler) -> Iterator[FrameChunk]:
+    """The chunks that this frame completes; each size is computed once, if needed."""
+    pictures: dict[tuple[int, int, str, str], Tensor] = {}
     for filling in fillings:
         if filling.wanted is None or filling.wanted > index:
             continue
         request = filling.request
         size = (request.height, request.width, request.fit, request.resize)
         if size not in pictures:
-            pictures[size] = _picture(frame, timeline, request)
+            pictures[size] = scaler.picture(frame, request)
         yield from filling.offer(index, pictures[size])
 
 
@@ -190,32 +187,37 @@ def _damaged(path: Path, at: float, why: str) -> str:
     return f"{shown(path)} is damaged near {at:.2f} s ({why}); export or copy it again"
 
 
-def _picture(frame: VideoFrame, timeline: Timeline, request: FrameRequest) -> Tensor:
-    """The frame in the request's size, uint8 [3, height, width]."""
-    if request.fit == "squash" and request.resize == "area":
-        return _scaled(frame, timeline, request.height, request.width)
-    size = (frame.width, frame.height) if timeline.orientation.transposed else (frame.height, frame.width)
-    return _bicubic(_scaled(frame, timeline, *size), request.height, request.width, covers=request.fit == "cover")
+class _Scaler:
+    """Frames as shown, in the requested sizes."""
 
+    def __init__(self, orientation: Orientation) -> None:
+        self._orientation = orientation
+        self._reformatters = defaultdict[tuple[int, int], VideoReformatter](VideoReformatter)
+        # of each size: a new one computes its filters, as long as the scaling of a 720p frame takes
 
-def _scaled(frame: VideoFrame, timeline: Timeline, height: int, width: int) -> Tensor:
-    """The whole frame as shown, uint8 [3, height, width]."""
-    from av.video.reformatter import Colorspace, Interpolation
+    def picture(self, frame: VideoFrame, request: FrameRequest) -> Tensor:
+        """The frame in the request's size, uint8 [3, height, width]."""
+        if request.fit == "squash" and request.resize == "area":
+            return self._scaled(frame, request.height, request.width)
+        size = (frame.width, frame.height) if self._orientation.transposed else (frame.height, frame.width)
+        return _bicubic(self._scaled(frame, *size), request.height, request.width, covers=request.fit == "cover")
 
-    orientation = timeline.orientation
-    if orientation.transposed:
-        height, width = width, height
-    shrinks = width * height < frame.width * frame.height
-    untagged_hd = frame.colorspace == UNSPECIFIED_COLORSPACE and min(frame.width, frame.height) >= BT709_MIN_HEIGHT
-    picture = frame.reformat(
-        width=width,
-        height=height,
-        format="rgb24",
-        src_colorspace=Colorspace.ITU709 if untagged_hd else None,
-        interpolation=Interpolation.AREA if shrinks else Interpolation.BICUBIC,
-    )
-    pixels = torch.from_numpy(picture.to_ndarray())  # [height, width, 3]
-    return orientation.apply(pixels.permute(2, 0, 1))
+    def _scaled(self, frame: VideoFrame, height: int, width: int) -> Tensor:
+        """The whole frame as shown, uint8 [3, height, width]."""
+        if self._orientation.transposed:
+            height, width = width, height
+        shrinks = width * height < frame.width * frame.height
+        untagged_hd = frame.colorspace == UNSPECIFIED_COLORSPACE and min(frame.width, frame.height) >= BT709_MIN_HEIGHT
+        picture = self._reformatters[height, width].reformat(
+            frame,
+            width=width,
+            height=height,
+            format="rgb24",
+            src_colorspace=Colorspace.ITU709 if untagged_hd else None,
+            interpolation=Interpolation.AREA if shrinks else Interpolation.BICUBIC,
+        )
+        pixels = torch.from_numpy(picture.to_ndarray())  # [height, width, 3]
+        return self._orientation.apply(pixels.permute(2, 0, 1))
 
 
 def _bicubic(pixels: Tensor, height: int, width: int, covers: bool) -> Tensor:

@@ -88,7 +88,7 @@ class Source:
 
         source = cls(timeline.info, frames, timeline, kept_bytes)
         if reader is not None and reader.is_whole:
-            source._sound = (_sound_key(timeline.path, audio_stream), reader.sound(timeline))
+            source._sound = (_sound_key(timeline.path, audio_stream), reader.sound(timeline, strict))
         return source
 
     @classmethod
@@ -177,7 +177,8 @@ class Source:
             raise UsageError("pass the sound to change: this source has no file with one; use sound=FILE")
         key = _sound_key(file, number)
         if self._sound is None or self._sound[0] != key:
-            self._sound = (key, sound_source(file, number, self.timeline if path is None else None))
+            strict = self.timeline is not None and self.timeline.strict
+            self._sound = (key, sound_source(file, number, self.timeline if path is None else None, strict))
         return self._sound[1]
 
     @cached_property

@@ -3,14 +3,19 @@ packet begins later than the one before ends."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
+from openfoley.media.read.integrity import Damage
+from openfoley.media.read.packet_pass import read_to_damage
+from openfoley.media.read.sound_decoder import SoundDecoder, sound_problem
 from openfoley.media.time.clock import Clock
 
 if TYPE_CHECKING:
@@ -20,22 +25,29 @@ if TYPE_CHECKING:
 
     from openfoley.media.read.scan import Timeline
 
+log = logging.getLogger(__name__)
+
 LEAST_S = Fraction(1, 20)  # s; below it are rounding of times and encoder delay and padding
 MOST_S = 600  # s; above it the clock was reset, or two recordings were joined
 BLOCK = 1 << 16  # samples of silence at a time
 
 
 def sound_frames(
-    container: InputContainer, stream: AudioStream, timeline: Timeline | None
+    container: InputContainer, stream: AudioStream, path: Path, timeline: Timeline | None
 ) -> Iterator[tuple[AudioFrame, int]]:
     """The decoded frames of a sound, each with the samples of silence that belong in front of it; below 0: how many
     samples to leave out from there on. Sample 0 is then the first shown frame of the picture (`timeline`; None: there
-    is none, and it is the sound's first), and what lies behind a hole or a join stays at its time."""
-    clock = Clock([] if timeline is None else timeline.joins)
+    is none, and it is the sound's first), and what lies behind a hole or a join stays at its time. What cannot be
+    decoded is left out with a warning that names the file `path`."""
+    clock, decoder, damage = Clock([] if timeline is None else timeline.joins), SoundDecoder(stream), list[Damage]()
     gaps = Gaps(None if timeline is None else timeline.info.start)
-    for packet in clock.continuous(container.demux(stream)):
-        for frame in packet.decode():
-            yield frame, gaps.before(frame, clock.shift)
+    for packet in clock.continuous(read_to_damage(container.demux(stream), damage)):
+        for frame in decoder.decode(packet):
+            yield frame, gaps.before(frame, clock.shift, decoder.take_loss())
+    problem = decoder.problem or (damage[0].text if damage else None)
+    if problem is not None:
+        spans = gaps.losses(is_open=bool(damage) or decoder.is_after_loss)
+        log.warning("%s", sound_problem(path, problem, spans))
 
 
 class TimedFrame(Protocol):
@@ -61,16 +73,27 @@ class Gaps:
         self._start, self._shift = start, Fraction(0)
         self._end: Fraction | None = None  # s, of the frame before
         self._samples: int | None = None  # from sample 0 to the end of the frame before
+        self._rate = 1  # Hz
+        self._lost: list[tuple[Fraction, Fraction | None]] = []
 
-    def before(self, frame: TimedFrame, shift: Fraction = Fraction(0)) -> int:
+    def before(self, frame: TimedFrame, shift: Fraction = Fraction(0), is_after_loss: bool = False) -> int:
         """How many samples of silence belong in front of this frame; below 0: to leave out from here on. (Times that
-        go back are not believed, but at a join.) shift: s that were added to the frame's time."""
-        missing = self._missing(frame, shift)
-        self._samples = (self._samples or 0) + missing + frame.samples
+        go back are not believed, but at a join.) shift: s that were added to the frame's time. is_after_loss: what is
+        in front of it could not be decoded: then a gap of half a frame is one."""
+        least = Fraction(frame.samples, 2 * frame.sample_rate) if is_after_loss else LEAST_S
+        missing = self._missing(frame, shift, least)
+        end, self._rate = self._samples or 0, frame.sample_rate
+        if is_after_loss:
+            self._lost.append((Fraction(max(0, end), self._rate), Fraction(max(0, end + missing), self._rate)))
+        self._samples = end + missing + frame.samples
         self._shift = shift
         return missing
 
-    def _missing(self, frame: TimedFrame, shift: Fraction) -> int:
+    def losses(self, is_open: bool) -> list[tuple[Fraction, Fraction | None]]:
+        """Where (s, from sample 0) something could not be decoded. is_open: nor could the end."""
+        return [*self._lost, (Fraction(max(0, self._samples or 0), self._rate), None)] if is_open else self._lost
+
+    def _missing(self, frame: TimedFrame, shift: Fraction, least: Fraction) -> int:
         time = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
         gap = time - self._end if time is not None and self._end is not None else Fraction(0)
         self._end = None if time is None else time + Fraction(frame.samples, frame.sample_rate)
@@ -78,7 +101,7 @@ class Gaps:
             if self._start is None:
                 self._start = time
             return round(((time or 0) - (self._start or 0)) * frame.sample_rate) - (self._samples or 0)
-        return round(gap * frame.sample_rate) if LEAST_S < gap < MOST_S else 0
+        return round(gap * frame.sample_rate) if least < gap < MOST_S else 0
 
 
 def placed(sounds: Iterable[tuple[Tensor, int]]) -> Iterator[Tensor]:

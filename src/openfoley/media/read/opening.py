@@ -26,6 +26,10 @@ STILL_IMAGE_FORMATS = frozenset({"image2", "ico", "tiff", "webp"})  # in additio
 STILL_IMAGE_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})  # ISO/IEC 23008-12: pictures in a mov container
 
 
+class NoPictureError(MediaError):
+    """The file can be read, but has no moving picture."""
+
+
 def shown(path: str | os.PathLike[str]) -> str:
     """The path as one printable line (control characters escaped), for messages."""
     return "".join(
@@ -164,13 +168,13 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
             raise MediaError(
                 f"{shown(path)} is an animated WebP, which FFmpeg cannot decode; convert it to GIF, APNG or MP4 first"
             )
-        raise MediaError(still_image(path))
+        raise NoPictureError(still_image(path))
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if len(container.streams) == 0:
-        raise MediaError(f"{shown(path)} holds nothing that can be read: it is empty or damaged; export it again")
+        raise NoPictureError(f"{shown(path)} holds nothing that can be read: it is empty or damaged; export it again")
     if not moving:
         holds = "only sound" if container.streams.audio else "no picture"
-        raise MediaError(f"{shown(path)} holds {holds}; pass a file with a moving picture")
+        raise NoPictureError(f"{shown(path)} holds {holds}; pass a file with a moving picture")
     stream = moving[0]
     if stream.codec_context is None:
         raise MediaError(f"{shown(path)} uses a picture codec that this FFmpeg cannot decode; convert it to H.264")

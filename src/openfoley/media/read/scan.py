@@ -21,7 +21,15 @@ from openfoley.media.read.declared_duration import broken_promise, held_duration
 from openfoley.media.read.first_frame import repaired_first_frame
 from openfoley.media.read.frame_times import FALLBACK_RATE, frame_line, nominal_rate, shown_duration
 from openfoley.media.read.integrity import Damage, outer_problem
-from openfoley.media.read.opening import bytes_of, check_input, open_media, picture_stream, shown, still_image
+from openfoley.media.read.opening import (
+    NoPictureError,
+    bytes_of,
+    check_input,
+    open_media,
+    picture_stream,
+    shown,
+    still_image,
+)
 from openfoley.media.read.orientation import Orientation
 from openfoley.media.read.packet_pass import PacketReader, read_packets
 from openfoley.media.read.start_timecode import file_timecode
@@ -65,11 +73,15 @@ class SoundStream:
     title: str
 
 
-def picture_timeline(path: str | Path) -> Timeline | None:
-    """The timeline of a file that may have no moving picture: None where none can be read."""
+def picture_timeline(path: str | Path, strict: bool = False) -> Timeline | None:
+    """The timeline of a file that may have no moving picture: None where none can be read. strict: as for `scan`."""
     try:
-        return scan(path)
+        return scan(path, strict)
+    except NoPictureError:
+        return None
     except MediaError:
+        if strict:
+            raise
         return None
 
 
@@ -86,8 +98,9 @@ def scan(
         damage = [problem] if (problem := outer_problem(bytes_of(container))) else []
         try:
             stream = picture_stream(container, path)
-        except MediaError:
-            _report(path, damage, strict=True)  # the header is torn: that is the reason
+        except NoPictureError:
+            if not container.streams.audio:
+                report_damage(path, damage, strict=True)  # the header is torn: that is the reason
             raise
         indices = frozenset(beside.begin(container, path)) if beside is not None else frozenset[int]()
         read = read_packets(container, stream, damage, beside if indices else None, indices)
@@ -118,14 +131,14 @@ def scan(
         timecode = file_timecode(container, rate, tracks)
         sounds = [_sound_stream(sound) for sound in container.streams.audio]
         content_hash = hash_of(bytes_of(container)) if with_hash else None
-    _report(path, damage, strict)
+    report_damage(path, damage, strict)
     return Timeline(
         info, path, first.orientation, pts, line.instants, line.unit, read.untimed, read.intra_only,
         first.drop_leading, timecode, read.joins, sounds, strict, read.hides_first, content_hash,
     )  # fmt: skip
 
 
-def _report(path: Path, damage: Sequence[Damage], strict: bool) -> None:
+def report_damage(path: Path, damage: Sequence[Damage], strict: bool) -> None:
     """Refuse a damaged file, or say once what is wrong with it."""
     if damage and strict:
         raise MediaError(f"{shown(path)} is {damage[0].text}; export or copy it again")

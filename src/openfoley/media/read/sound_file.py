@@ -59,7 +59,7 @@ def _pieces(path: Path, stream: int) -> Iterator[Tensor]:
     def sounds(container: InputContainer) -> Iterator[tuple[Tensor, int]]:
         nonlocal is_begun
         resampler = av.AudioResampler(format="fltp")
-        for frame, missing in sound_frames(container, container.streams.audio[stream], timeline):
+        for frame, missing in sound_frames(container, container.streams.audio[stream], path, timeline):
             is_begun = True
             yield torch.zeros(frame.layout.nb_channels, 0), missing
             yield from ((torch.from_numpy(form.to_ndarray()), 0) for form in resampler.resample(frame))

@@ -6,8 +6,9 @@ written again at the same depth is the same to the bit. A lossy sound is what it
 
 from __future__ import annotations
 
+import logging
 from array import array
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,17 +22,22 @@ from torch import Tensor
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.broadcast import SoundNotes, sound_notes
 from openfoley.media.read.gaps import Gaps, placed
-from openfoley.media.read.opening import bytes_of, open_media, reason, shown
-from openfoley.media.read.scan import PacketReader, Timeline, picture_timeline
+from openfoley.media.read.integrity import Damage, outer_problem
+from openfoley.media.read.opening import bytes_of, open_media, shown
+from openfoley.media.read.packet_pass import PacketReader, read_to_damage
+from openfoley.media.read.scan import Timeline, picture_timeline, report_damage
+from openfoley.media.read.sound_decoder import SoundDecoder, sound_problem
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.settings import BitDepth
-from openfoley.media.time.clock import Clock, shift_at
+from openfoley.media.time.clock import Clock, Join, shift_at
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.packet import Packet
+
+log = logging.getLogger(__name__)
 
 TITLE = "OpenFoley"  # of the streams that we write
 MOST_CHANNELS = 2
@@ -62,25 +68,26 @@ class SoundSource:
         return self.samples.chunks()
 
 
-def sound_source(path: str | Path, number: int | None = None, timeline: Timeline | None = None) -> SoundSource:
+def sound_source(
+    path: str | Path, number: int | None = None, timeline: Timeline | None = None, strict: bool = False
+) -> SoundSource:
     """The sound of a file: stream `number`; without one OpenFoley's own, or the only one. timeline: of the file's
-    picture, where it was scanned already.
+    picture, where it was scanned already. What is damaged is silent, with a warning, or refused (`strict`).
 
     UsageError for a number that is not there, for several without one of ours, for more than two channels and for
     depths beyond 24 bits; MediaError for a file without sound.
     """
-    from av.error import FFmpegError
-
     path = Path(path)
-    timeline = picture_timeline(path) if timeline is None else timeline
-    reader = SoundReader(number)
-    with open_media(path, raw_errors=True) as container:
-        try:
-            for packet in container.demux(reader.choose(container, path)):
-                reader.push(packet)
-        except FFmpegError as error:
-            raise MediaError(f"the sound of {shown(path)} is damaged ({reason(error)}); export it again") from error
-    return reader.sound(timeline)
+    timeline = picture_timeline(path, strict) if timeline is None else timeline
+    reader, damage = SoundReader(number), list[Damage]()
+    with open_media(path) as container:
+        if timeline is None and (problem := outer_problem(bytes_of(container))) is not None:
+            report_damage(path, [problem], strict)
+        for packet in read_to_damage(container.demux(reader.choose(container, path)), damage):
+            reader.push(packet)
+    if damage:
+        reader.end(damage[0].text)
+    return reader.sound(timeline, strict)
 
 
 @dataclass(frozen=True)
@@ -104,13 +111,16 @@ class SoundReader:
         self._taken: Collection[int] = ()  # streams of `beside`
         self._stream: AudioStream | None = None
         self._path, self._notes = Path(), SoundNotes()
-        self._is_broken = False
+        self._decoder: SoundDecoder | None = None
+        self._broken: str | None = None  # what stopped the demuxer before the end
+        self._is_refused = False  # a sound that cannot be edited
         self._clock = Clock([])
         self._samples: SampleFile | None = None  # the frames without the silence that belongs between them
         self._depth: BitDepth = "16"
         self._rate, self._tick = 0, Fraction(1)  # Hz, s
         self._times: list[int | None] = []  # of each frame, in ticks
         self._counts, self._positions = array("q"), array("q")  # samples, and the byte in the file, of each frame
+        self._losses: set[int] = set()  # frames in front of which something could not be decoded
 
     def choose(self, container: InputContainer, path: Path) -> AudioStream:
         """The stream to decode. UsageError and MediaError as for `sound_source`."""
@@ -121,15 +131,19 @@ class SoundReader:
         if not 0 <= number < len(streams):
             raise UsageError(f"{shown(path)} has {len(streams)} sounds, numbered from 0; number {number} is not there")
         self._path, self._number, self._stream = path, number, streams[number]
+        self._decoder = SoundDecoder(streams[number])
         self._notes = sound_notes(bytes_of(container), container.format.name, container.metadata)
         return streams[number]
 
     def push(self, packet: Packet) -> None:
-        """Decode a packet of the chosen stream. FFmpegError, UsageError for a sound that cannot be edited."""
-        self._add(packet.decode(), self._clock.position(packet))
+        """Decode a packet of the chosen stream. UsageError for a sound that cannot be edited."""
+        self._add(packet if packet.size else None, self._clock.position(packet))
 
-    def _add(self, frames: list[AudioFrame], position: int) -> None:
-        for frame in frames:
+    def _add(self, packet: Packet | None, position: int) -> None:
+        assert self._decoder is not None
+        for frame in self._decoder.decode(packet):
+            if self._decoder.take_loss():
+                self._losses.add(len(self._times))
             channels = frame.layout.nb_channels
             if self._samples is None:
                 self._depth = _depth(frame, self._number or 0, self._path)
@@ -148,52 +162,53 @@ class SoundReader:
 
     def take(self, packet: Packet) -> None:
         stream = self._stream
-        if stream is not None and packet.stream_index == stream.index and packet.size:
-            self._unless_broken(lambda: self.push(packet))
+        if stream is not None and packet.stream_index == stream.index and packet.size and not self._is_refused:
+            try:
+                self.push(packet)
+            except UsageError:  # raised again when the sound is requested
+                self._is_refused = True
         if self._beside is not None and packet.stream_index in self._taken:
             self._beside.take(packet)
 
     def end(self, broken: str | None) -> None:
-        self._is_broken |= broken is not None
-        stream = self._stream
-        if stream is not None and self._positions:  # PyAV's flush packets do not say whose they are
-            self._unless_broken(lambda: self._add(stream.decode(None), self._positions[-1]))
+        self._broken = broken
+        if self._positions and not self._is_refused:  # PyAV's flush packets do not say whose they are
+            self._add(None, self._positions[-1])
         if self._beside is not None:
             self._beside.end(broken)
 
-    def _unless_broken(self, decode: Callable[[], None]) -> None:
-        """Errors are left to `sound_source`, when the sound is requested."""
-        from av.error import FFmpegError
-
-        try:
-            if not self._is_broken:
-                decode()
-        except (FFmpegError, UsageError):
-            self._is_broken = True
-
     @property
     def is_whole(self) -> bool:
-        """Whether a scan has given all of the sound; else `sound_source` says what is wrong with it."""
-        return self._samples is not None and not self._is_broken
+        """Whether a scan has given the sound; else `sound_source` says what is wrong with it."""
+        return self._samples is not None and not self._is_refused
 
-    def sound(self, timeline: Timeline | None) -> SoundSource:
-        """What was decoded, at its place beside the picture of `timeline`. MediaError where there is nothing."""
+    def sound(self, timeline: Timeline | None, strict: bool = False) -> SoundSource:
+        """What was decoded, at its place beside the picture of `timeline`. MediaError where there is nothing, and with
+        `strict` where something could not be decoded, which is a warning otherwise."""
+        assert self._decoder is not None
+        problem = self._decoder.problem or self._broken
         if self._samples is None:
-            raise MediaError(f"the sound of {shown(self._path)} is empty; export it again")
+            why = "empty" if problem is None else f"damaged ({problem})"
+            raise MediaError(f"the sound of {shown(self._path)} is {why}; export it again")
         self._samples.close()
-        missing = self._missing(timeline)
+        gaps = Gaps(None if timeline is None else timeline.info.start)
+        missing = self._missing(gaps, () if timeline is None else timeline.joins)
+        if problem is not None:
+            spans = gaps.losses(is_open=self._decoder.is_after_loss or self._broken is not None)
+            text = sound_problem(self._path, problem, spans)
+            if strict:
+                raise MediaError(f"{text}; export or copy it again")
+            log.warning("%s", text)
         samples = self._placed(missing) if any(missing) else self._samples
         return SoundSource(self._path, self._number or 0, self._rate, self._depth, self._notes, samples)
 
-    def _missing(self, timeline: Timeline | None) -> array[int]:
-        """Samples of silence in front of each frame (`gaps.Gaps`)."""
-        gaps = Gaps(None if timeline is None else timeline.info.start)
-        joins = () if timeline is None else timeline.joins
+    def _missing(self, gaps: Gaps, joins: Sequence[Join]) -> array[int]:
+        """Samples of silence in front of each frame."""
         found = array("q")
-        for time, count, position in zip(self._times, self._counts, self._positions, strict=True):
+        for k, (time, count, position) in enumerate(zip(self._times, self._counts, self._positions, strict=True)):
             shift = shift_at(joins, position)
             pts = None if time is None else time + round(shift / self._tick)
-            found.append(gaps.before(FrameTime(pts, self._tick, count, self._rate), shift))
+            found.append(gaps.before(FrameTime(pts, self._tick, count, self._rate), shift, k in self._losses))
         return found
 
     def _placed(self, missing: array[int]) -> SampleFile:

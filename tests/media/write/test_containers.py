@@ -141,6 +141,62 @@ def test_mxf_keeps_its_timecode_and_has_a_number_of_its_own(tmp_path, rate, star
     assert len(numbers) == 2 and not any(number.endswith("0" * 30) for number in numbers)
 
 
+CODES = [
+    (Fraction(25), "10:00:00:24"),
+    (Fraction(24000, 1001), "23:59:59:23"),
+    (Fraction(30000, 1001), "01:02:03;04"),
+    (Fraction(30000, 1001), "01:02:03:04"),
+    (Fraction(60000, 1001), "09:59:59;59"),
+    (Fraction(60000, 1001), "01:02:03:44"),
+]
+
+
+@pytest.mark.parametrize(("rate", "start"), CODES)
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format"),
+    [
+        ("a.mp4", "libx264", "yuv420p"),
+        ("a.mkv", "libx264", "yuv420p"),
+        ("a.webm", "libvpx-vp9", "yuv420p"),
+        ("a.mov", "mjpeg", "yuvj420p"),
+        ("a.mov", "prores_ks", "yuv422p10le"),
+        ("a.avi", "mjpeg", "yuvj420p"),
+        ("a.mxf", "mpeg2video", "yuv420p"),
+    ],
+)
+def test_a_given_timecode_is_in_the_file_at_every_rate(tmp_path, name, codec, pixel_format, rate, start):
+    source = Source.file(constant(tmp_path / name, codec, pixel_format, rate))
+    out = tmp_path / f"o{Path(name).suffix}"
+    mux(source.path, iter([torch.zeros(2, 4800)]), NewSound(48000, start=source.timecode(start)), out, source.timeline)
+    with av.open(str(out)) as container:
+        tags = [container.metadata, *(stream.metadata for stream in container.streams)]
+    found = {value for one in tags for key, value in one.items() if key.lower() == "timecode"}
+    assert found == {start} and str(Source.file(out).start_timecode) == start
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".m2ts", ".3gp"])
+def test_a_timecode_that_the_container_cannot_hold_is_reported(tmp_path, suffix, caplog):
+    source = Source.file(constant(tmp_path / "a.mp4", "libx264", "yuv420p", Fraction(25)))
+    new = NewSound(48000, start=source.timecode("01:00:00:00"))
+    mux(source.path, iter([torch.zeros(2, 4800)]), new, tmp_path / f"o{suffix}", source.timeline)
+    assert [f"{suffix} holds no timecode: 01:00:00:00 is left out" in text for text in caplog.messages] == [True]
+
+
+def constant(path, codec, pixel_format, rate):
+    """Three grey frames."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, pixel_format
+        for number in range(3):
+            frame = av.VideoFrame(128, 64, pixel_format)
+            for plane in frame.planes:
+                plane.update(bytes([64]) * plane.buffer_size)
+            frame.pts, frame.time_base = number, 1 / rate
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
 @pytest.mark.parametrize("suffix", [".ts", ".mts"])
 def test_peaks_stay_below_the_ceiling_in_transport_streams(tmp_path, suffix):
     source = video(tmp_path, "a.mp4", "libx264")

@@ -14,9 +14,13 @@ from numbered_videos import numbered, write_numbered
 
 from openfoley.media.read import boxes
 from openfoley.media.read.sound_file import read_audio
+from openfoley.media.source import Source
 from openfoley.media.write import finish_mp4
+from openfoley.media.write.containers import _codec_tag
 from openfoley.media.write.finish_matroska import picture_settings
 from openfoley.media.write.mux import NewSound, mux
+from openfoley.media.write.packets import is_cover
+from openfoley.media.write.rehearsal import Rehearsal
 
 CLICK = 8820  # sample at 44.1 kHz
 ANAMORPHIC = Fraction(64, 45)
@@ -77,6 +81,40 @@ def test_tag_shape_rate_and_timecode_of_a_quicktime_picture_are_kept(tmp_path, c
     before = picture(source)
     assert before[:4] == (tag, ANAMORPHIC, 25, "10:00:00:00")
     assert picture(laid(source, tmp_path / "o.mov")) == before
+
+
+def test_a_tag_of_mp4_is_kept(tmp_path):
+    """avc3: parameter sets may lie between the pictures."""
+    source = encoded(tmp_path / "a.mp4", "libx264", "yuv420p", tag="avc3")
+    assert picture(source)[0] == "avc3"
+    assert picture(laid(source, tmp_path / "o.mp4"))[0] == picture(laid(source, tmp_path / "o.mov"))[0] == "avc3"
+
+
+@pytest.mark.parametrize(("tag", "kept"), [("Hap5", "Hap5"), ("HapY", "HapY"), ("MJPG", None), ("XVID", None)])
+def test_the_tag_of_an_avi_is_kept_where_quicktime_has_it(tmp_path, tag, kept):
+    """Hap Alpha and Hap Q differ from Hap in the tag alone."""
+    path = encoded(tmp_path / "a.avi", "mjpeg", "yuvj420p")
+    path.write_bytes(path.read_bytes().replace(b"MJPG", tag.encode()))
+    with av.open(str(path)) as container:
+        assert _codec_tag(container.streams.video[0], ".mov", "avi") == kept
+
+
+def test_the_cover_of_an_mp4_is_kept(tmp_path):
+    """Its packet has no time."""
+    plain = encoded(tmp_path / "a.mp4", "libx264", "yuv420p")
+    jpeg = av.CodecContext.create("mjpeg", "w")
+    jpeg.width, jpeg.height, jpeg.pix_fmt, jpeg.time_base = 64, 64, "yuvj420p", Fraction(1, 25)
+    (cover,) = [*jpeg.encode(av.VideoFrame(64, 64, "yuvj420p")), *jpeg.encode(None)]
+    data = struct.pack(">II", 13, 0) + bytes(cover)  # 13: JPEG (iTunes metadata)
+    items = boxes.join([(b"covr", boxes.join([(b"data", data)]))])
+    handler = bytes(8) + b"mdirappl" + bytes(9)
+    meta = bytes(4) + boxes.join([(b"hdlr", handler), (b"ilst", items)])
+    source = rewritten(plain, tmp_path / "b.mp4", b"avc1", b"", boxes.join([(b"udta", boxes.join([(b"meta", meta)]))]))
+    rehearsal = Rehearsal(tmp_path / "o.mp4")
+    Source.file(source, rehearsal=rehearsal)
+    with av.open(str(laid(source, tmp_path / "o.mp4"))) as container:
+        (found,) = [s for s in container.streams.video if is_cover(s)]
+        assert next(bytes(p) for p in container.demux(found)) == bytes(cover)
 
 
 def encoded_wide(path, options):

@@ -15,6 +15,7 @@ from openfoley.media.read.boxes import sample_kinds
 from openfoley.media.read.opening import bytes_of, picture_stream, shown
 from openfoley.media.settings import AudioMode
 from openfoley.media.time.timecode import DROP_FRAME_RATES
+from openfoley.media.write.packets import is_cover
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -40,12 +41,14 @@ MP4_FAMILY = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
 MATROSKA = frozenset({".mkv", ".webm"})
 TIMED_PACKETS = frozenset({".mts", ".m2ts"})  # transport packets of 192 bytes, each with its arrival time
 FRAME_COUNTED = frozenset({".avi", ".mxf"})  # tell no times, only one rate: written from a file of their own kind alone
+NO_TIMECODE = frozenset({"mpegts", "3gp", "3g2"})  # FFmpeg's names: no tag and no track for a timecode
 TRANSPORT_CODECS = frozenset(  # what FFmpeg's reader knows again: its writer takes any other as private data
     "h264 hevc vvc mpeg1video mpeg2video mpeg4 cavs vc1 dirac aac aac_latm mp2 mp3 ac3 eac3 dts truehd opus s302m "
     "pcm_bluray dvb_subtitle dvb_teletext hdmv_pgs_subtitle arib_caption klv timed_id3 scte_35".split()
 )
 PROGRAMME_DELAY = {"max_delay": "700000"}  # microseconds: a transport stream starts at twice it, as ffmpeg's do
 HEVC_TAGS = ("hvc1", "dvh1")  # QuickTime plays no other; dvh1 is Dolby Vision's
+TOLD_BY_TAG = ("hap", "prores")  # codecs with forms that the tag alone tells: alpha, 12 bit
 DATA_WITH_DESCRIPTION = (b"gpmd",)  # FFmpeg writes a sample description for no other camera data
 USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 REPEATABLE = {"fflags": "+bitexact"}  # no random identifiers, dates or versions: the same input gives the same bytes
@@ -151,12 +154,6 @@ def _remade_by_muxer(stream: Stream) -> bool:
     return stream.type == "data" and ("timecode" in stream.metadata or stream.discard == Discard.all)
 
 
-def is_cover(stream: Stream) -> bool:
-    from av.stream import Disposition
-
-    return bool(stream.disposition & Disposition.attached_pic)
-
-
 def _accepts(suffix: str, streams: list[Stream], source_format: str) -> bool:
     """Does the container take these streams?"""
     if FORMAT_NAMES[suffix] == "mpegts" and not all(_codec(stream) in TRANSPORT_CODECS for stream in streams):
@@ -210,8 +207,11 @@ def _codec_tag(stream: Stream, suffix: str, source_format: str) -> str | None:
     name = stream.codec_context.name
     if name == "hevc" and suffix in MP4_FAMILY:
         return tag if tag in HEVC_TAGS else HEVC_TAGS[0]
-    has_forms = suffix == ".mov" or (suffix == ".mkv" and name == "prores")
-    keeps = (has_forms and "mp4" in source_format) or (suffix == ".avi" and source_format == "avi")
+    keeps = (
+        (suffix == ".avi" and source_format == "avi")
+        or (suffix in MP4_FAMILY and ("mp4" in source_format or name in TOLD_BY_TAG))
+        or (suffix == ".mkv" and name == "prores")
+    )
     if not keeps or stream.type != "video" or not tag.strip("\0"):
         return None
     return tag if _header_passes(suffix, lambda trial: _set_tag(trial, stream, tag)) else None

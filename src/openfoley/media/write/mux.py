@@ -29,18 +29,18 @@ from openfoley.media.write.containers import (
     FRAME_COUNTED,
     LEFT_OUT_TAGS,
     MATROSKA,
+    NO_TIMECODE,
     add_copy,
     check_edit_list,
     check_picture,
     container_suffix,
-    is_cover,
     kept_streams,
     muxer_options,
 )
 from openfoley.media.write.finish_matroska import RESERVED, display_size, finish_matroska, picture_settings
 from openfoley.media.write.finish_mp4 import finish_mp4
 from openfoley.media.write.finish_mxf import finish_mxf
-from openfoley.media.write.packets import PacketCopy, read_packets, timed
+from openfoley.media.write.packets import PacketCopy, is_cover, read_packets, timed
 from openfoley.media.write.sound_track import SoundTrack, sound_format
 
 if TYPE_CHECKING:
@@ -108,7 +108,9 @@ def mux(
             _describe(out, source, track, first=not any(s.type == "audio" for s in kept))
             if new.without is not None and (language := source.streams.audio[new.without].metadata.get("language")):
                 track.stream.metadata["language"] = language
-            if new.start is not None:
+            if new.start is not None and FORMAT_NAMES[suffix] in NO_TIMECODE:
+                log.warning("%s holds no timecode: %s is left out; a .mov, .mkv or .wav has it", suffix, new.start)
+            elif new.start is not None:
                 code = str(new.start.at(nominal(timeline.info.frame_rate)))  # FFmpeg counts at the picture's rate
                 out.metadata["timecode"] = streams[picture.index].metadata["timecode"] = code
             if suffix in MATROSKA:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 WRITE_FAILURES = frozenset({*DISK_FULL, errno.EIO, errno.EROFS, errno.EPIPE, errno.EACCES})  # not the muxer's
 
 
+def is_cover(stream: Stream) -> bool:
+    from av.stream import Disposition
+
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
 def read_packets(source: InputContainer, indices: list[int]) -> Iterator[Packet]:
     """The packets of some streams; an error here is the input's, every other one while writing is the output's."""
     from av.error import FFmpegError
@@ -55,6 +61,8 @@ class Timed:
             return
         if packet.pts is None:
             packet.pts = packet.dts
+        if packet.pts is None and is_cover(packet.stream):
+            packet.pts = packet.dts = 0  # one picture, which a container keeps beside its tracks
         index = packet.stream_index
         if index in self._seen:
             yield packet

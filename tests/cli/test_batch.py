@@ -153,6 +153,16 @@ def test_an_unexpected_error_does_not_stop_the_others(
     assert "unexpected RuntimeError: out of memory" in str(states[0][1]) and "does not exist" in str(states[1][1])
 
 
+def test_a_name_that_is_too_long_for_an_output_fails_alone(
+    folder: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "b.mp4").rename(folder / f"{'b' * 246}.mp4")
+    (folder / "broken.mp4").unlink()
+    assert main(["generate", str(folder), "--model", str(tiny_model), "--steps", "1"]) == 1
+    said = capsys.readouterr().err
+    assert "1 written, 0 skipped, 1 failed" in said and "the name is too long; give a shorter one" in said
+
+
 def test_a_model_that_cannot_be_loaded_ends_the_batch(
     folder: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ Finished outputs are skipped, a file that fails does not stop the others, and a 
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -81,14 +82,14 @@ def run_batch(options: Namespace, generate: Callable[[Namespace], int], model_fa
     results: list[Result] = [{"video": str(v), "path": None, "state": "not started", "reason": None} for v in names]
     try:
         for number, (result, (video, name)) in enumerate(zip(results, names.items(), strict=True), start=1):
-            existing = None if options.force else _existing(video, name, options.takes)
-            if existing is not None:
-                result |= {"state": "skipped", "path": str(existing)}
-                continue
-            note(f"{number} of {len(names)}: {video}")
             result["state"] = "interrupted"
-            own = {"video": str(video), "out_name": str(name), "json": False}
             try:
+                existing = None if options.force else _existing(video, name, options.takes)
+                if existing is not None:
+                    result |= {"state": "skipped", "path": str(existing)}
+                    continue
+                note(f"{number} of {len(names)}: {video}")
+                own = {"video": str(video), "out_name": str(name), "json": False}
                 generate(Namespace(**{**vars(options), **own}))
                 result |= {"state": "written", "path": str(_existing(video, name, options.takes))}
             except Exception as error:
@@ -116,7 +117,7 @@ def _existing(video: Path, name: Path, takes: int) -> Path | None:
     """The output, or that of the first take, where all takes are written."""
     for suffix in dict.fromkeys((video.suffix, *OUTPUT_SUFFIXES)):
         paths = take_paths(Path(f"{name}{suffix}"), takes)
-        if all(path.exists() for path in paths):
+        if all(os.path.exists(path) for path in paths):  # False for a name that is too long
             return paths[0]
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import sys
@@ -112,6 +113,8 @@ def cannot_write(path: Path, error: Exception) -> OutputError:
     """What to say of an error while writing."""
     if getattr(error, "errno", None) in DISK_FULL:
         return OutputError(f"cannot write {shown(path)}: the disk is full; free some space and run again")
+    if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+        return OutputError(f"cannot write {shown(path)}: the name is too long; give a shorter one, or rename the input")
     return OutputError(f"cannot write {shown(path)} ({reason(error)}); choose another folder")
 
 

@@ -29,6 +29,9 @@ TAKES_RANGE = (1, 99)
 SHORTEST_SPAN_S = Fraction(1, 20)  # two latents, and two fades of 10 ms with sound between them
 
 
+Check = Callable[[str, Any], None]
+
+
 @dataclass(frozen=True)
 class Number:
     """A check: a number in [low, high] of that unit; optionally whole numbers only."""
@@ -60,6 +63,19 @@ class OneOf:
     def __call__(self, name: str, value: Any) -> None:
         if value not in self.values:
             raise UsageError(f"{name} must be {' or '.join(map(repr, self.values))}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Several:
+    """A check: a tuple whose values pass another one."""
+
+    each: Check
+
+    def __call__(self, name: str, value: Any) -> None:
+        if not isinstance(value, tuple):
+            raise UsageError(f"{name} must be a tuple, got {value!r}")
+        for one in value:
+            self.each(name, one)
 
 
 @dataclass(frozen=True)
@@ -101,9 +117,6 @@ def nudge(name: str, value: Any) -> None:
 def flag(name: str, value: Any) -> None:
     if not isinstance(value, bool):
         raise UsageError(f"{name} must be True or False, got {value!r}")
-
-
-Check = Callable[[str, Any], None]
 
 
 def option(check: Check, help: str = "", metavar: str = "", default: Any = None, usual: str = "") -> Any:

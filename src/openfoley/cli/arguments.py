@@ -14,7 +14,7 @@ from openfoley.cli.model_arguments import add_models
 from openfoley.cli.project_arguments import add_project
 from openfoley.cli.request_arguments import number, whole
 from openfoley.cli.sound_arguments import add_sound
-from openfoley.cli.study_arguments import add_studies
+from openfoley.cli.studies import add_studies
 from openfoley.cli.training_arguments import add_training
 from openfoley.errors import UsageError
 from openfoley.hub.registry import DEFAULT_MODEL
@@ -134,7 +134,7 @@ def _evaluate(commands: Any) -> None:
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
     add("--out", metavar="DIR", required=True, help="folder for the report and its pictures")
     add("--json", action="store_true", help="print one JSON object on standard output")
-    add_studies(inner, _command, whole, number)
+    add_studies(inner, _command)
 
 
 def _demo(commands: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import Field, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,13 @@ from openfoley.request import (
     FRAMES_PATTERN,
     Number,
     OneOf,
-    Output,
-    Prompting,
     Request,
-    Sampling,
-    Timeline,
+    Several,
     nudge,
     options_of,
     path,
 )
 
-SECTIONS = (Prompting, Sampling, Timeline, Output)
 GENERATED = ("duration", "audio", "sample_rate", "bit_depth", "nudge")  # only for `generate`
 
 
@@ -35,7 +31,7 @@ def add_options(
     for section in sections:
         for one in fields(section):
             if one.metadata["help"] and one.name not in without:
-                _add(parser, one, usual)
+                add_option(parser, one, usual)
 
 
 def request_of(options: argparse.Namespace) -> Request:
@@ -49,9 +45,14 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(options).items() if name in known and value is not None}
 
 
-def _add(parser: argparse.ArgumentParser, one: Field[Any], usual: str) -> None:
+def add_option(parser: argparse.ArgumentParser, one: Field[Any], usual: str = "") -> None:
+    """Add a field; a required one has no default. usual: the text for its default."""
     check, metavar = one.metadata["check"], one.metadata["metavar"]
-    extra: dict[str, Any] = {"metavar": metavar} if metavar else {}
+    extra: dict[str, Any] = {"required": True} if one.default is MISSING else {}
+    if isinstance(check, Several):
+        check, extra["nargs"] = check.each, "+"
+    if metavar:
+        extra["metavar"] = metavar
     if isinstance(check, Number):
         extra["type"] = whole if check.whole else number
     elif isinstance(check, OneOf):

@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 
 from openfoley.cli.arguments import build_parser
+from openfoley.cli.studies import request_of
 from openfoley.errors import UsageError
-from openfoley.evaluation.studies.requests import STUDIES, JoinsRequest, LengthsRequest, StepsRequest, StudyRequest
+from openfoley.evaluation.studies.requests import (
+    STUDIES,
+    JoinsRequest,
+    LengthsRequest,
+    LongformRequest,
+    ReferenceRequest,
+    StepsRequest,
+    StudyRequest,
+)
 
 
 def test_wrong_requests_are_refused(tmp_path: Path) -> None:
@@ -21,6 +30,10 @@ def test_wrong_requests_are_refused(tmp_path: Path) -> None:
         lambda: JoinsRequest(tmp_path, 1),
         lambda: JoinsRequest(tmp_path, reference_guidance=-1.0),
         lambda: StepsRequest(tmp_path, steps=(8, 1000)),
+        lambda: StepsRequest(tmp_path, ("no-such-model",)),
+        lambda: LongformRequest(tmp_path, cuts="never"),
+        lambda: ReferenceRequest(tmp_path, mode="before"),
+        lambda: ReferenceRequest(tmp_path, contexts=(0.0, -1.0)),
     ):
         with pytest.raises(UsageError):
             wrong()
@@ -28,14 +41,19 @@ def test_wrong_requests_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", STUDIES)
 def test_the_command_line_has_every_field_with_its_default(kind: type[StudyRequest], tmp_path: Path) -> None:
-    parsed = vars(build_parser().parse_args(["evaluate", kind.study, "--out", str(tmp_path)]))
-    assert kind(**{field.name: parsed[field.name] for field in fields(kind)}) == kind(tmp_path, kind.clips)
+    parsed = build_parser().parse_args(["evaluate", kind.study, "--out", str(tmp_path)])
+    assert request_of(parsed) == kind(tmp_path, kind.clips)
+    assert {field.name for field in fields(kind)} <= vars(parsed).keys()
+
+
+def test_a_study_needs_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the following arguments are required: --out"):
+        build_parser().parse_args(["evaluate", "scenes"])
 
 
 def test_several_words_become_a_tuple(tmp_path: Path) -> None:
     words = ["evaluate", "lengths", "--out", str(tmp_path), "--lengths", "4", "9", "--clips", "3"]
-    parsed = build_parser().parse_args(words)
-    assert (parsed.lengths, parsed.clips, parsed.out) == ((4, 9), 3, tmp_path)
+    assert request_of(build_parser().parse_args(words)) == LengthsRequest(tmp_path, 3, lengths=(4, 9))
 
 
 @pytest.mark.parametrize("kind", STUDIES)

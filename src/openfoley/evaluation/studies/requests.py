@@ -1,18 +1,35 @@
-"""The requests of the studies, checked before heavy work. Nothing heavy is imported here."""
+"""The requests of the studies, checked before heavy work. Nothing heavy is imported here.
+
+A field with `request.option` is an option of the command, too: its check, its help and its default follow from it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from openfoley.errors import UsageError
 from openfoley.generators.salsa_v.config import DEFAULTS
 from openfoley.gym.seeds import Split
 from openfoley.hub.registry import DEFAULT_MODEL, check_model
-from openfoley.request import Request
+from openfoley.request import WEIGHT, Number, OneOf, Sampling, Several, option, path, text
+from openfoley.timeline.shots import CUT_RULES
+
+
+def model_name(_name: str, value: Any) -> None:
+    check_model(value)
+
+
+POSITIVE = Number(0, math.inf)
+COUNT = Number(1, math.inf, whole=True)
+STEPS: Number = Sampling.__dataclass_fields__["steps"].metadata["check"]
+SPLIT = OneOf(get_args(Split))
+MODELS = Several(model_name)
+JUDGE: Any = option(path, "material.safetensors of a report; trained if not given", "FILE")
 
 
 @dataclass(frozen=True)
@@ -22,12 +39,14 @@ class StudyRequest:
     study: ClassVar[str]
     summary: ClassVar[str]
 
-    out: Path
-    clips: int
+    out: Path = option(path, "folder for results and working files", "DIR", default=MISSING)
+    clips: int = option(COUNT, "scenes", "N", default=MISSING)
 
     def __post_init__(self) -> None:
-        if self.clips < 1:
-            raise UsageError(f"clips must be at least 1, got {self.clips}")
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if "check" in one.metadata and value is not None:
+                one.metadata["check"](one.name.replace("_", " "), value)
         if self.out.exists() and not self.out.is_dir():
             raise UsageError(f"the output {str(self.out)!r} is a file; pass a folder")
 
@@ -48,22 +67,17 @@ class ScenesRequest(StudyRequest):
 
     study = "scenes"
     summary = "Precision and recall of hard-cut detection."
-    clips: int = 50
-    split: Split = "validation"
+    clips: int = option(COUNT, "scenes", "N", default=50)
+    split: Split = option(SPLIT, "scenes", default="validation")
 
 
 @dataclass(frozen=True)
 class ModelRequest(StudyRequest):
     """Fields of all studies of a model. model: a name or a folder."""
 
-    model: str = DEFAULT_MODEL
-    steps: int = DEFAULTS.steps
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_model(self.model)
-        Request.of(steps=self.steps)
+    model: str = option(model_name, "a model's name or folder", "NAME|DIR", default=DEFAULT_MODEL)
+    steps: int = option(STEPS, "sampling steps", "N", default=DEFAULTS.steps)
+    device: str = option(text, "torch device", "D", default="cpu")
 
 
 @dataclass(frozen=True)
@@ -72,9 +86,9 @@ class LongformRequest(ModelRequest):
 
     study = "longform"
     summary = "Events of the last minute of long scenes against a fresh start."
-    clips: int = 32
-    minutes: float = 10
-    cuts: str = "carry"
+    clips: int = option(COUNT, "scenes", "N", default=32)
+    minutes: float = option(POSITIVE, "length of a scene; its last minute is scored", "M", default=10)
+    cuts: str = option(OneOf(CUT_RULES), "rule at cuts", default="carry")
 
 
 @dataclass(frozen=True)
@@ -84,16 +98,10 @@ class JoinsRequest(ModelRequest):
 
     study = "joins"
     summary = "Can a classifier distinguish joins of two windows from other instants?"
-    clips: int = 50
-    duration: float = 60.0
-    split: Split = "evaluation"
-    reference_guidance: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        Request.of(reference_guidance=self.reference_guidance)
-        if self.clips < 2:
-            raise UsageError(f"clips must be at least 2 (one for training, one for testing), got {self.clips}")
+    clips: int = option(Number(2, math.inf, whole=True), "scenes: one for training, one for testing", "N", default=50)
+    duration: float = option(POSITIVE, "seconds of a scene", "S", default=60.0)
+    split: Split = option(SPLIT, "scenes", default="evaluation")
+    reference_guidance: float | None = option(WEIGHT, "weight of the context", "W", usual="the guidance")
 
 
 @dataclass(frozen=True)
@@ -103,15 +111,20 @@ class ReferenceRequest(ModelRequest):
 
     study = "reference"
     summary = "Does the generated sound match the timbre of a reference?"
-    clips: int = 120
-    mode: str = "reference"
-    contexts: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
-    reference_guidance: float | None = None
-    judge: Path | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        Request.of(reference_guidance=self.reference_guidance)
+    clips: int = option(COUNT, "scenes", "N", default=120)
+    mode: str = option(
+        OneOf(("reference", "extend")),
+        "before each window as --reference, or continued in place",
+        default="reference",
+    )
+    contexts: tuple[float, ...] = option(
+        Several(POSITIVE),
+        "seconds of the reference, the first one 0",
+        "S",
+        default=(0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5),
+    )
+    reference_guidance: float | None = option(WEIGHT, "weight of the context", "W", usual="the guidance")
+    judge: Path | None = JUDGE
 
 
 @dataclass(frozen=True)
@@ -120,8 +133,8 @@ class CutsRequest(ModelRequest):
 
     study = "cuts"
     summary = "The second after hard cuts: cuts used, sound carried over, or a fresh start."
-    clips: int = 150
-    judge: Path | None = None
+    clips: int = option(COUNT, "scenes", "N", default=150)
+    judge: Path | None = JUDGE
 
 
 @dataclass(frozen=True)
@@ -132,19 +145,14 @@ class StepsRequest(StudyRequest):
 
     study = "steps"
     summary = "Models side by side at several step counts: shortcut, flow, ablations, MMAudio."
-    clips: int = 200
-    models: tuple[str, ...] = (DEFAULT_MODEL,)
-    without_sync: tuple[str, ...] = ()
-    shortcut: tuple[str, ...] = ()
-    steps: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for model in (*self.models, *self.without_sync, *self.shortcut):
-            check_model(model)
-        for count in self.steps:
-            Request.of(steps=count)
+    clips: int = option(COUNT, "scenes", "N", default=200)
+    models: tuple[str, ...] = option(MODELS, "models", "NAME|DIR", default=(DEFAULT_MODEL,))
+    without_sync: tuple[str, ...] = option(MODELS, "models that receive no sync features", "DIR", default=())
+    shortcut: tuple[str, ...] = option(
+        MODELS, "models sampled with shortcut steps, as in the paper", "NAME|DIR", default=()
+    )
+    steps: tuple[int, ...] = option(Several(STEPS), "sampling steps", "N", default=(1, 2, 4, 8, 16, 32))
+    device: str = option(text, "torch device", "D", default="cpu")
 
 
 @dataclass(frozen=True)
@@ -153,8 +161,8 @@ class LengthsRequest(ModelRequest):
 
     study = "lengths"
     summary = "One long window against iterative extension, 10 to 60 s."
-    clips: int = 24
-    lengths: tuple[int, ...] = (10, 20, 30, 45, 60)
+    clips: int = option(COUNT, "scenes", "N", default=24)
+    lengths: tuple[int, ...] = option(Several(COUNT), "seconds", "S", default=(10, 20, 30, 45, 60))
 
 
 STUDIES = (

@@ -9,8 +9,8 @@ import pytest
 
 from openfoley.errors import UsageError
 from openfoley.projects.history import add_takes, choose, lock, passed, redo, set_to, undo, unlock
-from openfoley.projects.record import CutEntry, Settings
-from openfoley.request import Request
+from openfoley.projects.record import Settings
+from openfoley.request import Cut, Request
 
 _spec = importlib.util.spec_from_file_location("records", Path(__file__).with_name("records.py"))
 assert _spec and _spec.loader
@@ -63,7 +63,7 @@ def test_undo_and_redo_walk_the_whole_history_both_ways() -> None:
 def test_settings_change_places_with_those_that_a_state_keeps() -> None:
     record = empty()
     rain = set_to(record, Settings(Request.of(record.request, prompt="rain"), ()))
-    cut = set_to(rain, Settings(rain.request, (CutEntry(Fraction(2)),)))
+    cut = set_to(rain, Settings(rain.request, (Cut(Fraction(2)),)))
     assert [state.did for state in cut.history] == ["new", "set prompt", "set cuts"]
     back = undo(cut, 2)
     assert (back.request, back.cuts) == (record.request, ()) and passed(back, 2) == ["set cuts", "set prompt"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.cli.request_arguments import given, request_of
-from openfoley.projects.history import passed, sounding_in, start_of
+from openfoley.projects.history import passed, start_of
 from openfoley.projects.record import Record, TakeEntry
 from openfoley.projects.showing import lines, place, plain
 from openfoley.projects.storage import read_project
@@ -113,7 +113,8 @@ def _sounding(record: Record, take: TakeEntry, folder: Path) -> str:
     """Whether a take is in the mix, and over which others."""
     if take.number not in record.state.layers:
         return f"not in the mix; choose it with: openfoley project choose {folder} {take.number}"
-    under = ", ".join(str(one.number) for one in sounding_in(record, take.span, take.stem, below=take.number))
+    layers = record.sounding_in(take.span, take.stem)
+    under = ", ".join(str(one.number) for one in layers[: layers.index(take)])
     return f"is in the mix, over take {under}" if under else "is in the mix"
 
 

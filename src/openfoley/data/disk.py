@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from openfoley.errors import UsageError
-from openfoley.media.write.atomic import cannot_write
+from openfoley.media.write.atomic import cannot_write, whole_file
 
 NOT_RESERVABLE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 """Errors of file systems without preallocation."""
@@ -27,13 +27,8 @@ def make_folder(folder: Path) -> None:
 
 def write_json(path: Path, value: Any, indent: int | None = None) -> None:
     """Write the file atomically."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_text(json.dumps(value, indent=indent) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
+    with whole_file(path) as file:
+        file.write((json.dumps(value, indent=indent) + "\n").encode())
 
 
 def create_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.memmap:

@@ -7,26 +7,18 @@ from dataclasses import replace
 
 from openfoley.errors import UsageError
 from openfoley.media.time.timecode import Timecode, counting_of, nominal, parse_timecode, timecode_at
-from openfoley.projects.record import Record, Settings, Span, State, TakeEntry, with_takes
+from openfoley.projects.record import Record, Settings, Span, State, TakeEntry
 from openfoley.request import options_of
 
 
 def add_takes(record: Record, takes: Sequence[TakeEntry], chosen: Sequence[int]) -> Record:
     """The record with new takes; those with numbers in `chosen` join the mix."""
-    added = with_takes(record, *takes)
+    added = replace(record, takes=(*record.takes, *takes))
     layers = record.state.layers
     for take in takes:
         if take.number in chosen:
             layers = _laid(added, layers, take)
     return _then(added, f"take {_numbers(takes)}", layers=layers)
-
-
-def sounding_in(record: Record, span: Span, stem: str | None, below: int | None = None) -> list[TakeEntry]:
-    """A stem's takes in the mix that overlap a span, lowest first; below: only those under this take."""
-    layers = record.state.layers
-    layers = layers if below is None else layers[: layers.index(below)]
-    takes = [record.take(number) for number in layers]
-    return [take for take in takes if take.stem == stem and take.span.overlaps(span)]
 
 
 def choose(record: Record, number: int) -> Record:

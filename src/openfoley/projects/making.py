@@ -20,13 +20,13 @@ from openfoley.media.read.opening import shown
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.media.time.timecode import Timecode, nominal, timecode_at
+from openfoley.media.write.atomic import cannot_write
 from openfoley.media.write.sound_file import AudioWriter
 from openfoley.pipeline import Pipeline
 from openfoley.projects import mix
 from openfoley.projects.history import start_of
 from openfoley.projects.picture import path_in, unseen
-from openfoley.projects.record import TAKES_FOLDER, CutEntry, Record, Settings, Span, TakeEntry, VideoEntry
-from openfoley.projects.storage import cannot_write
+from openfoley.projects.record import TAKES_FOLDER, Record, Settings, Span, TakeEntry, VideoEntry
 from openfoley.request import Cut, Output, Prompting, Request, Sampling, Timeline, options_of
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.job import Progress, first_frame_code, sample_count
@@ -63,7 +63,7 @@ class TakeOrder:
 
 def describe_video(
     cache: Path, source: Source, given: str | os.PathLike[str], request: Request
-) -> tuple[VideoEntry, tuple[CutEntry, ...], Request]:
+) -> tuple[VideoEntry, tuple[Cut, ...], Request]:
     """A video's entry in the project, its cuts, and the request with the rows of its cue sheet."""
     info = source.info
     first = first_frame_code(source, request.output.start_timecode)
@@ -107,16 +107,15 @@ def sampling_checked(model: str, request: Request) -> Request:
 
 def _read(
     timeline: Timeline, first: Timecode, duration: Fraction, find_cuts: Callable[[], Sequence[Fraction]]
-) -> tuple[Timeline, tuple[CutEntry, ...]]:
+) -> tuple[Timeline, tuple[Cut, ...]]:
     """The timeline with the rows of its cue sheet and its rule at cuts, and the cuts."""
     cues, cuts = timeline.cues, timeline.cuts
     sheet = cues if isinstance(cues, tuple) else read_cues(cues, first, duration)
     if rule := cut_rule(cuts):
         times = () if rule == "none" else find_cuts()
-        found = tuple(CutEntry(time) for time in times if 0 < time < duration)
+        found = tuple(Cut(time) for time in times if 0 < time < duration)
     else:
-        listed = cuts if isinstance(cuts, tuple) else read_cuts(cuts, first, duration)
-        found = tuple(CutEntry(cut.time, cut.join) for cut in listed)
+        found = cuts if isinstance(cuts, tuple) else tuple(read_cuts(cuts, first, duration))
     return replace(timeline, cuts=rule or "auto", cues=sheet), found
 
 
@@ -148,7 +147,7 @@ def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, n
         request=replace(take.request, timeline=Timeline(), output=Output()),
         stem=stem,
         reference_sha256=None if reference is None else file_hash(reference),
-        made_over=tuple(t.number for t in mix.layers_of(record, stem)) if order.span else (),
+        made_over=tuple(t.number for t in record.layers(stem)) if order.span else (),
     )
     (folder / TAKES_FOLDER).mkdir(exist_ok=True)
     take = replace(take, source=unseen(record))  # whose file may count its timecode otherwise
@@ -162,18 +161,17 @@ def stems_for(record: Record, span: Span | None, name: str | None) -> tuple[str 
     if name is not None:
         return (_stem_named(record, span, name),)
     if span is not None:
-        sounding = mix.stems_of(record)
-        if len(sounding) > 1:
-            names = _names(record, sounding)
+        if len(record.stems) > 1:
+            names = _names(record, record.stems)
             raise UsageError(f"the project has several stems there; choose one with --stem: {names}")
-        return sounding or (None,)
+        return record.stems or (None,)
     return _stems_of_cues(record)
 
 
 def _stem_named(record: Record, span: Span | None, name: str) -> str | None:
     """The stem of a name; None is the unnamed stem."""
     check_stem_name(name, "the stem")
-    by_cue, sounding = _stems_of_cues(record), mix.stems_of(record)
+    by_cue, sounding = _stems_of_cues(record), record.stems
     known = tuple(dict.fromkeys([*by_cue, *(take.stem for take in record.takes)]))
     found = next((stem for stem in known if name == shown_stem(record, stem)), name)
     if span is not None and sounding and found not in sounding:
@@ -257,7 +255,7 @@ def _sounds(
             if kept_work is not None:
                 kept_work.close()
         return
-    under = mix.layers_of(record, stem)
+    under = record.layers(stem)
     if not under:
         raise UsageError("there is no sound around the span; make a take of the whole video first, without --span")
     codec = pipeline.model.codec

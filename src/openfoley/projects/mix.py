@@ -16,7 +16,7 @@ from torch import Tensor
 from openfoley.errors import MediaError
 from openfoley.media.read.content_hash import file_hash
 from openfoley.media.read.opening import open_media, shown
-from openfoley.projects.record import Record, TakeEntry
+from openfoley.projects.record import TakeEntry
 from openfoley.synthesis.crossfade import blend_weights
 
 FADE_S = 0.010  # s, inside the span: short against an event, long against a click
@@ -43,17 +43,6 @@ def region_of(take: TakeEntry, sample_rate: int, total: int) -> Region:
     start, end = sample_at(take.start, sample_rate), min(total, sample_at(take.end, sample_rate))
     fade = min(round(FADE_S * sample_rate), (end - start) // 2)
     return Region(start, end, fade if start else 0, fade if end < total else 0)
-
-
-def stems_of(record: Record) -> tuple[str | None, ...]:
-    """The stems in the mix, in order of their first take."""
-    return tuple(dict.fromkeys(record.take(number).stem for number in record.state.layers))
-
-
-def layers_of(record: Record, stem: str | None) -> list[TakeEntry]:
-    """A stem's takes in the mix, lowest first."""
-    takes = [record.take(number) for number in record.state.layers]
-    return [take for take in takes if take.stem == stem]
 
 
 def mixed(folder: Path, takes: Sequence[TakeEntry], sample_rate: int, channels: int, total: int) -> Iterator[Tensor]:

@@ -16,7 +16,6 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from openfoley.hub.load import load_model
 from openfoley.hub.registry import DEFAULT_MODEL, check_model
 from openfoley.media.read.opening import shown
 from openfoley.media.source import Source
+from openfoley.media.write.atomic import cannot_write
 from openfoley.media.write.outputs import AUDIO_SUFFIXES, checked_video
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.pipeline import Pipeline, load
@@ -44,7 +44,7 @@ from openfoley.projects.picture import picture_of, picture_problem, unseen, with
 from openfoley.projects.record import FILE_NAME, TAKES_FOLDER, ModelEntry, Record, Span, TakeEntry, new_record
 from openfoley.projects.rendering import render
 from openfoley.projects.showing import plain
-from openfoley.projects.storage import cannot_write, only_process, read_project, write_project
+from openfoley.projects.storage import only_process, read_project, write_project
 from openfoley.request import Request, Seconds, check_takes, edges
 from openfoley.synthesis.job import Progress
 
@@ -85,13 +85,13 @@ class Project:
             raise UsageError(f"{shown(folder)} is already a project; choose another folder, or delete it first")
         entry, found, asked = describe_video(folder / CACHE_FOLDER, Source.file(path, with_hash=True), video, asked)
         name = os.fspath(model)
-        record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), asked)
+        record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), asked, found)
         try:
             (folder / TAKES_FOLDER).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(folder, error) from None
         with only_process(folder):
-            write_project(folder, replace(record, cuts=found))
+            write_project(folder, record)
         return cls(folder, device)
 
     def take(
@@ -225,7 +225,7 @@ class Project:
     def _sounds_at_once(record: Record, made: Sequence[TakeEntry], take: TakeEntry, choose: bool) -> bool:
         """The first new take of each stem, if `choose` is set or the stem has no sound in its span."""
         first = next(one for one in made if one.stem == take.stem)
-        return take is first and (choose or not history.sounding_in(record, take.span, take.stem))
+        return take is first and (choose or not record.sounding_in(take.span, take.stem))
 
     @staticmethod
     def _checked(pipeline: Pipeline | None, record: Record, device: str) -> Pipeline:

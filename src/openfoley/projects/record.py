@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from openfoley.config import from_dict
 from openfoley.errors import UsageError, WeightsError
 from openfoley.projects.migration import migrated
-from openfoley.request import Cue, Request
+from openfoley.request import Cue, Cut, Request
 from openfoley.timeline.cues import STEM_PATTERN
 from openfoley.timeline.shots import CUT_RULES
 
@@ -45,14 +45,6 @@ class ModelEntry:
 
     name: str
     sha256: str
-
-
-@dataclass(frozen=True)
-class CutEntry:
-    """A cut: the first instant (s) of a new shot, and its rule (None: that of the settings)."""
-
-    time: Fraction
-    join: Literal["carry", "reset"] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +86,7 @@ class Settings:
     """What `project set` changes: the request of future takes, and the cuts."""
 
     request: Request
-    cuts: tuple[CutEntry, ...]
+    cuts: tuple[Cut, ...]
 
 
 @dataclass(frozen=True)
@@ -116,7 +108,7 @@ class Record:
     video: VideoEntry
     model: ModelEntry
     request: Request  # the defaults of takes; its cues are the project's
-    cuts: tuple[CutEntry, ...]  # detected, or read from a list
+    cuts: tuple[Cut, ...]  # detected, or read from a list
     takes: tuple[TakeEntry, ...]
     history: tuple[State, ...]
     position: int
@@ -128,6 +120,24 @@ class Record:
     @property
     def state(self) -> State:
         return self.history[self.position]
+
+    @property
+    def mix(self) -> list[TakeEntry]:
+        """The takes in the mix, lowest first."""
+        return [self.take(number) for number in self.state.layers]
+
+    @property
+    def stems(self) -> tuple[str | None, ...]:
+        """The stems in the mix, in order of their first take."""
+        return tuple(dict.fromkeys(take.stem for take in self.mix))
+
+    def layers(self, stem: str | None) -> list[TakeEntry]:
+        """A stem's takes in the mix, lowest first."""
+        return [take for take in self.mix if take.stem == stem]
+
+    def sounding_in(self, span: Span, stem: str | None) -> list[TakeEntry]:
+        """A stem's takes in the mix that overlap a span, lowest first."""
+        return [take for take in self.layers(stem) if take.span.overlaps(span)]
 
     @property
     def span(self) -> Span:
@@ -143,9 +153,9 @@ class Record:
         raise UsageError(f"the project has no take {number}; takes: {known}")
 
 
-def new_record(video: VideoEntry, model: ModelEntry, request: Request) -> Record:
+def new_record(video: VideoEntry, model: ModelEntry, request: Request, cuts: tuple[Cut, ...] = ()) -> Record:
     """A project without takes."""
-    return Record(FORMAT, video, model, request, (), (), (State("new"),), 0)
+    return Record(FORMAT, video, model, request, cuts, (), (State("new"),), 0)
 
 
 def to_text(record: Record) -> str:
@@ -282,7 +292,3 @@ def _problem_in_history(record: Record, numbers: list[int]) -> str | None:
             if problem is not None:
                 return problem
     return None
-
-
-def with_takes(record: Record, *takes: TakeEntry) -> Record:
-    return replace(record, takes=(*record.takes, *takes))

@@ -23,14 +23,14 @@ def render(folder: Path, record: Record, source: Source, out: Path, output: Outp
     check_saving(out, source.path, output.bit_depth, output.force)
     rate, channels = sound_of(folder, record)
     total = mix.sample_at(record.video.duration, rate)
-    names, takes = mix.stems_of(record), {}
+    names, takes = record.stems, {}
     unnamed = unnamed_stem([name for name in names if name])
     if record.video.start_timecode is not None:  # counted as the video's file counts
         output = replace(output, start_timecode=str(start_of(record).at(source.counted_rate)))
     request = replace(record.request, output=output)
     for name in names:
         samples = SampleFile(channels)
-        for piece in mix.mixed(folder, mix.layers_of(record, name), rate, channels, total):
+        for piece in mix.mixed(folder, record.layers(name), rate, channels, total):
             samples.append(piece)
         samples.close()
         takes[name or unnamed] = Take(request, record.model.name, source, rate, samples)
@@ -40,8 +40,7 @@ def render(folder: Path, record: Record, source: Source, out: Path, output: Outp
 def sound_of(folder: Path, record: Record) -> tuple[int, int]:
     """Sample rate (Hz) and channels of the takes in the mix."""
     found = set()
-    for number in record.state.layers:
-        take = record.take(number)
+    for take in record.mix:
         mix.check_take(folder, take)
         with open_media(folder / take.file) as container:
             stream = container.streams.audio[0]

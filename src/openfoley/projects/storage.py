@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, count
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from openfoley.errors import OutputError, UsageError
 from openfoley.media.read.opening import shown
-from openfoley.media.settings import DISK_FULL
+from openfoley.media.write.atomic import cannot_write, whole_file
 from openfoley.media.write.locks import try_lock
 from openfoley.projects.record import FILE_NAME, FORMAT, PREVIOUS_NAME, Record, from_text, to_text
 
@@ -46,8 +45,10 @@ def write_project(folder: Path, record: Record, *, keep_previous: bool = True) -
         before = path.read_bytes() if path.exists() else None
         if before is not None and keep_previous:
             _keep_older_format(folder, before)
-            _write_whole(folder / PREVIOUS_NAME, before)
-        _write_whole(path, text.encode())
+            with whole_file(folder / PREVIOUS_NAME) as file:
+                file.write(before)
+        with whole_file(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise cannot_write(path, error) from None
 
@@ -59,31 +60,10 @@ def _keep_older_format(folder: Path, before: bytes) -> None:
         return
     names = (f"project.format-{found}{extra}.json" for extra in chain([""], (f".{n}" for n in count(2))))
     name = next(n for n in names if not (folder / n).exists() or (folder / n).read_bytes() == before)
-    _write_whole(folder / name, before)
+    with whole_file(folder / name) as file:
+        file.write(before)
     logger.warning("%s is converted from format %s to format %s, which an older OpenFoley cannot read; "
                    "the old file is kept as %s", FILE_NAME, found, FORMAT, name)  # fmt: skip
-
-
-def cannot_write(path: Path, error: OSError) -> OutputError:
-    """The error for a failed write."""
-    if error.errno in DISK_FULL:
-        return OutputError(
-            f"cannot write {shown(path)}: the disk is full; free some space and run again, nothing is lost"
-        )
-    return OutputError(f"cannot write {shown(path)}: {error.strerror}")
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write to a temporary file, sync, rename."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

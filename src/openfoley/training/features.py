@@ -21,6 +21,7 @@ from openfoley.data.feature_cache import MARK, FeatureCache, FeatureRates, write
 from openfoley.data.gym_cache import FRAME_RATE, FULL_SCALE, GymCache
 from openfoley.data.workers import logged
 from openfoley.encoders.base import FrameEncoder, HasTextTower
+from openfoley.media.write.atomic import whole_file
 
 BATCH, GPU_BATCH = 8, 16  # clips at once
 
@@ -108,10 +109,8 @@ class FeatureWriter:
         """From the truth alone, so they are always written again."""
         latents, latent_s = self._latents(codec), codec.hop_length / codec.sample_rate
         labels = np.stack([event_labels(record, latents, latent_s) for record in self.scenes.truth])
-        partial = self.folder / "event_labels.partial"
-        with open(partial, "wb") as file:
+        with whole_file(self.folder / "event_labels.npy") as file:
             np.save(file, labels)
-        partial.replace(self.folder / "event_labels.npy")
 
     def _latents(self, codec: Codec) -> int:
         return ceil(self.scenes.sound.shape[2] / codec.hop_length)

@@ -18,6 +18,7 @@ from openfoley.evaluation.metrics.truth import Truth
 from openfoley.evaluation.reports.figures import RATE, SILENT_POWER, samples_of
 from openfoley.evaluation.reports.workspace import Workspace
 from openfoley.media.spectrogram import log_mel
+from openfoley.media.write.atomic import replace_when_done
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,9 +89,8 @@ def _draw(sounds: dict[str, Tensor], truth: Truth, path: Path, frames: np.ndarra
     for axis, (name, samples) in zip(axes[1:], sounds.items(), strict=True):
         _spectrogram(axis, name, samples, truth)
     axes[-1].set_xlabel("s (solid: true events, dashed: off screen, triangles: detected)")
-    partial = path.with_suffix(".partial.png")
-    figure.savefig(partial, dpi=90)
-    partial.replace(path)
+    with replace_when_done(path, force=True) as unfinished:
+        figure.savefig(unfinished, dpi=90)
 
 
 def _spectrogram(axis: Axes, name: str, samples: Tensor, truth: Truth) -> None:

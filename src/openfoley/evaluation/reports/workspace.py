@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +16,7 @@ from torch import Tensor
 from openfoley.data.disk import create_array
 from openfoley.data.gym_cache import FULL_SCALE
 from openfoley.errors import UsageError
+from openfoley.media.write.atomic import whole_file
 from openfoley.media.write.locks import try_lock
 
 logger = logging.getLogger(__name__)
@@ -132,6 +131,5 @@ def _empty_array(path: Path, shape: tuple[int, ...]) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write the file atomically, also if two processes or threads write it."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as file:
+        file.write(text.encode())

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from openfoley.errors import OutputError, UsageError
 from openfoley.media.read.opening import reason, shown
@@ -74,6 +75,16 @@ def replace_when_done(path: str | Path, force: bool = False, within: Path | None
         if lock is not None:
             os.close(lock)
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Replace a file by what is written into it: it is on disk before it has its name, so that a kill at any instant
+    leaves the old one or the new one. Errors as of `replace_when_done`."""
+    with replace_when_done(path, force=True) as unfinished, open(unfinished, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _beside(path: Path) -> Path:

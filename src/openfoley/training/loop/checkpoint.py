@@ -1,13 +1,12 @@
 """The file that a training resumes from; one of other settings or data is refused by name."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from openfoley.errors import UsageError, WeightsError
-from openfoley.media.write.atomic import cannot_write
+from openfoley.media.write.atomic import cannot_write, whole_file
 
 NAME = "checkpoint.pt"
 FORMAT = 2
@@ -51,14 +50,9 @@ def read_checkpoint(path: Path, about: dict[str, Any], total_steps: int) -> dict
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Complete on disk before it takes the old one's name: a kill at any instant leaves a whole checkpoint."""
-    partial = path.with_suffix(".partial")
+    """A kill at any instant leaves a whole checkpoint."""
     try:
-        with open(partial, "wb") as file:
+        with whole_file(path) as file:
             torch.save({"format": FORMAT, **content}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:  # torch has words of its own for a full disk
-        partial.unlink(missing_ok=True)
+    except RuntimeError as error:  # torch's for a full disk
         raise cannot_write(path, error) from error

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from openfoley.errors import OutputError, UsageError
-from openfoley.projects import storage
 from openfoley.projects.history import choose, lock
 from openfoley.projects.record import FILE_NAME, PREVIOUS_NAME, _decimal, from_text, to_text
 from openfoley.projects.storage import only_process, read_project, write_project
@@ -67,7 +66,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             raise OSError(errno.ENOSPC, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr(storage.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="disk is full"):
         write_project(tmp_path, FULL)
     assert read_project(tmp_path) == records.empty()

@@ -80,7 +80,11 @@ def replace_when_done(path: str | Path, force: bool = False, within: Path | None
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Replace a file by what is written into it: it is on disk before it has its name, so that a kill at any instant
-    leaves the old one or the new one. Errors as of `replace_when_done`."""
+    leaves the old one or the new one. OutputError, for a folder that is not there too: it is one of ours."""
+    try:
+        path.parent.stat()
+    except OSError as error:
+        raise cannot_write(path, error) from error
     with replace_when_done(path, force=True) as unfinished, open(unfinished, "wb") as file:
         yield file
         file.flush()

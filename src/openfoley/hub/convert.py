@@ -13,9 +13,9 @@ from openfoley.hub.cards import CARDS
 from openfoley.hub.cards.base import ForeignPart
 from openfoley.hub.cards.mmaudio import TOKENIZER_FILES
 from openfoley.hub.checkpoint import Recognised, check_archive, check_finite, read_checkpoint, recognise
-from openfoley.hub.foreign import assemble, checkpoints, described, generator_from, sync_from
+from openfoley.hub.foreign import assemble, checkpoints, generator_from, sync_from
 from openfoley.hub.parts import PARTS, section
-from openfoley.hub.save import save_part, write_folder
+from openfoley.hub.save import save_part, tokenizer_json, write_folder
 
 WHOLE: tuple[ForeignPart, ...] = ("network", "vae", "vocoder", "sync", "clip")
 
@@ -81,11 +81,11 @@ def _convert_folder(source: Path, out: Path) -> str:
             found, path = variants[part]
             raise WeightsError(f"{str(path)!r} is the {part} for {found}, the network {variant} needs that for {rate}")
     modules = dict(assemble(variant, states.__getitem__, tokenizer))
-    config = described(f"mmaudio-{variant}", modules)
+    name = f"mmaudio-{variant}"
+    config = {part: section(part, modules[part].config) for part in PARTS}
     tensors = {part: modules[part].state_dict() for part in PARTS}
-    text = modules["semantic"].tokenizer.to_str()  # type: ignore[union-attr]
-    write_folder(out, config["name"], {part: config[part] for part in PARTS}, tensors, text, exact=True)  # type: ignore[arg-type]
-    return f"mmaudio-{variant}"
+    write_folder(out, name, config, tensors, tokenizer_json(modules["semantic"]), exact=True)
+    return name
 
 
 def _known(kind: Recognised | None, path: Path) -> Recognised:

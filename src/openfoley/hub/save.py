@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from openfoley.errors import OutputError, WeightsError
 from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZER_NAME, Model, section
@@ -39,7 +39,16 @@ def save_model(folder: Path, model: Model) -> Path:
     """Write a model that `load_model` reads back. Each part carries its dataclass as `.config`."""
     configs = {part: section(part, module.config) for part, module in model.parts.items()}
     tensors = {part: module.state_dict() for part, module in model.parts.items()}
-    return write_folder(folder, model.name, configs, tensors, cast("Any", model.parts["semantic"]).tokenizer.to_str())
+    return write_folder(folder, model.name, configs, tensors, tokenizer_json(model.parts["semantic"]))
+
+
+def tokenizer_json(semantic: nn.Module) -> str:
+    """The contents of tokenizer.json for a semantic encoder."""
+    from tokenizers import Tokenizer
+
+    tokenizer = semantic.tokenizer
+    assert isinstance(tokenizer, Tokenizer)
+    return tokenizer.to_str()
 
 
 def assemble_model(folder: Path, name: str, parts: Mapping[str, Path], tokenizer: Path) -> Path:
@@ -62,7 +71,7 @@ def write_folder(
     name: str,
     configs: Mapping[str, dict[str, Any]],
     tensors: Mapping[str, Mapping[str, Tensor]],
-    tokenizer_json: str,
+    tokenizer_text: str,
     *,
     exact: bool = False,
 ) -> Path:
@@ -72,7 +81,7 @@ def write_folder(
     whole |= {part: {"kind": KINDS[part], **configs[part]} for part in PARTS}
     with _complete(folder) as unfinished:
         (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-        (unfinished / TOKENIZER_NAME).write_text(tokenizer_json, encoding="utf-8")
+        (unfinished / TOKENIZER_NAME).write_text(tokenizer_text, encoding="utf-8")
         for part in PARTS:
             save_weights(tensors[part], unfinished / f"{part}.safetensors", exact=exact)
     return folder

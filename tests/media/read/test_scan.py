@@ -42,6 +42,19 @@ def test_a_tag_that_no_other_contradicts_is_believed(tags: dict[str, str]) -> No
     assert problem(**tags) == "cut short: it promises 5400.00 s but its picture ends at 5.00 s"
 
 
+def test_a_tag_copied_into_another_container_promises_nothing() -> None:
+    stream: Any = SimpleNamespace(duration=None, start_time=0, time_base=Fraction(1, 1000), metadata={"DURATION": LONG})
+    container: Any = SimpleNamespace(format=SimpleNamespace(name="nut"), duration=None)
+    assert broken_promise(container, stream, Fraction(5)) is None
+
+
+@pytest.mark.parametrize(("ends_s", "is_cut"), [(3.08, False), (1.5, True)])
+def test_an_asf_duration_counts_from_zero(ends_s: float, is_cut: bool) -> None:
+    stream: Any = SimpleNamespace(duration=3080, start_time=1480, time_base=Fraction(1, 1000), metadata={})
+    container: Any = SimpleNamespace(format=SimpleNamespace(name="asf"), duration=None)
+    assert (broken_promise(container, stream, Fraction(ends_s)) is not None) == is_cut
+
+
 def trimmed(path: Path, out: Path, drop: int) -> Path:
     """A copy of the packets without one frame in the middle."""
     with av.open(str(path)) as source, av.open(str(out), "w") as target:

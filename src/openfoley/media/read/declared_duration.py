@@ -32,9 +32,12 @@ def broken_promise(container: InputContainer, stream: VideoStream, end: Fraction
     """What is wrong where the header promises clearly more picture than the packets hold (`end`: s)."""
     promised = None
     if stream.duration is not None and stream.time_base:
-        promised = ((stream.start_time or 0) + stream.duration) * stream.time_base
-    # Matroska's statistics tags. One of before a cut can stand beside the new one: the shortest counts.
-    tags = [_clock(value) for key, value in stream.metadata.items() if key.startswith("DURATION")]
+        begins = 0 if container.format.name == "asf" else stream.start_time or 0  # ASF counts it from 0
+        promised = (begins + stream.duration) * stream.time_base
+    # Matroska's statistics tags (elsewhere copies of those of another file). One of before a cut can stand beside the
+    # new one: the shortest counts.
+    own = stream.metadata if "matroska" in container.format.name else {}
+    tags = [_clock(value) for key, value in own.items() if key.startswith("DURATION")]
     promised = min((s for s in tags if s is not None), default=promised)
     if promised is None and container.format.name == "flv" and container.duration and not container.streams.audio:
         promised = Fraction(container.duration, MICROSECONDS)

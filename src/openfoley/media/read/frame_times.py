@@ -14,9 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from openfoley.media.time.timecode import nominal
+
 FALLBACK_RATE = Fraction(25)  # Hz, FFmpeg's own for streams without any timing
 NEAR_AVERAGE = Fraction(1, 10)  # of the average: how far a nominal rate may lie from it
 FASTEST_COUNT = Fraction(120)  # Hz; a faster clock (1000 Hz) measures time, it does not count frames
+SLOWEST_CLOCK = Fraction(100)  # Hz; from here on a declared rate may be a clock's (GIF's), at which no frames come
+LEAST_ROUNDING = Fraction(1, 20_000)  # s; FFmpeg's times of programme streams lie up to 33 microseconds off their grid
 
 
 def shown_indices(instants: Sequence[int], unit: Fraction, duration: Fraction, rate: Fraction) -> Iterator[int]:
@@ -40,34 +44,52 @@ class Line:
     unit: Fraction  # s
     frame_s: Fraction  # s, the regular length of a frame
     is_grid: bool
+    rate: Fraction  # Hz
+    least_s: Fraction  # s; a last frame of no more than this has no length of its own
 
 
 def frame_line(pts: Sequence[int], tick: Fraction, rates: Sequence[Fraction | None]) -> Line:
-    for rate in rates:
-        # with ticks over a quarter frame any times fit a grid, unless the container's clock counts frames
-        if not rate or (tick * rate * 4 > 1 and not (tick * rate == 1 and rate <= FASTEST_COUNT)):
-            continue
-        per_frame = 1 / (tick * rate)  # ticks
-        grid = array("q", (round((p - pts[0]) / per_frame) for p in pts))
-        if all(a < b for a, b in zip(grid, grid[1:], strict=False)) and all(
-            abs((p - pts[0]) - n * per_frame) < 1 for p, n in zip(pts, grid, strict=True)
-        ):
-            return Line(grid, 1 / rate, 1 / rate, True)
+    """pts: in ticks of `tick` s, ascending. rates: what the file declares, in Hz, the most trusted first."""
+    declared = [rate for rate in rates if rate]
     steps = sorted(b - a for a, b in zip(pts, pts[1:], strict=False))
-    frame_s = steps[len(steps) // 2] * tick if steps else 1 / next((r for r in rates if r), FALLBACK_RATE)
-    return Line(array("q", (max(0, 2 * (p - pts[0]) - 1) for p in pts)), tick / 2, frame_s, False)
+    usual_s = steps[len(steps) // 2] * tick if steps else 1 / next(iter(declared), FALLBACK_RATE)
+    average = len(steps) / ((pts[-1] - pts[0]) * tick) if steps else 1 / usual_s
+    for rate in dict.fromkeys(rate for given in declared for rate in (nominal(given), given)):
+        grid = _on_grid(pts, tick, rate)
+        if grid is None:
+            continue
+        if rate < SLOWEST_CLOCK or _is_near(rate, average):
+            return Line(grid, 1 / rate, 1 / rate, True, rate, tick)
+        return Line(grid, 1 / rate, usual_s, True, nominal_rate(average, declared), max(tick, 1 / rate))
+    times = array("q", (max(0, 2 * (p - pts[0]) - 1) for p in pts))
+    return Line(times, tick / 2, usual_s, False, nominal_rate(average, declared), tick)
+
+
+def _on_grid(pts: Sequence[int], tick: Fraction, rate: Fraction) -> array[int] | None:
+    """Each frame's number on a grid of `rate` Hz; None where one lies off it, or two have the same number."""
+    # with ticks over a quarter frame any times fit a grid, unless the container's clock counts frames
+    if tick * rate * 4 > 1 and not (tick * rate == 1 and rate <= FASTEST_COUNT):
+        return None
+    per_frame, rounding = 1 / (tick * rate), LEAST_ROUNDING / tick  # ticks
+    grid = array("q", (round((p - pts[0]) / per_frame) for p in pts))
+    is_ascending = all(a < b for a, b in zip(grid, grid[1:], strict=False))
+    errors = (abs((p - pts[0]) - n * per_frame) for p, n in zip(pts, grid, strict=True))
+    return grid if is_ascending and all(error < 1 or error <= rounding for error in errors) else None
 
 
 def shown_duration(line: Line, tick: Fraction, last_ticks: int) -> Fraction:
     """s from the first frame to the end of the last, which lasts as long as its packet says, or a regular frame."""
     rounding = tick / 2 if not line.is_grid and len(line.instants) > 1 else 0
     last_s = last_ticks * tick
-    is_regular = (last_s <= tick or abs(last_s - line.frame_s) <= tick) and tick <= line.frame_s
+    is_regular = (last_s <= line.least_s or abs(last_s - line.frame_s) <= tick) and tick <= line.frame_s
     return line.instants[-1] * line.unit + rounding + (line.frame_s if is_regular else last_s)
 
 
-def nominal_rate(average: Fraction, rates: Sequence[Fraction | None]) -> Fraction:
-    """The stream's nominal rate where it is near the measured average (Hz): frames that are missing or late do not
-    change it. A rate that is no more than the container's clock, as of screen recordings, is not one."""
-    near = [rate for rate in rates if rate and abs(rate - average) <= average * NEAR_AVERAGE]
-    return near[0] if near else average
+def nominal_rate(average: Fraction, rates: Sequence[Fraction]) -> Fraction:
+    """The declared rate that is near the measured average (Hz): frames that are missing or late do not change it. A
+    rate that is no more than the container's clock, as of screen recordings, is not one."""
+    return next((rate for rate in rates if _is_near(rate, average)), average)
+
+
+def _is_near(rate: Fraction, average: Fraction) -> bool:
+    return abs(rate - average) <= average * NEAR_AVERAGE

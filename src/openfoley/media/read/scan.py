@@ -19,7 +19,7 @@ from openfoley.media.read.boxes import read_tracks
 from openfoley.media.read.content_hash import hash_of
 from openfoley.media.read.declared_duration import broken_promise, held_duration
 from openfoley.media.read.first_frame import repaired_first_frame
-from openfoley.media.read.frame_times import FALLBACK_RATE, frame_line, nominal_rate, shown_duration
+from openfoley.media.read.frame_times import FALLBACK_RATE, frame_line, shown_duration
 from openfoley.media.read.integrity import Damage, outer_problem
 from openfoley.media.read.opening import (
     NoPictureError,
@@ -118,17 +118,16 @@ def scan(
         line = frame_line(pts, tick, rates)
         start = Fraction(0) if read.untimed else pts[0] * tick
         duration = shown_duration(line, tick, last_duration or 0)
-        rate = 1 / line.frame_s if line.is_grid else nominal_rate(len(pts) / duration, rates)
         tracks = read_tracks(bytes_of(container)) if "mp4" in container.format.name else []
         if not read.joins and (problem := broken_promise(container, stream, start + duration)):
             damage.append(problem)
         if not (read.joins or read.untimed or any(problem.loses for problem in damage)):
             duration = held_duration(container, stream, tracks, start, duration, line.frame_s)
         info = VideoInfo(
-            path, duration, start, first.width, first.height, first.orientation.rotation, rate, len(pts),
+            path, duration, start, first.width, first.height, first.orientation.rotation, line.rate, len(pts),
             len(container.streams.audio),
         )  # fmt: skip
-        timecode = file_timecode(container, rate, tracks)
+        timecode = file_timecode(container, line.rate, tracks)
         sounds = [_sound_stream(sound) for sound in container.streams.audio]
         content_hash = hash_of(bytes_of(container)) if with_hash else None
     report_damage(path, damage, strict)

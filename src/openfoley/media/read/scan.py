@@ -34,7 +34,7 @@ from openfoley.media.read.orientation import Orientation
 from openfoley.media.read.packet_pass import PacketReader, read_packets
 from openfoley.media.read.start_timecode import file_timecode
 from openfoley.media.time.clock import Join
-from openfoley.media.time.timecode import Timecode
+from openfoley.media.time.timecode import Timecode, nominal
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -107,7 +107,7 @@ def scan(
         first = read.first or repaired_first_frame(path, strict)
         pts, tick, last_duration = read.pts, stream.time_base or 1 / FALLBACK_RATE, read.last_duration
         if read.untimed:
-            pts, tick, last_duration = array("q", range(len(pts))), 1 / (stream.guessed_rate or FALLBACK_RATE), 1
+            pts, tick, last_duration = array("q", range(len(pts))), 1 / nominal(stream.guessed_rate or FALLBACK_RATE), 1
         elif first.pts is not None:
             pts = array("q", (p for p in pts if p >= first.pts))
         if not pts:

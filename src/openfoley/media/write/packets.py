@@ -117,9 +117,11 @@ class PacketCopy:
         index = packet.stream_index
         self._at = self.source.streams[index]
         if packet.pts is None and packet.dts is None:
+            # A raw stream: the order in which its pictures are shown is known to a decoder alone. `ffmpeg -c copy`
+            # writes B-frames of it at the times of their decoding; mkvmerge reads the order from the slices.
             raise UsageError(
                 f"the {_name(self._at)} of {shown(self.path)} has no times, which {self.suffix} needs; put it into a "
-                "container first (ffmpeg -i FILE -c copy NAME.mp4), or write the sound alone with --out NAME.wav"
+                "container first (mkvmerge -o NAME.mkv FILE), or write the sound alone with --out NAME.wav"
             )
         packet.stream = self.streams[index]
         self._last[index] = ascending(packet, self._last.get(index))

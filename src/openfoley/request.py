@@ -110,8 +110,10 @@ FRAMES_PATTERN = re.compile(r"([+-]?\d+(?:\.\d+)?)f")
 
 def nudge(name: str, value: Any) -> None:
     """Milliseconds, or frames ("2f")."""
-    if not (isinstance(value, str) and FRAMES_PATTERN.fullmatch(value)):
+    if not isinstance(value, str):
         NUDGE(name, value)
+    elif not FRAMES_PATTERN.fullmatch(value):
+        raise UsageError(f"{name} must be milliseconds or frames such as '2f', got {value!r}")
 
 
 def flag(name: str, value: Any) -> None:

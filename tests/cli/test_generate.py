@@ -266,3 +266,27 @@ def test_a_still_image_gets_sound_of_the_requested_duration(
     imsave(here / "photo.png", np.full((48, 64, 3), 90, np.uint8))
     assert generate("photo.png", "--duration", duration, "--out", "o.wav") == 0
     assert soundfile.info("o.wav").duration == pytest.approx(float(duration), abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--start-timecode", "99:00:00:00"], "timecode '99:00:00:00' is out of range"),
+        (["--stems"], "stems need a cue sheet"),
+        (["--nudge", "3x"], "expected a number, got '3x', or frames such as 2f"),
+    ],
+)
+def test_a_wrong_time_or_stem_is_refused_before_the_model_is_loaded(
+    generate: Callable[..., int],
+    here: Path,
+    make_video: Callable[..., Path],
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    says: str,
+) -> None:
+    import openfoley.pipeline as module
+
+    (here / "clip.mp4").write_bytes(make_video(duration_s=0.5).read_bytes())
+    monkeypatch.setattr(module, "load", lambda *_: pytest.fail("the model was loaded"))
+    fails(capsys, generate("clip.mp4", *words, "--out", "o.wav"), 2, says)

@@ -53,16 +53,18 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     _check_text_alone(options, request)
     video = None if options.video is None else checked_video(options.video)
 
-    from openfoley.synthesis.job import opened
+    from openfoley.synthesis.job import opened, resolved, with_times
+    from openfoley.synthesis.stems import cues_by_stem
 
     rehearsal = None if options.plan else Rehearsal(_asked_output(options), request.output.audio)
     source = opened(video, request.timeline, options.strict, rehearsal=rehearsal, with_hash=rehearsal is not None)
+    request = with_times(source, request)  # what is wrong with them is said before the model is loaded
+    if options.stems:
+        cues_by_stem(request.timeline.cue_list)
     delivery = None if rehearsal is None else _checked_delivery(options, source, request, rehearsal)
     if delivery is not None and finished_before(options, delivery):
         return 0
     seeds = list(range(request.sampling.seed, request.sampling.seed + options.takes))
-
-    from openfoley.synthesis.job import resolved
 
     pipeline = loaded()
     request = resolved(pipeline.model, source, request)
@@ -167,7 +169,7 @@ def _stems(
         stems = save_stems(
             {name: made[number] for name, made in takes.items()}, path, output, write_stems=options.stems
         )
-        note(f"wrote {path} (seed {seed}) and {len(stems)} stems")
+        note(f"wrote {path} (seed {seed}) and {len(stems)} stem{'s' * (len(stems) != 1)}")
         results.append({"path": str(path), "seed": seed, "stems": {name: str(p) for name, p in stems.items()}})
     for made in takes.values():
         if made[0].work is not None:

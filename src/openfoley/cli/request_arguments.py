@@ -91,4 +91,7 @@ def number(text: str) -> float:
 
 
 def milliseconds_or_frames(text: str) -> float | str:
-    return text if FRAMES_PATTERN.fullmatch(text) else number(text)
+    try:
+        return text if FRAMES_PATTERN.fullmatch(text) else number(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or frames such as 2f") from None

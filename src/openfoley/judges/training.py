@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
@@ -28,12 +29,12 @@ class Recipe:
 
 def fit(
     build: Callable[[], Judge],
-    pictures: Tensor,
-    labels: Tensor,
+    pictures: Float[Tensor, "n 1 bands frames"],
+    labels: Shaped[Tensor, " n"],
     loss_of: Callable[[Tensor, Tensor], Tensor],
     recipe: Recipe,
 ) -> Judge:
-    """A judge trained on spectrograms [n, ...] and labels [n], in evaluation mode. Keeps the global random state."""
+    """A judge trained on spectrograms and labels, in evaluation mode. Keeps the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = build()

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from openfoley.data.disk import make_folder
@@ -72,7 +73,9 @@ def _strip(video: Path) -> Tensor:
     return torch.cat([chunk.frames for chunk in Source.file(video).chunks([request])])
 
 
-def draw(strip: Tensor, sound: Audio, true_s: np.ndarray, generated_s: np.ndarray, caption: str) -> Any:
+def draw(
+    strip: UInt8[Tensor, "n 3 height width"], sound: Audio, true_s: np.ndarray, generated_s: np.ndarray, caption: str
+) -> Any:
     """Frames, waveform, mel spectrogram, and the true event times against the generated ones, on one time axis."""
     from matplotlib.figure import Figure
 

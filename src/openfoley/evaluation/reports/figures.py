@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int16
 from torch import Tensor
 
 from openfoley.data.gym_cache import FULL_SCALE
@@ -38,8 +39,8 @@ T20_BEFORE_S, T20_AFTER_S = 0.10, 0.30
 SPECTRUM_DRAWS = 200
 
 
-def samples_of(sounds: np.ndarray, index: int) -> Tensor:
-    """float32 [2, time] of one int16 sound."""
+def samples_of(sounds: Int16[np.ndarray, "clips 2 time"], index: int) -> Float[Tensor, "2 time"]:
+    """One int16 sound as float32."""
     return torch.from_numpy(np.array(sounds[index])).float() / FULL_SCALE
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -47,7 +48,9 @@ def train_judge(folder: Path) -> dict[str, Any]:
     return {"accuracy": accuracy(judge, *check), "events": len(check[1]), "training_clips": len(seeds)}
 
 
-def examples(clips: Iterable[tuple[Tensor, int, dict[str, Any]]]) -> tuple[Tensor, Tensor]:
+def examples(
+    clips: Iterable[tuple[Float[Tensor, "2 _"], int, dict[str, Any]]],
+) -> tuple[Float[Tensor, "n 1 mels frames"], Int[Tensor, " n"]]:
     """Crops and class indices of the scored events of (samples, rate, truth record) clips whose material is a class."""
     pictures, labels = [crops(torch.zeros(1, 0), SAMPLE_RATE, [])], []
     for samples, rate, record in clips:
@@ -71,7 +74,7 @@ def load_classifier(path: Path) -> MaterialClassifier:
     return model.eval()
 
 
-def render_sounds(seeds: Sequence[int], split: Split) -> Iterator[tuple[Tensor, int, dict[str, Any]]]:
+def render_sounds(seeds: Sequence[int], split: Split) -> Iterator[tuple[Float[Tensor, "2 _"], int, dict[str, Any]]]:
     """(samples float32 [2, 352800], rate, truth record) of every seed, in order; rendered in parallel, sound only."""
     with render_pool() as pool:
         for samples, record in pool.map(render_sound_of, [(seed, split) for seed in seeds], chunksize=4):

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.data.gym_cache import FINISHED, FRAME_RATE, GymCache
@@ -127,8 +128,8 @@ class Suite:
     def truths(self, name: str) -> list[Truth]:
         return [from_dict(record, f"{name}-{k}") for k, record in enumerate(self.gym(name).truth)]
 
-    def sampled(self, name: str, row: int, steps: int, prompt: str | None = None) -> Tensor:
-        """The generated sound of a clip, float32 [2, time] at the rate of the true one; clip k has the seed
+    def sampled(self, name: str, row: int, steps: int, prompt: str | None = None) -> Float[Tensor, "2 time"]:
+        """The generated sound of a clip at the rate of the true one; clip k has the seed
         `seed + k`."""
         frames = torch.from_numpy(np.array(self.gym(name).frames[row]))
         asked = Request.of(steps=steps, seed=self.seed + row, prompt=prompt, cuts="none")

@@ -114,8 +114,8 @@ def other_instants(joins: Sequence[float], duration: float, rate: float, count: 
 
 def made_apart(
     pipeline: Pipeline, frames: UInt8[Tensor, "frames 3 side side"], edges_s: Sequence[float], steps: int
-) -> list[Tensor]:
-    """One mono sound [time] for each take: every part between two edges is generated separately from its own frames
+) -> list[Float[Tensor, " time"]]:
+    """One mono sound for each take: every part between two edges is generated separately from its own frames
     and seed, then concatenated."""
     takes: list[list[Tensor]] = [[] for _ in TAKES]
     for number, (start, end) in enumerate(pairwise(edges_s)):

@@ -16,9 +16,10 @@ from openfoley.cli import main
 from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.mmaudio.config import VARIANTS
 from openfoley.generators.mmaudio.foreign import from_mmaudio
+from openfoley.hub import convert as conversion
 from openfoley.hub import filling, foreign, memory
 from openfoley.hub.cards import CARDS
-from openfoley.hub.checkpoint import read_checkpoint, recognise
+from openfoley.hub.checkpoint import Recognised, read_checkpoint, recognise
 from openfoley.hub.convert import convert
 from openfoley.hub.load import load_model, load_part
 
@@ -124,6 +125,26 @@ def test_a_folder_without_everything_says_what_is_missing(tiny: dict[str, torch.
     with pytest.raises(WeightsError, match="missing vae, vocoder, sync, clip, tokenizer"):
         convert(tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_converted_folder_is_the_model_exactly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # the shipped model's parts stand for the published ones, which are gigabytes
+    model, variants = load_model(), {file.part: file.variant for file in CARDS["mmaudio-small-16k"].files}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "tokenizer.json").write_text("{}")
+    for part in conversion.WHOLE:
+        torch.save({part: torch.zeros(1)}, tmp_path / "in" / f"{part}.pth")
+    known = {part: Recognised(part, variants[part]) for part in conversion.WHOLE}
+    monkeypatch.setattr(conversion, "recognise", lambda state: known[next(iter(state))])
+    monkeypatch.setattr(conversion, "assemble", lambda *_: model.parts.items())
+    assert convert(tmp_path / "in", tmp_path / "out") == "mmaudio-small-16k"
+    converted = load_model(tmp_path / "out")
+    assert converted.name == "mmaudio-small-16k"
+    for part, module in model.parts.items():
+        found = converted.parts[part].state_dict()
+        assert all(torch.equal(value, found[key]) for key, value in module.state_dict().items())
+    written = (tmp_path / "out" / "tokenizer.json").read_text()
+    assert json.loads(written) == json.loads(model.parts["semantic"].tokenizer.to_str())
 
 
 def test_files_are_found_by_content_whatever_they_are_called(tiny: dict[str, torch.Tensor], tmp_path: Path) -> None:

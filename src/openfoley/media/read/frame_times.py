@@ -18,6 +18,8 @@ from openfoley.media.time.timecode import nominal
 
 FALLBACK_RATE = Fraction(25)  # Hz, FFmpeg's own for streams without any timing
 NEAR_AVERAGE = Fraction(1, 10)  # of the average: how far a nominal rate may lie from it
+LONGEST_GAP_S = 600  # between frames; beyond it a time is wrong unless the file declares as long a duration
+NEARLY_ALL = Fraction(3, 5)  # of the frames: what must agree on the time for others to be wrong
 FASTEST_COUNT = Fraction(120)  # Hz; a faster clock (1000 Hz) measures time, it does not count frames
 SLOWEST_CLOCK = Fraction(100)  # Hz; from here on a declared rate may be a clock's (GIF's), at which no frames come
 LEAST_ROUNDING = Fraction(1, 20_000)  # s; FFmpeg's times of programme streams lie up to 33 microseconds off their grid
@@ -75,6 +77,17 @@ def _on_grid(pts: Sequence[int], tick: Fraction, rate: Fraction) -> array[int] |
     is_ascending = all(a < b for a, b in zip(grid, grid[1:], strict=False))
     errors = (abs((p - pts[0]) - n * per_frame) for p, n in zip(pts, grid, strict=True))
     return grid if is_ascending and all(error < 1 or error <= rounding for error in errors) else None
+
+
+def believable(pts: Sequence[int], tick: Fraction, declared_s: Fraction | None) -> Sequence[int]:
+    """The ascending times (of `tick` s) without those that a damaged header puts hours away from nearly all others, in
+    a file that declares no such duration."""
+    if len(pts) < 2 or (declared_s is not None and (pts[-1] - pts[0]) * tick <= declared_s + LONGEST_GAP_S):
+        return pts
+    edges = [k for k in range(1, len(pts)) if (pts[k] - pts[k - 1]) * tick > LONGEST_GAP_S]
+    runs = [pts[a:b] for a, b in zip([0, *edges], [*edges, len(pts)], strict=True)]
+    largest = max(runs, key=len)
+    return largest if len(largest) >= NEARLY_ALL * len(pts) else pts
 
 
 def shown_duration(line: Line, tick: Fraction, last_ticks: int) -> Fraction:

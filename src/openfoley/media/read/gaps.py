@@ -83,7 +83,7 @@ class Gaps:
         least = Fraction(frame.samples, 2 * frame.sample_rate) if is_after_loss else LEAST_S
         missing = self._missing(frame, shift, least)
         end, self._rate = self._samples or 0, frame.sample_rate
-        if is_after_loss:
+        if is_after_loss and missing > 0:
             self._lost.append((Fraction(max(0, end), self._rate), Fraction(max(0, end + missing), self._rate)))
         self._samples = end + missing + frame.samples
         self._shift = shift

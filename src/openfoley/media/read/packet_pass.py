@@ -69,7 +69,8 @@ def read_packets(
     stream.codec_context.options = REPORT_DAMAGE
     clock, decoder = Clock([]), FirstDecoder()
     pts, durations, positions = array("q"), array("q"), array("q")
-    untimed, intra_only, is_corrupt, hides_first = False, True, False, None
+    untimed, intra_only, hides_first = False, True, None
+    broken: dict[str, None] = {}  # in the order of their first
     packets = read_to_damage(container.demux() if finder or beside else container.demux(stream), damage)
     for packet in packets if beside is None else _shared(packets, beside, indices, damage):
         is_picture = packet.stream_index == stream.index
@@ -80,9 +81,10 @@ def read_packets(
         position = clock.position(packet)
         if finder is not None and packet.dts is not None and packet.pts is not None:
             finder.add(PacketTime(packet.stream_index, position, packet.dts, packet.pts, packet.duration or 0))
+        if packet.is_corrupt and (is_picture or packet.stream.type == "audio"):
+            broken["picture" if is_picture else "sound"] = None
         if not is_picture:
             continue
-        is_corrupt |= packet.is_corrupt
         hides_first = packet.is_discard if hides_first is None else hides_first
         intra_only &= packet.is_keyframe
         if packet.is_discard:
@@ -91,8 +93,8 @@ def read_packets(
         pts.append(packet.pts if packet.pts is not None else len(pts))
         durations.append(packet.duration or 0)
         positions.append(position)
-    if is_corrupt:
-        damage.append(Damage("damaged or cut short (a broken packet)"))
+    if broken:
+        damage.append(Damage(f"damaged or cut short (a broken packet of the {' and of the '.join(broken)})"))
     joins = finder.joins() if finder is not None else []
     if joins and stream.time_base:
         pts = array(

@@ -17,9 +17,9 @@ from openfoley.errors import MediaError
 from openfoley.media.frames import VideoInfo
 from openfoley.media.read.boxes import read_tracks
 from openfoley.media.read.content_hash import hash_of
-from openfoley.media.read.declared_duration import broken_promise, held_duration
+from openfoley.media.read.declared_duration import MICROSECONDS, broken_promise, held_duration
 from openfoley.media.read.first_frame import repaired_first_frame
-from openfoley.media.read.frame_times import FALLBACK_RATE, frame_line, shown_duration
+from openfoley.media.read.frame_times import FALLBACK_RATE, believable, frame_line, shown_duration
 from openfoley.media.read.integrity import Damage, outer_problem
 from openfoley.media.read.opening import (
     NoPictureError,
@@ -112,6 +112,12 @@ def scan(
             pts = array("q", (p for p in pts if p >= first.pts))
         if not pts:
             raise MediaError(f"{shown(path)} has no frames; export it again")
+        if not read.untimed:
+            declared = Fraction(container.duration, MICROSECONDS) if container.duration else None
+            kept = believable(pts, tick, declared)
+            if len(kept) < len(pts):
+                damage.append(Damage(f"damaged ({len(pts) - len(kept)} pictures have a wrong time)"))
+                pts = kept
         if len(pts) == 1 and container.format.name == "gif":
             raise MediaError(still_image(path))
         rates = (stream.guessed_rate, stream.average_rate, stream.base_rate)

@@ -79,4 +79,5 @@ def sound_problem(path: Path, problem: str, spans: Sequence[tuple[Fraction, Frac
         for start, end in spans
     ]
     more = [f"{len(words) - NAMED} more places"] if len(words) > NAMED else []
-    return f"the sound of {shown(path)} is damaged ({problem}): {', '.join([*words[:NAMED], *more])} cannot be decoded"
+    where = f": {', '.join([*words[:NAMED], *more])} cannot be decoded" if words else ""
+    return f"the sound of {shown(path)} is damaged ({problem}){where}"

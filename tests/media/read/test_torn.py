@@ -14,6 +14,7 @@ from numbered_videos import number_of, write_numbered
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.frames import FrameRequest
 from openfoley.media.read.frame_times import believable
+from openfoley.media.read.sound_file import read_audio
 from openfoley.media.source import Source
 
 COUNT, RATE = 25, Fraction(25)
@@ -110,6 +111,15 @@ def test_lost_packets_of_the_sound_are_a_warning(tmp_path, caplog, whole) -> Non
     assert any("damaged at byte" in r.getMessage() for r in caplog.records)
     with pytest.raises(MediaError, match="packets are lost in 1 place"):
         Source.file(path, strict=True)
+
+
+def test_a_sound_of_a_damaged_codec_name_is_refused_in_one_line(tmp_path, whole) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(whole["a.mp4"].replace(b"mp4a", b"zzzz").replace(b"esds", b"free"))
+    source = Source.file(path, with_sound=True)  # whose picture is whole
+    for use in (lambda: source.sound(0), lambda: read_audio(path)):
+        with pytest.raises(MediaError, match="codec that this FFmpeg cannot decode"):
+            use()
 
 
 def test_a_time_hours_away_is_not_believed() -> None:

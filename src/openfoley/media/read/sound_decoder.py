@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 BROKEN = "a broken packet"
+UNKNOWN_CODEC = "sound {number} of {path} has a codec that this FFmpeg cannot decode; convert it to AAC or PCM"
 NAMED = 3  # places in a message
 
 

@@ -13,6 +13,7 @@ from openfoley.errors import MediaError
 from openfoley.media.read.gaps import placed, sound_frames
 from openfoley.media.read.opening import check_input, open_media, reason, shown
 from openfoley.media.read.scan import picture_timeline
+from openfoley.media.read.sound_decoder import UNKNOWN_CODEC
 from openfoley.media.resample import StreamingResampler
 from openfoley.types import Audio
 
@@ -43,10 +44,13 @@ def sound_pieces(path: str | Path, stream: int = 0) -> tuple[int, Iterator[Tenso
         if not container.streams.audio:
             raise MediaError(f"{shown(path)} holds no sound; pass a sound file or a video with sound")
         try:
-            rate = container.streams.audio[stream].rate
+            sound = container.streams.audio[stream]
         except IndexError as error:
             count = len(container.streams.audio)
             raise MediaError(f"{shown(path)} has {count} audio streams, number {stream} was requested") from error
+        if sound.codec_context is None:
+            raise MediaError(UNKNOWN_CODEC.format(number=stream, path=shown(path)))
+        rate = sound.rate
     return rate, _pieces(path, stream)
 
 

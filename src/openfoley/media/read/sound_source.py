@@ -26,7 +26,7 @@ from openfoley.media.read.integrity import Damage, outer_problem
 from openfoley.media.read.opening import bytes_of, open_media, shown
 from openfoley.media.read.packet_pass import PacketReader, read_to_damage
 from openfoley.media.read.scan import Timeline, picture_timeline, report_damage
-from openfoley.media.read.sound_decoder import SoundDecoder, sound_problem
+from openfoley.media.read.sound_decoder import UNKNOWN_CODEC, SoundDecoder, sound_problem
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.settings import BitDepth
 from openfoley.media.time.clock import Clock, Join, shift_at
@@ -130,6 +130,8 @@ class SoundReader:
         number = _usual(list(streams), path) if self._number is None else self._number
         if not 0 <= number < len(streams):
             raise UsageError(f"{shown(path)} has {len(streams)} sounds, numbered from 0; number {number} is not there")
+        if streams[number].codec_context is None:
+            raise MediaError(UNKNOWN_CODEC.format(number=number, path=shown(path)))
         self._path, self._number, self._stream = path, number, streams[number]
         self._decoder = SoundDecoder(streams[number])
         self._notes = sound_notes(bytes_of(container), container.format.name, container.metadata)

@@ -36,8 +36,9 @@ def unfilled(make: Callable[[], nn.Module]) -> nn.Module:
     """The module with buffers, but parameters without memory, to be filled with `assign`: random numbers, 1.5 billion
     for MMAudio, are not made to be replaced.
 
-    Like accelerate's `init_empty_weights`: every parameter goes to the meta device when it is registered. Other
-    threads that build modules meanwhile get theirs as ever.
+    Like accelerate's `init_empty_weights`: every parameter goes to the meta device when it is registered: torch has no
+    switch for parameters alone (`torch.device("meta")` takes computed buffers too). The method is put back whatever
+    happens; other threads that build modules meanwhile get theirs as ever.
     """
     register, builder = nn.Module.register_parameter, threading.get_ident()
 

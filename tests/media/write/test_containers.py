@@ -102,6 +102,7 @@ def test_the_files_own_sound_is_copied_or_left_out(tmp_path, name, mode):
         ("a.mov", "prores_ks", "yuv422p10le", ".ts"),
         ("a.mkv", "libvpx-vp9", "yuv420p", ".m2ts"),
         ("a.mkv", "ffv1", "yuv420p", ".3gp"),
+        ("a.avi", "rawvideo", "yuv420p", ".mov"),
     ],
 )
 def test_what_a_container_cannot_hold_is_refused_before_the_work(tmp_path, name, codec, pixel_format, suffix):
@@ -109,6 +110,15 @@ def test_what_a_container_cannot_hold_is_refused_before_the_work(tmp_path, name,
     source = video(tmp_path, name, codec, pixel_format=pixel_format)
     with pytest.raises(UsageError, match=rf"\{suffix} cannot hold the .* picture .*; write {source.suffix} with --out"):
         rehearse(source, f"out{suffix}")
+
+
+def test_raw_pictures_of_quicktime_itself_stay_decodable(tmp_path):
+    source, out = video(tmp_path, "a.mov", "rawvideo", pixel_format="uyvy422"), tmp_path / "out.mov"
+    rehearse(source, out)
+    mux(source, iter([sound()]), NewSound(48000), out)
+    with av.open(str(out)) as container:
+        assert [frame.format.name for frame in container.decode(video=0)] == ["uyvy422"] * 40
+    assert [data for data, _ in packets(out)] == [data for data, _ in packets(source)]
 
 
 def test_mp4_becomes_a_transport_stream_that_plays_in_time(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import dropwhile
 from pathlib import Path
@@ -48,9 +47,14 @@ def repaired_first_frame(path: Path, strict: bool) -> FirstFrame:
                 stream = picture_stream(container, path)
                 stream.codec_context.options = options
                 for packet in from_key_frame(container.demux(stream), drop_leading=True):
-                    with suppress(*() if options else (FFmpegError,)):  # with repairs, what is rejected is skipped
-                        for frame in packet.decode():
-                            return _first_of(frame, drop_leading=True)
+                    try:
+                        frames = packet.decode()
+                    except FFmpegError:
+                        if options:
+                            raise
+                        continue  # with repairs, what is rejected is skipped
+                    if frames:
+                        return _first_of(frames[0], drop_leading=True)
         except FFmpegError:
             continue
     raise MediaError(f"{shown(path)} is damaged: its picture cannot be decoded; export it again")

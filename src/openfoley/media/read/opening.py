@@ -18,6 +18,7 @@ from openfoley.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.stream import Stream
     from av.video.stream import VideoStream
     from typing_extensions import Buffer
 
@@ -154,10 +155,15 @@ def reason(error: BaseException) -> str:
     return " ".join(str(getattr(error, "strerror", None) or error).split())
 
 
-def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first video stream that is not a cover image. MediaError if there is none."""
+def is_cover(stream: Stream) -> bool:
+    """Whether it is one picture beside the film, such as a poster."""
     from av.stream import Disposition
 
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def picture_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first video stream that is not a cover image. MediaError if there is none."""
     name = container.format.name
     if (
         name.endswith("_pipe")
@@ -169,7 +175,7 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
                 f"{shown(path)} is an animated WebP, which FFmpeg cannot decode; convert it to GIF, APNG or MP4 first"
             )
         raise NoPictureError(still_image(path))
-    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    moving = [s for s in container.streams.video if not is_cover(s)]
     if len(container.streams) == 0:
         raise NoPictureError(f"{shown(path)} holds nothing that can be read: it is empty or damaged; export it again")
     if not moving:

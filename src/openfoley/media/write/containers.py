@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from openfoley.errors import UsageError
 from openfoley.media.read.boxes import sample_kinds
-from openfoley.media.read.opening import bytes_of, picture_stream, shown
+from openfoley.media.read.opening import bytes_of, is_cover, picture_stream, shown
 from openfoley.media.settings import AudioMode
 from openfoley.media.time.timecode import DROP_FRAME_RATES
-from openfoley.media.write.packets import is_cover
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -48,7 +47,7 @@ TRANSPORT_CODECS = frozenset(  # what FFmpeg's reader knows again: its writer ta
 )
 PROGRAMME_DELAY = {"max_delay": "700000"}  # microseconds: a transport stream starts at twice it, as ffmpeg's do
 HEVC_TAGS = ("hvc1", "dvh1")  # QuickTime plays no other; dvh1 is Dolby Vision's
-TOLD_BY_TAG = ("hap", "prores")  # codecs with forms that the tag alone tells: alpha, 12 bit
+FORM_IN_TAG = ("hap", "prores")  # codecs whose form (alpha, 12 bit) only the tag states
 DATA_WITH_DESCRIPTION = (b"gpmd",)  # FFmpeg writes a sample description for no other camera data
 USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 REPEATABLE = {"fflags": "+bitexact"}  # no random identifiers, dates or versions: the same input gives the same bytes
@@ -116,6 +115,9 @@ def _fitting(source: InputContainer, picture: VideoStream, path: Path) -> list[s
 
 def _holds(suffix: str, picture: VideoStream, source_format: str) -> bool:
     is_of_its_kind = suffix not in FRAME_COUNTED or FORMAT_NAMES[suffix] == source_format
+    if _codec(picture) == "rawvideo" and suffix in MP4_FAMILY:
+        # FFmpeg writes any layout of pixels, all but QuickTime's own (which its tag names) to be read as RGB
+        is_of_its_kind = "mp4" in source_format
     return is_of_its_kind and _accepts(suffix, [picture], source_format)
 
 
@@ -209,7 +211,7 @@ def _codec_tag(stream: Stream, suffix: str, source_format: str) -> str | None:
         return tag if tag in HEVC_TAGS else HEVC_TAGS[0]
     keeps = (
         (suffix == ".avi" and source_format == "avi")
-        or (suffix in MP4_FAMILY and ("mp4" in source_format or name in TOLD_BY_TAG))
+        or (suffix in MP4_FAMILY and ("mp4" in source_format or name in FORM_IN_TAG))
         or (suffix == ".mkv" and name == "prores")
     )
     if not keeps or stream.type != "video" or not tag.strip("\0"):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from openfoley.media.read.opening import bytes_of, open_media, picture_stream
+from openfoley.media.read.opening import bytes_of, is_cover, open_media, picture_stream
 from openfoley.media.read.scan import Timeline, scan
 from openfoley.media.read.sound_source import TITLE
 from openfoley.media.settings import AudioMode
@@ -40,7 +40,7 @@ from openfoley.media.write.containers import (
 from openfoley.media.write.finish_matroska import RESERVED, display_size, finish_matroska, picture_settings
 from openfoley.media.write.finish_mp4 import finish_mp4
 from openfoley.media.write.finish_mxf import finish_mxf
-from openfoley.media.write.packets import PacketCopy, is_cover, read_packets, timed
+from openfoley.media.write.packets import PacketCopy, read_packets, timed
 from openfoley.media.write.sound_track import SoundTrack, sound_format
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openfoley.errors import MediaError, UsageError
-from openfoley.media.read.opening import reason, shown
+from openfoley.media.read.opening import is_cover, reason, shown
 from openfoley.media.settings import DISK_FULL
 
 if TYPE_CHECKING:
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 WRITE_FAILURES = frozenset({*DISK_FULL, errno.EIO, errno.EROFS, errno.EPIPE, errno.EACCES})  # not the muxer's
-
-
-def is_cover(stream: Stream) -> bool:
-    from av.stream import Disposition
-
-    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def read_packets(source: InputContainer, indices: list[int]) -> Iterator[Packet]:

@@ -243,8 +243,9 @@ def test_channels_without_a_layout_get_the_usual_one(tmp_path):
         assert [s.codec_context.layout.name for s in container.streams.audio] == ["stereo", "stereo"]
 
 
-def test_a_phones_metadata_track_without_a_description_is_left_out_and_named(tmp_path, caplog):
-    """`mebx` of iPhones: FFmpeg would write its packets without a sample entry."""
+@pytest.mark.parametrize(("kind", "has_timecode"), [(b"mebx", False), (b"rtmd", True)])
+def test_a_cameras_metadata_track_without_a_description_is_left_out_and_named(tmp_path, caplog, kind, has_timecode):
+    """Of iPhones and Sony: FFmpeg would write the packets without a sample entry. It reads a timecode from Sony's."""
     plain, source = video(tmp_path, "a.mp4", "libx264"), tmp_path / "b.mov"
     with av.open(str(plain)) as old, av.open(str(source), "w", format="mp4") as new:
         copy = new.add_stream_from_template(old.streams.video[0], opaque=True)
@@ -253,13 +254,14 @@ def test_a_phones_metadata_track_without_a_description_is_left_out_and_named(tmp
             if packet.size:
                 packet.stream = copy
                 new.mux(packet)
-        line = av.Packet(b"\0\5hello")
+        line = av.Packet(b"\0\x28" + b"\1" * 40)
         line.pts = line.dts = 0
         line.duration, line.time_base, line.stream = 1000, Fraction(1, 1000), text
         new.mux(line)
-    source.write_bytes(source.read_bytes().replace(b"sbtl", b"meta").replace(b"tx3g", b"mebx"))
+    source.write_bytes(source.read_bytes().replace(b"sbtl", b"meta").replace(b"tx3g", kind))
     with av.open(str(source)) as container:
         assert [s.type for s in container.streams] == ["video", "data"]
+        assert ("timecode" in container.streams[1].metadata) is has_timecode
     mux(source, iter([sound()]), NewSound(48000), tmp_path / "o.mov")
     assert f".mov cannot hold stream 1 (data) of {source}: left out" in caplog.text
     with av.open(str(tmp_path / "o.mov")) as container:

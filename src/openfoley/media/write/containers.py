@@ -138,7 +138,7 @@ def kept_streams(
     for stream in source.streams:
         if stream.index in (picture.index, replaced) or (mode == "replace" and stream.type == "audio"):
             continue
-        if _remade_by_muxer(stream) or (suffix == ".mkv" and is_cover(stream)):
+        if _remade_by_muxer(stream, kinds.get(stream.id)) or (suffix == ".mkv" and is_cover(stream)):
             continue
         described = suffix not in MP4_FAMILY or stream.type != "data" or kinds.get(stream.id) in DATA_WITH_DESCRIPTION
         if described and _accepts(suffix, [picture, stream], source.format.name):
@@ -148,12 +148,14 @@ def kept_streams(
     return sorted(kept, key=lambda s: s.index)
 
 
-def _remade_by_muxer(stream: Stream) -> bool:
+def _remade_by_muxer(stream: Stream, kind: bytes | None = None) -> bool:
     """Timecode and chapter tracks are written from the metadata ("timecode") and the chapters. (FFmpeg marks what
-    it has read as chapters; other data, as a camera's, are not.)"""
+    it has read as chapters; other data, as a camera's, are not, but it reads a timecode from Sony's too.) kind: of a
+    track's samples in MP4, if known."""
     from av.stream import Discard
 
-    return stream.type == "data" and ("timecode" in stream.metadata or stream.discard == Discard.all)
+    has_timecode = "timecode" in stream.metadata and kind in (None, b"tmcd")
+    return stream.type == "data" and (has_timecode or stream.discard == Discard.all)
 
 
 def _accepts(suffix: str, streams: list[Stream], source_format: str) -> bool:

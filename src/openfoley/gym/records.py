@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from openfoley.gym.bodies.records import Stage
+
 Track = Callable[[np.ndarray], np.ndarray]
 """Times [n] (s) -> values [n] or [n, 3]."""
 
@@ -134,6 +136,7 @@ class Shot:
     room_s: float  # reverberation time
     room_level: float
     ambience: str  # "none" or the kind
+    stage: Stage | None = None  # solid bodies; None: the flat world, painted from the parts of its performances
 
 
 @dataclass(frozen=True)

@@ -138,5 +138,11 @@ def test_folders_are_scored_and_missing_sounds_count_as_silence(tmp_path: Path) 
     assert result.missing == ("1",)
     assert (result.generated.f1(50).precision, result.generated.f1(50).recall) == (1.0, 0.5)
     assert result.ceiling is not None and result.ceiling.f1(25).f1 == 1.0
-    assert json.loads(json.dumps(result.to_dict()))["generated"]["clips"] == 2
-    assert "shuffled" in result.text()
+    record = json.loads(json.dumps(result.to_dict()))["generated"]
+    assert record["clips"] == 2
+    lone = record["recall_by_gap"][-1]
+    assert (lone["low"], lone["high"], lone["recall"]["value"], lone["recall"]["count"]) == (0.25, None, 0.5, 6)
+    assert [one["recall"]["count"] for one in record["recall_by_level"]] == [5, 1, 0]
+    text = result.text()
+    assert "shuffled" in text and "recall, nearest other contact 0.25 s or more       0.500" in text
+    assert "recall, below the loudest contact 0 .. 10 dB" in text

@@ -21,8 +21,9 @@ from scipy.stats import ConstantInputWarning, spearmanr
 from openfoley.data.onset_detector import Onsets
 from openfoley.evaluation.metrics.f1 import clip_sums, pooled_f1, score
 from openfoley.evaluation.metrics.matching import Counts, match_closest
+from openfoley.evaluation.metrics.recall import RecallIn, recall_by_gap, recall_by_level
 from openfoley.evaluation.metrics.truth import Truth
-from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, NO_INTERVAL, Interval, interval, ratio_interval
+from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, NO_INTERVAL, Estimate, Interval, interval, ratio_interval
 from openfoley.evaluation.stats.pooled import median_of
 
 TOLERANCES_S = (0.025, 0.050, 0.100)
@@ -49,15 +50,6 @@ class Score:
     random: float
     corrected: float
     corrected_interval: Interval
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate with its 95 % interval and number of values."""
-
-    value: float
-    interval: Interval
-    count: int
 
 
 @dataclass(frozen=True)
@@ -91,6 +83,8 @@ class SyncReport:
     silent_false_per_minute: Estimate
     loudness_pooled: Estimate
     loudness_within: Estimate
+    recall_by_gap: list[RecallIn]
+    recall_by_level: list[RecallIn]
     per_clip: list[ClipScore]
 
     def f1(self, tolerance_ms: int = 50, *, of: str = "visible") -> Score:
@@ -123,6 +117,8 @@ def sync_report(detected: Sequence[Onsets], truths: Sequence[Truth], *, seed: in
         silent_false_per_minute=_silent_false(detected, truths, seed),
         loudness_pooled=_pooled_ranks(pairs, seed),
         loudness_within=_within_ranks(pairs, seed),
+        recall_by_gap=recall_by_gap([onsets.times_s for onsets in detected], truths, seed),
+        recall_by_level=recall_by_level([onsets.times_s for onsets in detected], truths, seed),
         per_clip=[_clip(*each) for each in zip(detected, truths, pairs, strict=True)],
     )
 

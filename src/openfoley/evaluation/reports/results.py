@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openfoley.evaluation.metrics.recall import range_words
 from openfoley.evaluation.reports.workspace import write_whole
 
 Section = dict[str, Any]
@@ -70,9 +71,11 @@ def rows_of(sections: dict[str, Section]) -> list[Row]:
         _estimate("median absolute event error, ms", evaluation["report"]["median_abs_error_ms"], 20.0, "events"),
         _estimate("median signed event error, ms", evaluation["report"]["median_signed_error_ms"], None, "events"),
         _estimate("loudness rank correlation, pooled", evaluation["report"]["loudness_pooled"], None, "events"),
+        *_recall_rows("recall", evaluation["report"]),
         *_ceiling_rows("held out", sections["ceiling_heldout"], clips),
         _visible("held out: F1 +-50 ms, visible events", heldout["report"]),
         _share("held out / its ceiling", heldout["relative"], 0.70),
+        *_recall_rows("held out: recall", heldout["report"]),
     ]
     if "outside" in sections:
         rows += _outside_rows(sections["outside"])
@@ -99,6 +102,16 @@ def _estimate(name: str, estimate: Section, floor: float | None, unit: str) -> R
     return Row(name, estimate["value"], estimate["interval"], floor, True, f"{estimate['count']} {unit}")
 
 
+def _recall_rows(name: str, report: Section) -> list[Row]:
+    """By the time to the nearest other contact, and by the level below the loudest."""
+    kinds = (("recall_by_gap", "nearest other contact", "s"), ("recall_by_level", "below the loudest contact", "dB"))
+    return [
+        _estimate(f"{name}, {words} {range_words(one['low'], one['high'], unit)}", one["recall"], None, "events")
+        for kind, words, unit in kinds
+        for one in report[kind]
+    ]
+
+
 def _ceiling_rows(name: str, ceiling: Section, clips: str) -> list[Row]:
     return [
         _visible(f"detector's ceiling, {name}: F1 +-50 ms on true sound", ceiling["true"]),
@@ -114,6 +127,7 @@ def _outside_rows(outside: Section) -> list[Row]:
         Row("outside clips: F1 +-50 ms, visible", score["f1"], score["f1_interval"], None, False, count),
         Row("outside clips: shuffled control", score["shuffled"], None, None, False, count),
         Row("outside clips: F1 corrected", score["corrected"], score["corrected_interval"], 0.50, False, count),
+        *_recall_rows("outside clips: recall", report),
         _estimate("outside: false positives a minute on silent clips", report["silent_false_per_minute"], 4.0, "clips"),
     ]
     if outside["ceiling"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ import numpy as np
 from openfoley.codecs.base import Codec
 from openfoley.data.onset_detector import Onsets, detect
 from openfoley.errors import UsageError
-from openfoley.evaluation.metrics.sync import Estimate, Score, SyncReport, sync_report
+from openfoley.evaluation.metrics.recall import RecallIn, range_words
+from openfoley.evaluation.metrics.sync import Score, SyncReport, sync_report
 from openfoley.evaluation.metrics.truth import read_truths
 from openfoley.evaluation.reports.sounds import through_codec
+from openfoley.evaluation.stats.bootstrap import Estimate
 from openfoley.hub.load import load_model
 
 SOUND_SUFFIXES = (".wav", ".flac", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".m4a", ".ogg", ".mp3")
@@ -115,6 +117,8 @@ def table(report: SyncReport, title: str) -> str:
         _line("false positives a minute, silent clips", report.silent_false_per_minute),
         _line("loudness rank correlation, pooled", report.loudness_pooled),
         _line("loudness rank correlation, in clips", report.loudness_within),
+        *_recalls("recall, nearest other contact", "s", report.recall_by_gap),
+        *_recalls("recall, below the loudest contact", "dB", report.recall_by_level),
     ]
     return "\n".join(lines)
 
@@ -129,7 +133,11 @@ def _row(name: str, score: Score) -> str:
 
 def _line(name: str, estimate: Estimate) -> str:
     low, high = estimate.interval
-    return f"{name:38}{estimate.value:8.3f}  {low:.3f} .. {high:.3f}  (n = {estimate.count})"
+    return f"{name:48}{estimate.value:8.3f}  {low:.3f} .. {high:.3f}  (n = {estimate.count})"
+
+
+def _recalls(name: str, unit: str, parts: Sequence[RecallIn]) -> list[str]:
+    return [_line(f"{name} {range_words(part.low, part.high, unit)}", part.recall) for part in parts]
 
 
 def _has_sound(path: Path) -> bool:

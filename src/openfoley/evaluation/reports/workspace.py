@@ -21,7 +21,7 @@ from openfoley.media.write.locks import try_lock
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 5
+FORMAT = 6
 """Of the stored results; a folder of another format holds another report."""
 ROWS_AT_ONCE = 4
 """Clips of an array that one process computes under one lock."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import DegenerateDataWarning, bootstrap
@@ -20,6 +21,15 @@ BATCH = 64  # resamples at once: twice as fast as all 1000, which leave the proc
 
 Interval = tuple[float, float]
 NO_INTERVAL: Interval = (float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate with its 95 % interval and number of values."""
+
+    value: float
+    interval: Interval
+    count: int
 
 
 def interval(statistic: Callable[[np.ndarray], float], clips: int, *, seed: int = 0, draws: int = DRAWS) -> Interval:

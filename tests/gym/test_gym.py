@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from openfoley.errors import UsageError
 from openfoley.gym import motion
 from openfoley.gym.actions import ACTIONS, HELD_OUT_ACTIONS, Stage
 from openfoley.gym.actions.handling import shake
@@ -15,7 +14,7 @@ from openfoley.gym.materials import HELD_OUT_MATERIALS, MATERIALS
 from openfoley.gym.picture import render_picture
 from openfoley.gym.records import Part
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import SEED_RANGES, seeds_of, split_of
+from openfoley.gym.seeds import seeds_of
 from openfoley.gym.sound import render_sound, scene_contacts
 from openfoley.gym.truth import truth
 
@@ -30,14 +29,6 @@ def stage(action_seed: int = 1, **changes: object) -> Stage:
 def test_there_are_ten_actions_and_eight_materials_in_training_and_held_out_ones_besides():
     assert len(ACTIONS) >= 10 and len(HELD_OUT_ACTIONS) >= 2 and not set(ACTIONS) & set(HELD_OUT_ACTIONS)
     assert len(set(MATERIALS) - set(HELD_OUT_MATERIALS)) >= 8
-
-
-def test_seed_ranges_are_disjoint_and_each_seed_knows_its_split():
-    starts = sorted((r.start, r.stop) for r in SEED_RANGES.values())
-    assert all(a[1] <= b[0] for a, b in zip(starts, starts[1:], strict=False))
-    assert all(split_of(s) == name for name in SEED_RANGES for s in seeds_of(name, 3))  # type: ignore[arg-type]
-    with pytest.raises(UsageError):
-        split_of(-1)
 
 
 def test_training_scenes_never_show_held_out_actions_or_materials():

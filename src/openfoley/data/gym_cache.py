@@ -21,8 +21,7 @@ from openfoley.data.disk import create_array, make_folder, write_json
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import OutputError, UsageError
 from openfoley.gym.records import Scene
-from openfoley.gym.scene import VERSION
-from openfoley.gym.seeds import Split
+from openfoley.gym.seeds import VERSIONS, Split, world_of
 
 FRAME_RATE = Fraction(24)
 SIZE = 96
@@ -105,7 +104,7 @@ class GymCache:
 
 def check_scenes(folder: Path, records: Sequence[dict], seeds: Sequence[int]) -> None:
     """UsageError for scenes of other seeds or of another version of the Gym."""
-    if any(record.get("gym", 1) != VERSION for record in records):
+    if any(record.get("gym", 1) != VERSIONS[world_of(record["seed"])] for record in records):
         raise UsageError(
             f"{str(folder)!r} was rendered by another version of the Gym; choose another folder or delete it"
         )

@@ -1,29 +1,57 @@
-"""Seed ranges of the Gym, fixed in one place so that training and evaluation never mix."""
+"""Seeds of the Gym, fixed in one place so that training and evaluation never mix: a seed tells its world and split."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from openfoley.errors import UsageError
 
+World = Literal["flat", "bodies"]
+"""flat: face-on things with closed-form motion; bodies: solid bodies in three dimensions (extra `gym`)."""
 Split = Literal["train", "validation", "evaluation", "heldout"]
-SEED_RANGES: dict[Split, range] = {
-    "train": range(0, 10_000_000),
-    "validation": range(10_000_000, 20_000_000),
-    "evaluation": range(20_000_000, 30_000_000),
-    "heldout": range(30_000_000, 40_000_000),  # actions, materials and styles that are not in training
-}
+"""heldout: actions, materials and styles that are not in training."""
+WORLDS: tuple[World, ...] = get_args(World)
+SPLITS: tuple[Split, ...] = get_args(Split)
+SEEDS_PER_SPLIT = 10_000_000
+FIRST_SEEDS: dict[World, int] = {"flat": 0, "bodies": 100_000_000}
+VERSIONS: dict[World, int] = {"flat": 2, "bodies": 1}
+"""Incremented when a seed of that world gives another scene, picture or sound than before."""
 
 
-def split_of(seed: int) -> Split:
-    """The split a seed belongs to."""
-    for name, seeds in SEED_RANGES.items():
-        if seed in seeds:
-            return name
-    raise UsageError(f"a Gym seed must be in 0..{SEED_RANGES['heldout'].stop - 1}, got {seed}; pass a smaller seed")
+def seed_range(split: Split, world: World = "flat") -> range:
+    """All seeds of a split."""
+    first = FIRST_SEEDS[world] + SPLITS.index(split) * SEEDS_PER_SPLIT
+    return range(first, first + SEEDS_PER_SPLIT)
 
 
-def seeds_of(split: Split, count: int, first: int = 0) -> list[int]:
+def world_of(seed: int) -> World:
+    """The world a seed belongs to. Raises UsageError for a seed of none."""
+    for world in WORLDS:
+        if seed in _all_seeds(world):
+            return world
+    allowed = " or ".join(f"{_words(world)} ({world})" for world in WORLDS)
+    raise UsageError(f"a Gym seed must be in {allowed}, got {seed}; pass one of these")
+
+
+def split_of(seed: int, world: World = "flat") -> Split:
+    """The split a seed of this world belongs to. Raises UsageError for a seed of another."""
+    seeds = _all_seeds(world)
+    if seed not in seeds:
+        others = "; ".join(f"world {other} has {_words(other)}" for other in WORLDS if other != world)
+        raise UsageError(f"a Gym seed of world {world} must be in {_words(world)}, got {seed}; {others}")
+    return SPLITS[(seed - seeds.start) // SEEDS_PER_SPLIT]
+
+
+def seeds_of(split: Split, count: int, first: int = 0, world: World = "flat") -> list[int]:
     """`count` seeds of a split, from its `first`-th on."""
-    seeds = SEED_RANGES[split]
+    seeds = seed_range(split, world)
     if not 0 <= first <= first + count <= len(seeds):
         raise UsageError(f"the {split} split has {len(seeds)} seeds, got {first}..{first + count - 1}")
     return list(seeds[first : first + count])
+
+
+def _all_seeds(world: World) -> range:
+    return range(FIRST_SEEDS[world], FIRST_SEEDS[world] + len(SPLITS) * SEEDS_PER_SPLIT)
+
+
+def _words(world: World) -> str:
+    seeds = _all_seeds(world)
+    return f"{seeds.start}..{seeds.stop - 1}"

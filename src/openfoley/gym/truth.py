@@ -7,14 +7,14 @@ import numpy as np
 
 from openfoley.gym.picture import project
 from openfoley.gym.records import Contact, Friction, Scene, Shot
-from openfoley.gym.scene import VERSION
+from openfoley.gym.seeds import VERSIONS, world_of
 from openfoley.gym.sound import SceneSound, grains, scene_contacts
 
 
 def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
     """`{duration_s, fps, caption, captions, objects, events}`; x, y are 0..1 from the picture's top left; time 0 is
-    the first frame. Without the sound, which takes far longer to render than a few pictures, events have neither
-    `loudness_db` nor `audible`."""
+    the first frame. "gym" is the version of the scene's world, which "world" names unless it is the flat one. Without
+    the sound, which takes far longer to render than a few pictures, events have neither `loudness_db` nor `audible`."""
     objects = {o.id: o for o in scene.objects}
     events = []
 
@@ -37,12 +37,14 @@ def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
             where = _where(scene, shot, friction.position(np.array([middle])), middle)
             level = {"loudness_db": _level_db(scene, sound, friction), "audible": True} if sound else {}
             add(friction, friction.start_s, min(friction.end_s, scene.duration_s), where, continuous=True, **level)
+    world = world_of(scene.seed)
     return {
         "duration_s": scene.duration_s,
         "fps": float(rate),
         "caption": scene.caption,
         "captions": list(scene.captions),
-        "gym": VERSION,
+        **({} if world == "flat" else {"world": world}),
+        "gym": VERSIONS[world],
         "seed": scene.seed,
         "split": scene.split,
         "cuts_s": [shot.start_s for shot in scene.shots[1:]],

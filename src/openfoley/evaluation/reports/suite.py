@@ -44,8 +44,7 @@ from openfoley.evaluation.reports.results import write_results
 from openfoley.evaluation.reports.sounds import gym_sounds, through_codec
 from openfoley.evaluation.reports.workspace import Workspace
 from openfoley.generators.sampling import SAMPLING
-from openfoley.gym.scene import VERSION as GYM_VERSION
-from openfoley.gym.seeds import Split, seeds_of
+from openfoley.gym.seeds import VERSIONS, Split, seeds_of
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.media.read.sound_file import read_audio
 from openfoley.media.source import Source
@@ -91,7 +90,7 @@ class Suite:
             "clips": clips,
             "outside": str(outside.resolve()) if outside else None,
             "seed": seed,
-            "gym": GYM_VERSION,
+            "gym": VERSIONS["flat"],
             "sampling": SAMPLING,
         }
         self.about = {

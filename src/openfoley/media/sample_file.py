@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -23,29 +22,27 @@ CHUNK_SAMPLES = 1 << 17  # read back about 3 s at a time
 class SampleFile:
     """Float32 samples [channels, n] in a file: appended while generating, read in chunks.
 
-    Without a path it is a temporary file that goes with its owner. With one it stays: what lies there up to `length`
-    samples is kept, and writing continues after it.
+    Without a path it is a temporary file without a name: it goes with its owner or its process, however that ends. With
+    one it stays: what lies there up to `length` samples is kept, and writing continues after it.
     """
 
     def __init__(self, channels: int = 2, path: Path | None = None, length: int = 0) -> None:
-        self.channels, self.length = channels, length
+        self.channels, self.length, self.path = channels, length, path
+        self._where = f"in {tempfile.gettempdir()!r}" if path is None else repr(str(path))
         try:
             if path is None:
-                handle, name = tempfile.mkstemp(prefix="openfoley-", suffix=".f32")
-                self.path, self._file = Path(name), os.fdopen(handle, "wb")
-                weakref.finalize(self, _remove, self._file, self.path)
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 (read until its owner goes)
             else:
-                self.path = path
                 self._file = open(path, "ab")  # noqa: SIM115 (closed by close)
                 self._file.truncate(length * channels * 4)
         except OSError as error:
-            where = f"in {tempfile.gettempdir()!r}" if path is None else repr(str(path))
-            raise OutputError(f"no temporary file {where}: {error.strerror}") from None
+            raise OutputError(f"no temporary file {self._where}: {error.strerror}") from None
 
     def append(self, samples: Tensor) -> None:
         """Samples [channels, n]."""
         interleaved = samples.detach().to("cpu", torch.float32).T.contiguous().numpy()
         with self._explained():
+            self._file.seek(0, os.SEEK_END)
             self._file.write(interleaved.tobytes())
         self.length += samples.shape[-1]
 
@@ -56,8 +53,11 @@ class SampleFile:
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
+        """Everything is written; reading goes on."""
         with self._explained():
-            self._file.close()
+            self._file.flush()
+            if self.path is not None:
+                self._file.close()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -65,7 +65,7 @@ class SampleFile:
             yield
         except OSError as error:
             why = "the disk is full; free some space and run again" if error.errno in DISK_FULL else error.strerror
-            raise OutputError(f"cannot write the temporary file {str(self.path)!r}: {why}") from None
+            raise OutputError(f"cannot write the temporary file {self._where}: {why}") from None
 
     def chunks(self, size: int = CHUNK_SAMPLES) -> Iterator[Tensor]:
         """Samples [channels, <= size] in order."""
@@ -73,17 +73,12 @@ class SampleFile:
 
     def pieces(self, sizes: Iterable[int]) -> Iterator[Tensor]:
         """Samples [channels, size] in order, for each of `sizes` until the end."""
-        with open(self.path, "rb") as file:
+        place = 0
+        with nullcontext(self._file) if self.path is None else open(self.path, "rb") as file:
             for size in sizes:
+                file.seek(place)  # of a temporary file others may read, too
                 data = file.read(size * self.channels * 4)
                 if size and not data:
                     return
+                place += len(data)
                 yield torch.from_numpy(np.frombuffer(data, np.float32).reshape(-1, self.channels).T.copy())
-
-
-def _remove(file, path: Path) -> None:
-    try:
-        file.close()
-    except OSError:  # a full disk: what is buffered is not wanted any more
-        pass
-    path.unlink(missing_ok=True)

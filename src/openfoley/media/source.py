@@ -31,6 +31,7 @@ from openfoley.media.read.sound_source import SoundReader, SoundSource, sound_so
 from openfoley.media.read.still import is_still
 from openfoley.media.settings import LONGEST_SILENT_S
 from openfoley.media.time.timecode import Timecode, nominal, parse_timecode
+from openfoley.media.write.atomic import TemporaryFolder, cannot_write
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.media.write.still_video import write_still_video
 
@@ -61,7 +62,7 @@ class Source:
         self._cuts: tuple[Fraction, ...] | None = None
         self._kept: tuple[list[FrameRequest], deque[FrameChunk]] | None = None
         self._sound: tuple[object, SoundSource] | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of the file, where it is only made for this
+        self._folder: TemporaryFolder | None = None  # of the file, where it is only made for this
 
     @classmethod
     def file(
@@ -101,8 +102,11 @@ class Source:
                 "duration is for a still image or for text alone; the sound of a video is as long as it is"
             )
         seconds = _seconds(duration)
-        folder = tempfile.TemporaryDirectory(prefix="openfoley-")
-        moving = Path(folder.name) / f"{path.stem}.mp4"
+        try:
+            folder = TemporaryFolder(Path(tempfile.gettempdir()), mode=0o700)
+        except OSError as error:
+            raise cannot_write(Path(tempfile.gettempdir()), error) from None
+        moving = folder.path / f"{path.stem}.mp4"
         write_still_video(path, seconds, moving)
         source = cls.file(moving, rehearsal=rehearsal)
         source.info = replace(source.info, frame_rate=UNSEEN_RATE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
@@ -20,7 +19,7 @@ from openfoley.media.read.opening import shown
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.media.time.timecode import Timecode, nominal, timecode_at
-from openfoley.media.write.atomic import cannot_write
+from openfoley.media.write.atomic import TemporaryFolder, cannot_write
 from openfoley.media.write.sound_file import AudioWriter
 from openfoley.pipeline import Pipeline
 from openfoley.projects import mix
@@ -272,8 +271,8 @@ def _sounds(
 def _sound_now(folder: Path, under: Sequence[TakeEntry], codec: Codec, total: int) -> Iterator[Path]:
     """The stem's current mix as a temporary file: the input of an edit."""
     try:
-        with tempfile.TemporaryDirectory(prefix=".edit-", dir=folder) as temporary:
-            path = Path(temporary) / "sound.wav"
+        with TemporaryFolder(folder) as temporary:
+            path = temporary / "sound.wav"
             with AudioWriter(path, codec.sample_rate, codec.channels, "24") as writer:
                 for piece in mix.mixed(folder, under, codec.sample_rate, codec.channels, total):
                     writer.write(piece)

@@ -13,8 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +29,7 @@ from openfoley.media.frames import FrameRequest
 from openfoley.media.read.opening import shown
 from openfoley.media.settings import DISK_FULL
 from openfoley.media.source import Source
+from openfoley.media.write.atomic import TemporaryFolder, whole_file
 from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_encoders
 from openfoley.timeline.shots import Shot
 
@@ -72,10 +71,14 @@ class FeatureStore:
         self, place: Path, model: Model, source: Source, shots: Sequence[Shot], device: torch.device
     ) -> Iterator[FeatureRun]:
         """Compute, keep, hand on."""
-        unfinished = place.with_name(f".{secrets.token_hex(8)}.partial")
         index: list[list[Any]] = []
         try:
-            unfinished.mkdir(parents=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            folder = TemporaryFolder(place.parent)
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from None
+        unfinished = folder.path
+        try:
             files = {name: open(unfinished / f"{name}.f32", "wb") for name in frame_encoders(model)}  # noqa: SIM115
             try:
                 for run in encoded_pictures(model, source, shots, device):
@@ -91,17 +94,15 @@ class FeatureStore:
         except OSError as error:
             raise _cannot_write(self.folder, error) from None
         finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            folder.remove()
 
     def _write_json(self, path: Path, value: Any) -> None:
-        temporary = path.with_name(f".{secrets.token_hex(8)}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(value), encoding="utf-8")
-            os.replace(temporary, path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise _cannot_write(self.folder, error) from None
+        with whole_file(path) as file:
+            file.write(json.dumps(value).encode())
 
 
 def _key(model: Model, shots: Sequence[Shot]) -> str:

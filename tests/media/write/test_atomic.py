@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-from openfoley.media.write.atomic import replace_when_done
+from openfoley.media.write.atomic import TemporaryFolder, replace_when_done
 
 KILLED = """
 import os, signal, sys
@@ -64,6 +65,28 @@ def test_a_killed_process_s_temporary_file_is_removed_and_a_living_one_s_is_not(
     finally:
         living.communicate("")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b.wav", "c.wav"]
+
+
+KILLED_WITH_FOLDER = """
+import os, pathlib, signal, sys
+from openfoley.media.write.atomic import TemporaryFolder
+with TemporaryFolder(pathlib.Path(sys.argv[1])) as folder:
+    (folder / "moving.mp4").write_bytes(b"half")
+    print(folder, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_s_temporary_folder_is_removed_and_a_living_one_s_is_not(tmp_path):
+    process = subprocess.run([sys.executable, "-c", KILLED_WITH_FOLDER, str(tmp_path)], capture_output=True, text=True)
+    left, old = Path(process.stdout.strip()), time.time() - 60
+    with TemporaryFolder(tmp_path) as living:
+        assert left.is_dir()  # it may have been made just now
+        for path in (left, living):
+            os.utime(path, (old, old))
+        with TemporaryFolder(tmp_path) as another:
+            assert sorted(tmp_path.iterdir()) == sorted([living, another])
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_longest_file_names_can_be_written_and_have_a_work_folder(tmp_path):

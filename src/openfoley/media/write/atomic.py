@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import sys
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,17 +113,43 @@ def _held(temporary: Path) -> int | None:
 
 
 def _clear_stale(folder: Path) -> None:
-    """Remove temporary files whose process was killed: nobody holds their lock."""
+    """Remove temporary files and folders whose process was killed: nobody holds their lock."""
     for path in folder.glob(f"{TEMPORARY}*.partial*") if os.name != "nt" else ():
         try:
-            lock = os.open(path, os.O_RDWR)
+            lock = os.open(path, os.O_RDONLY)
         except OSError:
             continue
         try:
             if try_lock(lock) and os.fstat(lock).st_nlink and os.fstat(lock).st_mtime < time.time() - JUST_MADE_S:
-                path.unlink(missing_ok=True)
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         finally:
             os.close(lock)
+
+
+class TemporaryFolder:
+    """A folder in `parent` that goes with its owner; those whose process was killed are removed before. OSError if it
+    cannot be made."""
+
+    def __init__(self, parent: Path, mode: int = 0o777) -> None:
+        _clear_stale(parent)
+        self.path = _beside(parent / "folder")
+        self.path.mkdir(mode)
+        lock = None if os.name == "nt" else os.open(self.path, os.O_RDONLY)
+        if lock is not None:
+            try_lock(lock)
+        self.remove = weakref.finalize(self, _remove, self.path, lock)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def _remove(folder: Path, lock: int | None) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if lock is not None:
+        os.close(lock)
 
 
 def cannot_write(path: Path, error: Exception) -> OutputError:

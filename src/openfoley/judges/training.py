@@ -29,12 +29,12 @@ class Recipe:
 
 def fit(
     build: Callable[[], Judge],
-    pictures: Float[Tensor, "n 1 bands frames"],
-    labels: Shaped[Tensor, " n"],
+    examples: Float[Tensor, "n ..."],
+    labels: Shaped[Tensor, "n ..."],
     loss_of: Callable[[Tensor, Tensor], Tensor],
     recipe: Recipe,
 ) -> Judge:
-    """A judge trained on spectrograms and labels, in evaluation mode. Keeps the global random state."""
+    """A judge trained on examples and their labels, in evaluation mode. Keeps the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = build()
@@ -47,7 +47,7 @@ def fit(
             for chosen in torch.randperm(len(labels)).split(recipe.batch):
                 if len(chosen) < 2:  # batch normalisation needs two
                     continue
-                loss = loss_of(model(pictures[chosen]), labels[chosen])
+                loss = loss_of(model(examples[chosen]), labels[chosen])
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()

@@ -16,7 +16,7 @@ from torch import Tensor
 from openfoley.encoders.base import FrameEncoder, TextConditioned, frame_dim
 from openfoley.hub.parts import Model
 from openfoley.synthesis.feature_buffer import FeatureBuffer
-from openfoley.synthesis.features import FeatureRun, WholeVideo, first_frame, frame_encoders, frames_of
+from openfoley.synthesis.features import FeatureRun, WholeVideo, first_instant, frame_encoders
 from openfoley.timeline.plan import PlannedWindow
 from openfoley.timeline.shots import Shot
 from openfoley.types import TEXT, Conditions, FeatureSequence
@@ -140,9 +140,7 @@ class ConditionBuilder:
 
     def _origin(self, name: str, shot: int) -> Fraction:
         """The instant (s) of the encoder's first feature in a shot."""
-        encoder = self.encoders[name]
-        rate = frames_of(encoder).rate
-        return first_frame(self.shots[shot], rate) / Fraction(rate) + encoder.outputs.offset
+        return first_instant(self.encoders[name], self.shots[shot])
 
     def _buffer(self, name: str, shot: int) -> FeatureBuffer:
         if (name, shot) not in self.buffers:

@@ -59,6 +59,12 @@ def first_frame(shot: Shot, rate: Fraction) -> int:
     return ceil(shot.start * rate)
 
 
+def first_instant(encoder: FrameEncoder, shot: Shot) -> Fraction:
+    """The instant (s) of the encoder's first feature in a shot."""
+    rate = frames_of(encoder).rate
+    return first_frame(shot, rate) / Fraction(rate) + encoder.outputs.offset
+
+
 def encoded_pictures(
     model: Model, source: Source, shots: Sequence[Shot], device: torch.device, first_shot: int = 0
 ) -> Iterator[FeatureRun]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from openfoley.evaluation.reports.judge import save_classifier
-from openfoley.evaluation.studies import clips, cuts, joins, longform, reference, steps
+from openfoley.evaluation.studies import clips, cuts, joins, longform, reference, steps, token_head
 from openfoley.evaluation.studies.requests import (
     STUDIES,
     CutsRequest,
@@ -18,6 +18,7 @@ from openfoley.evaluation.studies.requests import (
     ScenesRequest,
     StepsRequest,
     StudyRequest,
+    TokensRequest,
 )
 from openfoley.hub.load import load_model
 from openfoley.judges.material import MaterialClassifier
@@ -34,6 +35,7 @@ REQUESTS: dict[str, Callable[[Path, str], StudyRequest]] = {
     "cuts": lambda out, model: CutsRequest(out, 3, model, steps=1, judge=out.parent / "judge"),
     "steps": lambda out, model: StepsRequest(out, 1, (model,), steps=(1, 2)),
     "lengths": lambda out, model: LengthsRequest(out, 1, model, steps=1, lengths=(4, 9)),
+    "tokens": lambda out, model: TokensRequest(out, 2, model, steps=1),
 }
 
 
@@ -60,6 +62,8 @@ def test_every_study_runs_on_it(
     monkeypatch.setattr(reference, "DURATION_S", 5.0)
     monkeypatch.setattr(cuts, "DURATION_S", 12.0)
     monkeypatch.setattr(steps, "DURATION_S", 3.0)
+    monkeypatch.setattr(token_head, "TRAINING_SCENES", 3)
+    monkeypatch.setattr(token_head, "THRESHOLD_SCENES", 1)
     save_classifier(MaterialClassifier(), tmp_path / "judge")
     record = REQUESTS[name](tmp_path / "out", str(mmaudio_folder)).run()
     numbers = list(values(record["figures"]))

@@ -17,6 +17,7 @@ from openfoley.evaluation.studies.requests import (
     ReferenceRequest,
     StepsRequest,
     StudyRequest,
+    TokensRequest,
 )
 
 
@@ -34,6 +35,9 @@ def test_wrong_requests_are_refused(tmp_path: Path) -> None:
         lambda: LongformRequest(tmp_path, cuts="never"),
         lambda: ReferenceRequest(tmp_path, mode="before"),
         lambda: ReferenceRequest(tmp_path, contexts=(0.0, -1.0)),
+        lambda: TokensRequest(tmp_path, split="train"),
+        lambda: TokensRequest(tmp_path, world="round"),
+        lambda: TokensRequest(tmp_path, outside=tmp_path / "file"),
     ):
         with pytest.raises(UsageError):
             wrong()

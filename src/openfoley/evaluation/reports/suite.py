@@ -27,7 +27,7 @@ from openfoley.data.onset_detector import Onsets, detect
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.click_baseline import click_onsets
 from openfoley.evaluation.metrics.sync import sync_report
-from openfoley.evaluation.metrics.truth import Truth, from_dict, read_truths
+from openfoley.evaluation.metrics.truth import Truth, from_dict
 from openfoley.evaluation.reports.contradicting import contradicting
 from openfoley.evaluation.reports.figures import (
     RATE,
@@ -42,6 +42,7 @@ from openfoley.evaluation.reports.judge import train_judge, trained_judge
 from openfoley.evaluation.reports.pictures import Shown, draw_pictures
 from openfoley.evaluation.reports.results import write_results
 from openfoley.evaluation.reports.sounds import gym_sounds, through_codec
+from openfoley.evaluation.reports.sync_files import truths_with_videos
 from openfoley.evaluation.reports.workspace import Workspace
 from openfoley.generators.sampling import SAMPLING
 from openfoley.gym.seeds import VERSIONS, Split, seeds_of
@@ -250,9 +251,7 @@ class Suite:
     def _outside(self) -> dict[str, Any]:
         """Clips of another renderer, from their files through the whole pipeline."""
         assert self.outside is not None
-        truths = [t for t in read_truths(self.outside) if (self.outside / f"{t.name}.mp4").is_file()]
-        if not truths:
-            raise UsageError(f"{self.outside} holds no <name>.mp4 beside its truth files")
+        truths = truths_with_videos(self.outside)
         found, true = [], []
         for index, truth in enumerate(truths):
             asked = Request.of(steps=STEPS, seed=self.seed + index)

@@ -14,7 +14,7 @@ from openfoley.data.onset_detector import Onsets, detect
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.recall import RecallIn, range_words
 from openfoley.evaluation.metrics.sync import Score, SyncReport, sync_report
-from openfoley.evaluation.metrics.truth import read_truths
+from openfoley.evaluation.metrics.truth import Truth, read_truths
 from openfoley.evaluation.reports.sounds import through_codec
 from openfoley.evaluation.stats.bootstrap import Estimate
 from openfoley.hub.load import load_model
@@ -90,6 +90,16 @@ def evaluate_sync(
             ceilings[1] = sync_report([_detected(true_paths[k], codec) for k in known], chosen, seed=seed)
     missing = tuple(truth.name for truth, path in zip(truths, paths, strict=True) if path is None)
     return SyncFiles(sync_report(found, truths, seed=seed), missing, *ceilings)
+
+
+def truths_with_videos(folder: Path) -> list[Truth]:
+    """The truths of a folder whose `<name>.mp4` is beside them. Raises UsageError for none, MediaError."""
+    truths = [truth for truth in read_truths(folder) if (folder / f"{truth.name}.mp4").is_file()]
+    if not truths:
+        raise UsageError(
+            f"{folder} holds no <name>.mp4 beside its truth files; render both with `openfoley gym render`"
+        )
+    return truths
 
 
 def find_sound(folder: Path, name: str) -> Path | None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, get_args
 
 from openfoley.errors import UsageError
 from openfoley.generators.salsa_v.config import DEFAULTS
-from openfoley.gym.seeds import Split
+from openfoley.gym.seeds import VERSIONS, WORLDS, Split, World
 from openfoley.hub.registry import DEFAULT_MODEL, check_model
 from openfoley.request import WEIGHT, Number, OneOf, Sampling, Several, option, path, text
 from openfoley.timeline.shots import CUT_RULES
@@ -165,6 +165,35 @@ class LengthsRequest(ModelRequest):
     lengths: tuple[int, ...] = option(Several(COUNT), "seconds", "S", default=(10, 20, 30, 45, 60))
 
 
+@dataclass(frozen=True)
+class TokensRequest(ModelRequest):
+    """world, split: of the scenes. silent: scenes of silent motion beside them. outside: a folder of further clips with
+    their truth (<name>.mp4, <name>.json). seed: of the first clip's sound; the others count up."""
+
+    study = "tokens"
+    summary = "Which events do the sync tokens hold, and which of them does the generated sound have?"
+    clips: int = option(COUNT, "scenes", "N", default=40)
+    world: World = option(OneOf(WORLDS), "the Gym's world", default="flat")
+    split: Split = option(OneOf(("validation", "evaluation", "heldout")), "scenes", default="evaluation")
+    silent: int = option(Number(0, math.inf, whole=True), "scenes of silent motion beside them", "N", default=0)
+    outside: Path | None = option(path, "further clips with ground truth in the Gym's format", "DIR")
+    seed: int = option(
+        Number(0, math.inf, whole=True), "of the first clip's sound; the others count up", "S", default=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.outside is not None and not self.outside.is_dir():
+            raise UsageError(f"{str(self.outside)!r} is not a folder; pass one of <name>.mp4 and <name>.json")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The folder name of the outside clips is their identity."""
+        outside = str(self.outside.resolve()) if self.outside else None
+        kept = {key: value for key, value in super().identity.items() if key != "silent"}
+        return {**kept, "outside": outside, "gym": VERSIONS[self.world]}
+
+
 STUDIES = (
     ScenesRequest,
     LongformRequest,
@@ -173,4 +202,5 @@ STUDIES = (
     CutsRequest,
     StepsRequest,
     LengthsRequest,
+    TokensRequest,
 )

@@ -59,9 +59,10 @@ class Study(Generic[Asked]):
         progress: Progress | None = None,
         *,
         candidates: int | None = None,
+        of: str = "clip",
     ) -> list[Row]:
         """The results of clips 0 ... count - 1, each computed once, without those that are None. With `candidates`
-        clips to choose from, the first `count` that are not None.
+        clips to choose from, the first `count` that are not None. of: the set of clips, if a study has several.
 
         Processes that run the same study in one folder divide the clips, and all return all rows.
         """
@@ -71,7 +72,7 @@ class Study(Generic[Asked]):
             for number in range(candidates or count):
                 if len(found) + len(missing) == count:
                     break
-                row = self.workspace.kept_section(_section(number))
+                row = self.workspace.kept_section(_section(of, number))
                 if row is None:
                     missing.append(number)
                 elif "left_out" not in row:
@@ -80,12 +81,12 @@ class Study(Generic[Asked]):
                 progress(count - len(missing), count)
             if not missing:
                 return found
-            if not any(self._computed(number, compute) for number in missing):
+            if not any(self._computed(_section(of, number), number, compute) for number in missing):
                 self.workspace.wait()
 
-    def _computed(self, number: int, compute: Callable[[int], Row | None]) -> bool:
+    def _computed(self, name: str, number: int, compute: Callable[[int], Row | None]) -> bool:
         """Compute a clip, unless another process is computing it."""
-        return self.workspace.section_in_turn(_section(number), lambda: compute(number) or {"left_out": 1})
+        return self.workspace.section_in_turn(name, lambda: compute(number) or {"left_out": 1})
 
     def scenes(
         self, first: int, compute: Callable[[int], Row | None], progress: Progress | None, *, candidates: int = 1
@@ -115,8 +116,8 @@ def study_of(request: ModelAsked) -> Study[ModelAsked]:
     return Study(request, {request.model: load(request.model, request.device)})
 
 
-def _section(number: int) -> str:
-    return f"clip-{number:05d}"
+def _section(of: str, number: int) -> str:
+    return f"{of}-{number:05d}"
 
 
 def onsets(audio: Audio) -> Onsets:

@@ -175,7 +175,7 @@ def test_a_harder_blow_is_louder_and_a_bigger_object_lower():
     order = np.argsort([p[0] for p in pairs])
     assert np.corrcoef(np.arange(len(order)), np.array([p[1] for p in pairs])[order])[0, 1] > 0.5
     low, high = stage(1, size_m=0.8).thing("strike", ""), stage(1, size_m=0.2).thing("strike", "")
-    from openfoley.gym.sound import impact
+    from openfoley.gym.timbre import impact
 
     centroid = [
         float(

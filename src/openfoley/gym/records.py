@@ -63,7 +63,7 @@ class GymObject:
 @dataclass(frozen=True)
 class Contact:
     """One sounding instant. `impulse` in 0..1 sets loudness and brightness. `grains` > 1 spreads it over a rattle of
-    `spread_s`."""
+    `spread_s`. partner: an object of the same shot that rings too, less."""
 
     time_s: float
     action: str
@@ -72,6 +72,7 @@ class Contact:
     position: tuple[float, float, float]
     grains: int = 1
     spread_s: float = 0.0
+    partner: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from openfoley.gym.audibility import FAINT_DB
 from openfoley.gym.picture import project
 from openfoley.gym.records import Contact, Friction, Scene, Shot
 from openfoley.gym.seeds import VERSIONS, world_of
-from openfoley.gym.sound import SceneSound, grains, scene_contacts
+from openfoley.gym.sound import SceneSound, scene_contacts, scene_frictions
+from openfoley.gym.timbre import grains
 
 
 def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
@@ -31,12 +33,13 @@ def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
         level = {"loudness_db": round(sound.loudness_db[k], 2), "audible": sound.audible[k]} if sound else {}
         where = x, y, seen and not _hidden(scene, shot, contact)
         add(contact, contact.time_s, contact.time_s + last, where, **level)
-    for shot in scene.shots:
-        for friction in (f for p in shot.performances for f in p.frictions if f.start_s < scene.duration_s):
-            middle = min((friction.start_s + friction.end_s) / 2, scene.duration_s)
-            where = _where(scene, shot, friction.position(np.array([middle])), middle)
-            level = {"loudness_db": _level_db(scene, sound, friction), "audible": True} if sound else {}
-            add(friction, friction.start_s, min(friction.end_s, scene.duration_s), where, continuous=True, **level)
+    for k, (shot, friction) in enumerate(scene_frictions(scene)):
+        middle = min((friction.start_s + friction.end_s) / 2, scene.duration_s)
+        where = _where(scene, shot, friction.position(np.array([middle])), middle)
+        level = (
+            {"loudness_db": round(sound.lasting_db[k], 2), "audible": _lasts_audibly(shot, sound, k)} if sound else {}
+        )
+        add(friction, friction.start_s, min(friction.end_s, scene.duration_s), where, continuous=True, **level)
     world = world_of(scene.seed)
     return {
         "duration_s": scene.duration_s,
@@ -55,13 +58,9 @@ def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
     }
 
 
-def _level_db(scene: Scene, sound: SceneSound, friction: Friction) -> float:
-    """Mean power of the object's stem over the sound's span."""
-    stem = sound.stems[friction.object_id]
-    per_second = stem.shape[-1] / scene.duration_s
-    first = int(friction.start_s * per_second)
-    span = stem[:, first : max(int(friction.end_s * per_second), first + 1)]
-    return round(10 * float(np.log10(float(span.square().mean()) + 1e-12)), 2)
+def _lasts_audibly(shot: Shot, sound: SceneSound, number: int) -> bool:
+    """Solid bodies may roll and slide ever so slowly; in the flat world every lasting sound is meant to be heard."""
+    return shot.stage is None or sound.lasting_db[number] > FAINT_DB
 
 
 def _where(scene: Scene, shot: Shot, position: np.ndarray, time_s: float) -> tuple[float, float, bool]:

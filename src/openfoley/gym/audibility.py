@@ -1,0 +1,75 @@
+"""Which events of a scene can be heard in its mix: loud enough, not masked by what rings just before, and not beside
+a louder one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LOUDNESS_WINDOW_S = 0.05
+MASKING_WINDOW_S = 0.02
+MASKED_BELOW_DB = 6.0
+FAINT_DB = -62.0
+"""Events fainter than this (mean power over 50 ms, re full scale) count as inaudible."""
+APART_S = 0.03
+"""Of events nearer than this the loudest counts."""
+
+
+@dataclass
+class Powers:
+    """Mean powers of one event's own sound before the room, of all that it sets ringing: over the loudness window and
+    over the masking window."""
+
+    loudness: float = 0.0
+    early: float = 0.0
+
+    def add(self, wave: Tensor, sample_rate: int, gain_power: float) -> None:
+        """wave [samples], heard with `gain_power`, mean over both sides."""
+        self.loudness += _power(wave, LOUDNESS_WINDOW_S, sample_rate) * gain_power
+        self.early += _power(wave, MASKING_WINDOW_S, sample_rate) * gain_power
+
+
+def _power(wave: Tensor, window_s: float, sample_rate: int) -> float:
+    count = int(window_s * sample_rate)
+    return float(wave[:count].square().sum()) / count
+
+
+def decibels(power: float) -> float:
+    return 10 * float(np.log10(power + 1e-12))
+
+
+def audible_events(
+    times_s: Sequence[float], powers: Sequence[Powers], mix: Tensor, sample_rate: int, *, dense: bool = False
+) -> tuple[bool, ...]:
+    """For events in order of time, and the mix [2, samples] that they are part of. dense: see `_loudest_apart`."""
+    count = int(MASKING_WINDOW_S * sample_rate)
+    loudness = [decibels(one.loudness) for one in powers]
+    heard = []
+    for time_s, one, own_db in zip(times_s, powers, loudness, strict=True):
+        at = round(time_s * sample_rate)
+        before = mix[:, max(at - count, 0) : at].square().mean() if at > 0 else torch.tensor(0.0)
+        ring_db = 10 * float(torch.log10(before + 1e-12))
+        heard.append(own_db > FAINT_DB and decibels(one.early) > ring_db - MASKED_BELOW_DB)
+    if dense:
+        kept = _loudest_apart([k for k, one in enumerate(heard) if one], times_s, loudness)
+        return tuple(k in kept for k in range(len(times_s)))
+    return tuple(one and _is_loudest(k, times_s, loudness) for k, one in enumerate(heard))
+
+
+def _is_loudest(k: int, times_s: Sequence[float], loudness: Sequence[float]) -> bool:
+    """Whether no other event within APART_S is as loud."""
+    return all(
+        loudness[k] > loudness[j] for j in range(len(times_s)) if j != k and abs(times_s[j] - times_s[k]) < APART_S
+    )
+
+
+def _loudest_apart(events: Sequence[int], times_s: Sequence[float], loudness: Sequence[float]) -> set[int]:
+    """Events from the loudest down, each unless it is within APART_S of one taken before. An event that gives way does
+    not silence another: of a rattle that dies away every 25 ms every second contact counts, not the first alone."""
+    taken: set[int] = set()
+    for k in sorted(events, key=lambda k: -loudness[k]):
+        if all(abs(times_s[k] - times_s[j]) >= APART_S for j in taken):
+            taken.add(k)
+    return taken

@@ -49,12 +49,16 @@ def write_numbered(
     rate: Fraction = Fraction(25),
     shift: int = 0,
     sound: bool = False,
+    sound_codec: str = "aac",
+    sound_rate: int = 44100,
 ) -> Path:
     """Frame i shows number i at pts[i] * time_base. `shift` is taken off all packet times (negative: an edit list)."""
     defaults = {
         "libx264": {"preset": "ultrafast", "crf": "10", "bf": "2", "g": "12"},
         "libx265": {"preset": "ultrafast", "crf": "10", "x265-params": "log-level=none:pools=none:frame-threads=1"},
         "libsvtav1": {"preset": "12", "crf": "20", "svtav1-params": "lp=1"},
+        "mpeg2video": {"qmin": "2", "qmax": "3", "bf": "2", "g": "5"},
+        "mjpeg": {"qmin": "2", "qmax": "3"},
         "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
     }
     with av.open(str(path), "w") as out:
@@ -62,12 +66,12 @@ def write_numbered(
         stream.height, stream.width, stream.pix_fmt = *size, pixel_format
         stream.codec_context.time_base = time_base
         stream.codec_context.thread_count = 1
-        tone = out.add_stream("aac", rate=44100) if sound else None
+        tone = out.add_stream(sound_codec, rate=sound_rate) if sound else None
         durations = dict(zip(pts, np.diff([*pts, pts[-1] + (last_duration or 1)]).tolist(), strict=True))
         if tone is not None:
-            samples = (np.sin(np.arange(44100) / 20) * 0.1).astype(np.float32)[None].repeat(2, 0)
+            samples = (np.sin(np.arange(sound_rate) / 20) * 0.1).astype(np.float32)[None].repeat(2, 0)
             frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
-            frame.sample_rate, frame.pts = 44100, 0
+            frame.sample_rate, frame.pts = sound_rate, 0
             out.mux([*tone.encode(frame), *tone.encode(None)])
 
         def put(packets):

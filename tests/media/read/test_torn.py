@@ -14,12 +14,27 @@ from numbered_videos import number_of, write_numbered
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.frames import FrameRequest
 from openfoley.media.read.frame_times import believable
+from openfoley.media.read.integrity import outer_problem
 from openfoley.media.read.sound_file import read_audio
 from openfoley.media.source import Source
 
 COUNT, RATE = 25, Fraction(25)
 REQUEST = FrameRequest("x", RATE, 64, 64)
-NAMES = ["a.mp4", "a.mov", "a.mkv", "a.ts", "a.flv"]
+AAC = {"options": {"g": "5"}}  # beside H.264
+MPEG2 = {"codec": "mpeg2video", "sound_codec": "mp2"}
+KINDS: dict[str, dict] = {
+    "a.mp4": AAC,
+    "a.mov": AAC,
+    "a.mkv": AAC,
+    "a.ts": AAC,
+    "a.flv": AAC,
+    "a.mpg": MPEG2,
+    "a.m2ts": MPEG2,
+    "a.mxf": {"codec": "mpeg2video", "sound_codec": "pcm_s16le", "sound_rate": 48000},
+    "a.ogv": {"codec": "libvpx", "options": {"g": "5"}, "sound_codec": "flac"},
+    "a.webm": {"codec": "libvpx", "options": {"g": "5"}, "sound_codec": "libopus", "sound_rate": 48000},
+    "a.wmv": {"codec": "wmv2", "options": {"g": "1", "qmin": "2", "qmax": "3"}, "sound_codec": "mp2"},
+}
 
 
 def cut(raw: bytes, at: int, length: int) -> bytes:
@@ -40,12 +55,12 @@ def flipped(raw: bytes, at: int, length: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder, options = tmp_path_factory.mktemp("torn"), {"g": "5"}
+    folder, pts = tmp_path_factory.mktemp("torn"), list(range(COUNT))
     return {
         name: write_numbered(
-            folder / name, list(range(COUNT)), 1 / RATE, last_duration=1, size=(64, 64), options=options, sound=True
+            folder / name, pts, 1 / RATE, last_duration=1, size=(64, 64), sound=True, **more
         ).read_bytes()
-        for name in NAMES
+        for name, more in KINDS.items()
     }
 
 
@@ -82,7 +97,7 @@ def cases(whole: bytes, count: int, damage: Callable[[bytes, int, int], bytes], 
 
 
 @pytest.mark.parametrize("damage", [cut, zeroed, dropped, flipped])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KINDS)
 def test_random_damage(tmp_path, caplog, whole, name, damage) -> None:
     for raw in cases(whole[name], 3, damage, seed=1):
         (tmp_path / name).write_bytes(raw)
@@ -91,7 +106,7 @@ def test_random_damage(tmp_path, caplog, whole, name, damage) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", [cut, zeroed, dropped, flipped])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KINDS)
 def test_much_random_damage(tmp_path, caplog, whole, name, damage) -> None:
     for raw in cases(whole[name], 25, damage, seed=2):
         (tmp_path / name).write_bytes(raw)
@@ -128,3 +143,19 @@ def test_a_time_hours_away_is_not_believed() -> None:
     assert believable(times, tick, Fraction(10**9)) == times
     slides = [0, 900_000, 1_800_000]  # each picture for 15 minutes
     assert believable(slides, tick, None) == slides
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_whole_files_are_not_taken_for_damaged(tmp_path, caplog, whole, name) -> None:
+    (tmp_path / name).write_bytes(whole[name])
+    numbers, samples = read(tmp_path / name, strict=True)
+    assert numbers == list(range(COUNT)) and samples > 40000 and not caplog.records
+
+
+@pytest.mark.parametrize("name", ["a.ogv", "a.mpg"])
+def test_files_joined_byte_by_byte_or_padded_are_whole(tmp_path, whole, name) -> None:
+    """Ogg counts its pages anew from each mark of a beginning; Video CDs pad their packs with zeros."""
+    path = tmp_path / name
+    path.write_bytes(whole[name] * 2 + bytes(7 if name == "a.mpg" else 0))
+    with path.open("rb") as file:
+        assert outer_problem(file) is None

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from openfoley.media.read.boxes import TrackBoxes
-from openfoley.media.read.integrity import Damage
+from openfoley.media.read.damage import Damage
 
 if TYPE_CHECKING:
     from av.container import InputContainer

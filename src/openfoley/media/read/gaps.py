@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from openfoley.media.read.integrity import Damage
+from openfoley.media.read.damage import Damage
 from openfoley.media.read.packet_pass import read_to_damage
 from openfoley.media.read.sound_decoder import SoundDecoder, sound_problem
 from openfoley.media.time.clock import Clock

@@ -2,16 +2,15 @@
 
 FFmpeg raises no error for a truncated Matroska file, or one with a hole in the middle. But these formats store the size
 of every box, so a box that extends past the end of the file, or bytes that are not a box, prove the damage. Sources:
-ISO/IEC 14496-12 section 4.2 (boxes), RFC 8794 (EBML), RFC 9559 (Matroska), Microsoft RIFF,
-ISO/IEC 13818-1 (transport streams).
+ISO/IEC 14496-12 section 4.2 (boxes), RFC 8794 (EBML), RFC 9559 (Matroska), Microsoft RIFF.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import BinaryIO
 
-import numpy as np
+from openfoley.media.read.damage import Damage, cut_short
+from openfoley.media.read.packet_integrity import HEAD_BYTES, packet_problem
 
 EBML_HEADER, SEGMENT, CLUSTER, CUES, SEEK_HEAD = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1C53BB6B, 0x114D9B74
 SEGMENT_CHILDREN = frozenset(
@@ -33,71 +32,20 @@ MP4_FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide
 MP4_OUTER_BOXES = MP4_FIRST_BOXES | {  # ISO/IEC 14496-12 table 1, and what QuickTime and cameras put outermost
     b"moof", b"mfra", b"sidx", b"ssix", b"prft", b"emsg", b"meta", b"meco", b"uuid", b"udta", b"pdin", b"PICT", b"junk",
 }  # fmt: skip
-TS_SYNC = b"\x47"  # ISO/IEC 13818-1 section 2.4.3.2; a cut between two packets leaves no trace
-TS_FORMS = ((188, 0), (192, 4))  # bytes of a packet, and its first sync byte; Blu-ray and AVCHD put a time in front
-TS_PADDING = 0x1FFF  # the stream of null packets
-TS_BLOCK = 1 << 14  # packets read at a time
-
-
-@dataclass(frozen=True)
-class Damage:
-    """What is wrong with a file, to follow "... is". loses: pictures or sound are missing."""
-
-    text: str
-    loses: bool = True
 
 
 def outer_problem(file: BinaryIO) -> Damage | None:
     """What shows in the outer structure of a file that it is cut short or damaged; None where it is whole."""
     size = file.seek(0, 2)
     file.seek(0)
-    head = file.read(2 * max(TS_FORMS)[0] + 5)
+    head = file.read(HEAD_BYTES)
     if head[4:8] in MP4_FIRST_BOXES:
         return _mp4_problem(file, size)
     if head[:4] == EBML_HEADER.to_bytes(4, "big"):
         return _matroska_problem(file, size)
     if head[:4] == b"RIFF":
         return _riff_problem(file, size)
-    for length, offset in TS_FORMS:
-        if head[offset::length][:3] == TS_SYNC * 3:
-            lost = _lost_transport_packets(file, length, offset)
-            rest = size % length
-            return _cut_short(size + length - rest, size) if lost is None and rest else lost
-    return None
-
-
-def _lost_transport_packets(file: BinaryIO, length: int, offset: int) -> Damage | None:
-    """The continuity counter of each stream counts its packets with payload modulo 16; a packet may be repeated, and a
-    flag allows a step (section 2.4.3.3). FFmpeg reports lost packets of the picture only."""
-    last: dict[int, int] = {}  # counter of each stream's last packet
-    file.seek(0)
-    position = count = 0
-    first: int | None = None
-    while len(block := file.read(length * TS_BLOCK)) >= length:
-        packets = np.frombuffer(block, np.uint8)[: len(block) // length * length].reshape(-1, length)
-        if not (packets[:, offset] == TS_SYNC[0]).all():  # bytes were lost or added: there is no frame to count in
-            at = position + int((packets[:, offset] != TS_SYNC[0]).argmax()) * length
-            return Damage(f"damaged at byte {at}")
-        second, third, fourth, fifth, flags = (packets[:, offset + k].astype(int) for k in range(1, 6))
-        streams = (second & 0x1F) << 8 | third
-        counted = (fourth & 0x10 > 0) & (streams != TS_PADDING)
-        may_step = (fourth & 0x20 > 0) & (fifth > 0) & (flags & 0x80 > 0)
-        for stream in np.unique(streams[counted]).tolist():
-            at = np.flatnonzero(counted & (streams == stream))
-            counters = fourth[at] & 15
-            before = np.append(last.get(stream, int(counters[0])), counters[:-1])
-            steps = np.flatnonzero(((counters - before) % 16 > 1) & ~may_step[at])
-            last[stream], count = int(counters[-1]), count + len(steps)
-            if len(steps):
-                found = position + int(at[steps[0]]) * length
-                first = found if first is None else min(first, found)
-        position += len(block)
-    places = "place" if count == 1 else "places"
-    return None if first is None else Damage(f"damaged at byte {first} (packets are lost in {count} {places})")
-
-
-def _cut_short(end: int, size: int) -> Damage:
-    return Damage(f"cut short ({size} bytes there, at least {end} expected)")
+    return packet_problem(file, size, head)
 
 
 def _mp4_problem(file: BinaryIO, size: int) -> Damage | None:
@@ -117,7 +65,7 @@ def _mp4_problem(file: BinaryIO, size: int) -> Damage | None:
             return Damage(f"damaged at byte {position}")
         position += length
         if position > size:
-            return _cut_short(position, size)
+            return cut_short(position, size)
     return None
 
 
@@ -131,7 +79,7 @@ def _riff_problem(file: BinaryIO, size: int) -> Damage | None:
             return None
         end = position + 8 + length
         if end > size + 1:
-            return _cut_short(end, size)
+            return cut_short(end, size)
         problem = _riff_chunks_problem(file, position + 12, end)
         if problem:
             return problem
@@ -174,10 +122,10 @@ def _matroska_problem(file: BinaryIO, size: int) -> Damage | None:
         return None
     segment = _element(file, header[2] + header[1])
     if segment is None or segment[0] != SEGMENT:
-        return _cut_short(header[2] + header[1] + 12, size)
+        return cut_short(header[2] + header[1] + 12, size)
     end = size if segment[1] is None else segment[2] + segment[1]
     if end > size:
-        return _cut_short(end, size)
+        return cut_short(end, size)
     return _matroska_children_problem(file, segment[2], end, SEGMENT_CHILDREN)
 
 
@@ -190,7 +138,7 @@ def _matroska_children_problem(file: BinaryIO, position: int, end: int, allowed:
         if length is None:  # a live recording: its blocks follow one another without a known end
             return None
         if payload + length > end:
-            return _cut_short(payload + length, end)
+            return cut_short(payload + length, end)
         if identifier == CLUSTER:
             problem = _matroska_children_problem(file, payload, payload + length, CLUSTER_CHILDREN)
             if problem:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from av.error import FFmpegError
 
+from openfoley.media.read.damage import Damage
 from openfoley.media.read.first_frame import REPORT_DAMAGE, FirstDecoder, FirstFrame
-from openfoley.media.read.integrity import Damage
 from openfoley.media.read.opening import reason
 from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, Join, JoinFinder, PacketTime, shift_at
 

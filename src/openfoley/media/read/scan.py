@@ -17,10 +17,11 @@ from openfoley.errors import MediaError
 from openfoley.media.frames import VideoInfo
 from openfoley.media.read.boxes import read_tracks
 from openfoley.media.read.content_hash import hash_of
+from openfoley.media.read.damage import Damage
 from openfoley.media.read.declared_duration import MICROSECONDS, broken_promise, held_duration
 from openfoley.media.read.first_frame import repaired_first_frame
 from openfoley.media.read.frame_times import FALLBACK_RATE, believable, frame_line, shown_duration
-from openfoley.media.read.integrity import Damage, outer_problem
+from openfoley.media.read.integrity import outer_problem
 from openfoley.media.read.opening import (
     NoPictureError,
     bytes_of,
@@ -118,6 +119,8 @@ def scan(
             if len(kept) < len(pts):
                 damage.append(Damage(f"damaged ({len(pts) - len(kept)} pictures have a wrong time)"))
                 pts = kept
+        if container.format.name == "mxf" and damage and not read.intra_only and len(pts) > 1:
+            pts = pts[:-1]  # without the index at the end FFmpeg takes the picture's time of decoding for it
         if len(pts) == 1 and container.format.name == "gif":
             raise MediaError(still_image(path))
         rates = (stream.guessed_rate, stream.average_rate, stream.base_rate)

@@ -21,8 +21,9 @@ from torch import Tensor
 
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.broadcast import SoundNotes, sound_notes
+from openfoley.media.read.damage import Damage
 from openfoley.media.read.gaps import Gaps, placed
-from openfoley.media.read.integrity import Damage, outer_problem
+from openfoley.media.read.integrity import outer_problem
 from openfoley.media.read.opening import bytes_of, open_media, shown
 from openfoley.media.read.packet_pass import PacketReader, read_to_damage
 from openfoley.media.read.scan import Timeline, picture_timeline, report_damage

@@ -50,7 +50,7 @@ lock:
 	printf 'torch==2.13.0+cpu\n' > $(VENV)/torch-constraint.txt
 	uv pip compile -q pyproject.toml --extra plots --group build -c $(VENV)/torch-constraint.txt --no-emit-package torch --generate-hashes \
 		--universal --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
-	uv pip compile -q pyproject.toml --extra plots --extra training --group dev -c $(VENV)/torch-constraint.txt -c requirements.lock --no-emit-package torch \
+	uv pip compile -q pyproject.toml --extra plots --extra training --extra gym --group dev -c $(VENV)/torch-constraint.txt -c requirements.lock --no-emit-package torch \
 		--generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock" -o requirements-dev.lock
 
 clean:

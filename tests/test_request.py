@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from openfoley.checks import Number
 from openfoley.cli import main
 from openfoley.config import from_dict
 from openfoley.errors import UsageError
 from openfoley.flow.settings import PLAIN, SHORTCUT
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects.record import to_plain
-from openfoley.request import Cue, Cut, Number, Request, Sampling, option, options_of
+from openfoley.request import Cue, Cut, Request, Sampling, option, options_of
 
 NAMES = [one.name for _, one in options_of(Request())]
 EVERY = {  # a value of every option that is not its default
@@ -69,7 +70,9 @@ def test_an_unknown_option_is_reported_with_the_nearest(name: str, says: str) ->
     + [("audio_stream", -1), ("audio_stream", "0"), ("context", "0.5"), ("context", 15.5), ("window", 0.25)]
     + [("audio", "mix"), ("audio", None), ("sample_rate", 44100.0), ("sample_rate", 7999), ("bit_depth", 24)]
     + [("start_timecode", 10), ("nudge", "12"), ("nudge", None), ("nudge", 60_001), ("force", "yes"), ("force", None)]
-    + [("solver", "euler"), ("replacement", "none")],
+    + [("solver", "euler"), ("replacement", "none"), ("duration", "5"), ("duration", -1), ("duration", float("nan"))]
+    + [("span", 3), ("span", (0, 1, 2)), ("cuts", 5), ("cues", 5)]
+    + [("reference_span", 5), ("reference_span", ("1,5", "2")), ("reference_span", (0, float("inf")))],
 )
 def test_a_value_that_is_not_allowed_is_a_usage_error_with_its_name(name: str, value: object) -> None:
     with pytest.raises(UsageError) as caught:
@@ -84,6 +87,70 @@ def test_a_value_that_is_not_allowed_is_a_usage_error_with_its_name(name: str, v
 )  # fmt: skip
 def test_the_edges_of_what_is_allowed_are_allowed(name: str, value: object) -> None:
     assert Request.of(**{name: value}).given() in ({name: value}, {name: Path(str(value))})
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"span": (0, float("nan"))}, "span must be seconds or timecode, got nan"),
+        ({"span": (1.0, None)}, "span must be seconds or timecode, got None"),
+        ({"cuts": [1.0]}, "cuts must be a rule, a file or a list of openfoley.Cut, got"),
+        ({"cuts": [Cut([1])]}, "cuts: time must be seconds or timecode, got"),
+        ({"cuts": [Cut(Fraction(1), "fade")]}, "cuts: join must be 'carry' or 'reset', got 'fade'"),
+        ({"cues": [("0", "1")]}, "cues must be a file or a list of openfoley.Cue, got"),
+        ({"cues": [Cue(Fraction(0), None)]}, "cues: end must be seconds or timecode, got None"),
+        ({"cues": [Cue(Fraction(0), Fraction(1), seed=-1)]}, "cues: seed must be a whole number >= 0, got -1"),
+        ({"cues": [Cue(Fraction(0), Fraction(1), guidance=30)]}, "cues: guidance must be from 0 to 20, got 30"),
+        ({"cues": [Cue(Fraction(0), Fraction(1), prompt=3)]}, "cues: prompt must be a text, got 3"),
+    ],
+)
+def test_what_is_wrong_inside_a_list_is_named(options: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Request.of(**options)
+    assert says in str(caught.value)
+
+
+def test_timecode_is_accepted_wherever_a_time_on_the_video_s_clock_is(
+    tiny_model: Path, make_video: Callable[..., Path]
+) -> None:
+    """As in cue sheets, lists of cuts and `--span`."""
+    from openfoley.media.source import Source
+    from openfoley.synthesis.job import with_times
+
+    source = Source.file(make_video(duration_s=2.0))
+    given = Request.of(
+        start_timecode="01:00:00:00", span=("01:00:00:12", 1.5), cuts=[Cut("01:00:01:00")],
+        cues=[Cue("01:00:01:00", "01:00:01:12", "b"), Cue("0", Fraction(1), "a")],
+    )  # fmt: skip
+    timeline = with_times(source, given).timeline
+    assert timeline.span == (Fraction(1, 2), Fraction(3, 2)) and timeline.cuts == (Cut(Fraction(1)),)
+    assert timeline.cues == (Cue(Fraction(0), Fraction(1), "a"), Cue(Fraction(1), Fraction(3, 2), "b"))
+    for name, value in {
+        "span": ("1,5", 2), "cuts": [Cut("x")], "cues": [Cue("00:00:00:00", "1,5")], "start_timecode": "1:2",
+    }.items():  # fmt: skip
+        with pytest.raises(UsageError, match=f"^{name}: .*expected .*timecode.*, got"):
+            with_times(source, Request.of(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"video": 3}, "video must be a path, a Source or None, got 3"),
+        ({"request": {"steps": 3}}, "request must be a Request, got {'steps': 3}"),
+        ({"store": "folder"}, "store must be a FeatureStore, such as FeatureStore(folder), got 'folder'"),
+        ({"work": 3}, "work must be a path, got 3"),
+        ({"progress": 3}, "progress must be a function, got 3"),
+        ({"strict": "yes"}, "strict must be True or False, got 'yes'"),
+    ],
+)
+def test_arguments_beside_the_request_are_checked_by_name(
+    options: dict, says: str, tiny_model: Path, make_video: Callable[..., Path]
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(tiny_model).generate(**{"video": make_video(duration_s=0.5), **options})
+    assert str(caught.value) == says
+    with pytest.raises(UsageError, match="name_or_dir must be a path, got 3"):
+        load(3)
 
 
 def test_a_reference_span_needs_a_reference() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from openfoley.media.frames import VideoInfo
     from openfoley.pipeline import Pipeline, Take, load
     from openfoley.projects.project import Project
-    from openfoley.timeline.cues import Cue
+    from openfoley.request import Cue, Cut
     from openfoley.timeline.plan import Window
     from openfoley.types import Audio, Conditions
 
@@ -31,6 +31,7 @@ _HOME = {
     "Take": "pipeline",
     "Project": "projects.project",
     "Cue": "request",
+    "Cut": "request",
     "Audio": "types",
     "Conditions": "types",
     "VideoInfo": "media.frames",
@@ -46,6 +47,7 @@ __all__ = [
     "Audio",
     "Conditions",
     "Cue",
+    "Cut",
     "MediaError",
     "OpenFoleyError",
     "OutputError",

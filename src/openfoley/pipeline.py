@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from openfoley.checks import path
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
@@ -35,6 +36,7 @@ def load(
 
     weights_dir: where a published model's files are searched; progress: of fetching what is not here, in megabytes.
     """
+    path("name_or_dir", name_or_dir)
     phase.info("loading %s", os.fspath(name_or_dir))
     return Pipeline(load_model(name_or_dir, device, weights_dir, progress))
 

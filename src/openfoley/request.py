@@ -13,112 +13,35 @@ from __future__ import annotations
 import difflib
 import math
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from openfoley.checks import (
+    FRAMES_PATTERN,
+    NUDGE,
+    Check,
+    Kind,
+    Number,
+    OneOf,
+    edges,
+    flag,
+    instant,
+    instants,
+    nudge,
+    path,
+    seconds,
+    text,
+)
 from openfoley.errors import UsageError
 from openfoley.flow.settings import Replacement, Solver
-from openfoley.media.settings import AudioMode, BitDepth
+from openfoley.media.settings import LONGEST_SILENT_S, AudioMode, BitDepth
 
 Seconds = float | Fraction
 TAKES_RANGE = (1, 99)
 SHORTEST_SPAN_S = Fraction(1, 20)  # two latents, and two fades of 10 ms with sound between them
-
-
-Check = Callable[[str, Any], None]
-
-
-@dataclass(frozen=True)
-class Number:
-    """A check: a number in [low, high] of that unit; optionally whole numbers only."""
-
-    low: float
-    high: float
-    unit: str = ""
-    whole: bool = False
-
-    def __call__(self, name: str, value: Any) -> None:
-        kinds = int if self.whole else (int, float, Fraction)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not self.low <= value <= self.high:
-            kind = "a whole number " if self.whole else ""
-            bounds = f"from {self.low:g} to {self.high:g}" if self.high < math.inf else f">= {self.low:g}"
-            raise UsageError(f"{name} must be {kind}{bounds}{self.unit}, got {value!r}")
-
-    @property
-    def words(self) -> str:
-        """The range for a help text."""
-        return f", {self.low:g} to {self.high:g}" if self.high < math.inf else ""
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """A check: one of these values."""
-
-    values: tuple[str, ...]
-
-    def __call__(self, name: str, value: Any) -> None:
-        if value not in self.values:
-            raise UsageError(f"{name} must be {' or '.join(map(repr, self.values))}, got {value!r}")
-
-
-@dataclass(frozen=True)
-class Several:
-    """A check: a tuple whose values pass another one."""
-
-    each: Check
-
-    def __call__(self, name: str, value: Any) -> None:
-        if not isinstance(value, tuple):
-            raise UsageError(f"{name} must be a tuple, got {value!r}")
-        for one in value:
-            self.each(name, one)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A check: a record of this class."""
-
-    kind: type
-    examples: str
-
-    def __call__(self, name: str, value: Any) -> None:
-        if not isinstance(value, self.kind):
-            raise UsageError(f"{name} must be a {self.kind.__name__}, such as {self.examples}, got {value!r}")
-
-
-def text(name: str, value: Any) -> None:
-    if not isinstance(value, str):
-        raise UsageError(f"{name} must be a text, got {value!r}")
-
-
-def path(name: str, value: Any) -> None:
-    if not isinstance(value, (str, os.PathLike)):
-        raise UsageError(f"{name} must be a path, got {value!r}")
-
-
-def unchecked(name: str, value: Any) -> None:
-    """For values that are checked where they are resolved (spans, cuts, cues)."""
-
-
-NUDGE = Number(-60_000, 60_000, " ms")
-FRAMES_PATTERN = re.compile(r"([+-]?\d+(?:\.\d+)?)f")
-
-
-def nudge(name: str, value: Any) -> None:
-    """Milliseconds, or frames ("2f")."""
-    if not isinstance(value, str):
-        NUDGE(name, value)
-    elif not FRAMES_PATTERN.fullmatch(value):
-        raise UsageError(f"{name} must be milliseconds or frames such as '2f', got {value!r}")
-
-
-def flag(name: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise UsageError(f"{name} must be True or False, got {value!r}")
 
 
 def option(check: Check, help: str = "", metavar: str = "", default: Any = None, usual: str = "") -> Any:
@@ -132,7 +55,7 @@ WEIGHT = Number(0, 20)  # of guidance
 
 @dataclass(frozen=True)
 class Cut:
-    """The first instant (s) of a new shot; join: None leaves it to the rule."""
+    """The first instant (s; or timecode, until the video is opened) of a new shot; join: None leaves it to the rule."""
 
     time: Fraction
     join: Literal["carry", "reset"] | None = None
@@ -140,8 +63,8 @@ class Cut:
 
 @dataclass(frozen=True)
 class Cue:
-    """What [start, end) s should sound like; None: as in the rest of the video. Cues with a stem name become a separate
-    sound."""
+    """What [start, end) s (or timecode, until the video is opened) should sound like; None: as in the rest of the
+    video. Cues with a stem name become a separate sound."""
 
     start: Fraction
     end: Fraction
@@ -150,6 +73,32 @@ class Cue:
     seed: int | None = None
     guidance: float | None = None
     stem: str | None = None
+
+
+def rule_or_cuts(name: str, value: Any) -> None:
+    """A rule, a file with a list of cuts, or Cuts."""
+    if isinstance(value, (str, os.PathLike)):
+        return
+    if not isinstance(value, tuple) or not all(isinstance(one, Cut) for one in value):
+        raise UsageError(f"{name} must be a rule, a file or a list of openfoley.Cut, got {value!r}")
+    for cut in value:
+        instant(f"{name}: time", cut.time)
+        if cut.join is not None:
+            OneOf(("carry", "reset"))(f"{name}: join", cut.join)
+
+
+def sheet_or_cues(name: str, value: Any) -> None:
+    """A cue sheet, or Cues."""
+    if isinstance(value, (str, os.PathLike)):
+        return
+    if not isinstance(value, tuple) or not all(isinstance(one, Cue) for one in value):
+        raise UsageError(f"{name} must be a file or a list of openfoley.Cue, got {value!r}")
+    checks = {"start": instant, "end": instant, "prompt": text, "negative_prompt": text, "stem": text}
+    checks |= {"seed": Number(0, math.inf, whole=True), "guidance": WEIGHT}
+    for cue in value:
+        for one, check in checks.items():
+            if one in ("start", "end") or getattr(cue, one) is not None:
+                check(f"{name}: {one}", getattr(cue, one))
 
 
 @dataclass(frozen=True)
@@ -169,7 +118,7 @@ class Prompting:
     negative_prompt: str | None = option(text, "what it should not sound like", "T")
     reference: Path | None = option(path, "a sound file whose timbre the result should match", "FILE")
     reference_span: tuple[Seconds, Seconds] | None = option(
-        unchecked, "the part of it to use, in seconds, up to 2.5 s", "A B", usual="the loudest 2.5"
+        seconds, "the part of it to use, in seconds, up to 2.5 s", "A B", usual="the loudest 2.5"
     )
 
 
@@ -234,7 +183,7 @@ class Timeline:
     """
 
     cuts: str | Path | tuple[Cut, ...] = option(
-        unchecked,
+        rule_or_cuts,
         "the sound at cuts: reset (start afresh), carry (continue), auto (reset, but carry into shots up to half "
         "a second), none (no cut detection), or a text file with a list of cuts",
         "RULE|FILE",
@@ -242,12 +191,15 @@ class Timeline:
         default="auto",
     )
     cues: str | Path | tuple[Cue, ...] = option(
-        unchecked, "a cue sheet, .csv or .json: start, end, prompt, negative_prompt, seed, guidance, stem", "FILE", ()
+        sheet_or_cues,
+        "a cue sheet, .csv or .json: start, end, prompt, negative_prompt, seed, guidance, stem",
+        "FILE",
+        (),
     )
-    span: tuple[Seconds | str, Seconds | str] | None = option(unchecked)  # s or timecode
+    span: tuple[Seconds | str, Seconds | str] | None = option(instants)
     sound: Path | None = option(path)
     audio_stream: int | None = option(Number(0, math.inf, whole=True))
-    duration: Seconds | None = option(unchecked)
+    duration: Seconds | None = option(Number(0, LONGEST_SILENT_S, " s"))
     context: Seconds | None = option(Number(0, 15, " s"), "known sound at a window's start, seconds", "S", usual="0.5")
     window: Seconds | None = option(
         Number(0.5, 120, " s"),
@@ -265,7 +217,7 @@ class Timeline:
     @property
     def span_s(self) -> tuple[Fraction, Fraction] | None:
         """The span in s, once a timecode is read."""
-        return None if self.span is None else edges(self.span)
+        return None if self.span is None else edges(self.span, "span")
 
 
 @dataclass(frozen=True)
@@ -310,6 +262,8 @@ class Request:
     def of(cls, base: Request | None = None, /, **options: object) -> Request:
         """`base` (all defaults) with these options, by their names in any section. UsageError names an option that
         does not exist or a value that is not allowed."""
+        if base is not None and not isinstance(base, Request):
+            raise UsageError(f"request must be a Request, got {base!r}")
         request = base or cls()
         known = {one.name: (section, one) for section, one in options_of(request)}
         for name in options:
@@ -326,7 +280,7 @@ class Request:
     def check(self) -> None:
         """UsageError for a value outside its range; what depends on the video or the model is checked with these."""
         for section, one in options_of(self):
-            value, name = getattr(getattr(self, section), one.name), one.name.replace("_", " ")
+            value, name = getattr(getattr(self, section), one.name), one.name
             if value is not None:
                 one.metadata["check"](name, value)
             elif one.default is not None:
@@ -371,20 +325,9 @@ def windows_asked(timeline: Timeline, default_context: Fraction, default_new: Fr
     return known, whole
 
 
-def edges(span: object, what: str = "a span") -> tuple[Fraction, Fraction]:
-    """The two ends of a span in s."""
-    wrong = UsageError(f"{what} is two times in seconds, got {span!r}")
-    if not isinstance(span, Sequence) or len(span) != 2:
-        raise wrong
-    try:
-        return Fraction(span[0]), Fraction(span[1])
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        raise wrong from None
-
-
 def check_span(span: object, duration: Fraction) -> tuple[Fraction, Fraction]:
     """A span in s, inside [0, duration]."""
-    start, end = edges(span)
+    start, end = edges(span, "span")
     if not 0 <= start < end <= duration:
         raise UsageError(
             f"the span must begin before it ends and lie from 0 to {float(duration):.3f} s, "

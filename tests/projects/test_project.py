@@ -255,7 +255,7 @@ def test_settings_cuts_and_cues_can_be_changed_and_undone(project: Project, pipe
         ({"span": (0, 1)}, "'span' is not a project setting; settings: prompt"),
         ({"steps": 0}, "steps must be"),
         ({"cuts": "often"}, "often"),
-        ({"cues": (Cue(Fraction(0), Fraction(9)),)}, "inside the video"),
+        ({"cues": (Cue(Fraction(0), Fraction(9)),)}, "number 1: .* ends after the video"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_and_change_nothing(

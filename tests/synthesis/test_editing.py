@@ -236,7 +236,7 @@ def test_spans_outside_the_video_are_usage_errors(pipeline: Pipeline, video: Pat
 def test_weights_that_the_model_has_not_or_out_of_range_are_refused(pipeline: Pipeline, video: Path) -> None:
     with pytest.raises(UsageError, match="negative_guidance is not an option of tiny; it has guidance, .*temperature"):
         pipeline.edit(video, (1.0, 2.0), negative_guidance=3.0)
-    with pytest.raises(UsageError, match="text guidance must be from 0 to 20, got -1"):
+    with pytest.raises(UsageError, match="text_guidance must be from 0 to 20, got -1"):
         pipeline.edit(video, (1.0, 2.0), text_guidance=-1.0)
 
 

@@ -11,7 +11,6 @@ from openfoley.cli.messages import Bar, note, print_json
 from openfoley.media.time.timecode import timecode_at
 from openfoley.media.write.outputs import check_exact, check_saving, checked_video, edited_output
 from openfoley.media.write.rehearsal import Rehearsal
-from openfoley.request import edges
 
 
 def edit(options: Namespace) -> int:
@@ -53,7 +52,9 @@ def _run(options: Namespace, verb: str) -> int:
         make = pipeline.edit if verb == "edit" else pipeline.extend
         take = make(source, request=request, work=delivery.work, progress=Bar("sound"))
         list(delivery.save([take]))
-    first, end = edges(take.request.timeline.span)
+    span = take.request.timeline.span_s
+    assert span is not None
+    first, end = span
     start = first_frame_code(source, request.output.start_timecode)
     codes = " to ".join(str(timecode_at(edge, start)) for edge in (first, end))
     seconds = f"{float(first):.3f} to {float(end):.3f} s"

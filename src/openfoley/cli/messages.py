@@ -26,7 +26,8 @@ def one_line(text: str) -> str:
 
 def complain(text: str) -> None:
     """Print an error in one line; Python options in it ("force=True") become command-line ones ("--force")."""
-    words = re.sub(r"\b([a-z_]+)=True\b", lambda match: f"--{match[1].replace('_', '-')}", text)
+    word = lambda match: f"--{match[1].replace('_', '-')}"  # noqa: E731
+    words = re.sub(r"\b([a-z_]+)=True\b", word, re.sub(r"^([a-z]+(?:_[a-z]+)+)(?= must |: )", word, text))
     _say(f"openfoley: error: {one_line(words)}")
 
 

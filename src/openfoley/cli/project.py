@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ def new(options: Namespace) -> int:
 
     made = Project.new(options.project, options.video, request_of(options), model=options.model, device=options.device)
     record = made.record
-    note(f"made {made.folder}: {len(record.cuts)} cuts, starts at {start_of(record)}")
+    cuts = f"{len(record.cuts)} cut{'s' * (len(record.cuts) != 1)}"
+    note(f"made {made.folder}: {cuts}, starts at {start_of(record)}")
     return 0
 
 
@@ -29,7 +29,7 @@ def take(options: Namespace) -> int:
 
     project = Project(options.project, options.device)
     made = project.take(
-        span=_span(project.record, options.span),
+        span=options.span,
         takes=options.takes,
         stem=options.stem,
         choose=options.choose,
@@ -55,12 +55,12 @@ def choose(options: Namespace) -> int:
 
 def lock(options: Namespace) -> int:
     project = _project(options)
-    return _say(project.lock(_span(project.record, options.span), take=options.take), options)
+    return _say(project.lock(options.span, take=options.take), options)
 
 
 def unlock(options: Namespace) -> int:
     project = _project(options)
-    return _say(project.unlock(_span(project.record, options.span), take=options.take), options)
+    return _say(project.unlock(options.span, take=options.take), options)
 
 
 def set(options: Namespace) -> int:
@@ -122,16 +122,6 @@ def _project(options: Namespace) -> Any:
     from openfoley.projects.project import Project
 
     return Project(options.project)
-
-
-def _span(record: Record, span: list[str] | None) -> tuple[Fraction, Fraction] | None:
-    """Two arguments, each seconds or timecode, as times on the video's clock."""
-    from openfoley.media.time.timecode import parse_time
-
-    if span is None:
-        return None
-    start = start_of(record)
-    return parse_time(span[0], start), parse_time(span[1], start)
 
 
 def _say(record: Record, options: Namespace) -> int:

@@ -8,18 +8,10 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
+from openfoley.checks import FRAMES_PATTERN, Number, OneOf, Several, nudge, path
 from openfoley.generators.mmaudio.config import DEFAULTS as MMAUDIO
 from openfoley.generators.salsa_v.config import DEFAULTS as SALSA_V
-from openfoley.request import (
-    FRAMES_PATTERN,
-    Number,
-    OneOf,
-    Request,
-    Several,
-    nudge,
-    options_of,
-    path,
-)
+from openfoley.request import Request, options_of
 
 GENERATED = ("duration", "audio", "sample_rate", "bit_depth", "nudge")  # only for `generate`
 

@@ -25,6 +25,7 @@ from openfoley.media.frames import FrameChunk, FrameRequest, VideoInfo
 from openfoley.media.read.content_hash import file_hash
 from openfoley.media.read.decode import picked_frames
 from openfoley.media.read.frame_picker import FramePicker
+from openfoley.media.read.opening import shown
 from openfoley.media.read.scan import SoundStream, Timeline, scan
 from openfoley.media.read.scenes import cut_frames, scenes_request
 from openfoley.media.read.sound_source import SoundReader, SoundSource, sound_source
@@ -146,6 +147,10 @@ class Source:
         info = VideoInfo(None, _seconds(duration), Fraction(0), 0, 0, 0, UNSEEN_RATE, None, 0)
         return cls(info, lambda requests: iter(()))
 
+    def __repr__(self) -> str:
+        what = f"{self.info.width}x{self.info.height}" if self.has_picture else "nothing"
+        return f"Source({what if self.path is None else shown(self.path)}, {float(self.info.duration):.3f} s)"
+
     @property
     def path(self) -> Path | None:
         return self.info.path
@@ -167,7 +172,12 @@ class Source:
 
     def timecode(self, given: str | None) -> Timecode | None:
         """The timecode of the first shown frame: the one given, else the file's. UsageError for a wrong one."""
-        return parse_timecode(given, self.counted_rate) if given is not None else self.start_timecode
+        if given is None:
+            return self.start_timecode
+        try:
+            return parse_timecode(given, self.counted_rate)
+        except UsageError as error:
+            raise UsageError(f"start_timecode: {error}") from None
 
     @property
     def sound_streams(self) -> Sequence[SoundStream]:

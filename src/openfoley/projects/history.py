@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from openfoley.checks import instants
 from openfoley.errors import UsageError
-from openfoley.media.time.timecode import Timecode, counting_of, nominal, parse_timecode, timecode_at
+from openfoley.media.time.timecode import Timecode, counting_of, nominal, parse_timecode, time_in, timecode_at
 from openfoley.projects.record import Record, Settings, Span, State, TakeEntry
 from openfoley.request import options_of
 
@@ -109,6 +110,15 @@ def _stepped(record: Record, direction: int) -> Record:
     kept = replace(state, settings=Settings(record.request, record.cuts))
     history = (*record.history[:place], kept, *record.history[place + 1 :])
     return replace(moved, history=history, request=state.settings.request, cuts=state.settings.cuts)
+
+
+def span_of(record: Record, span: object) -> Span:
+    """A span of two times in s or timecode. UsageError for what is none."""
+    given = tuple(span) if isinstance(span, list) else span
+    instants("span", given)
+    assert isinstance(given, tuple)
+    start = start_of(record)
+    return Span(time_in(given[0], start, "span"), time_in(given[1], start, "span"))
 
 
 def check_span(record: Record, span: Span) -> None:

@@ -18,7 +18,7 @@ from openfoley.media.read.content_hash import file_hash
 from openfoley.media.read.opening import shown
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
-from openfoley.media.time.timecode import Timecode, nominal, timecode_at
+from openfoley.media.time.timecode import Timecode, nominal, time_in, timecode_at
 from openfoley.media.write.atomic import TemporaryFolder, cannot_write
 from openfoley.media.write.sound_file import AudioWriter
 from openfoley.pipeline import Pipeline
@@ -32,7 +32,7 @@ from openfoley.synthesis.job import Progress, first_frame_code, sample_count
 from openfoley.synthesis.resume import STATE_NAME
 from openfoley.synthesis.stems import unnamed_stem
 from openfoley.synthesis.take import Take
-from openfoley.timeline.cues import check_stem_name, cues_of_stem, read_cues, stem_names
+from openfoley.timeline.cues import check_stem_name, cues_of_stem, given_cues, read_cues, stem_names
 from openfoley.timeline.cut_list import read_cuts
 from openfoley.timeline.shots import cut_rule
 
@@ -109,12 +109,13 @@ def _read(
 ) -> tuple[Timeline, tuple[Cut, ...]]:
     """The timeline with the rows of its cue sheet and its rule at cuts, and the cuts."""
     cues, cuts = timeline.cues, timeline.cuts
-    sheet = cues if isinstance(cues, tuple) else read_cues(cues, first, duration)
+    sheet = given_cues(cues, first, duration) if isinstance(cues, tuple) else read_cues(cues, first, duration)
     if rule := cut_rule(cuts):
         times = () if rule == "none" else find_cuts()
         found = tuple(Cut(time) for time in times if 0 < time < duration)
     else:
         found = cuts if isinstance(cuts, tuple) else tuple(read_cuts(cuts, first, duration))
+        found = tuple(replace(cut, time=time_in(cut.time, first, "cuts")) for cut in found)
     return replace(timeline, cuts=rule or "auto", cues=sheet), found
 
 

@@ -38,9 +38,12 @@ def picture_problem(folder: Path, record: Record) -> str | None:
 
 
 def _present(folder: Path, record: Record) -> Path:
-    path = (folder / record.video.path).absolute()
+    path = (folder / record.video.path).resolve()
     if not path.is_file():
-        raise UsageError(f"the project's video {shown(path)} is missing; put it back, or {_if_moved(folder)}")
+        raise UsageError(
+            f"the project's video {shown(path)} is missing; put it back, or {_if_moved(folder)}; sound (.wav, .flac) "
+            "is rendered without it"
+        )
     return path
 
 
@@ -48,7 +51,7 @@ def _check_same(folder: Path, record: Record, path: Path, content_hash: str) -> 
     if content_hash != record.video.sha256:
         raise MediaError(
             f"the project's video {shown(path)} has changed since the project was made; put the old one back; "
-            f"{_if_moved(folder)}"
+            f"{_if_moved(folder)}, with changed=True for another version of the same duration"
         )
 
 
@@ -72,7 +75,7 @@ def with_picture(folder: Path, record: Record, given: str | os.PathLike[str], ch
     if not changed:
         raise UsageError(
             f"{shown(path)} is not the video of the project (its sha256 differs); pass the right one, or "
-            "--changed (changed=True) for another version of the same duration"
+            "changed=True for another version of the same duration"
         )
     info = Source.file(path).info
     if (info.duration, info.frame_rate) != (record.video.duration, record.video.frame_rate):

@@ -19,6 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from openfoley.checks import path
 from openfoley.errors import UsageError, WeightsError
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model
@@ -45,7 +46,7 @@ from openfoley.projects.record import FILE_NAME, TAKES_FOLDER, ModelEntry, Recor
 from openfoley.projects.rendering import render
 from openfoley.projects.showing import plain
 from openfoley.projects.storage import only_process, read_project, write_project
-from openfoley.request import Request, Seconds, check_takes, edges
+from openfoley.request import Request, Seconds, check_takes
 from openfoley.synthesis.job import Progress
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Project:
     """A project folder. Nothing is held open between calls; each method reads the file and replaces it atomically."""
 
     def __init__(self, folder: str | os.PathLike[str], device: str = "cpu") -> None:
+        path("folder", folder)
         self.folder, self.device = Path(folder), device
         read_project(self.folder)
 
@@ -78,12 +80,14 @@ class Project:
 
         options: of `request.Request`; the defaults of its takes.
         """
+        for name, value in {"folder": folder, "video": video, "model": model}.items():
+            path(name, value)
         check_model(model)
         asked = sampling_checked(os.fspath(model), Request.of(request, **options))
-        path, folder = checked_video(video), Path(folder)
+        file, folder = checked_video(video), Path(folder)
         if (folder / FILE_NAME).exists():
             raise UsageError(f"{shown(folder)} is already a project; choose another folder, or delete it first")
-        entry, found, asked = describe_video(folder / CACHE_FOLDER, Source.file(path, with_hash=True), video, asked)
+        entry, found, asked = describe_video(folder / CACHE_FOLDER, Source.file(file, with_hash=True), video, asked)
         name = os.fspath(model)
         record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), asked, found)
         try:
@@ -98,7 +102,7 @@ class Project:
         self,
         pipeline: Pipeline | None = None,
         *,
-        span: tuple[Seconds, Seconds] | None = None,
+        span: tuple[Seconds | str, Seconds | str] | None = None,
         takes: int = 1,
         stem: str | None = None,
         choose: bool = False,
@@ -107,6 +111,7 @@ class Project:
     ) -> list[TakeEntry]:
         """Generate takes of the whole video, or of a span conditioned on the sound on both sides; returns them.
 
+        span: two times in s or timecode.
         options: of `request.Request`; the project's where not given; seed: a new one for every take.
         A take joins the mix if its stem has no sound there yet, else when it is chosen (choose=True: the first take of
         each stem). Each take is saved as soon as it is finished. With a cue sheet that names stems, a take of the whole
@@ -115,7 +120,7 @@ class Project:
         check_takes(takes)
         with only_process(self.folder):
             record = self.record
-            asked = Span(*edges(span)) if span is not None else record.span
+            asked = history.span_of(record, span) if span is not None else record.span
             history.check_span(record, asked)
             history.check_unlocked(record, asked, "make a take")
             source = picture_of(self.folder, record)
@@ -144,11 +149,11 @@ class Project:
         """Put a take into the mix: it replaces the one of the same span, else is added on top."""
         return self._change(lambda record: history.choose(record, take))
 
-    def lock(self, span: tuple[Seconds, Seconds] | None = None, *, take: int | None = None) -> Record:
+    def lock(self, span: tuple[Seconds | str, Seconds | str] | None = None, *, take: int | None = None) -> Record:
         """Protect a span, a take's span or (neither) everything from changes."""
         return self._change(lambda record: history.lock(record, self._span(record, span, take)))
 
-    def unlock(self, span: tuple[Seconds, Seconds] | None = None, *, take: int | None = None) -> Record:
+    def unlock(self, span: tuple[Seconds | str, Seconds | str] | None = None, *, take: int | None = None) -> Record:
         """Unlock a span, a take's span or (neither) everything."""
         return self._change(lambda record: history.unlock(record, self._span(record, span, take)))
 
@@ -209,12 +214,12 @@ class Project:
             return changed
 
     @staticmethod
-    def _span(record: Record, span: tuple[Seconds, Seconds] | None, take: int | None) -> Span:
+    def _span(record: Record, span: tuple[Seconds | str, Seconds | str] | None, take: int | None) -> Span:
         if span is not None and take is not None:
             raise UsageError("give a span or a take, not both")
         if take is not None:
             return record.take(take).span
-        return record.span if span is None else Span(*edges(span))
+        return record.span if span is None else history.span_of(record, span)
 
     @staticmethod
     def _next_seed(record: Record) -> int:

@@ -20,6 +20,7 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+from openfoley.checks import Kind, edges, flag, function, path
 from openfoley.errors import UsageError
 from openfoley.generators.sampling import SAMPLING
 from openfoley.hub.familiarity import SeenPictures, warn_of_pictures
@@ -28,9 +29,9 @@ from openfoley.hub.knowledge import warn_of_words
 from openfoley.hub.parts import Model
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
-from openfoley.media.time.timecode import Timecode, parse_time, zero
+from openfoley.media.time.timecode import Timecode, time_in, zero
 from openfoley.media.write.rehearsal import Rehearsal
-from openfoley.request import Cue, Cut, Request, Timeline, check_span, edges, options_of, windows_asked
+from openfoley.request import Cue, Cut, Request, Timeline, check_span, option, options_of, windows_asked
 from openfoley.synthesis.assembler import Surroundings, TakeAssembler
 from openfoley.synthesis.conditions import ConditionBuilder
 from openfoley.synthesis.crossfade import runs_of
@@ -39,7 +40,7 @@ from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_req
 from openfoley.synthesis.reference import encoded_reference
 from openfoley.synthesis.resume import FORMAT, Work
 from openfoley.synthesis.windows import WindowSampler, run_plan
-from openfoley.timeline.cues import read_cues
+from openfoley.timeline.cues import given_cues, read_cues
 from openfoley.timeline.cut_list import read_cuts
 from openfoley.timeline.plan import CONTEXT_S, NEW_S, PlannedWindow, make_plan, sampled_for
 from openfoley.timeline.shots import Shot, cut_rule, shots_of
@@ -64,10 +65,10 @@ class RunOptions:
     done and in all. strict: refuse damaged files that can be read in part.
     """
 
-    store: FeatureStore | None = None
-    work: Path | None = None
-    progress: Progress | None = None
-    strict: bool = False
+    store: FeatureStore | None = option(Kind(FeatureStore, "FeatureStore(folder)"))
+    work: Path | None = option(path)
+    progress: Progress | None = option(function)
+    strict: bool = option(flag, default=False)
 
     @property
     def needs_hash(self) -> bool:
@@ -77,8 +78,13 @@ class RunOptions:
     @classmethod
     def split(cls, options: dict[str, object]) -> tuple[RunOptions, dict[str, object]]:
         """The run options among `options`, and the others."""
-        own = {one.name for one in fields(cls)}
+        own = {one.name: one.metadata["check"] for one in fields(cls)}
         mine = {name: value for name, value in options.items() if name in own}
+        for name, value in mine.items():
+            if value is not None or name == "strict":
+                own[name](name, value)
+        if isinstance(work := mine.get("work"), (str, os.PathLike)):
+            mine["work"] = Path(work)
         return replace(cls(), **mine), {name: value for name, value in options.items() if name not in own}
 
 
@@ -147,6 +153,8 @@ def opened(
     UsageError, MediaError."""
     if isinstance(video, Source):
         return video
+    if not isinstance(video, (str, os.PathLike, type(None))):
+        raise UsageError(f"video must be a path, a Source or None, got {video!r:.80}")
     phase.info("reading %s", "nothing" if video is None else Path(video).name)
     if video is None:
         return Source.nothing(timeline.duration)
@@ -178,12 +186,14 @@ def with_times(source: Source, request: Request) -> Request:
     timeline = request.timeline
     start = first_frame_code(source, request.output.start_timecode)
     cuts, cues, span = timeline.cuts, timeline.cues, timeline.span
-    if not isinstance(cues, tuple):
-        cues = read_cues(cues, start, source.info.duration)
-    if isinstance(cuts, (str, os.PathLike)) and not cut_rule(cuts):
-        cuts = tuple(read_cuts(cuts, start, source.info.duration))
+    duration = source.info.duration
+    cues = given_cues(cues, start, duration) if isinstance(cues, tuple) else read_cues(cues, start, duration)
+    if isinstance(cuts, tuple):
+        cuts = tuple(replace(cut, time=time_in(cut.time, start, "cuts")) for cut in cuts)
+    elif not cut_rule(cuts):
+        cuts = tuple(read_cuts(cuts, start, duration))
     if span is not None:
-        span = check_span([parse_time(e, start) if isinstance(e, str) else e for e in span], source.info.duration)
+        span = check_span([time_in(edge, start, "span") for edge in span], duration)
     timeline = replace(timeline, cuts=cuts, cues=cues, span=span)
     return replace(request, timeline=timeline)
 
@@ -208,7 +218,8 @@ def reference_latents(model: Model, request: Request) -> Tensor | None:
     reference, span = request.prompting.reference, request.prompting.reference_span
     if reference is None:
         return None
-    return encoded_reference(model.codec, reference, edges(span) if span is not None else None, model.device)
+    part = None if span is None else edges(span, "reference_span")
+    return encoded_reference(model.codec, reference, part, model.device)
 
 
 def planned(

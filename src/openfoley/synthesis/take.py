@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from openfoley.checks import path as check_path
 from openfoley.media.broadcast import NO_NOTES, SoundNotes
 from openfoley.media.limiter import Limiter
 from openfoley.media.resample import StreamingResampler
@@ -35,7 +36,7 @@ from openfoley.synthesis.resume import Work
 from openfoley.types import Audio
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Take:
     """One generated sound. `audio` reads it into memory; `save` streams it.
 
@@ -52,7 +53,11 @@ class Take:
     exact: BitDepth | None = None
     replaces: int | None = None
     notes: SoundNotes = NO_NOTES
-    work: Work | None = field(default=None, compare=False, repr=False)
+    work: Work | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        seed, channels = self.request.sampling.seed, self.samples.channels
+        return f"Take({self.model!r}, seed {seed}, {self.duration_s:.3f} s, {channels} channels, {self.sample_rate} Hz)"
 
     @cached_property
     def report(self) -> Report:
@@ -98,6 +103,7 @@ class Take:
 
         The file appears whole or not at all. Raises UsageError, OutputError.
         """
+        check_path("path", path)
         output = Request.of(self.request, **options).output
         depth = output.bit_depth or self.exact
         path = check_saving(path, self.source.path, depth, output.force)

@@ -17,13 +17,14 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from openfoley.errors import UsageError
 from openfoley.media.read.opening import shown
-from openfoley.media.time.timecode import Timecode, parse_time, timecode_at
+from openfoley.media.time.timecode import Timecode, parse_time, time_in, timecode_at
 from openfoley.request import WEIGHT, Cue
 
 COLUMNS = ("start", "end", "prompt", "negative_prompt", "seed", "guidance", "stem")
@@ -42,6 +43,18 @@ def read_cues(path: str | os.PathLike[str], start: Timecode, duration: Fraction 
     placed = [(place, _cue(row, start, place)) for place, row in rows]
     if not placed:
         raise UsageError(f"{shown(path)} holds no cues; give at least one line with start and end")
+    return check_cues(placed, start, duration)
+
+
+def given_cues(cues: Sequence[Cue], start: Timecode, duration: Fraction) -> tuple[Cue, ...]:
+    """Cues that were not read from a sheet: their timecode as seconds, and checked as those of a sheet are."""
+    placed = []
+    for number, cue in enumerate(cues, start=1):
+        place = f"cues: number {number}"
+        if cue.stem is not None:
+            check_stem_name(cue.stem, f"{place}: the stem")
+        times = {name: time_in(getattr(cue, name), start, f"{place}: {name}") for name in ("start", "end")}
+        placed.append((place, replace(cue, **times)))
     return check_cues(placed, start, duration)
 
 

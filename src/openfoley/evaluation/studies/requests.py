@@ -12,11 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
+from openfoley.checks import Number, OneOf, Several, path, text
 from openfoley.errors import UsageError
 from openfoley.generators.salsa_v.config import DEFAULTS
 from openfoley.gym.seeds import VERSIONS, WORLDS, Split, World
 from openfoley.hub.registry import DEFAULT_MODEL, check_model
-from openfoley.request import WEIGHT, Number, OneOf, Sampling, Several, option, path, text
+from openfoley.request import WEIGHT, Sampling, option
 from openfoley.timeline.shots import CUT_RULES
 
 

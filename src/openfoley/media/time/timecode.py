@@ -135,6 +135,14 @@ def parse_time(text: str, start: Timecode) -> Fraction:
     return time
 
 
+def time_in(value: float | Fraction | str, start: Timecode, name: str) -> Fraction:
+    """Seconds, or a text of `parse_time`, as exact seconds on the video's clock. UsageError names the argument."""
+    try:
+        return parse_time(value, start) if isinstance(value, str) else Fraction(value)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
 BROADCAST_RATES = tuple(Fraction(n * 1000, d) for n in (24, 25, 30, 48, 50, 60, 100, 120) for d in (1000, 1001))
 
 

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openfoley.errors import UsageError
+from openfoley.gym.bodies.records import Stage
 from openfoley.gym.records import Camera, Grade, Look, Part, Scene, Shot
 
 FRAMES_AT_ONCE = 48
@@ -126,9 +128,12 @@ def render_frames(
         shot, chosen = scene.shots[number], times[which == number]
         rng = torch.Generator(device="cpu").manual_seed(scene.seed * 1009 + int(number) * 31 + first)
         raster = Raster(height, width, aspect, chosen, device)
-        linear = _paint_shot(shot, raster)
-        if shot.grade.motion_blur:
-            linear = (linear + _paint_shot(shot, replace(raster, times=chosen - SHUTTER / 2 / float(rate)))) / 2
+        if shot.stage is not None:
+            linear = _trace_stage(shot, shot.stage, raster, rate)
+        else:
+            linear = _paint_shot(shot, raster)
+            if shot.grade.motion_blur:
+                linear = (linear + _paint_shot(shot, replace(raster, times=chosen - SHUTTER / 2 / float(rate)))) / 2
         pieces.append(_grade(linear, shot.grade, rng))
     return torch.cat(pieces)
 
@@ -186,6 +191,17 @@ def _paint_shot(shot: Shot, raster: Raster) -> Tensor:
     for k in sorted(range(len(parts)), key=lambda k: -depth[k]):
         _paint(padded, _box(parts[k], times), shot, raster)
     return picture
+
+
+def _trace_stage(shot: Shot, stage: Stage, raster: Raster, rate: Fraction) -> Tensor:
+    """Linear light [frames, height, width, 3] of one shot of solid bodies."""
+    try:
+        from openfoley.gym.bodies.raytrace import render_stage
+    except ModuleNotFoundError as error:
+        raise UsageError(f"scenes of bodies need {error.name}: pip install 'openfoley[gym]'") from None
+    size, shutter_s = (raster.height, raster.width), SHUTTER / float(rate) if shot.grade.motion_blur else 0.0
+    form = {"aspect": raster.aspect, "size": size, "shutter_s": shutter_s, "device": raster.device}
+    return render_stage(stage, shot.camera, raster.times, **form)
 
 
 def _shadow(part: Part, shot: Shot, times: np.ndarray) -> RoundedBox:

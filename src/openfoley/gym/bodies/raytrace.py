@@ -1,0 +1,101 @@
+"""Pictures of a Stage by ray tracing: one kernel for CPU and GPU, over all frames of a chunk at once.
+
+The picture is cut into tiles. For each tile and frame two lists are made from bounding balls: solids that may be seen
+in it, and solids whose shadow or nearness may darken it; a ray meets these only. Where the camera stands still, tiles
+without moving solids are traced once. A pixel averages samples in the Hammersley pattern; with motion blur they are
+spread over sub-frames too.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+import warp as wp
+from jaxtyping import Float
+from torch import Tensor
+
+from openfoley.gym.bodies.pack import pack_world, records
+from openfoley.gym.bodies.poses import poses_of
+from openfoley.gym.bodies.rays import Tile, paint_tiles
+from openfoley.gym.bodies.records import Stage
+from openfoley.gym.bodies.shading import (
+    World,
+)
+from openfoley.gym.bodies.tiles import SUBFRAMES, TILE, Work, tile_work
+from openfoley.gym.bodies.view import View, view_of
+from openfoley.gym.records import Camera
+
+
+def render_stage(
+    stage: Stage,
+    camera: Camera,
+    times: Float[np.ndarray, " frames"],
+    *,
+    aspect: float,
+    size: tuple[int, int],
+    shutter_s: float,
+    device: torch.device,
+) -> Float[Tensor, "frames height width 3"]:
+    """Linear light of a stage at these times (s). size: (height, width) in pixels of a picture `aspect` times as wide
+    as high; shutter_s: how long the shutter is open around each time, 0 for no motion blur."""
+    start()
+    moments = times
+    if shutter_s > 0:
+        moments = (times[:, None] + shutter_s * ((np.arange(SUBFRAMES) + 0.5) / SUBFRAMES - 0.5)).reshape(-1)
+    view, poses = view_of(camera, aspect, moments), poses_of(stage.solids, moments)
+    on = wp.device_from_torch(device)
+    world = pack_world(stage, poses, on)
+    picture = torch.empty(len(times), *size, 3, dtype=torch.float32, device=device)
+    work = tile_work(stage, poses, view, len(times), size)
+    if work.plate is not None:
+        _paint(world, work.plate, view, picture[:1])
+        picture[1:] = picture[0]
+    _paint(world, work.frames, view, picture)
+    return picture
+
+
+def _paint(world: World, work: Work, view: View, picture: Tensor) -> None:  # pyright: ignore[reportGeneralTypeIssues]
+    """Trace these tiles into picture [frames, height, width, 3], in place."""
+    if not len(work.tiles):
+        return
+    device = wp.device_from_torch(picture.device)
+    axes = np.stack([view.right * view.aspect / view.focal, view.up / view.focal, view.ahead], axis=-1)
+    tiles = records(Tile, dict(zip(Tile.numpy_dtype()["names"], work.tiles.T, strict=True)), device)
+    subframes = len(view.eye) // work.frame_count
+    inputs = [
+        world,
+        tiles,
+        wp.array(work.seen, dtype=int, device=device),
+        wp.array(work.near, dtype=int, device=device),
+        wp.array(view.eye.astype(np.float32), dtype=wp.vec3, device=device),
+        wp.array(axes.astype(np.float32), dtype=wp.mat33, device=device),
+        subframes,
+        1.0 / (view.focal * picture.shape[1]),
+        wp.from_torch(picture, dtype=wp.vec3),
+    ]
+    stream = wp.stream_from_torch(picture.device) if device.is_cuda else None
+    wp.launch(paint_tiles, dim=(len(work.tiles), TILE * TILE), inputs=inputs, device=device, stream=stream)
+
+
+def start() -> None:
+    """Start Warp without its greeting and, on a machine without a GPU, its warning that there is none."""
+    wp.config.log_level = wp.LOG_ERROR
+    with _native_warnings_dropped():
+        wp.init()
+
+
+@contextmanager
+def _native_warnings_dropped() -> Iterator[None]:
+    """Warp's native library writes to the process's error stream itself, whatever its log level."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

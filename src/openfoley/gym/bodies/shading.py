@@ -1,0 +1,205 @@
+"""What light leaves a point: patterns of surfaces, sun with its shadow, sky, occlusion by what is near, highlight.
+
+The shadow of a soft sun compares the angle between the sun's centre and each convex body with the sun's radius:
+min over t of distance(p + t * sun) / t, which is quasi-convex in t, so a golden-section search finds it. Occlusion of
+the sky is estimated from distances at two points along the normal (I. Quilez, ambient occlusion from distance fields).
+"""
+# Warp compiles these functions and checks their types itself; the checker of Python knows neither its structs nor its
+# overloads:
+# pyright: reportOperatorIssue=false, reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false
+# pyright: reportAttributeAccessIssue=false, reportReturnType=false, reportInvalidTypeForm=false
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
+
+import warp as wp
+
+from openfoley.gym.bodies.shapes import Form, distance, ray_entry
+from openfoley.gym.bodies.tiles import NEAR_SHARE
+
+PLAIN = wp.constant(0)
+CHECKS = wp.constant(1)
+STRIPES = wp.constant(2)
+DOTS = wp.constant(3)
+GRAIN = wp.constant(4)
+SPECKLE = wp.constant(5)
+GOLDEN = wp.constant(0.618034)
+SEARCH_STEPS = wp.constant(9)  # 0.618^9 = 1 % of the way through the body
+HORIZON_BLUR = wp.constant(0.08)
+"""Height of the ray (sine of its angle) below which the ground fades into the horizon."""
+OCCLUSION = wp.constant(0.65)
+"""Largest share of the sky that one body takes away."""
+
+
+@wp.struct
+class Paint:
+    """A Surface with its pattern's number, the direction of its stripes and the place of its pattern."""
+
+    color: wp.vec3
+    second: wp.vec3
+    pattern: int
+    size: float
+    contrast: float
+    gloss: float
+    roughness: float
+    axis: wp.vec3
+    phase: wp.vec3
+    seed: int
+
+
+@wp.struct
+class World:
+    """Bodies at every time of a chunk, light and background. Times are those of all frames and their sub-frames."""
+
+    forms: wp.array[Form]
+    paints: wp.array[Paint]  # one a solid, then the ground's
+    planes: wp.array[wp.vec4]
+    place: wp.array2d[wp.vec3]  # [times, solids]
+    turn: wp.array2d[wp.mat33]  # [times, solids], own axes to the world's
+    to_sun: wp.vec3
+    sun: wp.vec3
+    sky: wp.vec3
+    bounce: wp.vec3
+    softness: float
+    horizon: wp.vec3
+    zenith: wp.vec3
+    has_ground: int
+    solids: int
+
+
+@wp.func
+def square_wave(x: float, width: float) -> float:
+    """-1 and 1 in turns of length 1, averaged over `width`: analytic, so that fine patterns fade instead of flickering
+    (I. Quilez, filtered checkers)."""
+    w = wp.max(width, 1.0e-3)
+    a = (x - 0.5 * w) * 0.5
+    b = (x + 0.5 * w) * 0.5
+    return 2.0 * (wp.abs(a - wp.floor(a) - 0.5) - wp.abs(b - wp.floor(b) - 0.5)) / w
+
+
+@wp.func
+def on_face(p: wp.vec3, normal: wp.vec3) -> wp.vec2:
+    """The two coordinates across the largest component of the normal."""
+    x = wp.abs(normal[0])
+    y = wp.abs(normal[1])
+    z = wp.abs(normal[2])
+    if x > y and x > z:
+        return wp.vec2(p[1], p[2])
+    if y > z:
+        return wp.vec2(p[0], p[2])
+    return wp.vec2(p[0], p[1])
+
+
+@wp.func
+def pattern_share(paint: Paint, p: wp.vec3, normal: wp.vec3, width: float) -> float:
+    """Share of the second colour, 0..1, at a point and normal in the solid's axes; width: size of a pixel there (m)."""
+    q = p / paint.size + paint.phase
+    w = width / paint.size
+    if paint.pattern == CHECKS:
+        face = on_face(q, normal)
+        return 0.5 - 0.5 * square_wave(face[0], w) * square_wave(face[1], w)
+    if paint.pattern == STRIPES:
+        return 0.5 + 0.5 * square_wave(wp.dot(q, paint.axis), w)
+    if paint.pattern == DOTS:
+        face = on_face(q, normal)
+        x = face[0] - wp.floor(face[0]) - 0.5
+        y = face[1] - wp.floor(face[1]) - 0.5
+        inside = wp.clamp(0.5 + (0.3 - wp.sqrt(x * x + y * y)) / wp.max(w, 0.02), 0.0, 1.0)
+        return wp.lerp(inside, 0.28, wp.clamp(w - 0.5, 0.0, 1.0))  # pi * 0.3^2: the share of the dots
+    fade = wp.clamp(1.5 - w, 0.0, 1.0)
+    if paint.pattern == GRAIN:
+        along = wp.dot(q, paint.axis)
+        across = wp.length(q - paint.axis * along)
+        ring = across + 0.35 * wp.noise(wp.rand_init(paint.seed), wp.vec3(q[0], q[1], 0.3 * q[2]))
+        return 0.5 + 0.5 * fade * wp.sin(6.2832 * ring)
+    if paint.pattern == SPECKLE:
+        grains = wp.noise(wp.rand_init(paint.seed), q * 2.0) + 0.5 * wp.noise(wp.rand_init(paint.seed + 1), q * 4.3)
+        return 0.5 + fade * wp.clamp(2.0 * grains, -0.5, 0.5)
+    return 0.0
+
+
+@wp.func
+def backdrop(world: World, direction: wp.vec3) -> wp.vec3:
+    """The sky behind all: from the horizon's colour to the zenith's."""
+    return wp.lerp(world.horizon, world.zenith, wp.smoothstep(0.0, 0.9, direction[1]))
+
+
+@wp.func
+def sun_share(world: World, time: int, k: int, p: wp.vec3) -> float:
+    """Share of the sun, 0..1, that body k leaves to a point p of another."""
+    form = world.forms[k]
+    toward = world.place[time, k] - p
+    along = wp.dot(toward, world.to_sun)
+    aside = wp.length(toward - world.to_sun * along)
+    wide = form.reach + world.softness * wp.max(along + form.reach, 0.0)
+    if along < -form.reach or aside > wide:
+        return 1.0
+    turn = wp.transpose(world.turn[time, k])
+    origin = turn * (-toward)
+    ray = turn * world.to_sun
+    if world.softness < 1.0e-3:
+        if ray_entry(form, world.planes, origin, ray) > 0.0:
+            return 0.0
+        return 1.0
+    low = wp.max(along - wide, 1.0e-3)
+    high = wp.max(along + wide, 2.0e-3)
+    first = high - GOLDEN * (high - low)
+    second = low + GOLDEN * (high - low)
+    at_first = distance(form, world.planes, origin + ray * first) / first
+    at_second = distance(form, world.planes, origin + ray * second) / second
+    for _step in range(SEARCH_STEPS):
+        if at_first < at_second:
+            high = second
+            second = first
+            at_second = at_first
+            first = high - GOLDEN * (high - low)
+            at_first = distance(form, world.planes, origin + ray * first) / first
+        else:
+            low = first
+            first = second
+            at_first = at_second
+            second = low + GOLDEN * (high - low)
+            at_second = distance(form, world.planes, origin + ray * second) / second
+    angle = wp.min(at_first, at_second)  # from the sun's centre to the body's outline, negative inside it
+    covered = 1.0 - wp.smoothstep(-world.softness, world.softness, angle)
+    # A body that looks smaller than the sun covers a part of it only.
+    small = form.reach / wp.max(along * world.softness, 1.0e-6)
+    return 1.0 - covered * wp.min(small * small, 1.0)
+
+
+@wp.func
+def sky_share(world: World, time: int, k: int, p: wp.vec3, normal: wp.vec3) -> float:
+    """Share of the sky, 0..1, that body k leaves to a point p beside it."""
+    form = world.forms[k]
+    from_center = p - world.place[time, k]
+    near = NEAR_SHARE * form.thickness
+    if wp.length_sq(from_center) > (form.reach + 2.0 * near) * (form.reach + 2.0 * near):
+        return 1.0
+    turn = wp.transpose(world.turn[time, k])
+    origin = turn * from_center
+    way = turn * normal
+    close = 0.3 * near
+    taken = 0.5 * wp.clamp(1.0 - distance(form, world.planes, origin + way * close) / close, 0.0, 1.0)
+    taken += 0.5 * wp.clamp(1.0 - distance(form, world.planes, origin + way * near) / near, 0.0, 1.0)
+    return 1.0 - OCCLUSION * taken
+
+
+@wp.func
+def reflect_light(
+    world: World, paint: Paint, base: wp.vec3, normal: wp.vec3, ray: wp.vec3, sunlit: float, open_sky: float
+) -> wp.vec3:
+    """Light towards the eye from a surface of colour `base`: diffuse, highlight, and a reflection of the backdrop."""
+    facing = wp.max(wp.dot(normal, world.to_sun), 0.0) * sunlit
+    ambient = wp.lerp(world.bounce, world.sky, 0.5 + 0.5 * normal[1]) * open_sky
+    light = wp.cw_mul(base, world.sun * facing + ambient)
+    if paint.gloss > 0.0:
+        # Blinn's highlight, normalized; Schlick's rise towards grazing views.
+        rough = wp.max(paint.roughness, 0.2)
+        power = 2.0 / (rough * rough * rough * rough)
+        half = wp.normalize(world.to_sun - ray)
+        peak = wp.min((power + 8.0) / 25.0, 12.0)
+        lobe = peak * wp.pow(wp.max(wp.dot(normal, half), 0.0), power)
+        graze = 1.0 - wp.max(-wp.dot(normal, ray), 0.0)
+        mirror = paint.gloss * (0.1 + 0.9 * wp.pow(graze, 5.0))
+        away = ray - normal * (2.0 * wp.dot(ray, normal))
+        seen = wp.lerp(world.bounce * 0.5, backdrop(world, away), wp.smoothstep(-0.15, 0.1, away[1]))
+        light += world.sun * (paint.gloss * 0.3 * lobe * facing) + seen * (mirror * (1.0 - rough) * open_sky)
+    return light

@@ -1,0 +1,131 @@
+"""Which tiles of the picture are traced, and against which solids."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from openfoley.gym.bodies.poses import Poses, reach, thickness
+from openfoley.gym.bodies.records import Stage
+from openfoley.gym.bodies.view import Boxes, View
+
+TILE = 8
+SUBFRAMES = 4
+SAMPLES, BLURRED_SAMPLES, FINE_SAMPLES = 4, 8, 16
+"""Samples a pixel: usually, with motion blur, and where something small is."""
+SMALL = 3.0
+"""A solid is small where a ball within it has a radius below this many pixels: its few pixels must not flicker."""
+NEAR_SHARE = 0.8
+"""How far from a body the sky is occluded (at most twice this), as a share of its thickness."""
+LOWEST_SUN = 0.05
+"""Sine of the sun's height from which on shadows are taken as this long."""
+NOTHING = (1.0, 0.0, 1.0, 0.0)
+"""An empty box."""
+Mask = Bool[np.ndarray, "frames rows columns solids"]
+"""Which solids count in which tile of which frame."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """tiles: columns (frame, row, column, samples, then the parts [first, last) of `seen` and `near`)."""
+
+    tiles: Int[np.ndarray, "tiles 8"]
+    seen: Int[np.ndarray, " seen"]
+    near: Int[np.ndarray, " near"]
+    frame_count: int
+
+
+@dataclass(frozen=True)
+class TileWork:
+    """frames: what is traced in every frame; plate: all tiles of frame 0 without moving solids (None: the camera moves,
+    every tile is in `frames`)."""
+
+    frames: Work
+    plate: Work | None
+
+
+def tile_work(stage: Stage, poses: Poses, view: View, frames: int, size: tuple[int, int]) -> TileWork:
+    """size: (height, width) in pixels. The times of poses and view are those of the frames' sub-frames, in order."""
+    shapes = [solid.shape for solid in stage.solids]
+    reaches, thick = np.array([reach(s) for s in shapes]), np.array([thickness(s) for s in shapes])
+    seen = _covered(view.boxes(poses.place, reaches[None]), poses, frames, size)
+    count, parts = len(shapes), len(view.eye) // frames
+    beside = _neighbours(stage, poses, reaches, thick).reshape(frames, parts, count, count).any(1)
+    near = np.einsum("frcs,fsn->frcn", seen.astype(np.float32), beside.astype(np.float32), optimize=True) > 0
+    if stage.ground is not None:
+        for corners in _on_ground(stage, poses, reaches, thick):
+            near |= _covered(view.boxes_of_points(corners), poses, frames, size)
+    samples = np.full(seen.shape[:3], BLURRED_SAMPLES if parts > 1 else SAMPLES)
+    depth = ((poses.place - view.eye[:, None]) * view.ahead[:, None]).sum(-1)[::parts]
+    small = thick * view.focal * size[0] / np.maximum(depth, 0.01) < SMALL
+    samples[(seen & small[:, None, None]).any(-1)] = FINE_SAMPLES
+    smooth = stage.ground is None or stage.ground.contrast == 0 or stage.ground.pattern == "plain"
+    if smooth and parts == 1:  # nothing in an empty tile has an edge
+        samples[~seen.any(-1) & ~near.any(-1)] = 1
+    if not view.still:
+        return TileWork(_work(seen, near, samples, np.ones(seen.shape[:3], dtype=bool)), None)
+    rest = ~poses.moving
+    plate = _work(seen[:1] & rest, near[:1] & rest, samples[:1], np.ones((1, *seen.shape[1:3]), dtype=bool))
+    return TileWork(_work(seen, near, samples, np.any((seen | near) & ~rest, axis=-1)), plate)
+
+
+def _work(seen: Mask, near: Mask, samples: np.ndarray, chosen: np.ndarray) -> Work:
+    """The chosen tiles with their lists."""
+    place = np.argwhere(chosen)
+    parts, lists = [], []
+    for mask in (seen[chosen], near[chosen]):
+        ends = np.cumsum(mask.sum(-1))
+        parts += [ends - mask.sum(-1), ends]
+        lists.append(np.concatenate([np.nonzero(mask)[1], [0]]).astype(np.int32))  # never empty
+    tiles = np.concatenate([place, samples[chosen][:, None], np.stack(parts, axis=1)], axis=1)
+    return Work(tiles.astype(np.int32), lists[0], lists[1], len(chosen))
+
+
+def _covered(boxes: Boxes, poses: Poses, frames: int, size: tuple[int, int]) -> Mask:
+    """Tiles that a box touches in one of a frame's sub-frames."""
+    times, solids = boxes.shape[:2]
+    boxes = np.where(poses.shown[..., None], boxes, NOTHING).reshape(frames, times // frames, solids, 4)
+    left, right, top, bottom = boxes[..., 0].min(1), boxes[..., 1].max(1), boxes[..., 2].min(1), boxes[..., 3].max(1)
+    rows, columns = ((np.arange(-(-n // TILE)) * TILE / n)[None, :, None] for n in size)
+    high, wide = TILE / size[0], TILE / size[1]
+    in_row = (rows <= bottom[:, None]) & (rows + high >= top[:, None]) & (top < bottom)[:, None]
+    in_column = (columns <= right[:, None]) & (columns + wide >= left[:, None]) & (left < right)[:, None]
+    return in_row[:, :, None] & in_column[:, None]
+
+
+def _neighbours(
+    stage: Stage, poses: Poses, reaches: np.ndarray, thick: np.ndarray
+) -> Bool[np.ndarray, "times solids solids"]:
+    """[time, a, b]: b may shade a, as it is beside it or towards the sun."""
+    apart = poses.place[:, None] - poses.place[:, :, None]  # from a to b
+    both = reaches[:, None] + reaches[None]
+    beside = np.linalg.norm(apart, axis=-1) < both + 2 * NEAR_SHARE * thick
+    along = apart @ np.array(stage.light.direction)
+    aside = np.sqrt(np.maximum((apart**2).sum(-1) - along**2, 0))
+    shades = (along > -both) & (aside < both + stage.light.softness * np.maximum(along + both, 0))
+    return (beside | shades) & poses.shown[:, None] & ~np.eye(len(reaches), dtype=bool)
+
+
+def _on_ground(
+    stage: Stage, poses: Poses, reaches: np.ndarray, thick: np.ndarray
+) -> list[Float[np.ndarray, "times solids 4 3"]]:
+    """Corners of rectangles on the ground that hold each solid's shadow, and the ground beside each solid that occludes
+    the sky."""
+    sun, place = np.array(stage.light.direction), poses.place
+    rise = max(float(sun[1]), LOWEST_SUN)
+    flat = np.array([sun[0], 0.0, sun[2]])
+    along = flat / np.linalg.norm(flat) if np.linalg.norm(flat) > 1e-6 else np.array([1.0, 0.0, 0.0])
+    across = np.array([-along[2], 0.0, along[0]])
+    ways = (np.maximum(place[..., 1], 0) + reaches) / rise
+    half = reaches + stage.light.softness * ways
+    below = place * (1, 0, 1)
+    shadow = below - flat * (place[..., 1] / rise)[..., None]
+    near = 2 * NEAR_SHARE * thick
+    beside = np.where(place[..., 1] - reaches < near, reaches + near, 0.0)
+    return [
+        np.stack([middle + along * (i * a)[..., None] + across * (j * b)[..., None] for i, j in CORNERS], axis=2)
+        for middle, a, b in ((shadow, half / rise, half), (below, beside, beside))
+    ]
+
+
+CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))

@@ -21,11 +21,13 @@ def render(options: Namespace) -> int:
     folder = Path(options.out)
 
     from openfoley.data.disk import make_folder
+    from openfoley.gym.scene import check_world
     from openfoley.gym.seeds import split_of
     from openfoley.media.write.atomic import check_output
 
-    split_of(seeds[0])
-    split_of(seeds[-1])
+    split_of(seeds[0], options.world)
+    split_of(seeds[-1], options.world)
+    check_world(options.world)
     make_folder(folder)
     for seed in seeds:
         for suffix in (".mp4", ".wav", ".json"):

@@ -135,6 +135,6 @@ def true_sound(seed: int, split: Split, silent: bool | None = None) -> tuple[Sce
     from openfoley.gym.truth import truth
 
     scene = sample_scene(seed, DURATION_S, split=split, silent=silent)
-    sound = render_sound(scene, sample_rate=SAMPLE_RATE)
+    sound = render_sound(scene, sample_rate=SAMPLE_RATE, with_stems=False)
     samples = (sound.mix.clamp(-1, 1) * FULL_SCALE).round().short().numpy()
     return scene, samples, truth(scene, sound, FRAME_RATE)

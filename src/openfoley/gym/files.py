@@ -9,8 +9,8 @@ from pathlib import Path
 from openfoley.errors import OutputError, UsageError
 from openfoley.gym.picture import scene_frames
 from openfoley.gym.records import Scene
-from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import Split, split_of
+from openfoley.gym.scene import check_world, sample_scene
+from openfoley.gym.seeds import Split, split_of, world_of
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
 from openfoley.media.write.atomic import replace_when_done
@@ -44,10 +44,10 @@ def render_files(
     force: bool = False,
     device: str = "cpu",
 ) -> list[Path]:
-    """Render the scenes of these seeds into `folder`.
+    """Render the scenes of these seeds, of any world, into `folder`.
 
-    Raises UsageError for values out of range and for existing files without `force`, OutputError where nothing can be
-    written."""
+    Raises UsageError for values out of range, for a world whose extra is missing and for existing files without
+    `force`, OutputError where nothing can be written."""
     rate, width, height = form.rate, form.width, form.height
     if not seeds or not duration_s > 0 or not 1 <= rate <= 240:
         raise UsageError(
@@ -55,7 +55,9 @@ def render_files(
         )
     if not (16 <= width <= LARGEST_SIDE and 16 <= height <= LARGEST_SIDE):
         raise UsageError(f"size must be 16x16 to {LARGEST_SIDE}x{LARGEST_SIDE} pixels, got {width}x{height}")
-    splits: dict[int, Split] = {s: split_of(s) for s in seeds}
+    splits: dict[int, Split] = {s: split_of(s, world_of(s)) for s in seeds}
+    for world in {world_of(s) for s in seeds}:
+        check_world(world)
     taken = [p for s in splits for p in (folder / f"{s}.{e}" for e in ("mp4", "wav", "json")) if p.exists()]
     if taken and not force:
         raise UsageError(f"{str(taken[0])!r} exists; overwrite it with force=True or choose another folder")
@@ -71,7 +73,7 @@ def render_files(
 
 
 def _write_scene(scene: Scene, folder: Path, form: SceneFormat, device: str) -> list[Path]:
-    sound = render_sound(scene, sample_rate=SAMPLE_RATE, device=device)
+    sound = render_sound(scene, sample_rate=SAMPLE_RATE, device=device, with_stems=form.stems)
     sounds = {f"{scene.seed}.wav": sound.mix}
     if form.stems:
         sounds |= {f"{scene.seed}.{name}.wav": stem for name, stem in sound.stems.items()}

@@ -63,7 +63,7 @@ def pictures_of(scene: Scene) -> UInt8[Tensor, "frames 3 side side"]:
 
 def true_sound(scene: Scene) -> tuple[Audio, dict[str, Any]]:
     """The true sound and the truth record of a scene."""
-    rendered = render_sound(scene, sample_rate=SAMPLE_RATE)
+    rendered = render_sound(scene, sample_rate=SAMPLE_RATE, with_stems=False)
     return Audio(rendered.mix.clamp(-1, 1), SAMPLE_RATE), truth(scene, rendered, RATE)
 
 

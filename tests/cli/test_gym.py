@@ -1,0 +1,87 @@
+"""`gym render` leaves what it promises, for both worlds."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import soundfile
+
+from body_scenes import SEED, crowded
+from openfoley.cli import main
+from openfoley.gym import scene as entry
+from openfoley.gym.records import Scene
+
+
+def test_gym_render_leaves_video_sound_and_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["gym", "render", "--seed", "20000003", "--count", "2", "--duration", "0.5", "--size", "64x48"]
+    assert main([*arguments, "--fps", "29.97", "--silent", "--json", "--out", str(tmp_path / "gym")]) == 0
+    assert json.loads(capsys.readouterr().out)["seeds"] == [20000003, 20000004]
+    for seed in (20000003, 20000004):
+        truth = json.loads((tmp_path / "gym" / f"{seed}.json").read_text())
+        assert truth["duration_s"] == 0.5 and {"caption", "objects", "events", "fps"} <= truth.keys()
+        assert soundfile.info(tmp_path / "gym" / f"{seed}.wav").frames == 22050
+        with av.open(str(tmp_path / "gym" / f"{seed}.mp4")) as container:
+            assert not container.streams.audio
+            assert container.streams.video[0].frames == 15
+    assert main([*arguments, "--out", str(tmp_path / "gym")]) == 2  # exists
+
+
+@pytest.fixture
+def hand_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes of bodies without a simulation."""
+
+    def sample(seed: int, duration_s: float, *, aspect: float, split: str, **_: Any) -> Scene:
+        return replace(crowded(5, 2, duration_s=duration_s), seed=seed, split=split, aspect=aspect)
+
+    monkeypatch.setattr(entry, "_bodies", lambda: sample)
+
+
+@pytest.mark.usefixtures("hand_made")
+def test_bodies_have_the_same_files_with_their_world_and_version(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"gym render --world bodies --seed {SEED + 20_000_000} --duration 1 --size 64x48 --stems --json"
+    assert main([*words.split(), "--out", str(tmp_path)]) == 0, capsys.readouterr().err
+    name = str(SEED + 20_000_000)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(f"{name}.{suffix}" for suffix in ("mp4", "wav", "json", "body0.wav", "body1.wav"))
+    }
+    truth = json.loads((tmp_path / f"{name}.json").read_text())
+    assert (truth["world"], truth["split"], truth["seed"], truth["gym"]) == ("bodies", "evaluation", int(name), 1)
+    assert len([event for event in truth["events"] if not event.get("continuous")]) == 5
+    parts = [soundfile.read(tmp_path / f"{name}.{k}wav")[0] for k in ("", "body0.", "body1.")]
+    assert abs(parts[0] - parts[1] - parts[2]).max() < 1e-5
+    with av.open(str(tmp_path / f"{name}.mp4")) as container:
+        assert container.streams.video[0].frames == 24 and len(container.streams.audio) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--world bodies --seed 5", "world bodies must be in 100000000..139999999, got 5; world flat has 0..39999999"),
+        ("--seed 100000000", "world flat must be in 0..39999999, got 100000000; world bodies has 100000000..139999999"),
+        ("--world bodies --seed 139999999 --count 2", "must be in 100000000..139999999, got 140000000"),
+        ("--world round --seed 5", "argument --world: invalid choice: 'round' (choose from"),
+    ],
+)
+def test_seeds_and_worlds_are_checked_before_anything_is_written(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["gym", "render", *words.split(), "--duration", "1", "--out", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line and not list(tmp_path.iterdir())
+
+
+def test_bodies_without_the_extra_are_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    words = f"gym render --world bodies --seed {SEED} --duration 1 --out {tmp_path / 'out'}"
+    assert main(words.split()) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("pip install 'openfoley[gym]'") and not list(tmp_path.iterdir())
+    assert main(f"gym render --seed 1 --duration 0.2 --size 16x16 --out {tmp_path / 'flat'}".split()) == 0

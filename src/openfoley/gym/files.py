@@ -56,8 +56,8 @@ def render_files(
     if not (16 <= width <= LARGEST_SIDE and 16 <= height <= LARGEST_SIDE):
         raise UsageError(f"size must be 16x16 to {LARGEST_SIDE}x{LARGEST_SIDE} pixels, got {width}x{height}")
     splits: dict[int, Split] = {s: split_of(s, world_of(s)) for s in seeds}
-    for world in {world_of(s) for s in seeds}:
-        check_world(world)
+    for s in seeds:
+        check_world(world_of(s))
     taken = [p for s in splits for p in (folder / f"{s}.{e}" for e in ("mp4", "wav", "json")) if p.exists()]
     if taken and not force:
         raise UsageError(f"{str(taken[0])!r} exists; overwrite it with force=True or choose another folder")

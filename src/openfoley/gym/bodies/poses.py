@@ -1,6 +1,7 @@
 """Solids as arrays: shape sizes, the planes of hulls, and where every solid is at every time."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -54,6 +55,7 @@ def rotation_matrix(quaternion: Float[np.ndarray, "*n 4"] | Quaternion) -> Float
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
+@lru_cache(maxsize=256)
 def hull_planes(points: tuple[Vector, ...]) -> Float[np.ndarray, "planes 4"]:
     """Outward unit normals of a convex hull's faces and their distances from the origin."""
     triangles = ConvexHull(np.asarray(points, dtype=float)).equations
@@ -61,7 +63,9 @@ def hull_planes(points: tuple[Vector, ...]) -> Float[np.ndarray, "planes 4"]:
     for plane in triangles * (1, 1, 1, -1):
         if not any(np.allclose(plane, known, atol=SAME_PLANE) for known in planes):
             planes.append(plane)
-    return np.array(planes)
+    found = np.array(planes)
+    found.setflags(write=False)  # every caller gets the same
+    return found
 
 
 def reach(shape: Shape) -> float:

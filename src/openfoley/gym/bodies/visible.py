@@ -1,0 +1,98 @@
+"""Whether a contact can be seen: its place is in the picture and no solid stands before it."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from openfoley.gym.bodies.poses import Poses, hull_planes, poses_of, reach
+from openfoley.gym.bodies.records import Box, Capsule, Cylinder, Hull, Shape, Sphere, Stage
+from openfoley.gym.bodies.view import view_of
+from openfoley.gym.records import Camera
+
+TOUCH_M = 0.015
+"""A solid whose surface is this near to a contact takes part in it; lines of sight end this far before it."""
+GRAZE_M = 0.001
+"""Depth to which a line of sight may enter a solid."""
+SIMILAR = 1.5
+"""Of the bodies that touch, those up to this many times as large as the smallest are what one looks at."""
+GOLDEN = (5**0.5 - 1) / 2
+SEARCH_STEPS = 30  # 0.618^30: a millionth of the line
+
+
+def visible(
+    stage: Stage,
+    camera: Camera,
+    aspect: float,
+    points: Float[np.ndarray, "n 3"],
+    times: Float[np.ndarray, " n"],
+) -> Bool[np.ndarray, " n"]:
+    """Which world points (m) at times (s) lie in the picture and are not hidden by a solid of the stage.
+
+    A contact is hidden from some side by one of the bodies that touch: a ball lies on the floor over the very point
+    where it touches it. So the smaller of them does not hide it; the larger, and all others, do.
+    """
+    view, poses = view_of(camera, aspect, times), poses_of(stage.solids, times)
+    line = points - view.eye
+    x, y, depth = ((line * axis).sum(1) for axis in (view.right, view.up, view.ahead))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u, v = x / depth * camera.focal / aspect, y / depth * camera.focal
+    seen = (depth > 0) & (np.abs(u) <= 0.5) & (np.abs(v) <= 0.5)
+    if not stage.solids or not seen.any():
+        return seen
+    ignored = _looked_at(stage, poses, points)
+    length = np.linalg.norm(line, axis=1)
+    end = points - line / length[:, None] * np.minimum(TOUCH_M, length)[:, None]
+    for k, solid in enumerate(stage.solids):
+        # Only lines through the ball around a solid are searched.
+        from_center, way = view.eye - poses.place[:, k], end - view.eye
+        nearest = np.clip(-(from_center * way).sum(1) / np.maximum((way**2).sum(1), 1e-12), 0, 1)
+        aside = np.linalg.norm(from_center + way * nearest[:, None], axis=1)
+        which = np.flatnonzero(seen & poses.shown[:, k] & ~ignored[:, k] & (aside < reach(solid.shape)))
+        if len(which):
+            turn = poses.turn[which, k]
+            start, stop = (np.einsum("nij,ni->nj", turn, p) for p in (from_center[which], (from_center + way)[which]))
+            seen[which] = _deepest(solid.shape, start, stop) > -GRAZE_M
+    return seen
+
+
+def _looked_at(stage: Stage, poses: Poses, points: np.ndarray) -> Bool[np.ndarray, "n solids"]:
+    """The pieces of the smaller bodies that touch at each point."""
+    touches = np.zeros(poses.shown.shape, dtype=bool)
+    for k, solid in enumerate(stage.solids):
+        away = points - poses.place[:, k]
+        near = np.flatnonzero(poses.shown[:, k] & (np.linalg.norm(away, axis=1) < reach(solid.shape) + TOUCH_M))
+        if len(near):
+            own = np.einsum("nij,ni->nj", poses.turn[near, k], away[near])
+            touches[near, k] = np.abs(signed_distance(solid.shape, own)) < TOUCH_M
+    motions = np.array([id(solid.motion) for solid in stage.solids])
+    same = motions[:, None] == motions  # pieces of one body
+    size = np.array([reach(solid.shape) for solid in stage.solids])
+    body_size = np.where(same, size + np.linalg.norm([s.offset for s in stage.solids], axis=1), 0).max(1)
+    smallest = np.where(touches, body_size, np.inf).min(1, keepdims=True)
+    return ((touches & (body_size <= SIMILAR * smallest)).astype(np.int64) @ same.astype(np.int64)) > 0
+
+
+def signed_distance(shape: Shape, p: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
+    """Distance (m) of points in the shape's axes from its surface, negative inside; of a hull a lower bound outside."""
+    match shape:
+        case Sphere(radius):
+            return np.linalg.norm(p, axis=1) - radius
+        case Box(half):
+            beyond = np.abs(p) - half
+        case Cylinder(radius, half_length):
+            beyond = np.stack([np.hypot(p[:, 0], p[:, 1]) - radius, np.abs(p[:, 2]) - half_length], axis=1)
+        case Capsule(radius, half_length):
+            return np.linalg.norm(p - np.clip(p, (0, 0, -half_length), (0, 0, half_length)), axis=1) - radius
+        case Hull(points):
+            planes = hull_planes(points)
+            return (p @ planes[:, :3].T - planes[:, 3]).max(1)
+    return np.linalg.norm(np.maximum(beyond, 0), axis=1) + np.minimum(beyond.max(1), 0)
+
+
+def _deepest(shape: Shape, start: np.ndarray, stop: np.ndarray) -> Float[np.ndarray, " n"]:
+    """Least signed distance (m) on lines from start to stop [n, 3]: convex along a line, as the shapes are convex."""
+    low, high = np.zeros(len(start)), np.ones(len(start))
+    for _ in range(SEARCH_STEPS):
+        first, second = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        at_first, at_second = (signed_distance(shape, start + (stop - start) * t[:, None]) for t in (first, second))
+        low, high = np.where(at_first < at_second, low, first), np.where(at_first < at_second, second, high)
+    return signed_distance(shape, start + (stop - start) * ((low + high) / 2)[:, None])

@@ -47,9 +47,9 @@ def test_the_entry_gives_the_flat_world_to_its_seeds() -> None:
         sample_scene(1, 0.0)
 
 
-def test_bodies_without_the_extra_say_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mujoco", None)
-    with pytest.raises(
-        UsageError, match=r"bodies needs mujoco, which is not installed; pip install 'openfoley\[gym\]'"
-    ):
+@pytest.mark.parametrize("package", ["mujoco", "warp"])
+def test_bodies_without_the_extra_say_how_to_install_it(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    said = rf"bodies needs {package}, which is not installed; pip install 'openfoley\[gym\]'"
+    with pytest.raises(UsageError, match=said):
         sample_scene(100_000_000, 8.0)

@@ -38,5 +38,5 @@ def _bodies() -> Callable[..., Scene]:
 
 def check_world(world: World) -> None:
     """UsageError, before any work, where the extra that a world needs is not installed."""
-    if world == "bodies":
-        require_package("mujoco", "gym", "the Gym's world of bodies")
+    for package in ("mujoco", "warp") if world == "bodies" else ():
+        require_package(package, "gym", "the Gym's world of bodies")

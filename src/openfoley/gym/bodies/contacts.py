@@ -1,0 +1,190 @@
+"""Sound events of a simulation: impacts out of contact forces.
+
+Per pair of bodies the load that varies slowly is taken off (the morphological opening over LOAD_S of the force's mean
+over CHATTER_S); what stands out is an impact. Its loudness follows from the energy that its impulse J carries into the
+lighter side, E = J^2 / (2 m) with the pair's reduced mass m: impulse = sqrt(E / LOUD_J), one law for all scenes.
+A marble of 20 g that lands with 2 m/s has 0.06, one with 0.1 m/s 0.003, a brick of 2 kg with 3 m/s 0.9.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
+
+from openfoley.gym.bodies.model import GRAVITY
+from openfoley.gym.bodies.physics import Simulation
+from openfoley.gym.records import Contact
+
+LOUD_J = 12.0
+"""J; the energy of an impact of impulse 1."""
+FAINTEST = 0.004
+"""Impacts of a lower impulse are left out: 0.2 mJ, a die that tips over."""
+LOAD_S = 0.04
+"""What a force holds for longer than this is a load, not an impact. Blows last 6 to 8 ms."""
+CHATTER_S = 0.01
+"""A contact at rest may be open at single steps; its force is averaged over this."""
+STANDS_OUT = 1.0
+"""An impact exceeds the load by this many weights of the pair's lighter body."""
+SETTLING_S = 0.03
+"""Things that touch when a shot begins do so from before; the contact springs take this long to come to rest."""
+BLOW_GAP_S = 0.004
+"""Forces of a pair that are closer than this are one blow."""
+MERGE_S = 0.02
+"""Impacts this close are heard as one."""
+STRONG = 0.25
+"""Of the strongest impact in an event: its time is that of the first touch as strong as this."""
+
+
+@dataclass(frozen=True)
+class PairForce:
+    """Force between two bodies at the steps at which they touch. step: indices from the simulation's start; overlap in
+    m; position and normal are means weighted by force."""
+
+    first: int
+    second: int
+    step: np.ndarray
+    force: np.ndarray
+    overlap: np.ndarray
+    position: np.ndarray
+    normal: np.ndarray
+
+
+@dataclass(frozen=True)
+class Impact:
+    """One blow between two bodies: when it begins (s), impulse (N s), strength (as Contact.impulse), place."""
+
+    time_s: float
+    first: int
+    second: int
+    impulse_ns: float
+    strength: float
+    position: tuple[float, float, float]
+
+
+def pair_forces(simulation: Simulation, start_s: float) -> list[PairForce]:
+    """All pairs that ever touch."""
+    touches, count = simulation.touches, len(simulation.bodies) + 1
+    if not len(touches.time_s):
+        return []
+    steps = np.round((touches.time_s - start_s) / simulation.step_s).astype(np.int64)
+    low, high = np.minimum(touches.first, touches.second), np.maximum(touches.first, touches.second)
+    sign = np.where(touches.first <= touches.second, 1.0, -1.0)
+    pair = low * count + high
+    result = []
+    for key in np.unique(pair):
+        chosen = np.flatnonzero(pair == key)
+        unique, where = np.unique(steps[chosen], return_inverse=True)
+        weight = touches.force[chosen] + 1e-9
+        total = np.bincount(where, weight)
+        mean = lambda values, where=where, weight=weight, total=total: np.stack(
+            [np.bincount(where, weight * values[:, k]) / total for k in range(3)], axis=1
+        )
+        overlap = np.full(len(unique), -np.inf)
+        np.maximum.at(overlap, where, touches.overlap[chosen])
+        normal = mean(touches.normal[chosen] * sign[chosen, None])
+        result.append(
+            PairForce(
+                int(key // count),
+                int(key % count),
+                unique,
+                np.bincount(where, touches.force[chosen]),
+                overlap,
+                mean(touches.position[chosen]),
+                normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9),
+            )
+        )
+    return result
+
+
+def load_of(force: np.ndarray, step_s: float) -> np.ndarray:
+    """The part of a force [steps] (N) that lasts longer than LOAD_S."""
+    odd = lambda seconds: 2 * round(seconds / step_s / 2) + 1  # an even window would shift
+    force, size = uniform_filter1d(force, odd(CHATTER_S), mode="nearest"), odd(LOAD_S)
+    return maximum_filter1d(minimum_filter1d(force, size, mode="nearest"), size, mode="nearest")
+
+
+def impacts(simulation: Simulation, pairs: list[PairForce], start_s: float) -> list[Impact]:
+    """Blows of all pairs that make a sound, in order of time."""
+    found = []
+    for pair in pairs:
+        sides = [simulation.bodies[k] for k in (pair.first, pair.second) if k < len(simulation.bodies)]
+        if any(b.soft for b in sides) or all(b.object_id is None for b in sides):
+            continue
+        masses = simulation.masses[[pair.first, pair.second]]
+        found += _impacts_of(pair, 1 / float(np.sum(1 / masses)), simulation.step_s, start_s)
+    return sorted(found, key=lambda i: i.time_s)
+
+
+def _impacts_of(pair: PairForce, mass: float, step_s: float, start_s: float) -> list[Impact]:
+    first, last = int(pair.step[0]), int(pair.step[-1])
+    around = round(LOAD_S / step_s)
+    force = np.zeros(last - first + 1 + 2 * around)
+    at = pair.step - first + around
+    force[at] = pair.force
+    excess = (force - load_of(force, step_s))[at]
+    excess[pair.step * step_s < (SETTLING_S if first < 2 else 0.0)] = 0.0
+    steps = np.flatnonzero(excess > STANDS_OUT * mass * GRAVITY)
+    if not len(steps):
+        return []
+    gap = max(1, round(BLOW_GAP_S / step_s))
+    result = []
+    for run in np.split(steps, np.flatnonzero(np.diff(pair.step[steps]) > gap) + 1):
+        impulse = float(excess[run].sum()) * step_s
+        strength = float(np.sqrt(impulse**2 / (2 * mass) / LOUD_J))
+        if strength < FAINTEST:
+            continue
+        begin = int(run[0])
+        touched = begin == 0 or pair.step[begin] - pair.step[begin - 1] > 1
+        time_s = start_s + float(pair.step[begin]) * step_s
+        if touched:
+            time_s -= _since_touch(pair, begin, excess, mass, step_s)
+        strongest = run[int(np.argmax(excess[run]))]
+        x, y, z = (float(c) for c in pair.position[strongest])
+        result.append(Impact(max(time_s, start_s), pair.first, pair.second, impulse, strength, (x, y, z)))
+    return result
+
+
+def _since_touch(pair: PairForce, begin: int, excess: np.ndarray, mass: float, step_s: float) -> float:
+    """Seconds from the first touch to the step that finds the overlap: it grew to this with the speed of approach,
+    which one step of force has not changed much."""
+    if begin + 1 < len(pair.step) and pair.step[begin + 1] == pair.step[begin] + 1:
+        slowed = excess[begin] / mass * step_s
+        speed = (pair.overlap[begin + 1] - pair.overlap[begin]) / step_s + max(slowed, 0.0)
+        if speed > 0:
+            return float(np.clip(pair.overlap[begin] / speed, 0.0, step_s))
+    return step_s / 2
+
+
+def events(simulation: Simulation, found: list[Impact]) -> list[Contact]:
+    """Impacts that are heard as one, merged: in a window of MERGE_S that begins at the first strong touch. Energies
+    add, so strengths do by their squares."""
+    result, k = [], 0
+    while k < len(found):
+        onset = _first_strong(_until(found[k:], found[k].time_s + MERGE_S))
+        group = _until(found[k:], onset.time_s + MERGE_S)
+        onset, strongest = _first_strong(group), max(group, key=lambda i: i.strength)
+        object_id, action = _sounding(simulation, strongest)
+        strength = min(1.0, float(np.sqrt(sum(i.strength**2 for i in group))))
+        result.append(Contact(onset.time_s, action, object_id, strength, strongest.position))
+        k += len(group)
+    return result
+
+
+def _until(found: list[Impact], end_s: float) -> list[Impact]:
+    return [i for i in found if i.time_s < end_s]
+
+
+def _first_strong(group: list[Impact]) -> Impact:
+    strongest = max(i.strength for i in group)
+    return next(i for i in group if i.strength >= STRONG * strongest)
+
+
+def _sounding(simulation: Simulation, impact: Impact) -> tuple[str, str]:
+    """The object that an impact sounds as, and the action."""
+    sides = [k for k in (impact.first, impact.second) if k < len(simulation.bodies)]
+    objects = [k for k in sides if simulation.bodies[k].object_id is not None]
+    struck = [k for k in objects if simulation.bodies[k].rings]
+    chosen = min(struck or objects, key=lambda k: simulation.masses[k])
+    object_id = simulation.bodies[chosen].object_id
+    assert object_id is not None
+    return object_id, "strike" if struck else "collide" if len(objects) == 2 else "bounce"

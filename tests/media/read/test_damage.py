@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from numbered_videos import number_of, write_numbered
+import torch
+from numbered_videos import number_of, numbered, write_numbered
 
 from openfoley.errors import MediaError
 from openfoley.media.frames import FrameRequest
@@ -182,3 +183,43 @@ def test_an_edit_list_that_is_longer_than_its_pictures_holds_the_last(tmp_path, 
     source = Source.file(path)
     assert source.info.duration == 4 and source.info.frame_rate == 25
     assert numbers(source) == [*range(COUNT), *[COUNT - 1] * 50]
+
+
+@pytest.mark.parametrize("gone", ["zeroed", "dropped"])
+def test_an_avi_torn_inside_a_chunk_header_keeps_its_time(tmp_path, caplog, gone):
+    """AVI stores no times: behind lost pictures, and lost sound, only its index tells them."""
+    more = {"codec": "mjpeg", "pixel_format": "yuvj420p", "sound": True, "sound_codec": "pcm_s16le"}
+    raw = write(tmp_path / "whole.avi", **more).read_bytes()
+    chunks = [k for k in range(raw.index(b"movi"), raw.rindex(b"idx1")) if raw[k : k + 4] == b"00dc"]
+    first, last = chunks[20] + 2, chunks[23] + 6  # the middle of two headers: 20 to 23 are lost
+    path = tmp_path / "torn.avi"
+    path.write_bytes(raw[:first] + (bytes(last - first) if gone == "zeroed" else b"") + raw[last:])
+    source = Source.file(path)
+    assert numbers(source) == [*range(20), *[19] * 4, *range(24, COUNT)]
+    assert sum("what is there is used" in r.message for r in caplog.records) == 1 and "is" in refused(path)
+
+
+def test_the_sound_of_a_torn_avi_stays_at_its_time(tmp_path):
+    """100 chunks of 10 ms, each of one value, beside the pictures; five of them and a picture are lost."""
+    path, chunks = tmp_path / "a.avi", 100
+    with av.open(str(path), "w") as out:
+        picture = out.add_stream("mjpeg", rate=25)
+        picture.height, picture.width, picture.pix_fmt = 64, 128, "yuvj420p"
+        tone = out.add_stream("pcm_s16le", rate=48000, layout="mono")
+        for k in range(chunks):
+            if k % 4 == 0:
+                shown = av.VideoFrame.from_ndarray(numbered(k // 4), format="rgb24").reformat(format="yuvj420p")
+                shown.pts = k // 4
+                out.mux(picture.encode(shown))
+            frame = av.AudioFrame.from_ndarray(np.full((1, 480), 100 * k, np.int16), "s16", "mono")
+            frame.sample_rate, frame.pts = 48000, 480 * k
+            out.mux(tone.encode(frame))
+    raw = path.read_bytes()
+    sound = [k for k in range(raw.index(b"movi"), raw.rindex(b"idx1")) if raw[k : k + 4] == b"01wb"]
+    path.write_bytes(raw[: sound[50] + 3] + raw[sound[55] + 3 :])
+    whole = Source.file(path, with_sound=True)
+    samples = torch.cat(list(whole.sound(0).chunks()), -1)[0]
+    values = (samples * 2**15 / 100).round().long()
+    lost = values[480 * 48 : 480 * 56].reshape(-1, 480)  # between two pictures the chunks are all of one size
+    assert torch.equal(values[: 480 * 48 : 480], torch.arange(48)) and 4 <= (lost == 0).all(-1).sum() <= 6
+    assert torch.equal(values[480 * 56 :: 480], torch.arange(56, 100))

@@ -25,17 +25,18 @@ REPORT_DAMAGE = {"err_detect": "explode"}  # to a decoder: raise instead of pain
 class FirstFrame:
     """The first frame that decodes. drop_leading: without the pictures shown before the first key frame."""
 
-    pts: int | None
+    pts: int | None  # as the file says
+    position: int  # byte of the packet that completed it
     orientation: Orientation
     width: int  # pixels, as shown
     height: int
     drop_leading: bool
 
 
-def _first_of(frame: VideoFrame, drop_leading: bool) -> FirstFrame:
+def _first_of(frame: VideoFrame, packet: Packet, drop_leading: bool) -> FirstFrame:
     orientation = orientation_of(frame)
     width, height = (frame.height, frame.width) if orientation.transposed else (frame.width, frame.height)
-    return FirstFrame(frame.pts, orientation, width, height, drop_leading)
+    return FirstFrame(frame.pts, packet.pos or 0, orientation, width, height, drop_leading)
 
 
 def repaired_first_frame(path: Path, strict: bool) -> FirstFrame:
@@ -54,7 +55,7 @@ def repaired_first_frame(path: Path, strict: bool) -> FirstFrame:
                             raise
                         continue  # with repairs, what is rejected is skipped
                     if frames:
-                        return _first_of(frames[0], drop_leading=True)
+                        return _first_of(frames[0], packet, drop_leading=True)
         except FFmpegError:
             continue
     raise MediaError(f"{shown(path)} is damaged: its picture cannot be decoded; export it again")
@@ -83,6 +84,6 @@ class FirstDecoder:
             return
         try:
             for frame in packet.decode():
-                self.first = self.first or _first_of(frame, drop_leading=False)
+                self.first = self.first or _first_of(frame, packet, drop_leading=False)
         except FFmpegError:
             self._has_failed = True

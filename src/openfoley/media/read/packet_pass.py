@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from av.error import FFmpegError
 
+from openfoley.media.read.avi_index import AviIndex
 from openfoley.media.read.damage import Damage
 from openfoley.media.read.first_frame import REPORT_DAMAGE, FirstDecoder, FirstFrame
-from openfoley.media.read.opening import reason
+from openfoley.media.read.opening import bytes_of, reason
 from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, Join, JoinFinder, PacketTime, shift_at
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def read_packets(
     takes the packets of the streams of these `indices`."""
     from av.stream import Discard
 
-    finder = JoinFinder(stream.index) if container.format.name in JOINABLE_FORMATS else None
+    finder = _join_finder(container, stream, damage)
     for other in container.streams:
         is_read = other.index in indices or (finder is not None and other.type == "audio")
         if other.index != stream.index and not is_read:
@@ -98,11 +99,25 @@ def read_packets(
     joins = finder.joins() if finder is not None else []
     if joins and stream.time_base:
         pts = array(
-            "q", (p + round(shift_at(joins, at) / stream.time_base) for p, at in zip(pts, positions, strict=True))
+            "q",
+            (
+                p + round(shift_at(joins, at, stream.index) / stream.time_base)
+                for p, at in zip(pts, positions, strict=True)
+            ),
         )
     last_duration = durations[max(range(len(pts)), key=lambda n: (pts[n], n))] if pts else None
     times = pts if untimed else array("q", sorted(set(pts)))
     return Packets(times, last_duration, untimed, intra_only, joins, decoder.first, bool(hides_first))
+
+
+def _join_finder(
+    container: InputContainer, stream: VideoStream, damage: Sequence[Damage]
+) -> JoinFinder | AviIndex | None:
+    if container.format.name in JOINABLE_FORMATS:
+        return JoinFinder(stream.index)
+    if container.format.name == "avi" and any(problem.loses for problem in damage):
+        return AviIndex(bytes_of(container), {s.index: s.time_base for s in container.streams if s.time_base})
+    return None
 
 
 def _shared(

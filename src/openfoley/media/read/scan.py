@@ -34,7 +34,7 @@ from openfoley.media.read.opening import (
 from openfoley.media.read.orientation import Orientation
 from openfoley.media.read.packet_pass import PacketReader, read_packets
 from openfoley.media.read.start_timecode import file_timecode
-from openfoley.media.time.clock import Join
+from openfoley.media.time.clock import Join, shift_at
 from openfoley.media.time.timecode import Timecode, nominal
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def scan(
         if read.untimed:
             pts, tick, last_duration = array("q", range(len(pts))), 1 / nominal(stream.guessed_rate or FALLBACK_RATE), 1
         elif first.pts is not None:
-            pts = array("q", (p for p in pts if p >= first.pts))
+            begins = first.pts + round(shift_at(read.joins, first.position, stream.index) / tick)
+            pts = array("q", (p for p in pts if p >= begins))
         if not pts:
             raise MediaError(f"{shown(path)} has no frames; export it again")
         if not read.untimed:

@@ -207,9 +207,10 @@ class SoundReader:
 
     def _missing(self, gaps: Gaps, joins: Sequence[Join]) -> array[int]:
         """Samples of silence in front of each frame."""
+        assert self._stream is not None
         found = array("q")
         for k, (time, count, position) in enumerate(zip(self._times, self._counts, self._positions, strict=True)):
-            shift = shift_at(joins, position)
+            shift = shift_at(joins, position, self._stream.index)
             pts = None if time is None else time + round(shift / self._tick)
             found.append(gaps.before(FrameTime(pts, self._tick, count, self._rate), shift, k in self._losses))
         return found

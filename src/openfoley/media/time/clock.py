@@ -24,15 +24,18 @@ LONGEST_HOLE = 600 * 90_000  # ticks; a larger step forward is a clock reset, no
 
 @dataclass(frozen=True)
 class Join:
-    """From byte `position` on, `shift` seconds are added to all times (in place of the shift of the join before)."""
+    """From byte `position` on, `shift` seconds are added to all times (in place of the shift of the join before), or to
+    those of one `stream`."""
 
     position: int
     shift: Fraction
+    stream: int | None = None
 
 
-def shift_at(joins: Sequence[Join], position: int) -> Fraction:
-    """Seconds to add to the times of a packet at this byte."""
-    return next((join.shift for join in reversed(joins) if join.position <= position), Fraction(0))
+def shift_at(joins: Sequence[Join], position: int, stream: int) -> Fraction:
+    """Seconds to add to the times of a packet of this stream at this byte."""
+    own = (j for j in reversed(joins) if j.position <= position and j.stream in (None, stream))
+    return next((join.shift for join in own), Fraction(0))
 
 
 class Clock:
@@ -47,7 +50,7 @@ class Clock:
         """The packets, their pts and dts shifted in place."""
         for packet in packets:
             if self._joins and packet.time_base:
-                self.shift = shift_at(self._joins, self.position(packet))
+                self.shift = shift_at(self._joins, self.position(packet), packet.stream_index)
                 ticks = round(self.shift / packet.time_base)
                 packet.pts = None if packet.pts is None else packet.pts + ticks
                 packet.dts = None if packet.dts is None else packet.dts + ticks

@@ -1,5 +1,6 @@
 """`openfoley generate` for many files."""
 
+import io
 import json
 import logging
 import shutil
@@ -189,3 +190,20 @@ def test_a_phase_is_announced_only_if_it_lasts(
     assert phases.timer is not None
     phases.timer.join(5)
     assert capsys.readouterr().err == "openfoley: slow ...\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_looking_for_cuts_shows_a_bar_with_the_time_left(
+    folder: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--plan` and `project new` do nothing else for minutes, where a film is long."""
+    video, model = str(folder / "a.mp4"), ["--model", str(tiny_model)]
+    for command in (["generate", video, "--plan"], ["project", "new", str(tmp_path / "p"), video]):
+        monkeypatch.setattr("sys.stderr", terminal := Terminal())
+        assert main([*command, *model]) == 0
+        bars = [line for line in terminal.getvalue().split("\r") if "looking for cuts in" in line]
+        assert bars and all("% |" in bar and " left" in bar for bar in bars) and "100%" in bars[-1]

@@ -348,7 +348,7 @@ def test_an_interrupted_stem_says_what_is_kept_and_how_to_make_the_rest(
         Full(patch, 1, KeyboardInterrupt())
         stems.take(pipeline)
     (message,) = said(caplog)
-    assert message.startswith("take 1 is kept in the project; the finished windows of the next are kept in ")
+    assert message.startswith("take 1 is kept in the project; the finished windows of the next take are kept in ")
     assert message.endswith("; to make the rest, run it again with --stem door --seed 0")
     assert [take.stem for take in stems.record.takes] == ["steps"] and stems.record.state.layers == (1,)
     stems.take(pipeline, stem="door", seed=0)
@@ -367,7 +367,7 @@ def test_windows_that_were_finished_before_an_interruption_are_reported_as_kept(
     with pytest.raises(KeyboardInterrupt):
         project.take(pipeline, progress=stop, **asked)
     (message,) = said(caplog)
-    assert "finished windows of the next are kept in" in message and message.endswith("run it again with --seed 1")
+    assert "finished windows of the next take are kept in" in message and message.endswith("run it again with --seed 1")
     (take,) = project.take(pipeline, **asked)
     (again,) = project.take(pipeline, seed=1, **asked)
     assert take.sha256 == again.sha256 and not (project.folder / ".work" / "rest").exists()

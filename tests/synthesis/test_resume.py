@@ -67,7 +67,7 @@ def broken_off(
 
 
 @pytest.mark.parametrize(
-    ("name", "windows"), [("sample_latents", 3), ("sample_latents", 8), ("_write", 0), ("_write", 3)]
+    ("name", "windows"), [("sample_latents", 3), ("sample_latents", 8), ("_write", 1), ("_write", 3)]
 )
 def test_interrupted_work_resumes_to_the_same_samples(
     pipeline: Pipeline, video: Path, whole: list[torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -146,3 +146,18 @@ def test_a_full_disk_is_reported_in_one_line_and_keeps_finished_work(
             pipeline.generate_takes(video, [1, 2], work=work, **SETTINGS)  # type: ignore[arg-type]
     takes = pipeline.generate_takes(video, [1, 2], work=work, **SETTINGS)  # type: ignore[arg-type]
     assert all(torch.equal(take.audio.samples, one) for take, one in zip(takes, whole, strict=True))
+
+
+def test_work_without_a_finished_window_is_removed_and_resuming_says_how_far_it_got(
+    pipeline: Pipeline, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the disk filled in the first window, its samples do not go on filling it."""
+    work = tmp_path / "work"
+    broken_off(pipeline, video, work, monkeypatch, 0)
+    assert not work.exists()
+    broken_off(pipeline, video, work, monkeypatch, 2, "_write")
+    assert work.exists()
+    caplog.set_level("INFO", "openfoley")
+    pipeline.generate_takes(video, [1, 2], work=work, **SETTINGS)
+    (message,) = [record.getMessage() for record in caplog.records if "resuming" in record.getMessage()]
+    assert message.startswith(f"resuming from {work}: 2 of ") and message.endswith(" windows are finished")

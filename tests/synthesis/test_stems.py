@@ -1,6 +1,6 @@
 """Stems and their mix: the sum is bit-exact at any level."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.pipeline import load
 from openfoley.request import Cue, Output, Request
+from openfoley.synthesis import job
+from openfoley.synthesis.features import FeatureRun
 from openfoley.synthesis.stems import save_stems, stem_path, unnamed_stem, within_cues
 from openfoley.synthesis.take import Take
 from openfoley.synthesis.windows import WindowSampler
@@ -95,6 +97,28 @@ def test_a_stem_samples_only_what_its_cue_needs_and_sounds_only_there(
     samples = stem.audio.samples
     assert len(sampled) == 3 and samples.shape[1] == 6 * RATE
     assert not samples[:, : 3 * RATE].any() and not samples[:, round(3.5 * RATE) :].any() and samples.any()
+
+
+def test_a_stem_encodes_no_pictures_behind_its_last_cue(
+    tiny_model: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, encoded = load(tiny_model), []
+    real = job.encoded_pictures
+
+    def counted(*arguments: object) -> Iterator[FeatureRun]:
+        for run in real(*arguments):  # type: ignore[arg-type]
+            encoded.append(len(run.features) if run.name == "sync" else 0)
+            yield run
+
+    monkeypatch.setattr(job, "encoded_pictures", counted)
+    request = Request.of(steps=1, cuts="none", window=1.0, context=0.2)
+    cues = (Cue(Fraction(1), Fraction(3, 2), "a door", stem="door"),)
+    path = make_video("film.mp4", duration_s=20.0)
+    pipeline.generate_stem(Source.file(path), [0], request, cues)
+    of_stem = sum(encoded)
+    encoded.clear()
+    pipeline.generate(Source.file(path), request)
+    assert 0 < of_stem < 0.4 * sum(encoded)
 
 
 def test_where_a_stem_needs_every_window_no_bit_of_it_changes(

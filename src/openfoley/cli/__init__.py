@@ -82,6 +82,7 @@ def _quieten() -> None:
             handler.addFilter(Once())
     phase = logging.getLogger("openfoley.phase")
     phase.handlers, phase.propagate = [PHASES], False
+    phase.setLevel(logging.DEBUG)
 
     def stop(_number: int, _frame: object) -> None:
         raise Terminated

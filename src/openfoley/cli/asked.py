@@ -61,8 +61,6 @@ def finished_before(options: Namespace, delivery: Delivery) -> bool:
 def resumable(folder: Path) -> Iterator[None]:
     """Report what is kept to resume from if the block fails."""
     try:
-        if folder.exists():
-            note(f"resuming from {folder}")
         yield
     except (OpenFoleyError, KeyboardInterrupt, Terminated):
         if folder.exists():

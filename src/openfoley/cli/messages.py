@@ -73,14 +73,22 @@ class Terminated(BaseException):
 
 
 class Phases(logging.Handler):
-    """Prints the current phase (`openfoley.phase` records) if it takes longer than ANNOUNCE_AFTER_S."""
+    """Prints the current phase (`openfoley.phase` records) if it takes longer than ANNOUNCE_AFTER_S; in a terminal, a
+    bar of how far it is where that is known."""
 
     def __init__(self) -> None:
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG)
         self.timer: threading.Timer | None = None
+        self.bar: Bar | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
+        if (done_s := getattr(record, "done_s", None)) is not None:
+            if self.bar is not None and self.timer is not None and sys.stderr.isatty():
+                self.timer.cancel()
+                self.bar.show(done_s, getattr(record, "total_s", done_s))
+            return
         self.end()
+        self.bar = Bar(record.getMessage())
         self.timer = threading.Timer(ANNOUNCE_AFTER_S, note, [f"{record.getMessage()} ..."])
         self.timer.daemon = True
         self.timer.start()
@@ -89,6 +97,8 @@ class Phases(logging.Handler):
         """End the phase, announced or not."""
         if self.timer is not None:
             self.timer.cancel()
+        if self.bar is not None:
+            self.bar.close()
 
 
 PHASES = Phases()
@@ -102,13 +112,21 @@ class Bar:
         self.bar: tqdm | None = None
 
     def __call__(self, done: float, total: float) -> None:
-        PHASES.end()
+        if sys.stderr.isatty():
+            PHASES.end()
+            self.show(done, total)
+
+    def show(self, done: float, total: float) -> None:
         if self.bar is None or self.bar.total != total:
             self.bar = tqdm(
-                total=total, desc=self.label, unit=self.unit, file=sys.stderr, disable=not sys.stderr.isatty(),
+                total=total, desc=self.label, unit=self.unit, file=sys.stderr,
                 bar_format="{desc} {percentage:3.0f}% |{bar}| {n:.1f} / {total:.1f} {unit}, {remaining} left",
             )  # fmt: skip
         self.bar.update(done - self.bar.n)
         if done >= total:
+            self.close()
+
+    def close(self) -> None:
+        if self.bar is not None:
             self.bar.close()
             self.bar = None

@@ -7,6 +7,7 @@ else opens the file: `Source.file` reads the packets of a video once, a pass ove
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,9 @@ from openfoley.media.time.timecode import Timecode, nominal, parse_timecode
 from openfoley.media.write.atomic import TemporaryFolder, cannot_write
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.media.write.still_video import write_still_video
+
+phase = logging.getLogger("openfoley.phase")
+"""The current phase, as INFO records; how far it is, as DEBUG records with `done_s` and `total_s`."""
 
 KEPT_BYTES = 192 * 2**20  # 3.7 minutes of the Gym-size encoders' pictures
 FRAMES_PER_CHUNK = 64
@@ -208,8 +212,10 @@ class Source:
         keep: requests whose frames are kept from this pass (where they fit) for the next call of `chunks`.
         """
         if self._cuts is None and self.has_picture:
+            phase.info("looking for cuts in %s", "the pictures" if self.path is None else self.path.name)
             request = scenes_request(self.info.frame_rate)
-            self._cuts = tuple(k / request.rate for k in cut_frames(self._beside(request, keep)))
+            pictures = self._announced(self._beside(request, keep), request.rate)
+            self._cuts = tuple(k / request.rate for k in cut_frames(pictures))
         return self._cuts or ()
 
     def chunks(self, requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
@@ -221,6 +227,14 @@ class Source:
             return
         while kept[1]:
             yield kept[1].popleft()
+
+    def _announced(self, pictures: Iterator[Tensor], rate: Fraction) -> Iterator[Tensor]:
+        """The same, with a record of the phase behind each chunk: how many seconds are done."""
+        done_s, total_s = 0.0, float(self.info.duration)
+        for frames in pictures:
+            yield frames
+            done_s += float(len(frames) / rate)
+            phase.debug("%.0f of %.0f s", done_s, total_s, extra={"done_s": min(done_s, total_s), "total_s": total_s})
 
     def _beside(self, other: FrameRequest, keep: Sequence[FrameRequest]) -> Iterator[Tensor]:
         """The frames of `other` from a pass in which those of `keep` are kept if they fit."""

@@ -213,7 +213,7 @@ def kept(folder: Path, record: Record, order: TakeOrder, made: Sequence[TakeEntr
             named = f"--stem {shown_stem(record, stem)} " if len(order.stems) > 1 or stem is not None else ""
             left.append(f"{named}--seed {seeds[0]}" + (f" --takes {len(seeds)}" if len(seeds) > 1 else ""))
         if (_work_of(folder, record, stem) / STATE_NAME).exists():
-            words.append(f"the finished windows of the next are kept in {shown(folder / WORK_FOLDER)}")
+            words.append(f"the finished windows of the next take are kept in {shown(folder / WORK_FOLDER)}")
     if words and left:
         words.append(f"to make the rest, run it again with {', then '.join(left)}")
     return "; ".join(words) or None

@@ -9,7 +9,7 @@ from pathlib import Path
 from openfoley.errors import MediaError, OpenFoleyError, UsageError
 from openfoley.media.read.content_hash import file_hash
 from openfoley.media.read.opening import shown
-from openfoley.media.source import Source
+from openfoley.media.source import Source, phase
 from openfoley.media.write.outputs import checked_video
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.projects.record import Record
@@ -18,6 +18,7 @@ from openfoley.projects.record import Record
 def picture_of(folder: Path, record: Record, rehearsal: Rehearsal | None = None) -> Source:
     """The video; rehearsal: as for `Source.file`. UsageError if it is missing, MediaError for another file."""
     path = _present(folder, record)
+    phase.info("reading %s", path.name)
     try:
         source = Source.file(path, rehearsal=rehearsal, with_hash=True)
     except OpenFoleyError:  # of a changed file that cannot be used either, the change is said

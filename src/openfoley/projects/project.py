@@ -25,7 +25,7 @@ from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model
 from openfoley.hub.registry import DEFAULT_MODEL, check_model
 from openfoley.media.read.opening import shown
-from openfoley.media.source import Source
+from openfoley.media.source import Source, phase
 from openfoley.media.write.atomic import cannot_write
 from openfoley.media.write.outputs import AUDIO_SUFFIXES, checked_video
 from openfoley.media.write.rehearsal import Rehearsal
@@ -87,8 +87,10 @@ class Project:
         file, folder = checked_video(video), Path(folder)
         if (folder / FILE_NAME).exists():
             raise UsageError(f"{shown(folder)} is already a project; choose another folder, or delete it first")
+        phase.info("reading %s", file.name)
         entry, found, asked = describe_video(folder / CACHE_FOLDER, Source.file(file, with_hash=True), video, asked)
         name = os.fspath(model)
+        phase.info("loading %s", name)
         record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), asked, found)
         try:
             (folder / TAKES_FOLDER).mkdir(parents=True, exist_ok=True)

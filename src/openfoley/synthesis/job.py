@@ -27,8 +27,9 @@ from openfoley.hub.familiarity import SeenPictures, warn_of_pictures
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.knowledge import warn_of_words
 from openfoley.hub.parts import Model
+from openfoley.media.read.opening import shown
 from openfoley.media.sample_file import SampleFile
-from openfoley.media.source import Source
+from openfoley.media.source import Source, phase
 from openfoley.media.time.timecode import Timecode, time_in, zero
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.request import Cue, Cut, Request, Timeline, check_span, option, options_of, windows_asked
@@ -46,9 +47,6 @@ from openfoley.timeline.plan import CONTEXT_S, NEW_S, PlannedWindow, make_plan, 
 from openfoley.timeline.shots import Shot, cut_rule, shots_of
 
 logger = logging.getLogger(__name__)
-phase = logging.getLogger("openfoley.phase")
-"""The current phase, as INFO records."""
-
 NEAR_TRAINING = (0.5, 1.1)  # of the training length
 Progress = Callable[[float, float], None]  # seconds of sound done, seconds in all
 P = ParamSpec("P")
@@ -208,7 +206,6 @@ def shots_in(model: Model, source: Source, timeline: Timeline, store: FeatureSto
     if rule == "none" or not source.has_picture:
         return shots_of(duration, [], rule)
     requests = frame_requests(model)
-    phase.info("looking for cuts in %s", source.path.name if source.path is not None else "the pictures")
     times = source.cuts(requests) if store is None else store.cuts(source, requests)
     return shots_of(duration, [Cut(time) for time in times], rule)
 
@@ -287,6 +284,8 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
         files.append(saved.samples(number, codec.channels) if saved else SampleFile(codec.channels))
     takes = [TakeAssembler(codec, seed, runs, f, job.around) for seed, f in zip(job.seeds, files, strict=True)]
     first = saved.restore(takes, model.device) if saved else 0
+    if saved is not None and first:
+        logger.info("resuming from %s: %d of %d windows are finished", shown(saved.folder), first, len(job.plan))
     _warn_of_words(job)
     if first < len(job.plan):
         shot = 0 if model.generator.reads_whole_video else job.plan[first].shot.index
@@ -295,12 +294,19 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
         builder = ConditionBuilder(model, job.shots, feed, model.device)
         regenerated_from = None if job.around is None else job.plan[0].first_new
         sampler = WindowSampler(model.generator, builder, job.request, job.reference, regenerated_from)
-        phase.info("encoding pictures and sampling %d windows", len(job.plan) - first)
-        run_plan(
-            job.plan, sampler, takes, first_window=first, on_window=saved.keeper(takes) if saved else None,
-            progress=_in_seconds(options.progress, job.plan, codec.latent_rate, job.source.info.duration),
-        )  # fmt: skip
-        if job.around is None or options.store is not None:
+        sampled = sum(not one.silent for one in job.plan[first:])
+        phase.info("encoding pictures and sampling %d window%s", sampled, "s" * (sampled != 1))
+        try:
+            run_plan(
+                job.plan, sampler, takes, first_window=first, on_window=saved.keeper(takes) if saved else None,
+                progress=_in_seconds(options.progress, job.plan, codec.latent_rate, job.source.info.duration),
+            )  # fmt: skip
+        except BaseException:
+            if saved is not None and not saved.has_state:  # nothing to resume from, and the disk may be full
+                saved.remove()
+            raise
+        reads_all = job.around is None and not any(one.silent for one in job.plan)
+        if reads_all or options.store is not None:
             builder.finish()
         if seen is not None:
             warn_of_pictures(model.name, seen)

@@ -102,6 +102,11 @@ class Work:
 
         return keep
 
+    @property
+    def has_state(self) -> bool:
+        """Whether a window is whole: something to resume from."""
+        return (self.folder / STATE_NAME).exists()
+
     def remove(self) -> None:
         """The sound is where it belongs; nothing of the work is left."""
         for path in (*self.folder.glob("*.f32"), *self.folder.glob("*.partial*"), self.folder / STATE_NAME):

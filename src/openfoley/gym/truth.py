@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from openfoley.gym.audibility import FAINT_DB
+from openfoley.gym.bodies.visible import visible
 from openfoley.gym.picture import project
 from openfoley.gym.records import Contact, Friction, Scene, Shot
 from openfoley.gym.seeds import VERSIONS, world_of
@@ -27,18 +28,20 @@ def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
         event = {"time_s": start_s, "end_s": end_s, "action": one.action, "object_id": one.object_id}
         events.append(event | {"material": material, **dict(zip(("x", "y", "visible"), where, strict=True)), **more})
 
-    for k, (shot, contact) in enumerate(scene_contacts(scene)):
-        x, y, seen = _where(scene, shot, np.array([contact.position]), contact.time_s)
+    contacts, frictions = scene_contacts(scene), scene_frictions(scene)
+    places = _places(scene, [(shot, np.array(c.position), c.time_s) for shot, c in contacts])
+    for k, (shot, contact) in enumerate(contacts):
         last = float(grains(contact, objects[contact.object_id])[0][-1]) if contact.grains > 1 else 0.0
         level = {"loudness_db": round(sound.loudness_db[k], 2), "audible": sound.audible[k]} if sound else {}
-        where = x, y, seen and not _hidden(scene, shot, contact)
-        add(contact, contact.time_s, contact.time_s + last, where, **level)
-    for k, (shot, friction) in enumerate(scene_frictions(scene)):
-        middle = min((friction.start_s + friction.end_s) / 2, scene.duration_s)
-        where = _where(scene, shot, friction.position(np.array([middle])), middle)
-        level = (
-            {"loudness_db": round(sound.lasting_db[k], 2), "audible": _lasts_audibly(shot, sound, k)} if sound else {}
-        )
+        x, y, seen = places[k]
+        seen = seen and not (shot.stage is None and _hidden(scene, shot, contact))
+        add(contact, contact.time_s, contact.time_s + last, (x, y, seen), **level)
+    middles = [min((f.start_s + f.end_s) / 2, scene.duration_s) for _, f in frictions]
+    middle = [(shot, f.position(np.array([t]))[0], t) for (shot, f), t in zip(frictions, middles, strict=True)]
+    for k, ((shot, friction), where) in enumerate(zip(frictions, _places(scene, middle), strict=True)):
+        level = {}
+        if sound:
+            level = {"loudness_db": round(sound.lasting_db[k], 2), "audible": _lasts_audibly(shot, sound, k)}
         add(friction, friction.start_s, min(friction.end_s, scene.duration_s), where, continuous=True, **level)
     world = world_of(scene.seed)
     return {
@@ -52,7 +55,7 @@ def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
         "split": scene.split,
         "cuts_s": [shot.start_s for shot in scene.shots[1:]],
         "objects": [
-            {"id": o.id, "caption": o.caption, "material": o.material, "action": o.action} for o in scene.objects
+            {"id": o.id, "caption": o.caption, "material": o.material, "action": o.action} for o in objects.values()
         ],
         "events": sorted(events, key=lambda e: e["time_s"]),
     }
@@ -63,10 +66,21 @@ def _lasts_audibly(shot: Shot, sound: SceneSound, number: int) -> bool:
     return shot.stage is None or sound.lasting_db[number] > FAINT_DB
 
 
-def _where(scene: Scene, shot: Shot, position: np.ndarray, time_s: float) -> tuple[float, float, bool]:
-    x, y, _, _ = project(shot.camera, scene.aspect, position, np.array([time_s]))
-    inside = bool(0 <= x[0] <= 1 and 0 <= y[0] <= 1)
-    return round(float(x[0]), 4), round(float(y[0]), 4), inside
+def _places(scene: Scene, points: list[tuple[Shot, np.ndarray, float]]) -> list[tuple[float, float, bool]]:
+    """x, y and whether it is in the picture and no solid before it, of points [3] in the world at a time (s)."""
+    places: list[tuple[float, float, bool]] = [(0.0, 0.0, False)] * len(points)
+    for shot in scene.shots:
+        own = [k for k, point in enumerate(points) if point[0] is shot]
+        if not own:
+            continue
+        where, times = np.stack([points[k][1] for k in own]), np.array([points[k][2] for k in own])
+        x, y, _, _ = project(shot.camera, scene.aspect, where, times)
+        seen = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
+        if shot.stage is not None:
+            seen &= visible(shot.stage, shot.camera, scene.aspect, where, times)
+        for n, k in enumerate(own):
+            places[k] = round(float(x[n]), 4), round(float(y[n]), 4), bool(seen[n])
+    return places
 
 
 def _hidden(scene: Scene, shot: Shot, contact: Contact) -> bool:

@@ -87,7 +87,7 @@ def test_the_command_judges_head_and_sound_on_the_same_clips_and_computes_nothin
     assert main(words) == 0
     assert json.loads(capsys.readouterr().out)["figures"] == figures
     text = (out / "results.md").read_text()
-    assert text.startswith("| clips | events of |") and "silent, 1 clips | head on the tokens" in text
+    assert text.startswith("| clips | events of |") and "\n| silent, 1 clips | head |  |  |  |  | " in text
     assert main([*words, "--seed", "5"]) == 2  # another sound: another folder
 
 

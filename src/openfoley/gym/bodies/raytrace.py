@@ -42,29 +42,27 @@ def render_stage(
     """Linear light of a stage at these times (s). size: (height, width) in pixels of a picture `aspect` times as wide
     as high; shutter_s: how long the shutter is open around each time, 0 for no motion blur."""
     start()
-    moments = times
-    if shutter_s > 0:
-        moments = (times[:, None] + shutter_s * ((np.arange(SUBFRAMES) + 0.5) / SUBFRAMES - 0.5)).reshape(-1)
+    parts = SUBFRAMES if shutter_s > 0 else 1
+    moments = (times[:, None] + shutter_s * ((np.arange(parts) + 0.5) / parts - 0.5)).reshape(-1)
     view, poses = view_of(camera, aspect, moments), poses_of(stage.solids, moments)
     on = wp.device_from_torch(device)
     world = pack_world(stage, poses, on)
     picture = torch.empty(len(times), *size, 3, dtype=torch.float32, device=device)
     work = tile_work(stage, poses, view, len(times), size)
     if work.plate is not None:
-        _paint(world, work.plate, view, picture[:1])
+        _paint(world, work.plate, view, parts, picture[:1])
         picture[1:] = picture[0]
-    _paint(world, work.frames, view, picture)
+    _paint(world, work.frames, view, parts, picture)
     return picture
 
 
-def _paint(world: World, work: Work, view: View, picture: Tensor) -> None:  # pyright: ignore[reportGeneralTypeIssues]
+def _paint(world: World, work: Work, view: View, subframes: int, picture: Tensor) -> None:  # pyright: ignore[reportGeneralTypeIssues]
     """Trace these tiles into picture [frames, height, width, 3], in place."""
     if not len(work.tiles):
         return
     device = wp.device_from_torch(picture.device)
     axes = np.stack([view.right * view.aspect / view.focal, view.up / view.focal, view.ahead], axis=-1)
     tiles = records(Tile, dict(zip(Tile.numpy_dtype()["names"], work.tiles.T, strict=True)), device)
-    subframes = len(view.eye) // work.frame_count
     inputs = [
         world,
         tiles,

@@ -22,9 +22,13 @@ DOTS = wp.constant(3)
 GRAIN = wp.constant(4)
 SPECKLE = wp.constant(5)
 GOLDEN = wp.constant(0.618034)
-SEARCH_STEPS = wp.constant(9)  # 0.618^9 = 1 % of the way through the body
+SEARCH_STEPS = wp.constant(7)  # 0.618^7 = 3 % of the way through the body
 HORIZON_BLUR = wp.constant(0.08)
 """Height of the ray (sine of its angle) below which the ground fades into the horizon."""
+SMOOTHEST = wp.constant(0.2)
+"""Least roughness: sharper highlights would be smaller than a pixel and flicker."""
+BRIGHTEST = wp.constant(12.0)
+"""Largest peak of a highlight, in shares of the sun."""
 OCCLUSION = wp.constant(0.65)
 """Largest share of the sky that one body takes away."""
 
@@ -191,15 +195,16 @@ def reflect_light(
     ambient = wp.lerp(world.bounce, world.sky, 0.5 + 0.5 * normal[1]) * open_sky
     light = wp.cw_mul(base, world.sun * facing + ambient)
     if paint.gloss > 0.0:
-        # Blinn's highlight, normalized; Schlick's rise towards grazing views.
-        rough = wp.max(paint.roughness, 0.2)
+        # Blinn's highlight, normalized, and Schlick's rise of reflections towards grazing views.
+        rough = wp.max(paint.roughness, SMOOTHEST)
         power = 2.0 / (rough * rough * rough * rough)
-        half = wp.normalize(world.to_sun - ray)
-        peak = wp.min((power + 8.0) / 25.0, 12.0)
-        lobe = peak * wp.pow(wp.max(wp.dot(normal, half), 0.0), power)
+        below_peak = power * (1.0 - wp.dot(normal, wp.normalize(world.to_sun - ray)))
+        if facing > 0.0 and below_peak < 8.0:  # cos^n = exp(-n (1 - cos)) nearly, e^-8 = 0.0003
+            peak = wp.min((power + 8.0) / 25.0, BRIGHTEST)
+            light += world.sun * (paint.gloss * 0.3 * peak * wp.exp(-below_peak) * facing)
         graze = 1.0 - wp.max(-wp.dot(normal, ray), 0.0)
-        mirror = paint.gloss * (0.1 + 0.9 * wp.pow(graze, 5.0))
+        square = graze * graze
+        mirror = paint.gloss * (0.1 + 0.9 * square * square * graze) * (1.0 - rough) * open_sky
         away = ray - normal * (2.0 * wp.dot(ray, normal))
-        seen = wp.lerp(world.bounce * 0.5, backdrop(world, away), wp.smoothstep(-0.15, 0.1, away[1]))
-        light += world.sun * (paint.gloss * 0.3 * lobe * facing) + seen * (mirror * (1.0 - rough) * open_sky)
+        light += wp.lerp(world.bounce * 0.5, backdrop(world, away), wp.smoothstep(-0.15, 0.1, away[1])) * mirror
     return light

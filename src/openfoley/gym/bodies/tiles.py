@@ -11,10 +11,13 @@ from openfoley.gym.bodies.view import Boxes, View
 
 TILE = 8
 SUBFRAMES = 4
-SAMPLES, BLURRED_SAMPLES, FINE_SAMPLES = 4, 8, 16
-"""Samples a pixel: usually, with motion blur, and where something small is."""
-SMALL = 3.0
-"""A solid is small where a ball within it has a radius below this many pixels: its few pixels must not flicker."""
+SAMPLES, BLURRED_SAMPLES = 4, 8
+"""Samples a pixel, usually and with motion blur."""
+SMALL = ((3.0, 8), (2.0, 16))
+"""Radius in pixels below which a solid (a ball within it) is given at least so many samples: a hundred in all, so that
+its few pixels do not flicker."""
+SOFT = 0.01
+"""Radius of the sun (rad) from which on shadows are computed once a pixel."""
 NEAR_SHARE = 0.8
 """How far from a body the sky is occluded (at most twice this), as a share of its thickness."""
 LOWEST_SUN = 0.05
@@ -32,7 +35,6 @@ class Work:
     tiles: Int[np.ndarray, "tiles 8"]
     seen: Int[np.ndarray, " seen"]
     near: Int[np.ndarray, " near"]
-    frame_count: int
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,13 @@ def tile_work(stage: Stage, poses: Poses, view: View, frames: int, size: tuple[i
             near |= _covered(view.boxes_of_points(corners), poses, frames, size)
     samples = np.full(seen.shape[:3], BLURRED_SAMPLES if parts > 1 else SAMPLES)
     depth = ((poses.place - view.eye[:, None]) * view.ahead[:, None]).sum(-1)[::parts]
-    small = thick * view.focal * size[0] / np.maximum(depth, 0.01) < SMALL
-    samples[(seen & small[:, None, None]).any(-1)] = FINE_SAMPLES
-    smooth = stage.ground is None or stage.ground.contrast == 0 or stage.ground.pattern == "plain"
-    if smooth and parts == 1:  # nothing in an empty tile has an edge
-        samples[~seen.any(-1) & ~near.any(-1)] = 1
+    for radius, least in SMALL:
+        small = thick * view.focal * size[0] / np.maximum(depth, 0.01) < radius
+        samples = np.where((seen & small[:, None, None]).any(-1), np.maximum(samples, least), samples)
+    plain = stage.ground is None or stage.ground.contrast == 0 or stage.ground.pattern == "plain"
+    if plain:  # without solids and sharp or moving shadows a tile has no edges
+        smooth = stage.light.softness > SOFT and parts == 1
+        samples[~seen.any(-1) & (~near.any(-1) | smooth)] = 1
     if not view.still:
         return TileWork(_work(seen, near, samples, np.ones(seen.shape[:3], dtype=bool)), None)
     rest = ~poses.moving
@@ -78,7 +82,7 @@ def _work(seen: Mask, near: Mask, samples: np.ndarray, chosen: np.ndarray) -> Wo
         parts += [ends - mask.sum(-1), ends]
         lists.append(np.concatenate([np.nonzero(mask)[1], [0]]).astype(np.int32))  # never empty
     tiles = np.concatenate([place, samples[chosen][:, None], np.stack(parts, axis=1)], axis=1)
-    return Work(tiles.astype(np.int32), lists[0], lists[1], len(chosen))
+    return Work(tiles.astype(np.int32), *lists)
 
 
 def _covered(boxes: Boxes, poses: Poses, frames: int, size: tuple[int, int]) -> Mask:

@@ -118,7 +118,7 @@ def _decoded_whole(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iter
     """As `_decoded`; MediaError at the first damage."""
     path, pts = timeline.path, timeline.pts
     needed = _needed(timeline, requests) if timeline.intra_only and not timeline.untimed else None
-    last, at, count = -1, 0.0, 0
+    at, count, indices = 0.0, 0, _Index(timeline)
     with open_media(path) as container:
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
@@ -132,23 +132,23 @@ def _decoded_whole(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iter
             except FFmpegError as error:
                 raise MediaError(_damaged(path, at, reason(error))) from error
             for frame in frames:
-                index = _index(timeline, frame, last)
+                last, index = indices.last, indices.of(frame)
                 if index is None:
                     continue
                 at = float(timeline.instants[index] * timeline.unit)
                 if frame.is_corrupt or (needed is None and index - last - 1 > MAX_LOST_RUN):
                     raise MediaError(_damaged(path, at, "frames are missing or broken"))
-                last, count = index, count + 1
+                count += 1
                 yield index, frame
     if needed is not None and count + MAX_LOST_RUN < len(needed):
         raise MediaError(_damaged(path, at, f"{len(needed) - count} frames cannot be decoded"))
-    if (needed is None and last + 1 < len(pts)) or last < 0:
-        raise MediaError(_damaged(path, at, f"{len(pts) - last - 1} frames at the end cannot be decoded"))
+    if (needed is None and indices.last + 1 < len(pts)) or indices.last < 0:
+        raise MediaError(_damaged(path, at, f"{len(pts) - indices.last - 1} frames at the end cannot be decoded"))
 
 
 def _decoded_repaired(timeline: Timeline) -> Iterator[tuple[int, VideoFrame]]:
     """Frames of a damaged file, decoded with error concealment; rejected packets are skipped."""
-    last = -1
+    indices = _Index(timeline)
     with open_media(timeline.path) as container:
         stream = picture_stream(container, timeline.path)
         stream.thread_type = "AUTO"
@@ -159,19 +159,34 @@ def _decoded_repaired(timeline: Timeline) -> Iterator[tuple[int, VideoFrame]]:
             except FFmpegError:
                 continue
             for frame in frames:
-                index = _index(timeline, frame, last)
+                index = indices.of(frame)
                 if index is not None:
-                    last = index
                     yield index, frame
 
 
-def _index(timeline: Timeline, frame: VideoFrame, last: int) -> int | None:
-    """The frame's index on the timeline; None if it has none after `last`."""
-    if timeline.untimed or frame.pts is None:
-        return last + 1 if last + 1 < len(timeline.pts) else None
-    index = bisect_left(timeline.pts, frame.pts)
-    is_there = last < index < len(timeline.pts) and timeline.pts[index] == frame.pts
-    return index if is_there else None
+class _Index:
+    """Matches decoded frames, in the order of the decoder, with those of the timeline. last: index of the last one."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline, self.last = timeline, -1
+        self._delay: int | None = None  # frames from decoding to display, where the file has only times of decoding
+
+    def of(self, frame: VideoFrame) -> int | None:
+        """The frame's index; None if it has none after the last."""
+        pts, following = self._timeline.pts, self.last + 1
+        if self._timeline.untimed or frame.pts is None:
+            index = following
+        elif self._timeline.decode_timed:
+            decoded = len(pts) if frame.dts is None else bisect_left(pts, frame.dts)
+            self._delay = decoded if self._delay is None else self._delay
+            index = following if frame.dts is None else max(following, decoded - self._delay)
+        else:
+            index = bisect_left(pts, frame.pts)
+            index = index if index < len(pts) and pts[index] == frame.pts else -1
+        if not following <= index < len(pts):
+            return None
+        self.last = index
+        return index
 
 
 def _needed(timeline: Timeline, requests: Sequence[FrameRequest]) -> set[int]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 READ_BLOCK_BYTES = 1 << 18  # per call from FFmpeg into Python; 32 KiB (PyAV's default) costs 8 times the calls
 STILL_IMAGE_FORMATS = frozenset({"image2", "ico", "tiff", "webp"})  # in addition to every "*_pipe" demuxer
 STILL_IMAGE_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})  # ISO/IEC 23008-12: pictures in a mov container
+REORDERED_CODECS = frozenset({"h264", "hevc", "vvc"})
 
 
 class NoPictureError(MediaError):
@@ -160,6 +161,13 @@ def is_cover(stream: Stream) -> bool:
     from av.stream import Disposition
 
     return bool(stream.disposition & Disposition.attached_pic)
+
+
+def is_decode_timed(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether the packets say when they are decoded, not when they are shown: an AVI stores no times, and of pictures
+    that refer to later ones FFmpeg derives the order from the packets in older codecs only."""
+    context = stream.codec_context
+    return container.format.name == "avi" and context.name in REORDERED_CODECS and context.has_b_frames
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:

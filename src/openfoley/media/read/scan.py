@@ -26,6 +26,7 @@ from openfoley.media.read.opening import (
     NoPictureError,
     bytes_of,
     check_input,
+    is_decode_timed,
     open_media,
     picture_stream,
     shown,
@@ -54,6 +55,7 @@ class Timeline:
     instants: Sequence[int]
     unit: Fraction  # s
     untimed: bool  # the decoder's frames carry no pts: count them instead
+    decode_timed: bool  # nor are they its own, but follow in the order of the times: see `opening.is_decode_timed`
     intra_only: bool  # every packet decodes by itself
     drop_leading: bool  # the pictures shown before the first key frame cannot be decoded
     timecode: Timecode | None  # of the first shown frame, on its track's own counting
@@ -142,7 +144,8 @@ def scan(
         content_hash = hash_of(bytes_of(container)) if with_hash else None
     report_damage(path, damage, strict)
     return Timeline(
-        info, path, first.orientation, pts, line.instants, line.unit, read.untimed, read.intra_only,
+        info, path, first.orientation, pts, line.instants, line.unit, read.untimed,
+        is_decode_timed(container, stream), read.intra_only,
         first.drop_leading, timecode, read.joins, sounds, strict, read.hides_first, content_hash,
     )  # fmt: skip
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from openfoley.errors import UsageError
 from openfoley.media.read.boxes import sample_kinds
-from openfoley.media.read.opening import bytes_of, is_cover, picture_stream, shown
+from openfoley.media.read.opening import bytes_of, is_cover, is_decode_timed, picture_stream, shown
 from openfoley.media.settings import AudioMode
 from openfoley.media.time.timecode import DROP_FRAME_RATES
+from openfoley.media.write.packets import no_times
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -96,6 +97,8 @@ def check_picture(source: InputContainer, path: Path, suffix: str) -> None:
             f"{suffix} cannot hold the {picture.codec_context.name} picture of {shown(path)}; "
             + (f"write {fitting[0]} with --out" if fitting else "write the sound alone with --out NAME.wav")
         )
+    if suffix not in FRAME_COUNTED and is_decode_timed(source, picture):
+        raise no_times(picture, path, suffix)
 
 
 def check_edit_list(hides_first: bool, path: Path, suffix: str) -> None:

@@ -111,12 +111,7 @@ class PacketCopy:
         index = packet.stream_index
         self._at = self.source.streams[index]
         if packet.pts is None and packet.dts is None:
-            # A raw stream: the order in which its pictures are shown is known to a decoder alone. `ffmpeg -c copy`
-            # writes B-frames of it at the times of their decoding; mkvmerge reads the order from the slices.
-            raise UsageError(
-                f"the {_name(self._at)} of {shown(self.path)} has no times, which {self.suffix} needs; put it into a "
-                "container first (mkvmerge -o NAME.mkv FILE), or write the sound alone with --out NAME.wav"
-            )
+            raise no_times(self._at, self.path, self.suffix)
         packet.stream = self.streams[index]
         self._last[index] = ascending(packet, self._last.get(index))
         with self._named():
@@ -141,6 +136,15 @@ class PacketCopy:
                 f"{self.suffix} cannot hold the {_name(self._at)} of {shown(self.path)} ({reason(error)}); "
                 f"{way}write {' or '.join(others)}, or the sound alone as .wav, with --out"
             ) from error
+
+
+def no_times(stream: Stream, path: Path, suffix: str) -> UsageError:
+    """For a raw stream, or an AVI: the order in which the pictures are shown is known to a decoder alone. `ffmpeg -c
+    copy` writes B-frames of it at the times of their decoding; mkvmerge reads the order from the slices."""
+    return UsageError(
+        f"the {_name(stream)} of {shown(path)} has no times, which {suffix} needs; put it into a "
+        "container first (mkvmerge -o NAME.mkv FILE), or write the sound alone with --out NAME.wav"
+    )
 
 
 def _name(stream: Stream) -> str:

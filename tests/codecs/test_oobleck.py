@@ -14,11 +14,9 @@ from openfoley.codecs.oobleck import (
     OobleckConfig,
     fold_weight_norm,
     plain_networks,
-    start_from_21_hz,
 )
 from openfoley.codecs.spectral_oobleck import GYM as SPECTRAL_GYM
 from openfoley.codecs.spectral_oobleck import SpectralOobleckCodec
-from openfoley.errors import WeightsError
 
 HOP = 1024  # samples
 TINY_FULL = OobleckConfig(44100, 2, 8, 1, (4, 4, 8, 8, 16, 16), (1, 4, 4, 8, 8), 0.5)
@@ -103,29 +101,6 @@ def test_normalisation_is_undone_by_decoding(codec: OobleckCodec | SpectralOoble
         assert (after - before).norm() < 1e-3 * before.norm()
     else:
         torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
-
-
-def test_starts_from_a_21_hz_checkpoint() -> None:
-    from diffusers import AutoencoderOobleck
-
-    public = AutoencoderOobleck(
-        encoder_hidden_size=4,
-        downsampling_ratios=[2, 4, 4, 8, 8],
-        channel_multiples=[1, 2, 2, 4, 4],
-        decoder_channels=4,
-        decoder_input_channels=2,
-    )
-    codec = OobleckCodec(OobleckConfig(44100, 2, 2, 1, (4, 4, 8, 8, 16, 16), (1, 4, 4, 8, 8), 0.5))
-    fresh = start_from_21_hz(codec, public.state_dict())
-    prefixes = ("encoder.block.0.conv1", "decoder.block.4.conv_t1")
-    assert {name.rpartition(".")[0] for name in fresh} == set(prefixes)
-    inner = torch.randn(1, 4, 4096)  # what leaves the first encoder block goes through the same layers in both
-    for ours, theirs in zip(codec.encoder.block[1:], public.encoder.block[1:], strict=True):
-        torch.testing.assert_close(ours(inner), theirs(inner))
-        inner = ours(inner)
-    broken = {name: tensor for name, tensor in public.state_dict().items() if not name.startswith("decoder.snake1")}
-    with pytest.raises(WeightsError, match="decoder.snake1"):
-        start_from_21_hz(codec, broken)
 
 
 def test_the_layers_are_the_published_networks() -> None:

@@ -48,7 +48,6 @@ class OobleckConfig:
 
 
 # Stable Audio Open (arXiv 2407.14358): strides 2 4 4 8 8, widths 128 x 1 1 2 4 8 16, 64 latents.
-STABLE_AUDIO_STRIDES = (2, 4, 4, 8, 8)
 FULL = OobleckConfig(
     sample_rate=44100,
     channels=2,
@@ -141,25 +140,6 @@ def block_layers(strides: Sequence[int]) -> Iterator[tuple[int, int, int]]:
     for stride in reversed(strides):
         yield (CENTRED_KERNEL, 1, 1) if stride == 1 else (2 * stride, stride, 1)
         yield from ((7, 1, dilation) for dilation in (1, 3, 9))
-
-
-def start_from_21_hz(codec: OobleckCodec, state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> list[str]:
-    """Fills a FULL codec from Stable Audio Open's VAE in diffusers' naming (21.5 Hz, weight norm as weight_g, weight_v
-    or folded). All layers are copied strictly, except the resampling convolution of the first encoder and the last
-    decoder block, which stay fresh (A.5); returns the names of those."""
-    if codec.config.stem_stride != 1 or codec.config.strides != (1, *STABLE_AUDIO_STRIDES[1:]):
-        raise WeightsError(f"codec: only strides (1, 4, 4, 8, 8) can start from 21.5 Hz, got {codec.config.strides}")
-    last = len(codec.config.strides) - 1
-    replaced = ("encoder.block.0.conv1.", f"decoder.block.{last}.conv_t1.")
-    own = codec.state_dict()
-    fresh = [name for name in own if name.startswith(replaced) or name.startswith("latent_")]
-    given = {name: tensor for name, tensor in fold_weight_norm(state_dict).items() if not name.startswith(replaced)}
-    wrong = sorted((given.keys() | set(fresh)) ^ own.keys())
-    wrong += [name for name, tensor in given.items() if name in own and tensor.shape != own[name].shape]
-    if wrong:
-        raise WeightsError(f"codec: the 21.5 Hz checkpoint does not fit at {wrong[0]} (and {len(wrong) - 1} more)")
-    codec.load_state_dict({**own, **given})
-    return [name for name in fresh if not name.startswith("latent_")]
 
 
 def fold_weight_norm(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Shaped[Tensor, "..."]]:

@@ -25,7 +25,6 @@ class VideoInfo:
     height: int  # pixels, after rotation
     rotation: int  # degrees, as the display matrix asks
     frame_rate: Fraction  # Hz, average
-    frame_count_estimate: int | None
     audio_streams: int
 
 

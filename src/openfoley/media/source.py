@@ -128,7 +128,7 @@ class Source:
             raise UsageError(f"rate must be above 0 frames per second, got {rate}")
         rate = Fraction(rate)
         count, _, height, width = frames.shape
-        info = VideoInfo(None, count / rate, Fraction(0), width, height, 0, rate, count, 0)
+        info = VideoInfo(None, count / rate, Fraction(0), width, height, 0, rate, 0)
 
         def picked(requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
             pickers = [(FramePicker(request, rate, info.duration), deque[FrameChunk]()) for request in requests]
@@ -148,7 +148,7 @@ class Source:
         """No picture at all for `duration` s: sound from text alone."""
         if duration is None:
             raise UsageError("without a video, pass a duration")
-        info = VideoInfo(None, _seconds(duration), Fraction(0), 0, 0, 0, UNSEEN_RATE, None, 0)
+        info = VideoInfo(None, _seconds(duration), Fraction(0), 0, 0, 0, UNSEEN_RATE, 0)
         return cls(info, lambda requests: iter(()))
 
     def __repr__(self) -> str:

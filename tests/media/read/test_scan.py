@@ -72,7 +72,7 @@ def test_one_lost_frame_does_not_change_the_rate(tmp_path: Path, suffix: str, ra
     codec = {"codec": "mjpeg", "pixel_format": "yuvj420p"} if suffix == ".avi" else {"options": {"bf": "0"}}
     whole = write_numbered(tmp_path / f"a{suffix}", list(range(80)), 1 / rate, rate=rate, **codec)
     info = probe(trimmed(whole, tmp_path / f"b{suffix}", 40))
-    assert info.frame_rate == rate and info.frame_count_estimate == 79
+    assert info.frame_rate == rate
     assert info.duration == 80 / rate or suffix == ".avi"  # AVI counts packets
 
 

@@ -136,7 +136,7 @@ def scan(
         if not (read.joins or read.untimed or any(problem.loses for problem in damage)):
             duration = held_duration(container, stream, tracks, start, duration, line.frame_s)
         info = VideoInfo(
-            path, duration, start, first.width, first.height, first.orientation.rotation, line.rate, len(pts),
+            path, duration, start, first.width, first.height, first.orientation.rotation, line.rate,
             len(container.streams.audio),
         )  # fmt: skip
         timecode = file_timecode(container, line.rate, tracks)

@@ -115,16 +115,25 @@ def test_scenes_that_are_rendered_meanwhile_join(cache: Path, tmp_path: Path, mo
     counts: list[set[int]] = []
     draw = sync._one_of
 
-    def counted(parts: list[SyncClips], generator: torch.Generator) -> SyncClips:
+    def counted(parts: list[SyncClips], generator: torch.Generator, shares: tuple[float, ...]) -> SyncClips:
         counts.append({len(part) for part in parts})
         if not third.exists():
             make_cache(third, 3)
-        return draw(parts, generator)
+        return draw(parts, generator, shares)
 
     monkeypatch.setattr(sync, "_one_of", counted)
     preset = replace(tiny(cache, 4), more_data=(second, third, fourth))
     sync.train_sync(preset, tmp_path / "out", resume=False)
     assert counts == [{8, 4}, {8, 4, 3}, {8, 4, 3}, {8, 4, 3}]
+
+
+def test_scenes_are_drawn_by_their_shares_not_by_how_many_there_are(cache: Path, tmp_path: Path) -> None:
+    small = SyncClips.open(make_cache(tmp_path / "small", 2))
+    large, random = SyncClips.open(cache), torch.Generator().manual_seed(0)
+    small_draws = sum(sync._one_of([large, small], random, (1.0, 3.0)) is small for _ in range(400))
+    assert 270 < small_draws < 330  # 300 expected, standard deviation 9
+    by_length = sum(sync._one_of([large, small], random) is small for _ in range(400))
+    assert 50 < by_length < 110  # 80 expected
 
 
 def test_looks_are_the_semantic_encoders_and_training_leaves_them_so(cache: Path, tmp_path: Path) -> None:

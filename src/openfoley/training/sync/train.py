@@ -62,6 +62,7 @@ class SyncTraining:
     )
     data: Path = Path("out/data/train")  # Gym caches
     more_data: tuple[Path, ...] = ()  # others that join, one after another, when they are rendered
+    data_shares: tuple[float, ...] = ()  # how often each of these is drawn from; empty: as often as it is long
     validation: Path = Path("out/data/validation")
     semantic: Path = Path("out/semantic")  # folder of the trained semantic encoder, for `sync.appearance`
     start: Path | None = None  # weights of a sync encoder to begin with; None: random ones
@@ -175,7 +176,7 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
         while to_come and (to_come[0] / FINISHED).is_file():
             parts_of_data.append(_at_hand(SyncClips.open(to_come.pop(0)).named(names), preset))
         random = run.generator(step)
-        batch = draw_step(_one_of(parts_of_data, random), preset, random)
+        batch = draw_step(_one_of(parts_of_data, random, preset.data_shares), preset, random)
         with torch.autocast(preset.device, torch.bfloat16):
             tokens = encoder.tokens(batch.pictures)
             features, seen = encoder.pool(tokens), heads.place(tokens)
@@ -213,12 +214,12 @@ def _at_hand(clips: SyncClips, preset: SyncTraining) -> SyncClips:
     return clips if preset.device == "cpu" else clips.to(preset.device)
 
 
-def _one_of(parts: list[SyncClips], generator: torch.Generator) -> SyncClips:
-    """One part, by chance, each as likely as it is long."""
+def _one_of(parts: list[SyncClips], generator: torch.Generator, shares: tuple[float, ...] = ()) -> SyncClips:
+    """One part, by chance, each as likely as its share or, without shares, as it is long."""
     if len(parts) == 1:
         return parts[0]
-    lengths = torch.tensor([len(part) for part in parts], dtype=torch.float64)
-    return parts[int(torch.multinomial(lengths, 1, generator=generator))]
+    weights = torch.tensor(shares[: len(parts)] or [len(part) for part in parts], dtype=torch.float64)
+    return parts[int(torch.multinomial(weights, 1, generator=generator))]
 
 
 def build_encoder(preset: SyncTraining) -> SyncEncoder:

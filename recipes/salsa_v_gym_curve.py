@@ -1,0 +1,212 @@
+"""Learning curve of the sync encoder over body scenes: python recipes/salsa_v_gym_curve.py WORK
+
+    --counts N ...    numbers of body scenes, multiples of --part (default 0 1000 3000)
+    --seeds S ...     of the trainings (default 1 2)
+    --steps N         of every training (default 700): more scenes do not mean more steps
+    --flat N          scenes of the flat world, in every training (default 1500)
+    --part N          scenes of a Gym cache (default 500)
+    --first P         scenes of either training split to skip (default 30000: the shipped model was not trained on them)
+    --model MODEL     whose sync encoder every training continues (default salsa-v-gym)
+    --workers P       rendering processes (default: all cores)
+
+Where there are body scenes, half of the steps are drawn from them, however many there are: the curve shows what their
+variety brings. Each encoder is judged by an event head of its tokens (judges.events), trained on HEAD_SCENES training
+scenes of each world: average precision on VALIDATION_SCENES validation scenes of each world, with 95 % intervals over
+clips. None of these scenes is in a training of the encoder. WORK (7 MB a scene) holds scenes, trainings and results;
+the same command resumes and computes nothing twice. Prints a table; WORK/curve.json holds it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from openfoley.data.gym_cache import GymCache
+    from openfoley.encoders.base import FrameEncoder
+    from openfoley.gym.seeds import World
+    from openfoley.judges.events import TokenSpan
+
+HEAD_SCENES, VALIDATION_SCENES = 120, 64
+FIRST_HEAD_SCENE = 8_000_000
+"""Within the training split: where the study `tokens` has its own too."""
+LEARNING_RATE_SHARE = 0.6
+"""Of the preset's, for weights that are trained already (recipes/salsa_v_gym_gpu.py)."""
+WARMUP_SHARE = 0.1
+
+
+def part_folder(work: Path, world: World, number: int) -> Path:
+    return work / "data" / f"{world}-{number:02d}"
+
+
+def judged_folder(work: Path, world: World, split: str) -> Path:
+    return work / "data" / f"{world}-{split}"
+
+
+def render(asked: argparse.Namespace) -> None:
+    """All scenes; finished caches are kept."""
+    from openfoley.data.gym_cache import GymCache
+    from openfoley.data.workers import render_pool
+    from openfoley.gym.seeds import WORLDS, Split, seeds_of
+    from openfoley.training.recipe import SILENT_EVERY
+
+    jobs: list[tuple[Path, list[int], Split, int | None]] = []
+    for world in WORLDS:
+        validation = seeds_of("validation", VALIDATION_SCENES, world=world)
+        jobs.append((judged_folder(asked.work, world, "validation"), validation, "validation", None))
+        head = seeds_of("train", HEAD_SCENES, FIRST_HEAD_SCENE, world)
+        jobs.append((judged_folder(asked.work, world, "head"), head, "train", SILENT_EVERY))
+        count = asked.flat if world == "flat" else max(asked.counts)
+        for number in range(count // asked.part):
+            seeds = seeds_of("train", asked.part, asked.first + number * asked.part, world)
+            jobs.append((part_folder(asked.work, world, number), seeds, "train", SILENT_EVERY))
+    with render_pool(asked.workers) as pool:
+        for folder, seeds, split, silent_every in jobs:
+            GymCache.build(folder, seeds, split=split, silent_every=silent_every, pool=pool)
+
+
+def train(asked: argparse.Namespace, count: int, seed: int) -> Path:
+    """The folder of an encoder trained on the flat scenes and `count` body scenes."""
+    from openfoley.hub.registry import find_model
+    from openfoley.training.sync.train import CPU, train_sync
+
+    folder = asked.work / f"sync-{count}-{seed}"
+    flat, bodies = asked.flat // asked.part, count // asked.part
+    parts = [part_folder(asked.work, "flat", k) for k in range(flat)]
+    parts += [part_folder(asked.work, "bodies", k) for k in range(bodies)]
+    preset = replace(
+        CPU,
+        start=find_model(asked.model) / "sync.safetensors",
+        data=parts[0],
+        more_data=tuple(parts[1:]),
+        data_shares=(1 / flat,) * flat + (1 / max(bodies, 1),) * bodies,
+        validation=judged_folder(asked.work, "bodies", "validation"),
+        seed=seed,
+        steps=asked.steps,
+        warmup_steps=int(WARMUP_SHARE * asked.steps),
+        learning_rate=LEARNING_RATE_SHARE * CPU.learning_rate,
+    )
+    if not (folder / "model.safetensors").exists():
+        train_sync(preset, folder, resume=True)
+    return folder
+
+
+def judge(asked: argparse.Namespace, encoder: FrameEncoder) -> dict[str, Any]:
+    """Average precision of a head on the encoder's tokens, for the validation scenes of each world."""
+    import torch
+
+    from openfoley.data.gym_cache import GymCache
+    from openfoley.evaluation.metrics.candidates import Candidates, average_precision
+    from openfoley.evaluation.metrics.truth import from_dict
+    from openfoley.gym.seeds import WORLDS
+    from openfoley.judges.events import train_event_head
+
+    examples = [head_examples(encoder, GymCache.open(judged_folder(asked.work, world, "head"))) for world in WORLDS]
+    tokens, targets = (torch.cat([example[k] for example in examples]) for k in range(2))
+    head = train_event_head(tokens, targets)
+    result = {}
+    for world in WORLDS:
+        scenes = GymCache.open(judged_folder(asked.work, world, "validation"))
+        truths = [from_dict(record) for record in scenes.truth]
+        found = [Candidates(*head.candidates(one, span(encoder))) for one in tokens_of(encoder, scenes)]
+        result[world] = asdict(average_precision(found, truths))
+    return result
+
+
+def span(encoder: FrameEncoder) -> TokenSpan:
+    from openfoley.judges.events import TokenSpan
+
+    return TokenSpan(float(encoder.outputs.offset), float(encoder.outputs.rate))
+
+
+def tokens_of(encoder: FrameEncoder, scenes: GymCache) -> torch.Tensor:
+    """Tokens [scenes, n, dim]."""
+    import torch
+
+    with torch.no_grad():
+        return torch.stack([encoder.encode(torch.from_numpy(f[None].copy()))[0].float() for f in scenes.frames])
+
+
+def head_examples(encoder: FrameEncoder, scenes: GymCache) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens and targets of the visible, audible events."""
+    import torch
+
+    from openfoley.evaluation.metrics.f1 import MAIN_TOLERANCE_S
+    from openfoley.evaluation.metrics.truth import from_dict
+    from openfoley.judges.events import event_targets
+
+    tokens = tokens_of(encoder, scenes)
+    truths = [from_dict(record).only(True) for record in scenes.truth]
+    targets = [
+        event_targets(truth.scored_s, truth.ignored_spans, span(encoder), tokens.shape[1], MAIN_TOLERANCE_S)
+        for truth in truths
+    ]
+    return tokens, torch.stack(targets)
+
+
+def judged(asked: argparse.Namespace, path: Path, folder: Path | None) -> dict[str, Any]:
+    """The figures of a training's encoder, or of the starting model's; computed once."""
+    from openfoley.data.disk import write_json
+    from openfoley.hub.load import load_model, load_part
+    from openfoley.synthesis.features import frame_encoders
+
+    if not path.exists():
+        model = load_model(asked.model)
+        encoder = frame_encoders(model)["sync"] if folder is None else load_part("sync", folder)
+        write_json(path, judge(asked, encoder))
+    return json.loads(path.read_text())
+
+
+def table(rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
+    """A Markdown table of all encoders."""
+    lines = ["| body scenes, seed | average precision, bodies | average precision, flat |", "|---|---|---|"]
+    for name, one in rows:
+        cells = []
+        for world in ("bodies", "flat"):
+            low, high = one[world]["interval"]
+            cells.append(f"{one[world]['value']:.3f} ({low:.3f} .. {high:.3f})")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--counts", type=int, nargs="+", default=[0, 1000, 3000])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--flat", type=int, default=1500)
+    parser.add_argument("--part", type=int, default=500)
+    parser.add_argument("--first", type=int, default=30_000)
+    parser.add_argument("--model", default="salsa-v-gym")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args()
+    if any(count < 0 or count % asked.part for count in (*asked.counts, asked.flat)) or asked.flat < asked.part:
+        parser.error(f"--counts and --flat must be multiples of --part, {asked.part}, and --flat not 0")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+
+    from openfoley.data.disk import write_json
+    from openfoley.gym.scene import check_world
+
+    check_world("bodies")
+    asked.work.mkdir(parents=True, exist_ok=True)
+    render(asked)
+    rows = [("as shipped", judged(asked, asked.work / "shipped.json", None))]
+    for count in asked.counts:
+        for seed in asked.seeds:
+            folder = train(asked, count, seed)
+            rows.append((f"{count}, {seed}", judged(asked, folder / "judged.json", folder)))
+    write_json(asked.work / "curve.json", dict(rows))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

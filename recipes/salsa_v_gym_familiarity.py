@@ -1,8 +1,8 @@
 """Fits the shipped model's out-of-distribution warning: python recipes/salsa_v_gym_familiarity.py [SCENES] [OUTSIDE]
 
-Fits hub.familiarity to the semantic features of SCENES (48) training scenes, sets the threshold a tenth above the
-largest distance of as many validation scenes, and writes it into the model folder. OUTSIDE: a folder of videos of
-another renderer, whose distances are printed, not used.
+Fits hub.familiarity to the semantic features of SCENES (48) training scenes of each world of the Gym (solid bodies need
+the extra gym), sets the threshold a tenth above the largest distance of as many validation scenes, and writes it into
+the model folder. OUTSIDE: a folder of videos of another renderer, whose distances are printed, not used.
 """
 
 import sys
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from openfoley.gym.picture import scene_frames
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import Split, seeds_of
+from openfoley.gym.seeds import WORLDS, Split, seeds_of
 from openfoley.hub.familiarity import Familiarity, SeenPictures
 from openfoley.hub.load import load_model
 from openfoley.hub.registry import find_model
@@ -26,9 +26,9 @@ FIRST = {"train": 4_300_000, "validation": 300_000}  # seeds of no training and 
 
 
 def gym_features(encoder, split: Split, count: int) -> list[Tensor]:
-    """Features [n, dim] of `count` scenes."""
+    """Features [n, dim] of `count` scenes of each world."""
     frames, features = frames_of(encoder), []
-    for seed in seeds_of(split, count, FIRST[split]):
+    for seed in (s for world in WORLDS for s in seeds_of(split, count, FIRST[split], world)):
         scene = sample_scene(seed, DURATION_S, split=split, aspect=1.0)
         device = torch.device("cpu")
         pictures = torch.cat(list(scene_frames(scene, Fraction(frames.rate), frames.height, frames.width, device)))
@@ -50,7 +50,7 @@ def main(scenes: int = 48, outside: str = "") -> None:
     held = sorted(distance(fitted, [one]) for one in gym_features(encoder, "validation", scenes))
     fitted = Familiarity(fitted.mean, fitted.precision, MARGIN * held[-1])
     fitted.save(find_model(MODEL))
-    print(f"{scenes} validation scenes: median {held[len(held) // 2]:.2f}, largest {held[-1]:.2f}")
+    print(f"{len(held)} validation scenes: median {held[len(held) // 2]:.2f}, largest {held[-1]:.2f}")
     print(f"threshold {fitted.threshold:.2f}")
     for path in sorted(Path(outside).glob("*.mp4")) if outside else ():
         chunks = Source.file(path).chunks([frame_request("semantic", encoder)])

@@ -7,6 +7,7 @@
     --parts K       Gym caches of --scenes scenes each (defaults 20 and 500), rendered during the training
     --first P       parts of the training split to skip, because the starting model was trained on them (default 0)
     --unseen U      the last parts, for the generator only, at its end (default 6)
+    --bodies S      share of the scenes with solid bodies (default 0.33); they need the extra gym
     --workers P     rendering processes (default: all cores but three)
     --start MODEL   whose codec and semantic encoder are kept (default salsa-v-gym)
     --go-on         sync encoder and generator start from its weights, at 0.6 of the learning rates (else random)
@@ -19,10 +20,10 @@ processes compute latents, semantic and text features of finished parts; the syn
 so far. Afterwards the same two processes compute its features, and the generator trains on them until the end.
 
 The shipped sync encoder, and the generator that salsa_v_gym_tune.py continued, were made in three calls on one
-NVIDIA H200 with 16 cores, within 580, 578 and 268 s: `--parts 12 --unseen 4`; then, twice on the same WORK, `--go-on
---first 12 --parts 22 --unseen 5 --sync-seconds 370`, with `--seconds 578 --generator-seconds 320` and `--seconds 268
---generator-seconds 255`. Event F1 on 64 validation scenes: 0.86 after the first, 0.88 after the last (docs/log.md,
-2026-11-26).
+NVIDIA H200 with 16 cores, within 580, 578 and 268 s, from flat scenes alone (`--bodies 0`): `--parts 12 --unseen 4`;
+then, twice on the same WORK, `--go-on --first 12 --parts 22 --unseen 5 --sync-seconds 370`, with `--seconds 578
+--generator-seconds 320` and `--seconds 268 --generator-seconds 255`. Event F1 on 64 validation scenes: 0.86 after the
+first, 0.88 after the last (docs/log.md, 2026-11-26).
 """
 
 import argparse
@@ -41,6 +42,8 @@ from fractions import Fraction
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from openfoley.gym.scene import check_world
 
 if TYPE_CHECKING:
     from openfoley.training.salsa_v.presets import GeneratorTraining
@@ -68,15 +71,16 @@ def wait_for(path: Path, makers: Sequence[BaseProcess] = ()) -> Path:
     return path
 
 
-def render(work: Path, numbers: Sequence[int], scenes: int, workers: int) -> None:
-    """All parts in turn, renamed when complete, with the sync encoder's extra arrays."""
+def render(work: Path, numbers: Sequence[int], scenes: int, workers: int, bodies: float) -> None:
+    """All parts in turn, renamed when complete, with the sync encoder's extra arrays. bodies: share of the scenes that
+    shows solid bodies."""
     import torch
 
     from openfoley.data.gym_cache import GymCache
     from openfoley.data.sync_clips import SyncClips
     from openfoley.data.workers import render_pool
-    from openfoley.gym.seeds import seeds_of
-    from openfoley.training.recipe import SILENT_EVERY, VALIDATION_SCENES
+    from openfoley.gym.seeds import mixed_seeds
+    from openfoley.training.recipe import SILENT_EVERY, validation_seeds
 
     torch.set_num_threads(1)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -88,8 +92,9 @@ def render(work: Path, numbers: Sequence[int], scenes: int, workers: int) -> Non
         say(begun, "rendered %s", folder.name)
 
     with render_pool(workers) as pool:
-        jobs = [("validation", seeds_of("validation", VALIDATION_SCENES), None)]
-        jobs += [(PART.format(k), seeds_of("train", scenes, first=k * scenes), SILENT_EVERY) for k in numbers]
+        jobs = [("validation", validation_seeds(bodies > 0), None)]
+        for k in numbers:
+            jobs.append((PART.format(k), mixed_seeds("train", scenes, k * scenes, bodies=bodies), SILENT_EVERY))
         threads = []
         jobs = [job for job in jobs if not (data / job[0]).exists()]
         for name, seeds, silent_every in jobs:
@@ -292,6 +297,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=500)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--unseen", type=int, default=6)
+    parser.add_argument("--bodies", type=float, default=0.33)
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1) - 3))
     parser.add_argument("--start", default="salsa-v-gym")
     parser.add_argument("--go-on", action="store_true")
@@ -302,6 +308,10 @@ def main() -> None:
         parser.error(f"--unseen must be from 1 to {asked.parts - 1} (under --parts), got {asked.unseen}")
     if asked.first < 0:
         parser.error(f"--first must be at least 0, got {asked.first}")
+    if not 0 <= asked.bodies <= 1:
+        parser.error(f"--bodies must be from 0 to 1, got {asked.bodies}")
+    if asked.bodies > 0:
+        check_world("bodies")
     begun, work, out = time.time(), asked.work, asked.out
     (work / "data").mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -313,7 +323,7 @@ def main() -> None:
     numbers = range(asked.first, asked.first + asked.parts)
     names = ["validation", *(PART.format(k) for k in numbers)]
     spawn = multiprocessing.get_context("spawn")
-    beside = [spawn.Process(target=render, args=(work, numbers, asked.scenes, asked.workers))]
+    beside = [spawn.Process(target=render, args=(work, numbers, asked.scenes, asked.workers, asked.bodies))]
     for k in range(FEATURE_PROCESSES):
         beside.append(spawn.Process(target=compute_features, args=(work, names[k::FEATURE_PROCESSES], asked.device)))
     signal.signal(signal.SIGTERM, _leave)  # so that the other processes are ended too

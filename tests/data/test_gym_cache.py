@@ -1,12 +1,27 @@
 import errno
 import json
 import os
+import sys
+from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from body_scenes import SEED, crowded
 from openfoley.data.gym_cache import FINISHED, GymCache
+from openfoley.data.stills import Stills
 from openfoley.errors import OutputError, UsageError
+from openfoley.gym import scene
+from openfoley.gym.seeds import VERSIONS
+
+
+class Inline(Executor):
+    """In this process, where scenes can be replaced."""
+
+    def map(self, function, *jobs, **_):
+        return map(function, *jobs)
 
 
 def test_a_disk_that_is_too_small_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,3 +49,26 @@ def test_of_every_so_many_scenes_the_last_is_silent(tmp_path: Path) -> None:
         (tmp_path / "cache" / FINISHED).write_text(json.dumps([other, *records[1:]]))
         with pytest.raises(UsageError, match="another version of the Gym"):
             GymCache.build(tmp_path / "cache", [1, 2, 3, 7], split="train")
+
+
+def test_one_cache_holds_scenes_of_both_worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_made = replace(crowded(3, 2, duration_s=8.0), seed=SEED)
+    monkeypatch.setattr(scene, "_bodies", lambda: lambda *_, **__: hand_made)
+    cache = GymCache.build(tmp_path / "cache", [3, SEED], split="train", pool=Inline())
+    assert [record.get("world", "flat") for record in cache.truth] == ["flat", "bodies"]
+    assert [record["gym"] for record in cache.truth] == [VERSIONS["flat"], VERSIONS["bodies"]]
+    assert all(np.ptp(frames[0]) > 30 for frames in cache.frames) and cache.sound.any((1, 2)).all()
+    assert len(GymCache.build(tmp_path / "cache", [3, SEED], split="train")) == 2  # opened as it is
+    monkeypatch.setitem(VERSIONS, "bodies", VERSIONS["bodies"] + 1)
+    with pytest.raises(UsageError, match="another version of the Gym"):
+        GymCache.build(tmp_path / "cache", [3, SEED], split="train")
+
+
+def test_scenes_of_bodies_without_the_extra_are_refused_before_anything_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "warp", None)
+    for kind in (GymCache, Stills):
+        with pytest.raises(UsageError, match=r"pip install 'openfoley\[gym\]'"):
+            kind.build(tmp_path / "cache", [3, SEED], split="train", workers=1)
+    assert not list(tmp_path.iterdir())

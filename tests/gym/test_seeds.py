@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from openfoley.errors import UsageError
-from openfoley.gym.seeds import SPLITS, WORLDS, seed_range, seeds_of, split_of, world_of
+from openfoley.gym.seeds import SPLITS, WORLDS, mixed_seeds, seed_range, seeds_of, split_of, world_of
 
 
 def test_ranges_are_disjoint_and_each_seed_tells_its_world_and_split() -> None:
@@ -36,3 +36,19 @@ def test_a_seed_of_another_world_is_refused_with_the_ranges_of_both() -> None:
         split_of(5, "bodies")
     with pytest.raises(UsageError, match="has 10000000 seeds"):
         seeds_of("train", 1, 10_000_000, "bodies")
+
+
+@pytest.mark.parametrize("bodies", [0.0, 0.25, 0.5, 1.0])
+def test_a_mix_of_worlds_has_its_share_in_any_run_and_among_every_sixth(bodies: float) -> None:
+    seeds = mixed_seeds("train", 1200, 600, bodies=bodies)
+    shown = [world_of(seed) == "bodies" for seed in seeds]
+    for part in (shown, shown[:100], shown[-100:], shown[5::6]):
+        assert sum(part) / len(part) == pytest.approx(bodies, abs=0.03)
+    assert {split_of(seed, world_of(seed)) for seed in seeds} == {"train"} and len(set(seeds)) == 1200
+    assert not set(seeds) & set(mixed_seeds("train", 600, bodies=1 - bodies))
+
+
+def test_a_mix_without_bodies_is_the_flat_worlds_seeds() -> None:
+    assert mixed_seeds("validation", 9, 4, bodies=0) == seeds_of("validation", 9, 4)
+    with pytest.raises(UsageError, match=r"share of scenes with bodies must be in 0..1, got 1.5"):
+        mixed_seeds("train", 3, bodies=1.5)

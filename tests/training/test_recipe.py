@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from openfoley.cli import main
 from openfoley.errors import UsageError
+from openfoley.gym.seeds import world_of
 from openfoley.training import recipe
 
 
@@ -84,7 +85,7 @@ def test_of_the_encoders_scenes_the_generator_uses_the_first_ones(
         (tmp_path / part / "model.safetensors").touch()
     monkeypatch.setattr(GymCache, "open", lambda _: scenes)
     monkeypatch.setattr(load, "load_part", lambda *_: None)
-    monkeypatch.setitem(recipe.SCENES, "cpu", recipe.Scenes(training=9, seen=4, generator=9, stills=9))
+    monkeypatch.setitem(recipe.SCENES, "cpu", recipe.Scenes(training=9, seen=4, generator=9, stills=9, bodies=0.5))
 
     def cache_features(data: GymCache, *given: Any, **_: Any) -> None:
         assert len(data.frames) == len(data.sound) == len(data)
@@ -94,6 +95,34 @@ def test_of_the_encoders_scenes_the_generator_uses_the_first_ones(
     recipe.prepare_features("cpu", tmp_path, "cpu")
     assert counts == {"seen": [0, 1, 2, 3], "train": list(range(9)), "validation": list(range(9))}
     assert all(scenes.seen <= scenes.training for scenes in recipe.SCENES.values())
+
+
+@pytest.mark.parametrize("part", ["codec", "all"])
+def test_a_preset_with_bodies_says_at_once_how_to_install_the_extra(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    assert main(["train", part, "--preset", "cpu", "--out", str(tmp_path / "out")]) == 2
+    assert "needs mujoco, which is not installed; pip install 'openfoley[gym]'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_presets_render_both_worlds_and_no_scene_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from openfoley.data.gym_cache import GymCache
+    from openfoley.data.stills import Stills
+
+    rendered: dict[str, list[int]] = {}
+    for kind in (GymCache, Stills):
+        monkeypatch.setattr(kind, "build", lambda folder, seeds, **_: rendered.update({folder.name: seeds}))
+    recipe.prepare_data("cpu", tmp_path)
+    scenes = recipe.SCENES["cpu"]
+    counts = {"train": scenes.training, "generator": scenes.generator, "stills": scenes.stills, "validation": 128}
+    assert {name: len(seeds) for name, seeds in rendered.items()} == counts
+    every = [seed for seeds in rendered.values() for seed in seeds]
+    assert len(set(every)) == len(every)
+    for name, seeds in rendered.items():
+        share = 0.5 if name == "validation" else scenes.bodies
+        assert np.mean([world_of(seed) == "bodies" for seed in seeds]) == pytest.approx(share, abs=0.01)
 
 
 @pytest.mark.parametrize("asked", [{"start": "salsa-v-gym"}, {"steps": 5}])
@@ -200,6 +229,7 @@ def test_an_unknown_start_is_reported_before_anything_is_rendered(tmp_path: Path
         ("train codec --preset cpu --start salsa-v-gym", "unrecognized arguments: --start salsa-v-gym"),
         ("train semantic --preset cpu --generator mmaudio", "unrecognized arguments: --generator mmaudio"),
         ("data render --count -1", "the train split has 10000000 seeds"),
+        ("data render --count 1 --world round", "argument --world: invalid choice: 'round'"),
         ("data features nowhere", "no Gym cache in 'nowhere'"),
         ("data join nowhere", "no feature cache in 'nowhere'"),
     ],

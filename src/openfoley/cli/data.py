@@ -12,7 +12,7 @@ def render(options: Namespace) -> int:
     from openfoley.data.gym_cache import GymCache
     from openfoley.gym.seeds import seeds_of
 
-    seeds = seeds_of(options.split, options.count, first=options.first)
+    seeds = seeds_of(options.split, options.count, first=options.first, world=options.world)
     cache = GymCache.build(
         Path(options.out), seeds, split=options.split, workers=options.workers, silent_every=options.silent_every
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from openfoley.gym.seeds import WORLDS
+
 PARTS = {
     "codec": "Sound to latents and back.",
     "semantic": "The semantic encoder: pictures against captions.",
@@ -34,7 +36,8 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
     verbs = data.add_subparsers(title="commands", metavar="VERB", dest="verb", required=True)
     render = command(verbs, "render", "data", "render", "Scenes of the Foley Gym as arrays for training.")
     add = render.add_argument
-    add("--split", choices=("train", "validation"), default="train", help="split of the Gym's seeds (train)")
+    add("--world", choices=WORLDS, default=WORLDS[0], help="of the Gym; bodies need the extra gym (flat)")
+    add("--split", choices=("train", "validation"), default="train", help="split of the world's seeds (train)")
     add("--first", metavar="N", type=whole, default=0, help="scenes of the split to skip (0)")
     add("--count", metavar="K", type=whole, required=True, help="how many scenes of 8 s, 6.7 MB each")
     add("--silent-every", metavar="N", type=whole, help="every Nth scene is silent (by chance only)")

@@ -21,6 +21,7 @@ from openfoley.data.disk import create_array, make_folder, write_json
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import OutputError, UsageError
 from openfoley.gym.records import Scene
+from openfoley.gym.scene import check_worlds, sample_scene
 from openfoley.gym.seeds import VERSIONS, Split, world_of
 
 FRAME_RATE = Fraction(24)
@@ -76,14 +77,16 @@ class GymCache:
         silent_every: int | None = None,
         pool: Executor | None = None,
     ) -> "GymCache":
-        """Render the scenes of `seeds` (see gym.seeds) in `workers` processes, or in a `render_pool` shared by several
-        caches; a finished cache of the same seeds is reused (UsageError if another version of the Gym rendered it).
+        """Render the scenes of `seeds` (see gym.seeds; of any world) in `workers` processes, or in a `render_pool`
+        shared by several caches; a finished cache of the same seeds is reused (UsageError if another version of the Gym
+        rendered it, or if the extra of a world is missing).
         silent_every: every so many scenes one is silent motion, the others by chance."""
         folder = Path(folder)
         if (folder / FINISHED).is_file():
             cache = cls.open(folder)
             check_scenes(folder, cache.truth, seeds)
             return cache
+        check_worlds(seeds)
         make_folder(folder)
         create_array(folder / "frames.npy", np.uint8, (len(seeds), FRAMES, 3, SIZE, SIZE))
         try:
@@ -130,7 +133,6 @@ def render_for_cache(seed: int, split: Split, silent: bool | None = None) -> tup
 
 def true_sound(seed: int, split: Split, silent: bool | None = None) -> tuple[Scene, np.ndarray, dict]:
     """A scene, its sound int16 [2, 352800] and truth, without its frames."""
-    from openfoley.gym.scene import sample_scene
     from openfoley.gym.sound import render_sound
     from openfoley.gym.truth import truth
 

@@ -20,6 +20,7 @@ from openfoley.data.disk import create_array, make_folder, write_json
 from openfoley.data.gym_cache import DURATION_S, FRAME_RATE, FRAMES, SIZE, check_scenes
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import UsageError
+from openfoley.gym.scene import check_worlds, sample_scene
 from openfoley.gym.seeds import Split
 
 STILLS = 3
@@ -47,13 +48,15 @@ class Stills:
 
     @classmethod
     def build(cls, folder: Path, seeds: Sequence[int], *, split: Split, workers: int | None = None) -> "Stills":
-        """Render the stills of `seeds` (see gym.seeds) in `workers` processes; finished ones of the same seeds are
-        reused (UsageError if another version of the Gym rendered them)."""
+        """Render the stills of `seeds` (see gym.seeds; of any world) in `workers` processes; finished ones of the same
+        seeds are reused (UsageError if another version of the Gym rendered them, or if the extra of a world is
+        missing)."""
         folder = Path(folder)
         if (folder / "stills.json").is_file():
             stills = cls.open(folder)
             check_scenes(folder, stills.truth, seeds)
             return stills
+        check_worlds(seeds)
         make_folder(folder)
         shape = (len(seeds), STILLS, 3, SIZE, SIZE)
         pictures = create_array(folder / "pictures.npy", np.uint8, shape)
@@ -73,7 +76,6 @@ def _render(job: tuple[int, Split]) -> tuple[np.ndarray, dict]:
     import torch
 
     from openfoley.gym.picture import render_frames
-    from openfoley.gym.scene import sample_scene
     from openfoley.gym.truth import truth
 
     seed, split = job

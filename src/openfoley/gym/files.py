@@ -9,7 +9,7 @@ from pathlib import Path
 from openfoley.errors import OutputError, UsageError
 from openfoley.gym.picture import scene_frames
 from openfoley.gym.records import Scene
-from openfoley.gym.scene import check_world, sample_scene
+from openfoley.gym.scene import check_worlds, sample_scene
 from openfoley.gym.seeds import Split, split_of, world_of
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
@@ -56,8 +56,7 @@ def render_files(
     if not (16 <= width <= LARGEST_SIDE and 16 <= height <= LARGEST_SIDE):
         raise UsageError(f"size must be 16x16 to {LARGEST_SIDE}x{LARGEST_SIDE} pixels, got {width}x{height}")
     splits: dict[int, Split] = {s: split_of(s, world_of(s)) for s in seeds}
-    for s in seeds:
-        check_world(world_of(s))
+    check_worlds(seeds)
     taken = [p for s in splits for p in (folder / f"{s}.{e}" for e in ("mp4", "wav", "json")) if p.exists()]
     if taken and not force:
         raise UsageError(f"{str(taken[0])!r} exists; overwrite it with force=True or choose another folder")

@@ -1,6 +1,6 @@
 """The scene of a seed, whichever world it belongs to: the one entry of files, caches and studies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 
 from openfoley.errors import UsageError, require_package
@@ -34,6 +34,13 @@ def sample_scene(
 def _bodies() -> Callable[..., Scene]:
     """Imported on demand: it needs the extra's packages."""
     return import_module("openfoley.gym.bodies.scene").sample_bodies_scene
+
+
+def check_worlds(seeds: Iterable[int]) -> None:
+    """`check_world` of each of these seeds' worlds. Raises UsageError for a seed of none, too."""
+    worlds: set[World] = {world_of(seed) for seed in seeds}
+    for world in worlds:
+        check_world(world)
 
 
 def check_world(world: World) -> None:

@@ -12,6 +12,7 @@ WORLDS: tuple[World, ...] = get_args(World)
 SPLITS: tuple[Split, ...] = get_args(Split)
 SEEDS_PER_SPLIT = 10_000_000
 FIRST_SEEDS: dict[World, int] = {"flat": 0, "bodies": 100_000_000}
+GOLDEN = (5**0.5 - 1) / 2
 VERSIONS: dict[World, int] = {"flat": 2, "bodies": 1}
 """Incremented when a seed of that world gives another scene, picture or sound than before."""
 
@@ -46,6 +47,15 @@ def seeds_of(split: Split, count: int, first: int = 0, world: World = "flat") ->
     if not 0 <= first <= first + count <= len(seeds):
         raise UsageError(f"the {split} split has {len(seeds)} seeds, got {first}..{first + count - 1}")
     return list(seeds[first : first + count])
+
+
+def mixed_seeds(split: Split, count: int, first: int = 0, *, bodies: float) -> list[int]:
+    """As `seeds_of`, from both worlds: the share `bodies` (0..1) of them shows solid bodies, evenly spread over any run
+    of seeds and over every n-th of them. Calls with disjoint places in the split share no seed."""
+    if not 0 <= bodies <= 1:
+        raise UsageError(f"the share of scenes with bodies must be in 0..1, got {bodies}; 0 is the flat world alone")
+    flat, solid = (seeds_of(split, count, first, world) for world in WORLDS)
+    return [b if (first + k) * GOLDEN % 1 < bodies else f for k, (f, b) in enumerate(zip(flat, solid, strict=True))]
 
 
 def _all_seeds(world: World) -> range:

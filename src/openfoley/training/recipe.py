@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from openfoley.errors import UsageError
+from openfoley.gym.scene import check_world
+from openfoley.gym.seeds import WORLDS, mixed_seeds, seeds_of
 from openfoley.hub.load import checked_device
 from openfoley.media.read.content_hash import file_hash
 from openfoley.training.loop.checkpoint import check_unused
@@ -54,16 +56,18 @@ class Scenes:
     seen: int  # of these that the generator trains on too; features take 0.4 s a scene on 2 cores
     generator: int  # others, for the generator alone
     stills: int  # pictures of so many more, 83 kB on disk each
+    bodies: float  # share of all of these that shows solid bodies, which need the extra `gym`; the others are flat
 
 
 SCENES: dict[Preset, Scenes] = {
-    "cpu": Scenes(training=2400, seen=600, generator=1200, stills=16_000),
-    "cpu-long": Scenes(training=6000, seen=6000, generator=3200, stills=36_000),
-    "gpu": Scenes(training=6000, seen=6000, generator=6000, stills=60_000),
+    "cpu": Scenes(training=2400, seen=600, generator=1200, stills=16_000, bodies=0.33),
+    "cpu-long": Scenes(training=6000, seen=6000, generator=3200, stills=36_000, bodies=0.33),
+    "gpu": Scenes(training=6000, seen=6000, generator=6000, stills=60_000, bodies=0.33),
 }
 FIRST_STILL = 1_000_000
 """Their first seed within the training split: none of the other scenes."""
 VALIDATION_SCENES = 64
+"""Of each world."""
 SILENT_EVERY = 6
 """Of so many training scenes one more than by chance moves without a sound: a false positive is noticed at once."""
 
@@ -82,8 +86,8 @@ def train_part(
 
     generator: one of `gym_losses.presets.GENERATORS`, others than "salsa-v" into out/generator-<name>. start: a model's
     name or folder; sync encoder or generator begin with its weights instead of random ones. steps: of these two instead
-    of the preset's. Raises UsageError for start or steps of another part, for a device that is not there, and where a
-    training lies that is not to be resumed; all before anything is rendered.
+    of the preset's. Raises UsageError for start or steps of another part, for a device that is not there, where a
+    training lies that is not to be resumed, and where the Gym's extra is missing; all before anything is rendered.
     """
     check_request(part, preset, out, start=start, steps=steps)
     folder = part_folder(part, out, generator)
@@ -128,6 +132,16 @@ def check_request(part: Part, preset: str, out: Path, *, start: str | None, step
     weights = _weights_of(start, part) if start is not None else None
     if part == "sync" and (weights is None or not _holds_appearance(weights)):
         _trained("semantic", out, "the sync encoder")
+    if SCENES[preset].bodies > 0 and not _is_rendered(out):
+        check_world("bodies")
+
+
+def _is_rendered(out: Path) -> bool:
+    """Whether all scenes are there."""
+    from openfoley.data.gym_cache import FINISHED
+
+    finished = [out / "data" / name / FINISHED for name in ("train", "generator", "validation")]
+    return all(path.is_file() for path in (*finished, out / "data" / "stills" / "stills.json"))
 
 
 def _weights_of(model: str, part: Part) -> Path:
@@ -165,15 +179,21 @@ def prepare_data(preset: Preset, out: Path) -> None:
     """Render the Gym scenes once."""
     from openfoley.data.gym_cache import GymCache
     from openfoley.data.stills import Stills
-    from openfoley.gym.seeds import seeds_of
 
-    scenes = SCENES[preset]
-    seeds = seeds_of("train", scenes.training)
-    GymCache.build(out / "data" / "train", seeds, split="train", silent_every=SILENT_EVERY)
-    Stills.build(out / "data" / "stills", seeds_of("train", scenes.stills, FIRST_STILL), split="train")
-    seeds = seeds_of("train", scenes.generator, first=scenes.training)
-    GymCache.build(out / "data" / "generator", seeds, split="train", silent_every=SILENT_EVERY)
-    GymCache.build(out / "data" / "validation", seeds_of("validation", VALIDATION_SCENES), split="validation")
+    scenes, folder = SCENES[preset], out / "data"
+    mixed = partial(mixed_seeds, "train", bodies=scenes.bodies)
+    GymCache.build(folder / "train", mixed(scenes.training), split="train", silent_every=SILENT_EVERY)
+    Stills.build(folder / "stills", mixed(scenes.stills, FIRST_STILL), split="train")
+    others = mixed(scenes.generator, first=scenes.training)
+    GymCache.build(folder / "generator", others, split="train", silent_every=SILENT_EVERY)
+    GymCache.build(folder / "validation", validation_seeds(scenes.bodies > 0), split="validation")
+
+
+def validation_seeds(bodies: bool) -> list[int]:
+    """VALIDATION_SCENES of each world in turn, so that the first ones are of both too, or of the flat one alone."""
+    worlds = WORLDS if bodies else WORLDS[:1]
+    of_each = [seeds_of("validation", VALIDATION_SCENES, world=world) for world in worlds]
+    return [seed for seeds in zip(*of_each, strict=True) for seed in seeds]
 
 
 def prepare_features(preset: Preset, out: Path, device: str) -> None:

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -44,23 +43,16 @@ def test_sound_after_a_gap_stays_at_its_time(tmp_path: Path) -> None:
 
 
 def test_a_slow_clock_is_no_hole_and_a_jump_of_hours_is_not_believed() -> None:
-    def frames(rate: int, every_s: float, jump_s: float = 0.0) -> list[SimpleNamespace]:
-        base = Fraction(1, 1_000_000)
-        return [
-            SimpleNamespace(
-                pts=round((k * every_s + (jump_s if k > 9 else 0)) * 1e6), time_base=base, samples=960, sample_rate=rate
-            )
-            for k in range(20)
-        ]
-
-    def missing(frames: list[SimpleNamespace]) -> list[int]:
+    def missing(every_s: float, jump_s: float = 0.0) -> list[int]:
+        """In front of 20 frames of 20 ms, with a jump in the middle."""
         gaps = Gaps()
-        return [gaps.before(frame) for frame in frames]
+        times = [Fraction(round((k * every_s + (jump_s if k > 9 else 0)) * 1e6), 1_000_000) for k in range(20)]
+        return [gaps.before(time, 960, RATE) for time in times]
 
-    assert not any(missing(frames(RATE, 0.021)))  # five percent: 19 ms in these frames, 12 s in four minutes
-    assert missing(frames(RATE, 0.02, 0.3))[10] == 0.3 * RATE
-    assert missing(frames(RATE, 0.0199, 0.3))[10] == round(0.2999 * RATE)  # a fast clock hides none
-    assert not any(missing(frames(RATE, 0.02, 36_000.0)))
+    assert not any(missing(0.021))  # five percent: 19 ms in these frames, 12 s in four minutes
+    assert missing(0.02, 0.3)[10] == 0.3 * RATE
+    assert missing(0.0199, 0.3)[10] == round(0.2999 * RATE)  # a fast clock hides none
+    assert not any(missing(0.02, 36_000.0))
 
 
 def test_times_that_are_only_rounded_are_no_hole(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -43,24 +43,10 @@ def sound_frames(
     gaps = Gaps(None if timeline is None else timeline.info.start)
     for packet in clock.continuous(read_to_damage(container.demux(stream), damage)):
         for frame in decoder.decode(packet):
-            yield frame, gaps.before(frame, clock.shift, decoder.take_loss())
-    problem = decoder.problem or (damage[0].text if damage else None)
-    if problem is not None:
-        spans = gaps.losses(is_open=bool(damage) or decoder.is_after_loss)
-        log.warning("%s", sound_problem(path, problem, spans))
-
-
-class TimedFrame(Protocol):
-    """A decoded frame, as far as its time matters."""
-
-    @property
-    def pts(self) -> int | None: ...
-    @property
-    def time_base(self) -> Fraction | None: ...
-    @property
-    def samples(self) -> int: ...
-    @property
-    def sample_rate(self) -> int: ...
+            time = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
+            yield frame, gaps.before(time, frame.samples, frame.sample_rate, clock.shift, decoder.take_loss())
+    if problem := gaps.problem(path, decoder, damage[0].text if damage else None):
+        log.warning("%s", problem)
 
 
 class Gaps:
@@ -74,34 +60,38 @@ class Gaps:
         self._end: Fraction | None = None  # s, of the frame before
         self._samples: int | None = None  # from sample 0 to the end of the frame before
         self._rate = 1  # Hz
-        self._lost: list[tuple[Fraction, Fraction | None]] = []
+        self._lost: list[tuple[Fraction, Fraction]] = []
 
-    def before(self, frame: TimedFrame, shift: Fraction = Fraction(0), is_after_loss: bool = False) -> int:
-        """How many samples of silence belong in front of this frame; below 0: to leave out from here on. (Times that
-        go back are not believed, but at a join.) shift: s that were added to the frame's time. is_after_loss: what is
-        in front of it could not be decoded: then a gap of half a frame is one."""
-        least = Fraction(frame.samples, 2 * frame.sample_rate) if is_after_loss else LEAST_S
-        missing = self._missing(frame, shift, least)
-        end, self._rate = self._samples or 0, frame.sample_rate
+    def before(
+        self, time: Fraction | None, samples: int, rate: int, shift: Fraction = Fraction(0), is_after_loss: bool = False
+    ) -> int:
+        """How many samples of silence belong in front of a frame of so many `samples` at `rate` Hz that begins at
+        `time` (s; None: unknown); below 0: to leave out from here on. (Times that go back are not believed, but at a
+        join.) shift: s that were added to the frame's time. is_after_loss: what is in front of it could not be decoded:
+        then a gap of half a frame is one."""
+        least = Fraction(samples, 2 * rate) if is_after_loss else LEAST_S
+        gap = time - self._end if time is not None and self._end is not None else Fraction(0)
+        self._end = None if time is None else time + Fraction(samples, rate)
+        end, missing, self._rate = self._samples or 0, 0, rate
+        if self._samples is None or shift != self._shift:
+            self._start = time if self._start is None else self._start
+            missing = round(((time or 0) - (self._start or 0)) * rate) - end
+        elif least < gap < MOST_S:
+            missing = round(gap * rate)
         if is_after_loss and missing > 0:
-            self._lost.append((Fraction(max(0, end), self._rate), Fraction(max(0, end + missing), self._rate)))
-        self._samples = end + missing + frame.samples
-        self._shift = shift
+            self._lost.append((Fraction(max(0, end), rate), Fraction(max(0, end + missing), rate)))
+        self._samples, self._shift = end + missing + samples, shift
         return missing
 
-    def losses(self, is_open: bool) -> list[tuple[Fraction, Fraction | None]]:
-        """Where (s, from sample 0) something could not be decoded. is_open: nor could the end."""
-        return [*self._lost, (Fraction(max(0, self._samples or 0), self._rate), None)] if is_open else self._lost
-
-    def _missing(self, frame: TimedFrame, shift: Fraction, least: Fraction) -> int:
-        time = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
-        gap = time - self._end if time is not None and self._end is not None else Fraction(0)
-        self._end = None if time is None else time + Fraction(frame.samples, frame.sample_rate)
-        if self._samples is None or shift != self._shift:
-            if self._start is None:
-                self._start = time
-            return round(((time or 0) - (self._start or 0)) * frame.sample_rate) - (self._samples or 0)
-        return round(gap * frame.sample_rate) if least < gap < MOST_S else 0
+    def problem(self, path: Path, decoder: SoundDecoder, broken: str | None) -> str | None:
+        """One line: what could not be decoded of the sound of `path`, and where; None where all was. broken: what
+        stopped the demuxer before the end."""
+        why = decoder.problem or broken
+        if why is None:
+            return None
+        is_open = broken is not None or decoder.is_after_loss
+        rest = [(Fraction(max(0, self._samples or 0), self._rate), None)] if is_open else []
+        return sound_problem(path, why, [*self._lost, *rest])
 
 
 def placed(sounds: Iterable[tuple[Tensor, int]]) -> Iterator[Tensor]:

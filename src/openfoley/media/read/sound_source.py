@@ -27,7 +27,7 @@ from openfoley.media.read.integrity import outer_problem
 from openfoley.media.read.opening import bytes_of, open_media, shown
 from openfoley.media.read.packet_pass import PacketReader, read_to_damage
 from openfoley.media.read.scan import Timeline, picture_timeline, report_damage
-from openfoley.media.read.sound_decoder import UNKNOWN_CODEC, SoundDecoder, sound_problem
+from openfoley.media.read.sound_decoder import UNKNOWN_CODEC, SoundDecoder
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.settings import BitDepth
 from openfoley.media.time.clock import Clock, Join, shift_at
@@ -91,16 +91,6 @@ def sound_source(
     return reader.sound(timeline, strict)
 
 
-@dataclass(frozen=True)
-class FrameTime:
-    """When a decoded frame begins (pts in time_base s; None: unknown) and how much it holds."""
-
-    pts: int | None
-    time_base: Fraction
-    samples: int
-    sample_rate: int
-
-
 class SoundReader:
     """Decodes one sound of a file, also from the packets of its scan, so that the file is not opened again for it.
 
@@ -110,7 +100,7 @@ class SoundReader:
     def __init__(self, number: int | None = None, beside: PacketReader | None = None) -> None:
         self._number, self._beside = number, beside
         self._taken: Collection[int] = ()  # streams of `beside`
-        self._stream: AudioStream | None = None
+        self._index: int | None = None  # of its stream (which is gone when the file is closed)
         self._path, self._notes = Path(), SoundNotes()
         self._decoder: SoundDecoder | None = None
         self._broken: str | None = None  # what stopped the demuxer before the end
@@ -133,7 +123,7 @@ class SoundReader:
             raise UsageError(f"{shown(path)} has {len(streams)} sounds, numbered from 0; number {number} is not there")
         if streams[number].codec_context is None:
             raise MediaError(UNKNOWN_CODEC.format(number=number, path=shown(path)))
-        self._path, self._number, self._stream = path, number, streams[number]
+        self._path, self._number, self._index = path, number, streams[number].index
         self._decoder = SoundDecoder(streams[number])
         self._notes = sound_notes(bytes_of(container), container.format.name, container.metadata)
         return streams[number]
@@ -164,8 +154,7 @@ class SoundReader:
         return self._taken
 
     def take(self, packet: Packet) -> None:
-        stream = self._stream
-        if stream is not None and packet.stream_index == stream.index and packet.size and not self._is_refused:
+        if packet.stream_index == self._index and packet.size and not self._is_refused:
             try:
                 self.push(packet)
             except UsageError:  # raised again when the sound is requested
@@ -189,30 +178,28 @@ class SoundReader:
         """What was decoded, at its place beside the picture of `timeline`. MediaError where there is nothing, and with
         `strict` where something could not be decoded, which is a warning otherwise."""
         assert self._decoder is not None
-        problem = self._decoder.problem or self._broken
         if self._samples is None:
+            problem = self._decoder.problem or self._broken
             why = "empty" if problem is None else f"damaged ({problem})"
             raise MediaError(f"the sound of {shown(self._path)} is {why}; export it again")
         self._samples.close()
         gaps = Gaps(None if timeline is None else timeline.info.start)
         missing = self._missing(gaps, () if timeline is None else timeline.joins)
-        if problem is not None:
-            spans = gaps.losses(is_open=self._decoder.is_after_loss or self._broken is not None)
-            text = sound_problem(self._path, problem, spans)
+        if problem := gaps.problem(self._path, self._decoder, self._broken):
             if strict:
-                raise MediaError(f"{text}; export or copy it again")
-            log.warning("%s", text)
+                raise MediaError(f"{problem}; export or copy it again")
+            log.warning("%s", problem)
         samples = self._placed(missing) if any(missing) else self._samples
         return SoundSource(self._path, self._number or 0, self._rate, self._depth, self._notes, samples)
 
     def _missing(self, gaps: Gaps, joins: Sequence[Join]) -> array[int]:
         """Samples of silence in front of each frame."""
-        assert self._stream is not None
+        assert self._index is not None
         found = array("q")
         for k, (time, count, position) in enumerate(zip(self._times, self._counts, self._positions, strict=True)):
-            shift = shift_at(joins, position, self._stream.index)
-            pts = None if time is None else time + round(shift / self._tick)
-            found.append(gaps.before(FrameTime(pts, self._tick, count, self._rate), shift, k in self._losses))
+            shift = shift_at(joins, position, self._index)
+            seconds = None if time is None else (time + round(shift / self._tick)) * self._tick
+            found.append(gaps.before(seconds, count, self._rate, shift, k in self._losses))
         return found
 
     def _placed(self, missing: array[int]) -> SampleFile:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from openfoley.data.disk import make_folder, write_json
@@ -70,7 +70,7 @@ class FeatureCache:
         return self.latents.shape[0]
 
     @property
-    def arrays(self) -> dict[str, Tensor]:
+    def arrays(self) -> dict[str, Shaped[Tensor, "clips ..."]]:
         """By name; without the labels if there are none."""
         return {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
 

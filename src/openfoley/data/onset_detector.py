@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional
 
@@ -75,7 +75,11 @@ class Onsets:
         return len(self.times_s)
 
 
-def detect(samples: Tensor | np.ndarray, sample_rate: int, settings: OnsetSettings = DEFAULT) -> Onsets:
+def detect(
+    samples: Shaped[Tensor, "*channels time"] | Shaped[np.ndarray, "*channels time"],
+    sample_rate: int,
+    settings: OnsetSettings = DEFAULT,
+) -> Onsets:
     """Events of a recording. samples: [time] or [channels, time], full scale 1; any rate from 8 kHz. No samples give
     no events."""
     audio = torch.as_tensor(samples).detach().to("cpu", torch.float32)

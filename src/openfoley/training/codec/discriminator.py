@@ -16,6 +16,10 @@ from torch.nn.utils.parametrizations import weight_norm
 SLOPE = 0.1  # of the leaky rectifiers
 
 
+Judged = list[list[Float[Tensor, "batch _ _ _"]]]  # frames of another number at each resolution
+"""The features of every layer of every judge."""
+
+
 class SpectrogramJudge(nn.Module):
     """Sound -> the features of every layer, the last being the scores [batch, 1, frames, bands]."""
 
@@ -50,18 +54,18 @@ class Discriminator(nn.Module):
         super().__init__()
         self.judges = nn.ModuleList(SpectrogramJudge(window, channels, width) for window in windows)
 
-    def forward(self, samples: Tensor) -> list[list[Tensor]]:
+    def forward(self, samples: Float[Tensor, "batch channels time"]) -> Judged:
         return [judge(samples) for judge in self.judges]
 
 
-def judge_loss(true: list[list[Tensor]], decoded: list[list[Tensor]]) -> Tensor:
+def judge_loss(true: Judged, decoded: Judged) -> Float[Tensor, ""]:
     """Hinge: scores of true sound above 1, of decoded sound below -1."""
     pairs = zip(true, decoded, strict=True)
     losses = [functional.relu(1 - a[-1]).mean() + functional.relu(1 + b[-1]).mean() for a, b in pairs]
     return torch.stack(losses).mean()
 
 
-def codec_losses(true: list[list[Tensor]], decoded: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
+def codec_losses(true: Judged, decoded: Judged) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """(adversarial: -score of the decoded sound, feature matching: relative L1 of the features)."""
     adversarial = torch.stack([-features[-1].mean() for features in decoded]).mean()
     distances = [

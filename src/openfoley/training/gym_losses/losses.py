@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.data.feature_cache import Batch, FeatureCache
@@ -39,10 +40,10 @@ class GymTraining:
     means: MaterialMeans | None
     material_weight: float
 
-    def other_sync(self, batch: Batch, random: torch.Generator) -> Tensor | None:
+    def other_sync(self, batch: Batch, random: torch.Generator) -> Float[Tensor, "batch frames sync_dim"] | None:
         return None if self.means is None else self.means.exchanged(batch, random)
 
-    def losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def losses(self, batch: Batch) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
         material = self.module.loss(labels_of(batch))
         return self.material_weight * material, {"material": material}
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -48,7 +49,9 @@ class Both:
     def param_groups(self) -> list[dict[str, Any]]:
         return [group for optimizer in self.optimizers for group in optimizer.param_groups]
 
-    def descend(self, loss: Tensor, weights: Iterable[nn.Parameter], *, factor: float, limit: float) -> Tensor:
+    def descend(
+        self, loss: Float[Tensor, ""], weights: Iterable[nn.Parameter], *, factor: float, limit: float
+    ) -> Float[Tensor, ""]:
         """One update against the gradient of `loss`, whose norm over `weights` is clipped to `limit`. Returns the norm
         before that. factor: of the rates that the optimisers were made with (`loop.schedule`)."""
         for optimizer in self.optimizers:
@@ -76,8 +79,8 @@ def make_optimizer(
     *,
     betas: tuple[float, float],
     weight_decay: float,
-    adam_only: Iterable[Tensor] = (),
-    left_out: Iterable[Tensor] = (),
+    adam_only: Iterable[Shaped[Tensor, "..."]] = (),
+    left_out: Iterable[Shaped[Tensor, "..."]] = (),
 ) -> Both:
     """AdamW for all weights of the modules, or Muon for their hidden matrices and convolutions and AdamW for the rest.
 

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 from openfoley.data.disk import make_folder
@@ -190,7 +191,7 @@ class Run:
                     self.folder, (self.time_limit_s or 0.0) / 60, done, self.total_steps,
                 )  # fmt: skip
 
-    def log(self, step: int, *, always: bool = False, **scalars: float | Tensor) -> None:
+    def log(self, step: int, *, always: bool = False, **scalars: float | Shaped[Tensor, ""]) -> None:
         """Writes scalars to the CSV and TensorBoard every `every.log` steps (else returns at once, without waiting for
         the device); `always` for figures that are computed rarely."""
         if always or step == self.total_steps - 1 or step % self.every.log == 0:

@@ -66,7 +66,7 @@ def losses(
     objective: Objective,
     generator: torch.Generator,
     other_sync: Float[Tensor, "batch frames sync_dim"] | None = None,
-) -> dict[str, Tensor]:
+) -> dict[str, Float[Tensor, ""]]:
     """Scalars: `loss` to minimise (mean over the batch), `flow` and `consistency` its two parts. other_sync: for
     `drop_conditions`."""
     data, (size, latents, _) = batch.latents, batch.latents.shape

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from openfoley.data.disk import write_json
@@ -34,11 +35,11 @@ class ExtraLosses(Protocol):
     @property
     def module(self) -> nn.Module: ...
 
-    def other_sync(self, batch: Batch, random: torch.Generator) -> Tensor | None:
-        """Sync features [batch, frames, sync_dim] that contradict the prompt (`flow.dropout.drop_conditions`)."""
+    def other_sync(self, batch: Batch, random: torch.Generator) -> Float[Tensor, "batch frames sync_dim"] | None:
+        """Sync features that contradict the prompt (`flow.dropout.drop_conditions`)."""
         ...
 
-    def losses(self, batch: Batch) -> tuple[Tensor | float, dict[str, Tensor]]:
+    def losses(self, batch: Batch) -> tuple[Float[Tensor, ""] | float, dict[str, Float[Tensor, ""]]]:
         """What the model's last pass, on this batch, adds to its loss, and what to log."""
         ...
 
@@ -127,7 +128,7 @@ def draw_batch(cache: FeatureCache, preset: GeneratorTraining, random: torch.Gen
     return cache.crop(clip, start, latents, integers(cache.text.shape[1]))
 
 
-def save_averaged(architecture: Architecture, weights: Mapping[str, Tensor], out: Path) -> Path:
+def save_averaged(architecture: Architecture, weights: Mapping[str, Shaped[Tensor, "..."]], out: Path) -> Path:
     """Writes out/{config.json, model.safetensors}; returns the weights' path."""
     write_json(out / "config.json", section("generator", architecture), indent=1)
     save_weights(weights, out / "model.safetensors", exact=True)

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from openfoley.errors import UsageError
@@ -68,9 +69,12 @@ class Surface:
     pixel: Tensor
 
 
+Frames = UInt8[Tensor, "frames 3 height width"]
+
+
 def project(
-    camera: Camera, aspect: float, points: np.ndarray, times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    camera: Camera, aspect: float, points: Float[np.ndarray, "n 3"], times: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """World points [n, 3] at times [n] -> x, y in 0..1 from the top left, depth (m), scale (picture heights per
     metre)."""
     yaw, pitch, roll = camera.turn(times).T
@@ -84,7 +88,7 @@ def project(
     return 0.5 + u / aspect, 0.5 - v, depth, scale
 
 
-def render_picture(scene: Scene, *, rate: Fraction, height: int, width: int) -> Tensor:
+def render_picture(scene: Scene, *, rate: Fraction, height: int, width: int) -> Frames:
     """Pictures uint8 [ceil(duration * rate), 3, height, width]; the scene's own aspect is squashed into these."""
     return torch.cat(list(scene_frames(scene, rate, height, width, aspect=scene.aspect)))
 
@@ -100,7 +104,7 @@ def scene_frames(
     width: int,
     device: torch.device | str = "cpu",
     aspect: float | None = None,
-) -> Iterator[Tensor]:
+) -> Iterator[Frames]:
     """The scene's frames in chunks uint8 [n, 3, height, width]. aspect: width / height as shown, their own if None."""
     total, shown = frame_count(scene.duration_s, rate), aspect or width / height
     form = {"rate": rate, "height": height, "width": width, "aspect": shown, "device": torch.device(device)}
@@ -118,7 +122,7 @@ def render_frames(
     width: int,
     device: torch.device,
     aspect: float,
-) -> Tensor:
+) -> Frames:
     """Frames first ... first + count - 1 of a scene, uint8 [count, 3, height, width]."""
     times = (first + np.arange(count)) / float(rate)
     starts = np.array([shot.start_s for shot in scene.shots])

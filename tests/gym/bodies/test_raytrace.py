@@ -211,3 +211,19 @@ def test_every_shape_has_the_outline_of_the_points_inside_it(shape: Shape, turn:
                 continue  # the outline goes through this pixel
             missed += abs(float(inside(shape, points).any()) - light[row, column])
     assert missed < 1.5
+
+
+def test_the_device_is_the_one_asked_for_and_never_replaced_by_another():
+    """On a GPU the picture is the CPU's but for rounding; without one, asking for it is an error."""
+    world, form = (
+        stage(Solid(Box((0.4, 0.3, 0.2)), WHITE, at(0, 1, 0))),
+        {"aspect": 1.0, "size": SIZE, "shutter_s": 0.0},
+    )
+    on_cpu = render_stage(world, AHEAD, np.zeros(1), device=torch.device("cpu"), **form)
+    assert on_cpu.device.type == "cpu"
+    if torch.cuda.is_available():
+        on_gpu = render_stage(world, AHEAD, np.zeros(1), device=torch.device("cuda"), **form)
+        assert on_gpu.device.type == "cuda" and torch.allclose(on_gpu.cpu(), on_cpu, atol=0.26)
+    else:
+        with pytest.raises((RuntimeError, AssertionError, ValueError)):
+            render_stage(world, AHEAD, np.zeros(1), device=torch.device("cuda"), **form)

@@ -76,7 +76,10 @@ def _form(shape: Shape, first: int, count: int) -> Row:
 
 def _paint(surface: Surface) -> Row:
     rng = np.random.default_rng(surface.seed)
-    axis = rng.normal(size=3)
+    axis, phase = rng.normal(size=3), rng.uniform(0, 1, 3)
+    if surface.pattern == "grain":  # boards are cut along the trunk, beside its middle
+        axis[1] *= 0.1
+        phase += (0, 4, 4)
     axis /= np.linalg.norm(axis)
     return {
         "color": surface.color,
@@ -87,6 +90,6 @@ def _paint(surface: Surface) -> Row:
         "gloss": surface.gloss,
         "roughness": surface.roughness,
         "axis": tuple(axis),
-        "phase": tuple(rng.uniform(0, 1, 3)),
+        "phase": tuple(phase),
         "seed": surface.seed & 0x7FFFFFFF,
     }

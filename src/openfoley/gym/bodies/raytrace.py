@@ -45,9 +45,8 @@ def render_stage(
     parts = SUBFRAMES if shutter_s > 0 else 1
     moments = (times[:, None] + shutter_s * ((np.arange(parts) + 0.5) / parts - 0.5)).reshape(-1)
     view, poses = view_of(camera, aspect, moments), poses_of(stage.solids, moments)
-    on = wp.device_from_torch(device)
-    world = pack_world(stage, poses, on)
     picture = torch.empty(len(times), *size, 3, dtype=torch.float32, device=device)
+    world = pack_world(stage, poses, wp.device_from_torch(picture.device))  # with its number, unlike `device`
     work = tile_work(stage, poses, view, len(times), size)
     if work.plate is not None:
         _paint(world, work.plate, view, parts, picture[:1])

@@ -25,8 +25,9 @@ CHATTER_S = 0.01
 """A contact at rest may be open at single steps; its force is averaged over this."""
 STANDS_OUT = 1.0
 """An impact exceeds the load by this many weights of the pair's lighter body."""
-SETTLING_S = 0.03
-"""Things that touch when a shot begins do so from before; the contact springs take this long to come to rest."""
+AT_FIRST_S, SETTLING_S = 0.01, 0.06
+"""Things that touch so soon after a shot's beginning stood there before; until contact springs are at rest (SETTLING_S
+after it) their contact has no events."""
 BLOW_GAP_S = 0.004
 """Forces of a pair that are closer than this are one blow."""
 MERGE_S = 0.02
@@ -105,24 +106,32 @@ def load_of(force: np.ndarray, step_s: float) -> np.ndarray:
 
 def impacts(simulation: Simulation, pairs: list[PairForce], start_s: float) -> list[Impact]:
     """Blows of all pairs that make a sound, in order of time."""
-    found = []
+    found: list[Impact] = []
+    last_step = max((int(p.step[-1]) for p in pairs), default=0)
     for pair in pairs:
         sides = [simulation.bodies[k] for k in (pair.first, pair.second) if k < len(simulation.bodies)]
         if any(b.soft for b in sides) or all(b.object_id is None for b in sides):
             continue
         masses = simulation.masses[[pair.first, pair.second]]
-        found += _impacts_of(pair, 1 / float(np.sum(1 / masses)), simulation.step_s, start_s)
+        found += _impacts_of(pair, 1 / float(np.sum(1 / masses)), simulation.step_s, start_s, last_step)
     return sorted(found, key=lambda i: i.time_s)
 
 
-def _impacts_of(pair: PairForce, mass: float, step_s: float, start_s: float) -> list[Impact]:
+def _impacts_of(pair: PairForce, mass: float, step_s: float, start_s: float, last_step: int) -> list[Impact]:
     first, last = int(pair.step[0]), int(pair.step[-1])
-    around = round(LOAD_S / step_s)
-    force = np.zeros(last - first + 1 + 2 * around)
-    at = pair.step - first + around
-    force[at] = pair.force
-    excess = (force - load_of(force, step_s))[at]
-    excess[pair.step * step_s < (SETTLING_S if first < 2 else 0.0)] = 0.0
+    force = np.zeros(last - first + 1)
+    force[pair.step - first] = pair.force
+    stood = first * step_s < AT_FIRST_S
+    # A contact of the shot's first or last step lasts beyond it; any other begins and ends with no force.
+    settled, around = round(SETTLING_S / step_s), round(LOAD_S / step_s)
+    before = float(np.median(force[:settled])) if stood else 0.0
+    after = float(np.median(force[-settled:])) if last >= last_step - 1 else 0.0
+    padded = np.pad(force, around, constant_values=((before, after),))
+    excess = (padded - load_of(padded, step_s))[around:-around][pair.step - first]
+    if stood:
+        excess[pair.step < settled] = 0.0
+    if last >= last_step - 1:
+        excess[pair.step > last_step - around] = 0.0
     steps = np.flatnonzero(excess > STANDS_OUT * mass * GRAVITY)
     if not len(steps):
         return []

@@ -15,6 +15,8 @@ LOUD_W = {"slide": 20.0, "roll": 30.0}
 """W; load x speed of a level of 1."""
 ROLLING_SLIP = 0.35
 """A contact whose slip is below this share of its travel rolls."""
+CREEP_MPS = 0.02
+"""Slower than this is the creep of soft contacts, or too slow to be heard."""
 CONTROL_HZ = 250.0
 SMOOTH_S, GAP_S, SHORTEST_S = 0.03, 0.06, 0.15
 QUIETEST, FAINTEST = 0.02, 0.05
@@ -57,7 +59,7 @@ def _frictions_of(
     rolls = slip < ROLLING_SLIP * travel
     result = []
     for action, speed, chosen in (("slide", slip, ~rolls), ("roll", travel, rolls)):
-        level = np.sqrt(np.maximum(weight * speed, 0.0) / LOUD_W[action]) * chosen
+        level = np.sqrt(weight * np.maximum(speed - CREEP_MPS, 0.0) / LOUD_W[action]) * chosen
         level = np.convolve(np.minimum(level, 1.0), np.ones(window) / window, mode="same")
         for begin, end in _spans(level > QUIETEST, round(GAP_S * CONTROL_HZ)):
             span = slice(begin, end)

@@ -1,0 +1,15 @@
+"""Families of mechanisms: what is built, and how it moves, sounds, or just does not.
+
+Every family is a function `(Place) -> Arrangement`. HELD_OUT_FAMILIES never appear in training or validation scenes.
+"""
+
+from collections.abc import Callable
+
+from openfoley.gym.bodies.families.dominoes import dominoes, pendulum_into_blocks
+from openfoley.gym.bodies.families.drops import drops
+from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.slopes import ramp, stairs
+
+Family = Callable[[Place], Arrangement]
+FAMILIES: dict[str, Family] = {f.__name__: f for f in (drops, stairs, ramp, dominoes)}
+HELD_OUT_FAMILIES: dict[str, Family] = {f.__name__: f for f in (pendulum_into_blocks,)}

@@ -1,0 +1,63 @@
+"""Things that are let fall, one by one or by the handful: they bounce, tumble, rattle and settle."""
+
+import numpy as np
+
+from openfoley.gym.bodies import rotation
+from openfoley.gym.bodies.description import Body, Driven, Free
+from openfoley.gym.bodies.families.motions import dips, led, turning
+from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.things import NOUNS, any_kind, pieces_of
+
+APPEARS_S = 0.4
+"""A thing that waits for its turn is seen this long before it is let go."""
+MOST = 10
+
+
+def drops(place: Place) -> Arrangement:
+    """Up to ten things fall from two to ten times their size. Silent: they dangle on strings, or land on a cushion."""
+    p, play = place, Arrangement()
+    sorts = [(any_kind(p), p.material(), p.size_m * p.scaled(0.5, 1.6)) for _ in range(p.count(1, 3))]
+    play.objects = [p.thing("drop", NOUNS[kind], material, size) for kind, material, size in sorts]
+    hung, handful = not p.sounds and p.chance(0.5), p.sounds and p.chance(0.4)
+    floor = 0.0 if p.sounds or hung else p.size_m
+    play.radius, top = p.size_m * p.uniform(2.5, 5), min(p.size_m * p.scaled(2.5, 10), 1.8)
+    play.height = top + floor
+    instants = (p.times(0.8, 3.0) if handful else p.times(0.35, 2.0))[: p.count(1, 7)]
+    releases = [t for t in instants for _ in range(p.count(2, 5) if handful else 1)][:MOST]
+    if floor:
+        releases = releases[:4]  # each has a place of its own on the cushion
+        play.radius = max(play.radius, 1.4 * p.size_m * len(releases))
+        play.bodies.append(p.cushion((play.radius, floor / 2, play.radius), (0, floor / 2, 0)))
+    places = p.rng.permutation(np.linspace(-1, 1, len(releases))) * play.radius * (0.7 if floor else 0.6)
+    for k, time_s in enumerate(releases):
+        chosen = p.count(0, len(sorts) - 1)
+        kind, material, size = sorts[chosen]
+        x, z = float(places[k]), p.uniform(-0.3, 0.3) * play.radius
+        y = floor + top * p.uniform(0.6, 1.0) + size * (0.6 + 1.1 * (k % 5 if handful else 0))
+        if hung:
+            motion = Driven(led((x, 0, z), (0, 1, 0), dips(p, size * 0.9, y), turning(p)))
+        else:
+            calm = 1.0 if p.sounds else 0.05
+            spin = _any_vector(p, 5.0 * calm, 5.0 * calm)
+            motion = Free(time_s, _any_vector(p, 0.3 * calm, 0.0), spin, 8.0 if p.sounds else 0.2)
+        play.bodies.append(
+            Body(
+                f"{p.id}.{k}",
+                pieces_of(kind, size, material, p),
+                p.matter(material),
+                (x, y, z),
+                rotation.random_turn(p.rng),
+                motion,
+                None if hung else play.objects[chosen].id,
+                shown=(-np.inf if hung else time_s - APPEARS_S, np.inf),
+            )
+        )
+    play.caption = (
+        f"{play.objects[0].caption}s fall and bounce" if len(releases) > 1 else f"a {play.objects[0].caption} falls"
+    )
+    return play
+
+
+def _any_vector(place: Place, sideways: float, upwards: float) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in place.rng.standard_normal(3) * np.array([sideways, upwards, sideways]))
+    return (x, y, z)

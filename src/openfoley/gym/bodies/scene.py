@@ -1,0 +1,185 @@
+"""Sampling a scene of solid bodies from a seed: mechanisms, clutter, cameras, light. The seed decides everything."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from openfoley.errors import UsageError
+from openfoley.gym.bodies import rotation
+from openfoley.gym.bodies.cameras import View, sample_camera
+from openfoley.gym.bodies.contacts import events, impacts, pair_forces
+from openfoley.gym.bodies.description import Body
+from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES
+from openfoley.gym.bodies.families.place import Arrangement, Place, moved
+from openfoley.gym.bodies.lasting import frictions
+from openfoley.gym.bodies.physics import Simulation, simulate
+from openfoley.gym.bodies.records import Light, Solid, Stage
+from openfoley.gym.bodies.surfaces import any_light, any_sky, any_surface
+from openfoley.gym.bodies.surroundings import clutter, distractors, occluder, table
+from openfoley.gym.captions import scene_captions
+from openfoley.gym.materials import HELD_OUT_MATERIALS, SOLID
+from openfoley.gym.records import Contact, Friction, Grade, Look, Performance, Scene, Shot
+from openfoley.gym.seeds import Split
+
+SILENT_SHARE, SECOND_SHOT_SHARE, TWO_FAMILIES_SHARE = 0.15, 0.12, 0.2
+TABLE_SHARE, OCCLUDER_SHARE, PLAIN_GROUND_SHARE = 0.3, 0.15, 0.4
+SHOT_SHORTEST_S, SHOT_LONGEST_S = 3.0, 10.0
+SMALLEST_M, LARGEST_M = 0.03, 0.35
+"""Of typical things."""
+TRIES = 4
+"""A silent shot whose near miss touches something after all is sampled anew this often; then nothing moves but
+distractors."""
+
+
+@dataclass(frozen=True)
+class _Span:
+    start_s: float
+    end_s: float
+    number: int
+    heldout: bool
+    silent: bool
+    aspect: float
+
+
+@dataclass(frozen=True)
+class _Acted:
+    """What happened in a shot. size_m: of a typical thing."""
+
+    plays: list[Arrangement]
+    simulation: Simulation
+    contacts: list[Contact]
+    frictions: list[Friction]
+    view: View
+    size_m: float
+
+
+def sample_bodies_scene(
+    seed: int,
+    duration_s: float,
+    *,
+    split: Split = "train",
+    silent: bool | None = None,
+    aspect: float | None = None,
+    single_shot: bool = False,
+) -> Scene:
+    """The scene of `seed`, as `openfoley.gym.scene.sample_scene`: shots with a stage of solids, contacts simulated.
+
+    Raises UsageError for a duration <= 0 and where MuJoCo is not installed."""
+    if not duration_s > 0:
+        raise UsageError(f"duration must be > 0 s, got {duration_s}")
+    rng = np.random.default_rng([seed, 20261129])
+    silent = bool(rng.random() < SILENT_SHARE) if silent is None else silent
+    any_aspect = float(rng.choice([16 / 9, 4 / 3, 1.0, 2.0, 9 / 16], p=[0.45, 0.2, 0.2, 0.1, 0.05]))
+    aspect = aspect or any_aspect
+    shots, start_s = [], 0.0
+    while start_s < duration_s - 1e-9:
+        end_s = duration_s if single_shot else _shot_end(rng, start_s, duration_s)
+        span = _Span(start_s, end_s, len(shots), split == "heldout", silent, aspect)
+        shots.append(_sample_shot(rng, span))
+        start_s = end_s
+    captions = scene_captions([p for shot in shots for p in shot.performances], rng)
+    gain_db = float(rng.uniform(-8, 0))
+    return Scene(seed, split, duration_s, aspect, gain_db, tuple(shots), captions[0], captions)
+
+
+def _shot_end(rng: np.random.Generator, start_s: float, duration_s: float) -> float:
+    left = duration_s - start_s
+    cut = duration_s > SHOT_LONGEST_S or (start_s == 0 and rng.random() < SECOND_SHOT_SHARE)
+    if left < 2 * SHOT_SHORTEST_S or not cut:
+        return duration_s
+    return start_s + float(rng.uniform(SHOT_SHORTEST_S, min(SHOT_LONGEST_S, left - SHOT_SHORTEST_S)))
+
+
+def _sample_shot(rng: np.random.Generator, span: _Span) -> Shot:
+    acted = _act(rng, span, nothing=False)
+    for tries in range(1, TRIES + 1):
+        if not (span.silent and (acted.contacts or acted.frictions)):
+            break
+        acted = _act(rng, span, nothing=tries == TRIES)
+    performances = []
+    for play in acted.plays:
+        names = {o.id for o in play.objects}
+        contacts = [c for c in acted.contacts if c.object_id in names and c.time_s < span.end_s - 0.01]
+        lasting = [f for f in acted.frictions if f.object_id in names]
+        performances.append(Performance(play.objects, [], contacts, lasting, play.caption))
+    view = acted.view
+    camera = sample_camera(rng, view, span.aspect, acted.size_m)
+    solids = [*_solids(acted.simulation), *distractors(rng, view)]
+    if rng.random() < OCCLUDER_SHARE:
+        solids.append(occluder(rng, view, camera))
+    light = any_light(rng)
+    horizon, zenith = any_sky(rng)
+    ground = any_surface(rng, view.radius * 0.3)
+    if rng.random() < PLAIN_GROUND_SHARE:
+        ground = replace(ground, pattern="plain", contrast=0.0)
+    stage = Stage(tuple(solids), light, ground, horizon, zenith)
+    room = (float(rng.uniform(0.08, 0.9)), float(rng.uniform(0.02, 0.25)))
+    grade = _sample_grade(rng, span.heldout, light)
+    return Shot(span.start_s, span.end_s, camera, grade, tuple(performances), *room, "none", stage)
+
+
+def _act(rng: np.random.Generator, span: _Span, *, nothing: bool) -> _Acted:
+    """Build one or two families' mechanisms (none: `nothing`) and what stands around them, and let them run."""
+    families = HELD_OUT_FAMILIES if span.heldout else FAMILIES
+    materials = SOLID + HELD_OUT_MATERIALS * 4 if span.heldout else SOLID
+    count = 0 if nothing else 2 if rng.random() < TWO_FAMILIES_SHARE else 1
+    size_m = float(np.exp(rng.uniform(np.log(SMALLEST_M), np.log(LARGEST_M))))
+    floor = float(rng.uniform(0.3, 0.9)) if rng.random() < TABLE_SHARE else 0.0
+    plays: list[Arrangement] = []
+    bodies: list[Body] = []
+    for k in range(count):
+        place = Place(rng, span.start_s, span.end_s, size_m, materials, f"object{span.number}{k}", not span.silent)
+        plays.append(families[str(rng.choice(list(families)))](place))
+    beside = [0.0] if count < 2 else [-1.1 * plays[0].radius, 1.1 * plays[1].radius]
+    for play, x in zip(plays, beside, strict=False):
+        turn = rotation.about((0, 1, 0), float(rng.choice([0.0, np.pi]) + rng.normal(0, 0.25)))
+        shift = (x, floor, float(rng.normal(0, 0.3) * play.radius) * (count > 1))
+        bodies += [moved(body, turn, shift) for body in play.bodies]
+    radius = sum(p.radius for p in plays) or 4 * size_m
+    height = max((p.height for p in plays), default=radius)
+    middle = (sum(beside), floor + height * 0.4, 0.0)
+    view = View(middle, radius, height, (span.start_s + span.end_s) / 2, floor)
+    bodies += clutter(rng, view, size_m, f"clutter{span.number}")
+    if floor:
+        bodies += table(rng, view, f"table{span.number}")
+    simulation = simulate(bodies, span.start_s, span.end_s)
+    return _Acted(plays, simulation, *sounds_of(simulation, span.start_s), view, size_m)
+
+
+def sounds_of(simulation: Simulation, start_s: float) -> tuple[list[Contact], list[Friction]]:
+    """Events and lasting sounds of a simulation that begins at start_s."""
+    pairs = pair_forces(simulation, start_s)
+    return events(simulation, impacts(simulation, pairs, start_s)), frictions(simulation, pairs, start_s)
+
+
+def _solids(simulation: Simulation) -> list[Solid]:
+    return [
+        Solid(piece.shape, piece.surface, motion, piece.offset, piece.turn, body.object_id, body.shown)
+        for body, motion in zip(simulation.bodies, simulation.motions, strict=True)
+        for piece in body.pieces
+    ]
+
+
+def _sample_grade(rng: np.random.Generator, heldout: bool, light: Light) -> Grade:
+    """Camera and compression; the ground and the light of the flat world are not used."""
+    tint = 1 + rng.uniform(-0.12, 0.12, 3)
+    saturation = float(rng.choice([1.0, rng.uniform(0.3, 1.0), 0.0], p=[0.6, 0.35, 0.05]))
+    if heldout:
+        saturation, tint = float(rng.choice([0.0, 1.3])), 1 + rng.uniform(-0.3, 0.3, 3)
+    bare = Look((0.5, 0.5, 0.5))
+    return Grade(
+        light=light.direction,
+        ambient=0.5,
+        floor=bare,
+        wall=bare,
+        wall_z=4.0,
+        tint=(float(tint[0]), float(tint[1]), float(tint[2])),
+        gamma=float(rng.uniform(0.75, 1.3)),
+        noise=float(rng.choice([0.0, rng.uniform(0.005, 0.04)])),
+        blur=float(rng.choice([0.0, rng.uniform(0.2, 1.0)])),
+        quantization=float(rng.choice([0.0, rng.uniform(0.01, 0.06)])),
+        motion_blur=bool(rng.random() < 0.35),
+        saturation=saturation,
+        outline=False,
+        shadow=0.4,
+    )

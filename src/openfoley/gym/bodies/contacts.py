@@ -107,13 +107,12 @@ def load_of(force: np.ndarray, step_s: float) -> np.ndarray:
 def impacts(simulation: Simulation, pairs: list[PairForce], start_s: float) -> list[Impact]:
     """Blows of all pairs that make a sound, in order of time."""
     found: list[Impact] = []
-    last_step = max((int(p.step[-1]) for p in pairs), default=0)
     for pair in pairs:
         sides = [simulation.bodies[k] for k in (pair.first, pair.second) if k < len(simulation.bodies)]
         if any(b.soft for b in sides) or all(b.object_id is None for b in sides):
             continue
         masses = simulation.masses[[pair.first, pair.second]]
-        found += _impacts_of(pair, 1 / float(np.sum(1 / masses)), simulation.step_s, start_s, last_step)
+        found += _impacts_of(pair, 1 / float(np.sum(1 / masses)), simulation.step_s, start_s, simulation.last_step)
     return sorted(found, key=lambda i: i.time_s)
 
 

@@ -59,7 +59,7 @@ def _frictions_of(
     rolls = slip < ROLLING_SLIP * travel
     result = []
     for action, speed, chosen in (("slide", slip, ~rolls), ("roll", travel, rolls)):
-        level = np.sqrt(weight * np.maximum(speed - CREEP_MPS, 0.0) / LOUD_W[action]) * chosen
+        level = np.sqrt(np.maximum(weight, 0.0) * np.maximum(speed - CREEP_MPS, 0.0) / LOUD_W[action]) * chosen
         level = np.convolve(np.minimum(level, 1.0), np.ones(window) / window, mode="same")
         for begin, end in _spans(level > QUIETEST, round(GAP_S * CONTROL_HZ)):
             span = slice(begin, end)

@@ -44,14 +44,15 @@ class Touches:
 
 @dataclass(frozen=True)
 class Simulation:
-    """motions and masses (kg; infinite where nothing gives way) follow the order of `bodies`."""
+    """motions and masses (kg; infinite where nothing gives way) follow the order of `bodies`. last_step: at which it
+    ended."""
 
     bodies: tuple[Body, ...]
     motions: tuple[Motion, ...]
     masses: np.ndarray
     touches: Touches
     step_s: float
-    end_s: float
+    last_step: int
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def simulate(
     times = start_s + step_s * np.arange(int(np.ceil((end_s - start_s) / step_s)) + 1)
     script = _script(model, times)
     every = max(1, round(1 / (POSE_RATE_HZ * step_s)))
-    positions, rotations, touches = _run(model, times, script, every)
+    positions, rotations, touches, last_step = _run(model, times, script, every)
     motions = []
     for k, body in enumerate(model.order):
         last = 1 if isinstance(body.motion, Fixed) else len(positions)
@@ -92,7 +93,7 @@ def simulate(
         np.inf if isinstance(b.motion, Fixed | Driven) else float(model.compiled.body_mass[i])
         for b, i in zip(model.order, model.mj_body, strict=True)
     ]
-    return Simulation(model.order, tuple(motions), np.array([*masses, np.inf]), touches, step_s, end_s)
+    return Simulation(model.order, tuple(motions), np.array([*masses, np.inf]), touches, step_s, last_step)
 
 
 def _script(model: Model, times: np.ndarray) -> _Script:
@@ -140,9 +141,9 @@ def _first_velocity(body: Body) -> np.ndarray:
     return np.asarray(motion.axis) * motion.velocity if motion.kind == "ball" else np.array([motion.velocity])
 
 
-def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> tuple[np.ndarray, np.ndarray, Touches]:
-    """Poses of the bodies at every `every`-th step, positions [n, bodies, 3] and rotations [n, bodies, 4], and all
-    contacts."""
+def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> tuple[np.ndarray, np.ndarray, Touches, int]:
+    """Poses of the bodies at every `every`-th step, positions [n, bodies, 3] and rotations [n, bodies, 4], all
+    contacts, and the last step."""
     import mujoco
 
     compiled = model.compiled
@@ -156,7 +157,7 @@ def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> tuple[
     q, v = script.positions.shape[1], script.velocities.shape[1]
     busy_until = max([r[0] for r in releases] + [s[0] for s in switches] + [_last_change(script, times)], default=0.0)
     check = max(1, round(STILL_CHECK_S / step_s))
-    step, still = mujoco.mj_step, 0
+    step, still, k = mujoco.mj_step, 0, 0
     log: list[tuple[np.ndarray, ...]] = []
     positions, rotations = [], []
     for k, time_s in enumerate(times):
@@ -193,7 +194,7 @@ def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> tuple[
             still = still + 1 if compiled.nv == v or np.abs(state.qvel[v:]).max() < STILL_SPEED else 0
             if still >= STILL_CHECKS:
                 break
-    return np.array(positions), np.array(rotations), _touches(model, times, log)
+    return np.array(positions), np.array(rotations), _touches(model, times, log), k
 
 
 def _switch(compiled: mujoco.MjModel, groups: tuple[np.ndarray, np.ndarray], geoms: Sequence[int], there: bool) -> None:

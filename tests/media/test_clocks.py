@@ -1,4 +1,4 @@
-"""Transport streams near the end of their clock: every frame is shown, and a copy with new sound lasts as long."""
+"""Wherever a file's clock starts, every frame is shown, and a copy with new sound lasts as long."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ ROLLOVER_S = Fraction(2**33, 90_000)  # a transport stream's times have 33 bits 
 
 
 def numbers(source: Source) -> list[int]:
-    return [number_of(f) for c in source.chunks([FrameRequest("x", RATE, 64, 128)]) for f in c.frames]
+    requests = [FrameRequest("x", source.info.frame_rate, 64, 128)]
+    return [number_of(f) for c in source.chunks(requests) for f in c.frames]
 
 
 def copied(path: Path, out: Path) -> Path:
     source = Source.file(path)
-    mux(path, iter([torch.zeros(2, 88_200)]), NewSound(44_100), out, source.timeline)
+    mux(path, iter([torch.zeros(2, round(source.info.duration * 44_100))]), NewSound(44_100), out, source.timeline)
     return out
 
 
@@ -39,7 +40,8 @@ def remuxed(path: Path, out: Path, offset_s: Fraction) -> Path:
         for packet in source.demux():
             if packet.size:
                 for name in ("pts", "dts"):
-                    setattr(packet, name, getattr(packet, name) + round(offset_s / packet.time_base))
+                    if getattr(packet, name) is not None:
+                        setattr(packet, name, getattr(packet, name) + round(offset_s / packet.time_base))
                 packet.stream = streams[packet.stream_index]
                 target.mux(packet)
     return out
@@ -58,3 +60,58 @@ def test_a_clock_that_rolls_over_or_is_about_to(tmp_path: Path, bf: str, before_
     assert (source.info.duration, source.info.frame_rate) == (2, 25) and numbers(source) == list(range(COUNT))
     out = Source.file(copied(rolled, tmp_path / f"out{suffix}"))
     assert out.info.duration == 2 and numbers(out) == list(range(COUNT))
+
+
+RATES = [Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(50), Fraction(60000, 1001)]
+CODECS = {".webm": "libvpx-vp9", ".mpg": "mpeg2video", ".avi": "mpeg4"}  # else H.264
+ONE_START = (".avi",)  # tells no time
+HIDDEN = (".mp4", ".mov")  # what lies below zero is left out by an edit list
+
+
+def numbered_from(path: Path, rate: Fraction, offset_s: Fraction) -> Path:
+    plain = path.with_name(f"plain{path.suffix if path.suffix in CODECS else '.mp4'}")
+    codec = CODECS.get(path.suffix, "libx264")
+    options = {} if path.suffix == ".webm" else {"bf": "2", "g": "12"}
+    write_numbered(plain, list(range(COUNT)), 1 / rate, last_duration=1, rate=rate, codec=codec, options=options)
+    return remuxed(plain, path, offset_s)
+
+
+@pytest.mark.parametrize("offset_s", [Fraction(-7, 10), Fraction(0), Fraction(3, 2), Fraction(60)], ids=float)
+@pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{float(rate):.3f}")
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".ts", ".avi", ".mpg"])
+def test_a_file_is_the_same_wherever_it_starts(tmp_path: Path, suffix: str, rate: Fraction, offset_s: Fraction) -> None:
+    if suffix == ".mpg" and offset_s < 0:
+        pytest.skip("see test_programme_streams")
+    if (suffix in ONE_START and offset_s) or (suffix in HIDDEN and offset_s < 0):
+        pytest.skip("the container cannot say so")
+    path = numbered_from(tmp_path / f"a{suffix}", rate, offset_s)
+    source = Source.file(path)
+    assert (source.info.frame_rate, source.info.duration) == (rate, COUNT / rate)
+    assert numbers(source) == list(range(COUNT))
+    out = Source.file(copied(path, tmp_path / f"out{'.mkv' if suffix == '.mpg' else suffix}"))
+    assert (out.info.frame_rate, out.info.duration) == (rate, COUNT / rate)
+    assert numbers(out) == list(range(COUNT))
+    if offset_s < 0 and suffix != ".ts":
+        assert out.info.start == 0
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize("offset_s", [Fraction(-5, 2), Fraction(-7, 10)], ids=float)
+@pytest.mark.parametrize("bf", ["0", "2"])
+def test_variable_times_below_zero_are_kept(tmp_path: Path, bf: str, offset_s: Fraction, suffix: str) -> None:
+    gaps = [40, 20, 80, 33, 47, 20, 120, 40] * 5
+    times = [sum(gaps[:k]) for k in range(len(gaps))]
+    plain = write_numbered(tmp_path / "plain.mkv", times, Fraction(1, 1000), last_duration=40, options={"bf": bf})
+    path = remuxed(plain, tmp_path / "a.mkv", offset_s)
+    pairs = (
+        (Source.file(plain), Source.file(path)),
+        (Source.file(copied(plain, tmp_path / f"p{suffix}")), Source.file(copied(path, tmp_path / f"o{suffix}"))),
+    )
+    for expected, source in pairs:
+        assert source.timeline is not None and expected.timeline is not None
+        # MP4 tells lengths of frames in the order of decoding, so that the last one shown has no length of its own
+        tolerance_s = Fraction(1, 20) if suffix == ".mp4" and bf != "0" else 0
+        assert abs(source.info.duration - expected.info.duration) <= tolerance_s
+        instants = [n * source.timeline.unit for n in source.timeline.instants]
+        assert instants == [n * expected.timeline.unit for n in expected.timeline.instants]
+        assert len(instants) == len(gaps)

@@ -65,7 +65,7 @@ def test_joined_transport_streams_play_one_after_the_other(tmp_path, caplog, ord
     first, second = order
     assert source.info.duration == Fraction(first + second, 25) and source.info.frame_rate == 25
     assert source.timeline is not None
-    (join,) = source.timeline.joins
+    (join,) = source.timeline.times.joins
     assert len(parts[0]) <= join.position < len(parts[0]) + 188 * 8 and join.shift == Fraction(first, 25)
     read = numbers(source)
     assert read[: first - 1] == list(range(first - 1)) and read[first:] == list(range(second))
@@ -76,7 +76,7 @@ def test_three_joined_streams_keep_their_lengths(tmp_path):
     (tmp_path / "b.ts").write_bytes(part * 3)
     source = Source.file(tmp_path / "b.ts")
     assert source.info.duration == 6
-    assert source.timeline is not None and [j.shift for j in source.timeline.joins] == [2, 4]
+    assert source.timeline is not None and [j.shift for j in source.timeline.times.joins] == [2, 4]
 
 
 def test_a_stream_that_ends_in_the_middle_of_a_packet(tmp_path, caplog):

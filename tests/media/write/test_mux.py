@@ -300,15 +300,13 @@ def test_joined_transport_streams_are_written_on_one_clock(tmp_path, suffix):
     assert len(times) == 80 and max(times) - min(times) == pytest.approx(79 / 25, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["a.h264", "a.avi"])
-def test_a_picture_without_times_is_refused_before_the_work(tmp_path, name):
+def test_a_picture_without_times_is_refused_before_the_work(tmp_path):
     """Of an AVI with B-frames; into an AVI again it can be copied."""
-    source = video(tmp_path, name)
+    source = video(tmp_path, "a.avi")
     with pytest.raises(UsageError, match=r"h264 picture \(stream 0\).*has no times.*mkvmerge"):
         rehearse(source, "out.mkv")
-    if name == "a.avi":
-        mux(source, iter([impulse()]), NewSound(44100), tmp_path / "out.avi")
-        assert [p[0] for p in packets(tmp_path / "out.avi")] == [p[0] for p in packets(source)]
+    mux(source, iter([impulse()]), NewSound(44100), tmp_path / "out.avi")
+    assert [p[0] for p in packets(tmp_path / "out.avi")] == [p[0] for p in packets(source)]
 
 
 def test_a_packet_that_the_container_refuses_is_named_before_the_work(tmp_path):

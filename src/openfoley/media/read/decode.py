@@ -123,7 +123,7 @@ def _decoded_whole(timeline: Timeline, requests: Sequence[FrameRequest]) -> Iter
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
         stream.codec_context.options = REPORT_DAMAGE
-        packets = Clock(timeline.joins).continuous(container.demux(stream))
+        packets = Clock(timeline.times).continuous(container.demux(stream))
         for packet in from_key_frame(packets, timeline.drop_leading):
             if needed is not None and packet.size and packet.pts is not None and packet.pts not in needed:
                 continue
@@ -152,7 +152,7 @@ def _decoded_repaired(timeline: Timeline) -> Iterator[tuple[int, VideoFrame]]:
     with open_media(timeline.path) as container:
         stream = picture_stream(container, timeline.path)
         stream.thread_type = "AUTO"
-        packets = Clock(timeline.joins).continuous(read_to_damage(container.demux(stream), []))
+        packets = Clock(timeline.times).continuous(read_to_damage(container.demux(stream), []))
         for packet in from_key_frame(packets, timeline.drop_leading):
             try:
                 frames = packet.decode()

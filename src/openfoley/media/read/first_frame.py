@@ -80,10 +80,20 @@ class FirstDecoder:
 
     def push(self, packet: Packet) -> None:
         self._is_begun |= packet.is_keyframe or packet.size == 0
-        if not self._is_begun or self._has_failed:
+        if not self._is_begun or self.is_done:
             return
         try:
             for frame in packet.decode():
-                self.first = self.first or _first_of(frame, packet, drop_leading=False)
+                if not self._has_failed:
+                    self.first = self.first or _first_of(frame, packet, drop_leading=False)
+                self._take(frame.pts)
         except FFmpegError:
             self._has_failed = True
+
+    @property
+    def is_done(self) -> bool:
+        """Whether packets need not be decoded any more."""
+        return self.first is not None or self._has_failed
+
+    def _take(self, pts: int | None) -> None:
+        """The time of each frame that is decoded."""

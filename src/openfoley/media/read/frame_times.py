@@ -22,7 +22,7 @@ LONGEST_GAP_S = 600  # between frames; beyond it a time is wrong unless the file
 NEARLY_ALL = Fraction(3, 5)  # of the frames: what must agree on the time for others to be wrong
 FASTEST_COUNT = Fraction(120)  # Hz; a faster clock (1000 Hz) measures time, it does not count frames
 SLOWEST_CLOCK = Fraction(100)  # Hz; from here on a declared rate may be a clock's (GIF's), at which no frames come
-LEAST_ROUNDING = Fraction(1, 20_000)  # s; FFmpeg's times of programme streams lie up to 33 microseconds off their grid
+LEAST_ROUNDING = Fraction(1, 5000)  # s; of programme streams, where FFmpeg adds rounded frames to one time in 2 KB
 
 
 def shown_indices(instants: Sequence[int], unit: Fraction, duration: Fraction, rate: Fraction) -> Iterator[int]:

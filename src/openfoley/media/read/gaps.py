@@ -16,7 +16,7 @@ from torch import Tensor
 from openfoley.media.read.damage import Damage
 from openfoley.media.read.packet_pass import read_to_damage
 from openfoley.media.read.sound_decoder import SoundDecoder, sound_problem
-from openfoley.media.time.clock import Clock
+from openfoley.media.time.clock import Clock, TrueTimes
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -39,7 +39,11 @@ def sound_frames(
     samples to leave out from there on. Sample 0 is then the first shown frame of the picture (`timeline`; None: there
     is none, and it is the sound's first), and what lies behind a hole or a join stays at its time. What cannot be
     decoded is left out with a warning that names the file `path`."""
-    clock, decoder, damage = Clock([] if timeline is None else timeline.joins), SoundDecoder(stream), list[Damage]()
+    clock, decoder, damage = (
+        Clock(TrueTimes() if timeline is None else timeline.times),
+        SoundDecoder(stream),
+        list[Damage](),
+    )
     gaps = Gaps(None if timeline is None else timeline.info.start)
     for packet in clock.continuous(read_to_damage(container.demux(stream), damage)):
         for frame in decoder.decode(packet):

@@ -99,7 +99,7 @@ def _riff_chunks_problem(file: BinaryIO, position: int, end: int) -> Damage | No
     return None
 
 
-def _element(file: BinaryIO, position: int) -> tuple[int, int | None, int] | None:
+def element(file: BinaryIO, position: int) -> tuple[int, int | None, int] | None:
     """(identifier, payload length or None for unknown, payload position) of the EBML element, or None if it is none."""
     file.seek(position)
     head = file.read(12)
@@ -117,10 +117,10 @@ def _element(file: BinaryIO, position: int) -> tuple[int, int | None, int] | Non
 
 
 def _matroska_problem(file: BinaryIO, size: int) -> Damage | None:
-    header = _element(file, 0)
+    header = element(file, 0)
     if header is None or header[1] is None:
         return None
-    segment = _element(file, header[2] + header[1])
+    segment = element(file, header[2] + header[1])
     if segment is None or segment[0] != SEGMENT:
         return cut_short(header[2] + header[1] + 12, size)
     end = size if segment[1] is None else segment[2] + segment[1]
@@ -131,10 +131,10 @@ def _matroska_problem(file: BinaryIO, size: int) -> Damage | None:
 
 def _matroska_children_problem(file: BinaryIO, position: int, end: int, allowed: frozenset[int]) -> Damage | None:
     while position < end:
-        element = _element(file, position)
-        if element is None or element[0] not in allowed:
+        child = element(file, position)
+        if child is None or child[0] not in allowed:
             return Damage(f"damaged at byte {position}")
-        identifier, length, payload = element
+        identifier, length, payload = child
         if length is None:  # a live recording: its blocks follow one another without a known end
             return None
         if payload + length > end:

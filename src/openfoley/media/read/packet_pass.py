@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from av.error import FFmpegError
 
 from openfoley.media.read.avi_index import AviIndex
+from openfoley.media.read.blocks_below_zero import blocks_below_zero
 from openfoley.media.read.damage import Damage
 from openfoley.media.read.first_frame import REPORT_DAMAGE, FirstDecoder, FirstFrame
 from openfoley.media.read.opening import bytes_of, reason
-from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, Join, JoinFinder, PacketTime, shift_at
+from openfoley.media.read.raw_stream import RawStream, has_order
+from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, JoinFinder, PacketTime, TrueTimes, shift_at
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -46,7 +48,7 @@ class Packets:
     last_duration: int | None  # ticks
     untimed: bool
     intra_only: bool
-    joins: Sequence[Join]
+    times: TrueTimes
     first: FirstFrame | None
     hides_first: bool
 
@@ -68,14 +70,17 @@ def read_packets(
         if other.index != stream.index and not is_read:
             other.discard = Discard.all
     stream.codec_context.options = REPORT_DAMAGE
-    clock, decoder = Clock([]), FirstDecoder()
+    times = TrueTimes(packets=_times_below_zero(container))
+    raw = None if has_order(container) else RawStream(stream)
+    clock, decoder = Clock(times), FirstDecoder() if raw is None else raw
     pts, durations, positions = array("q"), array("q"), array("q")
     untimed, intra_only, hides_first = False, True, None
     broken: dict[str, None] = {}  # in the order of their first
-    packets = read_to_damage(container.demux() if finder or beside else container.demux(stream), damage)
+    demuxed = container.demux() if finder or beside else container.demux(stream)
+    packets = clock.continuous(read_to_damage(demuxed, damage))
     for packet in packets if beside is None else _shared(packets, beside, indices, damage):
         is_picture = packet.stream_index == stream.index
-        if is_picture and decoder.first is None:
+        if is_picture and not decoder.is_done:
             decoder.push(packet)
         if packet.size == 0:
             continue
@@ -97,6 +102,9 @@ def read_packets(
     if broken:
         damage.append(Damage(f"damaged or cut short (a broken packet of the {' and of the '.join(broken)})"))
     joins = finder.joins() if finder is not None else []
+    if raw is not None and raw.pts:
+        last, times = raw.frame_ticks, TrueTimes(packets=raw.times())
+        return Packets(raw.pts, last, False, intra_only, times, decoder.first, bool(hides_first))
     if joins and stream.time_base:
         pts = array(
             "q",
@@ -106,8 +114,15 @@ def read_packets(
             ),
         )
     last_duration = durations[max(range(len(pts)), key=lambda n: (pts[n], n))] if pts else None
-    times = pts if untimed else array("q", sorted(set(pts)))
-    return Packets(times, last_duration, untimed, intra_only, joins, decoder.first, bool(hides_first))
+    ordered = pts if untimed else array("q", sorted(set(pts)))
+    times = TrueTimes(joins, times.packets)
+    return Packets(ordered, last_duration, untimed, intra_only, times, decoder.first, bool(hides_first))
+
+
+def _times_below_zero(container: InputContainer) -> dict[int, tuple[int, int | None]]:
+    if "matroska" not in container.format.name:
+        return {}
+    return {at: (time, None) for at, time in blocks_below_zero(bytes_of(container)).items()}
 
 
 def _join_finder(

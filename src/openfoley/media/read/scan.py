@@ -34,8 +34,9 @@ from openfoley.media.read.opening import (
 )
 from openfoley.media.read.orientation import Orientation
 from openfoley.media.read.packet_pass import PacketReader, read_packets
+from openfoley.media.read.raw_stream import has_order, is_raw, raw_rate, warn_of_rate
 from openfoley.media.read.start_timecode import file_timecode
-from openfoley.media.time.clock import Join, shift_at
+from openfoley.media.time.clock import TrueTimes, shift_at
 from openfoley.media.time.timecode import Timecode, nominal
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Timeline:
     intra_only: bool  # every packet decodes by itself
     drop_leading: bool  # the pictures shown before the first key frame cannot be decoded
     timecode: Timecode | None  # of the first shown frame, on its track's own counting
-    joins: Sequence[Join]  # where the file's clock starts again
+    times: TrueTimes  # where FFmpeg's are not the file's
     sound_streams: Sequence[SoundStream]
     strict: bool  # damage is refused instead of read around
     hides_first: bool  # an edit list hides the first packet
@@ -105,14 +106,17 @@ def scan(
             if not container.streams.audio:
                 report_damage(path, damage, strict=True)  # the header is torn: that is the reason
             raise
+        if is_raw(container):
+            warn_of_rate(stream, path)
         indices = frozenset(beside.begin(container, path)) if beside is not None else frozenset[int]()
         read = read_packets(container, stream, damage, beside if indices else None, indices)
+        ordered = has_order(container)
         first = read.first or repaired_first_frame(path, strict)
         pts, tick, last_duration = read.pts, stream.time_base or 1 / FALLBACK_RATE, read.last_duration
         if read.untimed:
             pts, tick, last_duration = array("q", range(len(pts))), 1 / nominal(stream.guessed_rate or FALLBACK_RATE), 1
-        elif first.pts is not None:
-            begins = first.pts + round(shift_at(read.joins, first.position, stream.index) / tick)
+        elif first.pts is not None and ordered:
+            begins = first.pts + round(shift_at(read.times.joins, first.position, stream.index) / tick)
             pts = array("q", (p for p in pts if p >= begins))
         if not pts:
             raise MediaError(f"{shown(path)} has no frames; export it again")
@@ -126,14 +130,16 @@ def scan(
             pts = pts[:-1]  # without the index at the end FFmpeg takes the picture's time of decoding for it
         if len(pts) == 1 and container.format.name == "gif":
             raise MediaError(still_image(path))
-        rates = (stream.guessed_rate, stream.average_rate, stream.base_rate)
+        rates = (
+            (raw_rate(stream),) if is_raw(container) else (stream.guessed_rate, stream.average_rate, stream.base_rate)
+        )
         line = frame_line(pts, tick, rates)
         start = Fraction(0) if read.untimed else pts[0] * tick
         duration = shown_duration(line, tick, last_duration or 0)
         tracks = read_tracks(bytes_of(container)) if "mp4" in container.format.name else []
-        if not read.joins and (problem := broken_promise(container, stream, start + duration)):
+        if not read.times.joins and (problem := broken_promise(container, stream, start + duration)):
             damage.append(problem)
-        if not (read.joins or read.untimed or any(problem.loses for problem in damage)):
+        if not (read.times.joins or read.untimed or any(problem.loses for problem in damage)):
             duration = held_duration(container, stream, tracks, start, duration, line.frame_s)
         info = VideoInfo(
             path, duration, start, first.width, first.height, first.orientation.rotation, line.rate,
@@ -146,7 +152,7 @@ def scan(
     return Timeline(
         info, path, first.orientation, pts, line.instants, line.unit, read.untimed,
         is_decode_timed(container, stream), read.intra_only,
-        first.drop_leading, timecode, read.joins, sounds, strict, read.hides_first, content_hash,
+        first.drop_leading, timecode, read.times, sounds, strict, read.hides_first, content_hash,
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from openfoley.media.read.scan import Timeline, picture_timeline, report_damage
 from openfoley.media.read.sound_decoder import UNKNOWN_CODEC, SoundDecoder
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.settings import BitDepth
-from openfoley.media.time.clock import Clock, Join, shift_at
+from openfoley.media.time.clock import Clock, Join, TrueTimes, shift_at
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -84,7 +84,9 @@ def sound_source(
     with open_media(path) as container:
         if timeline is None and (problem := outer_problem(bytes_of(container))) is not None:
             report_damage(path, [problem], strict)
-        for packet in read_to_damage(container.demux(reader.choose(container, path)), damage):
+        times = TrueTimes(packets={} if timeline is None else timeline.times.packets)  # joins: `SoundReader.sound`
+        packets = read_to_damage(container.demux(reader.choose(container, path)), damage)
+        for packet in Clock(times).continuous(packets):
             reader.push(packet)
     if damage:
         reader.end(damage[0].text)
@@ -105,7 +107,7 @@ class SoundReader:
         self._decoder: SoundDecoder | None = None
         self._broken: str | None = None  # what stopped the demuxer before the end
         self._is_refused = False  # a sound that cannot be edited
-        self._clock = Clock([])
+        self._clock = Clock(TrueTimes())
         self._samples: SampleFile | None = None  # the frames without the silence that belongs between them
         self._depth: BitDepth = "16"
         self._rate, self._tick = 0, Fraction(1)  # Hz, s
@@ -184,7 +186,7 @@ class SoundReader:
             raise MediaError(f"the sound of {shown(self._path)} is {why}; export it again")
         self._samples.close()
         gaps = Gaps(None if timeline is None else timeline.info.start)
-        missing = self._missing(gaps, () if timeline is None else timeline.joins)
+        missing = self._missing(gaps, () if timeline is None else timeline.times.joins)
         if problem := gaps.problem(self._path, self._decoder, self._broken):
             if strict:
                 raise MediaError(f"{problem}; export or copy it again")

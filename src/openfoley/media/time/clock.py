@@ -1,15 +1,16 @@
-"""One clock for a whole file: in transport streams that were joined byte by byte the clock restarts at each join.
+"""One clock for a whole file, where FFmpeg's times of its packets are not the file's.
 
-Every packet after a join is shifted by the same amount in all streams, so that the picture continues where it stopped
-and stays in sync with the sound. A join is identified by its byte position, since packets of several streams are read
-out of order. ISO/IEC 13818-1 section 2.4.3.5 (discontinuity of the system time base).
+In transport streams that were joined byte by byte the clock restarts at each join: every packet after it is shifted by
+the same amount in all streams, so that the picture continues where it stopped and stays in sync with the sound. A join
+is identified by its byte position, since packets of several streams are read out of order. ISO/IEC 13818-1 section
+2.4.3.5 (discontinuity of the system time base). Other formats lose single times, which are found by the same position.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -38,17 +39,30 @@ def shift_at(joins: Sequence[Join], position: int, stream: int) -> Fraction:
     return next((join.shift for join in own), Fraction(0))
 
 
+@dataclass(frozen=True)
+class TrueTimes:
+    """The times of a file's packets where FFmpeg gives none, or others. packets: (pts, dts) by the packet's byte, in
+    ticks of its stream; dts None: unknown."""
+
+    joins: Sequence[Join] = ()
+    packets: Mapping[int, tuple[int, int | None]] = field(default_factory=dict)
+
+
 class Clock:
     """Continuous times for the packets of one pass over a file, in the order of the demuxer."""
 
-    def __init__(self, joins: Sequence[Join]) -> None:
-        self._joins = joins
+    def __init__(self, times: TrueTimes) -> None:
+        self._joins, self._times = times.joins, times.packets
         self._positions: dict[int, int] = {}  # of the stream's last packet that has one
         self.shift = Fraction(0)  # s, of the last packet
 
     def continuous(self, packets: Iterable[Packet]) -> Iterator[Packet]:
-        """The packets, their pts and dts shifted in place."""
+        """The packets, their pts and dts changed in place."""
         for packet in packets:
+            known = self._times.get(packet.pos) if packet.size and packet.pos is not None else None
+            # of a sound FFmpeg's own are as good: it counts back from the first one that it knows
+            if known is not None and (packet.pts is None or packet.stream.type == "video"):
+                packet.pts, packet.dts = known
             if self._joins and packet.time_base:
                 self.shift = shift_at(self._joins, self.position(packet), packet.stream_index)
                 ticks = round(self.shift / packet.time_base)
@@ -73,6 +87,15 @@ class PacketTime:
     dts: int
     pts: int
     duration: int
+
+
+def decoding_times(pts: Sequence[int], step: int) -> list[int]:
+    """Ascending decoding times, none after its pts, for frames in the order of decoding with these (distinct) pts.
+    step: of the times in front of the first pts, where the frames that are shown out of order need some."""
+    shown = sorted(pts)
+    place = {time: k for k, time in enumerate(shown)}
+    delay = max((n - place[time] for n, time in enumerate(pts)), default=0)
+    return [shown[n - delay] if n >= delay else shown[0] - (delay - n) * step for n in range(len(pts))]
 
 
 class JoinFinder:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from openfoley.errors import UsageError
 from openfoley.media.read.boxes import sample_kinds
 from openfoley.media.read.opening import bytes_of, is_cover, is_decode_timed, picture_stream, shown
+from openfoley.media.read.raw_stream import is_raw, raw_rate
 from openfoley.media.settings import AudioMode
 from openfoley.media.time.timecode import DROP_FRAME_RATES
 from openfoley.media.write.packets import no_times
@@ -195,7 +196,7 @@ def add_copy(out: OutputContainer, stream: Stream, suffix: str, source_format: s
     if isinstance(stream, VideoStream) and isinstance(context, VideoCodecContext):
         # what only the container tells: FFmpeg's template has neither
         context.sample_aspect_ratio = stream.sample_aspect_ratio or Fraction(0)
-        rates = (stream.average_rate, stream.guessed_rate)
+        rates = (raw_rate(stream),) if is_raw(stream.container) else (stream.average_rate, stream.guessed_rate)
         context.framerate = rate = next((r for r in rates if r and r <= MOST_RATE), Fraction(0))
         timecode = copy.metadata.get("timecode", "")
         if ";" in timecode and rate not in DROP_FRAME_RATES:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from openfoley.media.read.opening import bytes_of, is_cover, open_media, picture_stream
+from openfoley.media.read.raw_stream import is_raw
 from openfoley.media.read.scan import Timeline, scan
 from openfoley.media.read.sound_source import TITLE
 from openfoley.media.settings import AudioMode
@@ -92,7 +93,7 @@ def mux(
         check_picture(source, video_path, suffix)
         check_edit_list(timeline.hides_first, video_path, suffix)
         kept = kept_streams(source, video_path, suffix, new.mode, new.without, log.warning)
-        picture, shift = picture_stream(source, video_path), _clock_shift(source, kept)
+        picture, shift = picture_stream(source, video_path), _clock_shift(source, kept, timeline.info.start)
         with av.open(
             f"file:{output_path}",
             "w",
@@ -118,7 +119,7 @@ def mux(
                 tags["title"] = tags.get("title", "") + RESERVED
             _copy_covers(out, source, suffix)
             out.start_encoding()
-            copied = Clock(timeline.joins).continuous(read_packets(source, list(streams)))
+            copied = Clock(timeline.times).continuous(read_packets(source, list(streams)))
             _write(PacketCopy(source, video_path, suffix, out, streams), copied, track, audio_chunks, shift)
         if suffix in MATROSKA:
             finish_matroska(output_path, _matroska_settings(source, picture))
@@ -136,15 +137,16 @@ def _matroska_settings(source: InputContainer, picture: VideoStream) -> list[tup
     return display_size(context.width, context.height, picture.sample_aspect_ratio or Fraction(1))
 
 
-def _clock_shift(source: InputContainer, kept: list[Stream]) -> Fraction:
-    """s to add to all times: from a clock that starts anywhere, or with a shown picture before 0, to a start at 0."""
-    starts, pictures = [], []
+def _clock_shift(source: InputContainer, kept: list[Stream], start: Fraction) -> Fraction:
+    """s to add to all times: from a clock that starts anywhere, or with a shown picture before 0, to a start at 0.
+    start: s, of the first shown picture, which FFmpeg does not know in every container."""
+    starts, pictures = [start], [start]
     for stream in kept:
         if stream.start_time is not None and stream.time_base:
             starts.append(stream.start_time * stream.time_base)
             if stream.type == "video":
                 pictures.append(starts[-1])
-    if not starts or not (source.format.name in FREE_CLOCKS or min(pictures, default=0) < 0):
+    if not (source.format.name in FREE_CLOCKS or is_raw(source) or min(pictures) < 0):
         return Fraction(0)
     return -min(starts)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from openfoley.errors import MediaError, UsageError
 from openfoley.media.read.opening import is_cover, reason, shown
 from openfoley.media.settings import DISK_FULL
+from openfoley.media.time.clock import decoding_times
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -64,19 +65,21 @@ class Timed:
             self._waiting.setdefault(index, []).append(packet)
         else:
             self._seen.add(index)
-            yield from _with_dts(self._waiting.pop(index, []), packet)
+            yield from _with_dts(self._waiting.pop(index, []), packet.dts, packet.duration)
             yield packet
 
     def rest(self) -> Iterator[Packet]:
-        """Those that no time was found for."""
-        return chain.from_iterable(self._waiting.values())
+        """Those that wait, where no packet with a decoding time followed."""
+        return chain.from_iterable(_with_dts(early, None, early[-1].duration) for early in self._waiting.values())
 
 
-def _with_dts(early: list[Packet], following: Packet) -> Iterator[Packet]:
-    step = following.duration or 1
-    for back, packet in zip(range(len(early), 0, -1), early, strict=True):
-        packet.dts = following.dts - back * step if following.dts is not None else None
-        yield packet
+def _with_dts(early: list[Packet], following: int | None, duration: int | None) -> Iterator[Packet]:
+    """following: the decoding time of the packet behind them."""
+    pts, step = [packet.pts for packet in early if packet.pts is not None], duration or 1
+    orders = decoding_times(pts, step) if len(pts) == len(early) else []
+    for back, packet, dts in zip(range(len(early), 0, -1), early, orders, strict=False):
+        packet.dts = dts if following is None else min(dts, following - back * step)
+    yield from early
 
 
 def ascending(packet: Packet, last: int | None) -> int:
@@ -139,8 +142,8 @@ class PacketCopy:
 
 
 def no_times(stream: Stream, path: Path, suffix: str) -> UsageError:
-    """For a raw stream, or an AVI: the order in which the pictures are shown is known to a decoder alone. `ffmpeg -c
-    copy` writes B-frames of it at the times of their decoding; mkvmerge reads the order from the slices."""
+    """For an AVI: the order in which the pictures are shown is known to a decoder alone. `ffmpeg -c
+    copy` writes its B-frames at the times of their decoding; mkvmerge reads the order from the slices."""
     return UsageError(
         f"the {_name(stream)} of {shown(path)} has no times, which {suffix} needs; put it into a "
         "container first (mkvmerge -o NAME.mkv FILE), or write the sound alone with --out NAME.wav"

@@ -149,7 +149,7 @@ def test_arguments_beside_the_request_are_checked_by_name(
     with pytest.raises(UsageError) as caught:
         load(tiny_model).generate(**{"video": make_video(duration_s=0.5), **options})
     assert str(caught.value) == says
-    with pytest.raises(UsageError, match="name_or_dir must be a path, got 3"):
+    with pytest.raises(UsageError, match="name_or_folder must be a path, got 3"):
         load(3)
 
 

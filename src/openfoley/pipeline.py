@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from openfoley.checks import path
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
@@ -22,8 +21,6 @@ from openfoley.synthesis.job import Job, Progress, RunOptions, Video, phase, run
 from openfoley.synthesis.stems import cues_by_stem, within_cues
 from openfoley.synthesis.take import Take
 from openfoley.timeline.plan import PlannedWindow, sampled_for
-
-__all__ = ["Pipeline", "Take", "load"]
 
 
 def load(
@@ -36,8 +33,7 @@ def load(
 
     weights_dir: where a published model's files are searched; progress: of fetching what is not here, in megabytes.
     """
-    path("name_or_dir", name_or_dir)
-    phase.info("loading %s", os.fspath(name_or_dir))
+    phase.info("loading %s", name_or_dir)
     return Pipeline(load_model(name_or_dir, device, weights_dir, progress))
 
 

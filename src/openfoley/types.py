@@ -39,9 +39,7 @@ class Audio:
         pcm = (self.samples.clamp(-1, 1) * 32767).round().short().T.contiguous().numpy().tobytes()
         file = io.BytesIO()
         with wave.open(file, "wb") as out:
-            out.setnchannels(self.samples.shape[0])
-            out.setsampwidth(2)
-            out.setframerate(self.sample_rate)
+            out.setparams((self.samples.shape[0], 2, self.sample_rate, 0, "NONE", ""))
             out.writeframes(pcm)
         data = base64.b64encode(file.getvalue()).decode()
         return f'<audio controls src="data:audio/wav;base64,{data}"></audio>'

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import torch
 from torch import Tensor, nn
 
+from openfoley.checks import path
 from openfoley.codecs.base import Codec
 from openfoley.encoders.base import FrameEncoder
 from openfoley.errors import OpenFoleyError, UsageError, WeightsError
@@ -38,6 +39,7 @@ def load_model(
     `progress` in megabytes.
     Raises UsageError for an unknown name or device, WeightsError for files that are missing, damaged or do not match.
     """
+    path("name_or_folder", name_or_folder)
     if (card := published(name_or_folder)) is not None:
         from openfoley.hub.foreign import load_foreign
 

@@ -194,7 +194,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
     from openfoley.data.disk import write_json
-    from openfoley.gym.scene import check_world
+    from openfoley.gym.seeds import check_world
 
     check_world("bodies")
     asked.work.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openfoley.gym.scene import check_world
+from openfoley.gym.seeds import check_world
 
 if TYPE_CHECKING:
     from openfoley.training.salsa_v.presets import GeneratorTraining

@@ -138,6 +138,7 @@ def _evaluate(commands: Any) -> None:
     add = report.add_argument
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
     add("--clips", metavar="N", type=whole, default=200, help="clips of 8 s per split (200)")
+    add("--world", choices=WORLDS, default=WORLDS[0], help="of the Gym; bodies need the extra gym (flat)")
     add("--outside", metavar="DIR", help="further clips with ground truth in the Gym's format")
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
     add("--out", metavar="DIR", required=True, help="folder for the report and its pictures")

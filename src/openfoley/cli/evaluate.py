@@ -39,7 +39,9 @@ def report(options: Namespace) -> int:
 
     out = Path(options.out)
     outside = Path(options.outside) if options.outside else None
-    record = run_report(options.model, out, clips=options.clips, outside=outside, device=options.device)
+    record = run_report(
+        options.model, out, clips=options.clips, outside=outside, device=options.device, world=options.world
+    )
     if options.json:
         print_json(record)
     else:

@@ -21,8 +21,7 @@ def render(options: Namespace) -> int:
     folder = Path(options.out)
 
     from openfoley.data.disk import make_folder
-    from openfoley.gym.scene import check_world
-    from openfoley.gym.seeds import split_of
+    from openfoley.gym.seeds import check_world, split_of
     from openfoley.media.write.atomic import check_output
 
     split_of(seeds[0], options.world)

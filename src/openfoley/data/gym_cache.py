@@ -21,8 +21,8 @@ from openfoley.data.disk import create_array, make_folder, write_json
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import OutputError, UsageError
 from openfoley.gym.records import Scene
-from openfoley.gym.scene import check_worlds, sample_scene
-from openfoley.gym.seeds import VERSIONS, Split, world_of
+from openfoley.gym.scene import sample_scene
+from openfoley.gym.seeds import VERSIONS, Split, check_worlds, world_of
 
 FRAME_RATE = Fraction(24)
 SIZE = 96

@@ -9,8 +9,8 @@ from pathlib import Path
 from openfoley.errors import OutputError, UsageError
 from openfoley.gym.picture import scene_frames
 from openfoley.gym.records import Scene
-from openfoley.gym.scene import check_worlds, sample_scene
-from openfoley.gym.seeds import Split, split_of, world_of
+from openfoley.gym.scene import sample_scene
+from openfoley.gym.seeds import Split, check_worlds, split_of, world_of
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
 from openfoley.media.write.atomic import replace_when_done

@@ -1,12 +1,12 @@
 """The scene of a seed, whichever world it belongs to: the one entry of files, caches and studies."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
 
-from openfoley.errors import UsageError, require_package
+from openfoley.errors import UsageError
 from openfoley.gym.flat import sample_flat_scene
 from openfoley.gym.records import Scene
-from openfoley.gym.seeds import Split, World, world_of
+from openfoley.gym.seeds import Split, check_world, world_of
 
 
 def sample_scene(
@@ -34,16 +34,3 @@ def sample_scene(
 def _bodies() -> Callable[..., Scene]:
     """Imported on demand: it needs the extra's packages."""
     return import_module("openfoley.gym.bodies.scene").sample_bodies_scene
-
-
-def check_worlds(seeds: Iterable[int]) -> None:
-    """`check_world` of each of these seeds' worlds. Raises UsageError for a seed of none, too."""
-    worlds: set[World] = {world_of(seed) for seed in seeds}
-    for world in worlds:
-        check_world(world)
-
-
-def check_world(world: World) -> None:
-    """UsageError, before any work, where the extra that a world needs is not installed."""
-    for package in ("mujoco", "warp") if world == "bodies" else ():
-        require_package(package, "gym", "the Gym's world of bodies")

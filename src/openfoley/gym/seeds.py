@@ -1,8 +1,9 @@
 """Seeds of the Gym, fixed in one place so that training and evaluation never mix: a seed tells its world and split."""
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
-from openfoley.errors import UsageError
+from openfoley.errors import UsageError, require_package
 
 World = Literal["flat", "bodies"]
 """flat: face-on things with closed-form motion; bodies: solid bodies in three dimensions (extra `gym`)."""
@@ -56,6 +57,19 @@ def mixed_seeds(split: Split, count: int, first: int = 0, *, bodies: float) -> l
         raise UsageError(f"the share of scenes with bodies must be in 0..1, got {bodies}; 0 is the flat world alone")
     flat, solid = (seeds_of(split, count, first, world) for world in WORLDS)
     return [b if (first + k) * GOLDEN % 1 < bodies else f for k, (f, b) in enumerate(zip(flat, solid, strict=True))]
+
+
+def check_worlds(seeds: Iterable[int]) -> None:
+    """`check_world` of each of these seeds' worlds. Raises UsageError for a seed of none, too."""
+    worlds: set[World] = {world_of(seed) for seed in seeds}
+    for world in worlds:
+        check_world(world)
+
+
+def check_world(world: World) -> None:
+    """UsageError, before any work, where the extra that a world needs is not installed."""
+    for package in ("mujoco", "warp") if world == "bodies" else ():
+        require_package(package, "gym", "the Gym's world of bodies")
 
 
 def _all_seeds(world: World) -> range:

@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from openfoley.errors import UsageError
-from openfoley.gym.scene import check_world
-from openfoley.gym.seeds import WORLDS, mixed_seeds, seeds_of
+from openfoley.gym.seeds import WORLDS, check_world, mixed_seeds, seeds_of
 from openfoley.hub.load import checked_device
 from openfoley.media.read.content_hash import file_hash
 from openfoley.training.loop.checkpoint import check_unused

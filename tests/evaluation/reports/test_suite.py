@@ -1,6 +1,7 @@
 """The report end to end with a tiny random model, and its parts against sounds whose figures are known."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from openfoley.cli import main
 from openfoley.data.gym_cache import GymCache
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.truth import from_dict
@@ -21,11 +23,14 @@ from openfoley.evaluation.reports.results import Row
 from openfoley.evaluation.reports.suite import Suite
 from openfoley.evaluation.reports.workspace import Workspace
 from openfoley.gym.materials import SOLID
-from openfoley.judges.material import CLASSES, crops
+from openfoley.gym.seeds import VERSIONS, Split, split_of, world_of
+from openfoley.judges.material import CLASSES, MaterialClassifier, crops
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline
 from openfoley.request import Request
 from openfoley.types import Audio
+
+EVENT = {"time_s": 0.5, "end_s": 0.5, "action": "hit", "object_id": "a", "material": "wood", "loudness_db": -20.0}
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +199,44 @@ def test_two_reports_in_one_folder_make_each_sound_once(
         thread.join(timeout=60)
     assert sorted(made) == list(range(8))
     assert len(results) == 2 and np.array_equal(*results) and bool(results[0].any(axis=(1, 2)).all())
+
+
+def test_a_report_on_bodies_has_their_scenes_their_judge_and_its_own_folder(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, tuple[set, int | None]] = {}
+
+    def build(folder: Path, seeds: list[int], *, split: Split, silent_every: int | None) -> None:
+        assert {split_of(seed, "bodies") for seed in seeds} == {split}
+        asked[folder.name] = {world_of(seed) for seed in seeds}, silent_every
+
+    def sounds(seeds: list[int], split: Split) -> list:
+        asked[f"judge {split}"] = {world_of(seed) for seed in seeds}, None
+        return [(torch.zeros(2, 44_100), 44_100, {"duration_s": 1.0, "events": [EVENT]})]
+
+    monkeypatch.setattr(GymCache, "build", build)
+    monkeypatch.setattr(judge, "render_sounds", sounds)
+    monkeypatch.setattr(judge, "train_classifier", lambda *_: MaterialClassifier())
+    report = Suite(tiny_model, tmp_path, 8, None, "cpu", 0, "bodies")
+    monkeypatch.setattr(report.workspace, "share", lambda jobs: [job() for job in jobs.values()])
+    for name in suite.SETS:
+        report.gym(name)
+    report.sections()[judge.SECTION]()
+    assert asked == {
+        **{name: ({"bodies"}, 1 if name == "silent" else None) for name in suite.SETS},
+        **{f"judge {split}": ({"bodies"}, None) for split in ("train", "validation")},
+    }
+    assert (report.about["world"], report.about["gym"]) == ("bodies", VERSIONS["bodies"])
+    assert "--world bodies" in report.about["command"]
+    flat = Suite(tiny_model, tmp_path / "flat", 8, None, "cpu", 0)
+    assert "world" not in flat.about and "--world" not in flat.about["command"]
+    with pytest.raises(UsageError):
+        Suite(tiny_model, tmp_path, 8, None, "cpu", 0)
+
+
+def test_a_report_on_bodies_says_at_once_how_to_install_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    assert main(["evaluate", "report", "--world", "bodies", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.rstrip().endswith("pip install 'openfoley[gym]'") and not list(tmp_path.iterdir())

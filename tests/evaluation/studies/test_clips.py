@@ -1,12 +1,16 @@
 """Excerpts of long scenes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from body_scenes import STILL, crowded
 from openfoley.evaluation.metrics.f1 import visible_sums
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.studies import clips
 from openfoley.evaluation.studies.clips import RATE, excerpt, only_in, pictures_of, times_in
+from openfoley.gym.bodies.records import Motion
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
@@ -40,6 +44,23 @@ def test_an_excerpt_looks_like_its_stretch(scene, monkeypatch: pytest.MonkeyPatc
     theirs = pictures_of(scene)[96:120].float()
     assert ours.shape == theirs.shape == (24, 3, 32, 32)
     assert (ours - theirs).abs().mean() < 12
+
+
+def test_an_excerpt_of_bodies_moves_its_solids_too() -> None:
+    whole = crowded(20, 2, duration_s=6.0)
+    (shot,) = whole.shots
+    assert shot.stage is not None
+    path = Motion(np.linspace([0.0, 0.5, 0.0], [1.0, 0.5, 0.0], 601), np.repeat(STILL, 601, axis=0), 0.0, 100.0)
+    body = tuple(replace(shot.stage.solids[0], motion=path, shown=(2.5, 5.0), offset=(0.1 * k, 0, 0)) for k in (0, 1))
+    stage = replace(shot.stage, solids=(*body, *shot.stage.solids[1:]))
+    part = excerpt(replace(whole, shots=(replace(shot, stage=stage),)), 2.0, 4.0)
+    moved = part.shots[0].stage
+    assert moved is not None and moved.solids[0].motion is moved.solids[1].motion  # still one body
+    times = np.array([0.0, 0.7, 2.0])
+    assert np.array_equal(moved.solids[0].motion.at(times)[0], path.at(times + 2.0)[0])
+    assert moved.solids[0].shown == (0.5, 3.0)
+    kept = [c.time_s - 2.0 for c in shot.performances[0].contacts if 2.0 <= c.time_s < 4.0]
+    assert [c.time_s for c in part.shots[0].performances[0].contacts] == kept
 
 
 def test_only_in_scores_the_events_inside_on_its_own_clock() -> None:

@@ -1,5 +1,6 @@
 """What is refused before heavy work, and that the command line has every field of every request."""
 
+import sys
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -66,3 +67,15 @@ def test_every_study_can_be_run(kind: type[StudyRequest], tmp_path: Path, monkey
     monkeypatch.setattr(module, "run", lambda request, progress: {"of": request})
     request = kind(tmp_path, 2)
     assert request.run() == {"of": request}
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_every_study_has_both_worlds_and_one_of_the_flat_world_resumes_as_before(
+    kind: type[StudyRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat, bodies = kind(tmp_path, kind.clips), kind(tmp_path, kind.clips, world="bodies")
+    assert flat.identity != bodies.identity and bodies.identity["world"] == "bodies"
+    assert ("world" in flat.identity) == (kind is TokensRequest)
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    with pytest.raises(UsageError, match="pip install 'openfoley"):
+        bodies.run()

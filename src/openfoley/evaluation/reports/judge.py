@@ -18,7 +18,7 @@ from openfoley.data.workers import render_pool
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.reports.workspace import Workspace
-from openfoley.gym.seeds import Split, seeds_of
+from openfoley.gym.seeds import Split, World, seeds_of
 from openfoley.hub.save import save_weights
 from openfoley.judges.material import CLASSES, MaterialClassifier, accuracy, crops, train_classifier
 
@@ -28,23 +28,23 @@ FIRST_SEED = 5_000_000
 """Training seeds away from those that models train on."""
 
 
-def trained_judge(workspace: Workspace, given: Path | None = None) -> MaterialClassifier:
-    """The classifier of a workspace, trained if it has none. given: weights to use instead."""
+def trained_judge(workspace: Workspace, given: Path | None = None, world: World = "flat") -> MaterialClassifier:
+    """The classifier of a workspace, trained on this world's sounds if it has none. given: weights to use instead."""
     if given is not None:
         if not given.is_file():
             raise UsageError(f"the judge {str(given)!r} does not exist; leave --judge out to train one")
         return load_classifier(given)
-    workspace.sections({SECTION: lambda: train_judge(workspace.folder)})  # another process may be training it
+    workspace.sections({SECTION: lambda: train_judge(workspace.folder, world)})  # another process may be training it
     return load_classifier(workspace.folder / FILE_NAME)
 
 
-def train_judge(folder: Path) -> dict[str, Any]:
+def train_judge(folder: Path, world: World = "flat") -> dict[str, Any]:
     """Train and save a classifier; returns its accuracy on true sound of validation seeds, the number of their events,
     and of its training clips."""
-    seeds = seeds_of("train", CLIPS, FIRST_SEED)
+    seeds = seeds_of("train", CLIPS, FIRST_SEED, world)
     judge = train_classifier(*examples(render_sounds(seeds, "train")))
     save_classifier(judge, folder / FILE_NAME)
-    check = examples(render_sounds(seeds_of("validation", CHECK_CLIPS), "validation"))
+    check = examples(render_sounds(seeds_of("validation", CHECK_CLIPS, world=world), "validation"))
     return {"accuracy": accuracy(judge, *check), "events": len(check[1]), "training_clips": len(seeds)}
 
 

@@ -45,7 +45,7 @@ from openfoley.evaluation.reports.sounds import gym_sounds, through_codec
 from openfoley.evaluation.reports.sync_files import truths_with_videos
 from openfoley.evaluation.reports.workspace import Workspace
 from openfoley.generators.sampling import SAMPLING
-from openfoley.gym.seeds import VERSIONS, Split, seeds_of
+from openfoley.gym.seeds import VERSIONS, Split, World, check_world, seeds_of
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.media.read.sound_file import read_audio
 from openfoley.media.source import Source
@@ -66,15 +66,23 @@ SETS: dict[str, tuple[Split, int, bool | None]] = {
 
 
 def run_report(
-    model: str | Path, out: Path, *, clips: int = 200, outside: Path | None = None, device: str = "cpu", seed: int = 0
+    model: str | Path,
+    out: Path,
+    *,
+    clips: int = 200,
+    outside: Path | None = None,
+    device: str = "cpu",
+    seed: int = 0,
+    world: World = "flat",
 ) -> dict[str, Any]:
     """Compute (or continue) the report in `out`; returns the record that results.json holds.
 
-    clips: scenes of 8 s per set, at least 8. Raises UsageError, WeightsError, MediaError.
+    clips: scenes of 8 s per set, at least 8. world: of all Gym scenes. Raises UsageError, WeightsError, MediaError.
     """
+    check_world(world)
     if clips < 8:
         raise UsageError(f"clips must be at least 8, got {clips}; fewer give no meaningful result")
-    suite = Suite(model, out, clips, outside, device, seed)
+    suite = Suite(model, out, clips, outside, device, seed, world)
     suite.make_sounds()
     record = {"about": suite.about, "sections": suite.workspace.sections(suite.sections())}
     draw_pictures(suite.workspace, suite.shown())
@@ -84,14 +92,25 @@ def run_report(
 class Suite:
     """The report's sections; everything expensive is kept in the workspace."""
 
-    def __init__(self, model: str | Path, out: Path, clips: int, outside: Path | None, device: str, seed: int):
+    def __init__(
+        self,
+        model: str | Path,
+        out: Path,
+        clips: int,
+        outside: Path | None,
+        device: str,
+        seed: int,
+        world: World = "flat",
+    ):
         self.name, self.clips, self.outside, self.device, self.seed = str(model), clips, outside, device, seed
+        self.world: World = world
         identity = {  # no folder names except that of the outside clips, whose content is not identified otherwise
             "weights": fingerprint(self.pipeline.model)[:16],
             "clips": clips,
             "outside": str(outside.resolve()) if outside else None,
             "seed": seed,
-            "gym": VERSIONS["flat"],
+            **({} if world == "flat" else {"world": world}),
+            "gym": VERSIONS[world],
             "sampling": SAMPLING,
         }
         self.about = {
@@ -99,6 +118,7 @@ class Suite:
             **identity,
             "hardware": f"{device}: {_hardware(device)}",
             "command": f"openfoley evaluate report --model {self.name} --clips {clips} --device {device}"
+            + (f" --world {world}" if world != "flat" else "")
             + (f" --outside {outside}" if outside else ""),
         }
         self.workspace = Workspace(out, identity)
@@ -115,7 +135,7 @@ class Suite:
         if name in self._gym:
             return self._gym[name]
         split, first, silent = SETS[name]
-        seeds, folder = seeds_of(split, self.clips, first), self.workspace.folder / "gym" / name
+        seeds, folder = seeds_of(split, self.clips, first, self.world), self.workspace.folder / "gym" / name
 
         def build() -> GymCache:
             return GymCache.build(folder, seeds, split=split, silent_every=1 if silent else None)
@@ -190,7 +210,7 @@ class Suite:
             "silent": self._silent,
             "ceiling_heldout": lambda: self._ceiling("heldout"),
             "heldout": lambda: self._timing("heldout"),
-            JUDGE: lambda: train_judge(self.workspace.folder),
+            JUDGE: lambda: train_judge(self.workspace.folder, self.world),
             "material": self._material,
             "contradiction": self._contradiction,
         }
@@ -235,7 +255,7 @@ class Suite:
         return {"report": _brief(self.onsets("silent", made), truths)}
 
     def _material(self) -> dict[str, Any]:
-        truths, judge, figures = self.truths("evaluation"), trained_judge(self.workspace), {}
+        truths, judge, figures = self.truths("evaluation"), trained_judge(self.workspace, world=self.world), {}
         kinds = {f"evaluation-{STEPS}": self.made("evaluation"), "evaluation-codec": self.coded("evaluation")}
         kinds["evaluation-true"] = self.gym("evaluation").sound
         for kind, sounds in kinds.items():
@@ -246,7 +266,8 @@ class Suite:
         """Prompts that name a material other than the picture's."""
         made, expected = self.contradicted()
         found = self.onsets("evaluation-contradicted", made)
-        return materials_of(trained_judge(self.workspace), made, found, self.truths("evaluation"), expected)
+        judge = trained_judge(self.workspace, world=self.world)
+        return materials_of(judge, made, found, self.truths("evaluation"), expected)
 
     def _outside(self) -> dict[str, Any]:
         """Clips of another renderer, from their files through the whole pipeline."""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from openfoley.data.gym_cache import FRAME_RATE as RATE
 from openfoley.evaluation.metrics.truth import Truth, from_dict
+from openfoley.gym.bodies.records import Solid, Stage
 from openfoley.gym.files import SAMPLE_RATE
 from openfoley.gym.picture import frame_count, scene_frames
 from openfoley.gym.records import Contact, Friction, Part, Performance, Scene, Shot
@@ -120,7 +121,20 @@ def _moved(shot: Shot, start_s: float, end_s: float) -> Shot:
     )
     camera = replace(shot.camera, eye=later(shot.camera.eye), turn=later(shot.camera.turn))
     begin, end = max(shot.start_s - start_s, 0.0), min(shot.end_s, end_s) - start_s
-    return replace(shot, start_s=begin, end_s=end, camera=camera, performances=performances)
+    stage = shot.stage and _moved_stage(shot.stage, start_s)
+    return replace(shot, start_s=begin, end_s=end, camera=camera, performances=performances, stage=stage)
+
+
+def _moved_stage(stage: Stage, start_s: float) -> Stage:
+    """Pieces of a body go on sharing one Motion, by which they are known as one body."""
+    motions = {id(solid.motion): solid.motion for solid in stage.solids}
+    moved = {key: replace(motion, start_s=motion.start_s - start_s) for key, motion in motions.items()}
+
+    def solid(one: Solid) -> Solid:
+        first, last = one.shown
+        return replace(one, motion=moved[id(one.motion)], shown=(first - start_s, last - start_s))
+
+    return replace(stage, solids=tuple(solid(one) for one in stage.solids))
 
 
 def only_in(truth: Truth, start_s: float, end_s: float) -> Truth:

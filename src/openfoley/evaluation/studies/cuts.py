@@ -38,7 +38,7 @@ WAYS = ("auto", "given", "carry", "fresh")
 def run(request: CutsRequest, progress: Progress | None = None) -> dict[str, Any]:
     """Scenes of 20 s with a cut or more between shots of different materials."""
     study = study_of(request)
-    judge = trained_judge(study.workspace, request.judge)
+    judge = trained_judge(study.workspace, request.judge, request.world)
     rows = study.scenes(FIRST_SEED, lambda seed: _row(study, judge, seed), progress)
     figures: dict[str, Any] = {}
     for way in WAYS:

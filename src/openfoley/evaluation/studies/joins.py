@@ -57,7 +57,7 @@ FOLDS = 4
 def run(request: JoinsRequest, progress: Progress | None = None) -> dict[str, Any]:
     """Clips of `duration` s, generated with two seeds each."""
     study, clips = study_of(request), request.clips
-    seeds = seeds_of(request.split, clips, FIRST_SEED[request.split])
+    seeds = seeds_of(request.split, clips, FIRST_SEED[request.split], request.world)
     rows = study.rows(clips, lambda k: _row(study, seeds[k]), progress)
     soft, hard, true = study.workspace.sections(
         {

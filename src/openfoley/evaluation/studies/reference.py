@@ -54,7 +54,7 @@ SHORTEST_REST_S = 2.0  # s that must be left to compare
 def run(request: ReferenceRequest, progress: Progress | None = None) -> dict[str, Any]:
     """Clips of 10 s in which the object that sounds first sounds again later (others are left out)."""
     study = study_of(request)
-    judge = trained_judge(study.workspace, request.judge)
+    judge = trained_judge(study.workspace, request.judge, request.world)
     rows = study.scenes(FIRST_SEED, lambda seed: _row(study, judge, seed), progress, candidates=4)
     figures = {f"{c:g}": _at(rows, k, request.contexts) for k, c in enumerate(request.contexts)}
     return study.finish(figures, _table(figures))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import KW_ONLY, MISSING, asdict, dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, get_args
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, get_args
 from openfoley.checks import Number, OneOf, Several, path, text
 from openfoley.errors import UsageError
 from openfoley.generators.salsa_v.config import DEFAULTS
-from openfoley.gym.seeds import VERSIONS, WORLDS, Split, World
+from openfoley.gym.seeds import VERSIONS, WORLDS, Split, World, check_world
 from openfoley.hub.registry import DEFAULT_MODEL, check_model
 from openfoley.request import WEIGHT, Sampling, option
 from openfoley.timeline.shots import CUT_RULES
@@ -35,13 +35,15 @@ JUDGE: Any = option(path, "material.safetensors of a report; trained if not give
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """Fields of all studies. clips: scenes per set."""
+    """Fields of all studies. clips: scenes per set. world: of the Gym."""
 
     study: ClassVar[str]
     summary: ClassVar[str]
 
     out: Path = option(path, "folder for results and working files", "DIR", default=MISSING)
     clips: int = option(COUNT, "scenes", "N", default=MISSING)
+    _: KW_ONLY
+    world: World = option(OneOf(WORLDS), "of the Gym; bodies need the extra gym", default="flat")
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -53,13 +55,15 @@ class StudyRequest:
 
     def run(self, progress: Callable[[float, float], None] | None = None) -> dict[str, Any]:
         """Compute or resume the study, by the module of its name; the record of results.json. results.md has the
-        table."""
+        table. UsageError, before any work, where the extra of the world is missing."""
+        check_world(self.world)
         return import_module(f"openfoley.evaluation.studies.{self.study}").run(self, progress)
 
     @property
     def identity(self) -> dict[str, Any]:
         """What a clip's results depend on; a folder holds those of one identity."""
-        return {key: value for key, value in asdict(self).items() if key not in ("out", "clips", "judge")}
+        left_out = {"out", "clips", "judge", *(("world",) if self.world == "flat" else ())}
+        return {key: value for key, value in asdict(self).items() if key not in left_out}
 
 
 @dataclass(frozen=True)
@@ -168,13 +172,12 @@ class LengthsRequest(ModelRequest):
 
 @dataclass(frozen=True)
 class TokensRequest(ModelRequest):
-    """world, split: of the scenes. silent: scenes of silent motion beside them. outside: a folder of further clips with
+    """split: of the scenes. silent: scenes of silent motion beside them. outside: a folder of further clips with
     their truth (<name>.mp4, <name>.json). seed: of the first clip's sound; the others count up."""
 
     study = "tokens"
     summary = "Which events do the sync tokens hold, and which of them does the generated sound have?"
     clips: int = option(COUNT, "scenes", "N", default=40)
-    world: World = option(OneOf(WORLDS), "the Gym's world", default="flat")
     split: Split = option(OneOf(("validation", "evaluation", "heldout")), "scenes", default="evaluation")
     silent: int = option(Number(0, math.inf, whole=True), "scenes of silent motion beside them", "N", default=0)
     outside: Path | None = option(path, "further clips with ground truth in the Gym's format", "DIR")
@@ -192,7 +195,7 @@ class TokensRequest(ModelRequest):
         """The folder name of the outside clips is their identity."""
         outside = str(self.outside.resolve()) if self.outside else None
         kept = {key: value for key, value in super().identity.items() if key != "silent"}
-        return {**kept, "outside": outside, "gym": VERSIONS[self.world]}
+        return {**kept, "outside": outside, "world": self.world, "gym": VERSIONS[self.world]}
 
 
 STUDIES = (

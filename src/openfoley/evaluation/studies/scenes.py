@@ -42,7 +42,7 @@ def run(request: ScenesRequest, progress: Progress | None = None) -> dict[str, A
 def _row(study: Study[ScenesRequest], number: int) -> Row:
     """[detected and true, detected, true] cuts of one scene; the sets alternate."""
     place, split = number % len(SETS), study.request.split
-    (seed,) = seeds_of(split, 1, FIRST_SEED + place * 500_000 + number // len(SETS))
+    (seed,) = seeds_of(split, 1, FIRST_SEED + place * 500_000 + number // len(SETS), study.request.world)
     scene = sample_scene(seed, DURATION_S, split=split, aspect=1.0, single_shot=SETS[place] == "one shot")
     clip = write_clip(study.folder / "gym", f"{seed}", scene, with_sound=False)
     true = np.array([ceil(shot.start_s * RATE - 1e-9) for shot in scene.shots[1:]], dtype=np.float64)

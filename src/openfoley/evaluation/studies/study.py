@@ -93,7 +93,7 @@ class Study(Generic[Asked]):
     ) -> list[Row]:
         """`rows` of evaluation scenes, by their seeds from the `first`-th on. candidates: scenes to choose from for
         each."""
-        seeds = seeds_of("evaluation", candidates * self.request.clips, first)
+        seeds = seeds_of("evaluation", candidates * self.request.clips, first, self.request.world)
         return self.rows(self.request.clips, lambda k: compute(seeds[k]), progress, candidates=len(seeds))
 
     def sounds(self, source: Source, request: Request, seeds: Sequence[int]) -> list[Audio]:

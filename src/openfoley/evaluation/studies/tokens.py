@@ -29,7 +29,6 @@ from openfoley.evaluation.reports.sync_files import truths_with_videos
 from openfoley.evaluation.studies.requests import TokensRequest
 from openfoley.evaluation.studies.study import Progress, Row, Study, change, onsets, shown, study_of, table
 from openfoley.evaluation.studies.token_head import Head, candidates, tokens_of, trained_head, truth_record
-from openfoley.gym.scene import check_world
 from openfoley.gym.seeds import seeds_of
 from openfoley.media.source import Source
 from openfoley.request import Request
@@ -42,9 +41,8 @@ LOUDNESS = ("loudness_pooled", "loudness_within")  # a head's events have none
 
 
 def run(request: TokensRequest, progress: Progress | None = None) -> dict[str, Any]:
-    """Scenes of 8 s, and the outside clips whole. Raises UsageError for a world whose extra is not installed and for
-    a folder without clips, MediaError for a clip that cannot be read; all but the last before any work."""
-    check_world(request.world)
+    """Scenes of 8 s, and the outside clips whole. Raises UsageError for a folder without clips, before any work, and
+    MediaError for a clip that cannot be read."""
     outside = truths_with_videos(request.outside) if request.outside is not None else []
     study = study_of(request)
     head = trained_head(study, progress)

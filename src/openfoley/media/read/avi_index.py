@@ -2,8 +2,8 @@
 
 An AVI stores no times: a reader counts the chunks of each stream, so behind lost ones everything comes too early. The
 index at the end ("idx1": kind, flags, offset and size of every chunk; Microsoft, AVI RIFF File Reference) tells which
-chunk each one is: at its offset, or where bytes are gone or were added, by the sizes of the chunks that follow it. (The
-parts of an OpenDML file beyond its first have another index, which is not read.)
+chunk each one is: by its offset, or where bytes are gone, by the sizes of the chunks that follow it. (The parts of an
+OpenDML file beyond its first have another index, which is not read.)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from openfoley.media.time.clock import Join, PacketTime
 ENTRY_BYTES, HEADER_BYTES = 16, 8  # of the index; of a chunk
 MOST_INDEX_BYTES = 1 << 26  # searched for from the end; two hours have 6 MB
 STREAM_START_AT, SAMPLE_SIZE_AT = 28, 44  # bytes in a stream's header ("strh")
-ALIKE = 8  # most chunks in succession that are compared: where several places are possible, the longest run decides
+ALIKE = 8  # most chunks in succession that are compared
 
 
 class AviIndex:
@@ -39,29 +39,30 @@ class AviIndex:
         head = self._read(0, min(size, 1 << 20))
         tail = self._read(max(0, size - MOST_INDEX_BYTES), MOST_INDEX_BYTES)
         movi, found = head.find(b"movi"), tail.rfind(b"idx1")
-        if movi < 0 or found < 0:
-            return []
-        data = tail[found + HEADER_BYTES :][: int.from_bytes(tail[found + 4 : found + HEADER_BYTES], "little")]
-        entries = np.frombuffer(data[: len(data) // ENTRY_BYTES * ENTRY_BYTES], "<u4").reshape(-1, 4).astype(np.int64)
+        length = int.from_bytes(tail[found + 4 : found + HEADER_BYTES], "little")
+        data = tail[found + HEADER_BYTES :][:length]
+        if movi < 0 or found < 0 or len(data) < length or length < ENTRY_BYTES:
+            return []  # the index is lost
+        entries = np.frombuffer(data[: length // ENTRY_BYTES * ENTRY_BYTES], "<u4").reshape(-1, 4).astype(np.int64)
         kinds, offsets, sizes = entries[:, 0], entries[:, 2], entries[:, 3]
-        if len(entries) and offsets[0] < movi:  # counted from the list, not from the file's first byte
+        if offsets[0] < movi:  # counted from the list, not from the file's first byte
             offsets = offsets + movi
+        if (np.diff(offsets) < 0).any():  # not in the order of the file
+            return []
         counts = _counts(head[:movi], kinds, sizes)
-        places = {int(offset): k for k, offset in enumerate(offsets)}
-        last, moved, shifts, joins = 0, 0, dict[int, int](), list[Join]()
+        gone = max(0, HEADER_BYTES + int.from_bytes(head[4:8], "little") - size)  # bytes, of the length in the header
+        moved, last = 0, 0  # bytes gone so far; the entry of the last chunk
+        shifts, joins = dict[int, int](), list[Join]()
         for packet in sorted(self._packets, key=lambda p: p.position):
             at = packet.position - HEADER_BYTES
-            entry = places.get(at - moved)
-            run = 0 if entry is None else self._agreeing(at, kinds[entry:], sizes[entry:])
-            if run < min(ALIKE, len(entries) - (entry or 0)):
-                kind, length = self._header(at)
-                for other in (np.flatnonzero((kinds[last:] == kind) & (sizes[last:] == length)) + last).tolist():
-                    if (longer := self._agreeing(at, kinds[other:], sizes[other:])) > run:
-                        entry, run = other, longer
-            if entry is None or run == 0:  # a later packet of a chunk
+            # the chunks that may stand here: the longest run decides, then the fewest bytes gone
+            likely = range(*np.searchsorted(offsets, (at + moved, at + gone + 1)))
+            runs = [(self._agreeing(at, kinds[k:], sizes[k:]), -k) for k in likely if k >= last]
+            run, entry = max(runs, default=(0, 0))
+            if not run:  # a later packet of a chunk
                 continue
-            last, moved = entry, at - int(offsets[entry])
-            shift = int(counts[entry]) - packet.dts
+            last, moved = -entry, int(offsets[-entry]) - at
+            shift = int(counts[last]) - packet.dts
             if shift != shifts.get(packet.stream, 0):
                 shifts[packet.stream] = shift
                 joins.append(Join(packet.position, shift * self._ticks[packet.stream], packet.stream))

@@ -1,10 +1,10 @@
-"""Integrity check of the formats that are chains of packets: transport and programme streams, Ogg, ASF and MXF.
+"""Integrity check of the formats that are chains of packets: transport and programme streams, Ogg, ASF, MXF, FLV.
 
 What their packets tell: counters of transport streams, checksums and counters of Ogg, and everywhere that a packet ends
 where the next one begins. For this a file is read through once more: a transport stream of 207 MB (200 s of 720p) takes
 0.25 s, a programme stream 0.4 s, where the pass over the packets takes 0.4 s and the one over the pictures 10 s.
 Sources: ISO/IEC 13818-1 sections 2.4.3 and 2.5.3, RFC 3533 (Ogg), Advanced Systems Format (Microsoft, 2004), SMPTE
-ST 336 and ST 377-1 (MXF).
+ST 336 and ST 377-1 (MXF), Adobe Flash Video File Format 10.1 (annex E).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 ASF_DATA_BYTES, ASF_SIZES_AT = 50, 92  # in front of the first packet; of the smallest and largest packet in the object
+FLV_HEAD, FLV_TAG_BYTES, FLV_TAGS = b"FLV\1", 11, (8, 9, 18)  # sound, picture, data
 
 
 def packet_problem(file: BinaryIO, size: int, head: bytes) -> Damage | None:
@@ -44,6 +45,8 @@ def packet_problem(file: BinaryIO, size: int, head: bytes) -> Damage | None:
         return _mxf_problem(file, size)
     if head[:16] == ASF_HEADER:
         return _asf_problem(file, size)
+    if head[:4] == FLV_HEAD:
+        return _flv_problem(file, size, int.from_bytes(head[5:9], "big"))
     for length, offset in TS_FORMS:
         if head[offset::length][:3] == TS_SYNC * 3:
             lost = _lost_transport_packets(file, length, offset)
@@ -193,3 +196,17 @@ def _asf_problem(file: BinaryIO, size: int) -> Damage | None:
                     return _damaged(packet)
         position = end
     return None
+
+
+def _flv_problem(file: BinaryIO, size: int, position: int) -> Damage | None:
+    """Tags, each behind the size of the one before (which some recorders write wrong): known by their kind and by the
+    stream number 0. position: of the first such size."""
+    while position + 4 < size:
+        head = _at(file, position + 4, FLV_TAG_BYTES)
+        if head[0] & 0x1F not in FLV_TAGS or any(head[8:FLV_TAG_BYTES]):
+            return _damaged(position + 4)
+        end = position + 4 + FLV_TAG_BYTES + int.from_bytes(head[1:4], "big")
+        if end > size:
+            return cut_short(end, size)
+        position = end
+    return cut_short(position + 4, size) if position + 4 > size else None

@@ -41,8 +41,7 @@ class Audio:
         with wave.open(file, "wb") as out:
             out.setparams((self.samples.shape[0], 2, self.sample_rate, 0, "NONE", ""))
             out.writeframes(pcm)
-        data = base64.b64encode(file.getvalue()).decode()
-        return f'<audio controls src="data:audio/wav;base64,{data}"></audio>'
+        return f'<audio controls src="data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"></audio>'
 
 
 @dataclass(frozen=True)

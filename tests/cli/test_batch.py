@@ -207,3 +207,4 @@ def test_looking_for_cuts_shows_a_bar_with_the_time_left(
         assert main([*command, *model]) == 0
         bars = [line for line in terminal.getvalue().split("\r") if "looking for cuts in" in line]
         assert bars and all("% |" in bar and " left" in bar for bar in bars) and "100%" in bars[-1]
+        assert terminal.getvalue().rpartition("100%")[2].count("\n") >= 1, "what follows begins on a line of its own"

@@ -230,11 +230,13 @@ class Source:
 
     def _announced(self, pictures: Iterator[Tensor], rate: Fraction) -> Iterator[Tensor]:
         """The same, with a record of the phase behind each chunk: how many seconds are done."""
-        done_s, total_s = 0.0, float(self.info.duration)
+        done, total_s = Fraction(0), float(self.info.duration)
         for frames in pictures:
             yield frames
-            done_s += float(len(frames) / rate)
-            phase.debug("%.0f of %.0f s", done_s, total_s, extra={"done_s": min(done_s, total_s), "total_s": total_s})
+            done += len(frames) / rate
+            done_s = min(float(done), total_s)
+            phase.debug("%.0f of %.0f s", done_s, total_s, extra={"done_s": done_s, "total_s": total_s})
+        phase.debug("all of %.0f s", total_s, extra={"done_s": total_s, "total_s": total_s})
 
     def _beside(self, other: FrameRequest, keep: Sequence[FrameRequest]) -> Iterator[Tensor]:
         """The frames of `other` from a pass in which those of `keep` are kept if they fit."""

@@ -48,9 +48,11 @@ def test_bounces_follow_the_restitution(restitution: float) -> None:
     assert abs(np.mean(ratios) - restitution) < 0.04 and np.std(ratios) < 0.05
 
 
-def test_a_lighter_touch_is_quieter_by_the_energy() -> None:
+def test_loudness_goes_with_speed_and_with_size() -> None:
     strength = [sounds(simulate([ball(place=(0, h + 0.05, 0))], 0.0, 1.0))[0].impulse for h in (0.1, 0.4)]
     assert strength[1] / strength[0] == pytest.approx(2, rel=0.1)
+    small = sounds(simulate([ball(0.025, place=(0, 0.125, 0))], 0.0, 1.0))[0].impulse
+    assert strength[0] / small == pytest.approx(2, rel=0.1)
 
 
 def test_a_resting_box_makes_no_sound() -> None:
@@ -114,7 +116,7 @@ def test_dominoes_fall_one_after_another() -> None:
     assert all(later - earlier > 0.01 for earlier, later in zip(first, first[1:], strict=False))
 
 
-def test_blows_within_20_ms_are_one_event_of_their_energies() -> None:
+def test_blows_within_20_ms_are_one_event_and_their_powers_add() -> None:
     both = [ball(id=str(k), place=(0.5 * k, 0.55 + 0.01 * k, 0)) for k in range(2)]
     one, two = sounds(simulate(both[:1], 0.0, 0.6))[0], sounds(simulate(both, 0.0, 0.6))
     assert len([c for c in two if c.time_s < one.time_s + 0.1]) == 1

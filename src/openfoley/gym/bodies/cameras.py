@@ -13,46 +13,51 @@ LENSES_MM = (24.0, 28.0, 35.0, 50.0, 70.0, 100.0)
 KINDS = ("still", "hand", "pan", "truck", "dolly", "orbit")
 SHARES = (0.35, 0.25, 0.1, 0.1, 0.1, 0.1)
 LOWEST_M = 0.03
-SMALLEST_SHARE = 0.05
-"""Of the picture's height that a typical thing takes, as far as possible: 6 pixels of 128."""
+SMALLEST_SHARE, LARGEST_SHARE = 0.05, 0.45
+"""Of the picture's height that a typical thing takes: 6 and 58 pixels of 128."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What a camera looks at: the middle, radius and height (m) of what happens, and the middle of the shot (s)."""
+    """What a camera looks at: places [n, 3] (m) where things move and touch, the size of a typical thing (m), the
+    middle of the shot (s), the height of the floor (m)."""
 
-    middle: tuple[float, float, float]
-    radius: float
-    height: float
+    places: np.ndarray
+    thing_m: float
     middle_s: float
     floor: float = 0.0
 
 
-def sample_camera(rng: np.random.Generator, view: View, aspect: float, thing_m: float) -> Camera:
-    """A camera with a lens of 24 to 100 mm, from floor level to steeply from above. What happens fills the
-    picture by a half or more, part of it may lie beyond its edges; things of `thing_m` take SMALLEST_SHARE or more."""
+def sample_camera(rng: np.random.Generator, view: View, aspect: float) -> Camera:
+    """A camera with a lens of 24 to 100 mm, from floor level to steeply from above. What happens fills the picture by
+    a third or more, part of it may lie beyond its edges; a typical thing takes SMALLEST_SHARE of its height or more."""
     focal = float(rng.choice(LENSES_MM)) / 1000 / FILM_M
-    share = float(np.exp(rng.uniform(np.log(0.06), np.log(0.4))))  # of the picture's height that a thing takes
-    reach = max(view.height / 2, view.radius / aspect)
-    share = max(SMALLEST_SHARE, min(share, thing_m * rng.uniform(0.5, 1.6) / (2 * reach)))
-    distance = thing_m * focal / share
     steep = np.radians(rng.choice([rng.uniform(1, 8), rng.uniform(8, 35), rng.uniform(35, 75)], p=[0.15, 0.6, 0.25]))
     side = float(rng.choice([rng.uniform(-0.5, 0.5), rng.uniform(-1.4, 1.4)], p=[0.6, 0.4]))
+    right = np.array([np.cos(side), 0.0, -np.sin(side)])
+    up = np.array([np.sin(steep) * np.sin(side), np.cos(steep), np.sin(steep) * np.cos(side)])
+    ahead = np.cross(right, up)
+    low, high = np.percentile(view.places @ np.stack([right, up, ahead], axis=1), (4, 96), axis=0)
+    half = np.maximum((high - low) / 2, view.thing_m)
+    filled = float(np.exp(rng.uniform(np.log(0.4), np.log(1.2))))
+    share = filled * view.thing_m / (2 * max(float(half[1]), float(half[0]) / aspect))
+    share = max(SMALLEST_SHARE * float(rng.uniform(0.7, 1.5)), min(share, LARGEST_SHARE))
+    distance = max(view.thing_m * focal / share, float(half[2]) + view.thing_m)
+    centre = (low + high) / 2 + rng.normal(0, 0.06, 3) * distance / focal
+    middle = centre @ np.stack([right, up, ahead])
     kind = str(rng.choice(KINDS, p=SHARES))
-    off = np.array([rng.normal(0, 0.12) * reach, rng.normal(0, 0.1) * reach])
-    return Camera(focal, *_moving(rng, kind, view, off, (distance, float(steep), side)))
+    return Camera(focal, *_moving(rng, kind, view, middle, (distance, float(steep), side)))
 
 
 def _moving(
-    rng: np.random.Generator, kind: str, view: View, off: np.ndarray, stand: tuple[float, float, float]
+    rng: np.random.Generator, kind: str, view: View, middle: np.ndarray, stand: tuple[float, float, float]
 ) -> tuple[Track, Track]:
-    """Eye and turn of a camera at (distance, steepness, side) from the view's middle."""
+    """Eye and turn of a camera at (distance, steepness, side) from what it looks at."""
     distance, steep, side = stand
     rate = float(rng.choice([-1, 1]) * rng.uniform(0.3, 1.0))
     orbit, dolly, truck, pan = (rate * amount * (kind == name) for name, amount in _SPEEDS)
     shaky = 0.004 if kind == "hand" else 0.0015 if kind != "still" and rng.random() < 0.5 else 0.0
     shake = [motion.wander(rng, shaky, 1.5) for _ in range(6)]
-    middle = np.array(view.middle) + np.array([off[0] * np.cos(side), off[1], off[0] * -np.sin(side)])
 
     def eye(t: np.ndarray) -> np.ndarray:
         since = t - view.middle_s

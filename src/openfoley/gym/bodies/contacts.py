@@ -1,28 +1,30 @@
 """Sound events of a simulation: impacts out of contact forces.
 
-Per pair of bodies the load that varies slowly is taken off (the morphological opening over LOAD_S of the force's mean
-over CHATTER_S); what stands out is an impact. Its loudness follows from the energy that its impulse J carries into the
-lighter side, E = J^2 / (2 m) with the pair's reduced mass m: impulse = sqrt(E / LOUD_J), one law for all scenes.
-A marble of 20 g that lands with 2 m/s has 0.06, one with 0.1 m/s 0.003, a brick of 2 kg with 3 m/s 0.9.
+Per pair of bodies the load that varies slowly is taken off (the morphological opening over LOAD_S of the force, its
+gaps below CHATTER_S closed); what stands out is an impact. Its loudness follows from its impulse J by one law for all
+scenes: a body of mass m is set to vibrate with a velocity like J / m, and far away the pressure of a body that vibrates
+at its own frequency (like 1 / its size L) goes with velocity x L^2 x frequency, so with J / m x m^(1/3). Hence
+impulse = J m^(-2/3) / LOUD with the pair's reduced mass. A marble of 20 g that lands with 2 m/s has 0.11 (a little more
+with its bounce), one with 0.1 m/s 0.005, a brick of 2 kg with 3 m/s 0.76.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.physics import Simulation
 from openfoley.gym.records import Contact
 
-LOUD_J = 12.0
-"""J; the energy of an impact of impulse 1."""
-FAINTEST = 0.004
-"""Impacts of a lower impulse are left out: 0.2 mJ, a die that tips over."""
+LOUD = 5.0
+"""kg^(1/3) m/s; an impact of impulse 1: a kilogram that is stopped from 5 m/s."""
+FAINTEST = 0.005
+"""Impacts of a lower impulse are left out: a small marble that lands with 0.1 m/s."""
 LOAD_S = 0.04
 """What a force holds for longer than this is a load, not an impact. Blows last 6 to 8 ms."""
-CHATTER_S = 0.01
-"""A contact at rest may be open at single steps; its force is averaged over this."""
+CHATTER_S = 0.003
+"""A contact at rest may be open at single steps; such gaps are closed."""
 STANDS_OUT = 1.0
 """An impact exceeds the load by this many weights of the pair's lighter body."""
 AT_FIRST_S, SETTLING_S = 0.01, 0.06
@@ -100,8 +102,10 @@ def pair_forces(simulation: Simulation, start_s: float) -> list[PairForce]:
 def load_of(force: np.ndarray, step_s: float) -> np.ndarray:
     """The part of a force [steps] (N) that lasts longer than LOAD_S."""
     odd = lambda seconds: 2 * round(seconds / step_s / 2) + 1  # an even window would shift
-    force, size = uniform_filter1d(force, odd(CHATTER_S), mode="nearest"), odd(LOAD_S)
-    return maximum_filter1d(minimum_filter1d(force, size, mode="nearest"), size, mode="nearest")
+    for size in (odd(CHATTER_S), -odd(LOAD_S)):
+        first, second = (maximum_filter1d, minimum_filter1d) if size > 0 else (minimum_filter1d, maximum_filter1d)
+        force = second(first(force, abs(size), mode="nearest"), abs(size), mode="nearest")
+    return force
 
 
 def impacts(simulation: Simulation, pairs: list[PairForce], start_s: float) -> list[Impact]:
@@ -138,7 +142,7 @@ def _impacts_of(pair: PairForce, mass: float, step_s: float, start_s: float, las
     result = []
     for run in np.split(steps, np.flatnonzero(np.diff(pair.step[steps]) > gap) + 1):
         impulse = float(excess[run].sum()) * step_s
-        strength = float(np.sqrt(impulse**2 / (2 * mass) / LOUD_J))
+        strength = impulse * mass ** (-2 / 3) / LOUD
         if strength < FAINTEST:
             continue
         begin = int(run[0])

@@ -8,14 +8,14 @@ from openfoley.errors import UsageError
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.cameras import View, sample_camera
 from openfoley.gym.bodies.contacts import events, impacts, pair_forces
-from openfoley.gym.bodies.description import Body
+from openfoley.gym.bodies.description import Body, Fixed
 from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES
 from openfoley.gym.bodies.families.place import Arrangement, Place, moved
 from openfoley.gym.bodies.lasting import frictions
 from openfoley.gym.bodies.physics import Simulation, simulate
 from openfoley.gym.bodies.records import Light, Solid, Stage
 from openfoley.gym.bodies.surfaces import any_light, any_sky, any_surface
-from openfoley.gym.bodies.surroundings import clutter, distractors, occluder, table
+from openfoley.gym.bodies.surroundings import Region, clutter, distractors, occluder, table
 from openfoley.gym.captions import scene_captions
 from openfoley.gym.materials import HELD_OUT_MATERIALS, SOLID
 from openfoley.gym.records import Contact, Friction, Grade, Look, Performance, Scene, Shot
@@ -49,7 +49,7 @@ class _Acted:
     simulation: Simulation
     contacts: list[Contact]
     frictions: list[Friction]
-    view: View
+    region: Region
     size_m: float
 
 
@@ -102,14 +102,14 @@ def _sample_shot(rng: np.random.Generator, span: _Span) -> Shot:
         contacts = [c for c in acted.contacts if c.object_id in names and c.time_s < span.end_s - 0.01]
         lasting = [f for f in acted.frictions if f.object_id in names]
         performances.append(Performance(play.objects, [], contacts, lasting, play.caption))
-    view = acted.view
-    camera = sample_camera(rng, view, span.aspect, acted.size_m)
-    solids = [*_solids(acted.simulation), *distractors(rng, view)]
+    view = View(_busy_places(acted), acted.size_m, (span.start_s + span.end_s) / 2, acted.region.floor)
+    camera = sample_camera(rng, view, span.aspect)
+    solids = [*_solids(acted.simulation), *distractors(rng, acted.region)]
     if rng.random() < OCCLUDER_SHARE:
-        solids.append(occluder(rng, view, camera))
+        solids.append(occluder(rng, np.median(view.places, axis=0), view.middle_s, camera))
     light = any_light(rng)
     horizon, zenith = any_sky(rng)
-    ground = any_surface(rng, view.radius * 0.3)
+    ground = any_surface(rng, acted.region.radius * 0.3)
     if rng.random() < PLAIN_GROUND_SHARE:
         ground = replace(ground, pattern="plain", contrast=0.0)
     stage = Stage(tuple(solids), light, ground, horizon, zenith)
@@ -137,19 +137,34 @@ def _act(rng: np.random.Generator, span: _Span, *, nothing: bool) -> _Acted:
         bodies += [moved(body, turn, shift) for body in play.bodies]
     radius = sum(p.radius for p in plays) or 4 * size_m
     height = max((p.height for p in plays), default=radius)
-    middle = (sum(beside), floor + height * 0.4, 0.0)
-    view = View(middle, radius, height, (span.start_s + span.end_s) / 2, floor)
-    bodies += clutter(rng, view, size_m, f"clutter{span.number}")
+    region = Region((sum(beside), floor, 0.0), radius, height, floor, span.start_s, span.end_s)
+    bodies += clutter(rng, region, size_m, f"clutter{span.number}")
     if floor:
-        bodies += table(rng, view, f"table{span.number}")
+        bodies += table(rng, region, f"table{span.number}")
     simulation = simulate(bodies, span.start_s, span.end_s)
-    return _Acted(plays, simulation, *sounds_of(simulation, span.start_s), view, size_m)
+    return _Acted(plays, simulation, *sounds_of(simulation, span.start_s), region, size_m)
 
 
 def sounds_of(simulation: Simulation, start_s: float) -> tuple[list[Contact], list[Friction]]:
     """Events and lasting sounds of a simulation that begins at start_s."""
     pairs = pair_forces(simulation, start_s)
     return events(simulation, impacts(simulation, pairs, start_s)), frictions(simulation, pairs, start_s)
+
+
+def _busy_places(acted: _Acted) -> np.ndarray:
+    """Places [n, 3] of bodies while they move, and of contacts; those that left the region count little."""
+    region, found = acted.region, [np.array([c.position for c in acted.contacts]).reshape(-1, 3)]
+    for body, motion in zip(acted.simulation.bodies, acted.simulation.motions, strict=True):
+        place = motion.position[:: max(1, len(motion.position) // 100)]
+        moves = np.linalg.norm(np.diff(place, axis=0), axis=1) > 0.02 * acted.size_m
+        if not isinstance(body.motion, Fixed):
+            found.append(place[1:][moves])
+    places = np.concatenate(found)
+    away = np.linalg.norm((places - np.array(region.middle))[:, [0, 2]], axis=1)
+    near = places[(away < 1.5 * region.radius) & (places[:, 1] > region.floor - 0.1)]
+    if len(near) < 5:
+        return np.array(region.middle) + region.radius * np.array([[-0.5, 0, 0], [0.5, 0, 0], [0, 0.5, 0]])
+    return near
 
 
 def _solids(simulation: Simulation) -> list[Solid]:

@@ -11,7 +11,7 @@ with its bounce), one with 0.1 m/s 0.005, a brick of 2 kg with 3 m/s 0.76.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
 from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.physics import Simulation
@@ -30,6 +30,9 @@ STANDS_OUT = 1.0
 AT_FIRST_S, SETTLING_S = 0.01, 0.06
 """Things that touch so soon after a shot's beginning stood there before; until contact springs are at rest (SETTLING_S
 after it) their contact has no events."""
+NEAR_S, STANDS_APART = 0.05, 0.25
+"""An impact has this share of all the impulse between its pair from NEAR_S before to NEAR_S after it. A block that
+slides hops all the time: that is one lasting sound."""
 BLOW_GAP_S = 0.004
 """Forces of a pair that are closer than this are one blow."""
 MERGE_S = 0.02
@@ -99,13 +102,15 @@ def pair_forces(simulation: Simulation, start_s: float) -> list[PairForce]:
     return result
 
 
-def load_of(force: np.ndarray, step_s: float) -> np.ndarray:
-    """The part of a force [steps] (N) that lasts longer than LOAD_S."""
-    odd = lambda seconds: 2 * round(seconds / step_s / 2) + 1  # an even window would shift
-    for size in (odd(CHATTER_S), -odd(LOAD_S)):
-        first, second = (maximum_filter1d, minimum_filter1d) if size > 0 else (minimum_filter1d, maximum_filter1d)
-        force = second(first(force, abs(size), mode="nearest"), abs(size), mode="nearest")
-    return force
+def opened(values: np.ndarray, seconds: float, step_s: float) -> np.ndarray:
+    """Morphological opening over time: what is higher for shorter than this is cut off."""
+    size = 2 * round(seconds / step_s / 2) + 1  # an even window would shift
+    return maximum_filter1d(minimum_filter1d(values, size, mode="nearest"), size, mode="nearest")
+
+
+def closed(values: np.ndarray, seconds: float, step_s: float) -> np.ndarray:
+    """Morphological closing over time: what is lower for shorter than this is filled up."""
+    return -opened(-values, seconds, step_s)
 
 
 def impacts(simulation: Simulation, pairs: list[PairForce], start_s: float) -> list[Impact]:
@@ -130,7 +135,9 @@ def _impacts_of(pair: PairForce, mass: float, step_s: float, start_s: float, las
     before = float(np.median(force[:settled])) if stood else 0.0
     after = float(np.median(force[-settled:])) if last >= last_step - 1 else 0.0
     padded = np.pad(force, around, constant_values=((before, after),))
-    excess = (padded - load_of(padded, step_s))[around:-around][pair.step - first]
+    excess = padded - opened(closed(padded, CHATTER_S, step_s), LOAD_S, step_s)
+    excess = excess[around:-around][pair.step - first]
+    near = uniform_filter1d(padded, 2 * round(NEAR_S / step_s) + 1)[around:-around] * 2 * NEAR_S
     if stood:
         excess[pair.step < settled] = 0.0
     if last >= last_step - 1:
@@ -143,9 +150,9 @@ def _impacts_of(pair: PairForce, mass: float, step_s: float, start_s: float, las
     for run in np.split(steps, np.flatnonzero(np.diff(pair.step[steps]) > gap) + 1):
         impulse = float(excess[run].sum()) * step_s
         strength = impulse * mass ** (-2 / 3) / LOUD
-        if strength < FAINTEST:
-            continue
         begin = int(run[0])
+        if strength < FAINTEST or impulse < STANDS_APART * near[pair.step[begin] - first]:
+            continue
         touched = begin == 0 or pair.step[begin] - pair.step[begin - 1] > 1
         time_s = start_s + float(pair.step[begin]) * step_s
         if touched:

@@ -4,9 +4,10 @@ Amplitude goes with the square root of the power load x speed that the contact c
 """
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from openfoley.gym.bodies import rotation
-from openfoley.gym.bodies.contacts import PairForce, load_of
+from openfoley.gym.bodies.contacts import PairForce, closed, opened
 from openfoley.gym.bodies.physics import Simulation
 from openfoley.gym.bodies.records import Motion
 from openfoley.gym.records import Friction, Track
@@ -15,6 +16,8 @@ LOUD_W = {"slide": 20.0, "roll": 30.0}
 """W; load x speed of a level of 1."""
 ROLLING_SLIP = 0.35
 """A contact whose slip is below this share of its travel rolls."""
+HOP_S, STAYS_S = 0.03, 0.1
+"""A contact lasts if it is closed for STAYS_S but for hops below HOP_S."""
 CREEP_MPS = 0.02
 """Slower than this is the creep of soft contacts, or too slow to be heard."""
 CONTROL_HZ = 250.0
@@ -45,12 +48,14 @@ def _frictions_of(
     first, last = int(pair.step[0]), int(pair.step[-1])
     force = np.zeros(last - first + 1)
     force[pair.step - first] = pair.force
-    load = load_of(force, simulation.step_s)
-    fine = start_s + simulation.step_s * np.arange(first, last + 1)
+    step_s = simulation.step_s
+    lasts = opened(closed((force > 0).astype(np.float32), HOP_S, step_s), STAYS_S, step_s)
+    load = uniform_filter1d(force, round(HOP_S / step_s)) * lasts
+    fine = start_s + step_s * np.arange(first, last + 1)
     times = np.arange(fine[0], fine[-1], 1 / CONTROL_HZ)
     if len(times) < 3:
         return []
-    touched = start_s + simulation.step_s * pair.step
+    touched = start_s + step_s * pair.step
     point = np.stack([np.interp(times, touched, pair.position[:, k]) for k in range(3)], axis=1)
     normal = np.stack([np.interp(times, touched, pair.normal[:, k]) for k in range(3)], axis=1)
     slip, travel = _speeds(simulation, pair, heard, times, point, normal)

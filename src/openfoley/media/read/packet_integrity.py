@@ -9,6 +9,7 @@ ST 336 and ST 377-1 (MXF), Adobe Flash Video File Format 10.1 (annex E).
 
 from __future__ import annotations
 
+import struct
 import zlib
 from typing import BinaryIO
 
@@ -33,6 +34,7 @@ ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 ASF_DATA_BYTES, ASF_SIZES_AT = 50, 92  # in front of the first packet; of the smallest and largest packet in the object
 FLV_HEAD, FLV_TAG_BYTES, FLV_TAGS = b"FLV\1", 11, (8, 9, 18)  # sound, picture, data
+FLV_FILE_SIZE, FLV_NOTES_BYTES = b"\0\x08filesize\0", 1 << 14  # a name and its kind (a 64-bit float); searched for
 
 
 def packet_problem(file: BinaryIO, size: int, head: bytes) -> Damage | None:
@@ -200,7 +202,10 @@ def _asf_problem(file: BinaryIO, size: int) -> Damage | None:
 
 def _flv_problem(file: BinaryIO, size: int, position: int) -> Damage | None:
     """Tags, each behind the size of the one before (which some recorders write wrong): known by their kind and by the
-    stream number 0. position: of the first such size."""
+    stream number 0; the file's own notes tell its size. position: of the first such size."""
+    notes = _at(file, position, FLV_NOTES_BYTES)
+    at = notes.find(FLV_FILE_SIZE)
+    stated = struct.unpack_from(">d", notes.ljust(at + 64), at + len(FLV_FILE_SIZE))[0] if at > 0 else 0.0
     while position + 4 < size:
         head = _at(file, position + 4, FLV_TAG_BYTES)
         if head[0] & 0x1F not in FLV_TAGS or any(head[8:FLV_TAG_BYTES]):
@@ -209,4 +214,5 @@ def _flv_problem(file: BinaryIO, size: int, position: int) -> Damage | None:
         if end > size:
             return cut_short(end, size)
         position = end
-    return cut_short(position + 4, size) if position + 4 > size else None
+    end = max(position + 4, int(stated) if 0 < stated < 2**53 else 0)
+    return cut_short(end, size) if end > size else None

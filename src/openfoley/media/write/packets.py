@@ -144,8 +144,9 @@ class PacketCopy:
 def no_times(stream: Stream, path: Path, suffix: str) -> UsageError:
     """For an AVI: the order in which the pictures are shown is known to a decoder alone. `ffmpeg -c
     copy` writes its B-frames at the times of their decoding; mkvmerge reads the order from the slices."""
+    own = "write .avi, " if stream.container.format.name == "avi" else ""
     return UsageError(
-        f"the {_name(stream)} of {shown(path)} has no times, which {suffix} needs; put it into a "
+        f"the {_name(stream)} of {shown(path)} has no times, which {suffix} needs; {own}put it into a "
         "container first (mkvmerge -o NAME.mkv FILE), or write the sound alone with --out NAME.wav"
     )
 

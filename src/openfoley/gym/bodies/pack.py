@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import warp as wp
 
-from openfoley.gym.bodies.poses import Poses, hull_planes, reach, thickness
+from openfoley.gym.bodies.poses import Poses, bounds, hull_planes, reach, thickness
 from openfoley.gym.bodies.records import Box, Capsule, Cylinder, Hull, Shape, Sphere, Stage, Surface, Vector
 from openfoley.gym.bodies.shading import CHECKS, DOTS, GRAIN, PLAIN, SPECKLE, STRIPES, Paint, World
 from openfoley.gym.bodies.shapes import BOX, CAPSULE, CYLINDER, HULL, SPHERE, Form
@@ -70,7 +70,13 @@ def _form(shape: Shape, first: int, count: int) -> Row:
             kind, size = CAPSULE, (radius, half_length, 0.0)
         case Hull():
             kind, size = HULL, (0.0, 0.0, 0.0)
-    own = {"kind": int(kind), "size": size, "reach": reach(shape), "thickness": thickness(shape)}
+    own = {
+        "kind": int(kind),
+        "size": size,
+        "reach": reach(shape),
+        "thickness": thickness(shape),
+        "bounds": bounds(shape),
+    }
     return {**own, "first": first, "count": count}
 
 

@@ -83,6 +83,22 @@ def reach(shape: Shape) -> float:
             return float(np.linalg.norm(points, axis=1).max())
 
 
+def bounds(shape: Shape) -> Vector:
+    """Half extents (m) of a box around the shape's own origin and axes that holds it."""
+    match shape:
+        case Sphere(radius):
+            return (radius, radius, radius)
+        case Box(half):
+            return half
+        case Cylinder(radius, half_length):
+            return (radius, radius, half_length)
+        case Capsule(radius, half_length):
+            return (radius, radius, half_length + radius)
+        case Hull(points):
+            x, y, z = (float(v) for v in np.abs(points).max(axis=0))
+            return (x, y, z)
+
+
 def thickness(shape: Shape) -> float:
     """Radius (m) of a ball that fits into the shape."""
     match shape:

@@ -8,6 +8,7 @@
 import warp as wp
 
 from openfoley.gym.bodies.shading import (
+    GRAIN,
     HORIZON_BLUR,
     OCCLUSION,
     World,
@@ -36,6 +37,7 @@ class Tile:
     row: int
     column: int
     samples: int
+    steady: int  # 1 where nothing moves during the exposure but the camera
     seen_first: int
     seen_last: int
     near_first: int
@@ -143,6 +145,7 @@ def paint_tiles(
     total = wp.vec3(0.0, 0.0, 0.0)
     known = Shade()
     known.who = -1
+    share = float(0.0)  # noqa: UP018
     for sample in range(tile.samples):
         # Hammersley points: sample / count, and the bits of sample mirrored at the point.
         mirrored = float((sample & 1) * 8 + (sample & 2) * 2 + (sample & 4) / 2 + (sample & 8) / 8) / 16.0
@@ -150,7 +153,10 @@ def paint_tiles(
         y = 0.5 - (float(row) + mirrored + 0.5 / float(tile.samples)) / float(height)
         time = tile.frame * subframes
         if subframes > 1:
-            time += (sample >> 1) & 3  # the bits that leave a sub-frame's own samples spread out
+            if tile.samples <= 4:
+                time += sample & 3
+            else:
+                time += (sample >> 1) & 3  # the bits that leave a sub-frame's own samples spread out
         eye = eyes[time]
         ray = wp.normalize(axes[time] * wp.vec3(x, y, 1.0))
         hit = first_hit(world, time, eye, ray, tile, seen)
@@ -158,13 +164,15 @@ def paint_tiles(
             total += backdrop(world, ray)
         else:
             # Shares of sun and sky vary little within a pixel, unless the sun is sharp.
-            same = known.who == hit.who and known.time == time and wp.dot(known.normal, hit.normal) > SAME_NORMAL
+            same = known.who == hit.who and wp.dot(known.normal, hit.normal) > SAME_NORMAL
+            same = same and (known.time == time or tile.steady == 1)
+            paint = world.paints[hit.who]
+            if not same or paint.pattern < GRAIN:  # the others are slow, and blurred to a pixel
+                size = hit.way * spread / wp.sqrt(wp.max(-wp.dot(hit.normal, ray), 0.05))
+                share = paint.contrast * pattern_share(paint, hit.own_p, hit.own_normal, size)
             if not same or world.softness < SHARP:
                 known = shade(world, time, hit, tile, near)
-            paint = world.paints[hit.who]
-            size = hit.way * spread / wp.sqrt(wp.max(-wp.dot(hit.normal, ray), 0.05))
-            second = paint.contrast * pattern_share(paint, hit.own_p, hit.own_normal, size)
-            base = wp.lerp(paint.color, paint.second, second)
+            base = wp.lerp(paint.color, paint.second, share)
             light = reflect_light(world, paint, base, hit.normal, ray, known.sun, known.sky)
             if hit.who == world.solids:
                 light = wp.lerp(world.horizon, light, wp.smoothstep(0.0, HORIZON_BLUR, -ray[1]))

@@ -12,7 +12,7 @@ the sky is estimated from distances at two points along the normal (I. Quilez, a
 
 import warp as wp
 
-from openfoley.gym.bodies.shapes import Form, distance, ray_entry
+from openfoley.gym.bodies.shapes import Form, crosses_bounds, distance, near_bounds, ray_entry
 from openfoley.gym.bodies.tiles import NEAR_SHARE
 
 PLAIN = wp.constant(0)
@@ -108,7 +108,9 @@ def pattern_share(paint: Paint, p: wp.vec3, normal: wp.vec3, width: float) -> fl
         y = face[1] - wp.floor(face[1]) - 0.5
         inside = wp.clamp(0.5 + (0.3 - wp.sqrt(x * x + y * y)) / wp.max(w, 0.02), 0.0, 1.0)
         return wp.lerp(inside, 0.28, wp.clamp(w - 0.5, 0.0, 1.0))  # pi * 0.3^2: the share of the dots
-    fade = wp.clamp(1.5 - w, 0.0, 1.0)
+    fade = wp.clamp(1.3 - 2.0 * w, 0.0, 1.0)  # gone before it is finer than a pixel
+    if fade == 0.0:
+        return 0.5
     if paint.pattern == GRAIN:
         along = wp.dot(q, paint.axis)
         across = wp.length(q - paint.axis * along)
@@ -139,6 +141,8 @@ def sun_share(world: World, time: int, k: int, p: wp.vec3) -> float:
     turn = wp.transpose(world.turn[time, k])
     origin = turn * (-toward)
     ray = turn * world.to_sun
+    if not crosses_bounds(form, origin, ray, wide - form.reach):
+        return 1.0
     if world.softness < 1.0e-3:
         if ray_entry(form, world.planes, origin, ray) > 0.0:
             return 0.0
@@ -179,6 +183,8 @@ def sky_share(world: World, time: int, k: int, p: wp.vec3, normal: wp.vec3) -> f
         return 1.0
     turn = wp.transpose(world.turn[time, k])
     origin = turn * from_center
+    if not near_bounds(form, origin, 2.0 * near):
+        return 1.0
     way = turn * normal
     close = 0.3 * near
     taken = 0.5 * wp.clamp(1.0 - distance(form, world.planes, origin + way * close) / close, 0.0, 1.0)

@@ -24,7 +24,7 @@ FAR = wp.constant(1.0e9)
 class Form:
     """A shape. size: (radius, -, -) of a sphere, the half extents of a box, (radius, half length, -) of cylinder and
     capsule; a hull is planes[first : first + count] (normal, distance from the origin). reach and thickness: radii of
-    the balls around it and within it (m)."""
+    the balls around it and within it, bounds: half extents of the box around it (m)."""
 
     kind: int
     first: int
@@ -32,6 +32,7 @@ class Form:
     size: wp.vec3
     reach: float
     thickness: float
+    bounds: wp.vec3
 
 
 @wp.func
@@ -55,6 +56,27 @@ def ball_entry(origin: wp.vec3, direction: wp.vec3, radius: float) -> float:
     if inside < 0.0:
         return FAR
     return -b - wp.sqrt(inside)
+
+
+@wp.func
+def near_bounds(form: Form, origin: wp.vec3, margin: float) -> bool:
+    """Whether a point is within the shape's box, made larger by a margin (m)."""
+    x = wp.abs(origin[0]) - form.bounds[0]
+    y = wp.abs(origin[1]) - form.bounds[1]
+    z = wp.abs(origin[2]) - form.bounds[2]
+    return wp.max(x, wp.max(y, z)) < margin
+
+
+@wp.func
+def crosses_bounds(form: Form, origin: wp.vec3, direction: wp.vec3, margin: float) -> bool:
+    """Whether a ray meets the shape's box, made larger by a margin (m)."""
+    near = float(0.0)  # noqa: UP018
+    far = float(FAR)
+    for axis in range(3):
+        span = slab(origin[axis], direction[axis], form.bounds[axis] + margin)
+        near = wp.max(near, span[0])
+        far = wp.min(far, span[1])
+    return near <= far
 
 
 @wp.func

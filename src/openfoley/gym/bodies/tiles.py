@@ -1,21 +1,22 @@
 """Which tiles of the picture are traced, and against which solids."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from openfoley.gym.bodies.poses import Poses, reach, thickness
+from openfoley.gym.bodies.poses import Poses, bounds, reach, thickness
 from openfoley.gym.bodies.records import Stage
 from openfoley.gym.bodies.view import Boxes, View
 
 TILE = 8
 SUBFRAMES = 4
 SAMPLES, BLURRED_SAMPLES = 4, 8
-"""Samples a pixel, usually and with motion blur."""
+"""Samples a pixel, usually and where something moves while the shutter is open."""
 SMALL = ((3.0, 8), (2.0, 16))
-"""Radius in pixels below which a solid (a ball within it) is given at least so many samples: a hundred in all, so that
-its few pixels do not flicker."""
+"""Radius in pixels below which a solid (a ball of its size) is given at least so many samples a pixel: a hundred in
+all, so that its few pixels do not flicker."""
 SOFT = 0.01
 """Radius of the sun (rad) from which on shadows are computed once a pixel."""
 NEAR_SHARE = 0.8
@@ -30,9 +31,10 @@ Mask = Bool[np.ndarray, "frames rows columns solids"]
 
 @dataclass(frozen=True)
 class Work:
-    """tiles: columns (frame, row, column, samples, then the parts [first, last) of `seen` and `near`)."""
+    """tiles: columns (frame, row, column, samples, 1 if no solid moves there, then the parts [first, last) of `seen`
+    and `near`)."""
 
-    tiles: Int[np.ndarray, "tiles 8"]
+    tiles: Int[np.ndarray, "tiles 9"]
     seen: Int[np.ndarray, " seen"]
     near: Int[np.ndarray, " near"]
 
@@ -50,30 +52,33 @@ def tile_work(stage: Stage, poses: Poses, view: View, frames: int, size: tuple[i
     """size: (height, width) in pixels. The times of poses and view are those of the frames' sub-frames, in order."""
     shapes = [solid.shape for solid in stage.solids]
     reaches, thick = np.array([reach(s) for s in shapes]), np.array([thickness(s) for s in shapes])
-    seen = _covered(view.boxes(poses.place, reaches[None]), poses, frames, size)
+    seen = _covered(_outlines(stage, poses, view, reaches), poses, frames, size)
     count, parts = len(shapes), len(view.eye) // frames
     beside = _neighbours(stage, poses, reaches, thick).reshape(frames, parts, count, count).any(1)
     near = np.einsum("frcs,fsn->frcn", seen.astype(np.float32), beside.astype(np.float32), optimize=True) > 0
+    near &= _covered(_swept(stage, poses, view, reaches, thick), poses, frames, size)
     if stage.ground is not None:
         for corners in _on_ground(stage, poses, reaches, thick):
             near |= _covered(view.boxes_of_points(corners), poses, frames, size)
-    samples = np.full(seen.shape[:3], BLURRED_SAMPLES if parts > 1 else SAMPLES)
+    moving = poses.moving
+    steady = ~np.any((seen | near) & moving, axis=-1)
+    samples = np.where(steady | (parts == 1), SAMPLES, BLURRED_SAMPLES)
     depth = ((poses.place - view.eye[:, None]) * view.ahead[:, None]).sum(-1)[::parts]
     for radius, least in SMALL:
-        small = thick * view.focal * size[0] / np.maximum(depth, 0.01) < radius
+        small = np.sqrt(reaches * thick) * view.focal * size[0] / np.maximum(depth, 0.01) < radius
         samples = np.where((seen & small[:, None, None]).any(-1), np.maximum(samples, least), samples)
     plain = stage.ground is None or stage.ground.contrast == 0 or stage.ground.pattern == "plain"
     if plain:  # without solids and sharp or moving shadows a tile has no edges
-        smooth = stage.light.softness > SOFT and parts == 1
+        smooth = (stage.light.softness > SOFT) & (steady | (parts == 1))
         samples[~seen.any(-1) & (~near.any(-1) | smooth)] = 1
     if not view.still:
-        return TileWork(_work(seen, near, samples, np.ones(seen.shape[:3], dtype=bool)), None)
-    rest = ~poses.moving
-    plate = _work(seen[:1] & rest, near[:1] & rest, samples[:1], np.ones((1, *seen.shape[1:3]), dtype=bool))
-    return TileWork(_work(seen, near, samples, np.any((seen | near) & ~rest, axis=-1)), plate)
+        return TileWork(_work(seen, near, samples, steady, np.ones_like(steady)), None)
+    every = np.ones_like(steady[:1])
+    plate = _work(seen[:1] & ~moving, near[:1] & ~moving, samples[:1], every, every)
+    return TileWork(_work(seen, near, samples, steady, ~steady), plate)
 
 
-def _work(seen: Mask, near: Mask, samples: np.ndarray, chosen: np.ndarray) -> Work:
+def _work(seen: Mask, near: Mask, samples: np.ndarray, steady: np.ndarray, chosen: np.ndarray) -> Work:
     """The chosen tiles with their lists."""
     place = np.argwhere(chosen)
     parts, lists = [], []
@@ -81,8 +86,18 @@ def _work(seen: Mask, near: Mask, samples: np.ndarray, chosen: np.ndarray) -> Wo
         ends = np.cumsum(mask.sum(-1))
         parts += [ends - mask.sum(-1), ends]
         lists.append(np.concatenate([np.nonzero(mask)[1], [0]]).astype(np.int32))  # never empty
-    tiles = np.concatenate([place, samples[chosen][:, None], np.stack(parts, axis=1)], axis=1)
+    tiles = np.concatenate([place, np.stack([samples[chosen], steady[chosen], *parts], axis=1)], axis=1)
     return Work(tiles.astype(np.int32), *lists)
+
+
+def _outlines(stage: Stage, poses: Poses, view: View, reaches: np.ndarray) -> Boxes:
+    """What each solid covers at most: both the ball and the box around it."""
+    half = np.array([bounds(solid.shape) for solid in stage.solids]).reshape(-1, 3)
+    signs = np.array(list(product((-1.0, 1.0), repeat=3)))
+    corners = poses.place[:, :, None] + np.einsum("tnij,ncj->tnci", poses.turn, half[:, None] * signs)
+    box, ball = view.boxes_of_points(corners), view.boxes(poses.place, reaches[None])
+    least, most = np.maximum(box, ball), np.minimum(box, ball)
+    return np.stack([least[..., 0], most[..., 1], least[..., 2], most[..., 3]], axis=-1)
 
 
 def _covered(boxes: Boxes, poses: Poses, frames: int, size: tuple[int, int]) -> Mask:
@@ -108,6 +123,20 @@ def _neighbours(
     aside = np.sqrt(np.maximum((apart**2).sum(-1) - along**2, 0))
     shades = (along > -both) & (aside < both + stage.light.softness * np.maximum(along + both, 0))
     return (beside | shades) & poses.shown[:, None] & ~np.eye(len(reaches), dtype=bool)
+
+
+def _swept(stage: Stage, poses: Poses, view: View, reaches: np.ndarray, thick: np.ndarray) -> Boxes:
+    """What each solid's shadow passes through on its way to the ground, or beyond all solids if there is none, and the
+    space beside the solid."""
+    sun, place = np.array(stage.light.direction), poses.place
+    if stage.ground is None:
+        ways = np.full(place.shape[:2], (np.ptp(place, axis=(0, 1)).sum() + 2 * reaches.max()) if place.size else 0.0)
+    else:
+        ways = (np.maximum(place[..., 1], 0) + reaches) / max(float(sun[1]), LOWEST_SUN)
+    beside = view.boxes(place, (reaches + 2 * NEAR_SHARE * thick)[None])
+    end = view.boxes(place - sun * ways[..., None], reaches + stage.light.softness * ways)
+    least, most = np.minimum(beside, end), np.maximum(beside, end)
+    return np.stack([least[..., 0], most[..., 1], least[..., 2], most[..., 3]], axis=-1)
 
 
 def _on_ground(

@@ -1,7 +1,6 @@
 """The scene of a seed, whichever world it belongs to: the one entry of files, caches and studies."""
 
 from collections.abc import Callable
-from importlib import import_module
 
 from openfoley.errors import UsageError
 from openfoley.gym.flat import sample_flat_scene
@@ -33,4 +32,6 @@ def sample_scene(
 
 def _bodies() -> Callable[..., Scene]:
     """Imported on demand: it needs the extra's packages."""
-    return import_module("openfoley.gym.bodies.scene").sample_bodies_scene
+    from openfoley.gym.bodies.scene import sample_bodies_scene
+
+    return sample_bodies_scene

@@ -75,6 +75,16 @@ def test_a_contact_in_a_louder_ones_ring_is_masked_and_one_beside_it_gives_way()
     assert heard(1.0, 1e-7)[1] is False  # faint
 
 
+def test_where_many_ring_an_event_must_begin_as_strong_as_the_ring_before_it() -> None:
+    ring = torch.full((2, 44_100), 0.1)
+    for early_db, heard in ((1.0, (True, True)), (-3.0, (True, False)), (-7.0, (False, False))):
+        powers = [Powers(0.01, 0.01 * 10 ** (early_db / 10))]
+        assert (
+            *audible_events([0.5], powers, ring, 44_100),
+            *audible_events([0.5], powers, ring, 44_100, dense=True),
+        ) == heard
+
+
 def test_slow_rolling_is_in_the_truth_as_inaudible() -> None:
     def rolling(level: float) -> dict:
         roll = Friction(0.5, 2.0, "roll", "body0", motion.constant(level), motion.still(HERE))

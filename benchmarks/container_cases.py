@@ -1,12 +1,12 @@
 """Every file of a folder through `openfoley generate`: python benchmarks/container_cases.py FOLDER.
 
 Needs ffprobe. The default model with one step in one process; each output is compared with its input as ffprobe
-reports both: packets, their times from the first one, codec tag (where the container is the same, not in Matroska,
-where a native form may replace a FOURCC), sample aspect, frame rate, colour, field order, side data and its values
-(spherical, stereo, Dolby Vision, rotation, HDR), timecode, chapters, the movie's tags, and every other stream with
-its language and disposition, unless a message said that it is left out. One line a file: ok, SOUND (no container
-holds the picture, the sound alone was written), REFUSED with the reason, or the fields that differ. Exit code 1 where
-a field differs, or where a file was refused only while it was written.
+reports both: packets, their times from the first one, how long they last, codec tag (where the container is the same,
+not in Matroska, where a native form may replace a FOURCC), sample aspect, frame rate, colour, field order, side data
+and its values (spherical, stereo, Dolby Vision, rotation, HDR), timecode, chapters, the movie's tags, and every other
+stream with its language and disposition, unless a message said that it is left out. One line a file: ok, SOUND (no
+container holds the picture, the sound alone was written), REFUSED with the reason, or the fields that differ. Exit code
+1 where a field differs, or where a file was refused only while it was written.
 """
 
 from __future__ import annotations
@@ -89,6 +89,9 @@ def facts(path: Path, with_ours: bool = False) -> dict[str, object]:
     return {
         "packets": [p["data_hash"] for p in packets],
         "times": [t - min(times) for t in times] if len(times) == len(packets) and not begins_again else [],
+        "duration": max(times) - min(times) + float(packets[times.index(max(times))].get("duration_time", 0))
+        if len(times) == len(packets) and not begins_again
+        else None,
         "tag": (report["format"]["format_name"], picture["codec_tag_string"]),
         "aspect": picture.get("sample_aspect_ratio", "1:1").replace("0:1", "1:1").replace("N/A", "1:1"),
         "rate": picture["r_frame_rate"],
@@ -119,6 +122,9 @@ def differences(before: Path, after: Path, said: str = "") -> list[str]:
         found.append("tag")
     if a["times"] and b["times"] and max(abs(x - y) for x, y in zip(a["times"], b["times"], strict=False)) > TICK_S:
         found.append("times")
+    lengths = [x["duration"] for x in (a, b)]
+    if None not in lengths and abs(lengths[0] - lengths[1]) > 1 / max(1.0, float(Fraction(b["rate"]))) + TICK_S:
+        found.append("duration")
     rates = [Fraction(x["rate"]) if not x["rate"].endswith("/0") else None for x in (a, b)]
     if None in rates or abs(rates[0] - rates[1]) > rates[0] / 1000:
         found.append("rate")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 from numbered_videos import number_of, write_numbered
 
 from openfoley.media.frames import FrameRequest
+from openfoley.media.read.frame_times import believable
 from openfoley.media.source import Source
 from openfoley.media.write.mux import NewSound, mux
 
@@ -78,7 +81,7 @@ def numbered_from(path: Path, rate: Fraction, offset_s: Fraction) -> Path:
 
 @pytest.mark.parametrize("offset_s", [Fraction(-7, 10), Fraction(0), Fraction(3, 2), Fraction(60)], ids=float)
 @pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{float(rate):.3f}")
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".ts", ".avi", ".mpg"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".ts", ".avi", ".mpg", ".flv"])
 def test_a_file_is_the_same_wherever_it_starts(tmp_path: Path, suffix: str, rate: Fraction, offset_s: Fraction) -> None:
     if suffix == ".mpg" and offset_s < 0:
         pytest.skip("see test_programme_streams")
@@ -88,7 +91,7 @@ def test_a_file_is_the_same_wherever_it_starts(tmp_path: Path, suffix: str, rate
     source = Source.file(path)
     assert (source.info.frame_rate, source.info.duration) == (rate, COUNT / rate)
     assert numbers(source) == list(range(COUNT))
-    out = Source.file(copied(path, tmp_path / f"out{'.mkv' if suffix == '.mpg' else suffix}"))
+    out = Source.file(copied(path, tmp_path / f"out{'.mkv' if suffix in ('.mpg', '.flv') else suffix}"))
     assert (out.info.frame_rate, out.info.duration) == (rate, COUNT / rate)
     assert numbers(out) == list(range(COUNT))
     if offset_s < 0 and suffix != ".ts":
@@ -115,3 +118,31 @@ def test_variable_times_below_zero_are_kept(tmp_path: Path, bf: str, offset_s: F
         instants = [n * source.timeline.unit for n in source.timeline.instants]
         assert instants == [n * expected.timeline.unit for n in expected.timeline.instants]
         assert len(instants) == len(gaps)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="PyAV has no encoder of Theora")
+@pytest.mark.parametrize("trim_s", ["0", "0.7"])
+@pytest.mark.parametrize("rate", ["24000/1001", "25", "60000/1001"])
+def test_theora_from_a_key_frame_on(tmp_path: Path, rate: str, trim_s: str) -> None:
+    """A copy begins with the key frame before its start, below zero; repeated pictures are empty packets."""
+    made = f"-f lavfi -i testsrc2=s=64x48:r={rate}:d=2 -c:v libtheora -g 12".split()
+    subprocess.run(["ffmpeg", "-v", "error", *made, tmp_path / "plain.ogv"], check=True)
+    path = tmp_path / "a.ogv"
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-ss", trim_s, "-i", tmp_path / "plain.ogv", "-c", "copy", path], check=True
+    )
+    hz = Fraction(rate)
+    key = int(Fraction(trim_s) * hz) // 12 * 12
+    source = Source.file(path)
+    assert source.info.frame_rate == hz and source.info.start <= 0
+    missing = Fraction(round(2 * hz) - key) - source.info.duration * hz  # ffmpeg copies no empty packets at the end
+    assert missing == 0 if hz == 25 else 0 <= missing <= 3
+    out = Source.file(copied(path, tmp_path / "out.mkv"))
+    assert (out.info.start, out.info.frame_rate) == (0, hz)
+    assert abs(out.info.duration - source.info.duration) <= 8 / hz  # nor do we
+
+
+def test_times_of_days_are_believed_of_the_larger_part_alone() -> None:
+    pts = [*range(0, 1000, 40), *range(2**31, 2**31 + 1200, 40)]
+    assert believable(pts, Fraction(1, 1000), None) == pts[25:]
+    assert believable([0, 40, 10**6, 10**6 + 40], Fraction(1, 1000), None) == [0, 40, 10**6, 10**6 + 40]

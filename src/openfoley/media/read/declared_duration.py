@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from openfoley.media.read.boxes import TrackBoxes
 from openfoley.media.read.damage import Damage
+from openfoley.media.time.clock import TrueTimes
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -53,6 +54,7 @@ def held_duration(
     start: Fraction,
     duration: Fraction,
     frame_s: Fraction,
+    times: TrueTimes,
 ) -> Fraction:
     """The duration (s) with the last picture held for as long as the file shows it: to the end of its edit list, or of
     its sound where that lasts clearly longer. start, frame_s: of the first frame and the regular length, in s."""
@@ -60,6 +62,10 @@ def held_duration(
     edits = next((t.shown_s for t in tracks if t.number == stream.id and t.shown_s is not None), Fraction(0))
     if edits - duration > frame_s:
         end = start + edits
+    if container.format.name == "ogg" and stream.duration is not None and stream.time_base:
+        # Theora repeats a picture by an empty packet, which FFmpeg leaves out; the last page counts it
+        last = times.unwrapped(stream.index, (stream.start_time or 0) + stream.duration) * stream.time_base
+        end = max(end, last)
     for sound in container.streams.audio:
         if sound.duration is not None and sound.time_base:
             sound_end = ((sound.start_time or 0) + sound.duration) * sound.time_base

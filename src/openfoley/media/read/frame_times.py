@@ -19,6 +19,7 @@ from openfoley.media.time.timecode import nominal
 FALLBACK_RATE = Fraction(25)  # Hz, FFmpeg's own for streams without any timing
 NEAR_AVERAGE = Fraction(1, 10)  # of the average: how far a nominal rate may lie from it
 LONGEST_GAP_S = 600  # between frames; beyond it a time is wrong unless the file declares as long a duration
+LONGEST_SPAN_S = 7 * 86_400  # no video lasts as long: then the larger part is believed, however many are wrong
 NEARLY_ALL = Fraction(3, 5)  # of the frames: what must agree on the time for others to be wrong
 FASTEST_COUNT = Fraction(120)  # Hz; a faster clock (1000 Hz) measures time, it does not count frames
 SLOWEST_CLOCK = Fraction(100)  # Hz; from here on a declared rate may be a clock's (GIF's), at which no frames come
@@ -87,7 +88,8 @@ def believable(pts: Sequence[int], tick: Fraction, declared_s: Fraction | None) 
     edges = [k for k in range(1, len(pts)) if (pts[k] - pts[k - 1]) * tick > LONGEST_GAP_S]
     runs = [pts[a:b] for a, b in zip([0, *edges], [*edges, len(pts)], strict=True)]
     largest = max(runs, key=len)
-    return largest if len(largest) >= NEARLY_ALL * len(pts) else pts
+    is_clear = len(largest) >= NEARLY_ALL * len(pts) or (pts[-1] - pts[0]) * tick > LONGEST_SPAN_S
+    return largest if is_clear else pts
 
 
 def shown_duration(line: Line, tick: Fraction, last_ticks: int) -> Fraction:

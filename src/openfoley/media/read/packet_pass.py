@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
+
+
+FLV_PERIOD = 2**31  # ms; its times are SI32 (Adobe, FLV specification 10.1, E.4.1), of which FFmpeg writes 31 bits
+LATEST_OGG = 2**31  # frames; a larger number is one below zero without its sign
 
 
 class PacketReader(Protocol):
@@ -70,7 +74,7 @@ def read_packets(
         if other.index != stream.index and not is_read:
             other.discard = Discard.all
     stream.codec_context.options = REPORT_DAMAGE
-    times = TrueTimes(packets=_times_below_zero(container))
+    times = TrueTimes(packets=_times_below_zero(container), wraps=wraps(container))
     raw = None if has_order(container) else RawStream(stream)
     clock, decoder = Clock(times), FirstDecoder() if raw is None else raw
     pts, durations, positions = array("q"), array("q"), array("q")
@@ -115,8 +119,19 @@ def read_packets(
         )
     last_duration = durations[max(range(len(pts)), key=lambda n: (pts[n], n))] if pts else None
     ordered = pts if untimed else array("q", sorted(set(pts)))
-    times = TrueTimes(joins, times.packets)
+    times = replace(times, joins=joins)
     return Packets(ordered, last_duration, untimed, intra_only, times, decoder.first, bool(hides_first))
+
+
+def wraps(container: InputContainer) -> dict[int, int]:
+    """Ticks after which the times of a stream begin again, by its index: FFmpeg takes the signed ones of FLV and of
+    Theora as unsigned."""
+    if container.format.name == "flv":
+        return dict.fromkeys((s.index for s in container.streams), FLV_PERIOD)
+    if container.format.name == "ogg":  # a granule's upper bits are the number of a key frame, the lower are its own
+        starts = {s.index: s.start_time or 0 for s in container.streams.video}
+        return {index: 1 << start.bit_length() for index, start in starts.items() if start > LATEST_OGG}
+    return {}
 
 
 def _times_below_zero(container: InputContainer) -> dict[int, tuple[int, int | None]]:

@@ -140,7 +140,7 @@ def scan(
         if not read.times.joins and (problem := broken_promise(container, stream, start + duration)):
             damage.append(problem)
         if not (read.times.joins or read.untimed or any(problem.loses for problem in damage)):
-            duration = held_duration(container, stream, tracks, start, duration, line.frame_s)
+            duration = held_duration(container, stream, tracks, start, duration, line.frame_s, read.times)
         info = VideoInfo(
             path, duration, start, first.width, first.height, first.orientation.rotation, line.rate,
             len(container.streams.audio),

@@ -10,7 +10,7 @@ import logging
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +84,7 @@ def sound_source(
     with open_media(path) as container:
         if timeline is None and (problem := outer_problem(bytes_of(container))) is not None:
             report_damage(path, [problem], strict)
-        times = TrueTimes(packets={} if timeline is None else timeline.times.packets)  # joins: `SoundReader.sound`
+        times = TrueTimes() if timeline is None else replace(timeline.times, joins=())  # joins: `SoundReader.sound`
         packets = read_to_damage(container.demux(reader.choose(container, path)), damage)
         for packet in Clock(times).continuous(packets):
             reader.push(packet)

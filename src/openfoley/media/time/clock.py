@@ -42,24 +42,35 @@ def shift_at(joins: Sequence[Join], position: int, stream: int) -> Fraction:
 @dataclass(frozen=True)
 class TrueTimes:
     """The times of a file's packets where FFmpeg gives none, or others. packets: (pts, dts) by the packet's byte, in
-    ticks of its stream; dts None: unknown."""
+    ticks of its stream; dts None: unknown. wraps: ticks after which the times of a stream begin again, by its index;
+    those in the upper half of it lie below zero."""
 
     joins: Sequence[Join] = ()
     packets: Mapping[int, tuple[int, int | None]] = field(default_factory=dict)
+    wraps: Mapping[int, int] = field(default_factory=dict)
+
+    def unwrapped(self, stream: int, ticks: int) -> int:
+        """A time of this stream, which may lie below zero."""
+        period = self.wraps.get(stream)
+        return ticks if period is None else (ticks + period // 2) % period - period // 2
 
 
 class Clock:
     """Continuous times for the packets of one pass over a file, in the order of the demuxer."""
 
     def __init__(self, times: TrueTimes) -> None:
-        self._joins, self._times = times.joins, times.packets
+        self._joins, self._packets, self._times = times.joins, times.packets, times
         self._positions: dict[int, int] = {}  # of the stream's last packet that has one
         self.shift = Fraction(0)  # s, of the last packet
 
     def continuous(self, packets: Iterable[Packet]) -> Iterator[Packet]:
         """The packets, their pts and dts changed in place."""
         for packet in packets:
-            known = self._times.get(packet.pos) if packet.size and packet.pos is not None else None
+            if packet.stream_index in self._times.wraps:
+                index = packet.stream_index
+                packet.pts = None if packet.pts is None else self._times.unwrapped(index, packet.pts)
+                packet.dts = None if packet.dts is None else self._times.unwrapped(index, packet.dts)
+            known = self._packets.get(packet.pos) if packet.size and packet.pos is not None else None
             # of a sound FFmpeg's own are as good: it counts back from the first one that it knows
             if known is not None and (packet.pts is None or packet.stream.type == "video"):
                 packet.pts, packet.dts = known

@@ -93,7 +93,7 @@ def mux(
         check_picture(source, video_path, suffix)
         check_edit_list(timeline.hides_first, video_path, suffix)
         kept = kept_streams(source, video_path, suffix, new.mode, new.without, log.warning)
-        picture, shift = picture_stream(source, video_path), _clock_shift(source, kept, timeline.info.start)
+        picture, shift = picture_stream(source, video_path), _clock_shift(source, kept, timeline)
         with av.open(
             f"file:{output_path}",
             "w",
@@ -137,13 +137,13 @@ def _matroska_settings(source: InputContainer, picture: VideoStream) -> list[tup
     return display_size(context.width, context.height, picture.sample_aspect_ratio or Fraction(1))
 
 
-def _clock_shift(source: InputContainer, kept: list[Stream], start: Fraction) -> Fraction:
+def _clock_shift(source: InputContainer, kept: list[Stream], timeline: Timeline) -> Fraction:
     """s to add to all times: from a clock that starts anywhere, or with a shown picture before 0, to a start at 0.
-    start: s, of the first shown picture, which FFmpeg does not know in every container."""
-    starts, pictures = [start], [start]
+    (FFmpeg does not know the time of the first picture in every container.)"""
+    starts, pictures = [timeline.info.start], [timeline.info.start]
     for stream in kept:
         if stream.start_time is not None and stream.time_base:
-            starts.append(stream.start_time * stream.time_base)
+            starts.append(timeline.times.unwrapped(stream.index, stream.start_time) * stream.time_base)
             if stream.type == "video":
                 pictures.append(starts[-1])
     if not (source.format.name in FREE_CLOCKS or is_raw(source) or min(pictures) < 0):

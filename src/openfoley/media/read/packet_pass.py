@@ -16,6 +16,7 @@ from openfoley.media.read.damage import Damage
 from openfoley.media.read.first_frame import REPORT_DAMAGE, FirstDecoder, FirstFrame
 from openfoley.media.read.opening import bytes_of, reason
 from openfoley.media.read.raw_stream import RawStream, has_order
+from openfoley.media.read.temporal_order import TemporalOrder, has_temporal_order
 from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, JoinFinder, PacketTime, TrueTimes, shift_at
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def read_packets(
     times = TrueTimes(packets=_times_below_zero(container), wraps=wraps(container))
     raw = None if has_order(container) else RawStream(stream)
     clock, decoder = Clock(times), FirstDecoder() if raw is None else raw
+    order = TemporalOrder(stream) if has_temporal_order(container, stream) else None
     pts, durations, positions = array("q"), array("q"), array("q")
     untimed, intra_only, hides_first = False, True, None
     broken: dict[str, None] = {}  # in the order of their first
@@ -97,6 +99,8 @@ def read_packets(
             continue
         hides_first = packet.is_discard if hides_first is None else hides_first
         intra_only &= packet.is_keyframe
+        if order is not None:
+            order.add(packet)
         if packet.is_discard:
             continue
         untimed |= packet.pts is None
@@ -107,7 +111,7 @@ def read_packets(
         damage.append(Damage(f"damaged or cut short (a broken packet of the {' and of the '.join(broken)})"))
     joins = finder.joins() if finder is not None else []
     if raw is not None and raw.pts:
-        last, times = raw.frame_ticks, TrueTimes(packets=raw.times())
+        last, times = raw.frame_ticks, TrueTimes(streams={stream.index: raw.times()})
         return Packets(raw.pts, last, False, intra_only, times, decoder.first, bool(hides_first))
     if joins and stream.time_base:
         pts = array(
@@ -117,10 +121,13 @@ def read_packets(
                 for p, at in zip(pts, positions, strict=True)
             ),
         )
+    times, first = replace(times, joins=joins), decoder.first
+    if order is not None and not joins and (fixed := order.times()) is not None:
+        pts, times = array("q", (time for time, _ in fixed)), replace(times, streams={stream.index: fixed})
+        first = first and replace(first, pts=order.true_pts(fixed, first.pts))
     last_duration = durations[max(range(len(pts)), key=lambda n: (pts[n], n))] if pts else None
     ordered = pts if untimed else array("q", sorted(set(pts)))
-    times = replace(times, joins=joins)
-    return Packets(ordered, last_duration, untimed, intra_only, times, decoder.first, bool(hides_first))
+    return Packets(ordered, last_duration, untimed, intra_only, times, first, bool(hides_first))
 
 
 def wraps(container: InputContainer) -> dict[int, int]:

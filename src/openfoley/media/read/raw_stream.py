@@ -64,12 +64,13 @@ class RawStream(FirstDecoder):
     def __init__(self, stream: VideoStream) -> None:
         super().__init__()
         self._frame_ticks = 1 / (raw_rate(stream) * (stream.time_base or 1))
-        self._positions, self._shown = array("q"), array("q")  # of packets; numbers of packets, in the order shown
+        self._count = 0  # packets
+        self._shown = array("q")  # numbers of packets, in the order shown
 
     def push(self, packet: Packet) -> None:
         if packet.size:
-            packet.pts = packet.dts = self._ticks(len(self._positions))
-            self._positions.append(packet.pos if packet.pos is not None else -1)
+            packet.pts = packet.dts = self._ticks(self._count)
+            self._count += 1
         super().push(packet)
 
     @property
@@ -89,17 +90,17 @@ class RawStream(FirstDecoder):
     def frame_ticks(self) -> int:
         return self._ticks(1)
 
-    def times(self) -> dict[int, tuple[int, int | None]]:
-        """(pts, dts) of each packet by its byte."""
+    def times(self) -> list[tuple[int, int]]:
+        """(pts, dts) of each packet."""
         pts = list(self._packet_times())
-        return dict(zip(self._positions, zip(pts, decoding_times(pts, self.frame_ticks), strict=True), strict=True))
+        return list(zip(pts, decoding_times(pts, self.frame_ticks), strict=True))
 
     def _packet_times(self) -> Iterator[int]:
         """Packets without a picture of their own (second fields, what could not be decoded) lie between two pictures:
         1/2, 2/3 ... behind the picture that was decoded before them."""
         places = {number: place for place, number in enumerate(self._shown)}
         first, place, run = min(places, default=0), 0, 0
-        for number in range(len(self._positions)):
+        for number in range(self._count):
             if number in places:
                 place, run = places[number], 0
             elif number < first:

@@ -42,11 +42,12 @@ def shift_at(joins: Sequence[Join], position: int, stream: int) -> Fraction:
 @dataclass(frozen=True)
 class TrueTimes:
     """The times of a file's packets where FFmpeg gives none, or others. packets: (pts, dts) by the packet's byte, in
-    ticks of its stream; dts None: unknown. wraps: ticks after which the times of a stream begin again, by its index;
-    those in the upper half of it lie below zero."""
+    ticks of its stream; dts None: unknown. streams: (pts, dts) of all packets of a stream, by its index.
+    wraps: ticks after which the times of a stream begin again, by its index; those in the upper half lie below zero."""
 
     joins: Sequence[Join] = ()
     packets: Mapping[int, tuple[int, int | None]] = field(default_factory=dict)
+    streams: Mapping[int, Sequence[tuple[int, int]]] = field(default_factory=dict)
     wraps: Mapping[int, int] = field(default_factory=dict)
 
     def unwrapped(self, stream: int, ticks: int) -> int:
@@ -60,6 +61,7 @@ class Clock:
 
     def __init__(self, times: TrueTimes) -> None:
         self._joins, self._packets, self._times = times.joins, times.packets, times
+        self._streams = {index: iter(times) for index, times in times.streams.items()}
         self._positions: dict[int, int] = {}  # of the stream's last packet that has one
         self.shift = Fraction(0)  # s, of the last packet
 
@@ -74,6 +76,8 @@ class Clock:
             # of a sound FFmpeg's own are as good: it counts back from the first one that it knows
             if known is not None and (packet.pts is None or packet.stream.type == "video"):
                 packet.pts, packet.dts = known
+            if packet.size and packet.stream_index in self._streams:
+                packet.pts, packet.dts = next(self._streams[packet.stream_index], (packet.pts, packet.dts))
             if self._joins and packet.time_base:
                 self.shift = shift_at(self._joins, self.position(packet), packet.stream_index)
                 ticks = round(self.shift / packet.time_base)
@@ -107,6 +111,15 @@ def decoding_times(pts: Sequence[int], step: int) -> list[int]:
     place = {time: k for k, time in enumerate(shown)}
     delay = max((n - place[time] for n, time in enumerate(pts)), default=0)
     return [shown[n - delay] if n >= delay else shown[0] - (delay - n) * step for n in range(len(pts))]
+
+
+def presentation_times(dts: Sequence[int], shown: Sequence[int], last: int) -> list[int]:
+    """The pts of frames with these ascending decoding times: the k-th of those `shown` (their numbers in the order of
+    decoding) has the time at which the k-th one after the delay is decoded. last: ticks of the last frame."""
+    place = {number: k for k, number in enumerate(shown)}
+    delay = max((n - place[n] for n in range(len(dts))), default=0)
+    times = [*dts[delay:], *(dts[-1] + last * (k + 1) for k in range(delay))]
+    return [times[place[n]] for n in range(len(dts))]
 
 
 class JoinFinder:

@@ -19,6 +19,9 @@ from openfoley.gym.bodies.records import Stage
 from openfoley.gym.records import Camera, Grade, Look, Part, Scene, Shot
 
 FRAMES_AT_ONCE = 48
+METER_SIZE, METER_GREY, METER_SHARE = 32, 0.3, 0.6
+"""Exposure of traced pictures: pixels of the metered picture, the linear grey it aims at, and the share of the way (in
+stops) it goes there, so that bright scenes stay brighter than dark ones."""
 LINEAR_TO_SCREEN = 1 / 2.2
 SHUTTER = 0.5
 """Share of the frame interval that motion blur covers."""
@@ -205,7 +208,11 @@ def _trace_stage(shot: Shot, stage: Stage, raster: Raster, rate: Fraction) -> Te
         raise UsageError(f"scenes of bodies need {error.name}: pip install 'openfoley[gym]'") from None
     size, shutter_s = (raster.height, raster.width), SHUTTER / float(rate) if shot.grade.motion_blur else 0.0
     form = {"aspect": raster.aspect, "size": size, "shutter_s": shutter_s, "device": raster.device}
-    return render_stage(stage, shot.camera, raster.times, **form)
+    linear = render_stage(stage, shot.camera, raster.times, **form)
+    # Metered once a shot, on a small picture of its middle, as a camera with locked exposure.
+    middle = np.array([(shot.start_s + shot.end_s) / 2])
+    meter = render_stage(stage, shot.camera, middle, **{**form, "size": (METER_SIZE, METER_SIZE), "shutter_s": 0.0})
+    return linear * float((METER_GREY / meter.mean().clamp(min=1e-3)) ** METER_SHARE)
 
 
 def _shadow(part: Part, shot: Shot, times: np.ndarray) -> RoundedBox:

@@ -182,9 +182,9 @@ def events(simulation: Simulation, found: list[Impact]) -> list[Contact]:
         onset = _first_strong(_until(found[k:], found[k].time_s + MERGE_S))
         group = _until(found[k:], onset.time_s + MERGE_S)
         onset, strongest = _first_strong(group), max(group, key=lambda i: i.strength)
-        object_id, action = _sounding(simulation, strongest)
+        object_id, partner, action = _sounding(simulation, strongest)
         strength = min(1.0, float(np.sqrt(sum(i.strength**2 for i in group))))
-        result.append(Contact(onset.time_s, action, object_id, strength, strongest.position))
+        result.append(Contact(onset.time_s, action, object_id, strength, strongest.position, partner=partner))
         k += len(group)
     return result
 
@@ -198,12 +198,11 @@ def _first_strong(group: list[Impact]) -> Impact:
     return next(i for i in group if i.strength >= STRONG * strongest)
 
 
-def _sounding(simulation: Simulation, impact: Impact) -> tuple[str, str]:
-    """The object that an impact sounds as, and the action."""
+def _sounding(simulation: Simulation, impact: Impact) -> tuple[str, str | None, str]:
+    """The object that an impact sounds as, another that rings too, and the action."""
     sides = [k for k in (impact.first, impact.second) if k < len(simulation.bodies)]
-    objects = [k for k in sides if simulation.bodies[k].object_id is not None]
+    objects = {k: name for k in sides if (name := simulation.bodies[k].object_id) is not None}
     struck = [k for k in objects if simulation.bodies[k].rings]
-    chosen = min(struck or objects, key=lambda k: simulation.masses[k])
-    object_id = simulation.bodies[chosen].object_id
-    assert object_id is not None
-    return object_id, "strike" if struck else "collide" if len(objects) == 2 else "bounce"
+    object_id = objects[min(struck or objects, key=lambda k: simulation.masses[k])]
+    partner = next((name for name in objects.values() if name != object_id), None)
+    return object_id, partner, "strike" if struck else "collide" if len(objects) == 2 else "bounce"

@@ -63,6 +63,7 @@ class RawStream(FirstDecoder):
 
     def __init__(self, stream: VideoStream) -> None:
         super().__init__()
+        stream.thread_type = "AUTO"
         self._frame_ticks = 1 / (raw_rate(stream) * (stream.time_base or 1))
         self._count = 0  # packets
         self._shown = array("q")  # numbers of packets, in the order shown

@@ -65,6 +65,13 @@ def test_a_ball_on_the_floor_does_not_hide_where_it_touches_it_but_another_ball_
     assert not seen(ball, floor, solid(Sphere(0.3), 0, 0.4, -0.7), point=contact, camera=DOWNWARD)
 
 
+def test_a_ball_that_looks_over_a_block_is_seen_to_land_behind_it_and_a_smaller_one_is_not():
+    block = solid(Box((0.5, 0.15, 0.1)), 0, 0.15, -0.5)
+    contact = (0.0, 0.0, 0.0)
+    assert seen(block, solid(Sphere(0.3), 0, 0.3, 0), point=contact)
+    assert not seen(block, solid(Sphere(0.1), 0, 0.1, 0), point=contact)
+
+
 def test_what_hits_a_walls_far_side_is_hidden_by_the_wall_though_the_wall_takes_part():
     assert not seen(solid(WALL, 0, 1, 0), solid(Sphere(0.1), 0, 1, 0.15), point=(0.0, 1.0, 0.05))
     assert seen(solid(WALL, 0, 1, 0), solid(Sphere(0.1), 0, 1, -0.15), point=(0.0, 1.0, -0.05))

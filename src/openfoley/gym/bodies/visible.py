@@ -1,15 +1,16 @@
-"""Whether a contact can be seen: its place is in the picture and no solid stands before it."""
+"""Whether a contact can be seen: its place is in the picture and no solid stands before it or before what touches."""
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from openfoley.gym.bodies.poses import Poses, hull_planes, poses_of, reach
 from openfoley.gym.bodies.records import Box, Capsule, Cylinder, Hull, Shape, Sphere, Stage
 from openfoley.gym.bodies.view import view_of
 from openfoley.gym.records import Camera
 
-TOUCH_M = 0.015
-"""A solid whose surface is this near to a contact takes part in it; lines of sight end this far before it."""
+TOUCH_M = 0.025
+"""A solid whose surface is this near to a contact takes part in it (a fast body is some way from where it touches when
+the onset is set); lines of sight end this far before it."""
 GRAZE_M = 0.001
 """Depth to which a line of sight may enter a solid."""
 SIMILAR = 1.5
@@ -25,10 +26,11 @@ def visible(
     points: Float[np.ndarray, "n 3"],
     times: Float[np.ndarray, " n"],
 ) -> Bool[np.ndarray, " n"]:
-    """Which world points (m) at times (s) lie in the picture and are not hidden by a solid of the stage.
+    """Which contacts at world points (m) and times (s) can be seen: their place is in the picture, and no solid hides
+    either the place or the middle of the smaller body that touches there.
 
-    A contact is hidden from some side by one of the bodies that touch: a ball lies on the floor over the very point
-    where it touches it. So the smaller of them does not hide it; the larger, and all others, do.
+    A ball lies on the floor over the very point where it touches it, and a step seen from below hides where a rod lands
+    on it, though the rod is seen. So the smaller of the bodies that touch hides nothing; the larger and others do.
     """
     view, poses = view_of(camera, aspect, times), poses_of(stage.solids, times)
     line = points - view.eye
@@ -38,24 +40,33 @@ def visible(
     seen = (depth > 0) & (np.abs(u) <= 0.5) & (np.abs(v) <= 0.5)
     if not stage.solids or not seen.any():
         return seen
-    ignored = _looked_at(stage, poses, points)
-    length = np.linalg.norm(line, axis=1)
-    end = points - line / length[:, None] * np.minimum(TOUCH_M, length)[:, None]
+    piece, ignored = _looked_at(stage, poses, points)
+    length = np.linalg.norm(line, axis=1, keepdims=True)
+    before = points - line / length * np.minimum(TOUCH_M, length)
+    middle = np.where(ignored.any(1, keepdims=True), poses.place[np.arange(len(points)), piece], before)
+    return seen & (_clear(stage, poses, view.eye, before, ignored) | _clear(stage, poses, view.eye, middle, ignored))
+
+
+def _clear(stage: Stage, poses: Poses, eye: np.ndarray, end: np.ndarray, ignored: np.ndarray) -> Bool[np.ndarray, " n"]:
+    """Whether no solid that is not ignored [n, solids] crosses the line from eye to end [n, 3]."""
+    clear = np.ones(len(end), dtype=bool)
     for k, solid in enumerate(stage.solids):
         # Only lines through the ball around a solid are searched.
-        from_center, way = view.eye - poses.place[:, k], end - view.eye
+        from_center, way = eye - poses.place[:, k], end - eye
         nearest = np.clip(-(from_center * way).sum(1) / np.maximum((way**2).sum(1), 1e-12), 0, 1)
         aside = np.linalg.norm(from_center + way * nearest[:, None], axis=1)
-        which = np.flatnonzero(seen & poses.shown[:, k] & ~ignored[:, k] & (aside < reach(solid.shape)))
+        which = np.flatnonzero(clear & poses.shown[:, k] & ~ignored[:, k] & (aside < reach(solid.shape)))
         if len(which):
             turn = poses.turn[which, k]
             start, stop = (np.einsum("nij,ni->nj", turn, p) for p in (from_center[which], (from_center + way)[which]))
-            seen[which] = _deepest(solid.shape, start, stop) > -GRAZE_M
-    return seen
+            clear[which] = _deepest(solid.shape, start, stop) > -GRAZE_M
+    return clear
 
 
-def _looked_at(stage: Stage, poses: Poses, points: np.ndarray) -> Bool[np.ndarray, "n solids"]:
-    """The pieces of the smaller bodies that touch at each point."""
+def _looked_at(
+    stage: Stage, poses: Poses, points: np.ndarray
+) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, "n solids"]]:
+    """The smallest piece that touches at each point, and all pieces of the smaller bodies that touch there."""
     touches = np.zeros(poses.shown.shape, dtype=bool)
     for k, solid in enumerate(stage.solids):
         away = points - poses.place[:, k]
@@ -67,8 +78,9 @@ def _looked_at(stage: Stage, poses: Poses, points: np.ndarray) -> Bool[np.ndarra
     same = motions[:, None] == motions  # pieces of one body
     size = np.array([reach(solid.shape) for solid in stage.solids])
     body_size = np.where(same, size + np.linalg.norm([s.offset for s in stage.solids], axis=1), 0).max(1)
-    smallest = np.where(touches, body_size, np.inf).min(1, keepdims=True)
-    return ((touches & (body_size <= SIMILAR * smallest)).astype(np.int64) @ same.astype(np.int64)) > 0
+    touching = np.where(touches, body_size, np.inf)
+    smaller = touches & (body_size <= SIMILAR * touching.min(1, keepdims=True))
+    return touching.argmin(1), (smaller.astype(np.int64) @ same.astype(np.int64)) > 0
 
 
 def signed_distance(shape: Shape, p: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:

@@ -17,7 +17,7 @@ from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.physics import Simulation
 from openfoley.gym.records import Contact
 
-LOUD = 5.0
+LOUD = 3.0
 """kg^(1/3) m/s; an impact of impulse 1: a kilogram that is stopped from 5 m/s."""
 FAINTEST = 0.005
 """Impacts of a lower impulse are left out: a small marble that lands with 0.1 m/s."""

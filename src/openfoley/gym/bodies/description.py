@@ -52,8 +52,9 @@ class Free:
 
 @dataclass(frozen=True)
 class Servo:
-    """A motor that pulls a joint towards `angle(t)` (rad or m) as a spring of this natural frequency, critically
-    damped, but never harder than `limit` (N m or N): a hand that gives way at a blow."""
+    """A motor that carries a body's weight and pulls its joint towards `angle(t)` (rad or m from its place) as a spring
+    of this natural frequency, critically damped, but never harder than `limit` (N m or N): a hand that gives way at a
+    blow."""
 
     angle: Track
     frequency_hz: float = 12.0
@@ -63,12 +64,14 @@ class Servo:
 @dataclass(frozen=True)
 class Joint:
     """A hinge, slide or ball joint to the parent, or to the world. `axis` and `anchor` (m) are in the body's own axes.
-    angles: how far it can go (rad or m). `velocity` (rad/s or m/s) is given to it at `release_s`; before, it is held.
-    loss_s: time constant (s) of its friction; spring_hz: of a spring that pulls it back to where it started."""
+    start: how far from its place it begins; angles: how far it can go (rad or m). `velocity` (rad/s or m/s) is given
+    to it at `release_s`; before, it is held. loss_s: time constant (s) of its friction; spring_hz: of a spring that
+    pulls it back to its place."""
 
     kind: Literal["hinge", "slide", "ball"]
     axis: Vector = (0.0, 0.0, 1.0)
     anchor: Vector = (0.0, 0.0, 0.0)
+    start: float = 0.0
     angles: tuple[float, float] | None = None
     release_s: float = AT_ONCE
     velocity: float = 0.0

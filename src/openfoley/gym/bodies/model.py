@@ -95,8 +95,8 @@ def _add_body(spec: mujoco.MjSpec, parent: mujoco.MjsBody, body: Body) -> mujoco
 
     made = parent.add_body(name=body.id, pos=list(body.place), quat=list(body.turn))
     motion = body.motion
-    if isinstance(motion, Driven):
-        made.gravcomp = 1.0
+    if isinstance(motion, Driven) or (isinstance(motion, Joint) and motion.servo is not None):
+        made.gravcomp = 1.0  # the hand that leads it holds it
     if isinstance(motion, Free | Driven):
         made.add_freejoint(name=body.id)
     elif isinstance(motion, Joint):

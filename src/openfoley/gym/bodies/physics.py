@@ -156,6 +156,9 @@ def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> tuple[
     for geoms in (g for _, g, there in script.switches if there):
         _switch(compiled, groups, geoms, False)
     releases, switches = list(script.releases), list(script.switches)
+    for body, index in zip(model.order, model.mj_body, strict=True):
+        if isinstance(body.motion, Joint) and body.motion.start:
+            state.qpos[compiled.jnt_qposadr[compiled.body_jntadr[index]]] = body.motion.start
     first_pose = state.qpos.copy()
     step_s, bodies = float(times[1] - times[0]), list(model.mj_body)
     q, v = script.positions.shape[1], script.velocities.shape[1]

@@ -4,8 +4,8 @@ Per pair of bodies the load that varies slowly is taken off (the morphological o
 gaps below CHATTER_S closed); what stands out is an impact. Its loudness follows from its impulse J by one law for all
 scenes: a body of mass m is set to vibrate with a velocity like J / m, and far away the pressure of a body that vibrates
 at its own frequency (like 1 / its size L) goes with velocity x L^2 x frequency, so with J / m x m^(1/3). Hence
-impulse = J m^(-2/3) / LOUD with the pair's reduced mass. A marble of 20 g that lands with 2 m/s has 0.11 (a little more
-with its bounce), one with 0.1 m/s 0.005, a brick of 2 kg with 3 m/s 0.76.
+impulse = J m^(-2/3) / LOUD with the pair's reduced mass. A marble of 20 g that lands with 2 m/s has 0.14 (a little more
+with its bounce), one with 0.1 m/s 0.007, a brick of 2 kg with 3 m/s 0.94.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.physics import Simulation
 from openfoley.gym.records import Contact
 
-LOUD = 3.0
-"""kg^(1/3) m/s; an impact of impulse 1: a kilogram that is stopped from 5 m/s."""
+LOUD = 4.0
+"""kg^(1/3) m/s; an impact of impulse 1: a kilogram that is stopped from 4 m/s."""
 FAINTEST = 0.005
 """Impacts of a lower impulse are left out: a small marble that lands with 0.1 m/s."""
 LOAD_S = 0.04

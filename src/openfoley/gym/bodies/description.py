@@ -22,7 +22,7 @@ AT_ONCE = -np.inf
 @dataclass(frozen=True)
 class Piece:
     """One convex piece of a body. touches: whether it collides. weighs: whether it adds to the body's mass (strings
-    and marks do neither)."""
+    and marks do neither). seen: whether it is in the picture (a clear pane is not)."""
 
     shape: Shape
     surface: Surface
@@ -30,6 +30,7 @@ class Piece:
     turn: Quaternion = UNTURNED
     touches: bool = True
     weighs: bool = True
+    seen: bool = True
 
 
 @dataclass(frozen=True)

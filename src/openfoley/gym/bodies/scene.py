@@ -172,6 +172,7 @@ def _solids(simulation: Simulation) -> list[Solid]:
         Solid(piece.shape, piece.surface, motion, piece.offset, piece.turn, body.object_id, body.shown)
         for body, motion in zip(simulation.bodies, simulation.motions, strict=True)
         for piece in body.pieces
+        if piece.seen
     ]
 
 

@@ -6,8 +6,10 @@ Every family is a function `(Place) -> Arrangement`. HELD_OUT_FAMILIES never app
 from collections.abc import Callable
 
 from openfoley.gym.bodies.families.bowls import bowl, funnel
+from openfoley.gym.bodies.families.cradle import cradle
 from openfoley.gym.bodies.families.dominoes import dominoes, pendulum_into_blocks
 from openfoley.gym.bodies.families.drops import drops
+from openfoley.gym.bodies.families.hammers import hammers
 from openfoley.gym.bodies.families.hinges import door, lid, seesaw
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.skittles import pyramid, skittles
@@ -15,6 +17,10 @@ from openfoley.gym.bodies.families.slopes import ramp, stairs
 
 Family = Callable[[Place], Arrangement]
 FAMILIES: dict[str, Family] = {
-    f.__name__: f for f in (drops, stairs, ramp, dominoes, pendulum_into_blocks, skittles, pyramid, bowl, door, lid)
+    f.__name__: f
+    for f in (
+        *(drops, stairs, ramp, dominoes, pendulum_into_blocks, skittles, pyramid, bowl, door, lid),
+        *(cradle, hammers),
+    )
 }
 HELD_OUT_FAMILIES: dict[str, Family] = {f.__name__: f for f in (seesaw, funnel)}

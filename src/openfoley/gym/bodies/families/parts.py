@@ -1,0 +1,118 @@
+"""Parts that mechanisms share: rods and cords between points, frames, tubs and boxes of walls, hands."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from openfoley.gym.bodies import rotation
+from openfoley.gym.bodies.description import Piece
+from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.records import UNTURNED, Box, Capsule, Cylinder, Quaternion, Surface, Vector
+
+CORDS: tuple[Vector, ...] = ((0.1, 0.1, 0.1), (0.7, 0.65, 0.5), (0.85, 0.85, 0.85))
+SKIN: tuple[Vector, ...] = ((0.85, 0.62, 0.48), (0.6, 0.38, 0.25), (0.3, 0.18, 0.11), (0.9, 0.72, 0.6))
+
+
+def turn_between(first: Vector, second: Vector) -> Quaternion:
+    """The shortest turn of one direction to another."""
+    a, b = (np.array(v) / np.linalg.norm(v) for v in (first, second))
+    axis = np.cross(a, b)
+    if np.linalg.norm(axis) < 1e-9:
+        if a @ b > 0:
+            return UNTURNED
+        axis = np.cross(a, np.eye(3)[int(np.argmin(np.abs(a)))])
+    x, y, z = (float(v) for v in axis)
+    return rotation.about((x, y, z), float(np.arccos(np.clip(a @ b, -1, 1))))
+
+
+def rod(
+    start: Vector, end: Vector, radius: float, paint: Surface, *, touches: bool = True, flat: bool = False
+) -> Piece:
+    """A capsule, or a cylinder with flat ends, from one point to another."""
+    a, b = np.array(start), np.array(end)
+    half = float(np.linalg.norm(b - a)) / 2
+    x, y, z = (float(v) for v in (a + b) / 2)
+    way = (float(b[0] - a[0]), float(b[1] - a[1]), float(b[2] - a[2]))
+    shape = Cylinder(radius, half) if flat else Capsule(radius, max(half - radius, 1e-4))
+    return Piece(shape, paint, (x, y, z), turn_between((0.0, 0.0, 1.0), way), touches=touches)
+
+
+def cord(start: Vector, end: Vector, thickness: float, place: Place) -> Piece:
+    """It weighs and touches nothing."""
+    a, b = np.array(start), np.array(end)
+    x, y, z = (float(v) for v in (a + b) / 2)
+    way = (float(b[0] - a[0]), float(b[1] - a[1]), float(b[2] - a[2]))
+    half = float(np.linalg.norm(b - a)) / 2
+    turn = turn_between((0.0, 0.0, 1.0), way)
+    return Piece(Capsule(thickness, half), Surface(place.pick(CORDS)), (x, y, z), turn, touches=False, weighs=False)
+
+
+def walls(
+    inner: Vector, thick: float, paint: Surface, clear: Sequence[str] = (), high: float | None = None
+) -> list[Piece]:
+    """A box of walls around an inside of half extents `inner`, about its middle. clear: sides among left, right,
+    bottom, top, front, back that collide but are not seen. high: height of the sides that are seen (m, from below),
+    which the others exceed unseen."""
+    x, y, z = inner
+    sides: dict[str, tuple[Vector, Vector]] = {
+        "left": ((thick, y, z), (-x - thick, 0, 0)),
+        "right": ((thick, y, z), (x + thick, 0, 0)),
+        "front": ((x + 2 * thick, y, thick), (0, 0, -z - thick)),
+        "back": ((x + 2 * thick, y, thick), (0, 0, z + thick)),
+        "bottom": ((x + 2 * thick, thick, z + 2 * thick), (0, -y - thick, 0)),
+        "top": ((x + 2 * thick, thick, z + 2 * thick), (0, y + thick, 0)),
+    }
+    made = []
+    for name, (half, centre) in sides.items():
+        seen = name not in clear
+        if high is None or name in ("bottom", "top"):
+            made.append(Piece(Box(half), paint, centre, seen=seen))
+            continue
+        made.append(Piece(Box(half), paint, centre, seen=False))
+        if seen:
+            low = (half[0], high / 2, half[2])
+            made.append(Piece(Box(low), paint, (centre[0], high / 2 - y, centre[2]), touches=False, weighs=False))
+    return made
+
+
+def tub(
+    radius: float, depth: float, thick: float, paint: Surface, *, flare: float = 0.0, sides: int = 10
+) -> list[Piece]:
+    """A round wall of boards that lean outwards by `flare` (rad) on a disc; the inside of its floor is at y = 0 and
+    `radius` wide."""
+    made = [Piece(Cylinder(radius + 2 * thick, thick), paint, (0.0, -thick, 0.0), turn_between((0, 0, 1), (0, 1, 0)))]
+    half = (radius + depth * np.sin(flare) + 2 * thick) * float(np.tan(np.pi / sides))
+    out, up = radius + thick + depth / 2 * float(np.sin(flare)), depth / 2 * float(np.cos(flare))
+    for k in range(sides):
+        around = rotation.about((0, 1, 0), 2 * np.pi * k / sides)
+        turn = rotation.then(around, rotation.about((0, 0, 1), -flare))
+        made.append(Piece(Box((thick, depth / 2, half)), paint, rotation.turned(around, (out, up, 0.0)), turn))
+    return made
+
+
+def ring(radius: float, thick: float, paint: Surface, sides: int = 12, *, touches: bool = True) -> list[Piece]:
+    """A hoop of rods around y."""
+    made = []
+    for k in range(sides):
+        a, b = (2 * np.pi * (k + e) / sides for e in (0, 1))
+        start = (radius * float(np.cos(a)), 0.0, radius * float(np.sin(a)))
+        end = (radius * float(np.cos(b)), 0.0, radius * float(np.sin(b)))
+        made.append(rod(start, end, thick, paint, touches=touches))
+    return made
+
+
+def hand(size: float, place: Place, *, fingers: int = 4) -> list[Piece]:
+    """Fingers that point down to y = 0, around a gap of `size`, under a palm and an arm that goes up and back. It
+    touches nothing; a gripper of a machine half the time."""
+    paint = Surface(place.pick(SKIN), gloss=0.1) if place.chance(0.6) else place.surface("steel", size)
+    thick, high = size * place.uniform(0.12, 0.2), size * place.uniform(0.9, 1.3)
+    made = []
+    for k in range(fingers):
+        angle = 2 * np.pi * (k + 0.5) / fingers
+        out = np.array([np.cos(angle), np.sin(angle)]) * (size / 2 + thick)
+        low, top = (float(out[0]), 0.0, float(out[1])), (float(out[0]) * 0.7, high, float(out[1]) * 0.7)
+        made.append(rod(low, top, thick, paint, touches=False))
+    made.append(Piece(Box((size * 0.5, thick * 1.2, size * 0.4)), paint, (0.0, high, 0.0), touches=False))
+    back = (size * place.uniform(-1.5, 1.5), high + size * 2.5, size * place.uniform(1.0, 3.0))
+    made.append(rod((0.0, high, 0.0), back, thick * 1.8, paint, touches=False))
+    return made

@@ -86,6 +86,18 @@ def test_picture_is_copied_and_sound_starts_at_the_first_shown_frame(tmp_path, n
     assert abs(sound.samples.shape[-1] / sound.sample_rate - 1.6) < 0.03
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
+def test_headers_that_lie_apart_go_into_a_transport_stream(tmp_path, name):
+    """MPEG-4 part 2: without them no picture of the copy can be decoded."""
+    source, out = video(tmp_path, name, "mpeg4"), tmp_path / "out.ts"
+    mux(source, iter(impulse().split(5000, dim=1)), NewSound(44100), out)
+    with av.open(str(source)) as before, av.open(str(out)) as after:
+        shown = [frame.to_ndarray(format="rgb24") for frame in after.decode(video=0)]
+        assert len(shown) == 40
+        encoded = [frame.to_ndarray(format="rgb24") for frame in before.decode(video=0)]
+        assert all((one == copy).all() for one, copy in zip(encoded, shown, strict=True))
+
+
 @pytest.mark.parametrize(("name", "suffix"), [("a.mp4", ".mp4"), ("a.mkv", ".mkv"), ("a.mov", ".mov")])
 def test_own_sound_is_kept_first_and_untouched_or_replaced(tmp_path, name, suffix):
     source = video(tmp_path, name, sound=True)

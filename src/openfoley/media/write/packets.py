@@ -15,6 +15,7 @@ from openfoley.media.settings import DISK_FULL
 from openfoley.media.time.clock import decoding_times
 
 if TYPE_CHECKING:
+    from av.bitstream import BitStreamFilterContext
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
     from av.stream import Stream
@@ -104,6 +105,7 @@ class PacketCopy:
     ) -> None:
         self.source, self.path, self.suffix, self.out, self.streams = source, path, suffix, out, streams
         self._last: dict[int, int] = {}
+        self._headers = {i: _repeated_headers(source.streams[i], out.format.name) for i in streams}
         self._at: Stream = next(s for s in source.streams if s.index in streams and s.type == "video")
 
     def start(self) -> None:
@@ -117,8 +119,9 @@ class PacketCopy:
             raise no_times(self._at, self.path, self.suffix)
         packet.stream = self.streams[index]
         self._last[index] = ascending(packet, self._last.get(index))
+        headers = self._headers[index]
         with self._named():
-            self.out.mux(packet)
+            self.out.mux(packet if headers is None else headers.filter(packet))
 
     def close(self) -> None:
         with self._named():
@@ -139,6 +142,16 @@ class PacketCopy:
                 f"{self.suffix} cannot hold the {_name(self._at)} of {shown(self.path)} ({reason(error)}); "
                 f"{way}write {' or '.join(others)}, or the sound alone as .wav, with --out"
             ) from error
+
+
+def _repeated_headers(stream: Stream, format: str) -> BitStreamFilterContext | None:
+    """A transport stream has no place for the headers of MPEG-4 part 2, which most containers keep apart: they go
+    before every key frame, where they are not already there. FFmpeg does so by itself for H.264 and HEVC alone."""
+    from av.bitstream import BitStreamFilterContext
+
+    if format != "mpegts" or stream.type != "video" or stream.codec_context.name != "mpeg4":
+        return None
+    return BitStreamFilterContext("dump_extra", in_stream=stream)
 
 
 def no_times(stream: Stream, path: Path, suffix: str) -> UsageError:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from openfoley.errors import UsageError
+from openfoley.gym.bodies.description import Free
 from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, Family
 from openfoley.gym.bodies.families.place import Place
 from openfoley.gym.bodies.physics import simulate
@@ -77,12 +78,28 @@ def test_a_family_moves_within_bounds_and_sounds(family: Family) -> None:
         contacts, frictions = sounds_of(simulation, 0.0)
         heard += bool(contacts)
         assert {c.object_id for c in contacts} | {f.object_id for f in frictions} <= {o.id for o in play.objects}
+        assert simulation.touches.overlap.max(initial=0.0) < 0.015  # nothing begins within another
         for motion in simulation.motions:
             assert np.isfinite(motion.position).all() and np.isfinite(motion.rotation).all()
             assert np.abs(motion.position).max() < 20 * play.radius + 5 and motion.position[:, 1].min() > -0.05
             speed = np.linalg.norm(np.diff(motion.position, axis=0), axis=1) * motion.rate_hz
             assert speed.max(initial=0.0) < np.sqrt(2 * 9.81 * (play.height + 1)) + 6
     assert heard >= 4
+
+
+@pytest.mark.parametrize("name", ["drops", "stairs", "ramp", "bowl", "funnel", "pyramid"])
+def test_the_energy_of_a_family_that_is_left_to_itself_does_not_grow(name: str) -> None:
+    for seed in range(3):
+        play = ALL[name](place(seed, True))
+        simulation = simulate(play.bodies, 0.0, 5.0)
+        energy, given = np.zeros(len(max(simulation.motions, key=lambda m: len(m.position)).position)), 0.0
+        for body, motion, mass in zip(simulation.bodies, simulation.motions, simulation.masses, strict=False):
+            if isinstance(body.motion, Free):
+                speed = np.linalg.norm(np.gradient(motion.position, 1 / motion.rate_hz, axis=0), axis=1)
+                energy += mass * (9.81 * motion.position[:, 1] + 0.5 * speed**2)
+                spin = np.linalg.norm(body.motion.spin) * play.radius / 3
+                given += mass * 0.5 * (np.linalg.norm(body.motion.velocity) ** 2 + spin**2)
+        assert energy.max() <= 1.02 * (energy[0] + given)
 
 
 @pytest.mark.parametrize("family", ALL.values(), ids=ALL)

@@ -21,7 +21,9 @@ from openfoley.gym.materials import HELD_OUT_MATERIALS, SOLID
 from openfoley.gym.records import Contact, Friction, Grade, Look, Performance, Scene, Shot
 from openfoley.gym.seeds import Split
 
-SILENT_SHARE, SECOND_SHOT_SHARE, TWO_FAMILIES_SHARE = 0.15, 0.12, 0.2
+SILENT_SHARE, SECOND_SHOT_SHARE, TWO_FAMILIES_SHARE = 0.14, 0.12, 0.3
+NEAR_MISS_SHARE = 0.35
+"""Of second families in scenes that sound: the scene must not tell whether what nearly touches does."""
 TABLE_SHARE, OCCLUDER_SHARE, PLAIN_GROUND_SHARE = 0.3, 0.15, 0.4
 SHOT_SHORTEST_S, SHOT_LONGEST_S = 3.0, 10.0
 SMALLEST_M, LARGEST_M = 0.03, 0.35
@@ -128,7 +130,8 @@ def _act(rng: np.random.Generator, span: _Span, *, nothing: bool) -> _Acted:
     plays: list[Arrangement] = []
     bodies: list[Body] = []
     for k in range(count):
-        place = Place(rng, span.start_s, span.end_s, size_m, materials, f"object{span.number}{k}", not span.silent)
+        sounds = not span.silent and (k == 0 or rng.random() > NEAR_MISS_SHARE)
+        place = Place(rng, span.start_s, span.end_s, size_m, materials, f"object{span.number}{k}", sounds)
         plays.append(families[str(rng.choice(list(families)))](place))
     beside = [0.0] if count < 2 else [-1.1 * plays[0].radius, 1.1 * plays[1].radius]
     for play, x in zip(plays, beside, strict=False):

@@ -53,9 +53,13 @@ def _finger(place: Place, first: Body, half: tuple[float, float, float], course:
     touch = p.start_s + p.scaled(0.4, max(0.5, (p.end_s - p.start_s) * 0.4))
     far, reach, span = half[1] * 1.5, half[0] * 2.5, p.uniform(0.15, 0.4)
 
+    feint, before = p.chance(0.3), touch - 2 * span - 0.6
+
     def push(t: np.ndarray) -> np.ndarray:
         there = motion.smooth((t - touch) / span) - motion.smooth((t - touch - span) / span / 2)
-        return away + far * (1 - there) - reach * there  # beyond the balance, then drawn back
+        near = motion.smooth((t - before) / span / 2) - motion.smooth((t - before - 2 * span) / 0.5)
+        # Beyond the balance, then drawn back; before it, perhaps, not quite as far as the first domino.
+        return away + far * (1 - there - 0.85 * near * feint) - reach * there
 
     distance = push if p.sounds else approaches(p, away + half[1] * p.uniform(0.1, 0.3), away + half[1] * 2)
     turn = rotation.about((0, 1, 0), course)

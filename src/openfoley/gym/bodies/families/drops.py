@@ -29,6 +29,9 @@ def drops(place: Place) -> Arrangement:
         play.radius = max(play.radius, 1.4 * p.size_m * len(releases))
         play.bodies.append(p.cushion((play.radius, floor / 2, play.radius), (0, floor / 2, 0)))
     places = p.rng.permutation(np.linspace(-1, 1, len(releases))) * play.radius * (0.7 if floor else 0.6)
+    if p.sounds and p.chance(0.2):  # some of what sounds lands on a cushion, without a sound
+        half = (play.radius * p.uniform(0.25, 0.5), p.size_m * p.uniform(0.2, 0.5), play.radius)
+        play.bodies.append(p.cushion(half, (play.radius * p.uniform(-0.6, 0.6), half[1], 0)))
     for k, time_s in enumerate(releases):
         chosen = p.count(0, len(sorts) - 1)
         kind, material, size = sorts[chosen]

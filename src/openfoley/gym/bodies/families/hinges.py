@@ -10,6 +10,9 @@ from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, pieces_of
 from openfoley.gym.bodies.records import Box, Cylinder
 
+NEAR_MISS = 0.2
+"""Share of strokes that stop short in scenes that sound."""
+
 
 def seesaw(place: Place) -> Arrangement:
     """Things fall on the ends of a seesaw, which strikes the ground. Silent: it rocks by itself and does not reach
@@ -145,18 +148,21 @@ def _panel(place: Place, wide: float, tall: float, thick: float) -> tuple[Piece,
 
 
 def _slams(place: Place, open_to: float, beyond: float = -0.25) -> Track:
-    """The angle a hand leads to: from open to beyond the closed place, held there, and back; or only almost there."""
+    """The angle a hand leads to: from open to beyond the closed place, held there, and back; or only almost there, as
+    now and then among strokes that sound."""
     p, shut, held = place, place.uniform(0.12, 0.4), place.uniform(0.15, 0.6)
     back = p.uniform(0.4, 1.0)
-    times = p.times(shut + held + back, shut + held + back + 1.5, 0.5)
-    end = beyond if p.sounds else open_to * p.uniform(0.15, 0.4)
-    if not p.sounds:
-        shut += 0.5  # it must not swing on
+    strokes = []
+    for begin in p.times(shut + held + back + 0.5, shut + held + back + 1.8, 0.5):
+        short = not p.sounds or p.chance(NEAR_MISS)
+        # A near miss comes as fast at first but slows down, so that it does not swing on.
+        strokes.append((begin, shut + 0.4 if short else shut, open_to * p.uniform(0.12, 0.4) if short else beyond))
 
     def angle(t: np.ndarray) -> np.ndarray:
-        there = np.zeros(len(t))
-        for begin in times:
-            there += motion.smooth((t - begin) / shut) - motion.smooth((t - begin - shut - held) / back)
-        return open_to + (end - open_to) * there
+        value = np.full(len(t), open_to)
+        for begin, lasts, end in strokes:
+            there = motion.smooth((t - begin) / lasts) - motion.smooth((t - begin - lasts - held) / back)
+            value += (end - open_to) * there
+        return value
 
     return angle

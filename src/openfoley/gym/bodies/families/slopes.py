@@ -1,5 +1,7 @@
 """Things that come down stairs and ramps."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from openfoley.gym.bodies import rotation
@@ -7,17 +9,17 @@ from openfoley.gym.bodies.description import Body, Driven, Free
 from openfoley.gym.bodies.families.drops import APPEARS_S
 from openfoley.gym.bodies.families.motions import led, swings
 from openfoley.gym.bodies.families.place import Arrangement, Place
-from openfoley.gym.bodies.families.things import ALONG_X, NOUNS, ROUND, TUMBLING, lowest, pieces_of
+from openfoley.gym.bodies.families.things import ALONG_X, NOUNS, ROUND, lowest, pieces_of
 from openfoley.gym.bodies.records import Vector
 
-DEEP = 3.0
-"""Of a stair, in sizes of the thing that comes down."""
+ROLLING = ("rod", "die", "pebble", "jack", "ring", "dumbbell", "mug", "plate")
+"""Kinds that go on down stairs once they are thrown."""
 
 
 def stairs(place: Place) -> Arrangement:
     """Things roll or are thrown down stairs. Silent: they float above them, up and down."""
     p, play = place, Arrangement()
-    kind, material = p.pick(ROUND + ("can", "rod", *TUMBLING)), p.material()
+    kind, material = p.pick((*ROUND, *ROUND, "can", "can", *ROLLING)), p.material()
     size = p.size_m * p.uniform(0.6, 1.1)
     steps, rise, tread = p.count(3, 7), size * p.uniform(0.5, 1.3), size * p.uniform(1.0, 2.2)
     wide, long = size * p.uniform(2, 5), steps * tread
@@ -34,7 +36,7 @@ def stairs(place: Place) -> Arrangement:
         pieces = pieces_of(kind, size * p.uniform(0.7, 1.1), material, p)
         y = rise * steps + size * p.uniform(0.8, 1.6)
         start = (-long / 2 - size * 0.2, y, p.uniform(-0.3, 0.3) * wide)
-        motion: Free | Driven = Free(time_s, (p.uniform(0.5, 1.5) * float(np.sqrt(size * 8)), 0, p.uniform(-0.1, 0.1)))
+        motion: Free | Driven = Free(time_s, (p.uniform(0.8, 2.0) * float(np.sqrt(size * 8)), 0, p.uniform(-0.1, 0.1)))
         if not p.sounds:
             amount = swings(p, 0.5, p.uniform(1.5, 4.0))
             slope = (long, -rise * steps, 0.0)
@@ -66,7 +68,9 @@ def ramp(place: Place) -> Arrangement:
     lean = rotation.about((0, 0, 1), -angle)
     middle = long / 2 * float(np.sin(angle)) + thick
     board = p.fixture("ramp", ((long / 2, thick, wide / 2), (0, 0, 0)), turn=lean)
-    board = Body(board.id, board.pieces, board.matter, (0, middle, 0), lean)
+    # What slides must not stay on the ramp: the next one would appear within it.
+    slippery = {} if kind in ROUND else {"friction": float(np.tan(angle)) * p.uniform(0.1, 0.6)}
+    board = Body(board.id, board.pieces, replace(board.matter, **slippery), (0, middle, 0), lean)
     foot = long / 2 * float(np.cos(angle))
     play.bodies.append(board)
     far = foot + size * p.uniform(2, 6)
@@ -84,12 +88,10 @@ def ramp(place: Place) -> Arrangement:
         if not p.sounds:
             clear = 2 * middle + size * 1.5
             motion = Driven(led((0, clear, 0), (long / 2, size * 0.3, 0), swings(p, 1.0, p.uniform(1.5, 4.0))))
-        play.bodies.append(
-            Body(
-                f"{p.id}.{k}", pieces, p.matter(material), (x, y, z), lean, motion, thing.id if p.sounds else None,
-                shown=(time_s - APPEARS_S, np.inf) if p.sounds else (-np.inf, np.inf),
-            )
-        )  # fmt: skip
+        matter = replace(p.matter(material), **slippery)
+        shown = (time_s - APPEARS_S, np.inf) if p.sounds else (-np.inf, np.inf)
+        object_id = thing.id if p.sounds else None
+        play.bodies.append(Body(f"{p.id}.{k}", pieces, matter, (x, y, z), lean, motion, object_id, shown=shown))
         if not p.sounds:
             break
     play.caption = f"a {thing.caption} {thing.action}s down a ramp"

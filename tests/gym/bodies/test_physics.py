@@ -1,6 +1,7 @@
 """The dynamics and their sound events, held against closed forms."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,3 +160,12 @@ def test_energy_does_not_grow() -> None:
     heights = sum(simulation.masses[k] * m.position[:, 1] for k, m in enumerate(simulation.motions))
     assert np.isfinite(heights).all() and heights.max() <= heights[0] + 1e-9 and heights[-1] < 0.2 * heights[0]
     assert all(m.position[:, 1].min() > 0 for m in simulation.motions)
+
+
+def test_a_failed_solver_is_told_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MuJoCo begins anew from the first pose then, and writes a log into the working folder."""
+    monkeypatch.chdir(tmp_path)
+    body = ball(place=(0, 1.0, 0), motion=Free(velocity=(1e12, 0.0, 0.0)))
+    assert not simulate([body], 0.0, 0.5).stable
+    assert simulate([ball(place=(0, 1.0, 0))], 0.0, 0.5).stable
+    assert not list(tmp_path.iterdir())

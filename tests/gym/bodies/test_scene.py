@@ -1,15 +1,17 @@
 """Scenes of solid bodies: the seed decides everything, near misses are silent, motion stays physical."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from openfoley.errors import UsageError
+from openfoley.gym.bodies import scene as scene_module
 from openfoley.gym.bodies.description import Free
 from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, Family
 from openfoley.gym.bodies.families.place import Place
-from openfoley.gym.bodies.physics import simulate
+from openfoley.gym.bodies.physics import Simulation, simulate
 from openfoley.gym.bodies.scene import sample_bodies_scene, sounds_of
 from openfoley.gym.materials import SOLID
 from openfoley.gym.records import Scene
@@ -46,6 +48,18 @@ def test_a_silent_scene_moves_without_any_sound(seed: int) -> None:
     scene = sample_bodies_scene(SEED + seed, 4.0, silent=True)
     assert scene.caption == "silence"
     assert not any(p.contacts or p.frictions for shot in scene.shots for p in shot.performances)
+
+
+def test_a_scene_whose_simulation_fails_is_sampled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [True, False]
+
+    def failing(*args, **options) -> Simulation:
+        return replace(simulate(*args, **options), stable=not (failures and failures.pop(0)))
+
+    monkeypatch.setattr(scene_module, "simulate", failing)
+    scene = sample_bodies_scene(SEED, 3.0, silent=False, single_shot=True)
+    monkeypatch.undo()
+    assert not failures and digest(scene) != digest(sample_bodies_scene(SEED, 3.0, silent=False, single_shot=True))
 
 
 def test_sounds_lie_within_their_shot_and_belong_to_its_objects() -> None:

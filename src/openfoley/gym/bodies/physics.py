@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ class Touches:
 @dataclass(frozen=True)
 class Simulation:
     """motions and masses (kg; infinite where nothing gives way) follow the order of `bodies`. last_step: at which it
-    ended."""
+    ended. stable: False where the solver failed, so that the motions are not to be used."""
 
     bodies: tuple[Body, ...]
     motions: tuple[Motion, ...]
@@ -57,6 +58,19 @@ class Simulation:
     touches: Touches
     step_s: float
     last_step: int
+    stable: bool
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Poses of the bodies at every so many steps, positions [n, bodies, 3] and rotations [n, bodies, 4]; the other
+    fields as in Simulation."""
+
+    positions: np.ndarray
+    rotations: np.ndarray
+    touches: Touches
+    last_step: int
+    stable: bool
 
 
 @dataclass(frozen=True)
@@ -88,16 +102,41 @@ def simulate(
     times = start_s + step_s * np.arange(int(np.ceil((end_s - start_s) / step_s)) + 1)
     script = _script(model, times)
     every = max(1, round(1 / (POSE_RATE_HZ * step_s)))
-    positions, rotations, touches, last_step = _run(model, times, script, every)
+    with _failures_without_a_log():
+        run = _run(model, times, script, every)
     motions = []
     for k, body in enumerate(model.order):
-        last = 1 if isinstance(body.motion, Fixed) else len(positions)
-        motions.append(Motion(positions[:last, k], rotations[:last, k], start_s, 1 / (every * step_s)))
+        last = 1 if isinstance(body.motion, Fixed) else len(run.positions)
+        motions.append(Motion(run.positions[:last, k], run.rotations[:last, k], start_s, 1 / (every * step_s)))
     masses = [
         np.inf if isinstance(b.motion, Fixed | Driven) else float(model.compiled.body_mass[i])
         for b, i in zip(model.order, model.mj_body, strict=True)
     ]
-    return Simulation(model.order, tuple(motions), np.array([*masses, np.inf]), touches, step_s, last_step)
+    masses = np.array([*masses, np.inf])
+    return Simulation(model.order, tuple(motions), masses, run.touches, step_s, run.last_step, run.stable)
+
+
+@contextmanager
+def _failures_without_a_log() -> Iterator[None]:
+    """MuJoCo writes a failure of its solver into a file in the working folder unless somebody takes the message."""
+    import mujoco
+
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda message: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
+
+
+def _failed(state: mujoco.MjData) -> bool:
+    """Whether the solver has met infinite or huge values; it begins anew from the first pose then."""
+    import mujoco
+
+    kinds = mujoco.mjtWarning
+    return any(
+        state.warning[kind].number for kind in (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
+    )
 
 
 def _script(model: Model, times: np.ndarray) -> _Script:
@@ -145,9 +184,8 @@ def _first_velocity(body: Body) -> np.ndarray:
     return np.asarray(motion.axis) * motion.velocity if motion.kind == "ball" else np.array([motion.velocity])
 
 
-def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> tuple[np.ndarray, np.ndarray, Touches, int]:
-    """Poses of the bodies at every `every`-th step, positions [n, bodies, 3] and rotations [n, bodies, 4], all
-    contacts, and the last step."""
+def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> _Run:
+    """Simulate all steps, or until all is at rest or the solver fails; with poses at every `every`-th step."""
     import mujoco
 
     compiled = model.compiled
@@ -197,11 +235,13 @@ def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> tuple[
         if k % every == 0:
             positions.append(state.xpos[bodies])
             rotations.append(state.xquat[bodies])
+        if k % check == 0 and _failed(state):
+            break
         if k % check == 0 and time_s > busy_until:
             still = still + 1 if compiled.nv == v or np.abs(state.qvel[v:]).max() < STILL_SPEED else 0
             if still >= STILL_CHECKS:
                 break
-    return np.array(positions), np.array(rotations), _touches(model, times, log), k
+    return _Run(np.array(positions), np.array(rotations), _touches(model, times, log), k, not _failed(state))
 
 
 def _switch(compiled: mujoco.MjModel, groups: tuple[np.ndarray, np.ndarray], geoms: Sequence[int], there: bool) -> None:

@@ -29,8 +29,8 @@ SHOT_SHORTEST_S, SHOT_LONGEST_S = 3.0, 10.0
 SMALLEST_M, LARGEST_M = 0.03, 0.35
 """Of typical things."""
 TRIES = 4
-"""A silent shot whose near miss touches something after all is sampled anew this often; then nothing moves but
-distractors."""
+"""A silent shot whose near miss touches something after all, or one whose simulation fails, is sampled anew this
+often; then nothing moves but distractors."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _shot_end(rng: np.random.Generator, start_s: float, duration_s: float) -> fl
 def _sample_shot(rng: np.random.Generator, span: _Span) -> Shot:
     acted = _act(rng, span, nothing=False)
     for tries in range(1, TRIES + 1):
-        if not (span.silent and (acted.contacts or acted.frictions)):
+        if acted.simulation.stable and not (span.silent and (acted.contacts or acted.frictions)):
             break
         acted = _act(rng, span, nothing=tries == TRIES)
     performances = []

@@ -163,13 +163,13 @@ def paint_tiles(
         if hit.who < 0:
             total += backdrop(world, ray)
         else:
-            # Shares of sun and sky vary little within a pixel, unless the sun is sharp.
-            same = known.who == hit.who and wp.dot(known.normal, hit.normal) > SAME_NORMAL
-            same = same and (known.time == time or tile.steady == 1)
             paint = world.paints[hit.who]
-            if not same or paint.pattern < GRAIN:  # the others are slow, and blurred to a pixel
+            same = known.who == hit.who and wp.dot(known.normal, hit.normal) > SAME_NORMAL
+            # The slow patterns are blurred to a pixel: once is enough, unless the body moves.
+            if paint.pattern < GRAIN or not same or (known.time != time and tile.steady == 0):
                 size = hit.way * spread / wp.sqrt(wp.max(-wp.dot(hit.normal, ray), 0.05))
                 share = paint.contrast * pattern_share(paint, hit.own_p, hit.own_normal, size)
+            # Shares of sun and sky vary little within a pixel and an exposure, unless the sun is sharp.
             if not same or world.softness < SHARP:
                 known = shade(world, time, hit, tile, near)
             base = wp.lerp(paint.color, paint.second, share)

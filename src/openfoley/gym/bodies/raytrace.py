@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import torch
@@ -77,8 +78,9 @@ def _paint(world: World, work: Work, view: View, subframes: int, picture: Tensor
     wp.launch(paint_tiles, dim=(len(work.tiles), TILE * TILE), inputs=inputs, device=device, stream=stream)
 
 
+@cache
 def start() -> None:
-    """Start Warp without its greeting and, on a machine without a GPU, its warning that there is none."""
+    """Start Warp, once, without its greeting and, on a machine without a GPU, its warning that there is none."""
     wp.config.log_level = wp.LOG_ERROR
     with _native_warnings_dropped():
         wp.init()

@@ -23,6 +23,8 @@ GRAIN = wp.constant(4)
 SPECKLE = wp.constant(5)
 GOLDEN = wp.constant(0.618034)
 SEARCH_STEPS = wp.constant(7)  # 0.618^7 = 3 % of the way through the body
+FAINT = wp.constant(0.15)
+"""Radius of a body as a share of the sun's, as seen from a point, below which it takes nothing from it: 2 % or less."""
 HORIZON_BLUR = wp.constant(0.08)
 """Height of the ray (sine of its angle) below which the ground fades into the horizon."""
 SMOOTHEST = wp.constant(0.2)
@@ -136,7 +138,8 @@ def sun_share(world: World, time: int, k: int, p: wp.vec3) -> float:
     along = wp.dot(toward, world.to_sun)
     aside = wp.length(toward - world.to_sun * along)
     wide = form.reach + world.softness * wp.max(along + form.reach, 0.0)
-    if along < -form.reach or aside > wide:
+    small = form.reach / wp.max(along * world.softness, 1.0e-6)
+    if along < -form.reach or aside > wide or small < FAINT:
         return 1.0
     turn = wp.transpose(world.turn[time, k])
     origin = turn * (-toward)
@@ -169,7 +172,6 @@ def sun_share(world: World, time: int, k: int, p: wp.vec3) -> float:
     angle = wp.min(at_first, at_second)  # from the sun's centre to the body's outline, negative inside it
     covered = 1.0 - wp.smoothstep(-world.softness, world.softness, angle)
     # A body that looks smaller than the sun covers a part of it only.
-    small = form.reach / wp.max(along * world.softness, 1.0e-6)
     return 1.0 - covered * wp.min(small * small, 1.0)
 
 

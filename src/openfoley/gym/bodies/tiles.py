@@ -48,25 +48,45 @@ class TileWork:
     plate: Work | None
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Of each solid (m): radii of the balls around it and within it, half extents, how far it occludes the sky."""
+
+    reach: Float[np.ndarray, " solids"]
+    thickness: Float[np.ndarray, " solids"]
+    half: Float[np.ndarray, "solids 3"]
+
+    @property
+    def near(self) -> Float[np.ndarray, " solids"]:
+        return 2 * NEAR_SHARE * self.thickness
+
+
+def _sizes(stage: Stage) -> Sizes:
+    shapes = [solid.shape for solid in stage.solids]
+    half = np.array([bounds(shape) for shape in shapes], dtype=float).reshape(-1, 3)
+    radii = (np.array([radius(shape) for shape in shapes], dtype=float) for radius in (reach, thickness))
+    return Sizes(next(radii), next(radii), half)
+
+
 def tile_work(stage: Stage, poses: Poses, view: View, frames: int, size: tuple[int, int]) -> TileWork:
     """size: (height, width) in pixels. The times of poses and view are those of the frames' sub-frames, in order."""
-    shapes = [solid.shape for solid in stage.solids]
-    reaches, thick = np.array([reach(s) for s in shapes]), np.array([thickness(s) for s in shapes])
-    seen = _covered(_outlines(stage, poses, view, reaches), poses, frames, size)
-    count, parts = len(shapes), len(view.eye) // frames
-    beside = _neighbours(stage, poses, reaches, thick).reshape(frames, parts, count, count).any(1)
+    sizes = _sizes(stage)
+    seen = _covered(_outlines(poses, view, sizes), poses, frames, size)
+    count, parts = len(stage.solids), len(view.eye) // frames
+    beside = _neighbours(stage, poses, sizes).reshape(frames, parts, count, count).any(1)
     near = np.einsum("frcs,fsn->frcn", seen.astype(np.float32), beside.astype(np.float32), optimize=True) > 0
-    near &= _covered(_swept(stage, poses, view, reaches, thick), poses, frames, size)
+    near &= _covered(_swept(stage, poses, view, sizes), poses, frames, size)
     if stage.ground is not None:
-        for corners in _on_ground(stage, poses, reaches, thick):
+        for corners in _on_ground(stage, poses, sizes):
             near |= _covered(view.boxes_of_points(corners), poses, frames, size)
     moving = poses.moving
     steady = ~np.any((seen | near) & moving, axis=-1)
-    samples = np.where(steady | (parts == 1), SAMPLES, BLURRED_SAMPLES)
+    blurred = np.any(seen & moving, axis=-1) & (parts > 1)
+    samples = np.where(blurred, BLURRED_SAMPLES, SAMPLES)
     depth = ((poses.place - view.eye[:, None]) * view.ahead[:, None]).sum(-1)[::parts]
+    pixels = np.sqrt(sizes.reach * sizes.thickness) * view.focal * size[0] / np.maximum(depth, 0.01)
     for radius, least in SMALL:
-        small = np.sqrt(reaches * thick) * view.focal * size[0] / np.maximum(depth, 0.01) < radius
-        samples = np.where((seen & small[:, None, None]).any(-1), np.maximum(samples, least), samples)
+        samples = np.where((seen & (pixels < radius)[:, None, None]).any(-1), np.maximum(samples, least), samples)
     plain = stage.ground is None or stage.ground.contrast == 0 or stage.ground.pattern == "plain"
     if plain:  # without solids and sharp or moving shadows a tile has no edges
         smooth = (stage.light.softness > SOFT) & (steady | (parts == 1))
@@ -90,12 +110,15 @@ def _work(seen: Mask, near: Mask, samples: np.ndarray, steady: np.ndarray, chose
     return Work(tiles.astype(np.int32), *lists)
 
 
-def _outlines(stage: Stage, poses: Poses, view: View, reaches: np.ndarray) -> Boxes:
-    """What each solid covers at most: both the ball and the box around it."""
-    half = np.array([bounds(solid.shape) for solid in stage.solids]).reshape(-1, 3)
+def _corners(poses: Poses, half: np.ndarray) -> Float[np.ndarray, "times solids 8 3"]:
+    """Corners of boxes of these half extents [solids, 3] or [times, solids, 3] around the solids, in their axes."""
     signs = np.array(list(product((-1.0, 1.0), repeat=3)))
-    corners = poses.place[:, :, None] + np.einsum("tnij,ncj->tnci", poses.turn, half[:, None] * signs)
-    box, ball = view.boxes_of_points(corners), view.boxes(poses.place, reaches[None])
+    return poses.place[:, :, None] + (half[..., None, :] * signs) @ np.swapaxes(poses.turn, -1, -2)
+
+
+def _outlines(poses: Poses, view: View, sizes: Sizes) -> Boxes:
+    """What each solid covers at most: both the ball and the box around it."""
+    box, ball = view.boxes_of_points(_corners(poses, sizes.half)), view.boxes(poses.place, sizes.reach[None])
     least, most = np.maximum(box, ball), np.minimum(box, ball)
     return np.stack([least[..., 0], most[..., 1], least[..., 2], most[..., 3]], axis=-1)
 
@@ -112,53 +135,53 @@ def _covered(boxes: Boxes, poses: Poses, frames: int, size: tuple[int, int]) -> 
     return in_row[:, :, None] & in_column[:, None]
 
 
-def _neighbours(
-    stage: Stage, poses: Poses, reaches: np.ndarray, thick: np.ndarray
-) -> Bool[np.ndarray, "times solids solids"]:
+def _neighbours(stage: Stage, poses: Poses, sizes: Sizes) -> Bool[np.ndarray, "times solids solids"]:
     """[time, a, b]: b may shade a, as it is beside it or towards the sun."""
     apart = poses.place[:, None] - poses.place[:, :, None]  # from a to b
-    both = reaches[:, None] + reaches[None]
-    beside = np.linalg.norm(apart, axis=-1) < both + 2 * NEAR_SHARE * thick
+    both = sizes.reach[:, None] + sizes.reach
+    beside = np.linalg.norm(apart, axis=-1) < both + sizes.near
     along = apart @ np.array(stage.light.direction)
     aside = np.sqrt(np.maximum((apart**2).sum(-1) - along**2, 0))
     shades = (along > -both) & (aside < both + stage.light.softness * np.maximum(along + both, 0))
-    return (beside | shades) & poses.shown[:, None] & ~np.eye(len(reaches), dtype=bool)
+    return (beside | shades) & poses.shown[:, None] & ~np.eye(len(sizes.reach), dtype=bool)
 
 
-def _swept(stage: Stage, poses: Poses, view: View, reaches: np.ndarray, thick: np.ndarray) -> Boxes:
-    """What each solid's shadow passes through on its way to the ground, or beyond all solids if there is none, and the
-    space beside the solid."""
-    sun, place = np.array(stage.light.direction), poses.place
-    if stage.ground is None:
-        ways = np.full(place.shape[:2], (np.ptp(place, axis=(0, 1)).sum() + 2 * reaches.max()) if place.size else 0.0)
-    else:
-        ways = (np.maximum(place[..., 1], 0) + reaches) / max(float(sun[1]), LOWEST_SUN)
-    beside = view.boxes(place, (reaches + 2 * NEAR_SHARE * thick)[None])
-    end = view.boxes(place - sun * ways[..., None], reaches + stage.light.softness * ways)
-    least, most = np.minimum(beside, end), np.maximum(beside, end)
-    return np.stack([least[..., 0], most[..., 1], least[..., 2], most[..., 3]], axis=-1)
+def _ways(stage: Stage, poses: Poses, sizes: Sizes) -> Float[np.ndarray, "times solids"]:
+    """How far (m) a solid's shadow goes: to the ground, or beyond all solids if there is none."""
+    if stage.ground is not None:
+        return (np.maximum(poses.place[..., 1], 0) + sizes.reach) / max(stage.light.direction[1], LOWEST_SUN)
+    across = np.ptp(poses.place, axis=(0, 1)).sum() + 2 * sizes.reach.max() if poses.place.size else 0.0
+    return np.full(poses.shown.shape, across)
 
 
-def _on_ground(
-    stage: Stage, poses: Poses, reaches: np.ndarray, thick: np.ndarray
-) -> list[Float[np.ndarray, "times solids 4 3"]]:
+def _swept(stage: Stage, poses: Poses, view: View, sizes: Sizes) -> Boxes:
+    """What each solid's shadow passes through, and the space beside the solid."""
+    ways = _ways(stage, poses, sizes)
+    corners = _corners(poses, sizes.half + np.maximum(sizes.near, stage.light.softness * ways)[..., None])
+    ends = corners - np.array(stage.light.direction) * ways[..., None, None]
+    return view.boxes_of_points(np.concatenate([corners, ends], axis=2))
+
+
+def _on_ground(stage: Stage, poses: Poses, sizes: Sizes) -> list[Float[np.ndarray, "times solids 4 3"]]:
     """Corners of rectangles on the ground that hold each solid's shadow, and the ground beside each solid that occludes
     the sky."""
-    sun, place = np.array(stage.light.direction), poses.place
-    rise = max(float(sun[1]), LOWEST_SUN)
-    flat = np.array([sun[0], 0.0, sun[2]])
-    along = flat / np.linalg.norm(flat) if np.linalg.norm(flat) > 1e-6 else np.array([1.0, 0.0, 0.0])
+    sun = np.array(stage.light.direction)
+    soft = stage.light.softness * _ways(stage, poses, sizes)
+    shadow = _corners(poses, sizes.half + soft[..., None])
+    shadow = shadow - sun * (shadow[..., 1:2] / max(float(sun[1]), LOWEST_SUN))
+    beside = _corners(poses, sizes.half + sizes.near[:, None])
+    low = beside[..., 1].min(-1) < 0
+    beside = np.where(low[..., None, None], beside, poses.place[:, :, None])
+    return [_rectangle(points, side) for points, side in ((shadow, sun), (beside, np.array([1.0, 0.0, 0.0])))]
+
+
+def _rectangle(
+    points: Float[np.ndarray, "times solids n 3"], side: np.ndarray
+) -> Float[np.ndarray, "times solids 4 3"]:
+    """Corners of the rectangle on the ground around points, one side of it along the direction `side`."""
+    flat = np.array([side[0], 0.0, side[2]]) + (1e-6, 0, 0)
+    along = flat / np.linalg.norm(flat)
     across = np.array([-along[2], 0.0, along[0]])
-    ways = (np.maximum(place[..., 1], 0) + reaches) / rise
-    half = reaches + stage.light.softness * ways
-    below = place * (1, 0, 1)
-    shadow = below - flat * (place[..., 1] / rise)[..., None]
-    near = 2 * NEAR_SHARE * thick
-    beside = np.where(place[..., 1] - reaches < near, reaches + near, 0.0)
-    return [
-        np.stack([middle + along * (i * a)[..., None] + across * (j * b)[..., None] for i, j in CORNERS], axis=2)
-        for middle, a, b in ((shadow, half / rise, half), (below, beside, beside))
-    ]
-
-
-CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+    sides = [(axis, points @ axis) for axis in (along, across)]
+    ends = [[axis * end[..., None] for end in (at.min(-1), at.max(-1))] for axis, at in sides]
+    return np.stack([a + b for a, b in product(*ends)], axis=2)

@@ -92,9 +92,10 @@ class Driven:
 @dataclass(frozen=True)
 class Body:
     """A rigid body, at `place` and `turn` when the shot starts (with a parent: in the parent's axes). object_id: the
-    object that its contacts sound as; None: the other's. rings: it sounds whatever strikes it, else the lighter of two
-    bodies does. soft: its contacts make no sound. shown: when it is there at all (s). ignores: ids of bodies that it
-    does not collide with."""
+    object that its contacts sound as; None: the other's. mass_kg: instead of that of its matter; driven bodies are as
+    good as infinitely heavy, but if they are a billion times as heavy as what they meet, the solver fails. rings: it
+    sounds whatever strikes it, else the lighter of two bodies does. soft: its contacts make no sound. shown: when it is
+    there at all (s). ignores: ids of bodies that it does not collide with."""
 
     id: str
     pieces: tuple[Piece, ...]

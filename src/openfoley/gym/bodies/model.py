@@ -112,7 +112,7 @@ def _add_body(spec: mujoco.MjSpec, parent: mujoco.MjsBody, body: Body) -> mujoco
     group = FIXED_GROUP if isinstance(motion, Fixed) else DRIVEN_GROUP if isinstance(motion, Driven) else MOVING_GROUP
     meets = MOVING_GROUP if group != MOVING_GROUP else FIXED_GROUP | MOVING_GROUP | DRIVEN_GROUP
     total = sum(volume(p.shape) for p in body.pieces if p.weighs)
-    mass = DRIVEN_KG if isinstance(motion, Driven) else body.mass_kg
+    mass = (body.mass_kg or DRIVEN_KG) if isinstance(motion, Driven) else body.mass_kg
     for number, piece in enumerate(body.pieces):
         geom = _add_piece(spec, made, piece, f"{body.id}/{number}")
         geom.density = body.matter.density if piece.weighs else 0.0

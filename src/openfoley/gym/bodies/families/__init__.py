@@ -12,15 +12,17 @@ from openfoley.gym.bodies.families.drops import drops
 from openfoley.gym.bodies.families.hammers import hammers
 from openfoley.gym.bodies.families.hinges import door, lid, seesaw
 from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.shaken import shaken
 from openfoley.gym.bodies.families.skittles import pyramid, skittles
 from openfoley.gym.bodies.families.slopes import ramp, stairs
+from openfoley.gym.bodies.families.wheels import wheel
 
 Family = Callable[[Place], Arrangement]
 FAMILIES: dict[str, Family] = {
     f.__name__: f
     for f in (
         *(drops, stairs, ramp, dominoes, pendulum_into_blocks, skittles, pyramid, bowl, door, lid),
-        *(cradle, hammers),
+        *(cradle, hammers, wheel, shaken),
     )
 }
 HELD_OUT_FAMILIES: dict[str, Family] = {f.__name__: f for f in (seesaw, funnel)}

@@ -12,6 +12,9 @@ from openfoley.gym.bodies.records import UNTURNED, Box, Capsule, Cylinder, Quate
 CORDS: tuple[Vector, ...] = ((0.1, 0.1, 0.1), (0.7, 0.65, 0.5), (0.85, 0.85, 0.85))
 SKIN: tuple[Vector, ...] = ((0.85, 0.62, 0.48), (0.6, 0.38, 0.25), (0.3, 0.18, 0.11), (0.9, 0.72, 0.6))
 
+GUARD_M = 0.015
+"""Half the thickness of what things in a vessel meet, whatever is seen: they dent thinner walls beyond their middle."""
+
 
 def turn_between(first: Vector, second: Vector) -> Quaternion:
     """The shortest turn of one direction to another."""
@@ -64,14 +67,16 @@ def walls(
     }
     made = []
     for name, (half, centre) in sides.items():
-        seen = name not in clear
-        if high is None or name in ("bottom", "top"):
-            made.append(Piece(Box(half), paint, centre, seen=seen))
-            continue
-        made.append(Piece(Box(half), paint, centre, seen=False))
-        if seen:
-            low = (half[0], high / 2, half[2])
-            made.append(Piece(Box(low), paint, (centre[0], high / 2 - y, centre[2]), touches=False, weighs=False))
+        axis = int(np.argmax(np.abs(centre)))
+        guard = max(thick, GUARD_M)
+        whole = name not in clear and thick >= GUARD_M and (high is None or axis == 1)
+        solid, away = list(half), list(centre)
+        solid[axis], away[axis] = guard, centre[axis] + float(np.sign(centre[axis])) * (guard - thick)
+        made.append(Piece(Box((solid[0], solid[1], solid[2])), paint, (away[0], away[1], away[2]), seen=whole))
+        if name not in clear and not whole:
+            up = high / 2 if high is not None and axis != 1 else half[1]
+            lifted = (centre[0], up - y if axis != 1 else centre[1], centre[2])
+            made.append(Piece(Box((half[0], up, half[2])), paint, lifted, touches=False, weighs=False))
     return made
 
 

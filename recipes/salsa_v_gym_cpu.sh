@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Trains a model salsa-v-gym from scratch on 2 CPU cores with AVX512-BF16: the preset `cpu-long`.
 #
-#   scenes      9,200 training (62 GB) and 64 validation scenes of 8 s                    27 min on two cores
-#   stills      of 36,000 more                                                            11 min on two cores
+#   scenes      9,200 training (62 GB) and 128 validation scenes of 8 s, a third bodies    44 min on two cores
+#   stills      of 36,000 more, a third bodies                                            39 min on two cores
 #   codec       1,800 steps of 8 x 0.37 s, 8.0 M parameters, after principal components   13 min on one core
 #   semantic    11,000 steps of 64 stills, 1.4 M parameters                               49 min on one shared core
 #   sync        11,500 steps of 20 snippets of 0.667 s from 6,000 of the scenes, 1.9 M parameters, 0.7 M of them
@@ -10,8 +10,10 @@
 #   features    of these 6,000 scenes and of 3,200 that no encoder was trained on         33 min on two cores
 #   generator   8,000 steps of 2,752 latents, 4.1 M parameters                            53 min on two shared cores
 #
-# (Times of scenes, features and sync encoder are scaled from shorter runs.) The preset `cpu` (first argument after the folder) renders 3,600 scenes
-# and stills of 16,000, and takes 3,000 semantic, 2,800 sync and 1,500 generator steps: 95 minutes in one go (docs/results.md).
+# Solid bodies need the extra gym: pip install 'openfoley[gym]'.
+# (Times of scenes, stills, features and sync encoder are scaled from shorter runs.) The preset `cpu` (first argument after the folder) renders 3,600 scenes
+# and stills of 16,000, and takes 3,000 semantic, 2,800 sync and 1,500 generator steps: 95 minutes in one go (docs/results.md)
+# with flat scenes alone, some 107 with a fifth of bodies (scaled).
 #
 # Of the shipped model the codec was made by `cpu` and the semantic encoder by `cpu-long`, sync encoder and generator by salsa_v_gym_gpu.py, the generator then by salsa_v_gym_tune.py.
 # Trained on a CPU in parts (docs/log.md, 2026-11-24 to 26) these two gave F1 0.81 on validation scenes; the shipped ones give 0.88.

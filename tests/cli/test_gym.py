@@ -85,3 +85,17 @@ def test_bodies_without_the_extra_are_refused_in_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("pip install 'openfoley[gym]'") and not list(tmp_path.iterdir())
     assert main(f"gym render --seed 1 --duration 0.2 --size 16x16 --out {tmp_path / 'flat'}".split()) == 0
+
+
+def test_a_simulated_scene_is_the_same_twice_and_has_a_moving_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"gym render --world bodies --seed {SEED + 20_000_003} --duration 1 --size 128x128 --fps 12"
+    for name in ("one", "two"):  # 128 pixels: in smaller pictures x264 reads memory that nobody has set
+        assert main([*words.split(), "--out", str(tmp_path / name)]) == 0, capsys.readouterr().err
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert len(files) == 3
+    assert all((tmp_path / "one" / f).read_bytes() == (tmp_path / "two" / f).read_bytes() for f in files)
+    with av.open(str(tmp_path / "one" / files[1])) as container:
+        pictures = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
+    assert len(pictures) == 12 and pictures[0].std() > 3 and abs(pictures[-1] - pictures[0]).max() > 20

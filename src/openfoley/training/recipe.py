@@ -59,7 +59,7 @@ class Scenes:
 
 
 SCENES: dict[Preset, Scenes] = {
-    "cpu": Scenes(training=2400, seen=600, generator=1200, stills=16_000, bodies=0.33),
+    "cpu": Scenes(training=2400, seen=600, generator=1200, stills=16_000, bodies=0.2),
     "cpu-long": Scenes(training=6000, seen=6000, generator=3200, stills=36_000, bodies=0.33),
     "gpu": Scenes(training=6000, seen=6000, generator=6000, stills=60_000, bodies=0.33),
 }

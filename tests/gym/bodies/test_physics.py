@@ -169,3 +169,10 @@ def test_a_failed_solver_is_told_and_leaves_no_file(tmp_path: Path, monkeypatch:
     assert not simulate([body], 0.0, 0.5).stable
     assert simulate([ball(place=(0, 1.0, 0))], 0.0, 0.5).stable
     assert not list(tmp_path.iterdir())
+
+
+def test_a_plank_that_spins_in_the_air_gains_no_energy() -> None:
+    plank = Body("plank", (Piece(Box((0.02, 0.01, 0.005)), PAINT),), WOOD, (0, 5, 0), motion=Free(spin=(4, 80, 8)))
+    motion = simulate([plank], 0.0, 3.0, ground=None, gravity=0.0).motions[0]
+    spin = np.linalg.norm(rotation.spins(motion.rotation, 1 / motion.rate_hz), axis=1)
+    assert spin.max() < 110  # of the same energy about its longest axis: 80 sqrt(I / smallest I)

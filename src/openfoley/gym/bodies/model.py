@@ -67,6 +67,8 @@ def build(bodies: Iterable[Body], *, ground: Matter | None = GROUND, gravity: fl
     spec.compiler.degree = False
     spec.option.gravity = [0.0, -gravity, 0.0]
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    # A plank that spins with 100 rad/s in the air has 16 times its energy after 3 s of MuJoCo's explicit default.
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.iterations, spec.option.tolerance = 20, 1e-6
     spec.option.enableflags, spec.option.sleep_tolerance = int(mujoco.mjtEnableBit.mjENBL_SLEEP), ASLEEP
     order = sorted(bodies, key=lambda b: not isinstance(b.motion, Driven))

@@ -71,6 +71,8 @@ def walls(
         guard = max(thick, GUARD_M)
         whole = name not in clear and thick >= GUARD_M and (high is None or axis == 1)
         solid, away = list(half), list(centre)
+        if not whole:  # beyond the corners too: what is thin slips through where two sides only meet
+            solid = [extent + guard for extent in half]
         solid[axis], away[axis] = guard, centre[axis] + float(np.sign(centre[axis])) * (guard - thick)
         made.append(Piece(Box((solid[0], solid[1], solid[2])), paint, (away[0], away[1], away[2]), seen=whole))
         if name not in clear and not whole:

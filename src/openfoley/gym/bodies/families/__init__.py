@@ -6,12 +6,14 @@ Every family is a function `(Place) -> Arrangement`. HELD_OUT_FAMILIES never app
 from collections.abc import Callable
 
 from openfoley.gym.bodies.families.bowls import bowl, funnel
+from openfoley.gym.bodies.families.conveyors import conveyor
 from openfoley.gym.bodies.families.cradle import cradle
 from openfoley.gym.bodies.families.dominoes import dominoes, pendulum_into_blocks
 from openfoley.gym.bodies.families.drops import drops
 from openfoley.gym.bodies.families.hammers import hammers
 from openfoley.gym.bodies.families.hinges import door, lid, seesaw
 from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.runs import marble_run
 from openfoley.gym.bodies.families.shaken import shaken
 from openfoley.gym.bodies.families.skittles import pyramid, skittles
 from openfoley.gym.bodies.families.slopes import ramp, stairs
@@ -22,7 +24,7 @@ FAMILIES: dict[str, Family] = {
     f.__name__: f
     for f in (
         *(drops, stairs, ramp, dominoes, pendulum_into_blocks, skittles, pyramid, bowl, door, lid),
-        *(cradle, hammers, wheel, shaken),
+        *(cradle, hammers, wheel, shaken, conveyor, marble_run),
     )
 }
 HELD_OUT_FAMILIES: dict[str, Family] = {f.__name__: f for f in (seesaw, funnel)}

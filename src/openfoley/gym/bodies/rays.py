@@ -13,18 +13,22 @@ from openfoley.gym.bodies.shading import (
     OCCLUSION,
     World,
     backdrop,
+    highlight,
     pattern_share,
     reflect_light,
     sky_share,
     sun_share,
 )
-from openfoley.gym.bodies.shapes import FAR, outward, ray_entry
-from openfoley.gym.bodies.tiles import SOFT, TILE
+from openfoley.gym.bodies.shapes import FAR, SPHERE, outward, ray_entry
+from openfoley.gym.bodies.tiles import TILE
 
 GROUND_SHARE = wp.constant(1.2)
 """Height up to which the ground occludes a solid's sky, as a share of its thickness."""
 SAME_NORMAL = wp.constant(0.95)
-SHARP = wp.constant(SOFT)
+SHARP = wp.constant(0.01)
+"""Radius of the sun (rad) below which its share is computed for every sample."""
+EDGE = wp.constant(0.15)
+"""Difference of the sun's share and highlight between neighbours from which on a pixel gets all samples."""
 
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
@@ -37,6 +41,7 @@ class Tile:
     row: int
     column: int
     samples: int
+    always: int  # 1 where every pixel gets all samples, not only those at edges
     steady: int  # 1 where nothing moves during the exposure but the camera
     seen_first: int
     seen_last: int
@@ -100,6 +105,16 @@ def first_hit(world: World, time: int, eye: wp.vec3, ray: wp.vec3, tile: Tile, s
 
 
 @wp.func
+def footprint(hit: Hit, world_to_own: wp.mat33, ray: wp.vec3, side: wp.vec3) -> wp.vec3:
+    """How far (m) a pixel reaches along each of the solid's axes: its side, a step of the ray at distance 1, is
+    followed to the plane that touches the solid there."""
+    toward = wp.min(wp.dot(hit.normal, ray), -0.02)
+    step = (side - ray * (wp.dot(hit.normal, side) / toward)) * hit.way
+    own = world_to_own * step
+    return wp.vec3(wp.abs(own[0]), wp.abs(own[1]), wp.abs(own[2]))
+
+
+@wp.func
 def shade(world: World, time: int, hit: Hit, tile: Tile, near: wp.array[int]) -> Shade:
     found = Shade()
     found.who = hit.who
@@ -120,6 +135,28 @@ def shade(world: World, time: int, hit: Hit, tile: Tile, near: wp.array[int]) ->
     return found
 
 
+@wp.func
+def face_number(world: World, hit: Hit) -> float:
+    """A number of the solid and its face: pixels with different ones have an edge between them."""
+    face = 0
+    if hit.who >= 0 and hit.who < world.solids and world.forms[hit.who].kind != SPHERE:
+        n = hit.own_normal
+        face = int(n[0] + 1.5) + 3 * int(n[1] + 1.5) + 9 * int(n[2] + 1.5)
+    return float((hit.who + 1) * 32 + face)
+
+
+@wp.func
+def has_edge(marks: wp.array3d[wp.vec2], frame: int, row: int, column: int) -> bool:
+    """Whether a pixel's face or its sunlight differs from a neighbour's."""
+    own = marks[frame, row, column]
+    for i in range(wp.max(row - 1, 0), wp.min(row + 2, marks.shape[1])):
+        for j in range(wp.max(column - 1, 0), wp.min(column + 2, marks.shape[2])):
+            other = marks[frame, i, j]
+            if own[0] != other[0] or wp.abs(own[1] - other[1]) > EDGE:
+                return True
+    return False
+
+
 @wp.kernel
 def paint_tiles(
     world: World,
@@ -129,11 +166,14 @@ def paint_tiles(
     eyes: wp.array[wp.vec3],
     axes: wp.array[wp.mat33],
     subframes: int,
-    spread: float,
+    refine: int,
+    marks: wp.array3d[wp.vec2],
     picture: wp.array3d[wp.vec3],
 ):
-    """One pixel of one tile. axes: columns right (for one picture width), up (for one height) and ahead; spread: the
-    angle of a pixel (rad)."""
+    """One pixel of one tile. First (refine 0) one ray through its middle, which leaves in marks the face it met and the
+    sunlight there; then (refine 1) all samples where there is an edge, or something small or fast may be.
+
+    axes: columns right (for one picture width), up (for one height) and ahead."""
     number, pixel = wp.tid()
     tile = tiles[number]
     row = tile.row * TILE + pixel / TILE
@@ -142,39 +182,56 @@ def paint_tiles(
     width = picture.shape[2]
     if row >= height or column >= width:
         return
+    samples = 1
+    if refine == 1:
+        if tile.always == 0 and not has_edge(marks, tile.frame, row, column):
+            return
+        samples = tile.samples
     total = wp.vec3(0.0, 0.0, 0.0)
     known = Shade()
     known.who = -1
     share = float(0.0)  # noqa: UP018
-    for sample in range(tile.samples):
+    for sample in range(samples):
         # Hammersley points: sample / count, and the bits of sample mirrored at the point.
         mirrored = float((sample & 1) * 8 + (sample & 2) * 2 + (sample & 4) / 2 + (sample & 8) / 8) / 16.0
-        x = (float(column) + (float(sample) + 0.5) / float(tile.samples)) / float(width) - 0.5
-        y = 0.5 - (float(row) + mirrored + 0.5 / float(tile.samples)) / float(height)
+        x = (float(column) + (float(sample) + 0.5) / float(samples)) / float(width) - 0.5
+        y = 0.5 - (float(row) + mirrored + 0.5 / float(samples)) / float(height)
         time = tile.frame * subframes
-        if subframes > 1:
-            if tile.samples <= 4:
-                time += sample & 3
-            else:
-                time += (sample >> 1) & 3  # the bits that leave a sub-frame's own samples spread out
-        eye = eyes[time]
-        ray = wp.normalize(axes[time] * wp.vec3(x, y, 1.0))
-        hit = first_hit(world, time, eye, ray, tile, seen)
-        if hit.who < 0:
-            total += backdrop(world, ray)
-        else:
+        if samples == 1:
+            time += subframes / 2
+        elif subframes > 1 and samples <= 4:
+            time += sample & 3
+        elif subframes > 1:
+            time += (sample >> 1) & 3  # the bits that leave a sub-frame's own samples spread out
+        camera = axes[time]
+        ray = wp.normalize(camera * wp.vec3(x, y, 1.0))
+        hit = first_hit(world, time, eyes[time], ray, tile, seen)
+        mark = wp.vec2(face_number(world, hit), 0.0)
+        light = backdrop(world, ray)
+        if hit.who >= 0:
             paint = world.paints[hit.who]
             same = known.who == hit.who and wp.dot(known.normal, hit.normal) > SAME_NORMAL
             # The slow patterns are blurred to a pixel: once is enough, unless the body moves.
             if paint.pattern < GRAIN or not same or (known.time != time and tile.steady == 0):
-                size = hit.way * spread / wp.sqrt(wp.max(-wp.dot(hit.normal, ray), 0.05))
-                share = paint.contrast * pattern_share(paint, hit.own_p, hit.own_normal, size)
+                share = 0.0
+                if paint.contrast > 0.0:
+                    to_own = wp.identity(n=3, dtype=float)
+                    if hit.who < world.solids:
+                        to_own = wp.transpose(world.turn[time, hit.who])
+                    right = wp.vec3(camera[0, 0], camera[1, 0], camera[2, 0]) / float(width)
+                    up = wp.vec3(camera[0, 1], camera[1, 1], camera[2, 1]) / float(height)
+                    size = footprint(hit, to_own, ray, right) + footprint(hit, to_own, ray, up)
+                    share = paint.contrast * pattern_share(paint, hit.own_p, hit.own_normal, size)
             # Shares of sun and sky vary little within a pixel and an exposure, unless the sun is sharp.
             if not same or world.softness < SHARP:
                 known = shade(world, time, hit, tile, near)
             base = wp.lerp(paint.color, paint.second, share)
-            light = reflect_light(world, paint, base, hit.normal, ray, known.sun, known.sky)
+            glint = highlight(world, paint, hit.normal, ray) * known.sun
+            mark[1] = known.sun + glint
+            light = reflect_light(world, paint, base, hit.normal, ray, known.sun, known.sky) + world.sun * glint
             if hit.who == world.solids:
                 light = wp.lerp(world.horizon, light, wp.smoothstep(0.0, HORIZON_BLUR, -ray[1]))
-            total += light
-    picture[tile.frame, row, column] = total / float(tile.samples)
+        total += light
+        if refine == 0:
+            marks[tile.frame, row, column] = mark
+    picture[tile.frame, row, column] = total / float(samples)

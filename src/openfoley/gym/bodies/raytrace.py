@@ -49,15 +49,17 @@ def render_stage(
     picture = torch.empty(len(times), *size, 3, dtype=torch.float32, device=device)
     world = pack_world(stage, poses, wp.device_from_torch(picture.device))  # with its number, unlike `device`
     work = tile_work(stage, poses, view, len(times), size)
+    marks = torch.empty(len(times), *size, 2, dtype=torch.float32, device=device)
     if work.plate is not None:
-        _paint(world, work.plate, view, parts, picture[:1])
-        picture[1:] = picture[0]
-    _paint(world, work.frames, view, parts, picture)
+        _paint(world, work.plate, view, picture[:1], marks[:1])
+        picture[1:], marks[1:] = picture[0], marks[0]
+    _paint(world, work.frames, view, picture, marks)
     return picture
 
 
-def _paint(world: World, work: Work, view: View, subframes: int, picture: Tensor) -> None:  # pyright: ignore[reportGeneralTypeIssues]
-    """Trace these tiles into picture [frames, height, width, 3], in place."""
+def _paint(world: World, work: Work, view: View, picture: Tensor, marks: Tensor) -> None:  # pyright: ignore[reportGeneralTypeIssues]
+    """Trace these tiles into picture [frames, height, width, 3], in place. marks [frames, height, width, 2]: what the
+    middle of each pixel shows, as `rays.paint_tiles` leaves it."""
     if not len(work.tiles):
         return
     device = wp.device_from_torch(picture.device)
@@ -70,12 +72,13 @@ def _paint(world: World, work: Work, view: View, subframes: int, picture: Tensor
         wp.array(work.near, dtype=int, device=device),
         wp.array(view.eye.astype(np.float32), dtype=wp.vec3, device=device),
         wp.array(axes.astype(np.float32), dtype=wp.mat33, device=device),
-        subframes,
-        1.0 / (view.focal * picture.shape[1]),
-        wp.from_torch(picture, dtype=wp.vec3),
+        work.subframes,
     ]
+    targets = [wp.from_torch(marks, dtype=wp.vec2), wp.from_torch(picture, dtype=wp.vec3)]
     stream = wp.stream_from_torch(picture.device) if device.is_cuda else None
-    wp.launch(paint_tiles, dim=(len(work.tiles), TILE * TILE), inputs=inputs, device=device, stream=stream)
+    for refine in (0, 1):
+        given = [*inputs, refine, *targets]
+        wp.launch(paint_tiles, dim=(len(work.tiles), TILE * TILE), inputs=given, device=device, stream=stream)
 
 
 @cache

@@ -95,22 +95,27 @@ def on_face(p: wp.vec3, normal: wp.vec3) -> wp.vec2:
 
 
 @wp.func
-def pattern_share(paint: Paint, p: wp.vec3, normal: wp.vec3, width: float) -> float:
-    """Share of the second colour, 0..1, at a point and normal in the solid's axes; width: size of a pixel there (m)."""
+def pattern_share(paint: Paint, p: wp.vec3, normal: wp.vec3, size: wp.vec3) -> float:
+    """Share of the second colour, 0..1, at a point and normal in the solid's axes; size: of a pixel there, along each
+    axis (m)."""
     q = p / paint.size + paint.phase
-    w = width / paint.size
+    reach = size / paint.size
     if paint.pattern == CHECKS:
         face = on_face(q, normal)
-        return 0.5 - 0.5 * square_wave(face[0], w) * square_wave(face[1], w)
+        width = on_face(reach, normal)
+        return 0.5 - 0.5 * square_wave(face[0], width[0]) * square_wave(face[1], width[1])
     if paint.pattern == STRIPES:
-        return 0.5 + 0.5 * square_wave(wp.dot(q, paint.axis), w)
+        axis = paint.axis
+        wide = wp.abs(axis[0]) * reach[0] + wp.abs(axis[1]) * reach[1] + wp.abs(axis[2]) * reach[2]
+        return 0.5 + 0.5 * square_wave(wp.dot(q, axis), wide)
+    w = wp.max(reach[0], wp.max(reach[1], reach[2]))
     if paint.pattern == DOTS:
         face = on_face(q, normal)
         x = face[0] - wp.floor(face[0]) - 0.5
         y = face[1] - wp.floor(face[1]) - 0.5
         inside = wp.clamp(0.5 + (0.3 - wp.sqrt(x * x + y * y)) / wp.max(w, 0.02), 0.0, 1.0)
-        return wp.lerp(inside, 0.28, wp.clamp(w - 0.5, 0.0, 1.0))  # pi * 0.3^2: the share of the dots
-    fade = wp.clamp(1.3 - 2.0 * w, 0.0, 1.0)  # gone before it is finer than a pixel
+        return wp.lerp(inside, 0.28, wp.clamp(2.0 * w - 0.5, 0.0, 1.0))  # pi * 0.3^2: the share of the dots
+    fade = wp.clamp(1.3 - 1.5 * w, 0.0, 1.0)  # gone before it is finer than a pixel
     if fade == 0.0:
         return 0.5
     if paint.pattern == GRAIN:
@@ -195,23 +200,30 @@ def sky_share(world: World, time: int, k: int, p: wp.vec3, normal: wp.vec3) -> f
 
 
 @wp.func
+def highlight(world: World, paint: Paint, normal: wp.vec3, ray: wp.vec3) -> float:
+    """The sun's reflection in a rough surface, in shares of the sun (Blinn's, normalized)."""
+    facing = wp.dot(normal, world.to_sun)
+    rough = wp.max(paint.roughness, SMOOTHEST)
+    power = 2.0 / (rough * rough * rough * rough)
+    below_peak = power * (1.0 - wp.dot(normal, wp.normalize(world.to_sun - ray)))
+    if paint.gloss == 0.0 or facing < 0.0 or below_peak > 8.0:
+        return 0.0
+    peak = wp.min((power + 8.0) / 25.0, BRIGHTEST)
+    return paint.gloss * 0.3 * peak * wp.exp(-below_peak) * facing  # cos^n = exp(-n (1 - cos)) nearly, e^-8 = 0.0003
+
+
+@wp.func
 def reflect_light(
     world: World, paint: Paint, base: wp.vec3, normal: wp.vec3, ray: wp.vec3, sunlit: float, open_sky: float
 ) -> wp.vec3:
-    """Light towards the eye from a surface of colour `base`: diffuse, highlight, and a reflection of the backdrop."""
+    """Light towards the eye from a surface of colour `base`: diffuse, and a reflection of the backdrop."""
     facing = wp.max(wp.dot(normal, world.to_sun), 0.0) * sunlit
     ambient = wp.lerp(world.bounce, world.sky, 0.5 + 0.5 * normal[1]) * open_sky
     light = wp.cw_mul(base, world.sun * facing + ambient)
     if paint.gloss > 0.0:
-        # Blinn's highlight, normalized, and Schlick's rise of reflections towards grazing views.
-        rough = wp.max(paint.roughness, SMOOTHEST)
-        power = 2.0 / (rough * rough * rough * rough)
-        below_peak = power * (1.0 - wp.dot(normal, wp.normalize(world.to_sun - ray)))
-        if facing > 0.0 and below_peak < 8.0:  # cos^n = exp(-n (1 - cos)) nearly, e^-8 = 0.0003
-            peak = wp.min((power + 8.0) / 25.0, BRIGHTEST)
-            light += world.sun * (paint.gloss * 0.3 * peak * wp.exp(-below_peak) * facing)
-        graze = 1.0 - wp.max(-wp.dot(normal, ray), 0.0)
+        graze = 1.0 - wp.max(-wp.dot(normal, ray), 0.0)  # Schlick's rise of reflections towards grazing views
         square = graze * graze
+        rough = wp.max(paint.roughness, SMOOTHEST)
         mirror = paint.gloss * (0.1 + 0.9 * square * square * graze) * (1.0 - rough) * open_sky
         away = ray - normal * (2.0 * wp.dot(ray, normal))
         light += wp.lerp(world.bounce * 0.5, backdrop(world, away), wp.smoothstep(-0.15, 0.1, away[1])) * mirror

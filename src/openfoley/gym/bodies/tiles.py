@@ -17,8 +17,8 @@ SAMPLES, BLURRED_SAMPLES = 4, 8
 SMALL = ((3.0, 8), (2.0, 16))
 """Radius in pixels below which a solid (a ball of its size) is given at least so many samples a pixel: a hundred in
 all, so that its few pixels do not flicker."""
-SOFT = 0.01
-"""Radius of the sun (rad) from which on shadows are computed once a pixel."""
+THIN = 0.8
+"""Half the thickness in pixels below which a solid may lie between the middles of pixels."""
 NEAR_SHARE = 0.8
 """How far from a body the sky is occluded (at most twice this), as a share of its thickness."""
 LOWEST_SUN = 0.05
@@ -31,12 +31,12 @@ Mask = Bool[np.ndarray, "frames rows columns solids"]
 
 @dataclass(frozen=True)
 class Work:
-    """tiles: columns (frame, row, column, samples, 1 if no solid moves there, then the parts [first, last) of `seen`
-    and `near`)."""
+    """tiles: the fields of `rays.Tile`; seen, near: the lists of which each tile has a part."""
 
-    tiles: Int[np.ndarray, "tiles 9"]
+    tiles: Int[np.ndarray, "tiles 10"]
     seen: Int[np.ndarray, " seen"]
     near: Int[np.ndarray, " near"]
+    subframes: int
 
 
 @dataclass(frozen=True)
@@ -71,43 +71,39 @@ def _sizes(stage: Stage) -> Sizes:
 def tile_work(stage: Stage, poses: Poses, view: View, frames: int, size: tuple[int, int]) -> TileWork:
     """size: (height, width) in pixels. The times of poses and view are those of the frames' sub-frames, in order."""
     sizes = _sizes(stage)
-    seen = _covered(_outlines(poses, view, sizes), poses, frames, size)
+    seen = _covered(_outlines(poses, view, sizes), poses.shown, frames, size)
     count, parts = len(stage.solids), len(view.eye) // frames
     beside = _neighbours(stage, poses, sizes).reshape(frames, parts, count, count).any(1)
     near = np.einsum("frcs,fsn->frcn", seen.astype(np.float32), beside.astype(np.float32), optimize=True) > 0
-    near &= _covered(_swept(stage, poses, view, sizes), poses, frames, size)
+    near &= _covered(_swept(stage, poses, view, sizes), poses.shown, frames, size)
     if stage.ground is not None:
         for corners in _on_ground(stage, poses, sizes):
-            near |= _covered(view.boxes_of_points(corners), poses, frames, size)
+            near |= _covered(view.boxes_of_points(corners), poses.shown, frames, size)
     moving = poses.moving
     steady = ~np.any((seen | near) & moving, axis=-1)
     blurred = np.any(seen & moving, axis=-1) & (parts > 1)
-    samples = np.where(blurred, BLURRED_SAMPLES, SAMPLES)
+    samples, always = np.where(blurred, BLURRED_SAMPLES, SAMPLES), blurred
     depth = ((poses.place - view.eye[:, None]) * view.ahead[:, None]).sum(-1)[::parts]
-    pixels = np.sqrt(sizes.reach * sizes.thickness) * view.focal * size[0] / np.maximum(depth, 0.01)
+    metre = view.focal * size[0] / np.maximum(depth, 0.01)  # in pixels
     for radius, least in SMALL:
-        samples = np.where((seen & (pixels < radius)[:, None, None]).any(-1), np.maximum(samples, least), samples)
-    plain = stage.ground is None or stage.ground.contrast == 0 or stage.ground.pattern == "plain"
-    if plain:  # without solids and sharp or moving shadows a tile has no edges
-        smooth = (stage.light.softness > SOFT) & (steady | (parts == 1))
-        samples[~seen.any(-1) & (~near.any(-1) | smooth)] = 1
+        small = seen & (np.sqrt(sizes.reach * sizes.thickness) * metre < radius)[:, None, None]
+        samples = np.where(small.any(-1), np.maximum(samples, least), samples)
+    always |= (seen & (sizes.thickness * metre < THIN)[:, None, None]).any(-1)
+    tiles = np.stack([samples, always, steady], axis=-1)
     if not view.still:
-        return TileWork(_work(seen, near, samples, steady, np.ones_like(steady)), None)
-    every = np.ones_like(steady[:1])
-    plate = _work(seen[:1] & ~moving, near[:1] & ~moving, samples[:1], every, every)
-    return TileWork(_work(seen, near, samples, steady, ~steady), plate)
+        return TileWork(_work(seen, near, tiles, np.ones_like(steady), parts), None)
+    plate = _work(seen[:1] & ~moving, near[:1] & ~moving, tiles[:1] | (0, 0, 1), np.ones_like(steady[:1]), parts)
+    return TileWork(_work(seen, near, tiles, ~steady, parts), plate)
 
 
-def _work(seen: Mask, near: Mask, samples: np.ndarray, steady: np.ndarray, chosen: np.ndarray) -> Work:
-    """The chosen tiles with their lists."""
-    place = np.argwhere(chosen)
-    parts, lists = [], []
+def _work(seen: Mask, near: Mask, tiles: np.ndarray, chosen: np.ndarray, subframes: int) -> Work:
+    """The chosen tiles with their lists. tiles [frames, rows, columns, 3]: samples, always, steady."""
+    columns, lists = [np.argwhere(chosen), tiles[chosen]], []
     for mask in (seen[chosen], near[chosen]):
         ends = np.cumsum(mask.sum(-1))
-        parts += [ends - mask.sum(-1), ends]
+        columns.append(np.stack([ends - mask.sum(-1), ends], axis=1))
         lists.append(np.concatenate([np.nonzero(mask)[1], [0]]).astype(np.int32))  # never empty
-    tiles = np.concatenate([place, np.stack([samples[chosen], steady[chosen], *parts], axis=1)], axis=1)
-    return Work(tiles.astype(np.int32), *lists)
+    return Work(np.concatenate(columns, axis=1).astype(np.int32), lists[0], lists[1], subframes)
 
 
 def _corners(poses: Poses, half: np.ndarray) -> Float[np.ndarray, "times solids 8 3"]:
@@ -123,10 +119,10 @@ def _outlines(poses: Poses, view: View, sizes: Sizes) -> Boxes:
     return np.stack([least[..., 0], most[..., 1], least[..., 2], most[..., 3]], axis=-1)
 
 
-def _covered(boxes: Boxes, poses: Poses, frames: int, size: tuple[int, int]) -> Mask:
+def _covered(boxes: Boxes, shown: np.ndarray, frames: int, size: tuple[int, int]) -> Mask:
     """Tiles that a box touches in one of a frame's sub-frames."""
     times, solids = boxes.shape[:2]
-    boxes = np.where(poses.shown[..., None], boxes, NOTHING).reshape(frames, times // frames, solids, 4)
+    boxes = np.where(shown[..., None], boxes, NOTHING).reshape(frames, times // frames, solids, 4)
     left, right, top, bottom = boxes[..., 0].min(1), boxes[..., 1].max(1), boxes[..., 2].min(1), boxes[..., 3].max(1)
     rows, columns = ((np.arange(-(-n // TILE)) * TILE / n)[None, :, None] for n in size)
     high, wide = TILE / size[0], TILE / size[1]

@@ -3,9 +3,10 @@
 Per pair of bodies the load that varies slowly is taken off (the morphological opening over LOAD_S of the force, its
 gaps below CHATTER_S closed); what stands out is an impact. Its loudness follows from its impulse J by one law for all
 scenes: a body of mass m is set to vibrate with a velocity like J / m, and far away the pressure of a body that vibrates
-at its own frequency (like 1 / its size L) goes with velocity x L^2 x frequency, so with J / m x m^(1/3). Hence
-impulse = J m^(-2/3) / LOUD with the pair's reduced mass. A marble of 20 g that lands with 2 m/s has 0.14 (a little more
-with its bounce), one with 0.1 m/s 0.007, a brick of 2 kg with 3 m/s 0.94.
+at its own frequency (like 1 / its size L) goes with velocity x L^2 x frequency, so with J / m x m^(1/3). Hence the
+strength s = J m^(-2/3) / LOUD with the pair's reduced mass, and impulse = s / (1 + s), which no weight exceeds. A
+marble of 20 g that lands with 2 m/s has 0.18 (a little more with its bounce), one with 0.1 m/s 0.01, a brick of 2 kg
+with 3 m/s 0.6.
 """
 
 from dataclasses import dataclass
@@ -17,10 +18,10 @@ from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.physics import Simulation
 from openfoley.gym.records import Contact
 
-LOUD = 4.0
-"""kg^(1/3) m/s; an impact of impulse 1: a kilogram that is stopped from 4 m/s."""
-FAINTEST = 0.005
-"""Impacts of a lower impulse are left out: a small marble that lands with 0.1 m/s."""
+LOUD = 2.5
+"""kg^(1/3) m/s; an impact of strength 1, impulse 0.5: a kilogram that is stopped from 2.5 m/s."""
+FAINTEST = 0.008
+"""Impacts of a lower strength are left out: a small marble that lands with 0.1 m/s."""
 LOAD_S = 0.04
 """What a force holds for longer than this is a load, not an impact. Blows last 6 to 8 ms."""
 CHATTER_S = 0.003
@@ -57,7 +58,7 @@ class PairForce:
 
 @dataclass(frozen=True)
 class Impact:
-    """One blow between two bodies: when it begins (s), impulse (N s), strength (as Contact.impulse), place."""
+    """One blow between two bodies: when it begins (s), impulse (N s), strength, place."""
 
     time_s: float
     first: int
@@ -183,8 +184,10 @@ def events(simulation: Simulation, found: list[Impact]) -> list[Contact]:
         group = _until(found[k:], onset.time_s + MERGE_S)
         onset, strongest = _first_strong(group), max(group, key=lambda i: i.strength)
         object_id, partner, action = _sounding(simulation, strongest)
-        strength = min(1.0, float(np.sqrt(sum(i.strength**2 for i in group))))
-        result.append(Contact(onset.time_s, action, object_id, strength, strongest.position, partner=partner))
+        strength = float(np.sqrt(sum(i.strength**2 for i in group)))
+        result.append(
+            Contact(onset.time_s, action, object_id, strength / (1 + strength), strongest.position, partner=partner)
+        )
         k += len(group)
     return result
 

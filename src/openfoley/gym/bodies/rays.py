@@ -50,6 +50,25 @@ class Tile:
 
 
 @wp.struct
+class TileLists:
+    """Tiles, and the lists of solids that they share: those that their rays may meet and those that may shade these."""
+
+    tiles: wp.array[Tile]
+    seen: wp.array[int]
+    near: wp.array[int]
+
+
+@wp.struct
+class Lens:
+    """The camera at every time of a chunk. axes: columns right (for one picture width), up (for one height) and ahead.
+    subframes: times of a frame."""
+
+    eyes: wp.array[wp.vec3]
+    axes: wp.array[wp.mat33]
+    subframes: int
+
+
+@wp.struct
 class Hit:
     """What a ray meets: the solid's number (the ground's is the number of solids, that of the sky -1), where, its
     normal; place and normal in the solid's own axes too."""
@@ -160,22 +179,16 @@ def has_edge(marks: wp.array3d[wp.vec2], frame: int, row: int, column: int) -> b
 @wp.kernel
 def paint_tiles(
     world: World,
-    tiles: wp.array[Tile],
-    seen: wp.array[int],
-    near: wp.array[int],
-    eyes: wp.array[wp.vec3],
-    axes: wp.array[wp.mat33],
-    subframes: int,
+    lists: TileLists,
+    lens: Lens,
     refine: int,
     marks: wp.array3d[wp.vec2],
     picture: wp.array3d[wp.vec3],
 ):
     """One pixel of one tile. First (refine 0) one ray through its middle, which leaves in marks the face it met and the
-    sunlight there; then (refine 1) all samples where there is an edge, or something small or fast may be.
-
-    axes: columns right (for one picture width), up (for one height) and ahead."""
+    sunlight there; then (refine 1) all samples where there is an edge, or something small or fast may be."""
     number, pixel = wp.tid()
-    tile = tiles[number]
+    tile = lists.tiles[number]
     row = tile.row * TILE + pixel / TILE
     column = tile.column * TILE + pixel % TILE
     height = picture.shape[1]
@@ -196,16 +209,16 @@ def paint_tiles(
         mirrored = float((sample & 1) * 8 + (sample & 2) * 2 + (sample & 4) / 2 + (sample & 8) / 8) / 16.0
         x = (float(column) + (float(sample) + 0.5) / float(samples)) / float(width) - 0.5
         y = 0.5 - (float(row) + mirrored + 0.5 / float(samples)) / float(height)
-        time = tile.frame * subframes
+        time = tile.frame * lens.subframes
         if samples == 1:
-            time += subframes / 2
-        elif subframes > 1 and samples <= 4:
+            time += lens.subframes / 2
+        elif lens.subframes > 1 and samples <= 4:
             time += sample & 3
-        elif subframes > 1:
+        elif lens.subframes > 1:
             time += (sample >> 1) & 3  # the bits that leave a sub-frame's own samples spread out
-        camera = axes[time]
+        camera = lens.axes[time]
         ray = wp.normalize(camera * wp.vec3(x, y, 1.0))
-        hit = first_hit(world, time, eyes[time], ray, tile, seen)
+        hit = first_hit(world, time, lens.eyes[time], ray, tile, lists.seen)
         mark = wp.vec2(face_number(world, hit), 0.0)
         light = backdrop(world, ray)
         if hit.who >= 0:
@@ -224,7 +237,7 @@ def paint_tiles(
                     share = paint.contrast * pattern_share(paint, hit.own_p, hit.own_normal, size)
             # Shares of sun and sky vary little within a pixel and an exposure, unless the sun is sharp.
             if not same or world.softness < SHARP:
-                known = shade(world, time, hit, tile, near)
+                known = shade(world, time, hit, tile, lists.near)
             base = wp.lerp(paint.color, paint.second, share)
             glint = highlight(world, paint, hit.normal, ray) * known.sun
             mark[1] = known.sun + glint

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from openfoley.gym.bodies.pack import pack_world, records
 from openfoley.gym.bodies.poses import poses_of
-from openfoley.gym.bodies.rays import Tile, paint_tiles
+from openfoley.gym.bodies.rays import Lens, Tile, TileLists, paint_tiles
 from openfoley.gym.bodies.records import Stage
 from openfoley.gym.bodies.shading import (
     World,
@@ -64,20 +64,16 @@ def _paint(world: World, work: Work, view: View, picture: Tensor, marks: Tensor)
         return
     device = wp.device_from_torch(picture.device)
     axes = np.stack([view.right * view.aspect / view.focal, view.up / view.focal, view.ahead], axis=-1)
-    tiles = records(Tile, dict(zip(Tile.numpy_dtype()["names"], work.tiles.T, strict=True)), device)
-    inputs = [
-        world,
-        tiles,
-        wp.array(work.seen, dtype=int, device=device),
-        wp.array(work.near, dtype=int, device=device),
-        wp.array(view.eye.astype(np.float32), dtype=wp.vec3, device=device),
-        wp.array(axes.astype(np.float32), dtype=wp.mat33, device=device),
-        work.subframes,
-    ]
+    lists, lens = TileLists(), Lens()
+    lists.tiles = records(Tile, dict(zip(Tile.numpy_dtype()["names"], work.tiles.T, strict=True)), device)
+    lists.seen, lists.near = (wp.array(which, dtype=int, device=device) for which in (work.seen, work.near))
+    lens.eyes = wp.array(view.eye.astype(np.float32), dtype=wp.vec3, device=device)
+    lens.axes = wp.array(axes.astype(np.float32), dtype=wp.mat33, device=device)
+    lens.subframes = work.subframes
     targets = [wp.from_torch(marks, dtype=wp.vec2), wp.from_torch(picture, dtype=wp.vec3)]
     stream = wp.stream_from_torch(picture.device) if device.is_cuda else None
     for refine in (0, 1):
-        given = [*inputs, refine, *targets]
+        given = [world, lists, lens, refine, *targets]
         wp.launch(paint_tiles, dim=(len(work.tiles), TILE * TILE), inputs=given, device=device, stream=stream)
 
 

@@ -102,7 +102,8 @@ def _add_body(spec: mujoco.MjSpec, parent: mujoco.MjsBody, body: Body) -> mujoco
     if isinstance(motion, Free | Driven):
         made.add_freejoint(name=body.id)
     elif isinstance(motion, Joint):
-        made.sleep = mujoco.mjtSleepPolicy.mjSLEEP_NEVER
+        if body.parent is None:  # children sleep with their parents
+            made.sleep = mujoco.mjtSleepPolicy.mjSLEEP_NEVER
         kinds = mujoco.mjtJoint
         kind = {"hinge": kinds.mjJNT_HINGE, "slide": kinds.mjJNT_SLIDE, "ball": kinds.mjJNT_BALL}[motion.kind]
         joint = made.add_joint(name=body.id, type=kind, axis=list(motion.axis), pos=list(motion.anchor))

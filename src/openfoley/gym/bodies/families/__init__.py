@@ -6,6 +6,7 @@ Every family is a function `(Place) -> Arrangement`. HELD_OUT_FAMILIES never app
 from collections.abc import Callable
 
 from openfoley.gym.bodies.families.bowls import bowl, funnel
+from openfoley.gym.bodies.families.chimes import chimes
 from openfoley.gym.bodies.families.conveyors import conveyor
 from openfoley.gym.bodies.families.cradle import cradle
 from openfoley.gym.bodies.families.dominoes import dominoes, pendulum_into_blocks
@@ -18,13 +19,14 @@ from openfoley.gym.bodies.families.shaken import shaken
 from openfoley.gym.bodies.families.skittles import pyramid, skittles
 from openfoley.gym.bodies.families.slopes import ramp, stairs
 from openfoley.gym.bodies.families.wheels import wheel
+from openfoley.gym.bodies.families.wobbling import wobbling
 
 Family = Callable[[Place], Arrangement]
 FAMILIES: dict[str, Family] = {
     f.__name__: f
     for f in (
-        *(drops, stairs, ramp, dominoes, pendulum_into_blocks, skittles, pyramid, bowl, door, lid),
+        *(drops, stairs, ramp, dominoes, pendulum_into_blocks, skittles, pyramid, bowl, funnel, seesaw, door, lid),
         *(cradle, hammers, wheel, shaken, conveyor, marble_run),
     )
 }
-HELD_OUT_FAMILIES: dict[str, Family] = {f.__name__: f for f in (seesaw, funnel)}
+HELD_OUT_FAMILIES: dict[str, Family] = {f.__name__: f for f in (chimes, wobbling)}

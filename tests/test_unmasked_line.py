@@ -74,7 +74,7 @@ def test_guidance_of_its_own_reaches_the_sound(
         ours.generate(video, **asked, temperature=1.5)
     with pytest.raises(UsageError, match="negative_guidance is not an option of tiny; it has guidance, .*temperature"):
         ours.generate(video, **asked, negative_guidance=7.0)
-    with pytest.raises(UsageError, match="picture guidance must be from 0 to 20, got -1"):
+    with pytest.raises(UsageError, match="picture_guidance must be from 0 to 20, got -1"):
         pipeline.generate(video, **asked, picture_guidance=-1.0)
 
 

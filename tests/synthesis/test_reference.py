@@ -10,9 +10,10 @@ import pytest
 import soundfile
 import torch
 
+from openfoley.checks import edges
 from openfoley.errors import UsageError
 from openfoley.pipeline import Pipeline, load
-from openfoley.request import Sampling, edges
+from openfoley.request import Sampling
 from openfoley.synthesis.reference import encoded_reference
 from openfoley.types import Conditions
 
@@ -137,7 +138,7 @@ def test_useless_references_are_refused(pipeline: Pipeline, video: Path, noise: 
         (("x", 1.0), "two times"),
     ]:
         with pytest.raises(UsageError, match=says):
-            encoded_reference(codec, noise, edges(span), CPU)
+            encoded_reference(codec, noise, edges(span, "reference_span"), CPU)
         with pytest.raises(UsageError, match=says):
             pipeline.generate(video, reference=noise, reference_span=span)
     tone = np.clip(2 * np.sin(np.arange(44100) / 20), -1, 1)

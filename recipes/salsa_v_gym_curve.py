@@ -6,6 +6,7 @@
     --flat N          scenes of the flat world, in every training (default 1500)
     --part N          scenes of a Gym cache (default 500)
     --first P         scenes of either training split to skip (default 30000: the shipped model was not trained on them)
+    --rate R          share of the preset's learning rate (default 0.1; 0.6 harms the encoder, docs/log.md, E10)
     --model MODEL     whose sync encoder every training continues (default salsa-v-gym)
     --workers P       rendering processes (default: all cores)
 
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 HEAD_SCENES, VALIDATION_SCENES = 120, 64
 FIRST_HEAD_SCENE = 8_000_000
 """Within the training split: where the study `tokens` has its own too."""
-LEARNING_RATE_SHARE = 0.6
-"""Of the preset's, for weights that are trained already (recipes/salsa_v_gym_gpu.py)."""
 WARMUP_SHARE = 0.1
 
 
@@ -92,7 +91,7 @@ def train(asked: argparse.Namespace, count: int, seed: int) -> Path:
         seed=seed,
         steps=asked.steps,
         warmup_steps=int(WARMUP_SHARE * asked.steps),
-        learning_rate=LEARNING_RATE_SHARE * CPU.learning_rate,
+        learning_rate=asked.rate * CPU.learning_rate,
     )
     if not (folder / "model.safetensors").exists():
         train_sync(preset, folder, resume=True)
@@ -186,6 +185,7 @@ def main() -> None:
     parser.add_argument("--flat", type=int, default=1500)
     parser.add_argument("--part", type=int, default=500)
     parser.add_argument("--first", type=int, default=30_000)
+    parser.add_argument("--rate", type=float, default=0.1)
     parser.add_argument("--model", default="salsa-v-gym")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()

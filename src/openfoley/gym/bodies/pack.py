@@ -5,8 +5,9 @@ from typing import Protocol
 
 import numpy as np
 import warp as wp
+from jaxtyping import Float
 
-from openfoley.gym.bodies.poses import Poses, bounds, hull_planes, reach, thickness
+from openfoley.gym.bodies.poses import Poses, bounds, box_corners, hull_planes, reach, thickness
 from openfoley.gym.bodies.records import Box, Capsule, Cylinder, Hull, Shape, Sphere, Stage, Surface, Vector
 from openfoley.gym.bodies.shading import CHECKS, DOTS, GRAIN, PLAIN, SPECKLE, STRIPES, Paint, World
 from openfoley.gym.bodies.shapes import BOX, CAPSULE, CYLINDER, HULL, SPHERE, Form
@@ -23,7 +24,7 @@ class Struct(Protocol):
     def numpy_dtype(self) -> dict[str, list]: ...
 
 
-def pack_world(stage: Stage, poses: Poses, device: wp.Device) -> World:  # pyright: ignore[reportGeneralTypeIssues]  # a struct of Warp
+def pack_world(stage: Stage, poses: Poses, subframes: int, device: wp.Device) -> World:  # pyright: ignore[reportGeneralTypeIssues]  # a struct of Warp
     planes: list[np.ndarray] = []
     forms = []
     for solid in stage.solids:
@@ -38,11 +39,20 @@ def pack_world(stage: Stage, poses: Poses, device: wp.Device) -> World:  # pyrig
     world.planes = wp.array(faces, dtype=wp.vec4, device=device)
     world.place = wp.array(poses.place.astype(np.float32), dtype=wp.vec3, device=device)
     world.turn = wp.array(poses.turn.astype(np.float32), dtype=wp.mat33, device=device)
+    world.sweep = wp.array(_sweeps(stage, poses, subframes).astype(np.float32), dtype=float, device=device)
     world.to_sun, world.sun = wp.vec3(*light.direction), wp.vec3(*light.sun)
     world.sky, world.bounce, world.softness = wp.vec3(*light.sky), wp.vec3(*light.ground), light.softness
     world.horizon, world.zenith = wp.vec3(*stage.horizon), wp.vec3(*stage.zenith)
     world.has_ground, world.solids = int(stage.ground is not None), len(stage.solids)
     return world
+
+
+def _sweeps(stage: Stage, poses: Poses, subframes: int) -> Float[np.ndarray, "frames solids"]:
+    """How far (m) a corner of a solid gets from where it is in the middle sub-frame."""
+    half = np.array([bounds(solid.shape) for solid in stage.solids], dtype=float).reshape(-1, 3)
+    corners = box_corners(poses, half)
+    corners = corners.reshape(len(corners) // subframes, subframes, *corners.shape[1:])
+    return np.linalg.norm(corners - corners[:, subframes // 2, None], axis=-1).max(axis=(1, 3), initial=0.0)
 
 
 def records(struct: Struct, columns: Mapping[str, np.ndarray | list], device: wp.Device) -> wp.array:
@@ -75,6 +85,7 @@ def _form(shape: Shape, first: int, count: int) -> Row:
         "size": size,
         "reach": reach(shape),
         "thickness": thickness(shape),
+        "width": sorted(bounds(shape))[1],
         "bounds": bounds(shape),
     }
     return {**own, "first": first, "count": count}

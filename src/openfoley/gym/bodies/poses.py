@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -43,6 +44,12 @@ def poses_of(solids: tuple[Solid, ...], times: Float[np.ndarray, " times"]) -> P
         turn[:, k] = rotation @ rotation_matrix(np.array(solid.turn))
         shown[:, k] = (times >= solid.shown[0]) & (times < solid.shown[1])
     return Poses(place, turn, shown)
+
+
+def box_corners(poses: Poses, half: np.ndarray) -> Float[np.ndarray, "times solids 8 3"]:
+    """Corners of boxes of these half extents [solids, 3] or [times, solids, 3] around the solids, in their axes."""
+    signs = np.array(list(product((-1.0, 1.0), repeat=3)))
+    return poses.place[:, :, None] + (half[..., None, :] * signs) @ np.swapaxes(poses.turn, -1, -2)
 
 
 def rotation_matrix(quaternion: Float[np.ndarray, "*n 4"] | Quaternion) -> Float[np.ndarray, "*n 3 3"]:

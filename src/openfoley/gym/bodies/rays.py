@@ -20,13 +20,15 @@ from openfoley.gym.bodies.shading import (
     sun_share,
 )
 from openfoley.gym.bodies.shapes import FAR, SPHERE, outward, ray_entry
-from openfoley.gym.bodies.tiles import TILE
+from openfoley.gym.bodies.tiles import SHARP, TILE
 
 GROUND_SHARE = wp.constant(1.2)
 """Height up to which the ground occludes a solid's sky, as a share of its thickness."""
 SAME_NORMAL = wp.constant(0.95)
-SHARP = wp.constant(0.01)
-"""Radius of the sun (rad) below which its share is computed for every sample."""
+THIN = wp.constant(0.8)
+"""Half the thickness in pixels below which a solid may lie between the middles of pixels."""
+FAST = wp.constant(0.25)
+"""Pixels that a solid moves from its middle pose during an exposure, from which on it is blurred."""
 EDGE = wp.constant(0.15)
 """Difference of the sun's share and highlight between neighbours from which on a pixel gets all samples."""
 
@@ -41,7 +43,7 @@ class Tile:
     row: int
     column: int
     samples: int
-    always: int  # 1 where every pixel gets all samples, not only those at edges
+    always: int  # 1 where every pixel gets all samples, not only those at edges and at what is thin or fast
     steady: int  # 1 where nothing moves during the exposure but the camera
     seen_first: int
     seen_last: int
@@ -79,6 +81,7 @@ class Hit:
     normal: wp.vec3
     own_p: wp.vec3
     own_normal: wp.vec3
+    grown: int  # 1 if it is met only or may be met because it was made larger
 
 
 @wp.struct
@@ -93,7 +96,10 @@ class Shade:
 
 
 @wp.func
-def first_hit(world: World, time: int, eye: wp.vec3, ray: wp.vec3, tile: Tile, seen: wp.array[int]) -> Hit:
+def first_hit(
+    world: World, time: int, eye: wp.vec3, ray: wp.vec3, tile: Tile, seen: wp.array[int], spread: float
+) -> Hit:
+    """spread: the angle of a pixel (rad) to make what is thin or fast so large that no pixel misses it; 0 for none."""
     hit = Hit()
     hit.way = FAR
     hit.who = -1
@@ -104,13 +110,22 @@ def first_hit(world: World, time: int, eye: wp.vec3, ray: wp.vec3, tile: Tile, s
         k = seen[i]
         from_center = eye - world.place[time, k]
         along = -wp.dot(from_center, ray)
-        reach = world.forms[k].reach
+        grow = float(0.0)  # noqa: UP018
+        if spread > 0.0:
+            pixel = spread * wp.max(along, 0.0)
+            if world.sweep[tile.frame, k] > FAST * pixel:
+                grow = world.sweep[tile.frame, k]
+            if world.forms[k].thickness < THIN * pixel:
+                grow += THIN * pixel
+        reach = world.forms[k].reach + grow * 1.75  # of a box's corner
         if along - reach < hit.way and wp.length_sq(from_center + ray * along) < reach * reach:
             turn = wp.transpose(world.turn[time, k])
-            entry = ray_entry(world.forms[k], world.planes, turn * from_center, turn * ray)
+            entry = ray_entry(world.forms[k], world.planes, turn * from_center, turn * ray, grow)
             if entry > 0.0 and entry < hit.way:
                 hit.way = entry
                 hit.who = k
+            if entry > 0.0 and grow > 0.0:
+                hit.grown = 1
     hit.p = eye + ray * hit.way
     hit.normal = wp.vec3(0.0, 1.0, 0.0)
     hit.own_p = hit.p
@@ -166,8 +181,10 @@ def face_number(world: World, hit: Hit) -> float:
 
 @wp.func
 def has_edge(marks: wp.array3d[wp.vec2], frame: int, row: int, column: int) -> bool:
-    """Whether a pixel's face or its sunlight differs from a neighbour's."""
+    """Whether a pixel's face or its sunlight differs from a neighbour's, or something thin or fast is there."""
     own = marks[frame, row, column]
+    if own[0] < 0.0:
+        return True
     for i in range(wp.max(row - 1, 0), wp.min(row + 2, marks.shape[1])):
         for j in range(wp.max(column - 1, 0), wp.min(column + 2, marks.shape[2])):
             other = marks[frame, i, j]
@@ -218,7 +235,10 @@ def paint_tiles(
             time += (sample >> 1) & 3  # the bits that leave a sub-frame's own samples spread out
         camera = lens.axes[time]
         ray = wp.normalize(camera * wp.vec3(x, y, 1.0))
-        hit = first_hit(world, time, lens.eyes[time], ray, tile, lists.seen)
+        spread = float(0.0)  # noqa: UP018
+        if refine == 0:
+            spread = wp.length(wp.vec3(camera[0, 1], camera[1, 1], camera[2, 1])) / float(height)
+        hit = first_hit(world, time, lens.eyes[time], ray, tile, lists.seen, spread)
         mark = wp.vec2(face_number(world, hit), 0.0)
         light = backdrop(world, ray)
         if hit.who >= 0:
@@ -245,6 +265,8 @@ def paint_tiles(
             if hit.who == world.solids:
                 light = wp.lerp(world.horizon, light, wp.smoothstep(0.0, HORIZON_BLUR, -ray[1]))
         total += light
+        if hit.grown == 1:
+            mark[0] = -1.0
         if refine == 0:
             marks[tile.frame, row, column] = mark
     picture[tile.frame, row, column] = total / float(samples)

@@ -47,7 +47,7 @@ def render_stage(
     moments = (times[:, None] + shutter_s * ((np.arange(parts) + 0.5) / parts - 0.5)).reshape(-1)
     view, poses = view_of(camera, aspect, moments), poses_of(stage.solids, moments)
     picture = torch.empty(len(times), *size, 3, dtype=torch.float32, device=device)
-    world = pack_world(stage, poses, wp.device_from_torch(picture.device))  # with its number, unlike `device`
+    world = pack_world(stage, poses, parts, wp.device_from_torch(picture.device))  # with its number, unlike `device`
     work = tile_work(stage, poses, view, len(times), size)
     marks = torch.empty(len(times), *size, 2, dtype=torch.float32, device=device)
     if work.plate is not None:

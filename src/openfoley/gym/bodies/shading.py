@@ -12,8 +12,17 @@ the sky is estimated from distances at two points along the normal (I. Quilez, a
 
 import warp as wp
 
-from openfoley.gym.bodies.shapes import Form, crosses_bounds, distance, near_bounds, ray_entry
-from openfoley.gym.bodies.tiles import NEAR_SHARE
+from openfoley.gym.bodies.shapes import (
+    CAPSULE,
+    SPHERE,
+    Form,
+    capsule_gap,
+    distance,
+    near_bounds,
+    ray_entry,
+    within_bounds,
+)
+from openfoley.gym.bodies.tiles import FAINT, NEAR_SHARE
 
 PLAIN = wp.constant(0)
 CHECKS = wp.constant(1)
@@ -22,9 +31,7 @@ DOTS = wp.constant(3)
 GRAIN = wp.constant(4)
 SPECKLE = wp.constant(5)
 GOLDEN = wp.constant(0.618034)
-SEARCH_STEPS = wp.constant(7)  # 0.618^7 = 3 % of the way through the body
-FAINT = wp.constant(0.15)
-"""Radius of a body as a share of the sun's, as seen from a point, below which it takes nothing from it: 2 % or less."""
+SEARCH_STEPS = wp.constant(6)  # 0.618^6 = 6 % of the way through the box around the body
 HORIZON_BLUR = wp.constant(0.08)
 """Height of the ray (sine of its angle) below which the ground fades into the horizon."""
 SMOOTHEST = wp.constant(0.2)
@@ -60,6 +67,7 @@ class World:
     planes: wp.array[wp.vec4]
     place: wp.array2d[wp.vec3]  # [times, solids]
     turn: wp.array2d[wp.mat33]  # [times, solids], own axes to the world's
+    sweep: wp.array2d[float]  # [frames, solids], how far a solid reaches beyond its middle pose while exposed (m)
     to_sun: wp.vec3
     sun: wp.vec3
     sky: wp.vec3
@@ -143,41 +151,49 @@ def sun_share(world: World, time: int, k: int, p: wp.vec3) -> float:
     along = wp.dot(toward, world.to_sun)
     aside = wp.length(toward - world.to_sun * along)
     wide = form.reach + world.softness * wp.max(along + form.reach, 0.0)
-    small = form.reach / wp.max(along * world.softness, 1.0e-6)
+    # A body that looks smaller than the sun covers a part of it only.
+    sun_radius = wp.max(along * world.softness, 1.0e-6)
+    small = wp.min(form.width / sun_radius, 1.0) * wp.min(form.reach / sun_radius, 1.0)
     if along < -form.reach or aside > wide or small < FAINT:
         return 1.0
     turn = wp.transpose(world.turn[time, k])
     origin = turn * (-toward)
     ray = turn * world.to_sun
-    if not crosses_bounds(form, origin, ray, wide - form.reach):
+    span = within_bounds(form, origin, ray, wide - form.reach)
+    low = wp.max(span[0], 1.0e-3)
+    high = span[1]
+    if low >= high:
         return 1.0
     if world.softness < 1.0e-3:
-        if ray_entry(form, world.planes, origin, ray) > 0.0:
+        if ray_entry(form, world.planes, origin, ray, 0.0) > 0.0:
             return 0.0
         return 1.0
-    low = wp.max(along - wide, 1.0e-3)
-    high = wp.max(along + wide, 2.0e-3)
-    first = high - GOLDEN * (high - low)
-    second = low + GOLDEN * (high - low)
-    at_first = distance(form, world.planes, origin + ray * first) / first
-    at_second = distance(form, world.planes, origin + ray * second) / second
-    for _step in range(SEARCH_STEPS):
-        if at_first < at_second:
-            high = second
-            second = first
-            at_second = at_first
-            first = high - GOLDEN * (high - low)
-            at_first = distance(form, world.planes, origin + ray * first) / first
-        else:
-            low = first
-            first = second
-            at_first = at_second
-            second = low + GOLDEN * (high - low)
-            at_second = distance(form, world.planes, origin + ray * second) / second
-    angle = wp.min(at_first, at_second)  # from the sun's centre to the body's outline, negative inside it
+    angle = (aside - form.reach) / wp.max(along, 1.0e-3)  # from the sun's centre to the outline, negative inside it
+    if form.kind == CAPSULE:
+        beside = capsule_gap(form, origin, ray)
+        angle = beside[1] / beside[0]
+    elif form.kind != SPHERE:
+        first = high - GOLDEN * (high - low)
+        second = low + GOLDEN * (high - low)
+        at_first = distance(form, world.planes, origin + ray * first) / first
+        at_second = distance(form, world.planes, origin + ray * second) / second
+        for _step in range(SEARCH_STEPS):
+            if wp.min(at_first, at_second) > -world.softness:  # else all of the sun is behind the body
+                if at_first < at_second:
+                    high = second
+                    second = first
+                    at_second = at_first
+                    first = high - GOLDEN * (high - low)
+                    at_first = distance(form, world.planes, origin + ray * first) / first
+                else:
+                    low = first
+                    first = second
+                    at_first = at_second
+                    second = low + GOLDEN * (high - low)
+                    at_second = distance(form, world.planes, origin + ray * second) / second
+        angle = wp.min(at_first, at_second)
     covered = 1.0 - wp.smoothstep(-world.softness, world.softness, angle)
-    # A body that looks smaller than the sun covers a part of it only.
-    return 1.0 - covered * wp.min(small * small, 1.0)
+    return 1.0 - covered * small
 
 
 @wp.func

@@ -24,7 +24,7 @@ FAR = wp.constant(1.0e9)
 class Form:
     """A shape. size: (radius, -, -) of a sphere, the half extents of a box, (radius, half length, -) of cylinder and
     capsule; a hull is planes[first : first + count] (normal, distance from the origin). reach and thickness: radii of
-    the balls around it and within it, bounds: half extents of the box around it (m)."""
+    the balls around it and within it, bounds: half extents of the box around it, width: the middle one of them (m)."""
 
     kind: int
     first: int
@@ -32,6 +32,7 @@ class Form:
     size: wp.vec3
     reach: float
     thickness: float
+    width: float
     bounds: wp.vec3
 
 
@@ -68,15 +69,12 @@ def near_bounds(form: Form, origin: wp.vec3, margin: float) -> bool:
 
 
 @wp.func
-def crosses_bounds(form: Form, origin: wp.vec3, direction: wp.vec3, margin: float) -> bool:
-    """Whether a ray meets the shape's box, made larger by a margin (m)."""
-    near = float(0.0)  # noqa: UP018
-    far = float(FAR)
-    for axis in range(3):
-        span = slab(origin[axis], direction[axis], form.bounds[axis] + margin)
-        near = wp.max(near, span[0])
-        far = wp.min(far, span[1])
-    return near <= far
+def within_bounds(form: Form, origin: wp.vec3, direction: wp.vec3, margin: float) -> wp.vec2:
+    """Where a line is within the shape's box, made larger by a margin (m): (enters, leaves)."""
+    x = slab(origin[0], direction[0], form.bounds[0] + margin)
+    y = slab(origin[1], direction[1], form.bounds[1] + margin)
+    z = slab(origin[2], direction[2], form.bounds[2] + margin)
+    return wp.vec2(wp.max(x[0], wp.max(y[0], z[0])), wp.min(x[1], wp.min(y[1], z[1])))
 
 
 @wp.func
@@ -97,26 +95,28 @@ def tube(origin: wp.vec3, direction: wp.vec3, radius: float) -> wp.vec2:
 
 
 @wp.func
-def ray_entry(form: Form, planes: wp.array[wp.vec4], origin: wp.vec3, direction: wp.vec3) -> float:
-    """Distance > 0 along a ray (unit direction, in the shape's axes) to where it enters the shape, else MISSED."""
+def ray_entry(form: Form, planes: wp.array[wp.vec4], origin: wp.vec3, direction: wp.vec3, grow: float) -> float:
+    """Distance > 0 along a ray (unit direction, in the shape's axes) to where it enters the shape, made larger on all
+    sides by `grow` (m), else MISSED."""
+    radius = form.size[0] + grow
     near = float(-FAR)
     far = float(FAR)
     if form.kind == SPHERE:
-        near = ball_entry(origin, direction, form.size[0])
+        near = ball_entry(origin, direction, radius)
         if near == FAR:
             return MISSED
     elif form.kind == BOX:
         for axis in range(3):
-            span = slab(origin[axis], direction[axis], form.size[axis])
+            span = slab(origin[axis], direction[axis], form.size[axis] + grow)
             near = wp.max(near, span[0])
             far = wp.min(far, span[1])
     elif form.kind == CYLINDER:
-        side = tube(origin, direction, form.size[0])
-        ends = slab(origin[2], direction[2], form.size[1])
+        side = tube(origin, direction, radius)
+        ends = slab(origin[2], direction[2], form.size[1] + grow)
         near = wp.max(side[0], ends[0])
         far = wp.min(side[1], ends[1])
     elif form.kind == CAPSULE:
-        side = tube(origin, direction, form.size[0])
+        side = tube(origin, direction, radius)
         if side[0] > side[1]:
             return MISSED
         height = origin[2] + side[0] * direction[2]
@@ -124,8 +124,8 @@ def ray_entry(form: Form, planes: wp.array[wp.vec4], origin: wp.vec3, direction:
         if wp.abs(height) > form.size[1] or near == -FAR:  # enters through an end, if at all
             near = FAR
             end = wp.vec3(0.0, 0.0, form.size[1])
-            near = wp.min(ball_entry(origin - end, direction, form.size[0]), near)
-            near = wp.min(ball_entry(origin + end, direction, form.size[0]), near)
+            near = wp.min(ball_entry(origin - end, direction, radius), near)
+            near = wp.min(ball_entry(origin + end, direction, radius), near)
             if near == FAR:
                 return MISSED
     else:
@@ -133,7 +133,7 @@ def ray_entry(form: Form, planes: wp.array[wp.vec4], origin: wp.vec3, direction:
             plane = planes[k]
             normal = wp.vec3(plane[0], plane[1], plane[2])
             toward = wp.dot(normal, direction)
-            height = wp.dot(normal, origin) - plane[3]
+            height = wp.dot(normal, origin) - plane[3] - grow
             if toward < -1.0e-9:
                 near = wp.max(near, -height / toward)
             elif toward > 1.0e-9:
@@ -169,6 +169,19 @@ def distance(form: Form, planes: wp.array[wp.vec4], p: wp.vec3) -> float:
         plane = planes[k]
         highest = wp.max(highest, plane[0] * p[0] + plane[1] * p[1] + plane[2] * p[2] - plane[3])
     return highest
+
+
+@wp.func
+def capsule_gap(form: Form, origin: wp.vec3, direction: wp.vec3) -> wp.vec2:
+    """Where a ray comes nearest to a capsule's axis, and its signed distance (m) from the surface there."""
+    across = wp.max(1.0 - direction[2] * direction[2], 1.0e-6)
+    start = wp.dot(origin, direction)
+    way = (origin[2] * direction[2] - start) / across
+    axis = wp.clamp(origin[2] + way * direction[2], -form.size[1], form.size[1])
+    way = wp.max(axis * direction[2] - start, 1.0e-3)
+    nearest = origin + direction * way
+    nearest[2] = nearest[2] - axis
+    return wp.vec2(way, wp.length(nearest) - form.size[0])
 
 
 @wp.func

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from openfoley.gym.bodies.poses import Poses, bounds, reach, thickness
+from openfoley.gym.bodies.poses import Poses, bounds, box_corners, reach, thickness
 from openfoley.gym.bodies.records import Stage
 from openfoley.gym.bodies.view import Boxes, View
 
@@ -17,10 +17,12 @@ SAMPLES, BLURRED_SAMPLES = 4, 8
 SMALL = ((3.0, 8), (2.0, 16))
 """Radius in pixels below which a solid (a ball of its size) is given at least so many samples a pixel: a hundred in
 all, so that its few pixels do not flicker."""
-THIN = 0.8
-"""Half the thickness in pixels below which a solid may lie between the middles of pixels."""
+SHARP = 0.01
+"""Radius of the sun (rad) below which its share is computed for every sample."""
 NEAR_SHARE = 0.8
 """How far from a body the sky is occluded (at most twice this), as a share of its thickness."""
+FAINT = 0.03
+"""Share of the sun below which what a body takes from it is left out."""
 LOWEST_SUN = 0.05
 """Sine of the sun's height from which on shadows are taken as this long."""
 NOTHING = (1.0, 0.0, 1.0, 0.0)
@@ -56,6 +58,13 @@ class Sizes:
     thickness: Float[np.ndarray, " solids"]
     half: Float[np.ndarray, "solids 3"]
 
+    def faint(self, softness: float) -> Float[np.ndarray, " solids"]:
+        """Beyond what way (m) a solid takes less than FAINT of a sun of this radius (rad): min(1, w / x) min(1, r / x)
+        at x = way * softness, where w and r are its width and its reach."""
+        width, reach = np.sort(self.half, axis=1)[:, 1], self.reach
+        at = np.where(reach * FAINT <= width, np.sqrt(width * reach / FAINT), width / FAINT)
+        return at / max(softness, 1e-6)
+
     @property
     def near(self) -> Float[np.ndarray, " solids"]:
         return 2 * NEAR_SHARE * self.thickness
@@ -82,13 +91,13 @@ def tile_work(stage: Stage, poses: Poses, view: View, frames: int, size: tuple[i
     moving = poses.moving
     steady = ~np.any((seen | near) & moving, axis=-1)
     blurred = np.any(seen & moving, axis=-1) & (parts > 1)
-    samples, always = np.where(blurred, BLURRED_SAMPLES, SAMPLES), blurred
+    samples = np.where(blurred, BLURRED_SAMPLES, SAMPLES)
+    always = ~steady & (parts > 1) & (stage.light.softness < SHARP)  # sharp shadows move
     depth = ((poses.place - view.eye[:, None]) * view.ahead[:, None]).sum(-1)[::parts]
     metre = view.focal * size[0] / np.maximum(depth, 0.01)  # in pixels
     for radius, least in SMALL:
         small = seen & (np.sqrt(sizes.reach * sizes.thickness) * metre < radius)[:, None, None]
         samples = np.where(small.any(-1), np.maximum(samples, least), samples)
-    always |= (seen & (sizes.thickness * metre < THIN)[:, None, None]).any(-1)
     tiles = np.stack([samples, always, steady], axis=-1)
     if not view.still:
         return TileWork(_work(seen, near, tiles, np.ones_like(steady), parts), None)
@@ -106,15 +115,9 @@ def _work(seen: Mask, near: Mask, tiles: np.ndarray, chosen: np.ndarray, subfram
     return Work(np.concatenate(columns, axis=1).astype(np.int32), lists[0], lists[1], subframes)
 
 
-def _corners(poses: Poses, half: np.ndarray) -> Float[np.ndarray, "times solids 8 3"]:
-    """Corners of boxes of these half extents [solids, 3] or [times, solids, 3] around the solids, in their axes."""
-    signs = np.array(list(product((-1.0, 1.0), repeat=3)))
-    return poses.place[:, :, None] + (half[..., None, :] * signs) @ np.swapaxes(poses.turn, -1, -2)
-
-
 def _outlines(poses: Poses, view: View, sizes: Sizes) -> Boxes:
     """What each solid covers at most: both the ball and the box around it."""
-    box, ball = view.boxes_of_points(_corners(poses, sizes.half)), view.boxes(poses.place, sizes.reach[None])
+    box, ball = view.boxes_of_points(box_corners(poses, sizes.half)), view.boxes(poses.place, sizes.reach[None])
     least, most = np.maximum(box, ball), np.minimum(box, ball)
     return np.stack([least[..., 0], most[..., 1], least[..., 2], most[..., 3]], axis=-1)
 
@@ -138,34 +141,43 @@ def _neighbours(stage: Stage, poses: Poses, sizes: Sizes) -> Bool[np.ndarray, "t
     beside = np.linalg.norm(apart, axis=-1) < both + sizes.near
     along = apart @ np.array(stage.light.direction)
     aside = np.sqrt(np.maximum((apart**2).sum(-1) - along**2, 0))
-    shades = (along > -both) & (aside < both + stage.light.softness * np.maximum(along + both, 0))
+    shades = (along > -both) & (along < both + sizes.faint(stage.light.softness))
+    shades &= aside < both + stage.light.softness * np.maximum(along + both, 0)
     return (beside | shades) & poses.shown[:, None] & ~np.eye(len(sizes.reach), dtype=bool)
 
 
 def _ways(stage: Stage, poses: Poses, sizes: Sizes) -> Float[np.ndarray, "times solids"]:
-    """How far (m) a solid's shadow goes: to the ground, or beyond all solids if there is none."""
-    if stage.ground is not None:
-        return (np.maximum(poses.place[..., 1], 0) + sizes.reach) / max(stage.light.direction[1], LOWEST_SUN)
-    across = np.ptp(poses.place, axis=(0, 1)).sum() + 2 * sizes.reach.max() if poses.place.size else 0.0
-    return np.full(poses.shown.shape, across)
+    """How far (m) a solid's shadow goes: to the ground, or beyond all solids if there is none, or until it is faint."""
+    faint = sizes.faint(stage.light.softness) + sizes.reach
+    if stage.ground is None:
+        across = np.ptp(poses.place, axis=(0, 1)).sum() + 2 * sizes.reach.max() if poses.place.size else 0.0
+        return np.minimum(np.full(poses.shown.shape, across), faint)
+    return np.minimum(_to_ground(stage, poses, sizes), faint)
+
+
+def _to_ground(stage: Stage, poses: Poses, sizes: Sizes) -> Float[np.ndarray, "times solids"]:
+    return (np.maximum(poses.place[..., 1], 0) + sizes.reach) / max(stage.light.direction[1], LOWEST_SUN)
 
 
 def _swept(stage: Stage, poses: Poses, view: View, sizes: Sizes) -> Boxes:
     """What each solid's shadow passes through, and the space beside the solid."""
     ways = _ways(stage, poses, sizes)
-    corners = _corners(poses, sizes.half + np.maximum(sizes.near, stage.light.softness * ways)[..., None])
-    ends = corners - np.array(stage.light.direction) * ways[..., None, None]
-    return view.boxes_of_points(np.concatenate([corners, ends], axis=2))
+    beside = box_corners(poses, sizes.half + sizes.near[:, None])
+    ends = box_corners(poses, sizes.half + (stage.light.softness * ways)[..., None])
+    ends -= np.array(stage.light.direction) * ways[..., None, None]
+    return view.boxes_of_points(np.concatenate([beside, ends], axis=2))
 
 
 def _on_ground(stage: Stage, poses: Poses, sizes: Sizes) -> list[Float[np.ndarray, "times solids 4 3"]]:
     """Corners of rectangles on the ground that hold each solid's shadow, and the ground beside each solid that occludes
     the sky."""
     sun = np.array(stage.light.direction)
-    soft = stage.light.softness * _ways(stage, poses, sizes)
-    shadow = _corners(poses, sizes.half + soft[..., None])
+    ways = _to_ground(stage, poses, sizes)
+    shadow = box_corners(poses, sizes.half + (stage.light.softness * ways)[..., None])
     shadow = shadow - sun * (shadow[..., 1:2] / max(float(sun[1]), LOWEST_SUN))
-    beside = _corners(poses, sizes.half + sizes.near[:, None])
+    fades = ways - 2 * sizes.reach > sizes.faint(stage.light.softness)
+    shadow = np.where(fades[..., None, None], poses.place[:, :, None], shadow)
+    beside = box_corners(poses, sizes.half + sizes.near[:, None])
     low = beside[..., 1].min(-1) < 0
     beside = np.where(low[..., None, None], beside, poses.place[:, :, None])
     return [_rectangle(points, side) for points, side in ((shadow, sun), (beside, np.array([1.0, 0.0, 0.0])))]

@@ -12,12 +12,14 @@ from openfoley.gym.bodies.families.cradle import cradle
 from openfoley.gym.bodies.families.dominoes import dominoes, pendulum_into_blocks
 from openfoley.gym.bodies.families.drops import drops
 from openfoley.gym.bodies.families.hammers import hammers
+from openfoley.gym.bodies.families.hands import knocking, putting
 from openfoley.gym.bodies.families.hinges import door, lid, seesaw
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.runs import marble_run
 from openfoley.gym.bodies.families.shaken import shaken
 from openfoley.gym.bodies.families.skittles import pyramid, skittles
 from openfoley.gym.bodies.families.slopes import ramp, stairs
+from openfoley.gym.bodies.families.stirring import stirring
 from openfoley.gym.bodies.families.wheels import wheel
 from openfoley.gym.bodies.families.wobbling import wobbling
 
@@ -26,7 +28,7 @@ FAMILIES: dict[str, Family] = {
     f.__name__: f
     for f in (
         *(drops, stairs, ramp, dominoes, pendulum_into_blocks, skittles, pyramid, bowl, funnel, seesaw, door, lid),
-        *(cradle, hammers, wheel, shaken, conveyor, marble_run),
+        *(cradle, hammers, wheel, shaken, conveyor, marble_run, putting, knocking, stirring),
     )
 }
 HELD_OUT_FAMILIES: dict[str, Family] = {f.__name__: f for f in (chimes, wobbling)}

@@ -126,6 +126,14 @@ def test_a_pattern_turns_with_its_ball_and_a_plain_ball_looks_the_same(pattern: 
     assert np.abs(plain[0] - plain[1]).mean() < 1e-4
 
 
+def test_plain_ground_has_one_colour_and_patterns_fade_to_their_mean_far_away():
+    plain = trace(stage(ground=Surface((0.8,) * 3, BLACK, "plain", 0.05, 1.0, gloss=0.0)))[0]
+    assert np.ptp(plain[60:]) < 1e-4 and plain[95, 48] == pytest.approx(0.8, abs=1e-4)
+    for pattern, mean in (("checks", 0.4), ("stripes", 0.4), ("dots", 0.8 * 0.72), ("grain", 0.4), ("speckle", 0.4)):
+        far = trace(stage(ground=Surface((0.8,) * 3, BLACK, pattern, 0.02, 1.0, gloss=0.0, seed=3)))[0, 62:66]
+        assert far.mean() == pytest.approx(mean, abs=0.03) and far.std() < 0.05
+
+
 def test_motion_blur_widens_what_moves_and_keeps_its_light():
     run = Motion(np.array([[-1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]), np.array([[1.0, 0, 0, 0]] * 2), rate_hz=4.0)
     world, when = stage(Solid(Sphere(0.1), WHITE, run)), np.array([0.125])

@@ -202,37 +202,43 @@ def paint_tiles(
     marks: wp.array3d[wp.vec2],
     picture: wp.array3d[wp.vec3],
 ):
-    """One pixel of one tile. First (refine 0) one ray through its middle, which leaves in marks the face it met and the
-    sunlight there; then (refine 1) all samples where there is an edge, or something small or fast may be."""
-    number, pixel = wp.tid()
+    """First (refine 0) one ray through the middle of each of 2 x 2 pixels of a tile, which leaves in marks the face it
+    met and the sunlight there; then (refine 1) all samples of one pixel where there is an edge, or something thin or
+    fast may be."""
+    number, item = wp.tid()
     tile = lists.tiles[number]
-    row = tile.row * TILE + pixel / TILE
-    column = tile.column * TILE + pixel % TILE
+    row = tile.row * TILE + item / TILE
+    column = tile.column * TILE + item % TILE
     height = picture.shape[1]
     width = picture.shape[2]
-    if row >= height or column >= width:
-        return
-    samples = 1
+    count = 4
     if refine == 1:
+        if row >= height or column >= width:
+            return
         if tile.always == 0 and not has_edge(marks, tile.frame, row, column):
             return
-        samples = tile.samples
+        count = tile.samples
     total = wp.vec3(0.0, 0.0, 0.0)
     known = Shade()
     known.who = -1
     share = float(0.0)  # noqa: UP018
-    for sample in range(samples):
-        # Hammersley points: sample / count, and the bits of sample mirrored at the point.
-        mirrored = float((sample & 1) * 8 + (sample & 2) * 2 + (sample & 4) / 2 + (sample & 8) / 8) / 16.0
-        x = (float(column) + (float(sample) + 0.5) / float(samples)) / float(width) - 0.5
-        y = 0.5 - (float(row) + mirrored + 0.5 / float(samples)) / float(height)
+    for i in range(count):
         time = tile.frame * lens.subframes
-        if samples == 1:
+        if refine == 0:
+            row = tile.row * TILE + item / (TILE / 2) * 2 + i / 2
+            column = tile.column * TILE + item % (TILE / 2) * 2 + i % 2
+            x = (float(column) + 0.5) / float(width) - 0.5
+            y = 0.5 - (float(row) + 0.5) / float(height)
             time += lens.subframes / 2
-        elif lens.subframes > 1 and samples <= 4:
-            time += sample & 3
-        elif lens.subframes > 1:
-            time += (sample >> 1) & 3  # the bits that leave a sub-frame's own samples spread out
+        else:
+            # Hammersley points: i / count, and the bits of i mirrored at the point.
+            mirrored = float((i & 1) * 8 + (i & 2) * 2 + (i & 4) / 2 + (i & 8) / 8) / 16.0
+            x = (float(column) + (float(i) + 0.5) / float(count)) / float(width) - 0.5
+            y = 0.5 - (float(row) + mirrored + 0.5 / float(count)) / float(height)
+            if lens.subframes > 1 and count <= 4:
+                time += i & 3
+            elif lens.subframes > 1:
+                time += (i >> 1) & 3  # the bits that leave a sub-frame's own samples spread out
         camera = lens.axes[time]
         ray = wp.normalize(camera * wp.vec3(x, y, 1.0))
         spread = float(0.0)  # noqa: UP018
@@ -245,7 +251,7 @@ def paint_tiles(
             paint = world.paints[hit.who]
             same = known.who == hit.who and wp.dot(known.normal, hit.normal) > SAME_NORMAL
             # The slow patterns are blurred to a pixel: once is enough, unless the body moves.
-            if paint.pattern < GRAIN or not same or (known.time != time and tile.steady == 0):
+            if refine == 0 or paint.pattern < GRAIN or not same or (known.time != time and tile.steady == 0):
                 share = 0.0
                 if paint.contrast > 0.0:
                     to_own = wp.identity(n=3, dtype=float)
@@ -255,7 +261,7 @@ def paint_tiles(
                     up = wp.vec3(camera[0, 1], camera[1, 1], camera[2, 1]) / float(height)
                     size = footprint(hit, to_own, ray, right) + footprint(hit, to_own, ray, up)
                     share = paint.contrast * pattern_share(paint, hit.own_p, hit.own_normal, size)
-            # Shares of sun and sky vary little within a pixel and an exposure, unless the sun is sharp.
+            # Shares of sun and sky vary little from pixel to pixel and in an exposure, unless the sun is sharp.
             if not same or world.softness < SHARP:
                 known = shade(world, time, hit, tile, lists.near)
             base = wp.lerp(paint.color, paint.second, share)
@@ -265,8 +271,10 @@ def paint_tiles(
             if hit.who == world.solids:
                 light = wp.lerp(world.horizon, light, wp.smoothstep(0.0, HORIZON_BLUR, -ray[1]))
         total += light
-        if hit.grown == 1:
-            mark[0] = -1.0
-        if refine == 0:
+        if refine == 0 and row < height and column < width:
+            if hit.grown == 1:
+                mark[0] = -1.0
             marks[tile.frame, row, column] = mark
-    picture[tile.frame, row, column] = total / float(samples)
+            picture[tile.frame, row, column] = light
+    if refine == 1:
+        picture[tile.frame, row, column] = total / float(count)

@@ -59,7 +59,7 @@ def render_stage(
 
 def _paint(world: World, work: Work, view: View, picture: Tensor, marks: Tensor) -> None:  # pyright: ignore[reportGeneralTypeIssues]
     """Trace these tiles into picture [frames, height, width, 3], in place. marks [frames, height, width, 2]: what the
-    middle of each pixel shows, as `rays.paint_tiles` leaves it."""
+    middle of each pixel shows, as `rays.has_edge` reads it."""
     if not len(work.tiles):
         return
     device = wp.device_from_torch(picture.device)
@@ -72,9 +72,9 @@ def _paint(world: World, work: Work, view: View, picture: Tensor, marks: Tensor)
     lens.subframes = work.subframes
     targets = [wp.from_torch(marks, dtype=wp.vec2), wp.from_torch(picture, dtype=wp.vec3)]
     stream = wp.stream_from_torch(picture.device) if device.is_cuda else None
-    for refine in (0, 1):
+    for refine, threads in ((0, TILE * TILE // 4), (1, TILE * TILE)):
         given = [world, lists, lens, refine, *targets]
-        wp.launch(paint_tiles, dim=(len(work.tiles), TILE * TILE), inputs=given, device=device, stream=stream)
+        wp.launch(paint_tiles, dim=(len(work.tiles), threads), inputs=given, device=device, stream=stream)
 
 
 @cache

@@ -106,6 +106,8 @@ def on_face(p: wp.vec3, normal: wp.vec3) -> wp.vec2:
 def pattern_share(paint: Paint, p: wp.vec3, normal: wp.vec3, size: wp.vec3) -> float:
     """Share of the second colour, 0..1, at a point and normal in the solid's axes; size: of a pixel there, along each
     axis (m)."""
+    if paint.pattern == PLAIN:
+        return 0.0
     q = p / paint.size + paint.phase
     reach = size / paint.size
     if paint.pattern == CHECKS:
@@ -131,10 +133,8 @@ def pattern_share(paint: Paint, p: wp.vec3, normal: wp.vec3, size: wp.vec3) -> f
         across = wp.length(q - paint.axis * along)
         ring = across + 0.35 * wp.noise(wp.rand_init(paint.seed), wp.vec3(q[0], q[1], 0.3 * q[2]))
         return 0.5 + 0.5 * fade * wp.sin(6.2832 * ring)
-    if paint.pattern == SPECKLE:
-        grains = wp.noise(wp.rand_init(paint.seed), q * 2.0) + 0.5 * wp.noise(wp.rand_init(paint.seed + 1), q * 4.3)
-        return 0.5 + fade * wp.clamp(2.0 * grains, -0.5, 0.5)
-    return 0.0
+    grains = wp.noise(wp.rand_init(paint.seed), q * 2.0) + 0.5 * wp.noise(wp.rand_init(paint.seed + 1), q * 4.3)
+    return 0.5 + fade * wp.clamp(2.0 * grains, -0.5, 0.5)
 
 
 @wp.func

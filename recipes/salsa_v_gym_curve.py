@@ -14,7 +14,8 @@ Where there are body scenes, half of the steps are drawn from them, however many
 variety brings. Each encoder is judged by an event head of its tokens (judges.events), trained on HEAD_SCENES training
 scenes of each world: average precision on VALIDATION_SCENES validation scenes of each world, with 95 % intervals over
 clips. None of these scenes is in a training of the encoder. WORK (7 MB a scene) holds scenes, trainings and results;
-the same command resumes and computes nothing twice. Prints a table; WORK/curve.json holds it.
+the same command resumes and computes nothing twice, with other settings only what they change. Prints a table;
+WORK/curve.json holds it.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def train(asked: argparse.Namespace, count: int, seed: int) -> Path:
     from openfoley.hub.registry import find_model
     from openfoley.training.sync.train import CPU, train_sync
 
-    folder = asked.work / f"sync-{count}-{seed}"
+    folder = asked.work / f"{Path(asked.model).name}-{count}-{seed}-{asked.flat}-{asked.steps}-{asked.rate:g}"
     flat, bodies = asked.flat // asked.part, count // asked.part
     parts = [part_folder(asked.work, "flat", k) for k in range(flat)]
     parts += [part_folder(asked.work, "bodies", k) for k in range(bodies)]
@@ -138,17 +139,10 @@ def head_examples(encoder: FrameEncoder, scenes: GymCache) -> tuple[torch.Tensor
     """Tokens and targets of the visible, audible events."""
     import torch
 
-    from openfoley.evaluation.metrics.f1 import MAIN_TOLERANCE_S
-    from openfoley.evaluation.metrics.truth import from_dict
-    from openfoley.judges.events import event_targets
+    from openfoley.evaluation.studies.token_head import targets_of
 
     tokens = tokens_of(encoder, scenes)
-    truths = [from_dict(record).only(True) for record in scenes.truth]
-    targets = [
-        event_targets(truth.scored_s, truth.ignored_spans, span(encoder), tokens.shape[1], MAIN_TOLERANCE_S)
-        for truth in truths
-    ]
-    return tokens, torch.stack(targets)
+    return tokens, torch.stack([targets_of(record, span(encoder), tokens.shape[1]) for record in scenes.truth])
 
 
 def judged(asked: argparse.Namespace, path: Path, folder: Path | None) -> dict[str, Any]:
@@ -199,7 +193,7 @@ def main() -> None:
     check_world("bodies")
     asked.work.mkdir(parents=True, exist_ok=True)
     render(asked)
-    rows = [("as shipped", judged(asked, asked.work / "shipped.json", None))]
+    rows = [(asked.model, judged(asked, asked.work / f"{Path(asked.model).name}.json", None))]
     for count in asked.counts:
         for seed in asked.seeds:
             folder = train(asked, count, seed)

@@ -138,16 +138,20 @@ def _kept_tokens(study: Study[TokensRequest], row: Row) -> Tokens:
 def _examples(
     study: Study[TokensRequest], rows: Sequence[Row]
 ) -> tuple[Float[Tensor, "clips n dim"], Float[Tensor, "clips steps"]]:
-    """Tokens and targets of whole clips; behind the end of shorter ones targets are ignored. Ignored are also the
-    times that the metrics ignore: continuous, inaudible and off-screen sound."""
+    """Tokens and targets of whole clips; behind the end of shorter ones targets are ignored."""
     clips = [_kept_tokens(study, row) for row in rows]
     longest = max(len(clip.values) for clip in clips)
     tokens = torch.zeros(len(clips), longest, clips[0].values.shape[1])
     targets = torch.full((len(clips), longest * STEPS_PER_TOKEN), IGNORED)
     for k, (clip, row) in enumerate(zip(clips, rows, strict=True)):
-        seen, count = from_dict(row["truth"]).only(True), len(clip.values)
+        count = len(clip.values)
         tokens[k, :count] = clip.values
-        targets[k, : count * STEPS_PER_TOKEN] = event_targets(
-            seen.scored_s, seen.ignored_spans, clip.span, count, MAIN_TOLERANCE_S
-        )
+        targets[k, : count * STEPS_PER_TOKEN] = targets_of(row["truth"], clip.span, count)
     return tokens, targets
+
+
+def targets_of(record: dict[str, Any], span: TokenSpan, tokens: int) -> Float[Tensor, " steps"]:
+    """A head's targets of a clip: its visible events. Ignored are the times that the metrics ignore: continuous,
+    inaudible and off-screen sound. record: its truth."""
+    seen = from_dict(record).only(True)
+    return event_targets(seen.scored_s, seen.ignored_spans, span, tokens, MAIN_TOLERANCE_S)

@@ -14,7 +14,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 SEEDS_PER_SPLIT = 10_000_000
 FIRST_SEEDS: dict[World, int] = {"flat": 0, "bodies": 100_000_000}
 GOLDEN = (5**0.5 - 1) / 2
-VERSIONS: dict[World, int] = {"flat": 2, "bodies": 1}
+VERSIONS: dict[World, int] = {"flat": 2, "bodies": 2}
 """Incremented when a seed of that world gives another scene, picture or sound than before."""
 
 

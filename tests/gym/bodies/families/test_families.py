@@ -1,6 +1,7 @@
 """A family's mechanism follows from its place alone, and the held-out families are never trained on."""
 
 import hashlib
+import re
 
 import numpy as np
 import pytest
@@ -33,6 +34,14 @@ def _fixed_part(body: Body) -> tuple[object, ...]:
 def test_the_same_seed_builds_the_same_and_another_another(family: Family) -> None:
     for sounds in (True, False):
         assert digest(family, 3, sounds) == digest(family, 3, sounds) != digest(family, 4, sounds)
+
+
+@pytest.mark.parametrize("family", ALL.values(), ids=ALL)
+def test_captions_have_right_plurals(family: Family) -> None:
+    for seed in range(20):
+        for sounds in (True, False):
+            caption = family(Place(np.random.default_rng(seed), 0.0, 5.0, 0.1, SOLID, "o", sounds)).caption
+            assert not re.search(r"(x|ss|sh|ch)s\b", caption), caption
 
 
 def test_held_out_families_are_kinds_of_their_own() -> None:

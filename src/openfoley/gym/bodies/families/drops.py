@@ -6,7 +6,7 @@ from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Free
 from openfoley.gym.bodies.families.motions import dips, led, turning
 from openfoley.gym.bodies.families.place import Arrangement, Place
-from openfoley.gym.bodies.families.things import NOUNS, any_kind, pieces_of
+from openfoley.gym.bodies.families.things import NOUNS, any_kind, pieces_of, plural
 
 APPEARS_S = 0.4
 """A thing that waits for its turn is seen this long before it is let go."""
@@ -56,7 +56,9 @@ def drops(place: Place) -> Arrangement:
             )
         )
     play.caption = (
-        f"{play.objects[0].caption}s fall and bounce" if len(releases) > 1 else f"a {play.objects[0].caption} falls"
+        f"{plural(play.objects[0].caption)} fall and bounce"
+        if len(releases) > 1
+        else f"a {play.objects[0].caption} falls"
     )
     return play
 

@@ -20,6 +20,7 @@ ALONG_X = rotation.about((0.0, 1.0, 0.0), np.pi / 2)
 
 
 def plural(noun: str) -> str:
+    """Of a noun, or of a caption that ends in one."""
     return noun + ("es" if noun.endswith(("x", "s")) else "s")
 
 

@@ -26,6 +26,9 @@ NEAR_MISS_SHARE = 0.35
 """Of second families in scenes that sound: the scene must not tell whether what nearly touches does."""
 TABLE_SHARE, OCCLUDER_SHARE, PLAIN_GROUND_SHARE = 0.3, 0.15, 0.4
 SHOT_SHORTEST_S, SHOT_LONGEST_S = 3.0, 10.0
+CLEAN_SHARE, MOTION_BLUR_SHARE = 0.6, 0.3
+MOST_NOISE, MOST_BLUR, COARSEST = 0.035, 0.9, 0.05
+"""Strengths (`Grade`) of noise, blur and compression when one of them takes the whole budget of a shot."""
 SMALLEST_M, LARGEST_M = 0.03, 0.35
 """Of typical things."""
 TRIES = 4
@@ -185,6 +188,9 @@ def _sample_grade(rng: np.random.Generator, heldout: bool, light: Light) -> Grad
     saturation = float(rng.choice([1.0, rng.uniform(0.3, 1.0), 0.0], p=[0.6, 0.35, 0.05]))
     if heldout:
         saturation, tint = float(rng.choice([0.0, 1.3])), 1 + rng.uniform(-0.3, 0.3, 3)
+    # One budget for all that hides small things: at most one of the three is near its worst.
+    spoilt = 0.0 if rng.random() < CLEAN_SHARE else rng.uniform(0.1, 1.0)
+    noise, blur, coarse = (float(share) for share in spoilt * rng.dirichlet((0.7, 0.7, 0.7)))
     bare = Look((0.5, 0.5, 0.5))
     return Grade(
         light=light.direction,
@@ -194,10 +200,10 @@ def _sample_grade(rng: np.random.Generator, heldout: bool, light: Light) -> Grad
         wall_z=4.0,
         tint=(float(tint[0]), float(tint[1]), float(tint[2])),
         gamma=float(rng.uniform(0.75, 1.3)),
-        noise=float(rng.choice([0.0, rng.uniform(0.005, 0.04)])),
-        blur=float(rng.choice([0.0, rng.uniform(0.2, 1.0)])),
-        quantization=float(rng.choice([0.0, rng.uniform(0.01, 0.06)])),
-        motion_blur=bool(rng.random() < 0.35),
+        noise=MOST_NOISE * noise,
+        blur=MOST_BLUR * blur,
+        quantization=COARSEST * coarse,
+        motion_blur=bool(rng.random() < MOTION_BLUR_SHARE),
         saturation=saturation,
         outline=False,
         shadow=0.4,

@@ -66,8 +66,11 @@ class Clock:
         self.shift = Fraction(0)  # s, of the last packet
 
     def continuous(self, packets: Iterable[Packet]) -> Iterator[Packet]:
-        """The packets, their pts and dts changed in place."""
+        """The packets, their pts and dts changed in place. Those with a time but no data, by which Ogg and AVI repeat
+        a picture, are left out: a decoder takes them for the end."""
         for packet in packets:
+            if not packet.size and packet.pts is not None:
+                continue
             if packet.stream_index in self._times.wraps:
                 index = packet.stream_index
                 packet.pts = None if packet.pts is None else self._times.unwrapped(index, packet.pts)

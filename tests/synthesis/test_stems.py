@@ -1,6 +1,6 @@
 """Stems and their mix: the sum is bit-exact at any level."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,17 +10,20 @@ import soundfile
 import torch
 
 from openfoley.errors import UsageError
+from openfoley.hub.parts import Model
 from openfoley.media.limiter import true_peak_dbtp
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.pipeline import load
 from openfoley.request import Cue, Output, Request
 from openfoley.synthesis import job
+from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.features import FeatureRun
 from openfoley.synthesis.stems import save_stems, stem_path, unnamed_stem, within_cues
 from openfoley.synthesis.take import Take
 from openfoley.synthesis.windows import WindowSampler
 from openfoley.timeline.plan import PlannedWindow
+from openfoley.timeline.shots import Shot
 
 RATE = 44100
 
@@ -85,9 +88,14 @@ def test_a_stem_samples_only_what_its_cue_needs_and_sounds_only_there(
     pipeline, sampled = load(tiny_model), []
     real = WindowSampler.__call__
 
-    def counted(self: WindowSampler, planned: PlannedWindow, *rest: object) -> list[torch.Tensor]:
+    def counted(
+        self: WindowSampler,
+        planned: PlannedWindow,
+        takes: Sequence[TakeAssembler],
+        progress: Callable[[float], None] | None = None,
+    ) -> list[torch.Tensor]:
         sampled.append(planned)
-        return real(self, planned, *rest)  # type: ignore[arg-type]
+        return real(self, planned, takes, progress)
 
     monkeypatch.setattr(WindowSampler, "__call__", counted)
     source = Source.file(make_video("film.mp4", duration_s=6.0))
@@ -105,8 +113,10 @@ def test_a_stem_encodes_no_pictures_behind_its_last_cue(
     pipeline, encoded = load(tiny_model), []
     real = job.encoded_pictures
 
-    def counted(*arguments: object) -> Iterator[FeatureRun]:
-        for run in real(*arguments):  # type: ignore[arg-type]
+    def counted(
+        model: Model, source: Source, shots: Sequence[Shot], device: torch.device, first_shot: int
+    ) -> Iterator[FeatureRun]:
+        for run in real(model, source, shots, device, first_shot):
             encoded.append(len(run.features) if run.name == "sync" else 0)
             yield run
 

@@ -77,7 +77,7 @@ def _places(scene: Scene, points: list[tuple[Shot, np.ndarray, float]]) -> list[
         x, y, _, _ = project(shot.camera, scene.aspect, where, times)
         seen = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
         if shot.stage is not None:
-            seen &= visible(shot.stage, shot.camera, scene.aspect, where, times)
+            seen &= visible(shot.stage.solids, shot.camera, scene.aspect, where, times)
         for n, k in enumerate(own):
             places[k] = round(float(x[n]), 4), round(float(y[n]), 4), bool(seen[n])
     return places

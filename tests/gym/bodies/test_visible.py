@@ -10,12 +10,10 @@ from openfoley.gym.bodies.records import (
     Capsule,
     Cylinder,
     Hull,
-    Light,
     Motion,
     Shape,
     Solid,
     Sphere,
-    Stage,
     Surface,
 )
 from openfoley.gym.bodies.visible import signed_distance, visible
@@ -36,8 +34,7 @@ def solid(shape: Shape, *place: float) -> Solid:
 def seen(
     *solids: Solid, point: tuple[float, float, float], camera: Camera = LEVEL, aspect: float = 1.0, time: float = 0.0
 ):
-    stage = Stage(solids, Light((0, 1, 0), (1, 1, 1), (0, 0, 0), (0, 0, 0)), GREY)
-    return bool(visible(stage, camera, aspect, np.array([point]), np.array([time]))[0])
+    return bool(visible(solids, camera, aspect, np.array([point]), np.array([time]))[0])
 
 
 def test_a_point_in_the_picture_is_seen_and_one_beyond_its_edge_or_behind_the_eye_is_not():

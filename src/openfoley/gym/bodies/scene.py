@@ -6,19 +6,21 @@ import numpy as np
 
 from openfoley.errors import UsageError
 from openfoley.gym.bodies import rotation
-from openfoley.gym.bodies.cameras import View, sample_camera
+from openfoley.gym.bodies.cameras import View
 from openfoley.gym.bodies.contacts import events, impacts, pair_forces
 from openfoley.gym.bodies.description import Body, Fixed
 from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES
 from openfoley.gym.bodies.families.place import Arrangement, Place, moved
+from openfoley.gym.bodies.framing import Happens, choose_camera
 from openfoley.gym.bodies.lasting import frictions
 from openfoley.gym.bodies.physics import Simulation, simulate
+from openfoley.gym.bodies.poses import reach
 from openfoley.gym.bodies.records import Light, Solid, Stage
 from openfoley.gym.bodies.surfaces import any_light, any_sky, any_surface
 from openfoley.gym.bodies.surroundings import Region, clutter, distractors, occluder, table
 from openfoley.gym.captions import scene_captions
 from openfoley.gym.materials import HELD_OUT_MATERIALS, SOLID
-from openfoley.gym.records import Contact, Friction, Grade, Look, Performance, Scene, Shot
+from openfoley.gym.records import Camera, Contact, Friction, Grade, Look, Performance, Scene, Shot
 from openfoley.gym.seeds import Split
 
 SILENT_SHARE, SECOND_SHOT_SHARE, TWO_FAMILIES_SHARE = 0.14, 0.12, 0.3
@@ -32,8 +34,9 @@ MOST_NOISE, MOST_BLUR, COARSEST = 0.035, 0.9, 0.05
 SMALLEST_M, LARGEST_M = 0.03, 0.35
 """Of typical things."""
 TRIES = 4
-"""A silent shot whose near miss touches something after all, or one whose simulation fails, is sampled anew this
-often; then nothing moves but distractors."""
+"""A silent shot whose near miss touches something after all, one whose simulation fails, or one of which no camera sees
+LEAST_SEEN of what it should, is sampled anew this often; then nothing moves but distractors."""
+LEAST_SEEN, INSTANTS = 0.5, 24
 
 
 @dataclass(frozen=True)
@@ -96,19 +99,13 @@ def _shot_end(rng: np.random.Generator, start_s: float, duration_s: float) -> fl
 
 
 def _sample_shot(rng: np.random.Generator, span: _Span) -> Shot:
-    acted = _act(rng, span, nothing=False)
-    for tries in range(1, TRIES + 1):
-        if acted.simulation.stable and not (span.silent and (acted.contacts or acted.frictions)):
-            break
-        acted = _act(rng, span, nothing=tries == TRIES)
+    acted, camera, view = _act_seen(rng, span)
     performances = []
     for play in acted.plays:
         names = {o.id for o in play.objects}
         contacts = [c for c in acted.contacts if c.object_id in names and c.time_s < span.end_s - 0.01]
         lasting = [f for f in acted.frictions if f.object_id in names]
         performances.append(Performance(play.objects, [], contacts, lasting, play.caption))
-    view = View(_busy_places(acted), acted.size_m, (span.start_s + span.end_s) / 2, acted.region.floor)
-    camera = sample_camera(rng, view, span.aspect)
     solids = [*_solids(acted.simulation), *distractors(rng, acted.region)]
     if rng.random() < OCCLUDER_SHARE:
         solids.append(occluder(rng, np.median(view.places, axis=0), view.middle_s, camera))
@@ -121,6 +118,21 @@ def _sample_shot(rng: np.random.Generator, span: _Span) -> Shot:
     room = (float(rng.uniform(0.08, 0.9)), float(rng.uniform(0.02, 0.25)))
     grade = _sample_grade(rng, span.heldout, light)
     return Shot(span.start_s, span.end_s, camera, grade, tuple(performances), *room, "none", stage)
+
+
+def _act_seen(rng: np.random.Generator, span: _Span) -> tuple[_Acted, Camera, View]:
+    """What happens, and a camera that sees it."""
+    times = np.linspace(span.start_s, span.end_s, INSTANTS, endpoint=False)
+    tries = 0
+    while True:
+        acted, tries, last = _act(rng, span, nothing=tries == TRIES), tries + 1, tries == TRIES
+        if not last and (not acted.simulation.stable or (span.silent and (acted.contacts or acted.frictions))):
+            continue
+        view = View(_busy_places(acted), acted.size_m, (span.start_s + span.end_s) / 2, acted.region.floor)
+        happens = Happens(_solids(acted.simulation), _moving(acted.simulation), acted.contacts, times)
+        camera, seen = choose_camera(rng, view, span.aspect, happens)
+        if seen >= LEAST_SEEN or last:
+            return acted, camera, view
 
 
 def _act(rng: np.random.Generator, span: _Span, *, nothing: bool) -> _Acted:
@@ -180,6 +192,17 @@ def _solids(simulation: Simulation) -> list[Solid]:
         for piece in body.pieces
         if piece.seen
     ]
+
+
+def _moving(simulation: Simulation) -> list[Solid]:
+    """The largest piece of each body that moves."""
+    found = []
+    for body, own in zip(simulation.bodies, simulation.motions, strict=True):
+        pieces = [piece for piece in body.pieces if piece.seen]
+        if pieces and not isinstance(body.motion, Fixed):
+            piece = max(pieces, key=lambda piece: reach(piece.shape))
+            found.append(Solid(piece.shape, piece.surface, own, piece.offset, piece.turn, shown=body.shown))
+    return found
 
 
 def _sample_grade(rng: np.random.Generator, heldout: bool, light: Light) -> Grade:

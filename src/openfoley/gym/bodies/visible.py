@@ -1,10 +1,12 @@
 """Whether a contact can be seen: its place is in the picture and no solid stands before it or before what touches."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from openfoley.gym.bodies.poses import Poses, hull_planes, poses_of, reach
-from openfoley.gym.bodies.records import Box, Capsule, Cylinder, Hull, Shape, Sphere, Stage
+from openfoley.gym.bodies.records import Box, Capsule, Cylinder, Hull, Shape, Solid, Sphere
 from openfoley.gym.bodies.view import view_of
 from openfoley.gym.records import Camera
 
@@ -15,12 +17,14 @@ GRAZE_M = 0.001
 """Depth to which a line of sight may enter a solid."""
 SIMILAR = 1.5
 """Of the bodies that touch, those up to this many times as large as the smallest are what one looks at."""
+SMALLEST = 0.02
+"""Share of the picture's height: 2.5 of 128 pixels."""
 GOLDEN = (5**0.5 - 1) / 2
 SEARCH_STEPS = 30  # 0.618^30: a millionth of the line
 
 
 def visible(
-    stage: Stage,
+    solids: Sequence[Solid],
     camera: Camera,
     aspect: float,
     points: Float[np.ndarray, "n 3"],
@@ -32,25 +36,54 @@ def visible(
     A ball lies on the floor over the very point where it touches it, and a step seen from below hides where a rod lands
     on it, though the rod is seen. So the smaller of the bodies that touch hides nothing; the larger and others do.
     """
-    view, poses = view_of(camera, aspect, times), poses_of(stage.solids, times)
+    view, poses = view_of(camera, aspect, times), poses_of(tuple(solids), times)
     line = points - view.eye
     x, y, depth = ((line * axis).sum(1) for axis in (view.right, view.up, view.ahead))
     with np.errstate(divide="ignore", invalid="ignore"):
         u, v = x / depth * camera.focal / aspect, y / depth * camera.focal
     seen = (depth > 0) & (np.abs(u) <= 0.5) & (np.abs(v) <= 0.5)
-    if not stage.solids or not seen.any():
+    if not solids or not seen.any():
         return seen
-    piece, ignored = _looked_at(stage, poses, points)
+    piece, ignored = _looked_at(solids, poses, points)
     length = np.linalg.norm(line, axis=1, keepdims=True)
     before = points - line / length * np.minimum(TOUCH_M, length)
     middle = np.where(ignored.any(1, keepdims=True), poses.place[np.arange(len(points)), piece], before)
-    return seen & (_clear(stage, poses, view.eye, before, ignored) | _clear(stage, poses, view.eye, middle, ignored))
+    return seen & (_clear(solids, poses, view.eye, before, ignored) | _clear(solids, poses, view.eye, middle, ignored))
 
 
-def _clear(stage: Stage, poses: Poses, eye: np.ndarray, end: np.ndarray, ignored: np.ndarray) -> Bool[np.ndarray, " n"]:
+def presence(
+    moving: Sequence[Solid],
+    solids: Sequence[Solid],
+    camera: Camera,
+    aspect: float,
+    times: Float[np.ndarray, " n"],
+) -> Bool[np.ndarray, " n"]:
+    """At which times the middle of one of the `moving` solids is in the picture, not hidden by others and not smaller
+    than SMALLEST of the picture's height."""
+    found, view, poses = (
+        np.zeros(len(times), dtype=bool),
+        view_of(camera, aspect, times),
+        poses_of(tuple(solids), times),
+    )
+    own = poses_of(tuple(moving), times)
+    for k, solid in enumerate(moving):
+        line = own.place[:, k] - view.eye
+        x, y, depth = ((line * axis).sum(1) for axis in (view.right, view.up, view.ahead))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            u, v, size = (value / depth * camera.focal for value in (x / aspect, y, 2 * reach(solid.shape)))
+        seen = own.shown[:, k] & (depth > 0) & (np.abs(u) <= 0.5) & (np.abs(v) <= 0.5) & (size > SMALLEST) & ~found
+        if seen.any():
+            same = np.tile([other.motion is solid.motion for other in solids], (len(times), 1))
+            found |= seen & _clear(solids, poses, view.eye, own.place[:, k], same)
+    return found
+
+
+def _clear(
+    solids: Sequence[Solid], poses: Poses, eye: np.ndarray, end: np.ndarray, ignored: np.ndarray
+) -> Bool[np.ndarray, " n"]:
     """Whether no solid that is not ignored [n, solids] crosses the line from eye to end [n, 3]."""
     clear = np.ones(len(end), dtype=bool)
-    for k, solid in enumerate(stage.solids):
+    for k, solid in enumerate(solids):
         # Only lines through the ball around a solid are searched.
         from_center, way = eye - poses.place[:, k], end - eye
         nearest = np.clip(-(from_center * way).sum(1) / np.maximum((way**2).sum(1), 1e-12), 0, 1)
@@ -64,20 +97,20 @@ def _clear(stage: Stage, poses: Poses, eye: np.ndarray, end: np.ndarray, ignored
 
 
 def _looked_at(
-    stage: Stage, poses: Poses, points: np.ndarray
+    solids: Sequence[Solid], poses: Poses, points: np.ndarray
 ) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, "n solids"]]:
     """The smallest piece that touches at each point, and all pieces of the smaller bodies that touch there."""
     touches = np.zeros(poses.shown.shape, dtype=bool)
-    for k, solid in enumerate(stage.solids):
+    for k, solid in enumerate(solids):
         away = points - poses.place[:, k]
         near = np.flatnonzero(poses.shown[:, k] & (np.linalg.norm(away, axis=1) < reach(solid.shape) + TOUCH_M))
         if len(near):
             own = np.einsum("nij,ni->nj", poses.turn[near, k], away[near])
             touches[near, k] = np.abs(signed_distance(solid.shape, own)) < TOUCH_M
-    motions = np.array([id(solid.motion) for solid in stage.solids])
+    motions = np.array([id(solid.motion) for solid in solids])
     same = motions[:, None] == motions  # pieces of one body
-    size = np.array([reach(solid.shape) for solid in stage.solids])
-    body_size = np.where(same, size + np.linalg.norm([s.offset for s in stage.solids], axis=1), 0).max(1)
+    size = np.array([reach(solid.shape) for solid in solids])
+    body_size = np.where(same, size + np.linalg.norm([s.offset for s in solids], axis=1), 0).max(1)
     touching = np.where(touches, body_size, np.inf)
     smaller = touches & (body_size <= SIMILAR * touching.min(1, keepdims=True))
     return touching.argmin(1), (smaller.astype(np.int64) @ same.astype(np.int64)) > 0

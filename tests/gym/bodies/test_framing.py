@@ -1,0 +1,53 @@
+"""A camera is chosen that sees what moves and touches."""
+
+import numpy as np
+import pytest
+
+from openfoley.gym.bodies import framing
+from openfoley.gym.bodies.cameras import View
+from openfoley.gym.bodies.framing import Happens, choose_camera
+from openfoley.gym.bodies.records import Box, Motion, Solid, Sphere, Surface
+from openfoley.gym.motion import still
+from openfoley.gym.records import Camera, Contact
+
+TIMES = np.linspace(0, 4, 9)
+GREY, TURN = Surface((0.5, 0.5, 0.5)), np.array([[1.0, 0.0, 0.0, 0.0]])
+VIEW = View(np.zeros((5, 3)), 0.1, 2.0)
+
+
+def at(x: float, y: float, z: float) -> Motion:
+    return Motion(np.array([[x, y, z]], dtype=float), TURN)
+
+
+BALL = Solid(Sphere(0.1), GREY, at(0, 1, 0), shown=(0.0, 3.0))
+WALL = Solid(Box((1, 1, 0.05)), GREY, at(0, 1, -1))
+AHEAD, ASIDE, BEHIND = (Camera(1.0, still((0, 1, -4)), still((yaw, 0.0, 0.0))) for yaw in (0.0, 0.9, np.pi))
+FROM_BACK = Camera(1.0, still((0, 1, 4)), still((np.pi, 0.0, 0.0)))
+
+
+def choose(monkeypatch: pytest.MonkeyPatch, cameras: list[Camera], happens: Happens) -> tuple[Camera, float]:
+    offered = iter(cameras)
+    monkeypatch.setattr(framing, "sample_camera", lambda rng, view, aspect: next(offered))
+    return choose_camera(np.random.default_rng(0), VIEW, 1.0, happens)
+
+
+def test_cameras_that_look_away_or_at_a_wall_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    happens = Happens([BALL, WALL], [BALL], [], TIMES)
+    camera, share = choose(monkeypatch, [ASIDE, BEHIND, AHEAD, FROM_BACK, ASIDE], happens)
+    assert camera is FROM_BACK and share == pytest.approx(6 / 9 / framing.ENOUGH_PRESENCE)
+
+
+def test_the_first_camera_that_sees_enough_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    camera, share = choose(monkeypatch, [ASIDE, AHEAD, FROM_BACK], Happens([BALL], [BALL], [], TIMES[:6]))
+    assert camera is AHEAD and share >= 1
+
+
+def test_contacts_must_be_seen_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    far = [Contact(1.0, "drop", "o", 0.5, (1.0, 1.0, 9.0))] * 3  # behind the camera that looks from the back
+    camera, _ = choose(monkeypatch, [FROM_BACK, AHEAD], Happens([BALL], [BALL], far, TIMES[:6]))
+    assert camera is AHEAD
+
+
+def test_what_is_too_small_to_see_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    dot = Solid(Sphere(0.01), GREY, at(0, 1, 0))
+    assert choose(monkeypatch, [AHEAD] * 5, Happens([dot], [dot], [], TIMES))[1] == 0

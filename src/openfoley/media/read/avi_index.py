@@ -20,6 +20,16 @@ ENTRY_BYTES, HEADER_BYTES = 16, 8  # of the index; of a chunk
 MOST_INDEX_BYTES = 1 << 26  # searched for from the end; two hours have 6 MB
 STREAM_START_AT, SAMPLE_SIZE_AT = 28, 44  # bytes in a stream's header ("strh")
 ALIKE = 8  # most chunks in succession that are compared
+PICTURES = tuple(int.from_bytes(kind, "little") for kind in (b"dc", b"db"))  # behind the stream's number
+
+
+def pictures_to_hold(file: BinaryIO, stream: int) -> int:
+    """How many pictures of this stream the index counts, where the last is empty (repeats the one before); else 0."""
+    entries = _entries(file)
+    kinds = entries[:, 0]
+    own = (kinds & 0xFFFF) == int.from_bytes(b"%02d" % stream, "little")
+    sizes = entries[own & np.isin(kinds >> 16, PICTURES), 3]
+    return len(sizes) if len(sizes) and not sizes[-1] else 0
 
 
 class AviIndex:
@@ -37,13 +47,9 @@ class AviIndex:
     def joins(self) -> list[Join]:
         size = self._file.seek(0, 2)
         head = self._read(0, min(size, 1 << 20))
-        tail = self._read(max(0, size - MOST_INDEX_BYTES), MOST_INDEX_BYTES)
-        movi, found = head.find(b"movi"), tail.rfind(b"idx1")
-        length = int.from_bytes(tail[found + 4 : found + HEADER_BYTES], "little")
-        data = tail[found + HEADER_BYTES :][:length]
-        if movi < 0 or found < 0 or len(data) < length or length < ENTRY_BYTES:
-            return []  # the index is lost
-        entries = np.frombuffer(data[: length // ENTRY_BYTES * ENTRY_BYTES], "<u4").reshape(-1, 4).astype(np.int64)
+        movi, entries = head.find(b"movi"), _entries(self._file)
+        if movi < 0 or not len(entries):
+            return []
         kinds, offsets, sizes = entries[:, 0], entries[:, 2], entries[:, 3]
         if offsets[0] < movi:  # counted from the list, not from the file's first byte
             offsets = offsets + movi
@@ -69,8 +75,7 @@ class AviIndex:
         return joins
 
     def _read(self, position: int, count: int) -> bytes:
-        self._file.seek(max(0, position))
-        return self._file.read(count)
+        return _read(self._file, position, count)
 
     def _header(self, position: int) -> tuple[int, int]:
         """Kind and size of the chunk there."""
@@ -86,6 +91,22 @@ class AviIndex:
                 return count
             position += HEADER_BYTES + expected[1] + expected[1] % 2
         return min(ALIKE, len(kinds))
+
+
+def _read(file: BinaryIO, position: int, count: int) -> bytes:
+    file.seek(max(0, position))
+    return file.read(count)
+
+
+def _entries(file: BinaryIO) -> np.ndarray:
+    """The index, int64 [chunk, (kind, flags, offset, size)]; no rows where it is lost."""
+    tail = _read(file, file.seek(0, 2) - MOST_INDEX_BYTES, MOST_INDEX_BYTES)
+    found = tail.rfind(b"idx1")
+    length = int.from_bytes(tail[found + 4 : found + HEADER_BYTES], "little")
+    data = tail[found + HEADER_BYTES :][:length]
+    is_lost = found < 0 or len(data) < length
+    usable = b"" if is_lost else data[: length // ENTRY_BYTES * ENTRY_BYTES]
+    return np.frombuffer(usable, "<u4").reshape(-1, 4).astype(np.int64)
 
 
 def _counts(head: bytes, kinds: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from openfoley.media.read.avi_index import pictures_to_hold
 from openfoley.media.read.boxes import TrackBoxes
 from openfoley.media.read.damage import Damage
+from openfoley.media.read.opening import bytes_of
 from openfoley.media.time.clock import TrueTimes
 
 if TYPE_CHECKING:
@@ -42,9 +44,16 @@ def broken_promise(container: InputContainer, stream: VideoStream, end: Fraction
     promised = min((s for s in tags if s is not None), default=promised)
     if promised is None and container.format.name == "flv" and container.duration and not container.streams.audio:
         promised = Fraction(container.duration, MICROSECONDS)
-    if promised is None or promised - end <= LOST_SECONDS:
+    if promised is None or promised - end <= LOST_SECONDS or promised - _held_s(container, stream) <= LOST_SECONDS:
         return None
     return Damage(f"cut short: it promises {float(promised):.2f} s but its picture ends at {float(end):.2f} s")
+
+
+def _held_s(container: InputContainer, stream: VideoStream) -> Fraction:
+    """s of an AVI's pictures where the last are empty chunks: these repeat one, and FFmpeg leaves them out. Else 0."""
+    if container.format.name != "avi" or not stream.time_base:
+        return Fraction(0)
+    return pictures_to_hold(bytes_of(container), stream.index) * stream.time_base
 
 
 def held_duration(
@@ -66,6 +75,7 @@ def held_duration(
         # Theora repeats a picture by an empty packet, which FFmpeg leaves out; the last page counts it
         last = times.unwrapped(stream.index, (stream.start_time or 0) + stream.duration) * stream.time_base
         end = max(end, last)
+    end = max(end, start + _held_s(container, stream))
     for sound in container.streams.audio:
         if sound.duration is not None and sound.time_base:
             sound_end = ((sound.start_time or 0) + sound.duration) * sound.time_base

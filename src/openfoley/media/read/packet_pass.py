@@ -16,7 +16,7 @@ from openfoley.media.read.damage import Damage
 from openfoley.media.read.first_frame import REPORT_DAMAGE, FirstDecoder, FirstFrame
 from openfoley.media.read.opening import bytes_of, reason
 from openfoley.media.read.raw_stream import RawStream, has_order
-from openfoley.media.read.temporal_order import TemporalOrder, has_temporal_order
+from openfoley.media.read.temporal_order import order_of
 from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, JoinFinder, PacketTime, TrueTimes, shift_at
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def read_packets(
     times = TrueTimes(packets=_times_below_zero(container), wraps=wraps(container))
     raw = None if has_order(container) else RawStream(stream)
     clock, decoder = Clock(times), FirstDecoder() if raw is None else raw
-    order = TemporalOrder(stream) if has_temporal_order(container, stream) else None
+    order = order_of(container, stream)
     pts, durations, positions = array("q"), array("q"), array("q")
     untimed, intra_only, hides_first = False, True, None
     broken: dict[str, None] = {}  # in the order of their first

@@ -1,9 +1,12 @@
-"""The order of MPEG-1 and -2 pictures in programme streams, from their own headers.
+"""The order of pictures where FFmpeg gives them other times than the file: in programme streams and in AVI.
 
 A programme stream tells the time of the first picture in each of its packets (PES); FFmpeg adds the others. It takes
 one time for that of the picture before it where a start code lies across two PES packets, and loses one at 0: two
 pictures then have the same time, or an order that is not theirs. The temporal reference numbers the pictures of a group
 in the order shown (ISO/IEC 13818-2 section 6.3.9).
+
+An AVI counts frames. FFmpeg gives each H.264 picture that is not a B-frame the time of the next one, also where nothing
+is reordered: a frame that is repeated is then the one before it.
 """
 
 from __future__ import annotations
@@ -27,8 +30,11 @@ MOST_IN_GROUP = 1 << 10  # temporal references have 10 bits
 CODECS = frozenset({"mpeg1video", "mpeg2video"})
 
 
-def has_temporal_order(container: InputContainer, stream: VideoStream) -> bool:
-    return container.format.name == "mpeg" and stream.codec_context.name in CODECS
+def order_of(container: InputContainer, stream: VideoStream) -> TemporalOrder | DecodingOrder | None:
+    """What finds the stream's true times; None where FFmpeg's are right."""
+    if container.format.name == "mpeg" and stream.codec_context.name in CODECS:
+        return TemporalOrder(stream)
+    return DecodingOrder() if container.format.name == "avi" and not stream.codec_context.has_b_frames else None
 
 
 class TemporalOrder:
@@ -72,4 +78,28 @@ class TemporalOrder:
 
     def true_pts(self, times: list[tuple[int, int]], pts: int | None) -> int | None:
         """The true time of the (first) picture that has this one of FFmpeg's."""
+        return next((times[n][0] for n, given in enumerate(self._pts) if given == pts), pts)
+
+
+class DecodingOrder:
+    """Collects the pictures of a pass that are shown as they are decoded."""
+
+    def __init__(self) -> None:
+        self._pts, self._dts = array("q"), array("q")
+        self._is_known = True
+
+    def add(self, packet: Packet) -> None:
+        if packet.pts is None or packet.dts is None:
+            self._is_known = False
+            return
+        self._pts.append(packet.pts)
+        self._dts.append(packet.dts)
+
+    def times(self) -> list[tuple[int, int]] | None:
+        """(pts, dts) of each packet; None where FFmpeg's are right, or one has B-frames that its header hides."""
+        is_late = all(pts > dts for pts, dts in zip(self._pts, self._dts, strict=True))
+        return [(dts, dts) for dts in self._dts] if self._is_known and is_late else None
+
+    def true_pts(self, times: list[tuple[int, int]], pts: int | None) -> int | None:
+        """The true time of the picture that has this one of FFmpeg's."""
         return next((times[n][0] for n, given in enumerate(self._pts) if given == pts), pts)

@@ -14,6 +14,7 @@ from openfoley.gym.bodies.families.drops import drops
 from openfoley.gym.bodies.families.hammers import hammers
 from openfoley.gym.bodies.families.hands import knocking, putting
 from openfoley.gym.bodies.families.hinges import door, lid, seesaw
+from openfoley.gym.bodies.families.piles import piles
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.runs import marble_run
 from openfoley.gym.bodies.families.shaken import shaken
@@ -27,7 +28,21 @@ Family = Callable[[Place], Arrangement]
 FAMILIES: dict[str, Family] = {
     f.__name__: f
     for f in (
-        *(drops, stairs, ramp, dominoes, pendulum_into_blocks, skittles, pyramid, bowl, funnel, seesaw, door, lid),
+        *(
+            drops,
+            piles,
+            stairs,
+            ramp,
+            dominoes,
+            pendulum_into_blocks,
+            skittles,
+            pyramid,
+            bowl,
+            funnel,
+            seesaw,
+            door,
+            lid,
+        ),
         *(cradle, hammers, wheel, shaken, conveyor, marble_run, putting, knocking, stirring),
     )
 }

@@ -44,6 +44,11 @@ def test_a_spoon_meets_the_wall_of_its_bowl() -> None:
     assert struck >= 8
 
 
+def test_a_spoon_taps_its_bowl_in_every_scene_that_sounds() -> None:
+    for seed in range(8, 20):
+        assert sounds_of(simulate(stirring(place(seed)).bodies, 0.0, 6.0), 0.0)[0]
+
+
 def test_above_a_bowl_a_spoon_does_not_come_down() -> None:
     simulation = simulate(stirring(place(0, sounds=False)).bodies, 0.0, 6.0)
     spoon = next(k for k, b in enumerate(simulation.bodies) if b.id == "o.spoon")

@@ -95,10 +95,13 @@ def _spoon(place: Place, material: str, sizes: Vector, wall: float) -> list[Body
     grid = np.linspace(p.start_s, p.end_s + 1.0, 2000)
     turned = np.concatenate([[0.0], np.cumsum(rate * moves(grid[:-1]) * np.diff(grid))])
     course: Track = lambda t: sign * np.interp(t, grid, turned)
-    taps, back = any_blows(p, bursts=False), wall * p.uniform(0.4, 0.8)
+    taps, back = any_blows(p, bursts=False), wall * p.uniform(0.7, 0.95)
     clinks: Track = lambda t: wall * CORNERS - back * taps.distance(t)
     scrapes: Track = lambda t: (deep + sway(t)) * (0.25 + 0.75 * moves(t))
-    lean = clinks if p.chance(0.85) else scrapes
+    # Between strokes it taps the wall: scraping alone would be silent but for its rustle.
+    strokes: Track = lambda t: np.where(moves(t) > 0, moves(t) * scrapes(t) + (1 - moves(t)) * clinks(t), clinks(t))
+    taps_between = np.any(moves(taps.times[taps.gaps == 0]) == 0)
+    lean = strokes if p.chance(0.15) and taps_between else clinks
     weight = _weight(long)
     limit = STRENGTH * weight * GRAVITY * long
     yoke = Joint("hinge", (0, 1, 0), servo=Servo(course, ARM_HZ, limit=limit / 3))

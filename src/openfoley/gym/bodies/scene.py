@@ -9,7 +9,7 @@ from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.cameras import View
 from openfoley.gym.bodies.contacts import events, impacts, pair_forces
 from openfoley.gym.bodies.description import Body, Fixed
-from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES
+from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, SPARSE
 from openfoley.gym.bodies.families.place import Arrangement, Place, moved
 from openfoley.gym.bodies.framing import Happens, choose_camera
 from openfoley.gym.bodies.lasting import frictions
@@ -139,6 +139,7 @@ def _act(rng: np.random.Generator, span: _Span, *, nothing: bool) -> _Acted:
     """Build one or two families' mechanisms (none: `nothing`) and what stands around them, and let them run."""
     families = HELD_OUT_FAMILIES if span.heldout else FAMILIES
     materials = SOLID + HELD_OUT_MATERIALS * 4 if span.heldout else SOLID
+    drawn = [*families, *(name for name in families if name in SPARSE)]
     count = 0 if nothing else 2 if rng.random() < TWO_FAMILIES_SHARE else 1
     size_m = float(np.exp(rng.uniform(np.log(SMALLEST_M), np.log(LARGEST_M))))
     floor = float(rng.uniform(0.3, 0.9)) if rng.random() < TABLE_SHARE else 0.0
@@ -147,7 +148,7 @@ def _act(rng: np.random.Generator, span: _Span, *, nothing: bool) -> _Acted:
     for k in range(count):
         sounds = not span.silent and (k == 0 or rng.random() > NEAR_MISS_SHARE)
         place = Place(rng, span.start_s, span.end_s, size_m, materials, f"object{span.number}{k}", sounds)
-        plays.append(families[str(rng.choice(list(families)))](place))
+        plays.append(families[str(rng.choice(drawn))](place))
     beside = [0.0] if count < 2 else [-1.1 * plays[0].radius, 1.1 * plays[1].radius]
     for play, x in zip(plays, beside, strict=False):
         turn = rotation.about((0, 1, 0), float(rng.choice([0.0, np.pi]) + rng.normal(0, 0.25)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from openfoley.gym.bodies.description import Body, Driven
-from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, Family
+from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, SPARSE, Family
 from openfoley.gym.bodies.families.place import Place
 from openfoley.gym.materials import SOLID
 
@@ -46,4 +46,5 @@ def test_captions_have_right_plurals(family: Family) -> None:
 
 def test_held_out_families_are_kinds_of_their_own() -> None:
     assert set(HELD_OUT_FAMILIES) == {"chimes", "wobbling"}
+    assert set(SPARSE) < set(FAMILIES)
     assert not set(HELD_OUT_FAMILIES) & set(FAMILIES) and "dominoes" in FAMILIES

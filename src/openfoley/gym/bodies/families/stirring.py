@@ -99,7 +99,7 @@ def _spoon(place: Place, material: str, sizes: Vector, wall: float) -> list[Body
     clinks: Track = lambda t: wall * CORNERS - back * taps.distance(t)
     scrapes: Track = lambda t: (deep + sway(t)) * (0.25 + 0.75 * moves(t))
     # Between strokes it taps the wall: scraping alone would be silent but for its rustle.
-    strokes: Track = lambda t: np.where(moves(t) > 0, moves(t) * scrapes(t) + (1 - moves(t)) * clinks(t), clinks(t))
+    strokes: Track = lambda t: moves(t) * scrapes(t) + (1 - moves(t)) * clinks(t)
     taps_between = np.any(moves(taps.times[taps.gaps == 0]) == 0)
     lean = strokes if p.chance(0.15) and taps_between else clinks
     weight = _weight(long)

@@ -50,6 +50,11 @@ def test_a_silent_scene_moves_without_any_sound(seed: int) -> None:
     assert not any(p.contacts or p.frictions for shot in scene.shots for p in shot.performances)
 
 
+def test_a_shot_that_should_sound_has_contacts() -> None:
+    scene = sample_bodies_scene(SEED + 34, 8.0, silent=False)  # its first mechanism touched nothing
+    assert all(any(p.contacts for p in shot.performances) for shot in scene.shots)
+
+
 def test_a_scene_whose_simulation_fails_is_sampled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     failures = [True, False]
 

@@ -34,8 +34,9 @@ MOST_NOISE, MOST_BLUR, COARSEST = 0.035, 0.9, 0.05
 SMALLEST_M, LARGEST_M = 0.03, 0.35
 """Of typical things."""
 TRIES = 4
-"""A silent shot whose near miss touches something after all, one whose simulation fails, or one of which no camera sees
-LEAST_SEEN of what it should, is sampled anew this often; then nothing moves but distractors."""
+"""A silent shot whose near miss touches something after all, another in which nothing does, one whose simulation fails,
+or one of which no camera sees LEAST_SEEN of what it should, is sampled anew this often; then nothing moves but
+distractors."""
 LEAST_SEEN, INSTANTS = 0.5, 24
 
 
@@ -126,7 +127,8 @@ def _act_seen(rng: np.random.Generator, span: _Span) -> tuple[_Acted, Camera, Vi
     tries = 0
     while True:
         acted, tries, last = _act(rng, span, nothing=tries == TRIES), tries + 1, tries == TRIES
-        if not last and (not acted.simulation.stable or (span.silent and (acted.contacts or acted.frictions))):
+        wrong = bool(acted.contacts or acted.frictions) if span.silent else not acted.contacts
+        if not last and (wrong or not acted.simulation.stable):
             continue
         view = View(_busy_places(acted), acted.size_m, (span.start_s + span.end_s) / 2, acted.region.floor)
         happens = Happens(_solids(acted.simulation), _moving(acted.simulation), acted.contacts, times)

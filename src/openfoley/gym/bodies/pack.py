@@ -58,7 +58,9 @@ def _sweeps(stage: Stage, poses: Poses, subframes: int) -> Float[np.ndarray, "fr
 def records(struct: Struct, columns: Mapping[str, np.ndarray | list], device: wp.Device) -> wp.array:
     """An array of a Warp struct from the values of its fields."""
     count = len(next(iter(columns.values())))
-    packed = np.zeros(count, dtype=np.dtype(struct.numpy_dtype()))  # type: ignore[call-overload]  # its dict of lists
+    layout = struct.numpy_dtype()
+    fields = list(zip(layout["names"], layout["formats"], strict=True))
+    packed = np.zeros(count, dtype=np.dtype(fields, align=True))
     for name, values in columns.items():
         packed[name] = values
     return wp.array(packed, dtype=struct, device=device)

@@ -30,7 +30,7 @@ def rolling(matter: Matter) -> Matter:
 
 
 def wobbling(place: Place) -> Arrangement:
-    """One to three. Silent: they wobble on a cushion, or hang on threads and turn."""
+    """One to three. Silent: they wobble on a cushion, or turn on threads."""
     p, play = place, Arrangement()
     kind, material = p.pick(("coin", "plate", "lid", "ring")), p.material(*MATERIALS)
     size = p.size_m * p.uniform(0.7, 1.3)

@@ -11,6 +11,7 @@ from openfoley.gym.bodies.shading import (
     GRAIN,
     HORIZON_BLUR,
     OCCLUSION,
+    Paint,
     World,
     backdrop,
     highlight,
@@ -193,6 +194,56 @@ def has_edge(marks: wp.array3d[wp.vec2], frame: int, row: int, column: int) -> b
     return False
 
 
+@wp.func
+def middle_of(row: int, column: int, height: int, width: int) -> wp.vec2:
+    """Of a pixel, in picture widths and heights from the picture's middle."""
+    return wp.vec2((float(column) + 0.5) / float(width) - 0.5, 0.5 - (float(row) + 0.5) / float(height))
+
+
+@wp.func
+def sample_of(i: int, count: int, row: int, column: int, height: int, width: int) -> wp.vec2:
+    """Sample i of a pixel, as `middle_of`: Hammersley points, i / count and the bits of i mirrored at the point."""
+    mirrored = float((i & 1) * 8 + (i & 2) * 2 + (i & 4) / 2 + (i & 8) / 8) / 16.0
+    x = (float(column) + (float(i) + 0.5) / float(count)) / float(width) - 0.5
+    return wp.vec2(x, 0.5 - (float(row) + mirrored + 0.5 / float(count)) / float(height))
+
+
+@wp.func
+def subframe_of(i: int, count: int, subframes: int) -> int:
+    """Of sample i."""
+    if subframes == 1:
+        return 0
+    if count <= 4:
+        return i & 3
+    return (i >> 1) & 3  # the bits that leave a sub-frame's own samples spread out
+
+
+@wp.func
+def second_share(
+    world: World, time: int, hit: Hit, paint: Paint, camera: wp.mat33, ray: wp.vec3, height: int, width: int
+) -> float:
+    """Share of the paint's second colour, blurred to a pixel."""
+    if paint.contrast <= 0.0:
+        return 0.0
+    to_own = wp.identity(n=3, dtype=float)
+    if hit.who < world.solids:
+        to_own = wp.transpose(world.turn[time, hit.who])
+    right = wp.vec3(camera[0, 0], camera[1, 0], camera[2, 0]) / float(width)
+    up = wp.vec3(camera[0, 1], camera[1, 1], camera[2, 1]) / float(height)
+    size = footprint(hit, to_own, ray, right) + footprint(hit, to_own, ray, up)
+    return paint.contrast * pattern_share(paint, hit.own_p, hit.own_normal, size)
+
+
+@wp.func
+def light_from(world: World, hit: Hit, paint: Paint, share: float, ray: wp.vec3, known: Shade, glint: float) -> wp.vec3:
+    """Light towards the eye from what a ray meets; the ground fades into the horizon."""
+    base = wp.lerp(paint.color, paint.second, share)
+    light = reflect_light(world, paint, base, hit.normal, ray, known.sun, known.sky) + world.sun * glint
+    if hit.who == world.solids:
+        light = wp.lerp(world.horizon, light, wp.smoothstep(0.0, HORIZON_BLUR, -ray[1]))
+    return light
+
+
 @wp.kernel
 def paint_tiles(
     world: World,
@@ -227,20 +278,13 @@ def paint_tiles(
         if refine == 0:
             row = tile.row * TILE + item / (TILE / 2) * 2 + i / 2
             column = tile.column * TILE + item % (TILE / 2) * 2 + i % 2
-            x = (float(column) + 0.5) / float(width) - 0.5
-            y = 0.5 - (float(row) + 0.5) / float(height)
+            place = middle_of(row, column, height, width)
             time += lens.subframes / 2
         else:
-            # Hammersley points: i / count, and the bits of i mirrored at the point.
-            mirrored = float((i & 1) * 8 + (i & 2) * 2 + (i & 4) / 2 + (i & 8) / 8) / 16.0
-            x = (float(column) + (float(i) + 0.5) / float(count)) / float(width) - 0.5
-            y = 0.5 - (float(row) + mirrored + 0.5 / float(count)) / float(height)
-            if lens.subframes > 1 and count <= 4:
-                time += i & 3
-            elif lens.subframes > 1:
-                time += (i >> 1) & 3  # the bits that leave a sub-frame's own samples spread out
+            place = sample_of(i, count, row, column, height, width)
+            time += subframe_of(i, count, lens.subframes)
         camera = lens.axes[time]
-        ray = wp.normalize(camera * wp.vec3(x, y, 1.0))
+        ray = wp.normalize(camera * wp.vec3(place[0], place[1], 1.0))
         spread = float(0.0)  # noqa: UP018
         if refine == 0:
             spread = wp.length(wp.vec3(camera[0, 1], camera[1, 1], camera[2, 1])) / float(height)
@@ -252,24 +296,13 @@ def paint_tiles(
             same = known.who == hit.who and wp.dot(known.normal, hit.normal) > SAME_NORMAL
             # The slow patterns are blurred to a pixel: once is enough, unless the body moves.
             if refine == 0 or paint.pattern < GRAIN or not same or (known.time != time and tile.steady == 0):
-                share = 0.0
-                if paint.contrast > 0.0:
-                    to_own = wp.identity(n=3, dtype=float)
-                    if hit.who < world.solids:
-                        to_own = wp.transpose(world.turn[time, hit.who])
-                    right = wp.vec3(camera[0, 0], camera[1, 0], camera[2, 0]) / float(width)
-                    up = wp.vec3(camera[0, 1], camera[1, 1], camera[2, 1]) / float(height)
-                    size = footprint(hit, to_own, ray, right) + footprint(hit, to_own, ray, up)
-                    share = paint.contrast * pattern_share(paint, hit.own_p, hit.own_normal, size)
+                share = second_share(world, time, hit, paint, camera, ray, height, width)
             # Shares of sun and sky vary little from pixel to pixel and in an exposure, unless the sun is sharp.
             if not same or world.softness < SHARP:
                 known = shade(world, time, hit, tile, lists.near)
-            base = wp.lerp(paint.color, paint.second, share)
             glint = highlight(world, paint, hit.normal, ray) * known.sun
             mark[1] = known.sun + glint
-            light = reflect_light(world, paint, base, hit.normal, ray, known.sun, known.sky) + world.sun * glint
-            if hit.who == world.solids:
-                light = wp.lerp(world.horizon, light, wp.smoothstep(0.0, HORIZON_BLUR, -ray[1]))
+            light = light_from(world, hit, paint, share, ray, known, glint)
         total += light
         if refine == 0 and row < height and column < width:
             if hit.grown == 1:

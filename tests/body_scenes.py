@@ -12,9 +12,18 @@ from openfoley.gym.records import Camera, Contact, Friction, GymObject, Performa
 from openfoley.gym.seeds import seeds_of
 
 GREY = Surface((0.5, 0.5, 0.5))
-LIGHT = Light((0.0, 1.0, 0.0), (1.0, 1.0, 1.0), (0.3, 0.3, 0.3), (0.1, 0.1, 0.1))
-STILL = np.array([[1.0, 0.0, 0.0, 0.0]])
 SEED = seeds_of("train", 1, world="bodies")[0]
+LIGHT = Light((0.0, 1.0, 0.0), (1.0, 1.0, 1.0), (0.3, 0.3, 0.3), (0.1, 0.1, 0.1))
+
+
+def at(*place: float) -> Motion:
+    """Of a body that stands still there, unturned."""
+    return Motion(np.array([place], dtype=float), np.array([[1.0, 0.0, 0.0, 0.0]]))
+
+
+def looking(focal: float, *eye: float, yaw: float = 0.0, pitch: float = 0.0) -> Camera:
+    """A camera that stands still."""
+    return Camera(focal, lambda t: np.tile(eye, (len(t), 1)), lambda t: np.tile([yaw, pitch, 0.0], (len(t), 1)))
 
 
 def thing(number: int, material: str = "wood", size_m: float = 0.3) -> GymObject:
@@ -23,7 +32,7 @@ def thing(number: int, material: str = "wood", size_m: float = 0.3) -> GymObject
 
 def balls(objects: Sequence[GymObject]) -> Stage:
     """A row of balls at rest."""
-    places = [Motion(np.array([[0.4 * k, 0.2, 1.0]]), STILL) for k in range(len(objects))]
+    places = [at(0.4 * k, 0.2, 1.0) for k in range(len(objects))]
     solids = [Solid(Sphere(0.1), GREY, place, object_id=o.id) for o, place in zip(objects, places, strict=True)]
     return Stage(tuple(solids), LIGHT, GREY)
 
@@ -39,7 +48,7 @@ def scene_of(
     """One shot seen by a still camera 3 m away, in a dry room."""
     caption = f"a {objects[0].material} ball bounces"
     act = Performance(list(objects), [], list(contacts), list(frictions), caption)
-    camera = Camera(1.2, motion.still((0.0, 0.5, -3.0)), motion.still((0.0, 0.0, 0.0)))
+    camera = looking(1.2, 0.0, 0.5, -3.0)
     grade = sample_flat_scene(1, 1.0, split="train", silent=None, aspect=1.0, single_shot=True).shots[0].grade
     shot = Shot(0.0, duration_s, camera, grade, (act,), 0.3, 0.1, "none", balls(objects))
     return Scene(SEED, "train", duration_s, 1.0, gain_db, (shot,), caption, (caption,) * 6)

@@ -3,12 +3,11 @@
 from dataclasses import replace
 from fractions import Fraction
 
-import numpy as np
 import pytest
 
-from body_scenes import GREY, STILL, scene_of, thing
+from body_scenes import GREY, at, scene_of, thing
 from openfoley.gym import motion
-from openfoley.gym.bodies.records import Box, Motion, Solid
+from openfoley.gym.bodies.records import Box, Solid
 from openfoley.gym.records import Contact, Friction
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import VERSIONS
@@ -22,7 +21,7 @@ def walled(*contacts: Contact, rolls: tuple[Friction, ...] = ()):
     """A wall 2 m behind the origin; the camera is 3 m before it."""
     scene = scene_of([thing(0)], contacts, rolls)
     (shot,) = scene.shots
-    wall = Solid(Box((2.0, 2.0, 0.05)), GREY, Motion(np.array([[0.0, 0.0, 2.0]]), STILL))
+    wall = Solid(Box((2.0, 2.0, 0.05)), GREY, at(0.0, 0.0, 2.0))
     stage = replace(shot.stage, solids=(*shot.stage.solids, wall))
     return replace(scene, shots=(replace(shot, stage=stage),))
 

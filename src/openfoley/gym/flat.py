@@ -11,9 +11,9 @@ from openfoley.gym.captions import scene_captions
 from openfoley.gym.materials import HELD_OUT_MATERIALS, SOLID, look_of
 from openfoley.gym.records import Camera, Friction, Grade, GymObject, Look, Part, Performance, Scene, Shot
 from openfoley.gym.seeds import Split
+from openfoley.gym.shots import shot_end
 
-SILENT_SHARE, OFF_SCREEN_SHARE, AMBIENCE_SHARE, OCCLUDER_SHARE, SECOND_SHOT_SHARE = 0.1, 0.08, 0.25, 0.12, 0.12
-SHOT_SHORTEST_S, SHOT_LONGEST_S = 3.0, 10.0
+SILENT_SHARE, OFF_SCREEN_SHARE, AMBIENCE_SHARE, OCCLUDER_SHARE = 0.1, 0.08, 0.25, 0.12
 BUSIEST = 6.0
 """Contacts per second that a shot may have; further actors are left out."""
 
@@ -41,19 +41,12 @@ def sample_flat_scene(
     aspect = aspect or any_aspect
     shots, start, number = [], 0.0, 0
     while start < duration_s - 1e-9:
-        end = duration_s if single_shot else _shot_end(rng, start, duration_s)
+        end = duration_s if single_shot else shot_end(rng, start, duration_s)
         shots.append(_sample_shot(rng, _ShotFrame(start, end, number, heldout, silent, aspect)))
         start, number = end, number + 1
     performances = [p for shot in shots for p in shot.performances]
     captions = scene_captions(performances, rng)
     return Scene(seed, split, duration_s, aspect, float(rng.uniform(-8, 0)), tuple(shots), captions[0], captions)
-
-
-def _shot_end(rng: np.random.Generator, start: float, duration_s: float) -> float:
-    left = duration_s - start
-    if left < 2 * SHOT_SHORTEST_S or (duration_s <= SHOT_LONGEST_S and (start > 0 or rng.random() > SECOND_SHOT_SHARE)):
-        return duration_s
-    return start + float(rng.uniform(SHOT_SHORTEST_S, min(SHOT_LONGEST_S, left - SHOT_SHORTEST_S)))
 
 
 def _sample_shot(rng: np.random.Generator, shot: _ShotFrame) -> Shot:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from body_scenes import STILL, crowded
+from body_scenes import at, crowded
 from openfoley.evaluation.metrics.f1 import visible_sums
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.studies import clips
@@ -50,7 +50,9 @@ def test_an_excerpt_of_bodies_moves_its_solids_too() -> None:
     whole = crowded(20, 2, duration_s=6.0)
     (shot,) = whole.shots
     assert shot.stage is not None
-    path = Motion(np.linspace([0.0, 0.5, 0.0], [1.0, 0.5, 0.0], 601), np.repeat(STILL, 601, axis=0), 0.0, 100.0)
+    path = Motion(
+        np.linspace([0.0, 0.5, 0.0], [1.0, 0.5, 0.0], 601), at(0, 0, 0).rotation.repeat(601, axis=0), 0.0, 100.0
+    )
     body = tuple(replace(shot.stage.solids[0], motion=path, shown=(2.5, 5.0), offset=(0.1 * k, 0, 0)) for k in (0, 1))
     stage = replace(shot.stage, solids=(*body, *shot.stage.solids[1:]))
     part = excerpt(replace(whole, shots=(replace(shot, stage=stage),)), 2.0, 4.0)

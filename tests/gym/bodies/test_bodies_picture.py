@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from openfoley.gym.bodies.records import Light, Motion, Solid, Sphere, Stage, Surface
+from body_scenes import at
+from openfoley.gym.bodies.records import Light, Solid, Sphere, Stage, Surface
 from openfoley.gym.bodies.view import view_of
 from openfoley.gym.picture import project, render_frames, render_picture
 from openfoley.gym.records import Camera, Grade, Look, Scene, Shot
@@ -21,8 +22,7 @@ LIGHT = Light((0.0, 0.8, -0.6), (1.0, 1.0, 1.0), (0.3, 0.3, 0.3), (0.2, 0.2, 0.2
 
 
 def scene(light: Light = LIGHT, grade: Grade = GRADE) -> Scene:
-    still = Motion(np.array([[0.0, 0.3, 0.0]]), np.array([[1.0, 0.0, 0.0, 0.0]]))
-    stage = Stage((Solid(Sphere(0.3), Surface((0.8, 0.2, 0.1)), still),), light, Surface((0.4, 0.4, 0.4)))
+    stage = Stage((Solid(Sphere(0.3), Surface((0.8, 0.2, 0.1)), at(0.0, 0.3, 0.0)),), light, Surface((0.4, 0.4, 0.4)))
     shot = Shot(0.0, 4.0, CAMERA, grade, (), 0.3, 0.0, "none", stage)
     return Scene(1, "train", 4.0, 1.0, 0.0, (shot,), "", ("",))
 

@@ -3,26 +3,19 @@
 import numpy as np
 import pytest
 
+from body_scenes import GREY, at, looking
 from openfoley.gym.bodies import framing
 from openfoley.gym.bodies.cameras import View
 from openfoley.gym.bodies.framing import Happens, choose_camera
-from openfoley.gym.bodies.records import Box, Motion, Solid, Sphere, Surface
-from openfoley.gym.motion import still
+from openfoley.gym.bodies.records import Box, Solid, Sphere
 from openfoley.gym.records import Camera, Contact
 
 TIMES = np.linspace(0, 4, 9)
-GREY, TURN = Surface((0.5, 0.5, 0.5)), np.array([[1.0, 0.0, 0.0, 0.0]])
 VIEW = View(np.zeros((5, 3)), 0.1, 2.0)
-
-
-def at(x: float, y: float, z: float) -> Motion:
-    return Motion(np.array([[x, y, z]], dtype=float), TURN)
-
-
 BALL = Solid(Sphere(0.1), GREY, at(0, 1, 0), shown=(0.0, 3.0))
 WALL = Solid(Box((1, 1, 0.05)), GREY, at(0, 1, -1))
-AHEAD, ASIDE, BEHIND = (Camera(1.0, still((0, 1, -4)), still((yaw, 0.0, 0.0))) for yaw in (0.0, 0.9, np.pi))
-FROM_BACK = Camera(1.0, still((0, 1, 4)), still((np.pi, 0.0, 0.0)))
+AHEAD, ASIDE, BEHIND = (looking(1.0, 0, 1, -4, yaw=yaw) for yaw in (0.0, 0.9, np.pi))
+FROM_BACK = looking(1.0, 0, 1, 4, yaw=np.pi)
 
 
 def choose(monkeypatch: pytest.MonkeyPatch, cameras: list[Camera], happens: Happens) -> tuple[Camera, float]:

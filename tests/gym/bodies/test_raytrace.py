@@ -1,12 +1,15 @@
 """Traced pictures against what geometry says: outlines, order, shadows, shading, patterns, blur, steadiness."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import warp as wp
 
-from openfoley.gym.bodies.raytrace import render_stage
+from body_scenes import at, looking
+from openfoley.gym.bodies.raytrace import render_stage, start
 from openfoley.gym.bodies.records import (
     Box,
     Capsule,
@@ -26,16 +29,9 @@ from openfoley.gym.records import Camera
 WHITE = Surface((1.0, 1.0, 1.0), gloss=0.0)
 BLACK = (0.0, 0.0, 0.0)
 SIZE = (96, 96)
-AHEAD = Camera(1.5, lambda t: np.tile([0.0, 1.0, -4.0], (len(t), 1)), lambda t: np.zeros((len(t), 3)))
-DOWN = Camera(
-    1.5, lambda t: np.tile([0.0, 4.0, 0.0], (len(t), 1)), lambda t: np.tile([0.0, -np.pi / 2, 0.0], (len(t), 1))
-)
+AHEAD, DOWN = looking(1.5, 0.0, 1.0, -4.0), looking(1.5, 0.0, 4.0, 0.0, pitch=-np.pi / 2)
 AMBIENT = Light((0.0, 1.0, 0.0), BLACK, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
 """No sun, the same light from everywhere: a white body is 1 on a background of 0."""
-
-
-def at(*place: float) -> Motion:
-    return Motion(np.array([place], dtype=float), np.array([[1.0, 0.0, 0.0, 0.0]]))
 
 
 def stage(*solids: Solid, light: Light = AMBIENT, ground: Surface | None = None) -> Stage:
@@ -235,3 +231,19 @@ def test_the_device_is_the_one_asked_for_and_never_replaced_by_another():
     else:
         with pytest.raises((RuntimeError, AssertionError, ValueError)):
             render_stage(world, AHEAD, np.zeros(1), device=torch.device("cuda"), **form)
+
+
+@pytest.mark.parametrize("base", ["", "cache", None])
+def test_compiled_kernels_are_never_kept_in_the_working_folder(
+    base: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Warp takes an empty path of a cache for the working folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("WARP_CACHE_PATH", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+        if base is not None:
+            monkeypatch.setenv(name, "" if name == "WARP_CACHE_PATH" else base)
+    monkeypatch.setattr(wp.config, "kernel_cache_dir", None)
+    monkeypatch.setattr(wp, "init", lambda: None)
+    start.__wrapped__()
+    assert Path(wp.config.kernel_cache_dir) == Path.home() / ".cache" / "warp"

@@ -10,11 +10,11 @@ from openfoley.errors import UsageError
 from openfoley.gym.bodies import scene as scene_module
 from openfoley.gym.bodies.description import Free
 from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, Family
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.physics import Simulation, simulate
 from openfoley.gym.bodies.scene import sample_bodies_scene, sounds_of
 from openfoley.gym.materials import SOLID
-from openfoley.gym.records import Scene
+from openfoley.gym.records import Contact, Friction, Scene
 
 SEED = 100_000_000
 ALL = FAMILIES | HELD_OUT_FAMILIES
@@ -88,13 +88,17 @@ def place(seed: int, sounds: bool) -> Place:
     return Place(np.random.default_rng(seed), 0.0, 5.0, (0.04, 0.1, 0.25)[seed % 3], SOLID, "o", sounds)
 
 
+def played(family: Family, seed: int, sounds: bool) -> tuple[Arrangement, Simulation, list[Contact], list[Friction]]:
+    play = family(place(seed, sounds))
+    simulation = simulate(play.bodies, 0.0, 5.0)
+    return play, simulation, *sounds_of(simulation, 0.0)
+
+
 @pytest.mark.parametrize("family", ALL.values(), ids=ALL)
 def test_a_family_moves_within_bounds_and_sounds(family: Family) -> None:
     heard = 0
     for seed in range(5):
-        play = family(place(seed, True))
-        simulation = simulate(play.bodies, 0.0, 5.0)
-        contacts, frictions = sounds_of(simulation, 0.0)
+        play, simulation, contacts, frictions = played(family, seed, True)
         heard += bool(contacts)
         assert {c.object_id for c in contacts} | {f.object_id for f in frictions} <= {o.id for o in play.objects}
         assert simulation.touches.overlap.max(initial=0.0) < 0.015  # nothing begins within another
@@ -125,9 +129,7 @@ def test_the_energy_of_a_family_that_is_left_to_itself_does_not_grow(name: str) 
 def test_a_near_miss_of_a_family_makes_no_sound(family: Family) -> None:
     silent = 0
     for seed in range(5):
-        play = family(place(seed, False))
-        simulation = simulate(play.bodies, 0.0, 5.0)
-        contacts, frictions = sounds_of(simulation, 0.0)
+        _, simulation, contacts, frictions = played(family, seed, False)
         silent += not contacts and not frictions
         moves = [max(np.ptp(m.position, axis=0).max(), np.ptp(m.rotation, axis=0).max()) for m in simulation.motions]
         assert max(moves) > 0.02

@@ -5,30 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from openfoley.gym.bodies.records import (
-    Box,
-    Capsule,
-    Cylinder,
-    Hull,
-    Motion,
-    Shape,
-    Solid,
-    Sphere,
-    Surface,
-)
+from body_scenes import GREY, at, looking
+from openfoley.gym.bodies.records import Box, Capsule, Cylinder, Hull, Shape, Solid, Sphere
 from openfoley.gym.bodies.visible import signed_distance, visible
 from openfoley.gym.records import Camera
 
-GREY = Surface((0.5, 0.5, 0.5))
-LEVEL = Camera(1.0, lambda t: np.tile([0.0, 1.0, -4.0], (len(t), 1)), lambda t: np.zeros((len(t), 3)))
-DOWNWARD = Camera(
-    1.0, lambda t: np.tile([0.0, 2.0, -4.0], (len(t), 1)), lambda t: np.tile([0.0, -0.4, 0.0], (len(t), 1))
-)
+LEVEL, DOWNWARD = looking(1.0, 0.0, 1.0, -4.0), looking(1.0, 0.0, 2.0, -4.0, pitch=-0.4)
 WALL = Box((1.0, 1.0, 0.05))
 
 
 def solid(shape: Shape, *place: float) -> Solid:
-    return Solid(shape, GREY, Motion(np.array([place], dtype=float), np.array([[1.0, 0.0, 0.0, 0.0]])))
+    return Solid(shape, GREY, at(*place))
 
 
 def seen(

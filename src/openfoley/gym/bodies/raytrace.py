@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,9 +23,7 @@ from openfoley.gym.bodies.pack import pack_world, records
 from openfoley.gym.bodies.poses import poses_of
 from openfoley.gym.bodies.rays import Lens, Tile, TileLists, paint_tiles
 from openfoley.gym.bodies.records import Stage
-from openfoley.gym.bodies.shading import (
-    World,
-)
+from openfoley.gym.bodies.shading import World
 from openfoley.gym.bodies.tiles import SUBFRAMES, TILE, Work, tile_work
 from openfoley.gym.bodies.view import View, view_of
 from openfoley.gym.records import Camera
@@ -81,6 +80,10 @@ def _paint(world: World, work: Work, view: View, picture: Tensor, marks: Tensor)
 def start() -> None:
     """Start Warp, once, without its greeting and, on a machine without a GPU, its warning that there is none."""
     wp.config.log_level = wp.LOG_ERROR
+    if wp.config.kernel_cache_dir is None and not os.environ.get("WARP_CACHE_PATH"):
+        # Warp would take an empty or relative XDG_CACHE_HOME for a folder in the working folder.
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        wp.config.kernel_cache_dir = str((Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "warp")
     with _native_warnings_dropped():
         wp.init()
 

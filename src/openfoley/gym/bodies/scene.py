@@ -22,12 +22,12 @@ from openfoley.gym.captions import scene_captions
 from openfoley.gym.materials import HELD_OUT_MATERIALS, SOLID
 from openfoley.gym.records import Camera, Contact, Friction, Grade, Look, Performance, Scene, Shot
 from openfoley.gym.seeds import Split
+from openfoley.gym.shots import shot_end
 
-SILENT_SHARE, SECOND_SHOT_SHARE, TWO_FAMILIES_SHARE = 0.14, 0.12, 0.3
+SILENT_SHARE, TWO_FAMILIES_SHARE = 0.14, 0.3
 NEAR_MISS_SHARE = 0.35
 """Of second families in scenes that sound: the scene must not tell whether what nearly touches does."""
 TABLE_SHARE, OCCLUDER_SHARE, PLAIN_GROUND_SHARE = 0.3, 0.15, 0.4
-SHOT_SHORTEST_S, SHOT_LONGEST_S = 3.0, 10.0
 CLEAN_SHARE, MOTION_BLUR_SHARE = 0.6, 0.3
 MOST_NOISE, MOST_BLUR, COARSEST = 0.035, 0.9, 0.05
 """Strengths (`Grade`) of noise, blur and compression when one of them takes the whole budget of a shot."""
@@ -82,21 +82,13 @@ def sample_bodies_scene(
     aspect = aspect or any_aspect
     shots, start_s = [], 0.0
     while start_s < duration_s - 1e-9:
-        end_s = duration_s if single_shot else _shot_end(rng, start_s, duration_s)
+        end_s = duration_s if single_shot else shot_end(rng, start_s, duration_s)
         span = _Span(start_s, end_s, len(shots), split == "heldout", silent, aspect)
         shots.append(_sample_shot(rng, span))
         start_s = end_s
     captions = scene_captions([p for shot in shots for p in shot.performances], rng)
     gain_db = float(rng.uniform(-8, 0))
     return Scene(seed, split, duration_s, aspect, gain_db, tuple(shots), captions[0], captions)
-
-
-def _shot_end(rng: np.random.Generator, start_s: float, duration_s: float) -> float:
-    left = duration_s - start_s
-    cut = duration_s > SHOT_LONGEST_S or (start_s == 0 and rng.random() < SECOND_SHOT_SHARE)
-    if left < 2 * SHOT_SHORTEST_S or not cut:
-        return duration_s
-    return start_s + float(rng.uniform(SHOT_SHORTEST_S, min(SHOT_LONGEST_S, left - SHOT_SHORTEST_S)))
 
 
 def _sample_shot(rng: np.random.Generator, span: _Span) -> Shot:

@@ -14,6 +14,7 @@ from body_scenes import SEED, crowded
 from openfoley.cli import main
 from openfoley.gym import scene as entry
 from openfoley.gym.records import Scene
+from openfoley.gym.seeds import VERSIONS
 
 
 def test_gym_render_leaves_video_sound_and_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +52,12 @@ def test_bodies_have_the_same_files_with_their_world_and_version(
         *(f"{name}.{suffix}" for suffix in ("mp4", "wav", "json", "body0.wav", "body1.wav"))
     }
     truth = json.loads((tmp_path / f"{name}.json").read_text())
-    assert (truth["world"], truth["split"], truth["seed"], truth["gym"]) == ("bodies", "evaluation", int(name), 1)
+    assert (truth["world"], truth["split"], truth["seed"], truth["gym"]) == (
+        "bodies",
+        "evaluation",
+        int(name),
+        VERSIONS["bodies"],
+    )
     assert len([event for event in truth["events"] if not event.get("continuous")]) == 5
     parts = [soundfile.read(tmp_path / f"{name}.{k}wav")[0] for k in ("", "body0.", "body1.")]
     assert abs(parts[0] - parts[1] - parts[2]).max() < 1e-5

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from openfoley.errors import require_package
 from openfoley.gym.bodies.description import Body, Driven, Fixed, Free, Joint, Piece
 from openfoley.gym.bodies.matter import GROUND, Matter, volume
 from openfoley.gym.bodies.records import Box, Capsule, Cylinder, Hull, Sphere
@@ -59,8 +58,7 @@ def contact_spring(matter: Matter) -> list[float]:
 
 
 def build(bodies: Iterable[Body], *, ground: Matter | None = GROUND, gravity: float = GRAVITY) -> Model:
-    """Compile the bodies and the ground plane y = 0 (None: there is none). Raises UsageError without MuJoCo."""
-    require_package("mujoco", "gym", "the Gym's world of bodies")
+    """Compile the bodies and the ground plane y = 0 (None: there is none)."""
     import mujoco
 
     spec = mujoco.MjSpec()

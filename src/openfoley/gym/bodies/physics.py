@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from openfoley.errors import require_package
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Fixed, Free, Joint
 from openfoley.gym.bodies.matter import GROUND, Matter
@@ -95,7 +96,9 @@ def simulate(
     step_s: float | None = None,
 ) -> Simulation:
     """Simulate from start_s to end_s, or until all is at rest. Raises UsageError without MuJoCo."""
-    model = build(bodies, ground=ground, gravity=gravity)
+    require_package("mujoco", "gym", "the Gym's world of bodies")
+    with _failures_without_a_log():
+        model = build(bodies, ground=ground, gravity=gravity)
     loose = sum(isinstance(b.motion, Free | Joint) for b in model.order)
     step_s = step_s or (LED_STEP_S if not loose else FINE_STEP_S if loose <= FEW_BODIES else COARSE_STEP_S)
     model.compiled.opt.timestep = step_s
@@ -118,7 +121,7 @@ def simulate(
 
 @contextmanager
 def _failures_without_a_log() -> Iterator[None]:
-    """MuJoCo writes a failure of its solver into a file in the working folder unless somebody takes the message."""
+    """MuJoCo writes its warnings into a file in the working folder unless somebody takes them."""
     import mujoco
 
     before = mujoco.get_mju_user_warning()

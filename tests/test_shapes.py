@@ -20,7 +20,7 @@ from openfoley.generators.salsa_v.model import Prepared, SalsaVGenerator
 from openfoley.nn.resampling import linear_weights
 from openfoley.types import FeatureSequence
 
-ANNOTATED = ("nn", "flow", "codecs", "encoders", "generators", "judges", "evaluation", "data", "training")
+ANNOTATED = ("nn", "flow", "codecs", "encoders", "generators", "judges", "evaluation", "data", "training", "gym")
 
 
 def test_a_wrong_axis_fails() -> None:

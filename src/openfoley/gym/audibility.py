@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 LOUDNESS_WINDOW_S = 0.05
@@ -27,8 +28,8 @@ class Powers:
     loudness: float = 0.0
     early: float = 0.0
 
-    def add(self, wave: Tensor, sample_rate: int, gain_power: float) -> None:
-        """wave [samples], heard with `gain_power`, mean over both sides."""
+    def add(self, wave: Float[Tensor, " samples"], sample_rate: int, gain_power: float) -> None:
+        """An object's wave, heard with `gain_power`, mean over both sides."""
         self.loudness += _power(wave, LOUDNESS_WINDOW_S, sample_rate) * gain_power
         self.early += _power(wave, MASKING_WINDOW_S, sample_rate) * gain_power
 
@@ -43,9 +44,14 @@ def decibels(power: float) -> float:
 
 
 def audible_events(
-    times_s: Sequence[float], powers: Sequence[Powers], mix: Tensor, sample_rate: int, *, dense: bool = False
+    times_s: Sequence[float],
+    powers: Sequence[Powers],
+    mix: Float[Tensor, "2 samples"],
+    sample_rate: int,
+    *,
+    dense: bool = False,
 ) -> tuple[bool, ...]:
-    """For events in order of time, and the mix [2, samples] that they are part of. dense: where many ring at once."""
+    """For events in order of time, and the mix that they are part of. dense: where many ring at once."""
     count, masked_below_db = int(MASKING_WINDOW_S * sample_rate), DENSE_MASKED_BELOW_DB if dense else MASKED_BELOW_DB
     loudness = [decibels(one.loudness) for one in powers]
     heard = []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from scipy.fft import next_fast_len
 from torch import Tensor
 
@@ -32,11 +33,11 @@ CEILING = 0.89
 
 @dataclass(frozen=True)
 class SceneSound:
-    """mix [2, n] and, unless they were not asked for, the stems [2, n] that add up to it. `loudness_db` and `audible`
+    """The mix and, unless they were not asked for, the stems that add up to it. `loudness_db` and `audible`
     follow the order of `scene_contacts`, `lasting_db` (mean power over each) that of `scene_frictions`."""
 
-    mix: Tensor
-    stems: dict[str, Tensor]
+    mix: Float[Tensor, "2 samples"]
+    stems: dict[str, Float[Tensor, "2 samples"]]
     loudness_db: tuple[float, ...]
     audible: tuple[bool, ...]
     lasting_db: tuple[float, ...]
@@ -61,15 +62,15 @@ def scene_frictions(scene: Scene) -> list[tuple[Shot, Friction]]:
     ]
 
 
-def pan_and_distance(
-    scene: Scene, shot: Shot, position: np.ndarray, times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gains [n, 2] of left and right: constant-power panning by the place in the picture, times 1/distance."""
+def placed_gains(
+    scene: Scene, shot: Shot, position: Float[np.ndarray, "n 3"], times: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n 2"]:
+    """Gains of left and right: constant-power panning by the place in the picture, times 1 / distance."""
     x, _, depth, _ = project(shot.camera, scene.aspect, position, times)
     angle = np.clip(x, -0.15, 1.15) * 0.9 * (np.pi / 2) + 0.05 * np.pi / 2
     loss = np.clip(REFERENCE_DISTANCE_M / np.maximum(depth, 0.5), 0.2, 1.6) * np.where((x < 0) | (x > 1), 0.6, 1.0)
     angle = np.clip(angle, 0, np.pi / 2)
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(2) * loss[:, None], x
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(2) * loss[:, None]
 
 
 def _room(rng: np.random.Generator, room_s: float, sample_rate: int) -> Tensor:
@@ -178,7 +179,7 @@ def _dry(
                 continue
             struck = known[contact.object_id]
             wave = impact_of(contact, struck, one, rate) * (gain * _share(struck, one))
-            gains, _ = pan_and_distance(scene, shot, np.array([contact.position]), np.array([contact.time_s]))
+            gains = placed_gains(scene, shot, np.array([contact.position]), np.array([contact.time_s]))
             at = round(contact.time_s * rate)
             wave = wave[: max(last - at, 0)]
             dry[:, at : at + len(wave)] += wave[None] * torch.from_numpy(gains[0].astype(np.float32))[:, None]
@@ -226,7 +227,7 @@ def _friction_of(form: _Form, shot: Shot, friction: Friction, object_: GymObject
     control = np.arange(0, count / rate + 1 / CONTROL_RATE, 1 / CONTROL_RATE)
     times = friction.start_s + control
     level = np.clip(friction.level(times), 0, 1)
-    gains, _ = pan_and_distance(form.scene, shot, friction.position(times), times)
+    gains = placed_gains(form.scene, shot, friction.position(times), times)
     envelope = torch.from_numpy((level[:, None] * gains * LOUDEST * FRICTION_LEVEL).astype(np.float32)).T[None]
     envelope = torch.nn.functional.interpolate(envelope, size=count, mode="linear", align_corners=True)[0]
     edge = int(0.01 * rate)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.gym.materials import MATERIALS
@@ -24,8 +25,8 @@ FRICTION_BANDS_HZ = {
 
 
 @lru_cache(maxsize=64)
-def impact(object_: GymObject, sample_rate: int) -> tuple[Tensor, Tensor, float]:
-    """The object's soft and hard impact [samples], peak 1, and the T60 (s) of its lowest mode."""
+def impact(object_: GymObject, sample_rate: int) -> tuple[Float[Tensor, " samples"], Float[Tensor, " samples"]]:
+    """The object's soft impact (peak 0.8) and its hard one (peak 1)."""
     rng = np.random.default_rng(object_.seed)
     material = MATERIALS[object_.material]
     ratios = np.array(material.ratios) * rng.uniform(0.94, 1.06, len(material.ratios))
@@ -52,7 +53,7 @@ def impact(object_: GymObject, sample_rate: int) -> tuple[Tensor, Tensor, float]
         fade = torch.clamp((length - torch.arange(length)) / (0.05 * sample_rate), max=1.0)
         wave = wave * fade * torch.clamp(t / 0.0004 + 0.15, max=1.0)  # 0.3 ms of attack: a contact lasts
         versions.append(wave / wave.abs().max())
-    return versions[0] * 0.8, versions[1], float(t60.max())
+    return versions[0] * 0.8, versions[1]
 
 
 def _low_pass(noise: Tensor, corner_hz: float, sample_rate: int) -> Tensor:
@@ -71,10 +72,10 @@ def grains(contact: Contact, object_: GymObject) -> tuple[np.ndarray, np.ndarray
     return offsets - offsets[0], np.array(strengths)
 
 
-def impact_of(contact: Contact, struck: GymObject, sounding: GymObject, sample_rate: int) -> Tensor:
-    """One event's mono sound [samples]: blended by impulse, spread into grains for a rattle. struck: the contact's
+def impact_of(contact: Contact, struck: GymObject, sounding: GymObject, sample_rate: int) -> Float[Tensor, " samples"]:
+    """One event's mono sound: blended by impulse, spread into grains for a rattle. struck: the contact's
     object, whose grains its partner shares; sounding: one of the two."""
-    soft, hard, _ = impact(sounding, sample_rate)
+    soft, hard = impact(sounding, sample_rate)
     blend = min(1.0, contact.impulse) ** 0.7
     wave = (1 - blend) * soft + blend * hard
     if contact.grains > 1:
@@ -89,9 +90,9 @@ def impact_of(contact: Contact, struck: GymObject, sounding: GymObject, sample_r
 
 
 def friction_timbre(
-    noise: Tensor, action: str, object_: GymObject, sample_rate: int, rng: np.random.Generator
-) -> Tensor:
-    """White noise [samples] coloured by the action's band and the object's modes, unit power."""
+    noise: Float[Tensor, " samples"], action: str, object_: GymObject, sample_rate: int, rng: np.random.Generator
+) -> Float[Tensor, " samples"]:
+    """White noise coloured by the action's band and the object's modes, unit power."""
     material = MATERIALS[object_.material]
     count = noise.shape[-1]
     frequency = torch.fft.rfftfreq(count, 1 / sample_rate).numpy()

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from openfoley.generators.mmaudio.blocks import LAYER_NORM_EPSILON, Stream
 from openfoley.generators.mmaudio.conditioning import Prepared
 from openfoley.generators.mmaudio.config import VARIANTS
-from openfoley.generators.mmaudio.layers import GatedUnit
 from openfoley.generators.mmaudio.model import MMAudioGenerator
 from openfoley.nn.adaln import normalise
+from openfoley.nn.gated import GatedUnit
 from openfoley.nn.rope import Positions, rotate
 from openfoley.types import TEXT, Conditions, FeatureSequence
 

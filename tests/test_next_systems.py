@@ -20,7 +20,7 @@ from openfoley.hub.parts import Model
 from openfoley.live import stream
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects.project import Project
-from openfoley.request import Defaults
+from openfoley.request import Cue, Defaults
 from openfoley.types import TEXT, Conditions
 
 RATE = Fraction(12)
@@ -55,7 +55,7 @@ class SelectiveEncoder(nn.Module):
 
         return Stream()
 
-    def select(self, trunk: Tensor, present: Tensor, text: Tensor) -> Tensor:
+    def select(self, trunk: Tensor, present: Tensor, text: Tensor, is_word: Tensor) -> Tensor:
         return trunk.sum(-1, keepdim=True) * text.mean((1, 2))[:, None, None] * torch.ones(3)
 
 
@@ -165,12 +165,56 @@ def test_a_text_selects_features_and_the_negative_branch_has_its_own(third: Pipe
     assert negative, "the negative branch has selected features, and nothing else of the picture"
 
 
+def test_select_chooses_from_the_picture_and_the_prompt_describes_the_sound(third: Pipeline, video: Path) -> None:
+    """Each stands in for the other where it is missing."""
+    seen: list[Conditions] = []
+    prepare = third.model.generator.prepare
+    third.model.generator.prepare = lambda conditions, latents: seen.append(conditions) or prepare(conditions, latents)
+
+    def first(**options: object) -> tuple[Tensor, Tensor]:
+        seen.clear()
+        third.generate(video, cuts="none", steps=2, guidance=1.0, **options)
+        return next((c["selective"].values, c[TEXT].values) for c in seen if c[TEXT].present.any())
+
+    ball, both, shown = first(select="a ball"), first(prompt="a ball"), first(select="a ball", prompt="a door")
+    assert torch.equal(ball[0], both[0]) and torch.equal(ball[1], both[1])
+    assert torch.equal(shown[0], ball[0]) and torch.equal(shown[1], first(prompt="a door")[1])
+    assert not torch.equal(shown[0], first(prompt="a door")[0])
+
+
+def test_the_negative_prompt_sees_nothing_of_the_picture_where_that_is_asked(third: Pipeline, video: Path) -> None:
+    seen: list[Conditions] = []
+    prepare = third.model.generator.prepare
+    third.model.generator.prepare = lambda conditions, latents: seen.append(conditions) or prepare(conditions, latents)
+    asked = {"select": "a ball", "negative_prompt": "a door", "cuts": "none", "seed": 1}
+    away = third.generate(video, **asked).audio.samples
+    assert any(bool((~c["semantic"].present.any(1) & c["selective"].present.any(1)).any()) for c in seen)
+    seen.clear()
+    released = third.generate(video, **asked, negative_picture="none").audio.samples
+    assert all(torch.equal(c["semantic"].present.any(1), c["selective"].present.any(1)) for c in seen)
+    assert not torch.equal(away, released)
+
+
+def test_select_is_by_cue_and_by_span(third: Pipeline, video: Path) -> None:
+    cues = (Cue(Fraction(0), Fraction(2), select="a ball"), Cue(Fraction(2), Fraction(4), prompt="a ball"))
+    seen: list[Conditions] = []
+    prepare = third.model.generator.prepare
+    third.model.generator.prepare = lambda conditions, latents: seen.append(conditions) or prepare(conditions, latents)
+    third.generate(video, cues=cues, select="a door", cuts="none", steps=2)
+    ball, door = (third.model.text_encoder.encode_text([text]) for text in ("a ball", "a door"))
+    read = [c[TEXT].values[:1] for c in seen if c[TEXT].present[0].any()]
+    assert any(torch.equal(one, ball) for one in read) and any(torch.equal(one, door) for one in read)
+    edited = third.edit(video, (1.0, 2.5), select="a ball", seed=4).audio.samples
+    assert not torch.equal(edited, third.edit(video, (1.0, 2.5), select="a door", seed=4).audio.samples)
+
+
 def test_the_trunk_is_encoded_once_for_all_prompts(third: Pipeline, video: Path, tmp_path: Path) -> None:
     from openfoley.synthesis.feature_store import FeatureStore
 
     store, encoder = FeatureStore(tmp_path), third.model.encoders["selective"]
     for prompt in ("a ball", "a door", None):
         third.generate(video, prompt=prompt, store=store, cuts="none")
+    third.generate(video, select="a ball", prompt="rain", store=store, cuts="none")
     assert encoder.frames_seen == round(5.5 * RATE)
 
 

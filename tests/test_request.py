@@ -20,12 +20,13 @@ from openfoley.request import Cue, Cut, Request, Sampling, option, options_of
 
 NAMES = [one.name for _, one in options_of(Request())]
 EVERY = {  # a value of every option that is not its default
-    "prompt": "rain", "negative_prompt": "music", "reference": Path("tone.wav"),
+    "prompt": "rain", "negative_prompt": "music", "select": "a drum", "negative_picture": "none",
+    "reference": Path("tone.wav"),
     "reference_span": (Fraction(1, 4), Fraction(3, 4)), "steps": 3, "guidance": 2.5, "text_guidance": 1.0,
     "picture_guidance": 2.0, "negative_guidance": 3.0, "reference_guidance": 4.0, "temperature": 0.5, "rescale": 0.25,
     "solver": SHORTCUT, "replacement": PLAIN, "seed": 7, "batch_takes": False,
     "cuts": (Cut(Fraction(1), "carry"),),
-    "cues": (Cue(Fraction(0), Fraction(1, 3), "steps", "wind", 5, 6.0, "steps"),),
+    "cues": (Cue(Fraction(0), Fraction(1, 3), "steps", "wind", 5, 6.0, "steps", "a shoe"),),
     "span": (Fraction(1), Fraction(5, 3)),
     "sound": Path("old.wav"), "audio_stream": 1, "duration": Fraction(5, 2), "context": Fraction(1, 4),
     "window": Fraction(4), "audio": "replace", "sample_rate": 48000, "bit_depth": "16", "start_timecode": "01:00:00:00",
@@ -52,7 +53,7 @@ def test_options_find_their_section_and_a_base_keeps_the_rest() -> None:
         ("negative_promt", "did you mean negative_prompt?"),
         ("guidence", "did you mean guidance?"),
         ("bitdepth", "did you mean bit_depth?"),
-        ("zzzz", "unknown option 'zzzz'; there are prompt, negative_prompt, .*, force"),
+        ("zzzz", "unknown option 'zzzz'; there are prompt, negative_prompt, select, .*, force"),
     ],
 )
 def test_an_unknown_option_is_reported_with_the_nearest(name: str, says: str) -> None:
@@ -63,7 +64,17 @@ def test_an_unknown_option_is_reported_with_the_nearest(name: str, says: str) ->
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("prompt", 3), ("negative_prompt", b"rain"), ("reference", 3), ("sound", 1.5), ("steps", "many"), ("steps", 2.0)]
+    [
+        ("prompt", 3),
+        ("negative_prompt", b"rain"),
+        ("select", 3),
+        ("select", " "),
+        ("negative_picture", "all"),
+        ("reference", 3),
+        ("sound", 1.5),
+        ("steps", "many"),
+        ("steps", 2.0),
+    ]
     + [("steps", True), ("guidance", "4"), ("guidance", True), ("guidance", float("nan")), ("guidance", float("inf"))]
     + [("text_guidance", (4.0,)), ("picture_guidance", 20.5), ("negative_guidance", -1), ("reference_guidance", "x")]
     + [("temperature", 1.01), ("rescale", -0.5), ("seed", -1), ("seed", 1.5), ("seed", None), ("batch_takes", 1)]

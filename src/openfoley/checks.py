@@ -81,6 +81,12 @@ def text(name: str, value: Any) -> None:
         raise UsageError(f"{name} must be a text, got {value!r}")
 
 
+def some_text(name: str, value: Any) -> None:
+    text(name, value)
+    if not value.strip():
+        raise UsageError(f"{name} must not be empty, got {value!r}; leave it out, or name a thing in the picture")
+
+
 def path(name: str, value: Any) -> None:
     if not isinstance(value, (str, os.PathLike)):
         raise UsageError(f"{name} must be a path, got {value!r}")

@@ -33,6 +33,7 @@ from openfoley.checks import (
     nudge,
     path,
     seconds,
+    some_text,
     text,
 )
 from openfoley.errors import UsageError
@@ -73,6 +74,7 @@ class Cue:
     seed: int | None = None
     guidance: float | None = None
     stem: str | None = None
+    select: str | None = None
 
 
 def rule_or_cuts(name: str, value: Any) -> None:
@@ -94,6 +96,7 @@ def sheet_or_cues(name: str, value: Any) -> None:
     if not isinstance(value, tuple) or not all(isinstance(one, Cue) for one in value):
         raise UsageError(f"{name} must be a file or a list of openfoley.Cue, got {value!r}")
     checks = {"start": instant, "end": instant, "prompt": text, "negative_prompt": text, "stem": text}
+    checks |= {"select": some_text}
     checks |= {"seed": Number(0, math.inf, whole=True), "guidance": WEIGHT}
     for cue in value:
         for one, check in checks.items():
@@ -112,14 +115,37 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Prompting:
-    """What it should sound like."""
+    """What it should sound like.
+
+    select: the thing in the picture that sounds, for models with a selective encoder. negative_picture: what guidance
+    moves away from besides the negative prompt's text: what that text selects from the picture, or (None is "selected")
+    nothing of it, as SelVA was released.
+    """
 
     prompt: str | None = option(text, "what it should sound like", "T")
     negative_prompt: str | None = option(text, "what it should not sound like", "T")
+    select: str | None = option(
+        some_text, "which thing in the picture sounds; the others are silent (selva models)", "T", usual="all; --prompt"
+    )
+    negative_picture: Literal["selected", "none"] | None = option(
+        OneOf(("selected", "none")),
+        "selva: what the negative prompt sees of the picture; none is as SelVA was released",
+        usual="selected",
+    )
     reference: Path | None = option(path, "a sound file whose timbre the result should match", "FILE")
     reference_span: tuple[Seconds, Seconds] | None = option(
         seconds, "the part of it to use, in seconds, up to 2.5 s", "A B", usual="the loudest 2.5"
     )
+
+    @property
+    def selected(self) -> str | None:
+        """What a selective encoder reads; what is described, if nothing is selected."""
+        return self.select or self.prompt
+
+    @property
+    def described(self) -> str | None:
+        """The prompt; what is selected, if there is none."""
+        return self.prompt or self.select
 
 
 @dataclass(frozen=True)
@@ -192,7 +218,7 @@ class Timeline:
     )
     cues: str | Path | tuple[Cue, ...] = option(
         sheet_or_cues,
-        "a cue sheet, .csv or .json: start, end, prompt, negative_prompt, seed, guidance, stem",
+        "a cue sheet, .csv or .json: start, end, prompt, negative_prompt, seed, guidance, stem, select",
         "FILE",
         (),
     )
@@ -287,6 +313,19 @@ class Request:
                 raise UsageError(f"{name} must not be None; leave it out for {one.default!r}")
         if self.prompting.reference_span is not None and self.prompting.reference is None:
             raise UsageError("a reference span chooses a part of a reference, which is missing; pass reference too")
+
+    @property
+    def selections(self) -> tuple[str, ...]:
+        """All texts that select, of the request and of its cues, once a sheet is read."""
+        cues = self.timeline.cues if isinstance(self.timeline.cues, tuple) else ()
+        return tuple(one for one in (self.prompting.select, *(cue.select for cue in cues)) if one is not None)
+
+    @property
+    def asks_selection(self) -> str | None:
+        """The option that needs a selective encoder; None where none is given."""
+        if self.selections:
+            return "select"
+        return None if self.prompting.negative_picture is None else "negative_picture"
 
     def given(self) -> dict[str, Any]:
         """The options that differ from their defaults, by name."""

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 TEXT = "text"  # the name of the sequence that a prompt becomes; all others come from the picture
+WORDS = "words"  # the text encoder of what is selected, where that is not the prompt's
 
 
 @dataclass(frozen=True)

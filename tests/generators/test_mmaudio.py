@@ -15,8 +15,8 @@ from torch import Tensor
 from openfoley.generators.mmaudio.conditioning import Prepared, TimeEmbedding
 from openfoley.generators.mmaudio.config import VARIANTS, MMAudioConfig
 from openfoley.generators.mmaudio.foreign import from_mmaudio, latent_statistics
-from openfoley.generators.mmaudio.layers import TimeConv
 from openfoley.generators.mmaudio.model import MMAudioGenerator
+from openfoley.nn.gated import TimeConv
 from openfoley.types import Conditions, FeatureSequence
 from sequences import conditions as flat_conditions
 from sequences import sequence, tokens

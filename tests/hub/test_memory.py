@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from openfoley.generators.mmaudio.config import VARIANTS
-from openfoley.generators.mmaudio.layers import FAST_KERNEL, TimeConv
 from openfoley.generators.mmaudio.model import MMAudioGenerator
 from openfoley.hub import memory
 from openfoley.hub.cards import CARDS
 from openfoley.hub.checkpoint import read_checkpoint
 from openfoley.hub.filling import fill, unfilled
 from openfoley.hub.memory import FilePages, file_mappings, release_after_use, released
+from openfoley.nn.gated import FAST_KERNEL, TimeConv
 
 WIDTH = 1024  # a layer is 4 MB
 LAYERS = 4

@@ -10,7 +10,7 @@ from pathlib import Path
 from openfoley.cli.messages import Terminated, note, print_json
 from openfoley.cli.request_arguments import request_of
 from openfoley.errors import OpenFoleyError, UsageError
-from openfoley.hub.registry import check_model, sampling_of
+from openfoley.hub.registry import check_model, check_selects, sampling_of
 from openfoley.media.read.opening import shown
 from openfoley.request import Request, windows_asked
 from openfoley.synthesis.saving import Delivery, identity
@@ -29,6 +29,7 @@ def checked_request(options: Namespace) -> Request:
         raise UsageError(f"--{wrong.replace('_', '-')} is not an option of {options.model}; leave it out")
     sampling = request.sampling.resolved(defaults)
     options.steps, options.guidance = sampling.steps, sampling.guidance
+    check_selects(options.model, request)
     windows_asked(request.timeline, CONTEXT_S, NEW_S)
     reference, cuts = request.prompting.reference, request.timeline.cuts
     if reference is not None and not reference.is_file():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from openfoley.cli.asked import checked_request, delivery_of, finished_before, resumable
 from openfoley.cli.messages import Bar, note, print_json
+from openfoley.hub.registry import check_selects
 from openfoley.media.time.timecode import timecode_at
 from openfoley.media.write.outputs import check_exact, check_saving, checked_video, edited_output
 from openfoley.media.write.rehearsal import Rehearsal
@@ -36,6 +37,7 @@ def _run(options: Namespace, verb: str) -> int:
     rehearsal = None if out is None else Rehearsal(out)
     source = opened(video, request.timeline, options.strict, rehearsal=rehearsal, with_hash=True, with_sound=True)
     request = with_times(source, request)
+    check_selects(options.model, request)
     existing = existing_source(source, request.timeline)
     if out is None:
         out = edited_output(Path(options.video), sound, verb, existing.bit_depth == "32f")

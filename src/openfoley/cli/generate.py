@@ -15,7 +15,7 @@ from openfoley.cli.batch import run_batch
 from openfoley.cli.messages import Bar, note, print_json
 from openfoley.errors import UsageError
 from openfoley.hub.knowledge import real_footage_words
-from openfoley.hub.registry import sampling_of
+from openfoley.hub.registry import check_selects, sampling_of
 from openfoley.media.source import Source
 from openfoley.media.write.outputs import AUDIO_SUFFIXES, check_saving, checked_video, take_paths
 from openfoley.media.write.rehearsal import Rehearsal
@@ -59,6 +59,7 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     rehearsal = None if options.plan else Rehearsal(_asked_output(options), request.output.audio)
     source = opened(video, request.timeline, options.strict, rehearsal=rehearsal, with_hash=rehearsal is not None)
     request = with_times(source, request)  # what is wrong with them is said before the model is loaded
+    check_selects(options.model, request)
     if options.stems:
         cues_by_stem(request.timeline.cue_list)
     delivery = None if rehearsal is None else _checked_delivery(options, source, request, rehearsal)
@@ -102,6 +103,8 @@ def _check_text_alone(options: Namespace, request: Request) -> None:
         return
     if options.duration is None:
         raise UsageError("pass a VIDEO, or --duration S with --prompt T for sound from text alone")
+    if request.asks_selection is not None:
+        raise UsageError("--select and --negative-picture need a VIDEO to choose from")
     if not (options.prompt and options.prompt.strip()) and options.cues is None:
         raise UsageError("without a VIDEO the sound comes from text alone: pass --prompt T")
     if options.stems or options.plan:

@@ -13,6 +13,8 @@ from typing import Literal, Protocol, runtime_checkable
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from openfoley.types import TEXT
+
 CUBIC_REACH = 2  # features beyond each end of a window that cubic interpolation reads
 
 
@@ -29,11 +31,13 @@ class Frames:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What an encoder reads. frames and text: features that text selects from the picture (`TextConditioned`).
+    """What an encoder reads. frames and text: features that text selects from the picture (`TextConditioned`); words:
+    the text encoder whose tokens it reads, by its name in `Model.encoders`.
     whole_video: its features are handed to the generator for the whole video (`Conditions.whole`), not by windows."""
 
     frames: Frames | None = None
     text: bool = False
+    words: str = TEXT
     whole_video: bool = False
 
 
@@ -93,7 +97,9 @@ class FrameEncoder(Encoder, Protocol):
 @runtime_checkable
 class TextConditioned(FrameEncoder, Protocol):
     """Features that depend on a text, as two functions: `stream` gives the text-independent trunk, [n, trunk_dim],
-    computed once for all prompts; `select` turns a window of it into features."""
+    computed once for all texts; `select` turns a window of it into features.
+
+    is_word: the tokens that count; none in a row without a text, which selects nothing in particular."""
 
     trunk_dim: int
 
@@ -102,6 +108,7 @@ class TextConditioned(FrameEncoder, Protocol):
         trunk: Float[Tensor, "batch n trunk_dim"],
         present: Bool[Tensor, "batch n"],
         text: Float[Tensor, "batch tokens text_dim"],
+        is_word: Bool[Tensor, "batch tokens"],
     ) -> Float[Tensor, "batch n dim"]: ...
 
 

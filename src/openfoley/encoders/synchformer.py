@@ -17,7 +17,7 @@ reads evenly, 24 a second: which latent reads which feature is the generator's k
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -94,6 +94,12 @@ class SynchformerEncoder(nn.Module):
 
     def forward(self, segments: Float[Tensor, "segments frames 3 height width"]) -> Float[Tensor, "segments n dim"]:
         """Pictures in -1..1 -> segment_features each."""
+        return self.spatial_attn_agg(self.tokens(segments))
+
+    def tokens(
+        self, segments: Float[Tensor, "segments frames 3 height width"]
+    ) -> Float[Tensor, "segments n places dim"]:
+        """What the aggregator reads: the normalised tokens of each tubelet."""
         config = self.config
         patches = self.patch_embed_3d(segments.transpose(1, 2)).flatten(3).permute(0, 2, 3, 1)  # [s, t, place, dim]
         patches = patches + self.pos_embed[:, None, 1:] + self.temp_embed[:, :, None]
@@ -101,14 +107,14 @@ class SynchformerEncoder(nn.Module):
         x = torch.cat([token, patches.flatten(1, 2)], 1)  # [s, 1 + t place, dim]
         for block in self.blocks:
             x = block(x)
-        return self.spatial_attn_agg(self.norm(x[:, 1:]).unflatten(1, (config.segment_features, -1)))
+        return self.norm(x[:, 1:]).unflatten(1, (config.segment_features, -1))
 
     def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n dim"]:
         """Row by row."""
         return encoded_by_rows(self, frames)
 
     def stream(self, live: bool = False) -> "SynchformerStream":
-        return SynchformerStream(self)
+        return SynchformerStream(self, self)
 
     @property
     def inputs(self) -> Inputs:
@@ -219,11 +225,11 @@ class Aggregator(nn.Module):
 
 class SynchformerStream(HeldFrames):
     """Cuts a video into segments as its frames arrive; holds little more than SEGMENTS_PER_CALL segments, from the
-    first frame of the next one on."""
+    first frame of the next one on. features: of segments, [segments, n, ...]."""
 
-    def __init__(self, encoder: SynchformerEncoder) -> None:
+    def __init__(self, encoder: SynchformerEncoder, features: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.features = encoder, features
         self.length, self.hop = encoder.config.segment_frames, encoder.config.segment_hop
         self.segments = 0  # given out
 
@@ -256,7 +262,8 @@ class SynchformerStream(HeldFrames):
         self.held = self.held[count * self.hop :]
         self.segments += count
         pictures = torch.stack(segments).to(parameter.device).float() / 255
-        return self.encoder(((pictures - PIXEL_MEAN) / PIXEL_STD).to(parameter.dtype)).float().flatten(0, 1)
+        features = self.features(((pictures - PIXEL_MEAN) / PIXEL_STD).to(parameter.dtype))
+        return features.float().flatten(0, 1).flatten(1)
 
 
 def from_mmaudio(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Float[Tensor, "..."]]:

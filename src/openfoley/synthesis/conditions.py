@@ -13,10 +13,12 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from openfoley.encoders.base import FrameEncoder, TextConditioned, frame_dim
+from openfoley.encoders.base import FrameEncoder, TextConditioned, TextEncoder, frame_dim
 from openfoley.hub.parts import Model
+from openfoley.request import Prompting
 from openfoley.synthesis.feature_buffer import FeatureBuffer
 from openfoley.synthesis.features import FeatureRun, WholeVideo, first_instant, frame_encoders
+from openfoley.synthesis.selection import words_encoders
 from openfoley.timeline.plan import PlannedWindow
 from openfoley.timeline.shots import Shot
 from openfoley.types import TEXT, Conditions, FeatureSequence
@@ -25,14 +27,14 @@ logger = logging.getLogger(__name__)
 
 
 class Texts:
-    """Prompts as token sequences, each encoded once."""
+    """Texts as one encoder's token sequences, each encoded once."""
 
-    def __init__(self, model: Model, device: torch.device) -> None:
-        self.encoder, self.device = model.text_encoder, device
+    def __init__(self, encoder: TextEncoder, device: torch.device) -> None:
+        self.encoder, self.device = encoder, device
         self.known: dict[str, FeatureSequence] = {}
 
     def __call__(self, prompt: str | None) -> FeatureSequence:
-        """[1, tokens, dim]; absent zeros for no prompt (or only blanks)."""
+        """[1, tokens, dim]; absent zeros for no text (or only blanks)."""
         text = prompt if prompt and prompt.strip() else ""
         if text not in self.known:
             tokens = self.encoder.encode_text([text]).to(self.device)
@@ -74,7 +76,8 @@ class ConditionBuilder:
         self.shots, self.feed, self.device = shots, feed, device
         self.latent_rate: Fraction = model.codec.latent_rate
         self.encoders: dict[str, FrameEncoder] = frame_encoders(model)
-        self.texts = Texts(model, device)
+        self.texts = Texts(model.text_encoder, device)
+        self.words = {name: Texts(encoder, device) for name, encoder in words_encoders(model).items()}
         self.reach = max(Fraction(e.outputs.reach) / e.outputs.rate for e in self.encoders.values())
         self.buffers: dict[tuple[str, int], FeatureBuffer] = {}
         self.ended: set[tuple[str, int]] = set()
@@ -85,11 +88,12 @@ class ConditionBuilder:
         self.whole = WholeVideo() if self.read_whole else None
 
     def conditions(
-        self, planned: PlannedWindow, prompt: str | None, negative_prompt: str | None = None, reference: int = 0
+        self, planned: PlannedWindow, prompting: Prompting, reference: int = 0
     ) -> tuple[Conditions, Conditions | None]:
         """The conditions of a window that has `reference` latents of another sound in front of it, and the
         negative branch, where there is a negative prompt: the prompt itself, and of the picture what that text selects
-        from it. Over the reference and over sound carried on from before a cut nothing is seen."""
+        from it (`Prompting.negative_picture`). Over the reference and over sound carried on from before a cut nothing
+        is seen. Where a text selects, the prompt and what is selected stand in for each other."""
         window, shot, rate = planned.window, planned.shot, self.latent_rate
         start, end = window.first_latent / rate, window.end_latent / rate
         seen_from = max(start, shot.start) if shot.join == "carry" else start
@@ -98,22 +102,26 @@ class ConditionBuilder:
         seen = {name: self._seen(name, shot, span) for name in self.windowed}
         whole = {name: self._in_whole(name, span.zero) for name in self.read_whole}
         self._forget(shot.index, start - self.reach)
-        text, negative = self.texts(prompt), self.texts(negative_prompt)
-        selected = Conditions({**self._selected(seen, text), TEXT: text}, self._selected(whole, text))
+        text, negative = self.texts(prompting.described), self.texts(prompting.negative_prompt)
+        chosen = prompting.selected
+        selected = Conditions({**self._selected(seen, chosen), TEXT: text}, self._selected(whole, chosen))
         if not bool(negative.present.any()):
             return selected, None
         by_text = {name for name, encoder in self.encoders.items() if isinstance(encoder, TextConditioned)}
-        parts = (self._selected(part, negative) for part in (seen, whole))
+        if prompting.negative_picture == "none":
+            by_text = set()
+        parts = (self._selected(part, prompting.negative_prompt) for part in (seen, whole))
         features, whole = ({k: v if k in by_text else v.absent() for k, v in part.items()} for part in parts)
         return selected, Conditions({**features, TEXT: negative}, whole)
 
-    def _selected(self, sequences: Mapping[str, FeatureSequence], text: FeatureSequence) -> dict[str, FeatureSequence]:
+    def _selected(self, sequences: Mapping[str, FeatureSequence], text: str | None) -> dict[str, FeatureSequence]:
         """The sequences, where an encoder has its features selected by a text: what this one selects."""
 
         def selected(encoder: FrameEncoder, trunk: FeatureSequence) -> FeatureSequence:
             if not isinstance(encoder, TextConditioned):
                 return trunk
-            return replace(trunk, values=encoder.select(trunk.values, trunk.present, text.values))
+            words = self.words[encoder.inputs.words](text)
+            return replace(trunk, values=encoder.select(trunk.values, trunk.present, words.values, words.present))
 
         return {name: selected(self.encoders[name], sequence) for name, sequence in sequences.items()}
 

@@ -40,6 +40,7 @@ from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_requests
 from openfoley.synthesis.reference import encoded_reference
 from openfoley.synthesis.resume import FORMAT, Work
+from openfoley.synthesis.selection import check_picture, check_selection
 from openfoley.synthesis.windows import WindowSampler, run_plan
 from openfoley.timeline.cues import given_cues, read_cues
 from openfoley.timeline.cut_list import read_cuts
@@ -129,6 +130,7 @@ class Job:
         sound is not needed. Raises UsageError, MediaError."""
         source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash)
         request = resolved(model, source, request)
+        check_picture(source, request)
         reference, timeline = reference_latents(model, request), request.timeline
         shots = shots_in(model, source, timeline, options.store)
         plan = planned(model, shots, timeline, reference, timeline.span_s if in_span else None)
@@ -171,12 +173,14 @@ def first_frame_code(source: Source, given: str | None) -> Timecode:
 
 def resolved(model: Model, source: Source, request: Request) -> Request:
     """`with_times`, and with the model's own settings. UsageError for an option that the model does not have."""
+    request = with_times(source, request)
     generator, sampling = model.generator, request.sampling
     wrong = sampling.unsupported(generator.supported_options)
     if wrong is not None:
         allowed = ", ".join(sorted(generator.supported_options))
         raise UsageError(f"{wrong} is not an option of {model.name}; it has {allowed}")
-    return replace(with_times(source, request), sampling=sampling.resolved(generator.defaults))
+    check_selection(model, request)
+    return replace(request, sampling=sampling.resolved(generator.defaults))
 
 
 def with_times(source: Source, request: Request) -> Request:
@@ -315,7 +319,8 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
 
 def _warn_of_words(job: Job) -> None:
     prompting, cues = job.request.prompting, job.request.timeline.cue_list
-    warn_of_words(job.model.name, [prompting.prompt, *(cue.prompt for cue in cues)])
+    said = [prompting.prompt, *(cue.prompt for cue in cues), *job.request.selections]
+    warn_of_words(job.model.name, said)
 
 
 def _watched(feed: Iterator[FeatureRun], seen: SeenPictures | None) -> Iterator[FeatureRun]:

@@ -49,7 +49,7 @@ class WindowSampler:
         request = for_cue(self.request, planned.cue)
         prompting, cue = request.prompting, planned.cue
         length = 0 if self.reference is None else self.reference.shape[1]
-        conditions, negative = self.builder.conditions(planned, prompting.prompt, prompting.negative_prompt, length)
+        conditions, negative = self.builder.conditions(planned, prompting, length)
         seeds = [take.seed if cue is None or cue.seed is None else cue.seed + n for n, take in enumerate(takes)]
         seeds = [own_seed(seed, self.regenerated_from, cue) for seed in seeds]
         known = [self._known(planned, take, conditions.device) for take in takes]
@@ -138,6 +138,7 @@ def for_cue(request: Request, cue: Cue | None) -> Request:
         prompting,
         prompt=prompting.prompt if cue.prompt is None else cue.prompt,
         negative_prompt=prompting.negative_prompt if cue.negative_prompt is None else cue.negative_prompt,
+        select=prompting.select if cue.select is None else cue.select,
     )
     sampling = replace(sampling, guidance=sampling.guidance if cue.guidance is None else cue.guidance)
     return replace(request, prompting=prompting, sampling=sampling)

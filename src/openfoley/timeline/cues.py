@@ -1,8 +1,8 @@
 """Cue sheets: what each stretch of a video should sound like, as CSV or JSON.
 
-    start,end,prompt,negative_prompt,seed,guidance,stem
-    01:00:00:00,01:00:04:12,footsteps on gravel,music,7,4.5,steps
-    4.5,9,a wooden door,,,,door
+    start,end,prompt,negative_prompt,seed,guidance,stem,select
+    01:00:00:00,01:00:04:12,footsteps on gravel,music,7,4.5,steps,
+    4.5,9,a wooden door,,,,door,the door
 
 JSON is a list of objects with the same keys (or {"cues": [...]}). Times are seconds on the video's clock or timecode.
 `start` and `end` are needed, the rest may be left out or blank: then it is as everywhere else. Cues with a stem name
@@ -27,7 +27,7 @@ from openfoley.media.read.opening import shown
 from openfoley.media.time.timecode import Timecode, parse_time, time_in, timecode_at
 from openfoley.request import WEIGHT, Cue
 
-COLUMNS = ("start", "end", "prompt", "negative_prompt", "seed", "guidance", "stem")
+COLUMNS = ("start", "end", "prompt", "negative_prompt", "seed", "guidance", "stem", "select")
 STEM_PATTERN = re.compile(r"[^\x00-\x1f/\\:*?\"<>|.\s][^\x00-\x1f/\\:*?\"<>|]*")  # what every file system takes
 MAX_BYTES = 16 << 20  # of a sheet; a film's has some thousand lines
 
@@ -179,6 +179,7 @@ def _cue(row: dict[str, Any], start: Timecode, place: str) -> Cue:
         _seed(row, place),
         _guidance(row, place),
         _stem(row, place),
+        _words(row, "select", place),
     )
 
 

@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from openfoley.generators.mmaudio.config import MMAudioConfig
-from openfoley.generators.mmaudio.layers import GatedUnit, projection
 from openfoley.nn.adaln import Modulation, modulate, normalise
 from openfoley.nn.attention import HeadProjection, Projected, attend
+from openfoley.nn.gated import GatedUnit, projection
 from openfoley.nn.rope import Positions, rotate
 
 LAYER_NORM_EPSILON = 1e-5  # PyTorch's default, which the weights were trained with

@@ -18,10 +18,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from openfoley.generators.mmaudio.config import WINDOW_S, MMAudioConfig
-from openfoley.generators.mmaudio.layers import GatedUnit, projection
 from openfoley.nn.embeddings import SINUSOID_WIDTH
+from openfoley.nn.gated import GatedUnit, projection
 from openfoley.nn.rope import Positions, turned
-from openfoley.types import TEXT, Conditions
+from openfoley.types import TEXT, Conditions, FeatureSequence
 
 ROTARY_BASE = 10_000.0  # arXiv 2104.09864, in latents
 TIME_BASE = 10_000.0  # ratio of the fastest to the slowest of the clock's frequencies
@@ -132,7 +132,7 @@ class ConditionEmbedding(nn.Module):
         """Picture features [batch, n, semantic_dim], and the latents at which they lie [batch or 1, n]."""
         config, batch = self.config, conditions.batch
         whole = max(1, latents * config.semantic_tokens // config.window_latents)
-        semantic = conditions["semantic"]
+        semantic = conditions.features.get("semantic", _nothing(conditions, config.semantic_dim))
         time, features, present = semantic.time_s, semantic.values, semantic.present
         if config.clock == "timed":
             return _present(features, present, self.null_semantic), time * (config.sample_rate / config.hop_length)
@@ -211,6 +211,12 @@ def _nearest_segment(time: Tensor, segment: int) -> tuple[int, float]:
     starts = time[::segment]
     nearest = int(starts.abs().argmin())
     return nearest * segment, float(starts[nearest])
+
+
+def _nothing(conditions: Conditions, dim: int) -> FeatureSequence:
+    """The sequence of an encoder that a model does not have (SelVA has none for whole pictures)."""
+    values = torch.zeros(conditions.batch, 0, dim, device=conditions.device)
+    return FeatureSequence(values, values[..., 0], values[..., 0].bool())
 
 
 def _present(features: Tensor, present: Tensor, null: Tensor) -> Tensor:

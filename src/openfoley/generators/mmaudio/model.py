@@ -8,8 +8,8 @@ from openfoley.flow.path import IsKnown, Latents, Rows
 from openfoley.generators.mmaudio.blocks import LAYER_NORM_EPSILON, AudioBlock, Handout, JointBlock
 from openfoley.generators.mmaudio.conditioning import INPUT_KERNEL, ConditionEmbedding, Prepared
 from openfoley.generators.mmaudio.config import DEFAULTS, SUPPORTED_OPTIONS, MMAudioConfig
-from openfoley.generators.mmaudio.layers import FAST_KERNEL, GatedUnit, TimeConv
 from openfoley.nn.adaln import Modulation, modulate, normalise
+from openfoley.nn.gated import FAST_KERNEL, GatedUnit, TimeConv
 from openfoley.types import Conditions
 
 
@@ -37,7 +37,7 @@ class MMAudioGenerator(nn.Module):
         initialise(self)
 
     def remember_kernels(self) -> None:
-        """Faster float32 inference on the CPU, for twice the memory of the weights (`layers.TimeConv`)."""
+        """Faster float32 inference on the CPU, for twice the memory of the weights (`nn.gated.TimeConv`)."""
         for module in self.modules():
             if isinstance(module, TimeConv) and module.kernel_size[0] == FAST_KERNEL:
                 module.remember_kernels()

@@ -1,0 +1,39 @@
+"""Selection by text: which of a model's encoders it concerns, and whether a request that asks for it can be met."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from openfoley.encoders.base import TextConditioned, TextEncoder
+from openfoley.errors import UsageError
+from openfoley.hub.parts import Model
+from openfoley.hub.registry import no_selection
+from openfoley.media.source import Source
+from openfoley.request import Request
+
+
+def words_encoders(model: Model) -> dict[str, TextEncoder]:
+    """The text encoders whose tokens select, by name; none in a model without a selective encoder."""
+    names = [one.inputs.words for one in model.encoders.values() if isinstance(one, TextConditioned)]
+    return {name: cast(TextEncoder, model.encoders[name]) for name in names}
+
+
+def check_selection(model: Model, request: Request) -> None:
+    """UsageError for a selection that this model cannot make: it has no selective encoder, or the text is longer than
+    its encoder reads."""
+    encoders = words_encoders(model)
+    if (asked := request.asks_selection) is not None and not encoders:
+        raise no_selection(asked, model.name)
+    for encoder in encoders.values():
+        for text in request.selections:
+            if (count := encoder.token_count(text)) > encoder.longest:
+                raise UsageError(
+                    f"select is {count} tokens long, {model.name} reads at most {encoder.longest}; shorten it: "
+                    f"{text[:40]!r}..."
+                )
+
+
+def check_picture(source: Source, request: Request) -> None:
+    """UsageError for a selection from nothing."""
+    if request.asks_selection is not None and not source.has_picture:
+        raise UsageError(f"{request.asks_selection} needs a picture to choose from; pass a video, or only a prompt")

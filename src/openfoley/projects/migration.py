@@ -6,7 +6,7 @@ keeps the one of format 1 as project.format-1.json.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -60,7 +60,7 @@ class _Take:
         prompting = Prompting(self.prompt, self.negative_prompt)
         weight = None
         if reference is not None:
-            prompting = Prompting(self.prompt, self.negative_prompt, Path(reference.path), reference.span)
+            prompting = replace(prompting, reference=Path(reference.path), reference_span=reference.span)
             weight = reference.guidance
         sampling = Sampling(
             self.steps, self.guidance, reference_guidance=weight, temperature=self.temperature, seed=self.seed

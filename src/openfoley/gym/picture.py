@@ -5,7 +5,7 @@ highlight from a bulged normal, a procedural texture that turns with it, a soft 
 near a part are computed, so the cost is proportional to the covered area.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -15,7 +15,6 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from openfoley.errors import UsageError
-from openfoley.gym.bodies.records import Stage
 from openfoley.gym.records import Camera, Grade, Look, Part, Scene, Shot
 
 FRAMES_AT_ONCE = 48
@@ -109,10 +108,12 @@ def scene_frames(
     aspect: float | None = None,
 ) -> Iterator[Frames]:
     """The scene's frames in chunks uint8 [n, 3, height, width]. aspect: width / height as shown, their own if None."""
-    total, shown = frame_count(scene.duration_s, rate), aspect or width / height
-    form = {"rate": rate, "height": height, "width": width, "aspect": shown, "device": torch.device(device)}
-    for first in range(0, total, FRAMES_AT_ONCE):
-        yield render_frames(scene, first, min(FRAMES_AT_ONCE, total - first), **form)
+    times = np.arange(frame_count(scene.duration_s, rate)) / float(rate)
+    raster = Raster(height, width, aspect or width / height, times, torch.device(device))
+    exposures = [_exposure(shot, raster) for shot in scene.shots]
+    for first in range(0, len(times), FRAMES_AT_ONCE):
+        chunk = replace(raster, times=times[first : first + FRAMES_AT_ONCE])
+        yield _frames_at(scene, chunk, rate, first, exposures)
 
 
 def render_frames(
@@ -128,19 +129,28 @@ def render_frames(
 ) -> Frames:
     """Frames first ... first + count - 1 of a scene, uint8 [count, 3, height, width]."""
     times = (first + np.arange(count)) / float(rate)
+    return _frames_at(scene, Raster(height, width, aspect, times, device), rate, first)
+
+
+def _frames_at(
+    scene: Scene, raster: Raster, rate: Fraction, first: int, exposures: Sequence[float] | None = None
+) -> Frames:
+    """Frames at the raster's times, the first of which is frame `first`. exposures: of the scene's shots, metered here
+    if None."""
     starts = np.array([shot.start_s for shot in scene.shots])
-    which = np.searchsorted(starts, times + 1e-9, side="right") - 1
+    which = np.searchsorted(starts, raster.times + 1e-9, side="right") - 1
     pieces = []
     for number in np.unique(which):
-        shot, chosen = scene.shots[number], times[which == number]
+        shot, own = scene.shots[number], replace(raster, times=raster.times[which == number])
         rng = torch.Generator(device="cpu").manual_seed(scene.seed * 1009 + int(number) * 31 + first)
-        raster = Raster(height, width, aspect, chosen, device)
         if shot.stage is not None:
-            linear = _trace_stage(shot, shot.stage, raster, rate)
+            gain = exposures[number] if exposures else _exposure(shot, raster)
+            linear = gain * _trace_stage(shot, own, SHUTTER / float(rate) if shot.grade.motion_blur else 0.0)
         else:
-            linear = _paint_shot(shot, raster)
+            linear = _paint_shot(shot, own)
             if shot.grade.motion_blur:
-                linear = (linear + _paint_shot(shot, replace(raster, times=chosen - SHUTTER / 2 / float(rate)))) / 2
+                earlier = replace(own, times=own.times - SHUTTER / 2 / float(rate))
+                linear = (linear + _paint_shot(shot, earlier)) / 2
         pieces.append(_grade(linear, shot.grade, rng))
     return torch.cat(pieces)
 
@@ -200,19 +210,25 @@ def _paint_shot(shot: Shot, raster: Raster) -> Tensor:
     return picture
 
 
-def _trace_stage(shot: Shot, stage: Stage, raster: Raster, rate: Fraction) -> Tensor:
-    """Linear light [frames, height, width, 3] of one shot of solid bodies."""
+def _exposure(shot: Shot, raster: Raster) -> float:
+    """Gain of a shot's linear light, as by a camera with locked exposure: metered on a small picture of the shot's
+    middle. 1 in the flat world."""
+    if shot.stage is None:
+        return 1.0
+    middle = np.array([(shot.start_s + shot.end_s) / 2])
+    meter = _trace_stage(shot, replace(raster, height=METER_SIZE, width=METER_SIZE, times=middle), shutter_s=0.0)
+    return float((METER_GREY / meter.mean().clamp(min=1e-3)) ** METER_SHARE)
+
+
+def _trace_stage(shot: Shot, raster: Raster, shutter_s: float) -> Tensor:
+    """Linear light [frames, height, width, 3] of one shot of solid bodies, before exposure."""
+    assert shot.stage is not None
     try:
         from openfoley.gym.bodies.raytrace import render_stage
     except ModuleNotFoundError as error:
         raise UsageError(f"scenes of bodies need {error.name}: pip install 'openfoley[gym]'") from None
-    size, shutter_s = (raster.height, raster.width), SHUTTER / float(rate) if shot.grade.motion_blur else 0.0
-    form = {"aspect": raster.aspect, "size": size, "shutter_s": shutter_s, "device": raster.device}
-    linear = render_stage(stage, shot.camera, raster.times, **form)
-    # Metered once a shot, on a small picture of its middle, as a camera with locked exposure.
-    middle = np.array([(shot.start_s + shot.end_s) / 2])
-    meter = render_stage(stage, shot.camera, middle, **{**form, "size": (METER_SIZE, METER_SIZE), "shutter_s": 0.0})
-    return linear * float((METER_GREY / meter.mean().clamp(min=1e-3)) ** METER_SHARE)
+    form = {"aspect": raster.aspect, "size": (raster.height, raster.width), "device": raster.device}
+    return render_stage(shot.stage, shot.camera, raster.times, shutter_s=shutter_s, **form)
 
 
 def _shadow(part: Part, shot: Shot, times: np.ndarray) -> RoundedBox:
@@ -313,7 +329,7 @@ def _grade(linear: Tensor, grade: Grade, rng: torch.Generator) -> Tensor:
     if grade.saturation != 1:
         grey = picture.mean(-1, keepdim=True)
         picture = grey + grade.saturation * (picture - grey)
-    picture = picture.clamp(1e-4, 1) ** (LINEAR_TO_SCREEN * grade.gamma * 1.4)
+    picture = picture.clamp_(1e-4, 1).pow_(LINEAR_TO_SCREEN * grade.gamma * 1.4)
     picture = picture.permute(0, 3, 1, 2)
     if grade.blur:
         picture = _blur(picture, grade.blur * picture.shape[2] / 96)
@@ -322,7 +338,7 @@ def _grade(linear: Tensor, grade: Grade, rng: torch.Generator) -> Tensor:
         picture = picture + grade.noise * noise
     if grade.quantization:
         picture = _compress(picture, grade.quantization)
-    return (picture.clamp(0, 1) * 255 + 0.5).to(torch.uint8)
+    return picture.clamp_(0, 1).mul_(255).add_(0.5).to(torch.uint8)
 
 
 def _blur(picture: Tensor, sigma: float) -> Tensor:

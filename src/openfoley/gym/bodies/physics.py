@@ -86,6 +86,44 @@ class _Script:
     switches: list[tuple[float, tuple[int, ...], bool]]  # time, geoms, whether they collide from then on
 
 
+class _Log:
+    """Contacts of all steps as MuJoCo gives them; they are joined and read at the end, once for all."""
+
+    def __init__(self) -> None:
+        self._steps: list[int] = []
+        self._contacts: list[tuple[np.ndarray, ...]] = []  # geoms, distance, position, frame, address of the force
+        self._forces: list[np.ndarray] = []
+
+    def add(self, step: int, contact: mujoco.MjContact, forces: np.ndarray) -> None:
+        """Contacts of a step; forces: of all its constraints."""
+        self._steps.append(step)
+        self._contacts.append(
+            (
+                contact.geom.copy(),
+                contact.dist.copy(),
+                contact.pos.copy(),
+                contact.frame.copy(),
+                contact.efc_address.copy(),
+            )
+        )
+        self._forces.append(forces.copy())
+
+    def touches(self, model: Model, times: np.ndarray) -> Touches:
+        if not self._steps:
+            none = np.zeros(0)
+            index = np.zeros(0, dtype=np.int64)
+            return Touches(none, index, index, none, none, np.zeros((0, 3)), np.zeros((0, 3)))
+        counts = [len(geoms) for geoms, *_ in self._contacts]
+        geoms, distance, position, frame, address = map(np.concatenate, zip(*self._contacts, strict=True))
+        # The first row of an elliptic contact is its normal. Contacts without rows (address -1) have no force.
+        first = np.cumsum([0, *map(len, self._forces)])[:-1]
+        forces = np.concatenate([*self._forces, [0.0]])
+        force = np.where(address >= 0, forces[np.where(address >= 0, np.repeat(first, counts) + address, -1)], 0.0)
+        pair = model.body_of_geom[geoms]
+        time_s = times[np.repeat(self._steps, counts)]
+        return Touches(time_s, pair[:, 0], pair[:, 1], force, -distance, position, frame[:, :3])
+
+
 def simulate(
     bodies: Sequence[Body],
     start_s: float,
@@ -206,7 +244,7 @@ def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> _Run:
     busy_until = max([r[0] for r in releases] + [s[0] for s in switches] + [_last_change(script, times)], default=0.0)
     check = max(1, round(STILL_CHECK_S / step_s))
     step, still, k = mujoco.mj_step, 0, 0
-    log: list[tuple[np.ndarray, ...]] = []
+    log = _Log()
     positions, rotations = [], []
     for k, time_s in enumerate(times):
         if q:
@@ -224,17 +262,7 @@ def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> _Run:
         step(compiled, state)
         # Contacts and poses are those of the step's beginning.
         if state.ncon:
-            contact = state.contact
-            log.append(
-                (
-                    np.full(state.ncon, k),
-                    contact.geom.copy(),
-                    contact.dist.copy(),
-                    contact.pos.copy(),
-                    contact.frame[:, :3].copy(),
-                    _normal_forces(contact.efc_address, state.efc_force),
-                )
-            )
+            log.add(k, state.contact, state.efc_force)
         if k % every == 0:
             positions.append(state.xpos[bodies])
             rotations.append(state.xquat[bodies])
@@ -244,7 +272,7 @@ def _run(model: Model, times: np.ndarray, script: _Script, every: int) -> _Run:
             still = still + 1 if compiled.nv == v or np.abs(state.qvel[v:]).max() < STILL_SPEED else 0
             if still >= STILL_CHECKS:
                 break
-    return _Run(np.array(positions), np.array(rotations), _touches(model, times, log), k, not _failed(state))
+    return _Run(np.array(positions), np.array(rotations), log.touches(model, times), k, not _failed(state))
 
 
 def _switch(compiled: mujoco.MjModel, groups: tuple[np.ndarray, np.ndarray], geoms: Sequence[int], there: bool) -> None:
@@ -258,20 +286,3 @@ def _last_change(script: _Script, times: np.ndarray) -> float:
     moves = np.abs(script.velocities).max(axis=1, initial=0.0) > 1e-9
     moves |= np.abs(np.diff(script.targets, axis=0, append=script.targets[-1:])).max(axis=1, initial=0.0) > 1e-9
     return float(times[np.flatnonzero(moves)[-1]]) if moves.any() else float(times[0])
-
-
-def _normal_forces(addresses: np.ndarray, forces: np.ndarray) -> np.ndarray:
-    """N; the first row of an elliptic contact is its normal. Contacts without rows (address -1) have no force."""
-    if not len(forces):
-        return np.zeros(len(addresses))
-    return np.where(addresses >= 0, forces[np.maximum(addresses, 0)], 0.0)
-
-
-def _touches(model: Model, times: np.ndarray, log: list[tuple[np.ndarray, ...]]) -> Touches:
-    if not log:
-        none = np.zeros(0)
-        index = np.zeros(0, dtype=np.int64)
-        return Touches(none, index, index, none, none, np.zeros((0, 3)), np.zeros((0, 3)))
-    step, geoms, distance, position, normal, force = (np.concatenate(column) for column in zip(*log, strict=True))
-    pair = model.body_of_geom[geoms]
-    return Touches(times[step], pair[:, 0], pair[:, 1], force, -distance, position, normal)

@@ -33,7 +33,7 @@ FAST = wp.constant(0.25)
 EDGE = wp.constant(0.15)
 """Difference of the sun's share and highlight between neighbours from which on a pixel gets all samples."""
 
-wp.set_module_options({"enable_backward": False, "fast_math": True})
+wp.set_module_options({"enable_backward": False, "fast_math": True, "optimization_level": 3})
 
 
 @wp.struct

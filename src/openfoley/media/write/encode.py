@@ -16,6 +16,7 @@ from openfoley.types import Audio
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 DEFAULT_CRF = 18  # libx264: visually without loss
@@ -40,6 +41,7 @@ def write_video(
     4:2:0 where both sides are even, else 4:4:4. The container and the sound's codec follow from the suffix.
     """
     import av
+    from av.video.reformatter import VideoReformatter
 
     path = Path(path)
     pictures = _single(frames)
@@ -50,6 +52,7 @@ def write_video(
     # bitexact: no library versions and no date in the file
     with av.open(f"file:{path}", "w", format=_muxer(path), container_options={"fflags": "+bitexact"}) as out:
         stream = _picture_stream(out, codec, crf, rate, height, width, options or {})
+        reformatter = VideoReformatter()  # one of its own for each frame would set up its tables each time
         track = None
         if audio is not None:
             sound = sound_format(path.suffix, bit_depth)
@@ -59,7 +62,7 @@ def write_video(
         for picture in chain([first], pictures):
             if tuple(picture.shape) != (3, height, width):
                 raise UsageError(f"frame {count} is {tuple(picture.shape)}, the first was {(3, height, width)}")
-            _put(out, stream, _frame(picture, stream.pix_fmt or "yuv420p", count))
+            _put(out, stream, _frame(picture, stream.pix_fmt or "yuv420p", count, reformatter))
             count += 1
             if track is not None and audio is not None:
                 due = round(count / rate * audio.sample_rate)
@@ -94,13 +97,16 @@ def _picture_stream(out, codec: str, crf: int, rate: Fraction, height: int, widt
     return stream
 
 
-def _frame(picture: Tensor, pixel_format: str, index: int) -> VideoFrame:
+def _frame(picture: Tensor, pixel_format: str, index: int, reformatter: VideoReformatter) -> VideoFrame:
     import av
     from av.video.reformatter import ColorRange, Colorspace
 
     pixels = picture.detach().cpu().permute(1, 2, 0).contiguous().numpy()
-    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
-        format=pixel_format, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    frame = reformatter.reformat(
+        av.VideoFrame.from_ndarray(pixels, format="rgb24"),
+        format=pixel_format,
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
     )
     frame.pts = index
     return frame

@@ -94,6 +94,42 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def selective_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of SelVA's kind, tiny, with random weights: a text selects from what the generator sees."""
+    from openfoley.encoders import clip, clip_tokenizer, selective_synchformer, t5
+    from openfoley.encoders.tokenizer import train_tokenizer
+    from openfoley.generators.mmaudio.config import GYM
+    from openfoley.generators.mmaudio.model import MMAudioGenerator
+    from openfoley.hub.load import load_model
+    from openfoley.hub.parts import Model
+    from openfoley.hub.save import save_model
+
+    torch.manual_seed(TEST_SEED)
+    selva = selective_synchformer.SELVA
+    small = {"image_size": 32, "hidden_size": 32, "heads": 2, "mlp_size": 32, "layers": 1}
+    selection = replace(selva.selection, width=32, heads=2, text_dim=24, mlp_width=32)
+    seeing = selective_synchformer.SelectiveSynchformer(
+        selective_synchformer.SelectiveSynchformerConfig(replace(selva.trunk, **small), selection)
+    )
+    pieces = train_tokenizer(["a wooden ball bounces on the floor"], 400).to_str()
+    wide = {"width": 24, "layers": 1, "heads": 2, "head_width": 12, "mlp_width": 32}
+    words = t5.T5TextEncoder(replace(t5.FLAN_T5_BASE, **wide, vocabulary=400, longest=32), pieces)
+    merges = clip_tokenizer.clip_tokenizer(["b a", "l l</w>"])
+    narrow = {"text_width": 32, "text_layers": 1, "text_heads": 2, "text_mlp": 32}
+    saying = clip.ClipTextEncoder(
+        replace(clip.DFN5B_TEXT, **narrow, vocabulary=merges.get_vocab_size()), merges.to_str()
+    )
+    sizes = {"semantic_dim": 32, "sync_dim": 32, "text_dim": 32, "text_tokens": 77, "width": 32, "heads": 1}
+    stretched = {"sync_segment": 8, "window_latents": 86, "clock": "stretched"}
+    generator = MMAudioGenerator(replace(GYM, **sizes, **stretched, mlp_width=32, audio_blocks=1))
+    for parameter in [*seeing.parameters(), *words.parameters(), *generator.parameters()]:
+        torch.nn.init.normal_(parameter, std=0.2)
+    parts = {"codec": load_model(tiny_model).parts["codec"], "sync": seeing, "semantic": saying}
+    parts |= {"generator": generator, "words": words}
+    return save_model(tmp_path_factory.mktemp("model") / "selective", Model.of_parts("tiny-selva", parts, config={}))
+
+
+@pytest.fixture(scope="session")
 def make_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """make_video(name, duration_s, rate, sound) writes a moving bright square, with a click track if `sound`."""
 

@@ -15,7 +15,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from openfoley.cli import main
 from openfoley.encoders.base import Frames, Inputs, Outputs
+from openfoley.errors import UsageError
 from openfoley.hub.parts import Model
 from openfoley.live import stream
 from openfoley.pipeline import Pipeline, load
@@ -206,6 +208,34 @@ def test_select_is_by_cue_and_by_span(third: Pipeline, video: Path) -> None:
     assert any(torch.equal(one, ball) for one in read) and any(torch.equal(one, door) for one in read)
     edited = third.edit(video, (1.0, 2.5), select="a ball", seed=4).audio.samples
     assert not torch.equal(edited, third.edit(video, (1.0, 2.5), select="a door", seed=4).audio.samples)
+
+
+def test_a_selection_that_cannot_be_made_says_why(
+    third: Pipeline, tiny_model: Path, video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longest = third.model.text_encoder.longest
+    with pytest.raises(UsageError, match=f"select is .* tokens long, third reads at most {longest}; shorten it"):
+        third.generate(video, select="a ball " * 200)
+    with pytest.raises(UsageError, match="select needs a picture to choose from"):
+        third.generate(None, duration=1.0, select="a ball")
+    with pytest.raises(UsageError, match=r"select is not an option of tiny: .* those of selva-small-16k, .* do"):
+        load(tiny_model).generate(video, select="a ball")
+    with pytest.raises(UsageError, match="select is not an option of tiny"):
+        load(tiny_model).generate(video, cues=(Cue(Fraction(0), Fraction(1), select="a ball"),))
+    with pytest.raises(UsageError, match="negative_picture is not an option of tiny"):
+        load(tiny_model).generate(video, negative_prompt="a door", negative_picture="none")
+    for words, says in (
+        (["--select", "a ball"], "select is not an option of salsa-v-gym: no text selects in its encoders"),
+        (["--select", ""], "select must not be empty, got ''"),
+        (["--select", "a ball", "--model", "mmaudio-small-16k"], "select is not an option of mmaudio-small-16k"),
+    ):
+        assert main(["generate", str(video), *words]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert says in line
+    sheet = video.with_name("cues.csv")
+    sheet.write_text("start,end,select\n0,1,a ball\n")
+    assert main(["generate", str(video), "--cues", str(sheet)]) == 2
+    assert "select is not an option of salsa-v-gym" in capsys.readouterr().err
 
 
 def test_the_trunk_is_encoded_once_for_all_prompts(third: Pipeline, video: Path, tmp_path: Path) -> None:

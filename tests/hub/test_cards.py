@@ -43,7 +43,9 @@ def test_each_card_is_either_shipped_or_published_and_its_family_is_a_generator(
     for name, card in CARDS.items():
         assert card.name == name and (published(name) is None) == (name in SHIPPED)
         assert generator_kind(name) == card.family
-        assert {file.part for file in card.files} in (set(), {"network", "vae", "vocoder", "sync", "clip", "tokenizer"})
+        whole = {"network", "vae", "vocoder", "clip", "tokenizer"}
+        whole |= {"selective", "words", "words-tokenizer"} if card.selects else {"sync"}
+        assert {file.part for file in card.files} in (set(), whole)
 
 
 def test_a_model_is_shown_with_the_words_it_knows(capsys: pytest.CaptureFixture[str]) -> None:

@@ -169,6 +169,7 @@ def _devices() -> list[dict[str, Any]]:
 
 def _weights(folder: Path) -> list[dict[str, str]]:
     """Checkpoints of a folder and what they are, or why a file cannot be read."""
+    from openfoley.hub.cards import CARDS
     from openfoley.hub.checkpoint import check_archive, check_finite, read_checkpoint, recognise
     from openfoley.hub.foreign import checkpoints
 
@@ -181,6 +182,8 @@ def _weights(folder: Path) -> list[dict[str, str]]:
             kind = recognise(state)
             what = f"{kind.part}: {kind.variant}" if kind else "not known to OpenFoley"
             what += f" ({kind.note})" if kind and kind.note else ""
+            if owners := ", ".join(name for name, card in CARDS.items() if path.name in card.only_by_name):
+                what += f", by its name of {owners}"
         except WeightsError as error:
             what = f"damaged: {error}"
         entries.append({"file": str(path.relative_to(folder)), "what": what})

@@ -8,7 +8,7 @@ MMAudio shows 384 x 384 pixels to a network of 378: patches of 14 leave the last
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,7 +30,19 @@ UNUSED = ("logit_scale", "text_projection", "attn_mask")  # of the checkpoint
 
 
 @dataclass(frozen=True)
-class ClipConfig:
+class ClipTextConfig:
+    """Shape of the text tower."""
+
+    text_width: int
+    text_layers: int
+    text_heads: int
+    text_mlp: int
+    text_length: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class ClipConfig(ClipTextConfig):
     """Shape of both towers. shown_size: pixels requested of the decoder, of which the network receives image_size."""
 
     rate: Fraction
@@ -42,14 +54,11 @@ class ClipConfig:
     vision_heads: int
     vision_mlp: int
     embedding: int
-    text_width: int
-    text_layers: int
-    text_heads: int
-    text_mlp: int
-    text_length: int
-    vocabulary: int
 
 
+DFN5B_TEXT = ClipTextConfig(
+    text_width=1024, text_layers=24, text_heads=16, text_mlp=4096, text_length=77, vocabulary=49408
+)
 DFN5B_VIT_H_14 = ClipConfig(
     rate=Fraction(8),
     shown_size=384,
@@ -60,42 +69,23 @@ DFN5B_VIT_H_14 = ClipConfig(
     vision_heads=16,
     vision_mlp=5120,
     embedding=1024,
-    text_width=1024,
-    text_layers=24,
-    text_heads=16,
-    text_mlp=4096,
-    text_length=77,
-    vocabulary=49408,
+    **asdict(DFN5B_TEXT),
 )
 
 
-class ClipEncoder(nn.Module):
-    """Frames and prompts. tokenizer: path of tokenizer.json, or its JSON text (`clip_tokenizer.clip_tokenizer`)."""
+class ClipTextEncoder(nn.Module):
+    """Prompts. tokenizer: path of tokenizer.json, or its JSON text (`clip_tokenizer.clip_tokenizer`)."""
 
-    def __init__(self, config: ClipConfig, tokenizer: Path | str) -> None:
-        from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
+    def __init__(self, config: ClipTextConfig, tokenizer: Path | str) -> None:
+        from transformers import CLIPTextConfig, CLIPTextModel
 
         super().__init__()
         self.config = config
-        self.rate = config.rate
-        self.height = self.width = config.shown_size
-        self.dim, self.text_dim = config.embedding, config.text_width
+        self.text_dim = config.text_width
         self.tokenizer = load_tokenizer(tokenizer)
         if self.tokenizer.get_vocab_size() > config.vocabulary:
             pieces = self.tokenizer.get_vocab_size()
             raise WeightsError(f"the tokenizer has {pieces} pieces, CLIP's vocabulary {config.vocabulary}")
-        self.vision = CLIPVisionModelWithProjection(
-            CLIPVisionConfig(
-                hidden_size=config.vision_width,
-                intermediate_size=config.vision_mlp,
-                num_hidden_layers=config.vision_layers,
-                num_attention_heads=config.vision_heads,
-                image_size=config.image_size,
-                patch_size=config.patch_size,
-                projection_dim=config.embedding,
-                hidden_act="quick_gelu",
-            )
-        )
         self.text = CLIPTextModel(
             CLIPTextConfig(
                 vocab_size=config.vocabulary,
@@ -107,25 +97,7 @@ class ClipEncoder(nn.Module):
                 hidden_act="quick_gelu",
             )
         )
-
-        self._number_places()
-
-    def _number_places(self) -> None:
-        """The position numbers are constants outside the state: real ones, even where the network is built on the meta
-        device and its weights are assigned later."""
-        with torch.device("cpu"):
-            for part in (self.vision, self.text):
-                for module in part.modules():
-                    if (numbers := module._buffers.get("position_ids")) is not None:
-                        numbers = torch.arange(numbers.shape[-1])[None]
-                        module.register_buffer("position_ids", numbers, persistent=False)
-
-    def pictures(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
-        """Pictures in 0..1 -> vectors of unit length."""
-        seen = pictures[..., : self.config.image_size, : self.config.image_size]
-        mean, std = (seen.new_tensor(value)[:, None, None] for value in (PIXEL_MEAN, PIXEL_STD))
-        vectors = self.vision(pixel_values=((seen - mean) / std).to(self.vision.dtype)).image_embeds
-        return F.normalize(vectors.float(), dim=-1)
+        number_places(self.text)
 
     def texts(self, ids: Int[Tensor, "batch tokens"]) -> Float[Tensor, "batch tokens text_dim"]:
         """Token numbers -> vectors of unit length."""
@@ -138,6 +110,46 @@ class ClipEncoder(nn.Module):
     @torch.no_grad()
     def encode_text(self, texts: list[str]) -> Float[Tensor, "texts tokens text_dim"]:
         return self.texts(self.token_ids(texts).to(next(self.parameters()).device))
+
+    @property
+    def text_length(self) -> int:
+        """Tokens of a text; a longer one is refused."""
+        return self.config.text_length - 2
+
+    def token_count(self, text: str) -> int:
+        return len(self.tokenizer.encode(cleaned(text), add_special_tokens=False).ids)
+
+
+class ClipEncoder(ClipTextEncoder):
+    """Frames and prompts."""
+
+    def __init__(self, config: ClipConfig, tokenizer: Path | str) -> None:
+        from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+        super().__init__(config, tokenizer)
+        self.rate, self.image_size = config.rate, config.image_size
+        self.height = self.width = config.shown_size
+        self.dim = config.embedding
+        self.vision = CLIPVisionModelWithProjection(
+            CLIPVisionConfig(
+                hidden_size=config.vision_width,
+                intermediate_size=config.vision_mlp,
+                num_hidden_layers=config.vision_layers,
+                num_attention_heads=config.vision_heads,
+                image_size=config.image_size,
+                patch_size=config.patch_size,
+                projection_dim=config.embedding,
+                hidden_act="quick_gelu",
+            )
+        )
+        number_places(self.vision)
+
+    def pictures(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
+        """Pictures in 0..1 -> vectors of unit length."""
+        seen = pictures[..., : self.image_size, : self.image_size]
+        mean, std = (seen.new_tensor(value)[:, None, None] for value in (PIXEL_MEAN, PIXEL_STD))
+        vectors = self.vision(pixel_values=((seen - mean) / std).to(self.vision.dtype)).image_embeds
+        return F.normalize(vectors.float(), dim=-1)
 
     def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n dim"]:
         return encoded_by_rows(self, frames)
@@ -158,13 +170,15 @@ class ClipEncoder(nn.Module):
     def outputs(self) -> Outputs:
         return Outputs(self.dim, self.rate)
 
-    @property
-    def text_length(self) -> int:
-        """Tokens of a text; a longer one is refused."""
-        return self.config.text_length - 2
 
-    def token_count(self, text: str) -> int:
-        return len(self.tokenizer.encode(cleaned(text), add_special_tokens=False).ids)
+def number_places(network: nn.Module) -> None:
+    """The position numbers are constants outside the state: real ones, even where the network is built on the meta
+    device and its weights are assigned later."""
+    with torch.device("cpu"):
+        for module in network.modules():
+            if (numbers := module._buffers.get("position_ids")) is not None:
+                numbers = torch.arange(numbers.shape[-1])[None]
+                module.register_buffer("position_ids", numbers, persistent=False)
 
 
 def from_open_clip(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Float[Tensor, "..."]]:

@@ -30,6 +30,7 @@ from openfoley.hub.memory import released
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
+T5_ROOT = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
 ROOT_KEYS = (  # one of each network
     "audio_input_proj.0.weight",
     "decoder.conv_in.weight",
@@ -38,6 +39,7 @@ ROOT_KEYS = (  # one of each network
     "conv_pre.parametrizations.weight.original0",
     "vfeat_extractor.cls_token",
     "visual.conv1.weight",
+    T5_ROOT,
 )
 WRAPPERS = re.compile(r"(?<![^.])(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # anywhere
 AVERAGE = re.compile(r"(^|[._])ema([._]|$)")  # in the path to a network
@@ -180,11 +182,19 @@ def recognise(state: Mapping[str, Tensor]) -> Recognised | None:
     if any(key.startswith("conv_pre.") for key in state) and any(key.startswith("ups.0.") for key in state):
         return Recognised("vocoder", "16k" if "conv_post.bias" in state else "44k")
     if any(key.startswith("vfeat_extractor.") for key in state):
+        if "text_proj.0.weight" in state:
+            tokens = state["sup_text_feat"].shape[0] if "sup_text_feat" in state else 0
+            return Recognised("selective", f"selva-sup-{tokens}")
         return Recognised("sync", "synchformer")
     if "visual.conv1.weight" in state and "token_embedding.weight" in state:
         width, patch = state["visual.conv1.weight"].shape[0], state["visual.conv1.weight"].shape[-1]
         is_huge = (width, patch) == (1280, 14)
         return Recognised("clip", "dfn5b-vit-h14" if is_huge else f"CLIP of width {width}, patch {patch}")
+    if T5_ROOT in state and "shared.weight" in state:
+        width = state["shared.weight"].shape[1]
+        layers = len({key.split(".")[2] for key in state if key.startswith("encoder.block.")})
+        is_base = (width, layers) == (768, 12) and "encoder.block.0.layer.1.DenseReluDense.wi_0.weight" in state
+        return Recognised("words", "t5-base" if is_base else f"T5 of width {width}, {layers} layers")
     return None
 
 

@@ -13,11 +13,20 @@ from openfoley.hub.cards import CARDS
 from openfoley.hub.cards.base import ForeignPart
 from openfoley.hub.cards.mmaudio import TOKENIZER_FILES
 from openfoley.hub.checkpoint import Recognised, check_archive, check_finite, read_checkpoint, recognise
-from openfoley.hub.foreign import assemble, checkpoints, generator_from, sync_from
-from openfoley.hub.parts import PARTS, section
-from openfoley.hub.save import save_part, tokenizer_json, write_folder
+from openfoley.hub.foreign import (
+    NAMES_OF_PARTS,
+    assemble,
+    checkpoints,
+    generator_from,
+    named,
+    selective_from,
+    sync_from,
+)
+from openfoley.hub.parts import all_parts, section
+from openfoley.hub.save import save_part, tokenizers_of, write_folder
 
 WHOLE: tuple[ForeignPart, ...] = ("network", "vae", "vocoder", "sync", "clip")
+WHOLE_SELVA: tuple[ForeignPart, ...] = ("network", "vae", "vocoder", "selective", "clip", "words")
 
 
 def convert(source: Path, out: Path, *, force: bool = False) -> str:
@@ -42,6 +51,8 @@ def _convert_file(source: Path, out: Path) -> str:
         module, part = generator_from(kind.variant, state), "generator"
     elif kind.part == "sync":
         module, part = sync_from(state), "sync"
+    elif kind.part == "selective":
+        module, part = selective_from(state), "sync"
     else:
         raise UsageError(
             f"{str(source)!r} is the {kind.part} {kind.variant}, not a complete part; pass a folder that holds "
@@ -51,7 +62,10 @@ def _convert_file(source: Path, out: Path) -> str:
     statistics = {key: value.float() for key, value in zip(STATISTICS, whole, strict=False)}
     check_finite(statistics, repr(str(source)))
     save_part(out, section(part, module.config), module.state_dict(), {"latent_statistics": statistics})
-    return f"{part}: MMAudio {kind.variant}" if part == "generator" else f"{part}: {kind.variant}"
+    if part != "generator":
+        return f"{part}: {kind.variant}"
+    is_selva = any(source.name in card.only_by_name for card in CARDS.values())  # the same keys and shapes
+    return f"{part}: {'SelVA' if is_selva else 'MMAudio'} {kind.variant}"
 
 
 def _convert_folder(source: Path, out: Path) -> str:
@@ -69,22 +83,27 @@ def _convert_folder(source: Path, out: Path) -> str:
                 f"({variants[kind.part][0]}) and {path.name} ({kind.variant}); remove one of them"
             )
         states[kind.part], variants[kind.part] = state, (kind.variant, path)
-    missing = [part for part in WHOLE if part not in states]
-    tokenizer = next((path for name in TOKENIZER_FILES for path in sorted(source.rglob(name))), None)
-    if missing or tokenizer is None:
-        lacking = [*missing, *([] if tokenizer else [f"tokenizer ({' or '.join(TOKENIZER_FILES)})"])]
-        raise WeightsError(f"{str(source)!r} holds no complete model: missing {', '.join(lacking)}")
+    is_selva = "selective" in states
+    missing: list[str] = [part for part in (WHOLE_SELVA if is_selva else WHOLE) if part not in states]
+    tokenizers: dict[ForeignPart, Path] = {}
+    for part in ("tokenizer", "words-tokenizer") if is_selva else ("tokenizer",):
+        if (path := named(source, NAMES_OF_PARTS[part])) is None:
+            missing.append(f"{part} ({' or '.join(NAMES_OF_PARTS[part])})")
+        else:
+            tokenizers[part] = path
+    if missing:
+        raise WeightsError(f"{str(source)!r} holds no complete model: missing {', '.join(missing)}")
     variant = _known(recognise(states["network"]), variants["network"][1]).variant
     rate = variant.rsplit("-v2", 1)[0].rsplit("-", 1)[1]
     for part in ("vae", "vocoder"):
         if variants[part][0] != rate:
             found, path = variants[part]
             raise WeightsError(f"{str(path)!r} is the {part} for {found}, the network {variant} needs that for {rate}")
-    modules = dict(assemble(variant, states.__getitem__, tokenizer))
-    name = f"mmaudio-{variant}"
-    config = {part: section(part, modules[part].config) for part in PARTS}
-    tensors = {part: modules[part].state_dict() for part in PARTS}
-    write_folder(out, name, config, tensors, tokenizer_json(modules["semantic"]), exact=True)
+    modules = dict(assemble(variant, states.__getitem__, tokenizers))
+    name = f"{'selva' if is_selva else 'mmaudio'}-{variant}"
+    config = {part: section(part, modules[part].config) for part in all_parts(modules)}
+    tensors = {part: modules[part].state_dict() for part in all_parts(modules)}
+    write_folder(out, name, config, tensors, tokenizers_of(modules), exact=True)
     return name
 
 

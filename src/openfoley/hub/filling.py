@@ -12,7 +12,7 @@ from openfoley.errors import WeightsError
 from openfoley.hub.checkpoint import check_finite
 from openfoley.hub.memory import release_after_use
 
-ENCODERS = ("sync", "semantic")
+ENCODERS = ("sync", "semantic", "words")
 ONE_BUILDER = threading.Lock()  # of modules without memory
 
 

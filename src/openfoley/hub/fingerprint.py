@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import torch
 
 from openfoley.hub.memory import released
-from openfoley.hub.parts import PARTS, Model
+from openfoley.hub.parts import Model, all_parts
 
 
-def fingerprint(model: Model, parts: Sequence[str] = PARTS) -> str:
-    """64 hexadecimal digits for these parts of a model, the same on every device."""
+def fingerprint(model: Model, parts: Sequence[str] | None = None) -> str:
+    """64 hexadecimal digits for these parts of a model (None: all), the same on every device."""
     digest = hashlib.sha256()
-    for part in parts:
+    for part in all_parts(model.parts) if parts is None else parts:
         digest.update(json.dumps([part, model.config.get(part)], sort_keys=True, default=str).encode())
         for name, value in released(dict(sorted(model.parts[part].state_dict().items()))):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from openfoley.errors import WeightsError
+from openfoley.hub.cards import CARDS
 from openfoley.hub.cards.base import Card, ForeignPart, WeightFile
 from openfoley.hub.cards.mmaudio import TOKENIZER_FILES
+from openfoley.hub.cards.selva import WORDS_FILES, WORDS_TOKENIZER_FILES
 from openfoley.hub.checkpoint import SUFFIXES, check_archive, read_checkpoint, recognise
 from openfoley.hub.download import Progress, cache_folder, check_hash, fetch, is_online
 from openfoley.hub.filling import fill, ready, unfilled
 from openfoley.hub.memory import Released, check_memory, fits, released
-from openfoley.hub.parts import FORMAT, PARTS, Model, section
+from openfoley.hub.parts import FORMAT, Model, all_parts, section
 
 logger = logging.getLogger(__name__)
 
 Read = Callable[[ForeignPart], Mapping[str, Tensor]]
+NAMES_OF_PARTS: dict[ForeignPart, tuple[str, ...]] = {  # names that these go by
+    "tokenizer": TOKENIZER_FILES,
+    "words-tokenizer": WORDS_TOKENIZER_FILES,
+    "words": WORDS_FILES,
+}
+T5_FOLDER = "flan-t5-base"
 CHECKED_SUFFIX = ".checked"  # beside a downloaded file: its size and time when its hash or checksums were verified
 
 
@@ -49,7 +58,8 @@ def load_foreign(
         return Released(state)
 
     modules: dict[str, nn.Module] = {}
-    for part, module in assemble(model.variant, read, paths["tokenizer"][1]):
+    tokenizers = {part: path for part, (_, path) in paths.items() if part.endswith("tokenizer")}
+    for part, module in assemble(model.variant, read, tokenizers):
         modules[part] = ready(part, module, device)
     generator = modules["generator"]
     assert isinstance(generator, MMAudioGenerator)
@@ -83,23 +93,36 @@ def locate(files: Sequence[WeightFile], weights_dir: Path | None) -> tuple[dict[
         raise WeightsError(f"the weights folder {str(weights_dir)!r} does not exist")
     found: dict[WeightFile, Path] = {}
     for file in files:
-        names = TOKENIZER_FILES if file.part == "tokenizer" else (file.name,)
-        given = [place for name in names for place in sorted(weights_dir.rglob(name))] if weights_dir else []
-        places = [*given, cache_folder() / file.name]
-        path = next((place for place in places if place.is_file()), None)
+        given = named(weights_dir, NAMES_OF_PARTS.get(file.part, (file.name,))) if weights_dir else None
+        path = given or cache_folder() / file.name
+        path = path if path.is_file() else None
         if path is not None:
             found[file] = path
     missing = [file for file in files if file not in found]
     if missing and weights_dir is not None:
-        known = set(found.values())
-        for path in checkpoints(weights_dir):
-            if path not in known:
+        known, reserved = set(found.values()), {name for card in CARDS.values() for name in card.only_by_name}
+        searched = [file for file in missing if not file.only_by_name]
+        for path in checkpoints(weights_dir) if searched else ():
+            if path not in known and path.name not in reserved:
                 kind = _kind(path)
-                match = next((file for file in missing if (file.part, file.variant) == kind), None)
+                match = next((file for file in searched if (file.part, file.variant) == kind), None)
                 if match is not None:
                     found[match] = path
                     missing.remove(match)
+                    searched.remove(match)
     return found, missing
+
+
+def named(folder: Path, names: Sequence[str]) -> Path | None:
+    """The first file of these names in a folder and below. T5's own folder, whose files are called as others are, is
+    searched only for names that begin with it."""
+    found = (
+        path
+        for name in names
+        for path in sorted(folder.rglob(name))
+        if path.is_file() and (path.parent.name != T5_FOLDER or "/" in name)
+    )
+    return next(found, None)
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -129,10 +152,16 @@ def check_variant(state: Mapping[str, Tensor], file: WeightFile, path: Path) -> 
         raise WeightsError(f"{str(path)!r} holds {kind}, expected the {file.part} {file.variant} ({file.name})")
 
 
-def assemble(variant: str, read: Read, tokenizer: Path) -> Iterator[tuple[str, nn.Module]]:
-    """The four parts with the published weights, each loaded strictly on demand."""
-    yield "semantic", semantic_from(read("clip"), tokenizer)
-    yield "sync", sync_from(read("sync"))
+def assemble(variant: str, read: Read, tokenizers: Mapping[ForeignPart, Path]) -> Iterator[tuple[str, nn.Module]]:
+    """The parts with the published weights, each loaded strictly on demand; SelVA's, if there is a tokenizer for the
+    words that select."""
+    is_selective = "words-tokenizer" in tokenizers
+    yield "semantic", semantic_from(read("clip"), tokenizers["tokenizer"], with_pictures=not is_selective)
+    if is_selective:
+        yield "words", words_from(read("words"), tokenizers["words-tokenizer"])
+        yield "sync", selective_from(read("selective"))
+    else:
+        yield "sync", sync_from(read("sync"))
     yield "codec", codec_from(variant, read)
     yield "generator", generator_from(variant, read("network"))
 
@@ -164,12 +193,33 @@ def sync_from(state: Mapping[str, Tensor]) -> nn.Module:
     return _filled(lambda: SynchformerEncoder(SYNCHFORMER), state, "Synchformer")
 
 
-def semantic_from(state: Mapping[str, Tensor], tokenizer: Path) -> nn.Module:
-    from openfoley.encoders.clip import DFN5B_VIT_H_14, ClipEncoder, from_open_clip
+def selective_from(state: Mapping[str, Tensor]) -> nn.Module:
+    from openfoley.encoders.selective_synchformer import SELVA, SelectiveSynchformer, from_selva_checkpoint
+
+    tokens = len(state["sup_text_feat"]) if "sup_text_feat" in state else 0
+    config = replace(SELVA, selection=replace(SELVA.selection, supplementary=tokens))
+    renamed = _renamed(from_selva_checkpoint, "video encoder of SelVA", state)
+    renamed.setdefault("selection.supplementary", torch.zeros(0, config.selection.text_dim))
+    return _filled(lambda: SelectiveSynchformer(config), renamed, "video encoder of SelVA")
+
+
+def words_from(state: Mapping[str, Tensor], tokenizer: Path) -> nn.Module:
+    from openfoley.encoders.t5 import FLAN_T5_BASE, T5TextEncoder, from_t5
+
+    text = tokenizer.read_text(encoding="utf-8")
+    return _filled(lambda: T5TextEncoder(FLAN_T5_BASE, text), _renamed(from_t5, "T5", state), "T5")
+
+
+def semantic_from(state: Mapping[str, Tensor], tokenizer: Path, *, with_pictures: bool = True) -> nn.Module:
+    """CLIP, or its text tower alone."""
+    from openfoley.encoders.clip import DFN5B_TEXT, DFN5B_VIT_H_14, ClipEncoder, ClipTextEncoder, from_open_clip
     from openfoley.encoders.clip_tokenizer import clip_tokenizer, read_merges
 
-    text = clip_tokenizer(read_merges(tokenizer)).to_str()
-    return _filled(lambda: ClipEncoder(DFN5B_VIT_H_14, text), _renamed(from_open_clip, "CLIP", state), "CLIP")
+    text, renamed = clip_tokenizer(read_merges(tokenizer)).to_str(), _renamed(from_open_clip, "CLIP", state)
+    if with_pictures:
+        return _filled(lambda: ClipEncoder(DFN5B_VIT_H_14, text), renamed, "CLIP")
+    own = {key: value for key, value in renamed.items() if key.startswith("text.")}
+    return _filled(lambda: ClipTextEncoder(DFN5B_TEXT, text), own, "CLIP")
 
 
 def _filled(make: Callable[[], nn.Module], state: Mapping[str, Tensor], name: str) -> nn.Module:
@@ -200,7 +250,8 @@ def _unmapped(state: dict[str, Tensor], *files: Mapping[str, Tensor]) -> dict[st
 
 def described(name: str, modules: Mapping[str, nn.Module]) -> dict[str, object]:
     """The contents of config.json for this model."""
-    return {"format": FORMAT, "name": name, **{part: section(part, modules[part].config) for part in PARTS}}
+    sections = {part: section(part, modules[part].config) for part in all_parts(modules)}
+    return {"format": FORMAT, "name": name, **sections}
 
 
 def _check_once(path: Path, published: WeightFile | None) -> None:

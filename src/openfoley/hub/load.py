@@ -1,4 +1,4 @@
-"""Read a model folder: config.json, four safetensors files, tokenizer.json. Strict; nothing is unpickled."""
+"""Read a model folder: config.json, a safetensors file for each part, tokenizers. Strict; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from openfoley.errors import OpenFoleyError, UsageError, WeightsError
 from openfoley.hub.download import Progress
 from openfoley.hub.familiarity import Familiarity
 from openfoley.hub.filling import fill, ready, unfilled
-from openfoley.hub.parts import FORMAT, PARTS, TOKENIZER_NAME, Model, build_part
+from openfoley.hub.parts import FORMAT, PARTS, TOKENIZERS, Model, all_parts, build_part
 from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model, published
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def load_model(
     target = checked_device(device)
     config = read_config(folder)
     modules = {}
-    for part in PARTS:
+    for part in all_parts(config):
         modules[part] = ready(part, _loaded(part, config[part], folder, f"{part}.safetensors"), target)
     return replace(Model.of_parts(config["name"], modules, config), familiarity=Familiarity.load(folder))
 
@@ -115,8 +115,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     for key in ("name", *PARTS):
         if key not in config:
             raise WeightsError(f"{str(path)!r}: key {key!r} is missing")
-    if not (folder / TOKENIZER_NAME).is_file():
-        raise WeightsError(f"{str(folder / TOKENIZER_NAME)!r} is missing")
+    for part, name in TOKENIZERS.items():
+        if part in config and not (folder / name).is_file():
+            raise WeightsError(f"{str(folder / name)!r} is missing")
     return config
 
 

@@ -1,8 +1,8 @@
-"""The four parts of a model, and the classes that may implement them."""
+"""The parts of a model, and the classes that may implement them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,11 +17,15 @@ from openfoley.encoders.base import Encoder, FrameEncoder, HasTextTower, TextEnc
 from openfoley.errors import WeightsError
 from openfoley.generators.base import Generator
 from openfoley.hub.familiarity import Familiarity
-from openfoley.types import TEXT
+from openfoley.types import TEXT, WORDS
 
 PARTS = ("codec", "sync", "semantic", "generator")
-KINDS = {"codec": "oobleck", "sync": "videoprism-map", "semantic": "siglip2", "generator": "salsa-v"}  # the default
+OPTIONAL_PARTS = ("words",)  # the text encoder of what is selected, where that is not the semantic network's
+KINDS = {  # the default
+    "codec": "oobleck", "sync": "videoprism-map", "semantic": "siglip2", "generator": "salsa-v", "words": "t5",
+}  # fmt: skip
 TOKENIZER_NAME = "tokenizer.json"
+TOKENIZERS = {"semantic": TOKENIZER_NAME, "words": "words_tokenizer.json"}
 FORMAT = 1
 
 CLASSES = {  # part, kind -> module, configuration, class
@@ -34,8 +38,15 @@ CLASSES = {  # part, kind -> module, configuration, class
     ("codec", "mmaudio"): ("openfoley.codecs.mmaudio", "MMAudioCodecConfig", "MMAudioCodec"),
     ("sync", "videoprism-map"): ("openfoley.encoders.sync", "SyncConfig", "SyncEncoder"),
     ("sync", "synchformer"): ("openfoley.encoders.synchformer", "SynchformerConfig", "SynchformerEncoder"),
+    ("sync", "selective-synchformer"): (
+        "openfoley.encoders.selective_synchformer",
+        "SelectiveSynchformerConfig",
+        "SelectiveSynchformer",
+    ),
     ("semantic", "siglip2"): ("openfoley.encoders.semantic", "SemanticConfig", "SemanticEncoder"),
     ("semantic", "clip"): ("openfoley.encoders.clip", "ClipConfig", "ClipEncoder"),
+    ("semantic", "clip-text"): ("openfoley.encoders.clip", "ClipTextConfig", "ClipTextEncoder"),
+    ("words", "t5"): ("openfoley.encoders.t5", "T5TextConfig", "T5TextEncoder"),
     ("generator", "salsa-v"): ("openfoley.generators.salsa_v.model", "SalsaVConfig", "SalsaVGenerator"),
     ("generator", "mmaudio"): ("openfoley.generators.mmaudio.model", "MMAudioConfig", "MMAudioGenerator"),
 }
@@ -56,9 +67,11 @@ class Model:
 
     @classmethod
     def of_parts(cls, name: str, parts: Mapping[str, nn.Module], config: dict[str, Any]) -> Model:
-        """parts: by PARTS. The semantic network's text tower is a separate encoder."""
+        """parts: by `all_parts`. The semantic network's text tower is a separate encoder."""
         frames = {part: module for part, module in parts.items() if isinstance(module, FrameEncoder)}
-        texts = {TEXT: TextTower(cast(HasTextTower, parts["semantic"]))}
+        texts: dict[str, Encoder] = {TEXT: TextTower(cast(HasTextTower, parts["semantic"]))}
+        if WORDS in parts:
+            texts[WORDS] = cast(TextEncoder, parts[WORDS])
         codec, generator = cast(Codec, parts["codec"]), cast(Generator, parts["generator"])
         return cls(name, codec, {**frames, **texts}, generator, config, dict(parts))
 
@@ -69,6 +82,11 @@ class Model:
     @property
     def text_encoder(self) -> TextEncoder:
         return cast(TextEncoder, self.encoders[TEXT])
+
+
+def all_parts(present: Container[str]) -> tuple[str, ...]:
+    """The parts of a model that has these: the four, and the optional ones among them."""
+    return (*PARTS, *(part for part in OPTIONAL_PARTS if part in present))
 
 
 def classes(part: str, kind: str) -> tuple[type, type[nn.Module]]:
@@ -99,4 +117,4 @@ def build_part(part: str, settings: dict[str, Any], folder: Path) -> nn.Module:
         )
     config_class, network = classes(part, kind)
     config = from_dict(config_class, settings, where=part)
-    return network(config, folder / TOKENIZER_NAME) if part == "semantic" else network(config)
+    return network(config, folder / TOKENIZERS[part]) if part in TOKENIZERS else network(config)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from openfoley.errors import OutputError, WeightsError
-from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZER_NAME, Model, section
+from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZERS, Model, all_parts, section
 from openfoley.hub.registry import CONFIG_NAME
 from openfoley.media.write.atomic import cannot_write
 
@@ -39,16 +39,16 @@ def save_model(folder: Path, model: Model) -> Path:
     """Write a model that `load_model` reads back. Each part carries its dataclass as `.config`."""
     configs = {part: section(part, module.config) for part, module in model.parts.items()}
     tensors = {part: module.state_dict() for part, module in model.parts.items()}
-    return write_folder(folder, model.name, configs, tensors, tokenizer_json(model.parts["semantic"]))
+    return write_folder(folder, model.name, configs, tensors, tokenizers_of(model.parts))
 
 
-def tokenizer_json(semantic: nn.Module) -> str:
-    """The contents of tokenizer.json for a semantic encoder."""
+def tokenizers_of(parts: Mapping[str, nn.Module]) -> dict[str, str]:
+    """The contents of the tokenizers' files, by name."""
     from tokenizers import Tokenizer
 
-    tokenizer = semantic.tokenizer
-    assert isinstance(tokenizer, Tokenizer)
-    return tokenizer.to_str()
+    found = {name: parts[part].tokenizer for part, name in TOKENIZERS.items() if part in parts}
+    assert all(isinstance(tokenizer, Tokenizer) for tokenizer in found.values())
+    return {name: tokenizer.to_str() for name, tokenizer in found.items() if isinstance(tokenizer, Tokenizer)}
 
 
 def assemble_model(folder: Path, name: str, parts: Mapping[str, Path], tokenizer: Path) -> Path:
@@ -63,7 +63,8 @@ def assemble_model(folder: Path, name: str, parts: Mapping[str, Path], tokenizer
         except (OSError, ValueError) as error:
             raise WeightsError(f"{str(config_path)!r} cannot be read: {error}; train {part} first") from None
         tensors[part] = read_weights(parts[part] / "model.safetensors")
-    return write_folder(folder, name, configs, tensors, tokenizer.read_text(encoding="utf-8"))
+    text = tokenizer.read_text(encoding="utf-8")
+    return write_folder(folder, name, configs, tensors, {TOKENIZERS["semantic"]: text})
 
 
 def write_folder(
@@ -71,18 +72,19 @@ def write_folder(
     name: str,
     configs: Mapping[str, dict[str, Any]],
     tensors: Mapping[str, Mapping[str, Tensor]],
-    tokenizer_text: str,
+    tokenizers: Mapping[str, str],
     *,
     exact: bool = False,
 ) -> Path:
-    """Write the folder atomically. A part's section names its kind unless it is the default. exact: matrices keep their
-    precision."""
+    """Write the folder atomically. A part's section names its kind unless it is the default. tokenizers: contents by
+    file name. exact: matrices keep their precision."""
     whole = {"format": FORMAT, "name": name}
-    whole |= {part: {"kind": KINDS[part], **configs[part]} for part in PARTS}
+    whole |= {part: {"kind": KINDS[part], **configs[part]} for part in all_parts(configs)}
     with _complete(folder) as unfinished:
         (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-        (unfinished / TOKENIZER_NAME).write_text(tokenizer_text, encoding="utf-8")
-        for part in PARTS:
+        for file, text in tokenizers.items():
+            (unfinished / file).write_text(text, encoding="utf-8")
+        for part in all_parts(configs):
             save_weights(tensors[part], unfinished / f"{part}.safetensors", exact=exact)
     return folder
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ForeignPart = Literal["network", "vae", "vocoder", "sync", "clip", "tokenizer"]
+ForeignPart = Literal["network", "vae", "vocoder", "sync", "selective", "clip", "words", "tokenizer", "words-tokenizer"]
+ENCODERS: tuple[ForeignPart, ...] = ("sync", "selective", "clip", "words")
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class WeightFile:
     """One file. name: on disk; variant: the content expected of it (`hub.checkpoint.recognise`).
 
     md5: the publisher's; without one a file must match every key and shape of its network, and the SHA-256 of the
-    first download.
+    first download. only_by_name: another published file has the same keys and shapes, so that it is not searched by
+    content. loaded_bytes: of what is used, if that is not all.
     """
 
     name: str
@@ -23,6 +25,8 @@ class WeightFile:
     size_bytes: int  # approximate: 4 bytes per published element
     md5: str | None
     licence: str
+    only_by_name: bool = False
+    loaded_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,12 @@ class Card:
     @property
     def encoder_bytes(self) -> int:
         """Of the weights that stay in their files on a CPU (`hub.memory.release_after_use`)."""
-        return sum(file.size_bytes for file in self.files if file.part in ("sync", "clip"))
+        return sum(file.loaded_bytes or file.size_bytes for file in self.files if file.part in ENCODERS)
+
+    @property
+    def only_by_name(self) -> frozenset[str]:
+        """Names of the files that cannot be told apart by content."""
+        return frozenset(file.name for file in self.files if file.only_by_name)
 
     @property
     def memory_bytes(self) -> int:

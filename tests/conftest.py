@@ -113,7 +113,7 @@ def selective_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
     )
     pieces = train_tokenizer(["a wooden ball bounces on the floor"], 400).to_str()
     wide = {"width": 24, "layers": 1, "heads": 2, "head_width": 12, "mlp_width": 32}
-    words = t5.T5TextEncoder(replace(t5.FLAN_T5_BASE, **wide, vocabulary=400, longest=32), pieces)
+    words = t5.T5TextEncoder(replace(t5.FLAN_T5_BASE, **wide, vocabulary=400, longest=64), pieces)
     merges = clip_tokenizer.clip_tokenizer(["b a", "l l</w>"])
     narrow = {"text_width": 32, "text_layers": 1, "text_heads": 2, "text_mlp": 32}
     saying = clip.ClipTextEncoder(

@@ -99,8 +99,12 @@ def test_bad_selections_are_refused_in_one_line(
     pipeline: Pipeline, video: Path, selective_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     long = "ball " * 40
-    with pytest.raises(UsageError, match=r"select is \d+ tokens long, tiny-selva reads at most 31; shorten it: 'ball"):
+    with pytest.raises(UsageError, match=r"select is \d+ tokens long, tiny-selva reads at most 63; shorten it: 'ball"):
         pipeline.generate(video, select=long)
+    wooden = "wooden " * 14
+    with pytest.raises(UsageError, match="84 tokens long as the prompt that is missing, tiny-selva reads at most 75"):
+        pipeline.generate(video, select=wooden)
+    assert pipeline.generate(video, select=wooden, prompt="ball", **FAST).samples.length
     with pytest.raises(UsageError, match="select is .* tokens long"):
         pipeline.generate(video, cues=(Cue(Fraction(0), Fraction(1), select=long),))
     model = ["--model", str(selective_model)]

@@ -321,6 +321,13 @@ class Request:
         return tuple(one for one in (self.prompting.select, *(cue.select for cue in cues)) if one is not None)
 
     @property
+    def selections_without_prompt(self) -> tuple[str, ...]:
+        """Those that stand in for a prompt."""
+        own, cues = self.prompting, self.timeline.cues if isinstance(self.timeline.cues, tuple) else ()
+        pairs = [(own.select, own.prompt), *((c.select or own.select, c.prompt or own.prompt) for c in cues)]
+        return tuple(select for select, prompt in pairs if select and not prompt)
+
+    @property
     def asks_selection(self) -> str | None:
         """The option that needs a selective encoder; None where none is given."""
         if self.selections:

@@ -20,17 +20,20 @@ def words_encoders(model: Model) -> dict[str, TextEncoder]:
 
 def check_selection(model: Model, request: Request) -> None:
     """UsageError for a selection that this model cannot make: it has no selective encoder, or the text is longer than
-    its encoder reads."""
+    its encoder reads, or than that of the prompt where it stands in for one."""
     encoders = words_encoders(model)
     if (asked := request.asks_selection) is not None and not encoders:
         raise no_selection(asked, model.name)
     for encoder in encoders.values():
         for text in request.selections:
-            if (count := encoder.token_count(text)) > encoder.longest:
-                raise UsageError(
-                    f"select is {count} tokens long, {model.name} reads at most {encoder.longest}; shorten it: "
-                    f"{text[:40]!r}..."
-                )
+            _check_length(text, encoder, f"long, {model.name} reads at most")
+    for text in request.selections_without_prompt if encoders else ():
+        _check_length(text, model.text_encoder, f"long as the prompt that is missing, {model.name} reads at most")
+
+
+def _check_length(text: str, encoder: TextEncoder, words: str) -> None:
+    if (count := encoder.token_count(text)) > encoder.longest:
+        raise UsageError(f"select is {count} tokens {words} {encoder.longest}; shorten it: {text[:40]!r}...")
 
 
 def check_picture(source: Source, request: Request) -> None:

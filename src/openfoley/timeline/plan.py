@@ -247,7 +247,7 @@ def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction, first_frame: 
     for index, one in enumerate(plan):
         window = one.window
         start, end = one.first_new / latent_rate, window.new_end / latent_rate
-        prompt = (one.cue.prompt or "") if one.cue is not None else ""
+        prompt = "" if one.cue is None else one.cue.prompt or one.cue.select or ""
         join = "silent" if one.silent else one.join
         code = f"{timecode_at(start, first_frame)}  " if first_frame is not None else ""
         lines.append(

@@ -58,7 +58,7 @@ def load_foreign(
         return Released(state)
 
     modules: dict[str, nn.Module] = {}
-    tokenizers = {part: path for part, (_, path) in paths.items() if part in NAMES_OF_PARTS}
+    tokenizers: dict[ForeignPart, Path] = {part: path for part, (_, path) in paths.items() if part in NAMES_OF_PARTS}
     for part, module in assemble(model.variant, read, tokenizers):
         modules[part] = ready(part, module, device)
     generator = modules["generator"]

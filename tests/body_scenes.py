@@ -33,7 +33,7 @@ def thing(number: int, material: str = "wood", size_m: float = 0.3) -> GymObject
 def balls(objects: Sequence[GymObject]) -> Stage:
     """A row of balls at rest."""
     places = [at(0.4 * k, 0.2, 1.0) for k in range(len(objects))]
-    solids = [Solid(Sphere(0.1), GREY, place, object_id=o.id) for o, place in zip(objects, places, strict=True)]
+    solids = [Solid(Sphere(0.1), GREY, place) for place in places]
     return Stage(tuple(solids), LIGHT, GREY)
 
 
@@ -50,7 +50,7 @@ def scene_of(
     act = Performance(list(objects), [], list(contacts), list(frictions), caption)
     camera = looking(1.2, 0.0, 0.5, -3.0)
     grade = sample_flat_scene(1, 1.0, split="train", silent=None, aspect=1.0, single_shot=True).shots[0].grade
-    shot = Shot(0.0, duration_s, camera, grade, (act,), 0.3, 0.1, "none", balls(objects))
+    shot = Shot(0.0, duration_s, camera, grade, (act,), 0.3, 0.1, balls(objects))
     return Scene(SEED, "train", duration_s, 1.0, gain_db, (shot,), caption, (caption,) * 6)
 
 

@@ -11,7 +11,7 @@ from openfoley.gym.captions import scene_captions
 from openfoley.gym.materials import HELD_OUT_MATERIALS, SOLID, look_of
 from openfoley.gym.records import Camera, Friction, Grade, GymObject, Look, Part, Performance, Scene, Shot
 from openfoley.gym.seeds import Split
-from openfoley.gym.shots import shot_end
+from openfoley.gym.shots import CUT_MARGIN_S, shot_end
 
 SILENT_SHARE, OFF_SCREEN_SHARE, AMBIENCE_SHARE, OCCLUDER_SHARE = 0.1, 0.08, 0.25, 0.12
 BUSIEST = 6.0
@@ -69,15 +69,14 @@ def _sample_shot(rng: np.random.Generator, shot: _ShotFrame) -> Shot:
         if acts and contacts > BUSIEST * (end - start):
             break
         acts.append(act)
-    acts += [_distractor(rng, start) for _ in range(int(rng.choice([0, 1, 2], p=[0.5, 0.35, 0.15])))]
-    ambience = "none"
+    acts += [_distractor(rng) for _ in range(int(rng.choice([0, 1, 2], p=[0.5, 0.35, 0.15])))]
     if not silent and rng.random() < AMBIENCE_SHARE:
         ambience = str(rng.choice(["rain", "fire", "fan"]))
         acts.append(_ambience(rng, ambience, start, end, f"ambience{number}"))
     if rng.random() < OCCLUDER_SHARE:
         acts.append(_occluder(rng))
     room = (float(rng.uniform(0.08, 0.9)), float(rng.uniform(0.02, 0.25)))
-    return Shot(start, end, Camera(focal, eye, turn), _sample_grade(rng, shot.heldout), tuple(acts), *room, ambience)
+    return Shot(start, end, Camera(focal, eye, turn), _sample_grade(rng, shot.heldout), tuple(acts), *room)
 
 
 def _sample_stage(rng: np.random.Generator, shot: _ShotFrame, x: float, action: str, id: str, count: int) -> Stage:
@@ -90,7 +89,7 @@ def _sample_stage(rng: np.random.Generator, shot: _ShotFrame, x: float, action: 
 
 
 def _only_within(act: Performance, start: float, end: float) -> Performance:
-    contacts = [c for c in act.contacts if start <= c.time_s < end - 0.01]
+    contacts = [c for c in act.contacts if start <= c.time_s < end - CUT_MARGIN_S]
     frictions = [
         replace(f, start_s=max(f.start_s, start), end_s=min(f.end_s, end))
         for f in act.frictions
@@ -164,7 +163,7 @@ def _sample_grade(rng: np.random.Generator, heldout: bool) -> Grade:
     )
 
 
-def _distractor(rng: np.random.Generator, start: float) -> Performance:
+def _distractor(rng: np.random.Generator) -> Performance:
     """A silent moving object in the background that touches nothing."""
     kind = str(rng.choice(["float", "blink", "dart", "vane"]))
     x, y, z = rng.uniform(-1.6, 1.6), rng.uniform(0.7, 1.7), rng.uniform(0.7, 1.4)

@@ -50,9 +50,9 @@ def hit_times(
 
 
 def approach(times: np.ndarray, falls: np.ndarray, rises: np.ndarray, gaps: np.ndarray) -> Track:
-    """Distance from contact, 1 = at rest, 0 = touching: before instant k it falls with growing speed for `falls[k]`
-    s, after it rises for
-    `rises[k]` s. `gaps[k]` > 0 stops short of contact: a near-miss, which slows down smoothly instead of hitting."""
+    """Distance from contact, 1 = at rest, 0 = touching: before instant k it falls with growing speed for `falls[k]` s,
+    after it rises for `rises[k]` s. `gaps[k]` > 0 stops short of contact: a near miss, which slows down smoothly
+    instead of hitting."""
 
     def track(t: np.ndarray) -> np.ndarray:
         distance = np.ones(len(t))
@@ -92,8 +92,7 @@ def bounce_times(
     start_s: float, height_m: float, restitution: float, end_s: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Contacts of a ball let go at `start_s` from `height_m` above contact: times, speeds (m/s) just before and just
-    after each of them.
-    Below REST_SPEED it stays down, so every landing that can be seen is in the list."""
+    after each of them. Below REST_SPEED it stays down, so every landing that can be seen is in the list."""
     time, speed = start_s + np.sqrt(2 * height_m / GRAVITY), np.sqrt(2 * GRAVITY * height_m)
     times, before, after = [], [], []
     while time < end_s and speed > 0:

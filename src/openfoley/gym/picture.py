@@ -1,8 +1,9 @@
-"""The Gym's picture: parts projected through a pinhole, painted back to front in torch, then graded like footage.
+"""The Gym's picture: painted (the flat world) or ray-traced (`bodies.raytrace`), then graded like footage.
 
-Each part is a rounded box (ball, plate, rod ...) painted from its signed distance: anti-aliased edge, Lambert and
-highlight from a bulged normal, a procedural texture that turns with it, a soft shadow on the floor. Only pixels
-near a part are computed, so the cost is proportional to the covered area.
+The flat world's parts are projected through a pinhole and painted back to front in torch. Each part is a rounded box
+(ball, plate, rod ...) painted from its signed distance: anti-aliased edge, Lambert and highlight from a bulged normal,
+a procedural texture that turns with it, a soft shadow on the floor. Only pixels near a part are computed, so the cost
+is proportional to the covered area.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,5 @@
-"""The records of a Gym scene: objects, moving parts with closed-form tracks, and sound events with exact times.
+"""The records of a Gym scene: objects, what moves (parts with closed-form tracks, or a stage of solid bodies), and
+sound events with exact times.
 
 World axes: x to the right, y up, z away from the camera, in metres; the floor is y = 0. Time is in seconds from the
 first frame.
@@ -136,7 +137,6 @@ class Shot:
     performances: tuple[Performance, ...]
     room_s: float  # reverberation time
     room_level: float
-    ambience: str  # "none" or the kind
     stage: Stage | None = None  # solid bodies; None: the flat world, painted from the parts of its performances
 
 

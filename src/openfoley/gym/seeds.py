@@ -14,6 +14,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 SEEDS_PER_SPLIT = 10_000_000
 FIRST_SEEDS: dict[World, int] = {"flat": 0, "bodies": 100_000_000}
 GOLDEN = (5**0.5 - 1) / 2
+"""Its multiples, modulo 1, fill 0..1 evenly however many are taken."""
 VERSIONS: dict[World, int] = {"flat": 2, "bodies": 2}
 """Incremented when a seed of that world gives another scene, picture or sound than before."""
 

@@ -5,6 +5,8 @@ import numpy as np
 SECOND_SHOT_SHARE = 0.12
 """Of scenes that need no cut."""
 SHOT_SHORTEST_S, SHOT_LONGEST_S = 3.0, 10.0
+CUT_MARGIN_S = 0.01
+"""Contacts this close before a cut are left out: they would hardly be heard."""
 
 
 def shot_end(rng: np.random.Generator, start_s: float, duration_s: float) -> float:

@@ -23,7 +23,7 @@ LIGHT = Light((0.0, 0.8, -0.6), (1.0, 1.0, 1.0), (0.3, 0.3, 0.3), (0.2, 0.2, 0.2
 
 def scene(light: Light = LIGHT, grade: Grade = GRADE) -> Scene:
     stage = Stage((Solid(Sphere(0.3), Surface((0.8, 0.2, 0.1)), at(0.0, 0.3, 0.0)),), light, Surface((0.4, 0.4, 0.4)))
-    shot = Shot(0.0, 4.0, CAMERA, grade, (), 0.3, 0.0, "none", stage)
+    shot = Shot(0.0, 4.0, CAMERA, grade, (), 0.3, 0.0, stage)
     return Scene(1, "train", 4.0, 1.0, 0.0, (shot,), "", ("",))
 
 

@@ -28,7 +28,7 @@ def digest(scene: Scene) -> str:
         times = np.linspace(shot.start_s, shot.end_s, 7)
         state.update(shot.camera.eye(times).tobytes() + shot.camera.turn(times).tobytes())
         for solid in shot.stage.solids:
-            state.update(repr((solid.shape, solid.surface, solid.offset, solid.object_id, solid.shown)).encode())
+            state.update(repr((solid.shape, solid.surface, solid.offset, solid.shown)).encode())
             state.update(solid.motion.position.tobytes() + solid.motion.rotation.tobytes())
         for play in shot.performances:
             state.update(repr((play.objects, play.contacts, play.caption)).encode())

@@ -18,7 +18,7 @@ SMALLEST_SHARE, LARGEST_SHARE = 0.05, 0.45
 
 
 @dataclass(frozen=True)
-class View:
+class Subject:
     """What a camera looks at: places [n, 3] (m) where things move and touch, the size of a typical thing (m), the
     middle of the shot (s), the height of the floor (m)."""
 
@@ -28,7 +28,7 @@ class View:
     floor: float = 0.0
 
 
-def sample_camera(rng: np.random.Generator, view: View, aspect: float) -> Camera:
+def sample_camera(rng: np.random.Generator, subject: Subject, aspect: float) -> Camera:
     """A camera with a lens of 24 to 100 mm, from floor level to steeply from above. What happens fills the picture by
     a third or more, part of it may lie beyond its edges; a typical thing takes SMALLEST_SHARE of its height or more."""
     focal = float(rng.choice(LENSES_MM)) / 1000 / FILM_M
@@ -37,20 +37,20 @@ def sample_camera(rng: np.random.Generator, view: View, aspect: float) -> Camera
     right = np.array([np.cos(side), 0.0, -np.sin(side)])
     up = np.array([np.sin(steep) * np.sin(side), np.cos(steep), np.sin(steep) * np.cos(side)])
     ahead = np.cross(right, up)
-    low, high = np.percentile(view.places @ np.stack([right, up, ahead], axis=1), (4, 96), axis=0)
-    half = np.maximum((high - low) / 2, view.thing_m)
+    low, high = np.percentile(subject.places @ np.stack([right, up, ahead], axis=1), (4, 96), axis=0)
+    half = np.maximum((high - low) / 2, subject.thing_m)
     filled = float(np.exp(rng.uniform(np.log(0.4), np.log(1.2))))
-    share = filled * view.thing_m / (2 * max(float(half[1]), float(half[0]) / aspect))
+    share = filled * subject.thing_m / (2 * max(float(half[1]), float(half[0]) / aspect))
     share = max(SMALLEST_SHARE * float(rng.uniform(0.7, 1.5)), min(share, LARGEST_SHARE))
-    distance = max(view.thing_m * focal / share, float(half[2]) + view.thing_m)
+    distance = max(subject.thing_m * focal / share, float(half[2]) + subject.thing_m)
     centre = (low + high) / 2 + rng.normal(0, 0.06, 3) * distance / focal
     middle = centre @ np.stack([right, up, ahead])
     kind = str(rng.choice(KINDS, p=SHARES))
-    return Camera(focal, *_moving(rng, kind, view, middle, (distance, float(steep), side)))
+    return Camera(focal, *_moving(rng, kind, subject, middle, (distance, float(steep), side)))
 
 
 def _moving(
-    rng: np.random.Generator, kind: str, view: View, middle: np.ndarray, stand: tuple[float, float, float]
+    rng: np.random.Generator, kind: str, subject: Subject, middle: np.ndarray, stand: tuple[float, float, float]
 ) -> tuple[Track, Track]:
     """Eye and turn of a camera at (distance, steepness, side) from what it looks at."""
     distance, steep, side = stand
@@ -60,17 +60,17 @@ def _moving(
     shake = [motion.wander(rng, shaky, 1.5) for _ in range(6)]
 
     def eye(t: np.ndarray) -> np.ndarray:
-        since = t - view.middle_s
+        since = t - subject.middle_s
         angle, away = side + orbit * since, distance * np.exp(dolly * since)
         right = truck * distance * since
         x = middle[0] - away * np.sin(angle) * np.cos(steep) + right * np.cos(side)
         z = middle[2] - away * np.cos(angle) * np.cos(steep) - right * np.sin(side)
-        y = np.maximum(middle[1] + away * np.sin(steep), view.floor + LOWEST_M)
+        y = np.maximum(middle[1] + away * np.sin(steep), subject.floor + LOWEST_M)
         jitter = distance * np.stack([s(t) for s in shake[:3]], axis=1)
         return motion.points(x, y, z) + jitter * np.array([1.0, 0.5, 1.0])
 
     def turn(t: np.ndarray) -> np.ndarray:
-        since = t - view.middle_s
+        since = t - subject.middle_s
         right = (truck + pan) * distance * since
         ahead = middle + right[:, None] * np.array([np.cos(side), 0.0, -np.sin(side)]) - eye(t)
         yaw, pitch = np.arctan2(ahead[:, 0], ahead[:, 2]), np.arctan2(ahead[:, 1], np.hypot(ahead[:, 0], ahead[:, 2]))

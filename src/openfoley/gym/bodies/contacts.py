@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
-from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.physics import Simulation
+from openfoley.gym.motion import GRAVITY
 from openfoley.gym.records import Contact
 
 LOUD = 2.5
@@ -58,12 +58,11 @@ class PairForce:
 
 @dataclass(frozen=True)
 class Impact:
-    """One blow between two bodies: when it begins (s), impulse (N s), strength, place."""
+    """One blow between two bodies: when it begins (s), strength, place."""
 
     time_s: float
     first: int
     second: int
-    impulse_ns: float
     strength: float
     position: tuple[float, float, float]
 
@@ -160,7 +159,7 @@ def _impacts_of(pair: PairForce, mass: float, step_s: float, start_s: float, las
             time_s -= _since_touch(pair, begin, excess, mass, step_s)
         strongest = run[int(np.argmax(excess[run]))]
         x, y, z = (float(c) for c in pair.position[strongest])
-        result.append(Impact(max(time_s, start_s), pair.first, pair.second, impulse, strength, (x, y, z)))
+        result.append(Impact(max(time_s, start_s), pair.first, pair.second, strength, (x, y, z)))
     return result
 
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from openfoley.gym.bodies.matter import GROUND, Matter
 from openfoley.gym.bodies.records import UNTURNED, Quaternion, Shape, Surface, Vector
+from openfoley.gym.records import Track
 
 PoseTrack = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Times [n] (s) -> positions [n, 3] (m) and rotations [n, 4]."""
-Track = Callable[[np.ndarray], np.ndarray]
 ALWAYS = (-np.inf, np.inf)
 AT_ONCE = -np.inf
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from openfoley.gym.bodies.cameras import View, sample_camera
+from openfoley.gym.bodies.cameras import Subject, sample_camera
 from openfoley.gym.bodies.records import Solid
 from openfoley.gym.bodies.visible import presence, visible
 from openfoley.gym.records import Camera, Contact
@@ -18,7 +18,7 @@ Others stay: what is hidden or out of the picture occurs in footage too."""
 
 
 @dataclass(frozen=True)
-class Happens:
+class Activity:
     """Of a shot: its solids, those of them that move (one a body), its contacts, and some times (s) at which something
     that moves should be seen."""
 
@@ -28,22 +28,24 @@ class Happens:
     times: Float[np.ndarray, " n"]
 
 
-def choose_camera(rng: np.random.Generator, view: View, aspect: float, happens: Happens) -> tuple[Camera, float]:
+def choose_camera(
+    rng: np.random.Generator, subject: Subject, aspect: float, activity: Activity
+) -> tuple[Camera, float]:
     """The first of a few sampled cameras that sees enough, else the one that sees most; and how much it sees: 1 is
     enough, 0 nothing."""
     found: list[tuple[float, Camera]] = []
     for _ in range(TRIES):
-        camera = sample_camera(rng, view, aspect)
-        found.append((_share_seen(happens, camera, aspect), camera))
+        camera = sample_camera(rng, subject, aspect)
+        found.append((_share_seen(activity, camera, aspect), camera))
         if found[-1][0] >= 1:
             break
     share, camera = max(found, key=lambda one: one[0])
     return camera, share
 
 
-def _share_seen(happens: Happens, camera: Camera, aspect: float) -> float:
-    solids, contacts = happens.solids, happens.contacts
-    seen = presence(happens.moving, solids, camera, aspect, happens.times).mean() / ENOUGH_PRESENCE
+def _share_seen(activity: Activity, camera: Camera, aspect: float) -> float:
+    solids, contacts = activity.solids, activity.contacts
+    seen = presence(activity.moving, solids, camera, aspect, activity.times).mean() / ENOUGH_PRESENCE
     if contacts:
         places, times = np.array([c.position for c in contacts]), np.array([c.time_s for c in contacts])
         seen = min(seen, visible(solids, camera, aspect, places, times).mean() / ENOUGH_CONTACTS)

@@ -8,6 +8,7 @@ from scipy.ndimage import uniform_filter1d
 
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.contacts import PairForce, closed, opened
+from openfoley.gym.bodies.description import Fixed
 from openfoley.gym.bodies.physics import Simulation
 from openfoley.gym.bodies.records import Motion
 from openfoley.gym.records import Friction, Track
@@ -94,9 +95,9 @@ def _velocities(
     if body >= len(simulation.bodies):
         return np.zeros_like(point), np.zeros_like(point)
     motion: Motion = simulation.motions[body]
-    belt = getattr(simulation.bodies[body].motion, "belt", None)
+    how = simulation.bodies[body].motion
     if len(motion.position) < 2:
-        surface = rotation.rotate(motion.rotation[0], np.array(belt)) if belt is not None else np.zeros(3)
+        surface = rotation.rotate(motion.rotation[0], np.array(how.belt)) if isinstance(how, Fixed) else np.zeros(3)
         return np.broadcast_to(surface, point.shape), np.zeros_like(point)
     position, turn = motion.at(times)
     step_s = float(times[1] - times[0])

@@ -15,8 +15,9 @@ from openfoley.errors import require_package
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Fixed, Free, Joint
 from openfoley.gym.bodies.matter import GROUND, Matter
-from openfoley.gym.bodies.model import GRAVITY, Model, build
+from openfoley.gym.bodies.model import Model, build
 from openfoley.gym.bodies.records import Motion
+from openfoley.gym.motion import GRAVITY
 
 if TYPE_CHECKING:
     import mujoco
@@ -28,8 +29,6 @@ FEW_BODIES = 16
 POSE_RATE_HZ = 500.0
 STILL_SPEED, STILL_CHECK_S, STILL_CHECKS = 0.01, 0.05, 5
 """m/s or rad/s; a simulation ends when all bodies were slower at as many checks in a row, and nothing is to come."""
-
-
 WAKES = 1e-12
 """Any speed but 0 wakes a body that fell asleep while it was held."""
 

@@ -101,7 +101,6 @@ class Solid:
     motion: Motion
     offset: Vector = (0.0, 0.0, 0.0)
     turn: Quaternion = UNTURNED
-    object_id: str | None = None
     shown: tuple[float, float] = (-np.inf, np.inf)
 
 

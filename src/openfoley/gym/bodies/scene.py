@@ -6,12 +6,12 @@ import numpy as np
 
 from openfoley.errors import UsageError
 from openfoley.gym.bodies import rotation
-from openfoley.gym.bodies.cameras import View
+from openfoley.gym.bodies.cameras import Subject
 from openfoley.gym.bodies.contacts import events, impacts, pair_forces
 from openfoley.gym.bodies.description import Body, Fixed
 from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, SPARSE
 from openfoley.gym.bodies.families.place import Arrangement, Place, moved
-from openfoley.gym.bodies.framing import Happens, choose_camera
+from openfoley.gym.bodies.framing import Activity, choose_camera
 from openfoley.gym.bodies.lasting import frictions
 from openfoley.gym.bodies.physics import Simulation, simulate
 from openfoley.gym.bodies.poses import reach
@@ -22,8 +22,10 @@ from openfoley.gym.captions import scene_captions
 from openfoley.gym.materials import HELD_OUT_MATERIALS, SOLID
 from openfoley.gym.records import Camera, Contact, Friction, Grade, Look, Performance, Scene, Shot
 from openfoley.gym.seeds import Split
-from openfoley.gym.shots import shot_end
+from openfoley.gym.shots import CUT_MARGIN_S, shot_end
 
+STREAM = 20261129
+"""Of random numbers: another one than the flat world's."""
 SILENT_SHARE, TWO_FAMILIES_SHARE = 0.14, 0.3
 NEAR_MISS_SHARE = 0.35
 """Of second families in scenes that sound: the scene must not tell whether what nearly touches does."""
@@ -51,7 +53,7 @@ class _Span:
 
 
 @dataclass(frozen=True)
-class _Acted:
+class _Simulated:
     """What happened in a shot. size_m: of a typical thing."""
 
     plays: list[Arrangement]
@@ -76,7 +78,7 @@ def sample_bodies_scene(
     Raises UsageError for a duration <= 0 and where MuJoCo is not installed."""
     if not duration_s > 0:
         raise UsageError(f"duration must be > 0 s, got {duration_s}")
-    rng = np.random.default_rng([seed, 20261129])
+    rng = np.random.default_rng([seed, STREAM])
     silent = bool(rng.random() < SILENT_SHARE) if silent is None else silent
     any_aspect = float(rng.choice([16 / 9, 4 / 3, 1.0, 2.0, 9 / 16], p=[0.45, 0.2, 0.2, 0.1, 0.05]))
     aspect = aspect or any_aspect
@@ -92,49 +94,49 @@ def sample_bodies_scene(
 
 
 def _sample_shot(rng: np.random.Generator, span: _Span) -> Shot:
-    acted, camera, view = _act_seen(rng, span)
+    done, camera, subject = _simulate_seen(rng, span)
     performances = []
-    for play in acted.plays:
+    for play in done.plays:
         names = {o.id for o in play.objects}
-        contacts = [c for c in acted.contacts if c.object_id in names and c.time_s < span.end_s - 0.01]
-        lasting = [f for f in acted.frictions if f.object_id in names]
+        contacts = [c for c in done.contacts if c.object_id in names and c.time_s < span.end_s - CUT_MARGIN_S]
+        lasting = [f for f in done.frictions if f.object_id in names]
         performances.append(Performance(play.objects, [], contacts, lasting, play.caption))
-    solids = [*_solids(acted.simulation), *distractors(rng, acted.region)]
+    solids = [*_solids(done.simulation), *distractors(rng, done.region)]
     if rng.random() < OCCLUDER_SHARE:
-        solids.append(occluder(rng, np.median(view.places, axis=0), view.middle_s, camera))
+        solids.append(occluder(rng, np.median(subject.places, axis=0), subject.middle_s, camera))
     light = any_light(rng)
     horizon, zenith = any_sky(rng)
-    ground = any_surface(rng, acted.region.radius * 0.3)
+    ground = any_surface(rng, done.region.radius * 0.3)
     if rng.random() < PLAIN_GROUND_SHARE:
         ground = replace(ground, pattern="plain", contrast=0.0)
     stage = Stage(tuple(solids), light, ground, horizon, zenith)
     room = (float(rng.uniform(0.08, 0.9)), float(rng.uniform(0.02, 0.25)))
     grade = _sample_grade(rng, span.heldout, light)
-    return Shot(span.start_s, span.end_s, camera, grade, tuple(performances), *room, "none", stage)
+    return Shot(span.start_s, span.end_s, camera, grade, tuple(performances), *room, stage)
 
 
-def _act_seen(rng: np.random.Generator, span: _Span) -> tuple[_Acted, Camera, View]:
+def _simulate_seen(rng: np.random.Generator, span: _Span) -> tuple[_Simulated, Camera, Subject]:
     """What happens, and a camera that sees it."""
     times = np.linspace(span.start_s, span.end_s, INSTANTS, endpoint=False)
     tries = 0
     while True:
-        acted, tries, last = _act(rng, span, nothing=tries == TRIES), tries + 1, tries == TRIES
-        wrong = bool(acted.contacts or acted.frictions) if span.silent else not acted.contacts
-        if not last and (wrong or not acted.simulation.stable):
+        done, tries, last = _simulate(rng, span, empty=tries == TRIES), tries + 1, tries == TRIES
+        wrong = bool(done.contacts or done.frictions) if span.silent else not done.contacts
+        if not last and (wrong or not done.simulation.stable):
             continue
-        view = View(_busy_places(acted), acted.size_m, (span.start_s + span.end_s) / 2, acted.region.floor)
-        happens = Happens(_solids(acted.simulation), _moving(acted.simulation), acted.contacts, times)
-        camera, seen = choose_camera(rng, view, span.aspect, happens)
+        subject = Subject(_busy_places(done), done.size_m, (span.start_s + span.end_s) / 2, done.region.floor)
+        activity = Activity(_solids(done.simulation), _moving(done.simulation), done.contacts, times)
+        camera, seen = choose_camera(rng, subject, span.aspect, activity)
         if seen >= LEAST_SEEN or last:
-            return acted, camera, view
+            return done, camera, subject
 
 
-def _act(rng: np.random.Generator, span: _Span, *, nothing: bool) -> _Acted:
-    """Build one or two families' mechanisms (none: `nothing`) and what stands around them, and let them run."""
+def _simulate(rng: np.random.Generator, span: _Span, *, empty: bool) -> _Simulated:
+    """Build one or two families' mechanisms (none: `empty`) and what stands around them, and let them run."""
     families = HELD_OUT_FAMILIES if span.heldout else FAMILIES
     materials = SOLID + HELD_OUT_MATERIALS * 4 if span.heldout else SOLID
     drawn = [*families, *(name for name in families if name in SPARSE)]
-    count = 0 if nothing else 2 if rng.random() < TWO_FAMILIES_SHARE else 1
+    count = 0 if empty else 2 if rng.random() < TWO_FAMILIES_SHARE else 1
     size_m = float(np.exp(rng.uniform(np.log(SMALLEST_M), np.log(LARGEST_M))))
     floor = float(rng.uniform(0.3, 0.9)) if rng.random() < TABLE_SHARE else 0.0
     plays: list[Arrangement] = []
@@ -155,7 +157,7 @@ def _act(rng: np.random.Generator, span: _Span, *, nothing: bool) -> _Acted:
     if floor:
         bodies += table(rng, region, f"table{span.number}")
     simulation = simulate(bodies, span.start_s, span.end_s)
-    return _Acted(plays, simulation, *sounds_of(simulation, span.start_s), region, size_m)
+    return _Simulated(plays, simulation, *sounds_of(simulation, span.start_s), region, size_m)
 
 
 def sounds_of(simulation: Simulation, start_s: float) -> tuple[list[Contact], list[Friction]]:
@@ -164,12 +166,12 @@ def sounds_of(simulation: Simulation, start_s: float) -> tuple[list[Contact], li
     return events(simulation, impacts(simulation, pairs, start_s)), frictions(simulation, pairs, start_s)
 
 
-def _busy_places(acted: _Acted) -> np.ndarray:
+def _busy_places(done: _Simulated) -> np.ndarray:
     """Places [n, 3] of bodies while they move, and of contacts; those that left the region count little."""
-    region, found = acted.region, [np.array([c.position for c in acted.contacts]).reshape(-1, 3)]
-    for body, motion in zip(acted.simulation.bodies, acted.simulation.motions, strict=True):
+    region, found = done.region, [np.array([c.position for c in done.contacts]).reshape(-1, 3)]
+    for body, motion in zip(done.simulation.bodies, done.simulation.motions, strict=True):
         place = motion.position[:: max(1, len(motion.position) // 100)]
-        moves = np.linalg.norm(np.diff(place, axis=0), axis=1) > 0.02 * acted.size_m
+        moves = np.linalg.norm(np.diff(place, axis=0), axis=1) > 0.02 * done.size_m
         if not isinstance(body.motion, Fixed):
             found.append(place[1:][moves])
     places = np.concatenate(found)
@@ -182,7 +184,7 @@ def _busy_places(acted: _Acted) -> np.ndarray:
 
 def _solids(simulation: Simulation) -> list[Solid]:
     return [
-        Solid(piece.shape, piece.surface, motion, piece.offset, piece.turn, body.object_id, body.shown)
+        Solid(piece.shape, piece.surface, motion, piece.offset, piece.turn, body.shown)
         for body, motion in zip(simulation.bodies, simulation.motions, strict=True)
         for piece in body.pieces
         if piece.seen

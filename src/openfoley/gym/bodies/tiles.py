@@ -72,9 +72,8 @@ class Sizes:
 
 def _sizes(stage: Stage) -> Sizes:
     shapes = [solid.shape for solid in stage.solids]
-    half = np.array([bounds(shape) for shape in shapes], dtype=float).reshape(-1, 3)
-    radii = (np.array([radius(shape) for shape in shapes], dtype=float) for radius in (reach, thickness))
-    return Sizes(next(radii), next(radii), half)
+    around, within = (np.array([radius(shape) for shape in shapes], dtype=float) for radius in (reach, thickness))
+    return Sizes(around, within, np.array([bounds(shape) for shape in shapes], dtype=float).reshape(-1, 3))
 
 
 def tile_work(stage: Stage, poses: Poses, view: View, frames: int, size: tuple[int, int]) -> TileWork:

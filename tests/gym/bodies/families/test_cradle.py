@@ -7,11 +7,11 @@ from scipy.special import ellipk
 from openfoley.gym.bodies.description import Body, Joint
 from openfoley.gym.bodies.families.cradle import cradle
 from openfoley.gym.bodies.families.place import Place
-from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.physics import simulate
 from openfoley.gym.bodies.records import Sphere
 from openfoley.gym.bodies.scene import sounds_of
 from openfoley.gym.materials import SOLID
+from openfoley.gym.motion import GRAVITY
 
 SEEDS = (0, 2, 3)
 """Cradles whose balls are lifted at one end."""

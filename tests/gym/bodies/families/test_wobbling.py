@@ -9,11 +9,11 @@ from openfoley.gym.bodies.families.place import Place
 from openfoley.gym.bodies.families.things import UPRIGHT
 from openfoley.gym.bodies.families.wobbling import rolling, wobbling
 from openfoley.gym.bodies.matter import MATTER
-from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.physics import simulate
 from openfoley.gym.bodies.records import Cylinder, Surface
 from openfoley.gym.bodies.scene import sounds_of
 from openfoley.gym.materials import SOLID
+from openfoley.gym.motion import GRAVITY
 
 
 @pytest.mark.parametrize("lean", [0.3, 0.6])

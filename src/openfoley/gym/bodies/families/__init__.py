@@ -28,24 +28,10 @@ Family = Callable[[Place], Arrangement]
 FAMILIES: dict[str, Family] = {
     f.__name__: f
     for f in (
-        *(
-            drops,
-            piles,
-            stairs,
-            ramp,
-            dominoes,
-            pendulum_into_blocks,
-            skittles,
-            pyramid,
-            bowl,
-            funnel,
-            seesaw,
-            door,
-            lid,
-        ),
-        *(cradle, hammers, wheel, shaken, conveyor, marble_run, putting, knocking, stirring),
+        drops, piles, stairs, ramp, dominoes, pendulum_into_blocks, skittles, pyramid, bowl, funnel, seesaw, door, lid,
+        cradle, hammers, wheel, shaken, conveyor, marble_run, putting, knocking, stirring,
     )
-}
+}  # fmt: skip
 SPARSE = ("stairs", "door", "lid", "cradle", "hammers", "wheel", "putting", "knocking", "stirring")
 """Families of which 16 to 64 % of the contacts lie within 0.1 s of another, of the others 60 to 98 %. They are drawn
 twice as often: of the contacts seen in footage that nobody here trained on, 56 % do."""

@@ -54,7 +54,7 @@ def _fill(place: Place, radius: float, bottom: float, steep: float, raised: floa
         angle, out = p.uniform(0, 2 * np.pi), radius * p.uniform(0.45, 0.85)
         x, z = out * np.cos(angle), out * np.sin(angle)
         y = rim + size * p.uniform(0.3, 2.0)
-        round_ = p.uniform(-1.2, 1.2) * np.sqrt(9.81 * radius * 0.3)
+        round_ = p.uniform(-1.2, 1.2) * np.sqrt(motion.GRAVITY * radius * 0.3)
         let_go = Free(time_s, (float(-round_ * np.sin(angle)), 0.0, float(round_ * np.cos(angle))), spin_loss_s=5.0)
         play.bodies.append(
             Body(

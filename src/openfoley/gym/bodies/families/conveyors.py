@@ -7,14 +7,15 @@ import numpy as np
 
 from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
-from openfoley.gym.bodies.description import Body, Driven, Fixed, Free, Piece, PoseTrack, Track
+from openfoley.gym.bodies.description import Body, Driven, Fixed, Free, Piece, PoseTrack
 from openfoley.gym.bodies.families.parts import rod, walls
 from openfoley.gym.bodies.families.place import Arrangement, Place, moved
 from openfoley.gym.bodies.families.things import NOUNS, lowest, pieces_of, plural
 from openfoley.gym.bodies.matter import GROUND, Matter
-from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.records import UNTURNED, Box, Cylinder, Vector
 from openfoley.gym.bodies.surfaces import any_surface
+from openfoley.gym.motion import GRAVITY
+from openfoley.gym.records import Track
 
 KINDS = ("box", "box", "box", "die", "can", "mug", "plank", "pebble", "jack", "dumbbell")
 GRIPPY = Matter(2000, 0.4, 0.9)

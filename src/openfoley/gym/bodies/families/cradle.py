@@ -11,8 +11,8 @@ from openfoley.gym.bodies.families.parts import cord, rod
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import pieces_of, string
 from openfoley.gym.bodies.matter import Matter
-from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.records import Box, Vector
+from openfoley.gym.motion import GRAVITY
 
 ELASTIC, BRIEF_S = 0.94, 0.003
 """Restitution of the balls and how long they touch: a blow goes through the row only if it leaves each gap before it

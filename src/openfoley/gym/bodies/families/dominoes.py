@@ -8,8 +8,8 @@ from openfoley.gym.bodies.description import Body, Driven, Free, Joint, Piece
 from openfoley.gym.bodies.families.motions import approaches, led, pendulum, swings
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, lowest, pieces_of, plural, string
-from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.records import UNTURNED, Box, Sphere
+from openfoley.gym.motion import GRAVITY
 
 LONGEST_ROW = 14
 

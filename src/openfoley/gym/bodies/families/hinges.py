@@ -4,11 +4,12 @@ import numpy as np
 
 from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
-from openfoley.gym.bodies.description import Body, Free, Joint, Piece, Servo, Track
+from openfoley.gym.bodies.description import Body, Free, Joint, Piece, Servo
 from openfoley.gym.bodies.families.drops import APPEARS_S
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, pieces_of
 from openfoley.gym.bodies.records import Box, Cylinder
+from openfoley.gym.records import Track
 
 NEAR_MISS = 0.2
 """Share of strokes that stop short in scenes that sound."""

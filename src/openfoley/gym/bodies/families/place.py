@@ -1,4 +1,4 @@
-"""Where a family of mechanisms plays, and what it hands back."""
+"""What a family of mechanisms is given (`Place`), and what it returns (`Arrangement`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,8 +20,8 @@ SMALLEST_SOUND_M = 0.05
 
 @dataclass
 class Arrangement:
-    """What a family plays, around x = z = 0 on the plane y = 0, within `radius` and up to `height` (m). Its first
-    object is the one that its caption names."""
+    """The bodies and objects of a family, around x = z = 0 on the plane y = 0, within `radius` and up to `height` (m).
+    The first object is the one that the caption names."""
 
     bodies: list[Body] = field(default_factory=list)
     objects: list[GymObject] = field(default_factory=list)
@@ -119,8 +119,3 @@ def _moved_path(path: PoseTrack, turn: Quaternion, shift: Vector) -> PoseTrack:
         return rotation.rotate(by, position) + np.array(shift), rotation.product(by, rotations)
 
     return moved_path
-
-
-def straight(position: Vector, turn: Quaternion = UNTURNED) -> PoseTrack:
-    """A driven body that stands still."""
-    return lambda t: (np.tile(np.array(position), (len(t), 1)), np.tile(np.array(turn), (len(t), 1)))

@@ -8,6 +8,7 @@ from openfoley.gym.bodies.families.motions import led, swings
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, UPRIGHT, lowest, pieces_of, plural
 from openfoley.gym.bodies.records import Capsule, Cylinder, Sphere, Vector
+from openfoley.gym.motion import GRAVITY
 
 
 def skittles(place: Place) -> Arrangement:
@@ -68,7 +69,7 @@ def pyramid(place: Place) -> Arrangement:
     can = p.thing("knock", plural(NOUNS[kind]), material, size)
     ball = p.thing("throw", "ball", thrown, size * 0.8)
     play.objects, rows = [can, ball], p.count(2, 4)
-    pieces, matter, half = pieces_of(kind, size, material, p), p.matter(material), 0.0
+    pieces, matter = pieces_of(kind, size, material, p), p.matter(material)
     half, apart, wall = lowest(pieces), size * p.uniform(1.02, 1.15), p.chance(0.3)
     for row in range(rows):
         count = 3 if wall else rows - row
@@ -99,4 +100,4 @@ def pyramid(place: Place) -> Arrangement:
 def _throw(start: Vector, target: Vector, seconds: float) -> Vector:
     """Velocity of a throw that arrives at the target after so long."""
     x, y, z = (float(b - a) / seconds for a, b in zip(start, target, strict=True))
-    return (x, y + 9.81 * seconds / 2, z)
+    return (x, y + GRAVITY * seconds / 2, z)

@@ -8,8 +8,8 @@ from openfoley.gym.bodies.families.blows import STIFF_HZ, any_blows
 from openfoley.gym.bodies.families.parts import SKIN, rod, tub
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, UPRIGHT, lowest, pieces_of, plural
-from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.records import Box, Cylinder, Sphere, Surface, Vector
+from openfoley.gym.motion import GRAVITY
 from openfoley.gym.records import Track
 
 HEAVIEST_KG = 0.6

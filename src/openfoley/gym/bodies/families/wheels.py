@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from openfoley.gym.bodies.description import Body, Driven, Joint, Piece, Track
+from openfoley.gym.bodies.description import Body, Driven, Joint, Piece
 from openfoley.gym.bodies.families.motions import pendulum
 from openfoley.gym.bodies.families.parts import rod
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.records import Box, Cylinder, Sphere, Vector
+from openfoley.gym.records import Track
 
 FASTEST_CLICKS_HZ = 22.0
 

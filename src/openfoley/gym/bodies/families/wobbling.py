@@ -16,8 +16,8 @@ from openfoley.gym.bodies.families.parts import hand, ring
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import UPRIGHT, string
 from openfoley.gym.bodies.matter import Matter
-from openfoley.gym.bodies.model import GRAVITY
 from openfoley.gym.bodies.records import Cylinder, Quaternion, Sphere, Vector
+from openfoley.gym.motion import GRAVITY
 
 MATERIALS = ("steel", "glass", "plastic", "ceramic", "wood", "stone", "brass", "clay")
 MOST = 3
@@ -51,11 +51,8 @@ def wobbling(place: Place) -> Arrangement:
             turn = ((0.0, 1.0, 0.0), _turning_fast(p))
             path = led((x, 0, 0), (0, 1, 0), dips(p, low, high), turn)
             line = string(size * 6, size * 0.01, p)
-            upright = tuple(
-                replace(q, turn=rotation.then(UPRIGHT, q.turn), offset=rotation.turned(UPRIGHT, q.offset))
-                for q in pieces
-            )
-            play.bodies.append(Body(name, (*upright, line), matter, motion=Driven(path)))
+            on_edge = (_on_edge(q) for q in pieces)
+            play.bodies.append(Body(name, (*on_edge, line), matter, motion=Driven(path)))
             continue
         turn, let_go, up = _thrown(p, size / 2, thick, time_s)
         there = (x, floor + up, 0.0)

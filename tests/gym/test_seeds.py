@@ -1,10 +1,13 @@
 """Seeds: no two worlds or splits share one, and each seed tells both."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from openfoley.errors import UsageError
+from openfoley.gym.actions import ACTIONS, HELD_OUT_ACTIONS
+from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES
 from openfoley.gym.seeds import SPLITS, WORLDS, mixed_seeds, seed_range, seeds_of, split_of, world_of
 
 
@@ -52,3 +55,11 @@ def test_a_mix_without_bodies_is_the_flat_worlds_seeds() -> None:
     assert mixed_seeds("validation", 9, 4, bodies=0) == seeds_of("validation", 9, 4)
     with pytest.raises(UsageError, match=r"share of scenes with bodies must be in 0..1, got 1.5"):
         mixed_seeds("train", 3, bodies=1.5)
+
+
+def test_the_page_on_the_gym_has_every_seed_range_and_names_every_action_and_family() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gym.md").read_text(encoding="utf-8")
+    for split in SPLITS:
+        assert f"| {split} | " + " | ".join(str(seed_range(split, world).start) for world in WORLDS) in page
+    for name in (*ACTIONS, *HELD_OUT_ACTIONS, *FAMILIES, *HELD_OUT_FAMILIES):
+        assert f"`{name}`" in page

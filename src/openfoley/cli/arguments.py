@@ -17,7 +17,7 @@ from openfoley.cli.sound_arguments import add_sound
 from openfoley.cli.studies import add_studies
 from openfoley.cli.training_arguments import add_training
 from openfoley.errors import UsageError
-from openfoley.gym.seeds import WORLDS
+from openfoley.gym.seeds import FIRST_SEEDS, SPLITS, WORLDS, seed_range
 from openfoley.hub.registry import DEFAULT_MODEL
 
 PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues", "--sound")
@@ -103,13 +103,19 @@ def _gym(commands: Any) -> None:
     inner = gym.add_subparsers(title="commands", metavar="COMMAND", dest="gym_command", required=True)
     parser = _command(inner, "render", "gym", "render", "Write <seed>.mp4, <seed>.wav and <seed>.json for each seed.")
     add = parser.add_argument
-    add("--world", choices=WORLDS, default=WORLDS[0], help="solid bodies in 3-D need the extra gym (flat)")
+    splits = ", ".join(f"{split} from {seed_range(split).start}" for split in SPLITS)
+    add(
+        "--world",
+        choices=WORLDS,
+        default=WORLDS[0],
+        help="flat: things face on; bodies: simulated solid bodies, which need the extra gym (flat)",
+    )
     add(
         "--seed",
         metavar="S",
         type=whole,
         required=True,
-        help="the first seed; its range decides the split (bodies: from 100000000)",
+        help=f"the first seed, which decides the split: {splits} (bodies: {FIRST_SEEDS['bodies']} more)",
     )
     add("--count", metavar="K", type=whole, default=1, help="how many seeds from S on (1)")
     add("--duration", metavar="D", type=number, required=True, help="seconds")

@@ -1,1 +1,1 @@
-"""The Foley Gym: seeded scenes whose picture, sound and event times come from one closed-form motion."""
+"""The Foley Gym: seeded scenes whose picture, sound and event times come from one motion, a formula or a simulation."""

@@ -22,7 +22,7 @@ SELVA_HUB = "https://huggingface.co/jnwnlee/SelVA/resolve/main/weights"
 T5_HUB = "https://huggingface.co/google/flan-t5-base/resolve/main"
 NO_LICENCE = "no licence is published for SelVA's own files"
 TRUNK_WINDOW_BYTES = 3 * 120_422_400
-"""The trunk's tokens of 8 s, and their copies while they are cut into windows."""
+"""The trunk's tokens of 8 s, and their copies while they are cut into windows (docs/log.md, E11: 3.8 GB in all)."""
 
 SELECTIVE = WeightFile(
     "video_enc_sup_5.pth",

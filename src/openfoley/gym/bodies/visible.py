@@ -62,12 +62,8 @@ def presence(
 ) -> Bool[np.ndarray, " n"]:
     """At which times the middle of one of the `moving` solids is in the picture, not hidden by others and not smaller
     than SMALLEST of the picture's height."""
-    found, view, poses = (
-        np.zeros(len(times), dtype=bool),
-        view_of(camera, aspect, times),
-        poses_of(tuple(solids), times),
-    )
-    own = poses_of(tuple(moving), times)
+    found = np.zeros(len(times), dtype=bool)
+    view, poses, own = view_of(camera, aspect, times), poses_of(tuple(solids), times), poses_of(tuple(moving), times)
     for k, solid in enumerate(moving):
         line = own.place[:, k] - view.eye
         x, y, depth = ((line * axis).sum(1) for axis in (view.right, view.up, view.ahead))

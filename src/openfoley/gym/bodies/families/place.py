@@ -89,7 +89,8 @@ class Place:
         return Body(f"{self.id}.{name}", (piece,), CUSHION, centre, soft=True)
 
     def times(self, shortest_s: float, longest_s: float, margin_s: float = 0.6) -> list[float]:
-        """Instants over the whole shot with gaps between these, the first soon after its start."""
+        """Instants over the shot, up to margin_s before its end, with gaps of shortest_s to longest_s; the first is
+        soon after its start. One at least."""
         time_s, found = self.start_s + self.uniform(0.1, 0.2 + min(longest_s, 1.5)), []
         while time_s < self.end_s - margin_s:
             found.append(time_s)

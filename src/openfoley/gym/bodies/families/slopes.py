@@ -53,7 +53,7 @@ def stairs(place: Place) -> Arrangement:
                 shown=(time_s - APPEARS_S, np.inf) if p.sounds else (-np.inf, np.inf),
             )
         )
-        if not p.sounds and k == 0:
+        if not p.sounds:
             break
     play.caption = f"a {thing.caption} comes down stairs"
     return play

@@ -33,6 +33,7 @@ from openfoley.synthesis.conditions import ConditionBuilder
 from openfoley.synthesis.crossfade import Run
 from openfoley.synthesis.features import FeatureRun, frame_request
 from openfoley.synthesis.job import resolved
+from openfoley.synthesis.selection import model_for
 from openfoley.synthesis.windows import WindowSampler
 from openfoley.timeline.plan import PlannedWindow, Window
 from openfoley.timeline.shots import Shot
@@ -78,7 +79,7 @@ class Stream:
     def __init__(
         self, pipeline: Pipeline, rate: Fraction, request: Request, new_latents: int, context_latents: int
     ) -> None:
-        model, self.device = pipeline.model, pipeline.device
+        model, self.device = model_for(pipeline.model, request), pipeline.device
         self.codec, self.rate, self.request = model.codec, rate, request
         self.new, self.context = new_latents, context_latents
         self.shot = Shot(0, Fraction(0), ENDLESS, "start")

@@ -16,6 +16,7 @@ Beyond the paper, at Gym size, where no pretrained VideoPrism exists and trainin
 - `appearance`: the semantic encoder's picture tower under the added layers (see `appearance`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -187,10 +188,7 @@ class SyncEncoder(nn.Module):
 
     def pool(self, tokens: Float[Tensor, "batch frames patches dim"]) -> Float[Tensor, "batch frames dim"]:
         """One feature a frame."""
-        pooled = self.pooling(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
-        if self.peak is not None:
-            pooled = pooled + self.peak(tokens).amax(2)
-        return self.norm(pooled)
+        return pooled(tokens, self.pooling, self.peak, self.norm)
 
     def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n dim"]:
         """One feature a frame; on a CPU row by row, so that a row never depends on others, on a GPU together, which is
@@ -216,7 +214,7 @@ class SyncEncoder(nn.Module):
 
     def stream(self, live: bool = False) -> "SyncStream":
         """live: windows go through the network one at a time, which gives features soonest."""
-        return SyncStream(self, 1 if live else WINDOWS_PER_CALL)
+        return SyncStream(self, self, 1 if live else WINDOWS_PER_CALL)
 
     @property
     def inputs(self) -> Inputs:
@@ -229,17 +227,33 @@ class SyncEncoder(nn.Module):
         )
 
 
+def pooled(
+    tokens: Float[Tensor, "batch frames patches dim"],
+    pooling: AttentionPooling,
+    peak: nn.Module | None,
+    norm: nn.LayerNorm,
+) -> Float[Tensor, "batch frames dim"]:
+    """One feature a frame from its patch tokens."""
+    features = pooling(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
+    if peak is not None:
+        features = features + peak(tokens).amax(2)
+    return norm(features)
+
+
 class SyncStream(HeldFrames):
-    """Tiles a video with windows as its frames arrive; holds little more than WINDOWS_PER_CALL windows.
+    """Tiles a video with windows as its frames arrive; holds little more than WINDOWS_PER_CALL windows. compute: what
+    snippets become, a row of numbers for each frame.
 
     Window j covers frames [j hop, j hop + 16) and owns its central hop frames; the first also owns its head, the last
     its tail. The last is moved back to end with the video; a video shorter than a window is filled up with its last
     frame.
     """
 
-    def __init__(self, encoder: SyncEncoder, at_once: int = WINDOWS_PER_CALL) -> None:
+    def __init__(
+        self, encoder: SyncEncoder, compute: Callable[[Tensor], Tensor], at_once: int = WINDOWS_PER_CALL
+    ) -> None:
         super().__init__()
-        self.encoder, self.at_once = encoder, at_once
+        self.encoder, self.compute, self.at_once = encoder, compute, at_once
         self.length = encoder.config.snippet_frames
         self.hop = encoder.config.snippet_hop
         self.margin = (self.length - self.hop) // 2  # frames before those that a window owns
@@ -277,7 +291,7 @@ class SyncStream(HeldFrames):
             window = self.held[start - self.held_from : start - self.held_from + self.length]
             windows.append(torch.stack(window + [window[-1]] * (self.length - len(window))))
         pictures = torch.stack(windows).to(parameter.device).to(parameter.dtype) / 255
-        outputs = self.encoder(pictures).float()
+        outputs = self.compute(pictures).float()
         parts = []
         for start, output in zip(starts, outputs, strict=True):
             stop = end if start == starts[-1] else min(end, start + self.margin + self.hop)

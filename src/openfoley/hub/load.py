@@ -13,13 +13,16 @@ from torch import Tensor, nn
 
 from openfoley.checks import path
 from openfoley.codecs.base import Codec
+from openfoley.config import from_dict
 from openfoley.encoders.base import FrameEncoder
+from openfoley.encoders.text_selection import TextSelectionConfig
 from openfoley.errors import OpenFoleyError, UsageError, WeightsError
 from openfoley.hub.download import Progress
 from openfoley.hub.familiarity import Familiarity
 from openfoley.hub.filling import fill, ready, unfilled
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZERS, Model, all_parts, build_part
-from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, find_model, published
+from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, SELECTION, find_model, published
+from openfoley.hub.selection import selective_model
 
 if TYPE_CHECKING:
     from openfoley.encoders.semantic import SemanticEncoder
@@ -50,7 +53,18 @@ def load_model(
     modules = {}
     for part in all_parts(config):
         modules[part] = ready(part, _loaded(part, config[part], folder, f"{part}.safetensors"), target)
-    return replace(Model.of_parts(config["name"], modules, config), familiarity=Familiarity.load(folder))
+    model = replace(Model.of_parts(config["name"], modules, config), familiarity=Familiarity.load(folder))
+    return with_selection(model, folder, target) if SELECTION in config else model
+
+
+def with_selection(model: Model, folder: Path, device: torch.device) -> Model:
+    """The model with what its folder has for selection by text."""
+    config = from_dict(TextSelectionConfig, model.config[SELECTION], where=SELECTION)
+    path = folder / f"{SELECTION}.safetensors"
+    selective = selective_model(model, config, read_weights(path), f"{str(path)!r} does not match its config")
+    for part in ("sync", "generator"):
+        selective.parts[part].to(device).eval().requires_grad_(False)
+    return replace(model, selective=selective)
 
 
 @overload

@@ -64,6 +64,7 @@ class Model:
     config: dict[str, Any]  # config.json as read
     parts: Mapping[str, nn.Module]  # the networks, as a model folder keeps them
     familiarity: Familiarity | None = None  # of a video with the training set, if the folder has it
+    selective: Model | None = None  # in its place where a text selects, if the folder has one (`hub.selection`)
 
     @classmethod
     def of_parts(cls, name: str, parts: Mapping[str, nn.Module], config: dict[str, Any]) -> Model:

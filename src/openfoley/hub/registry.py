@@ -16,17 +16,23 @@ CONFIG_NAME = "config.json"
 DEFAULT_MODEL = "salsa-v-gym"
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 SHIPPED = tuple(name for name, card in CARDS.items() if not card.files)
+SELECTION = "selection"  # section of config.json and name of the file of what selects by text, where a folder has it
 SELECTIVE_KINDS = ("selective-synchformer",)  # of sync encoders
 CONFIGS = {"salsa-v": "openfoley.generators.salsa_v.config", "mmaudio": "openfoley.generators.mmaudio.config"}
 
 
 def kind_in_folder(part: str, name_or_folder: str | os.PathLike[str]) -> str:
     """The kind of a part as a folder's config.json has it; empty if it does not say."""
+    return str(_section(part, name_or_folder).get("kind", ""))
+
+
+def _section(name: str, name_or_folder: str | os.PathLike[str]) -> dict[str, object]:
+    """A section of a folder's config.json; empty if it has none."""
     try:
         config = json.loads((find_model(name_or_folder) / CONFIG_NAME).read_text(encoding="utf-8"))
-        return str(config[part]["kind"])
+        return dict(config[name])
     except (OSError, ValueError, KeyError, TypeError):  # loading reports what is wrong with it
-        return ""
+        return {}
 
 
 def generator_kind(name_or_folder: str | os.PathLike[str]) -> str:
@@ -44,17 +50,20 @@ def sampling_of(name_or_folder: str | os.PathLike[str]) -> tuple[Defaults, froze
 
 def check_selects(name_or_folder: str | os.PathLike[str], request: Request) -> None:
     """UsageError if the request selects by text and the model has no encoder for it; nothing is loaded."""
-    if (asked := request.asks_selection) is None:
-        return
-    card = CARDS.get(os.fspath(name_or_folder))
-    can = kind_in_folder("sync", name_or_folder) in SELECTIVE_KINDS if card is None else card.selects
-    if not can:
+    if (asked := request.asks_selection) is not None and not selects(name_or_folder):
         raise no_selection(asked, os.fspath(name_or_folder))
+
+
+def selects(name_or_folder: str | os.PathLike[str]) -> bool:
+    """Whether a text selects in a model's encoders; nothing is loaded."""
+    if (card := published(name_or_folder)) is not None:
+        return card.selects
+    return kind_in_folder("sync", name_or_folder) in SELECTIVE_KINDS or bool(_section(SELECTION, name_or_folder))
 
 
 def no_selection(option: str, model: str) -> UsageError:
     """The error for an option that needs a selective encoder."""
-    others = ", ".join(name for name, card in CARDS.items() if card.selects)
+    others = ", ".join(name for name in CARDS if selects(name)) or "no named model"
     return UsageError(f"{option} is not an option of {model}: no text selects in its encoders; those of {others} do")
 
 

@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from openfoley.config import to_dict
+from openfoley.encoders.text_selection import TextSelectionConfig
 from openfoley.errors import OutputError, WeightsError
 from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZERS, Model, all_parts, section
-from openfoley.hub.registry import CONFIG_NAME
+from openfoley.hub.registry import CONFIG_NAME, SELECTION
 from openfoley.media.write.atomic import cannot_write
 
 
@@ -80,7 +82,7 @@ def write_folder(
     file name. exact: matrices keep their precision."""
     whole = {"format": FORMAT, "name": name}
     whole |= {part: {"kind": KINDS[part], **configs[part]} for part in all_parts(configs)}
-    with _complete(folder) as unfinished:
+    with whole_folder(folder) as unfinished:
         (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         for file, text in tokenizers.items():
             (unfinished / file).write_text(text, encoding="utf-8")
@@ -93,7 +95,7 @@ def save_part(
     folder: Path, section: dict[str, Any], tensors: Mapping[str, Tensor], others: Mapping[str, Mapping[str, Tensor]]
 ) -> Path:
     """One part's folder: config.json, model.safetensors and OTHER.safetensors, without rounding; written atomically."""
-    with _complete(folder) as unfinished:
+    with whole_folder(folder) as unfinished:
         (unfinished / CONFIG_NAME).write_text(json.dumps(section, indent=2) + "\n", encoding="utf-8")
         save_weights(tensors, unfinished / "model.safetensors", exact=True)
         for name, values in others.items():
@@ -102,8 +104,19 @@ def save_part(
     return folder
 
 
+def add_selection(source: Path, folder: Path, config: TextSelectionConfig, tensors: Mapping[str, Tensor]) -> Path:
+    """A model folder's files, to the byte, with a selection; written atomically, also in place of the source."""
+    whole = json.loads((source / CONFIG_NAME).read_text(encoding="utf-8")) | {SELECTION: to_dict(config)}
+    with whole_folder(folder) as unfinished:
+        for file in source.iterdir():
+            shutil.copyfile(file, unfinished / file.name)
+        (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+        save_weights(tensors, unfinished / f"{SELECTION}.safetensors")
+    return folder
+
+
 @contextmanager
-def _complete(folder: Path) -> Iterator[Path]:
+def whole_folder(folder: Path) -> Iterator[Path]:
     """A folder to write into, which then takes the place of `folder` unless something failed."""
     unfinished = folder.with_name(folder.name + ".unfinished")
     try:

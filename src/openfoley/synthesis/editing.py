@@ -29,6 +29,7 @@ from openfoley.synthesis.job import (
     run,
     shots_in,
 )
+from openfoley.synthesis.selection import model_for
 from openfoley.synthesis.splice import (
     FADE_S,
     existing_sound,
@@ -60,6 +61,7 @@ def edited(model: Model, video: Video, request: Request, options: RunOptions) ->
     """
     source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash, with_sound=True)
     request = resolved(model, source, request)
+    model = model_for(model, request)
     span = request.timeline.span_s
     if span is None:
         raise UsageError("an edit needs a span: two times in seconds, or timecode")
@@ -81,6 +83,7 @@ def extended(model: Model, video: Video, request: Request, options: RunOptions) 
     """The sound, continued to the end of the picture; its last 10 ms are crossfaded with what follows."""
     source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash, with_sound=True)
     request = resolved(model, source, request)
+    model = model_for(model, request)
     existing, duration = existing_source(source, request.timeline), source.info.duration
     length = existing.samples.length
     sound_end = Fraction(length, existing.sample_rate)

@@ -40,7 +40,7 @@ from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_requests
 from openfoley.synthesis.reference import encoded_reference
 from openfoley.synthesis.resume import FORMAT, Work
-from openfoley.synthesis.selection import check_picture, check_selection
+from openfoley.synthesis.selection import check_picture, check_selection, model_for
 from openfoley.synthesis.windows import WindowSampler, run_plan
 from openfoley.timeline.cues import given_cues, read_cues
 from openfoley.timeline.cut_list import read_cuts
@@ -131,6 +131,7 @@ class Job:
         source = opened(video, request.timeline, options.strict, with_hash=options.needs_hash)
         request = resolved(model, source, request)
         check_picture(source, request)
+        model = model_for(model, request)
         reference, timeline = reference_latents(model, request), request.timeline
         shots = shots_in(model, source, timeline, options.store)
         plan = planned(model, shots, timeline, reference, timeline.span_s if in_span else None)

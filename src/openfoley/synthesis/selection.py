@@ -18,10 +18,16 @@ def words_encoders(model: Model) -> dict[str, TextEncoder]:
     return {name: cast(TextEncoder, model.encoders[name]) for name in names}
 
 
+def model_for(model: Model, request: Request) -> Model:
+    """The model that a request runs: where a text selects, what its folder has for that; otherwise the model itself."""
+    asks = request.asks_selection is not None
+    return model.selective if asks and model.selective is not None else model
+
+
 def check_selection(model: Model, request: Request) -> None:
     """UsageError for a selection that this model cannot make: it has no selective encoder, or the text is longer than
     its encoder reads, or than that of the prompt where it stands in for one."""
-    encoders = words_encoders(model)
+    encoders = words_encoders(model_for(model, request))
     if (asked := request.asks_selection) is not None and not encoders:
         raise no_selection(asked, model.name)
     for encoder in encoders.values():

@@ -1,0 +1,76 @@
+"""The optional part of a model folder that selects by text: section `selection` of config.json, selection.safetensors.
+
+    selection.*   the block on the sync encoder's tokens (`encoders.selective_sync`), whose shape the section gives
+    sync.*        tensors of the pooling behind it that differ from the sync encoder's own
+    generator.*   tensors of the generator that differ from its own
+
+Both models share all other weights. Without a text that selects the folder's model is used as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from openfoley.encoders.selective_sync import SelectiveSync, own_tensors
+from openfoley.encoders.semantic import SemanticEncoder
+from openfoley.encoders.semantic_words import SemanticWords
+from openfoley.encoders.sync import SyncEncoder
+from openfoley.encoders.text_selection import TextSelectionConfig
+from openfoley.errors import WeightsError
+from openfoley.generators.base import Generator
+from openfoley.hub.filling import fill, unfilled
+from openfoley.hub.parts import Model
+from openfoley.types import WORDS
+
+BLOCK, POOLING, GENERATOR = "selection.", "sync.", "generator."  # of the file's keys
+Tensors = Mapping[str, Shaped[Tensor, "..."]]
+
+
+def selective_model(model: Model, config: TextSelectionConfig, tensors: Tensors, where: str) -> Model:
+    """The model in which a text selects; WeightsError, which begins with `where`, for tensors that do not fit."""
+    trunk, meaning = model.parts["sync"], model.parts["semantic"]
+    if not isinstance(trunk, SyncEncoder) or not isinstance(meaning, SemanticEncoder):
+        raise WeightsError(f"{where}: its sync or semantic encoder is none that a text can select from")
+    if odd := [key for key in tensors if not key.startswith((BLOCK, POOLING, GENERATOR))]:
+        raise WeightsError(f"{where}: it holds {odd[0]!r}, which is not part of it")
+    with torch.random.fork_rng(devices=[]):
+        sync = SelectiveSync(trunk, config)
+    block = {f"{BLOCK}{key}" for key in sync.selection.state_dict()}
+    if lacking := sorted(block - set(tensors)):
+        raise WeightsError(f"{where}: it lacks {lacking[0]!r}")
+    own = {key: value for key, value in tensors.items() if key.startswith(BLOCK)} | _without(POOLING, tensors)
+    fill(sync, {**sync.state_dict(), **own}, where)
+    generator = model.parts["generator"]
+    kind, shape = type(generator), generator.config
+    changed = unfilled(lambda: kind(shape))
+    fill(changed, {**generator.state_dict(), **_without(GENERATOR, tensors)}, where, assign=True)
+    parts = {**model.parts, "sync": sync, "generator": changed}
+    encoders = {**model.encoders, "sync": sync, WORDS: SemanticWords(meaning)}
+    return replace(model, parts=parts, encoders=encoders, generator=cast(Generator, changed), selective=None)
+
+
+def selection_tensors(model: Model, sync: nn.Module, generator: nn.Module | None = None) -> dict[str, Tensor]:
+    """What a folder of the model stores for a trained `SelectiveSync` and generator; of no generator, its own."""
+    base = model.parts["sync"].state_dict()
+    tensors: dict[str, Tensor] = {}
+    for key, value in own_tensors(sync.state_dict()).items():
+        if key.startswith(BLOCK):
+            tensors[key] = value
+        elif not torch.equal(value, base[key]):
+            tensors[f"{POOLING}{key}"] = value
+    own = model.parts["generator"].state_dict()
+    for key, value in {} if generator is None else generator.state_dict().items():
+        if not torch.equal(value, own[key]):
+            tensors[f"{GENERATOR}{key}"] = value
+    return tensors
+
+
+def _without(prefix: str, tensors: Tensors) -> dict[str, Tensor]:
+    """Those with the prefix, without it."""
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -1,0 +1,79 @@
+"""Sources of Gym scenes: pictures and sounds of each alone, and names that mean nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from openfoley.data.gym_cache import FULL_SCALE
+from openfoley.data.gym_sources import GymSources, absent_names, only, scene_of, sources_in
+from openfoley.errors import UsageError
+from openfoley.gym.sound import render_sound
+
+SCENES = range(0, 30)
+
+
+def test_sounds_of_the_sources_add_up_to_the_scene() -> None:
+    scene = scene_of(2, "train")
+    whole = render_sound(scene, sample_rate=16_000)
+    parts = [render_sound(only(scene, [act]), sample_rate=16_000).mix for act in sources_in(scene).values()]
+    assert len(parts) == 2
+    torch.testing.assert_close(torch.stack(parts).sum(0), whole.mix, atol=1e-6, rtol=0)
+    assert not render_sound(only(scene, ()), sample_rate=16_000).mix.any()
+
+
+def test_names_mean_one_source_of_their_scene() -> None:
+    told_by_material = 0
+    for seed in SCENES:
+        scene = scene_of(seed, "train")
+        named = sources_in(scene)
+        words = [name for names in named for name in names[:1]]
+        assert len(set(words)) == len(words) and all(len(names) == 4 for names in named)
+        told_by_material += sum("one" in name.split() for names in named for name in names)
+        names, act = absent_names(scene, scene_of(seed + 1, "train"))
+        assert len(names) == 4 and not any(act is other for other in named.values())
+        assert not set(names[:1]) & {o.caption for o in scene.objects}
+    assert told_by_material > 5
+    twins = next(s for s in map(lambda k: scene_of(k, "train"), range(200)) if _has_twins(s))
+    twice = [o.caption for o in twins.objects]
+    assert all(twice.count(names[0]) <= 1 for names in sources_in(twins))
+
+
+def _has_twins(scene: object) -> bool:
+    captions = [o.caption for o in scene.objects]  # type: ignore[attr-defined]
+    return len(set(captions)) < len(captions)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> GymSources:
+    return GymSources.build(tmp_path_factory.mktemp("sources"), [2, 3], split="train", workers=1)
+
+
+def test_pictures_show_the_source_alone_and_an_absent_one_nowhere(cache: GymSources) -> None:
+    ball = [s for s in cache.sources if not s.absent]
+    (absent,) = (s for s in cache.sources if s.absent)
+    assert len(ball) == 2 and len(cache.frames) == 4 and len(cache.sound) == 3
+    whole, empty = (cache.frames[row].astype(np.int16) for row in (ball[0].whole, ball[0].empty))
+    alone = [cache.frames[s.alone].astype(np.int16) for s in ball]
+    assert all(np.abs(one - empty).mean() > 0.1 for one in (*alone, whole))
+    differs = [np.abs(one - empty).max((0, 1)) > 60 for one in alone]
+    assert any(d.any() for d in differs) and not cache.sound[cache.sources.index(absent)].any()
+    assert absent.alone == absent.empty and absent.truth["events"] == [] and absent.is_seen
+
+
+def test_truth_is_that_of_the_source_alone(cache: GymSources) -> None:
+    for k, source in enumerate(cache.sources):
+        events = source.truth["events"]
+        assert source.truth["captions"] == list(source.names)
+        assert len({event["object_id"] for event in events}) <= 2
+        level = np.abs(cache.sound[k].astype(np.float64)).max() / FULL_SCALE
+        assert (level > 0.001) == bool(events)
+    assert [s.names for s in GymSources.open(cache.folder).sources] == [s.names for s in cache.sources]
+
+
+def test_scenes_without_several_sources_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="none of the 1 scenes has 2 things"):
+        GymSources.build(tmp_path, [3], split="train")
+    with pytest.raises(UsageError, match="no Gym sources"):
+        GymSources.open(tmp_path / "nothing")

@@ -20,6 +20,14 @@ def part(options: Namespace) -> int:
     return 0
 
 
+def selective(options: Namespace) -> int:
+    from openfoley.training.selective.recipe import train_pair
+
+    model = train_pair(options.part, options.model, Path(options.out), resume=options.resume, steps=options.steps)
+    note(f"trained {options.part}; the model with it is in {model}")
+    return 0
+
+
 def everything(options: Namespace) -> int:
     from openfoley.evaluation.reports.suite import run_report
     from openfoley.training.recipe import assemble, report_folder, settings_of, train_all

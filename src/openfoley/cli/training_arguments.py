@@ -14,6 +14,10 @@ PARTS = {
     "generator": "The generator; needs the other three parts.",
     "all": "All parts in order, then a model folder and its report.",
 }
+SELECTIVE_PARTS = {
+    "selective-encoder": "What a text selects from the sync encoder's tokens (SelVA's first stage).",
+    "selective-generator": "The generator for selected features (SelVA's second stage); needs the selective encoder.",
+}
 
 
 def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[str], int]) -> None:
@@ -31,6 +35,13 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
         if name in ("sync", "generator"):
             add("--start", metavar="NAME|DIR", help="a model whose weights are the starting point (random ones)")
             add("--steps", metavar="N", type=whole, help="optimiser steps (the preset's)")
+
+    for name, summary in SELECTIVE_PARTS.items():
+        add = command(inner, name, "train", "selective", summary).add_argument
+        add("--model", metavar="NAME|DIR", default="salsa-v-gym", help="the model that learns to select (salsa-v-gym)")
+        add("--out", metavar="DIR", required=True, help="folder for data, checkpoints, logs and the model")
+        add("--resume", action="store_true", help="continue from the last checkpoint")
+        add("--steps", metavar="N", type=whole, help="optimiser steps (6000, of the generator 4000)")
 
     data = commands.add_parser("data", help="Prepare data sets and features for training.")
     verbs = data.add_subparsers(title="commands", metavar="VERB", dest="verb", required=True)

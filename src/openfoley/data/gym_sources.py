@@ -3,6 +3,7 @@
 Of the flat world: solids do not say whose they are. A source is what one actor of a scene does. Its scene without
 the other actors has the same camera, light and room: its picture is what the named thing looks like alone, its sound is
 its stem, its events are those to be heard.
+
 frames.npy    uint8  [pictures, 192, 3, 96, 96]   of each scene: whole, empty, and each source alone
 sound.npy     int16  [sources, 2, 352800]         of each source alone; silence for a name of something that is absent
 sources.json  a list of `Source` records

@@ -19,6 +19,8 @@ class MMAudioGenerator(nn.Module):
     accepts_known = False
     reads_whole_video = False
     defaults, supported_options = DEFAULTS, SUPPORTED_OPTIONS
+    selective_tensors = ("conditions.sync.*", "joint.*.audio.modulation.*", "audio.*.modulation.*")
+    """What SelVA's stage 2 trains: the sync projection and the audio stream's adaLN."""
 
     def __init__(self, config: MMAudioConfig) -> None:
         super().__init__()

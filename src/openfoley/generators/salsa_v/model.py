@@ -36,6 +36,9 @@ class SalsaVGenerator(nn.Module):
     accepts_known = True  # trained with clean latents (flow/masking.py)
     reads_whole_video = False
     defaults, supported_options = DEFAULTS, SUPPORTED_OPTIONS
+    selective_tensors = (  # what SelVA's stage 2 trains: the sync projection and the audio stream's adaLN
+        "conditions.unify.*", "conditions.sync.*", "sync_in.*", "joint.*.audio_modulation.*", "audio.*.modulation.*",
+    )  # fmt: skip
 
     def __init__(self, config: SalsaVConfig) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from openfoley.media.read.content_hash import file_hash
 
 FREE = frozenset({"device", "time_limit_s", "more_data"})
 """Settings that may be others when a training is resumed."""
-CONTENTS = ("truth.json", "stills.json", "model.safetensors", f"*{MARK}", f"*/*{MARK}")
+CONTENTS = ("truth.json", "sources.json", "stills.json", "model.safetensors", f"*{MARK}", f"*/*{MARK}")
 """Files that stand for the folder they lie in: of scenes, of stills, of a part, of features and of several of them."""
 
 

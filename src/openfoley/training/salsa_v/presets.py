@@ -29,6 +29,7 @@ class GeneratorTraining:
         dropout=ConditionDropout(drop=0.1, text_given=1.0, swapped=0.0, picture_absent=0.0, reference_unseen=0.0),
     )
     steps: int = 1_000_000
+    trained: tuple[str, ...] = ()  # patterns of the names of the weights that are trained; all without any
     start: Path | None = None  # weights (safetensors) of a generator of this architecture; None: random ones
     seen_share: float = 0.0  # of the steps, from the first on, that draw from `seen` too: the encoders' training clips
     crop_latents: tuple[int, ...] = (345,)  # one is drawn per step

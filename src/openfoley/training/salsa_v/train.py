@@ -7,6 +7,7 @@ besides is passed in as `extra` (training.gym_losses).
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -111,6 +112,8 @@ def build_generator(preset: GeneratorTraining) -> nn.Module:
         model = classes("generator", kind_of("generator", config))[1](config)
     if preset.start is not None:
         load_weights(model, preset.start)
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(not preset.trained or any(fnmatch(name, pattern) for pattern in preset.trained))
     return model
 
 

@@ -48,6 +48,9 @@ def test_lines_of_the_results_are_short() -> None:
             assert len(line) <= LONGEST_LINE, f"{document.name}:{number}"
 
 
+SEPARATOR = re.compile(r'(?:&&|[;|])(?=(?:[^"]*"[^"]*")*[^"]*$)')  # of commands in a line, outside double quotes
+
+
 def commands(document: Path) -> list[tuple[str, bool]]:
     """The `openfoley ...` command lines of a document, and whether they stand in a code block: whole, to be copied."""
     text = document.read_text(encoding="utf-8")
@@ -55,7 +58,7 @@ def commands(document: Path) -> list[tuple[str, bool]]:
     lines = [(line, True) for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     prose = re.sub(r"^```\w*\n.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     lines += [(inline, False) for inline in re.findall(r"`([^`\n]+)`", prose)]
-    parts = [(part.strip(), whole) for line, whole in lines for part in re.split(r"&&|[;|]", line.split("  #")[0])]
+    parts = [(part.strip(), whole) for line, whole in lines for part in SEPARATOR.split(line.split("  #")[0])]
     return [(part, whole) for part, whole in parts if re.match(r"openfoley [a-z]", part)]
 
 

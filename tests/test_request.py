@@ -20,7 +20,7 @@ from openfoley.request import Cue, Cut, Request, Sampling, option, options_of
 
 NAMES = [one.name for _, one in options_of(Request())]
 EVERY = {  # a value of every option that is not its default
-    "prompt": "rain", "negative_prompt": "music", "select": "a drum", "negative_picture": "none",
+    "prompt": "rain", "negative_prompt": "music", "select": "a drum", "negative_picture": "none", "beside": ("a dog",),
     "reference": Path("tone.wav"),
     "reference_span": (Fraction(1, 4), Fraction(3, 4)), "steps": 3, "guidance": 2.5, "text_guidance": 1.0,
     "picture_guidance": 2.0, "negative_guidance": 3.0, "reference_guidance": 4.0, "temperature": 0.5, "rescale": 0.25,

@@ -15,9 +15,11 @@ from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
 from openfoley.media.source import Source
-from openfoley.request import Cue, Request, check_seeds
+from openfoley.request import Cue, Prompting, Request, check_seeds
 from openfoley.synthesis.editing import edited, extended
 from openfoley.synthesis.job import Job, Progress, RunOptions, Video, phase, run, shows_options, warn_of_length
+from openfoley.synthesis.selected_stems import stem_promptings
+from openfoley.synthesis.selection import check_selection
 from openfoley.synthesis.stems import cues_by_stem, within_cues
 from openfoley.synthesis.take import Take
 from openfoley.timeline.plan import PlannedWindow, sampled_for
@@ -100,6 +102,27 @@ class Pipeline:
         made = self._takes(source, seeds, asked, run_options, only_in=cues)
         return [within_cues(take, cues) for take in made]
 
+    def select_all(
+        self,
+        video: Video,
+        names: Sequence[str],
+        seeds: Sequence[int] = (0,),
+        request: Request | None = None,
+        *,
+        apart: bool = True,
+        **options: object,
+    ) -> dict[str, list[Take]]:
+        """The sound of each named thing in the picture, as stems: the takes by name, one per seed, from a single pass
+        over the picture. apart: guide each stem away from what the other names select; without, each take is what
+        `generate` gives with this `select`. `synthesis.stems.save_stems` writes stems and mix."""
+        asked, run_options = self._asked(request, options)
+        promptings = stem_promptings(asked, names, apart)
+        requests = [replace(asked, prompting=one) for one in promptings]
+        for one in requests:
+            check_selection(self.model, one)
+        takes = self._takes(video, seeds, requests[0], run_options, promptings=promptings)
+        return {name: takes[n * len(seeds) : (n + 1) * len(seeds)] for n, name in enumerate(names)}
+
     @staticmethod
     def _asked(request: Request | None, options: dict[str, object]) -> tuple[Request, RunOptions]:
         run_options, others = RunOptions.split(options)
@@ -113,15 +136,14 @@ class Pipeline:
         request: Request,
         options: RunOptions,
         only_in: tuple[Cue, ...] | None = None,
+        promptings: tuple[Prompting, ...] = (),
     ) -> list[Take]:
-        """only_in: the cues outside of which the sound is not needed."""
+        """only_in: the cues outside of which the sound is not needed. promptings: of the sounds, if several."""
         check_seeds(seeds)
-        job = Job.planned(self.model, video, seeds, request, options, only_in)
+        job = replace(Job.planned(self.model, video, seeds, request, options, only_in), promptings=promptings)
         warn_of_length(self.model, job.plan)
         takes, work = run(job, options)
-        name, rate, resolved = self.model.name, self.model.codec.sample_rate, job.request
-        requests = [replace(resolved, sampling=replace(resolved.sampling, seed=seed)) for seed in seeds]
-        made = zip(requests, takes, strict=True)
+        name, rate, made = self.model.name, self.model.codec.sample_rate, zip(job.requests, takes, strict=True)
         return [Take(one, name, job.source, rate, take.finish(), work=work) for one, take in made]
 
     def __repr__(self) -> str:

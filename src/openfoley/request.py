@@ -26,6 +26,7 @@ from openfoley.checks import (
     Kind,
     Number,
     OneOf,
+    Several,
     edges,
     flag,
     instant,
@@ -119,7 +120,8 @@ class Prompting:
 
     select: the thing in the picture that sounds, for models with a selective encoder. negative_picture: what guidance
     moves away from besides the negative prompt's text: what that text selects from the picture, or (None is "selected")
-    nothing of it, as SelVA was released.
+    nothing of it, as SelVA was released. beside: further negative texts, each a branch of its own: what the other stems
+    select (`synthesis.selected_stems`).
     """
 
     prompt: str | None = option(text, "what it should sound like", "T")
@@ -132,6 +134,7 @@ class Prompting:
         "selva: what the negative prompt sees of the picture; none is as SelVA was released",
         usual="selected",
     )
+    beside: tuple[str, ...] = option(Several(some_text), default=())
     reference: Path | None = option(path, "a sound file whose timbre the result should match", "FILE")
     reference_span: tuple[Seconds, Seconds] | None = option(
         seconds, "the part of it to use, in seconds, up to 2.5 s", "A B", usual="the loudest 2.5"
@@ -146,6 +149,12 @@ class Prompting:
     def described(self) -> str | None:
         """The prompt; what is selected, if there is none."""
         return self.prompt or self.select
+
+    @property
+    def negatives(self) -> tuple[str, ...]:
+        """The texts that guidance moves away from."""
+        own = self.negative_prompt
+        return ((own,) if own and own.strip() else ()) + self.beside
 
 
 @dataclass(frozen=True)
@@ -318,14 +327,15 @@ class Request:
     def selections(self) -> tuple[str, ...]:
         """All texts that select, of the request and of its cues, once a sheet is read."""
         cues = self.timeline.cues if isinstance(self.timeline.cues, tuple) else ()
-        return tuple(one for one in (self.prompting.select, *(cue.select for cue in cues)) if one is not None)
+        own = (self.prompting.select, *self.prompting.beside)
+        return tuple(one for one in (*own, *(cue.select for cue in cues)) if one is not None)
 
     @property
     def selections_without_prompt(self) -> tuple[str, ...]:
-        """Those that stand in for a prompt."""
+        """Those that stand in for a prompt, or for a negative one."""
         own, cues = self.prompting, self.timeline.cues if isinstance(self.timeline.cues, tuple) else ()
         pairs = [(own.select, own.prompt), *((c.select or own.select, c.prompt or own.prompt) for c in cues)]
-        return tuple(select for select, prompt in pairs if select and not prompt)
+        return (*(select for select, prompt in pairs if select and not prompt), *own.beside)
 
     @property
     def asks_selection(self) -> str | None:

@@ -217,8 +217,13 @@ def test_negative_text_moves_the_result() -> None:
     model, conditions = stirred(TINY), made_conditions(TINY)
     source, sampling = NoiseSource([1, 2, 3], LATENTS), Sampling(steps=2)
     plain = sample_latents(model, conditions, source, sampling)
-    away = sample_latents(model, conditions, source, sampling, negative=negative(conditions))
+    away = sample_latents(model, conditions, source, sampling, negatives=[negative(conditions)])
     assert not torch.allclose(plain, away)
+    twice = sample_latents(model, conditions, source, sampling, negatives=[first := negative(conditions), first])
+    once = sample_latents(model, conditions, source, sampling, negatives=[first])
+    torch.testing.assert_close(twice, once, atol=1e-4, rtol=1e-4)
+    both = sample_latents(model, conditions, source, sampling, negatives=[first, negative(conditions)])
+    assert not torch.allclose(both, once)
 
 
 @pytest.mark.slow
@@ -300,7 +305,7 @@ def test_prompt_and_picture_have_weights_of_their_own() -> None:
     clean = torch.randn(BATCH, LATENTS, TINY.latent_dim)
 
     def made(conditions: Conditions, text_guidance: float | None, **more: Any) -> Tensor:
-        beside = {name: more.pop(name) for name in ("negative", "known") if name in more}
+        beside = {name: more.pop(name) for name in ("negatives", "known") if name in more}
         sampling = Sampling(steps=3, guidance=3.0, text_guidance=text_guidance, **more)
         return sample_latents(model, conditions, NoiseSource(range(BATCH), LATENTS), sampling, **beside)
 
@@ -316,7 +321,7 @@ def test_prompt_and_picture_have_weights_of_their_own() -> None:
     torch.testing.assert_close(made(mixed, None)[[0, 2]], by_row[1][[0, 2]])
     silent = conditions.without("text")
     assert torch.equal(made(silent, 7.0), made(silent, None))
-    away: dict[str, Any] = {"negative": negative(conditions)}
+    away: dict[str, Any] = {"negatives": [negative(conditions)]}
     assert torch.equal(made(mixed, None, **away), made(mixed, 6.0, picture_guidance=3.0, **away))
     context: dict[str, Any] = {"known": Known(clean, known)}
     assert torch.equal(made(mixed, None, **context), made(mixed, None, reference_guidance=3.0, **context))

@@ -61,7 +61,7 @@ NEGATIVE = torch.randn(1, 3, 6, generator=torch.Generator().manual_seed(9))
 
 
 def made(model: MMAudioGenerator, conditions: Conditions, **options: Any) -> Tensor:
-    beside = {name: options.pop(name) for name in ("negative", "known") if name in options}
+    beside = {name: options.pop(name) for name in ("negatives", "known") if name in options}
     sampling = Sampling(steps=4, **options)
     return sample_latents(model, conditions, NoiseSource([7], LATENTS), sampling, **beside)
 
@@ -69,7 +69,7 @@ def made(model: MMAudioGenerator, conditions: Conditions, **options: Any) -> Ten
 def against(conditions: Conditions, text: Tensor | None = NEGATIVE) -> Branches:
     """The branches of guidance with a negative text, or none."""
     nothing = conditions.null()
-    return Branches(conditions, nothing if text is None else nothing.replaced(text=tokens(text)), text is not None)
+    return Branches(conditions, [nothing if text is None else nothing.replaced(text=tokens(text))], text is not None)
 
 
 def velocity(model: MMAudioGenerator, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
@@ -104,7 +104,7 @@ def test_a_negative_text_acts_without_a_prompt(
 ) -> None:
     conditions = made_conditions(text=False, picture=picture)
     without = made(model, conditions, guidance=3.0, **options)
-    with_negative = made(model, conditions, guidance=3.0, negative=against(conditions).against, **options)
+    with_negative = made(model, conditions, guidance=3.0, negatives=against(conditions).against, **options)
     assert (with_negative - without).abs().max() > 1e-3
 
 
@@ -120,6 +120,17 @@ def test_a_negative_texts_own_weight_moves_the_velocity_away_from_it(model: MMAu
         return sum(w * velocity(model, x, t, c) for c, w in branches)  # type: ignore[return-value]
 
     torch.testing.assert_close(guided(3.0) - guided(1.0), 2 * away, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"negative_guidance": 2.0}])
+def test_several_negative_texts_share_the_weight_of_one(options: dict[str, float]) -> None:
+    conditions, sampling = made_conditions(), Sampling(guidance=4.5, **options)
+    one = against(conditions)
+    three = Branches(conditions, [*one.against, *against(conditions, 2 * NEGATIVE).against, *one.against], True)
+    single, several = (weighted_branches(branches, sampling) for branches in (one, three))
+    assert [weight for _, weight in several[-3:]] == pytest.approx([single[-1][1] / 3] * 3)
+    assert [weight for _, weight in several[:-3]] == [weight for _, weight in single[:-1]]
+    assert torch.equal(several[-2][0]["text"].values, 2 * single[-1][0]["text"].values)
 
 
 @pytest.mark.parametrize("replacement", [PLAIN, Replacement(1, 0.0), Replacement(1, 1.0)])

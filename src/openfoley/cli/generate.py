@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from openfoley.synthesis.saving import Delivery
 
 if TYPE_CHECKING:
     from openfoley.pipeline import Pipeline
+    from openfoley.synthesis.take import Take
 
 TEXT_STEM = "foley"  # of the output, when there is no video to name it after
 
@@ -50,10 +52,12 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     started = time.monotonic()
     request = checked_request(options)
     check_takes(options.takes)
+    names = _checked_names(options, request)
     _check_text_alone(options, request)
     video = None if options.video is None else checked_video(options.video)
 
     from openfoley.synthesis.job import opened, resolved, with_times
+    from openfoley.synthesis.selected_stems import check_cues
     from openfoley.synthesis.stems import cues_by_stem
 
     rehearsal = None if options.plan else Rehearsal(_asked_output(options), request.output.audio)
@@ -62,6 +66,8 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     check_selects(options.model, request)
     if options.stems:
         cues_by_stem(request.timeline.cue_list)
+    if names:
+        check_cues(request.timeline.cue_list)
     delivery = None if rehearsal is None else _checked_delivery(options, source, request, rehearsal)
     if delivery is not None and finished_before(options, delivery):
         return 0
@@ -71,6 +77,8 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     request = resolved(pipeline.model, source, request)
     if delivery is None:
         return _print_plans(options, pipeline, source, request)
+    if names:
+        return _selected(options, pipeline, source, request, seeds, delivery)
     if options.stems or any(cue.stem for cue in request.timeline.cue_list):
         return _stems(options, pipeline, source, request, seeds, delivery)
     with resumable(delivery.work):
@@ -103,7 +111,7 @@ def _check_text_alone(options: Namespace, request: Request) -> None:
         return
     if options.duration is None:
         raise UsageError("pass a VIDEO, or --duration S with --prompt T for sound from text alone")
-    if request.asks_selection is not None:
+    if request.asks_selection is not None or options.select_all is not None:
         raise UsageError("--select and --negative-picture need a VIDEO to choose from")
     if not (options.prompt and options.prompt.strip()) and options.cues is None:
         raise UsageError("without a VIDEO the sound comes from text alone: pass --prompt T")
@@ -111,6 +119,22 @@ def _check_text_alone(options: Namespace, request: Request) -> None:
         raise UsageError("--stems and --plan need a VIDEO")
     if options.out is not None and Path(options.out).suffix.lower() not in AUDIO_SUFFIXES:
         raise UsageError(f"without a VIDEO the output is sound: {options.out!r} should end in .wav or .flac")
+
+
+def _checked_names(options: Namespace, request: Request) -> list[str]:
+    """The names of --select-all, if given."""
+    from openfoley.synthesis.selected_stems import split_names, stem_promptings
+
+    if options.select_all is None:
+        if options.apart is not None:
+            raise UsageError("--apart and --no-apart belong to --select-all; pass it, or leave them out")
+        return []
+    names = split_names(options.select_all)
+    if options.stems:
+        raise UsageError("--select-all writes its own stems; leave out --stems, which is for the stems of --cues")
+    first, *_ = stem_promptings(request, names, apart=True)
+    check_selects(options.model, replace(request, prompting=first))
+    return names
 
 
 def _asked_output(options: Namespace) -> Path | None:
@@ -155,7 +179,7 @@ def _stems(
     options: Namespace, pipeline: Pipeline, source: Source, request: Request, seeds: Sequence[int], delivery: Delivery
 ) -> int:
     """A sound for each stem of the cue sheet, and the mix as their sum."""
-    from openfoley.synthesis.stems import check_stems, cues_by_stem, save_stems
+    from openfoley.synthesis.stems import check_stems, cues_by_stem
 
     own_cues = cues_by_stem(request.timeline.cue_list)
     if options.stems:
@@ -166,12 +190,45 @@ def _stems(
         logging.getLogger("openfoley.phase").info("stem %d of %d: %s", number, len(own_cues), name)
         folder = work.with_name(f"{work.name}-{name}")
         takes[name] = pipeline.generate_stem(source, seeds, request, own_cues[name], work=folder, progress=Bar(name))
+    return _save_mixes(options, pipeline.model.name, request, takes, seeds, delivery, with_stems=options.stems)
+
+
+def _selected(
+    options: Namespace, pipeline: Pipeline, source: Source, request: Request, seeds: Sequence[int], delivery: Delivery
+) -> int:
+    """A sound for each name of --select-all, and the mix as their sum."""
+    from openfoley.synthesis.selected_stems import file_word, split_names
+    from openfoley.synthesis.stems import check_stems
+
+    names = split_names(options.select_all)
+    for path in delivery.paths:
+        check_stems(path, [file_word(name) for name in names], source.path, request.output.bit_depth, options.force)
+    with resumable(delivery.work):
+        made = pipeline.select_all(
+            source, names, seeds, request, apart=options.apart is not False, work=delivery.work, progress=Bar("sound")
+        )
+    takes = {file_word(name): of_one for name, of_one in made.items()}
+    return _save_mixes(options, pipeline.model.name, request, takes, seeds, delivery, with_stems=True)
+
+
+def _save_mixes(
+    options: Namespace,
+    model: str,
+    request: Request,
+    takes: Mapping[str, Sequence[Take]],
+    seeds: Sequence[int],
+    delivery: Delivery,
+    *,
+    with_stems: bool,
+) -> int:
+    """Write the mix of each seed, and its stems."""
+    from openfoley.synthesis.stems import save_stems
+
     results = []
     output = Request.of(request, force=options.force).output
     for number, (seed, path) in enumerate(zip(seeds, delivery.paths, strict=True)):
-        stems = save_stems(
-            {name: made[number] for name, made in takes.items()}, path, output, write_stems=options.stems
-        )
+        own = {name: made[number] for name, made in takes.items()}
+        stems = save_stems(own, path, output, write_stems=with_stems)
         note(f"wrote {path} (seed {seed}) and {len(stems)} stem{'s' * (len(stems) != 1)}")
         results.append({"path": str(path), "seed": seed, "stems": {name: str(p) for name, p in stems.items()}})
     for made in takes.values():
@@ -179,7 +236,7 @@ def _stems(
             made[0].work.remove()
     delivery.clear()
     if options.json:
-        print_json({"video": options.video, "model": pipeline.model.name, "takes": results})
+        print_json({"video": options.video, "model": model, "takes": results})
     return 0
 
 

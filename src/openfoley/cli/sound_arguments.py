@@ -29,6 +29,10 @@ def add_sound(commands: Any, command: AddCommand) -> None:
         action="store_true",
         help="also write each stem of --cues, beside the mix as NAME.STEM.wav",
     )
+    words = "a stem for each thing in the picture, up to 8 names, and their mix (selva models)"
+    add("--select-all", metavar="'A; B'", help=words)
+    words = "--select-all: guide each stem away from what the other names select (--apart)"
+    add("--apart", action=argparse.BooleanOptionalAction, help=words)
     add("--plan", action="store_true", help="print the windows that would be generated, and stop")
     _written(generate, "a video, .wav or .flac (VIDEO's folder, STEM.foley.EXT)")
 

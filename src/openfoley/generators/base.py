@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -48,10 +49,11 @@ class Generator(Protocol[P]):
 
 @dataclass(frozen=True)
 class Branches:
-    """The two ends of guidance. against: the unconditional branch, with the negative prompt where there is one."""
+    """The two ends of guidance. against: the unconditional branch, or one for each negative prompt, whose velocities
+    are averaged."""
 
     conditions: Conditions
-    against: Conditions
+    against: Sequence[Conditions]
     has_negative: bool
 
 

@@ -7,7 +7,7 @@ With a negative prompt the picture weighs `guidance` beside a prompt too. A prom
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -62,9 +62,17 @@ def _branches(
         beside_text = overall if branches.has_negative else PICTURE_WEIGHT * overall
         picture = torch.where(has_text, beside_text, overall)
     reference = overall if sampling.reference_guidance is None else sampling.reference_guidance
-    against = prepared(branches.against)
+    against = _mean([prepared(one) for one in branches.against])
     steps = [Branch(against, sees_known=False), Branch(against, reference if is_anything_known else picture)]
     if not bool(has_text.any()):
         return [*steps, Branch(prepared(conditions), picture)]
     text = TEXT_WEIGHT * overall if sampling.text_guidance is None else sampling.text_guidance
     return [*steps, Branch(prepared(conditions.without(TEXT)), picture), Branch(prepared(conditions), text)]
+
+
+def _mean(velocities: Sequence[Velocity]) -> Velocity:
+    """The mean of the velocities; of one, that one."""
+    first, *others = velocities
+    if not others:
+        return first
+    return lambda *at: torch.stack([one(*at) for one in velocities]).mean(0)

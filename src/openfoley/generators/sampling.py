@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -28,15 +28,15 @@ def sample_latents(
     source: NoiseSource,
     sampling: Sampling,
     *,
-    negative: Conditions | None = None,
+    negatives: Sequence[Conditions] = (),
     known: Known | None = None,
     on_step: Callable[[int], None] | None = None,
 ) -> Float[Tensor, "batch latents dim"]:
     """float32 latents, one row per seed of `source` and row of `conditions`.
 
     sampling: the options that the generator supports; None is its own default (`generators.masked`,
-    `generators.unmasked`). negative: the conditions of the unconditional branch of guidance, what the result moves away
-    from; None: nothing is present. on_step: called with the number of steps done.
+    `generators.unmasked`). negatives: the conditions of the unconditional branches of guidance, what the result moves
+    away from; none: one branch, in which nothing is present. on_step: called with the number of steps done.
     A row's noise depends on its seed and the latents' place alone. Rows are independent, but matrix products may round
     differently in another batch size: for the same bytes whatever the batch, call with one row at a time.
     """
@@ -44,7 +44,7 @@ def sample_latents(
     noise = source.draw(generator.latent_dim, conditions.device)
     if known is None:
         known = Known(noise, torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device))
-    branches = Branches(conditions, conditions.null() if negative is None else negative, negative is not None)
+    branches = Branches(conditions, negatives or [conditions.null()], bool(negatives))
     if generator.accepts_known:
         return sample_masked(generator, branches, noise, sampling, known, on_step)
     return sample_unmasked(generator, branches, noise, source.window_seeds, sampling, known, on_step)

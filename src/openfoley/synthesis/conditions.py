@@ -89,10 +89,10 @@ class ConditionBuilder:
 
     def conditions(
         self, planned: PlannedWindow, prompting: Prompting, reference: int = 0
-    ) -> tuple[Conditions, Conditions | None]:
-        """The conditions of a window that has `reference` latents of another sound in front of it, and the
-        negative branch, where there is a negative prompt: the prompt itself, and of the picture what that text selects
-        from it (`Prompting.negative_picture`). Over the reference and over sound carried on from before a cut nothing
+    ) -> tuple[Conditions, list[Conditions]]:
+        """The conditions of a window that has `reference` latents of another sound in front of it, and a
+        negative branch for each negative text: the text itself, and of the picture what it selects
+        (`Prompting.negative_picture`). Over the reference and over sound carried on from before a cut nothing
         is seen. Where a text selects, the prompt and what is selected stand in for each other."""
         window, shot, rate = planned.window, planned.shot, self.latent_rate
         start, end = window.first_latent / rate, window.end_latent / rate
@@ -102,17 +102,18 @@ class ConditionBuilder:
         seen = {name: self._seen(name, shot, span) for name in self.windowed}
         whole = {name: self._in_whole(name, span.zero) for name in self.read_whole}
         self._forget(shot.index, start - self.reach)
-        text, negative = self.texts(prompting.described), self.texts(prompting.negative_prompt)
-        chosen = prompting.selected
+        text, chosen = self.texts(prompting.described), prompting.selected
         selected = Conditions({**self._selected(seen, chosen), TEXT: text}, self._selected(whole, chosen))
-        if not bool(negative.present.any()):
-            return selected, None
         by_text = {name for name, encoder in self.encoders.items() if isinstance(encoder, TextConditioned)}
         if prompting.negative_picture == "none":
             by_text = set()
-        parts = (self._selected(part, prompting.negative_prompt) for part in (seen, whole))
-        features, whole = ({k: v if k in by_text else v.absent() for k, v in part.items()} for part in parts)
-        return selected, Conditions({**features, TEXT: negative}, whole)
+
+        def against(negative: str) -> Conditions:
+            parts = (self._selected(part, negative) for part in (seen, whole))
+            features, all_of_it = ({k: v if k in by_text else v.absent() for k, v in part.items()} for part in parts)
+            return Conditions({**features, TEXT: self.texts(negative)}, all_of_it)
+
+        return selected, [against(negative) for negative in prompting.negatives]
 
     def _selected(self, sequences: Mapping[str, FeatureSequence], text: str | None) -> dict[str, FeatureSequence]:
         """The sequences, where an encoder has its features selected by a text: what this one selects."""

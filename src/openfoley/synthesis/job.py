@@ -32,7 +32,7 @@ from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source, phase
 from openfoley.media.time.timecode import Timecode, time_in, zero
 from openfoley.media.write.rehearsal import Rehearsal
-from openfoley.request import Cue, Cut, Request, Timeline, check_span, option, options_of, windows_asked
+from openfoley.request import Cue, Cut, Prompting, Request, Timeline, check_span, option, options_of, windows_asked
 from openfoley.synthesis.assembler import Surroundings, TakeAssembler
 from openfoley.synthesis.conditions import ConditionBuilder
 from openfoley.synthesis.crossfade import runs_of
@@ -41,7 +41,7 @@ from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_req
 from openfoley.synthesis.reference import encoded_reference
 from openfoley.synthesis.resume import FORMAT, Work
 from openfoley.synthesis.selection import check_picture, check_selection, model_for
-from openfoley.synthesis.windows import WindowSampler, run_plan
+from openfoley.synthesis.windows import ParallelSampler, WindowSampler, run_plan
 from openfoley.timeline.cues import given_cues, read_cues
 from openfoley.timeline.cut_list import read_cuts
 from openfoley.timeline.plan import CONTEXT_S, NEW_S, PlannedWindow, make_plan, sampled_for
@@ -103,7 +103,8 @@ def shows_options(verb: Callable[P, T]) -> Callable[P, T]:
 @dataclass(frozen=True)
 class Job:
     """One plan to run for one source. request: with everything resolved. reference: latents of the sound to resemble.
-    samples: the first sample to make and the one behind the last. around: existing sound beside a regenerated span."""
+    samples: the first sample to make and the one behind the last. around: existing sound beside a regenerated span.
+    promptings: of the sounds to make from one pass over the picture; none is that of the request."""
 
     model: Model
     source: Source
@@ -114,6 +115,13 @@ class Job:
     reference: Tensor | None
     samples: tuple[int, int]
     around: Surroundings | None = None
+    promptings: tuple[Prompting, ...] = ()
+
+    @property
+    def requests(self) -> list[Request]:
+        """A request for each take: all seeds of the first prompting, then of the next."""
+        each = [replace(self.request, prompting=one) for one in self.promptings or (self.request.prompting,)]
+        return [replace(one, sampling=replace(one.sampling, seed=seed)) for one in each for seed in self.seeds]
 
     @classmethod
     def planned(
@@ -275,7 +283,7 @@ def request_key(job: Job) -> str:
     known = b"".join(latents.detach().cpu().contiguous().numpy().tobytes() for latents in sounds)
     request = job.request
     parts = [FORMAT, SAMPLING, torch.__version__, fingerprint(job.model), job.source.content_hash, list(job.plan)]
-    parts += [request.prompting, request.sampling, request.timeline, list(job.seeds), job.samples]
+    parts += [job.promptings or request.prompting, request.sampling, request.timeline, list(job.seeds), job.samples]
     return hashlib.sha256("\n".join(map(repr, parts)).encode() + known).hexdigest()
 
 
@@ -285,9 +293,12 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
     if options.work is not None and len(job.plan) > 1 and job.source.path is not None:
         saved = Work.open(options.work, request_key(job))
     runs, files = runs_of(job.plan, codec.sample_rate, *job.samples), []
-    for number in range(len(job.seeds)):
+    requests = job.requests
+    for number in range(len(requests)):
         files.append(saved.samples(number, codec.channels) if saved else SampleFile(codec.channels))
-    takes = [TakeAssembler(codec, seed, runs, f, job.around) for seed, f in zip(job.seeds, files, strict=True)]
+    takes = [
+        TakeAssembler(codec, one.sampling.seed, runs, f, job.around) for one, f in zip(requests, files, strict=True)
+    ]
     first = saved.restore(takes, model.device) if saved else 0
     if saved is not None and first:
         logger.info("resuming from %s: %d of %d windows are finished", shown(saved.folder), first, len(job.plan))
@@ -298,7 +309,11 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
         feed = _watched(_feed(job, options.store, shot), seen)
         builder = ConditionBuilder(model, job.shots, feed, model.device)
         regenerated_from = None if job.around is None else job.plan[0].first_new
-        sampler = WindowSampler(model.generator, builder, job.request, job.reference, regenerated_from)
+        samplers = [
+            WindowSampler(model.generator, builder, one, job.reference, regenerated_from)
+            for one in requests[:: len(job.seeds)]
+        ]
+        sampler = ParallelSampler(samplers)
         sampled = sum(not one.silent for one in job.plan[first:])
         phase.info("encoding pictures and sampling %d window%s", sampled, "s" * (sampled != 1))
         try:
@@ -320,7 +335,7 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
 
 def _warn_of_words(job: Job) -> None:
     prompting, cues = job.request.prompting, job.request.timeline.cue_list
-    said = [prompting.prompt, *(cue.prompt for cue in cues), *job.request.selections]
+    said = [prompting.prompt, *(cue.prompt for cue in cues), *(t for one in job.requests for t in one.selections)]
     warn_of_words(job.model.name, said)
 
 

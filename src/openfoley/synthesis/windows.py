@@ -49,7 +49,7 @@ class WindowSampler:
         request = for_cue(self.request, planned.cue)
         prompting, cue = request.prompting, planned.cue
         length = 0 if self.reference is None else self.reference.shape[1]
-        conditions, negative = self.builder.conditions(planned, prompting, length)
+        conditions, negatives = self.builder.conditions(planned, prompting, length)
         seeds = [take.seed if cue is None or cue.seed is None else cue.seed + n for n, take in enumerate(takes)]
         seeds = [own_seed(seed, self.regenerated_from, cue) for seed in seeds]
         known = [self._known(planned, take, conditions.device) for take in takes]
@@ -66,7 +66,7 @@ class WindowSampler:
                 _repeated(conditions, len(rows)),
                 NoiseSource([seeds[n] for n in rows], known[0].latent.shape[1], planned.window.first_latent - length),
                 request.sampling,
-                negative=None if negative is None else _repeated(negative, len(rows)),
+                negatives=[_repeated(one, len(rows)) for one in negatives],
                 known=_stacked([known[n] for n in rows]),
                 on_step=on_step,
             )
@@ -96,9 +96,38 @@ class WindowSampler:
         return Known(clean, is_known)
 
 
+@dataclass(frozen=True)
+class ParallelSampler:
+    """Samples each window for several requests, one after another, from the same features: the picture is encoded once
+    for all. The takes are those of the first sampler, then those of the next, equally many each; all have one builder.
+    """
+
+    samplers: Sequence[WindowSampler]
+
+    @property
+    def builder(self) -> ConditionBuilder:
+        return self.samplers[0].builder
+
+    def __call__(
+        self, planned: PlannedWindow, takes: Sequence[TakeAssembler], progress: Callable[[float], None] | None = None
+    ) -> list[Float[Tensor, "1 latents dim"]]:
+        count, made = len(takes) // len(self.samplers), list[Tensor]()
+        for sampler in self.samplers:
+
+            def in_sampler(done: float, before: int = len(made)) -> None:
+                if progress is not None:
+                    progress(before + done)
+
+            made += sampler(planned, takes[len(made) : len(made) + count], in_sampler)
+        return made
+
+
+Sampler = WindowSampler | ParallelSampler
+
+
 def run_plan(
     plan: Sequence[PlannedWindow],
-    sampler: WindowSampler,
+    sampler: Sampler,
     takes: Sequence[TakeAssembler],
     *,
     first_window: int = 0,

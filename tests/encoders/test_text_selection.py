@@ -135,3 +135,17 @@ def trained(config: object) -> TextSelection:
     for value in (*selection.parameters(), selection.empty):
         torch.nn.init.normal_(value, std=0.3)
     return selection
+
+
+def test_attention_weights_are_those_of_the_forward_pass_and_leave_out_what_is_no_word(
+    published: TextSelection,
+) -> None:
+    mix = published.mix
+    assert isinstance(mix, CrossAttention)
+    words, is_word = seeded_words(published)
+    x = torch.randn(2, 9, 768, generator=torch.Generator().manual_seed(3))
+    weights = mix.weights(x, words, is_word)
+    assert not bool(is_word.all()) and not weights.transpose(1, 3)[~is_word].any()
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 12, 9))
+    _, value = mix.keys_values(words)
+    torch.testing.assert_close(mix.out((weights @ value).transpose(1, 2).flatten(2)), mix(x, words, is_word))

@@ -75,6 +75,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     add_sound(commands, _command)
     add_project(commands, _command)
+    _attention(commands)
     _gym(commands)
     add_training(commands, _command, whole)
     _evaluate(commands)
@@ -94,6 +95,18 @@ def _command(commands: Any, name: str, module: str, function: str, summary: str)
     parser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
     parser.set_defaults(run=run)
     return parser
+
+
+def _attention(commands: Any) -> None:
+    parser = _command(commands, "attention", "attention", "run", "Draw where in the picture the words of a text look.")
+    add = parser.add_argument
+    add("video", metavar="VIDEO", help="the video")
+    add("--select", metavar="T", required=True, help="the thing in the picture, as for generate --select")
+    add("--out", metavar="PNG", required=True, help="the picture to write, .png, .pdf or .svg")
+    add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
+    add("--weights-dir", metavar="DIR", help="where a published model's files are (the cache; openfoley models)")
+    add("--device", metavar="D", default="cpu", help="torch device: cpu, cuda, cuda:1, mps (cpu)")
+    add("--force", action="store_true", help="overwrite an existing file")
 
 
 def _gym(commands: Any) -> None:

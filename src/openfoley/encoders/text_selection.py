@@ -112,6 +112,12 @@ class CrossAttention(nn.Module):
         mixed = F.scaled_dot_product_attention(self.queries(x), key, value, is_word[:, None, None])
         return self.out(rearrange(mixed, "r h n d -> r n (h d)"))
 
+    def weights(self, x: Tokens, words: Words, is_word: IsWord) -> Float[Tensor, "rows heads tokens words"]:
+        """How each token's attention is divided among the words; each row adds up to 1."""
+        key, _ = self.keys_values(words)
+        logits = self.queries(x) @ key.mT * key.shape[-1] ** -0.5
+        return logits.masked_fill(~is_word[:, None, None], float("-inf")).softmax(-1)
+
     def queries(self, x: Tokens) -> Heads:
         return self.query_norm(rearrange(self.query(x), "r n (h d) -> r h n d", h=self.heads))
 

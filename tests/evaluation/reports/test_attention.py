@@ -1,0 +1,81 @@
+"""openfoley attention: the maps show the patches that attend to the words, at their instants; [SUP] is told apart."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+
+from openfoley.cli import main
+from openfoley.encoders.selective_synchformer import SelectiveSynchformer
+from openfoley.encoders.text_selection import CrossAttention
+from openfoley.evaluation.reports import attention
+from openfoley.evaluation.reports.attention import attention_maps
+from openfoley.hub.load import load_model
+from openfoley.media.source import Source
+from openfoley.synthesis.features import FeatureRun
+
+
+@pytest.fixture(scope="module")
+def video(make_video: Callable[..., Path]) -> Path:
+    return make_video(duration_s=1.28, rate=Fraction(25), sound=True)
+
+
+def test_maps_show_which_patch_attends_to_the_words_and_when(
+    selective_model: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queries along the keys of the words at one patch that moves, along those of [SUP] at all others."""
+    model = load_model(selective_model)
+    encoder = model.encoders["sync"]
+    assert isinstance(encoder, SelectiveSynchformer) and isinstance(encoder.selection.mix, CrossAttention)
+    mix, width = encoder.selection.mix, 32
+    with torch.no_grad():
+        mix.query.weight.copy_(torch.eye(width))
+        mix.key_value.weight.copy_(torch.eye(width).repeat(2, 1))
+        mix.query_norm.weight.fill_(1.0)
+        mix.key_norm.weight.fill_(1.0)
+        mix.query.bias.zero_()
+        mix.key_value.bias.zero_()
+    one = torch.ones(1, 1, width)
+    keys = torch.cat([-one, -one, one], 1)
+    monkeypatch.setattr(encoder.selection, "supplementary", torch.nn.Parameter(torch.zeros(2, 24)))
+    monkeypatch.setattr(encoder.selection, "words", lambda text, is_word: (keys, torch.ones(1, 3, dtype=torch.bool)))
+    places = encoder.trunk_dim // width
+    truth = [k % places for k in range(16)]
+
+    def moving(*_: object) -> Iterator[FeatureRun]:
+        features = -torch.ones(16, places, width)
+        for index, place in enumerate(truth):
+            features[index, place] = 1.0
+        yield FeatureRun("sync", 0, features[:10].flatten(1), is_last=False)
+        yield FeatureRun("sync", 0, features[10:].flatten(1), is_last=True)
+
+    monkeypatch.setattr(attention, "encoded_pictures", moving)
+    maps = attention_maps(model, Source.file(video), "ball")
+    assert maps.words.flatten(1).argmax(1).tolist() == truth
+    assert maps.words.amax((1, 2)).min() > 0.99 and maps.words.flatten(1).sort().values[:, -2].max() < 0.01
+    torch.testing.assert_close(maps.supplementary_share, torch.full((16,), 1 - 1 / places), atol=0.01, rtol=0)
+    assert maps.supplementary == 2
+    torch.testing.assert_close(maps.time_s.diff(), torch.full((15,), 0.04))
+    assert len(maps.pictures) == len(maps.picture_s) == 8 and float(maps.picture_s[-1]) < 1.28
+
+
+def test_the_command_draws_them_or_refuses_in_one_line(
+    selective_model: Path, tiny_model: Path, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    out, own = tmp_path / "maps.png", ["--model", str(selective_model)]
+    words = ["attention", str(video), "--select", "ball", "--out", str(out)]
+    assert main([*words, *own]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG") and "on 5 [SUP] tokens" in capsys.readouterr().err
+    for more, says in (
+        (own, "exists"),
+        ([*own, "--out", str(tmp_path / "maps.txt")], "must be one of .png, .pdf, .svg"),
+        ([*own, "--force", "--select", " "], "select must not be empty"),
+        ([*own, "--force", "--select", "ball " * 90], "tokens long, tiny-selva reads at most 63"),
+        (["--force", "--model", str(tiny_model)], "select is not an option of"),
+    ):
+        assert main([*words, *more]) == 2
+        (line,) = (text for text in capsys.readouterr().err.splitlines() if "error" in text)
+        assert says in line, line

@@ -6,7 +6,7 @@
     --flat N          scenes of the flat world, in every training (default 1500)
     --part N          scenes of a Gym cache (default 500)
     --first P         scenes of either training split to skip (default 30000: the shipped model was not trained on them)
-    --rate R          share of the preset's learning rate (default 0.1; 0.6 harms the encoder, docs/log.md, E10)
+    --rate R          of the encoder, as a share of the preset's learning rate (default 0.2; docs/log.md, E11)
     --model MODEL     whose sync encoder every training continues (default salsa-v-gym)
     --workers P       rendering processes (default: all cores)
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 HEAD_SCENES, VALIDATION_SCENES = 120, 64
 FIRST_HEAD_SCENE = 8_000_000
 """Within the training split: where the study `tokens` has its own too."""
-WARMUP_SHARE = 0.1
 
 
 def part_folder(work: Path, world: World, number: int) -> Path:
@@ -76,23 +75,21 @@ def render(asked: argparse.Namespace) -> None:
 def train(asked: argparse.Namespace, count: int, seed: int) -> Path:
     """The folder of an encoder trained on the flat scenes and `count` body scenes."""
     from openfoley.hub.registry import find_model
-    from openfoley.training.sync.train import CPU, train_sync
+    from openfoley.training.sync.train import CPU, continued, train_sync
 
     folder = asked.work / f"{Path(asked.model).name}-{count}-{seed}-{asked.flat}-{asked.steps}-{asked.rate:g}"
     flat, bodies = asked.flat // asked.part, count // asked.part
     parts = [part_folder(asked.work, "flat", k) for k in range(flat)]
     parts += [part_folder(asked.work, "bodies", k) for k in range(bodies)]
     preset = replace(
-        CPU,
+        continued(replace(CPU, steps=asked.steps)),
         start=find_model(asked.model) / "sync.safetensors",
         data=parts[0],
         more_data=tuple(parts[1:]),
         data_shares=(1 / flat,) * flat + (1 / max(bodies, 1),) * bodies,
         validation=judged_folder(asked.work, "bodies", "validation"),
         seed=seed,
-        steps=asked.steps,
-        warmup_steps=int(WARMUP_SHARE * asked.steps),
-        learning_rate=asked.rate * CPU.learning_rate,
+        encoder_rate=asked.rate,
     )
     if not (folder / "model.safetensors").exists():
         train_sync(preset, folder, resume=True)
@@ -131,7 +128,7 @@ def tokens_of(encoder: FrameEncoder, scenes: GymCache) -> torch.Tensor:
     """Tokens [scenes, n, dim]."""
     import torch
 
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):  # a quarter of the time
         return torch.stack([encoder.encode(torch.from_numpy(f[None].copy()))[0].float() for f in scenes.frames])
 
 
@@ -179,7 +176,7 @@ def main() -> None:
     parser.add_argument("--flat", type=int, default=1500)
     parser.add_argument("--part", type=int, default=500)
     parser.add_argument("--first", type=int, default=30_000)
-    parser.add_argument("--rate", type=float, default=0.1)
+    parser.add_argument("--rate", type=float, default=0.2)
     parser.add_argument("--model", default="salsa-v-gym")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()

@@ -1,6 +1,7 @@
 """Continues a generator's training on new scenes, on CPU cores: python recipes/salsa_v_gym_tune.py WORK OUT
 
     --model MODEL   whose generator is fine-tuned; its codec and encoders stay (default salsa-v-gym)
+    --sync FOLDER   of another sync encoder, to which the generator is fitted (one of salsa_v_gym_curve.py, say)
     --first N       scenes of the training split to skip, because the model was trained on them (default 18200)
     --parts K       Gym caches of --scenes scenes each (defaults 3 and 400)
     --steps N       of the training (default 1000)
@@ -26,8 +27,6 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 
-PARTS = ("codec", "sync", "semantic")
-
 
 def compute_features(name: str, scenes: Path, folder: Path) -> None:
     """Features by the model's codec and encoders, with one thread."""
@@ -42,11 +41,25 @@ def compute_features(name: str, scenes: Path, folder: Path) -> None:
     features_of_model(name, scenes, folder)
 
 
+def part_folders(model: Path, folder: Path) -> dict[str, Path]:
+    """A model's parts as folders of their own, as trainings write them."""
+    from openfoley.hub.parts import PARTS
+    from openfoley.hub.registry import CONFIG_NAME
+
+    config = json.loads((model / CONFIG_NAME).read_text())
+    for part in PARTS:
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        (folder / part / CONFIG_NAME).write_text(json.dumps(config[part]))
+        shutil.copyfile(model / f"{part}.safetensors", folder / part / "model.safetensors")
+    return {part: folder / part for part in PARTS}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--model", default="salsa-v-gym")
+    parser.add_argument("--sync", type=Path)
     parser.add_argument("--first", type=int, default=18_200)
     parser.add_argument("--parts", type=int, default=3)
     parser.add_argument("--scenes", type=int, default=400)
@@ -62,15 +75,21 @@ def main() -> None:
     from openfoley.data.workers import render_pool
     from openfoley.gym.seeds import mixed_seeds
     from openfoley.hub.parts import TOKENIZER_NAME
-    from openfoley.hub.registry import CONFIG_NAME, find_model
+    from openfoley.hub.registry import find_model
     from openfoley.hub.save import assemble_model
     from openfoley.training.gym_losses.presets import CPU, LOSSES
-    from openfoley.training.recipe import SILENT_EVERY, validation_seeds
+    from openfoley.training.recipe import MODEL_NAME, SILENT_EVERY, validation_seeds
     from openfoley.training.salsa_v.train import train_generator
 
     work, out, source = asked.work, asked.out, find_model(asked.model)
     if out.exists():
         parser.error(f"{str(out)!r} exists already; name a new folder")
+    parts = part_folders(source, work / "parts")
+    if asked.sync is not None:
+        parts["sync"] = asked.sync
+        if not (work / "model").exists():
+            assemble_model(work / "model", MODEL_NAME, parts, source / TOKENIZER_NAME)
+        source = work / "model"
     jobs = {"validation": (validation_seeds(asked.bodies > 0), "validation", None)}
     for k in range(asked.parts):
         seeds = mixed_seeds("train", asked.scenes, asked.first + k * asked.scenes, bodies=asked.bodies)
@@ -80,7 +99,7 @@ def main() -> None:
             GymCache.build(work / name, seeds, split=split, silent_every=silent_every, pool=pool)
     with render_pool(asked.workers) as pool:
         folders = [(work / name, work / "features" / name) for name in jobs]
-        list(pool.map(compute_features, repeat(asked.model), *zip(*folders, strict=True)))
+        list(pool.map(compute_features, repeat(str(source)), *zip(*folders, strict=True)))
     features = work / "features"
     join([features / f"part{k}" for k in range(asked.parts)], features / "train")
     preset = replace(
@@ -93,13 +112,8 @@ def main() -> None:
     )
     train_generator(preset, work / "generator", resume=True, extra=LOSSES)
 
-    parts = {part: work / part for part in ("codec", "semantic", "sync", "generator")}
-    config = json.loads((source / CONFIG_NAME).read_text())
-    for part in PARTS:
-        parts[part].mkdir(exist_ok=True)
-        (parts[part] / CONFIG_NAME).write_text(json.dumps(config[part]))
-        shutil.copyfile(source / f"{part}.safetensors", parts[part] / "model.safetensors")
-    assemble_model(out, config["name"], parts, source / TOKENIZER_NAME)
+    parts["generator"] = work / "generator"
+    assemble_model(out, MODEL_NAME, parts, source / TOKENIZER_NAME)
 
 
 if __name__ == "__main__":

@@ -98,6 +98,10 @@ def train_part(
         settings = replace(settings, steps=steps)
     if start is not None:
         settings = replace(settings, start=_weights_of(start, part))
+        if part == "sync":
+            from openfoley.training.sync.train import continued
+
+            settings = continued(settings)
     if part == "generator":
         prepare_features(preset, out, settings.device)
         if start is not None:  # it was trained on the encoders' scenes; now only on the others (seen_share)

@@ -174,6 +174,29 @@ def test_looks_are_the_semantic_encoders_and_training_leaves_them_so(cache: Path
     assert all(torch.equal(again[key], value) for key, value in trained.items())
 
 
+def test_new_heads_learn_before_an_encoder_that_was_trained_before(cache: Path, tmp_path: Path) -> None:
+    start = sync.train_sync(tiny(cache, 2), tmp_path / "start", resume=False)
+    frozen = replace(tiny(cache, 3), start=start, frozen_steps=3, average_decay=0.9)
+    after = load_file(sync.train_sync(frozen, tmp_path / "frozen", resume=False))
+    assert all(torch.equal(after[key], value) for key, value in load_file(start).items())
+    assert len(set(rows(tmp_path / "frozen", "onset"))) > 1  # its heads learn
+    learning = replace(frozen, frozen_steps=1)
+    after = load_file(sync.train_sync(learning, tmp_path / "learning", resume=False))
+    assert any(not torch.equal(after[key], value) for key, value in load_file(start).items())
+
+
+def test_the_average_of_the_weights_is_kept(cache: Path, tmp_path: Path) -> None:
+    """After one step a tenth start, nine tenths new weights (`loop.ema`)."""
+    start = sync.train_sync(tiny(cache, 2), tmp_path / "start", resume=False)
+    one = replace(tiny(cache, 1), start=start)
+    begun, plain = load_file(start), load_file(sync.train_sync(one, tmp_path / "plain", resume=False))
+    averaged = replace(one, average_decay=0.999)
+    kept = load_file(sync.train_sync(averaged, tmp_path / "averaged", resume=False))
+    share = 0.1
+    for key, value in kept.items():
+        torch.testing.assert_close(value, share * begun[key] + (1 - share) * plain[key], msg=key)
+
+
 def test_onset_loss_is_zero_at_the_truth_and_positive_elsewhere() -> None:
     targets = torch.rand(2, 3, 4, 7)
     assert abs(float(sync.onset_loss(torch.logit(targets, eps=1e-6), targets))) < 1e-3

@@ -37,6 +37,7 @@ from openfoley.encoders.sync import SyncConfig, SyncEncoder
 from openfoley.hub.load import load_part, load_weights
 from openfoley.hub.save import save_weights
 from openfoley.nn.transfer import sent
+from openfoley.training.loop.ema import averaged
 from openfoley.training.loop.optimizer import Both, OptimizerName, make_optimizer
 from openfoley.training.loop.run import Run
 from openfoley.training.sync.heads import Heads, onset_loss, place_loss
@@ -75,10 +76,13 @@ class SyncTraining:
     shifts_per_snippet: int = 1  # further sounds
     optimizer: OptimizerName = "muon"
     learning_rate: float = 2e-3
+    encoder_rate: float = 1.0  # share of it for the encoder: less where it was trained before and its heads are new
     audio_learning_rate: float = 1e-3
     appearance_learning_rate: float = 0.0  # of the semantic encoder's tower in it; 0: it stays as it is
     weight_decay: float = 0.02
     warmup_steps: int = 60
+    frozen_steps: int = 0  # first steps in which the encoder stays as it is: heads and audio tower, new ones, learn
+    average_decay: float = 0.0  # of the weights' moving average, which is what is kept (`loop.ema`); 0: none
     contrast_weight: float = 0.2
     onset_weight: float = 1.0
     place_weight: float = 1.0
@@ -118,6 +122,15 @@ PAPER = replace(  # the published sizes and rates: VideoPrism and AST pretrained
     augmentation=STRONG,
 )
 PRESETS = {"cpu": CPU, "cpu-long": CPU_LONG, "gpu": GPU}
+
+
+def continued(preset: SyncTraining) -> SyncTraining:
+    """The same for an encoder that was trained before: its new heads learn first, then it too, at a low rate, and its
+    average is kept. No contrast: its audio tower is no part of a model, and a new one learns nothing in so few steps
+    (docs/log.md, E11)."""
+    return replace(
+        preset, contrast_weight=0.0, encoder_rate=0.1, frozen_steps=min(150, preset.steps // 4), average_decay=0.995
+    )
 
 
 @dataclass(frozen=True)
@@ -167,24 +180,30 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     tower = AudioTower(preset.audio).to(preset.device)
     heads = Heads(encoder.dim, len(names)).to(preset.device)
     siglip = SiglipLoss().to(preset.device)
-    parts = (encoder, heads, siglip)
-    pictures_side = [weight for part in parts for weight in part.parameters() if weight.requires_grad]
-    optimizer = _optimizer(preset, parts, encoder, tower)
+    pictures_side = [w for part in (encoder, heads, siglip) for w in part.parameters() if w.requires_grad]
+    optimizer = _optimizer(preset, encoder, (heads, siglip), tower)
     run.attach(encoder=encoder, tower=tower, heads=heads, siglip=siglip, optimizer=optimizer)
+    average = averaged(encoder, preset.average_decay) if preset.average_decay else None
+    if average is not None:
+        run.attach(average=average)
+    kept = encoder if average is None else average.module
 
     for step in run.steps():
         while to_come and (to_come[0] / FINISHED).is_file():
             parts_of_data.append(_at_hand(SyncClips.open(to_come.pop(0)).named(names), preset))
         random = run.generator(step)
         batch = draw_step(_one_of(parts_of_data, random, preset.data_shares), preset, random)
+        learns = step >= preset.frozen_steps
         with torch.autocast(preset.device, torch.bfloat16):
-            tokens = encoder.tokens(batch.pictures)
-            features, seen = encoder.pool(tokens), heads.place(tokens)
-            sounds = tower(batch.sounds)
-            logits = heads.onset(features)
-        contrast = siglip(features.float().mean(1), sounds.float().mean(1), batch.pairs)
+            with torch.set_grad_enabled(learns):
+                tokens = encoder.tokens(batch.pictures)
+                features = encoder.pool(tokens)
+            seen, logits = heads.place(tokens), heads.onset(features)
+            sounds = tower(batch.sounds) if preset.contrast_weight else None
         onset = onset_loss(logits.float(), batch.activity[: len(features)])
-        place = material = onset.new_zeros(())
+        contrast = place = material = onset.new_zeros(())
+        if sounds is not None:
+            contrast = siglip(features.float().mean(1), sounds.float().mean(1), batch.pairs)
         if preset.place_weight:
             place = place_loss(seen.float(), batch.places)
         if preset.material_weight:
@@ -194,18 +213,21 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
         loss = loss + preset.place_weight * place + preset.material_weight * material
         factor = run.rate_factor(step, preset.warmup_steps)
         norm = optimizer.descend(loss, pictures_side, factor=factor, limit=GRADIENT_LIMIT)
+        if average is not None and learns:
+            average.update_parameters(encoder)
         run.log(step, loss=loss, contrast=contrast, onset=onset, place=place, material=material, gradient=norm)
         if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
             figures = validate(
-                encoder, tower, heads, validation, videos=preset.validation_videos, still=preset.still, seed=preset.seed
+                kept, tower, heads, validation, videos=preset.validation_videos, still=preset.still, seed=preset.seed
             )
             run.log(step, always=True, **figures)
 
-    save_weights(tower.state_dict(), folder / "audio.safetensors", exact=True)
+    if preset.contrast_weight:
+        save_weights(tower.state_dict(), folder / "audio.safetensors", exact=True)
     save_weights(heads.onset.state_dict(), folder / "onset_head.safetensors", exact=True)
     write_json(folder / "config.json", to_dict(preset.sync), indent=1)
     write_json(folder / "training.json", to_dict(preset), indent=1)
-    save_weights(encoder.state_dict(), folder / "model.safetensors", exact=True)
+    save_weights(kept.state_dict(), folder / "model.safetensors", exact=True)
     return folder / "model.safetensors"
 
 
@@ -234,15 +256,16 @@ def build_encoder(preset: SyncTraining) -> SyncEncoder:
     return encoder
 
 
-def _optimizer(preset: SyncTraining, parts: Sequence[nn.Module], encoder: SyncEncoder, tower: AudioTower) -> Both:
-    """One for the picture's side, and one each for the audio tower and the appearance's, which have their own rates."""
+def _optimizer(preset: SyncTraining, encoder: SyncEncoder, heads: Sequence[nn.Module], tower: AudioTower) -> Both:
+    """One each for the encoder, its heads, the audio tower and the appearance's, which have their own rates."""
     looks = None if encoder.appearance is None else encoder.appearance.tower
-    groups = [(parts, preset.learning_rate), ([tower], preset.audio_learning_rate)]
+    groups = [([encoder], preset.encoder_rate * preset.learning_rate), (heads, preset.learning_rate)]
+    groups.append(([tower], preset.audio_learning_rate))
     if looks is not None and preset.appearance_learning_rate:
         groups.append(([looks], preset.appearance_learning_rate))
     optimizers = []
     for modules, rate in groups:
-        elsewhere = looks.parameters() if looks is not None and modules is parts else ()
+        elsewhere = looks.parameters() if looks is not None and encoder in modules else ()
         optimizers += make_optimizer(
             preset.optimizer, modules, rate, betas=ADAM_BETAS, weight_decay=preset.weight_decay, left_out=elsewhere
         ).optimizers

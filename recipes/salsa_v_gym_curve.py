@@ -2,20 +2,20 @@
 
     --counts N ...    numbers of body scenes, multiples of --part (default 0 1000 3000)
     --seeds S ...     of the trainings (default 1 2)
-    --steps N         of every training (default 700): more scenes do not mean more steps
+    --steps N         of every training (default 450): more scenes do not mean more steps
     --flat N          scenes of the flat world, in every training (default 1500)
     --part N          scenes of a Gym cache (default 500)
     --first P         scenes of either training split to skip (default 30000: the shipped model was not trained on them)
-    --rate R          of the encoder, as a share of the preset's learning rate (default 0.2; docs/log.md, E11)
+    --rate R          of the encoder, as a share of the preset's learning rate (default 0.4; docs/log.md, E12)
     --model MODEL     whose sync encoder every training continues (default salsa-v-gym)
     --workers P       rendering processes (default: all cores)
 
 Where there are body scenes, half of the steps are drawn from them, however many there are: the curve shows what their
-variety brings. Each encoder is judged by an event head of its tokens (judges.events), trained on HEAD_SCENES training
-scenes of each world: average precision on VALIDATION_SCENES validation scenes of each world, with 95 % intervals over
-clips. None of these scenes is in a training of the encoder. WORK (7 MB a scene) holds scenes, trainings and results;
-the same command resumes and computes nothing twice, with other settings only what they change. Prints a table;
-WORK/curve.json holds it.
+variety brings. Each encoder is judged by event heads of its tokens (judges.events), trained on HEAD_SCENES training
+scenes of each world: average precision on VALIDATION_SCENES validation scenes of each world, mean of HEADS heads, with
+95 % intervals over clips. None of these scenes is in a training of the
+encoder. WORK (7 MB a scene) holds scenes, trainings and results; the same command resumes and computes nothing twice,
+with other settings only what they change. Prints a table; WORK/curve.json holds it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from openfoley.judges.events import TokenSpan
 
 HEAD_SCENES, VALIDATION_SCENES = 120, 64
+HEADS = 3
 FIRST_HEAD_SCENE = 8_000_000
 """Within the training split: where the study `tokens` has its own too."""
 
@@ -97,24 +98,29 @@ def train(asked: argparse.Namespace, count: int, seed: int) -> Path:
 
 
 def judge(asked: argparse.Namespace, encoder: FrameEncoder) -> dict[str, Any]:
-    """Average precision of a head on the encoder's tokens, for the validation scenes of each world."""
+    """Average precision of heads on the encoder's tokens, for the validation scenes of each world."""
     import torch
 
     from openfoley.data.gym_cache import GymCache
     from openfoley.evaluation.metrics.candidates import Candidates, average_precision
     from openfoley.evaluation.metrics.truth import from_dict
     from openfoley.gym.seeds import WORLDS
-    from openfoley.judges.events import train_event_head
+    from openfoley.judges.events import RECIPE, train_event_head
 
     examples = [head_examples(encoder, GymCache.open(judged_folder(asked.work, world, "head"))) for world in WORLDS]
     tokens, targets = (torch.cat([example[k] for example in examples]) for k in range(2))
-    head = train_event_head(tokens, targets)
+    heads = [train_event_head(tokens, targets, replace(RECIPE, seed=seed)) for seed in range(HEADS)]
     result = {}
     for world in WORLDS:
         scenes = GymCache.open(judged_folder(asked.work, world, "validation"))
-        truths = [from_dict(record) for record in scenes.truth]
-        found = [Candidates(*head.candidates(one, span(encoder))) for one in tokens_of(encoder, scenes)]
-        result[world] = asdict(average_precision(found, truths))
+        truths, clips = [from_dict(record) for record in scenes.truth], tokens_of(encoder, scenes)
+        of_heads = []
+        for head in heads:
+            found = [Candidates(*head.candidates(clip, span(encoder))) for clip in clips]
+            of_heads.append(average_precision(found, truths))
+        values = [one.value for one in of_heads]
+        low, high = (sum(ends) / HEADS for ends in zip(*(one.interval for one in of_heads), strict=True))
+        result[world] = {"value": sum(values) / HEADS, "interval": (low, high), "heads": values}
     return result
 
 
@@ -172,11 +178,11 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--counts", type=int, nargs="+", default=[0, 1000, 3000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--steps", type=int, default=450)
     parser.add_argument("--flat", type=int, default=1500)
     parser.add_argument("--part", type=int, default=500)
     parser.add_argument("--first", type=int, default=30_000)
-    parser.add_argument("--rate", type=float, default=0.2)
+    parser.add_argument("--rate", type=float, default=0.4)
     parser.add_argument("--model", default="salsa-v-gym")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
@@ -191,8 +197,8 @@ def main() -> None:
     asked.work.mkdir(parents=True, exist_ok=True)
     render(asked)
     rows = [(asked.model, judged(asked, asked.work / f"{Path(asked.model).name}.json", None))]
-    for count in asked.counts:
-        for seed in asked.seeds:
+    for seed in asked.seeds:
+        for count in asked.counts:
             folder = train(asked, count, seed)
             rows.append((f"{count}, {seed}", judged(asked, folder / "judged.json", folder)))
     write_json(asked.work / "curve.json", dict(rows))

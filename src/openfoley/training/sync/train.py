@@ -127,9 +127,9 @@ PRESETS = {"cpu": CPU, "cpu-long": CPU_LONG, "gpu": GPU}
 def continued(preset: SyncTraining) -> SyncTraining:
     """The same for an encoder that was trained before: its new heads learn first, then it too, at a low rate, and its
     average is kept. No contrast: its audio tower is no part of a model, and a new one learns nothing in so few steps
-    (docs/log.md, E11)."""
+    (docs/log.md, E12)."""
     return replace(
-        preset, contrast_weight=0.0, encoder_rate=0.1, frozen_steps=min(150, preset.steps // 4), average_decay=0.995
+        preset, contrast_weight=0.0, encoder_rate=0.4, frozen_steps=min(150, preset.steps // 4), average_decay=0.995
     )
 
 

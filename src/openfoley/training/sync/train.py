@@ -19,6 +19,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -186,7 +187,7 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
     average = averaged(encoder, preset.average_decay) if preset.average_decay else None
     if average is not None:
         run.attach(average=average)
-    kept = encoder if average is None else average.module
+    kept = encoder if average is None else cast(SyncEncoder, average.module)
 
     for step in run.steps():
         while to_come and (to_come[0] / FINISHED).is_file():

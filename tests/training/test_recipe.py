@@ -29,6 +29,10 @@ class Settings:
     start: Path | None = None
     steps: int = 9
     seen_share: float = 0.6
+    contrast_weight: float = 0.2
+    encoder_rate: float = 1.0
+    frozen_steps: int = 0
+    average_decay: float = 0.0
 
 
 @pytest.mark.parametrize("part", recipe.ORDER)
@@ -47,6 +51,7 @@ def test_parts_get_their_folders(part: recipe.Part, tmp_path: Path, monkeypatch:
     asked = {"start": "salsa-v-gym", "steps": 7} if part in recipe.STARTED else {}
     recipe.train_part(part, "cpu", tmp_path, resume=True, **asked)
     settings = given["settings"]
+    assert (settings.encoder_rate < 1, settings.frozen_steps > 0) == (part == "sync",) * 2  # its start was trained
     assert settings.seen_share == (0.0 if part == "generator" else 0.6)
     assert (settings.start is not None and settings.start.is_file(), settings.steps) == (
         bool(asked),

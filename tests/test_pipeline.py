@@ -16,6 +16,7 @@ from openfoley.media import source
 from openfoley.media.read.decode import picked_frames
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
+from openfoley.request import Prompting
 from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.conditions import ConditionBuilder
 from openfoley.synthesis.features import encoded_pictures
@@ -145,9 +146,9 @@ def test_conditions_of_a_later_window_are_those_of_a_whole_pass(pipeline: Pipeli
         return ConditionBuilder(pipeline.model, shots, feed, pipeline.device)
 
     streaming, whole = listener(), listener()
-    streamed = [streaming.conditions(window, "a ball")[0] for window in windows][1]
+    streamed = [streaming.conditions(window, Prompting(prompt="a ball"))[0] for window in windows][1]
     whole._read_until(0, Fraction(11))
-    late, _ = whole.conditions(windows[1], "a ball")
+    late, _ = whole.conditions(windows[1], Prompting(prompt="a ball"))
     assert list(streamed.features) == list(late.features) == ["sync", "semantic", "text"]
     for name, sequence in streamed.features.items():
         for part, value in vars(sequence).items():

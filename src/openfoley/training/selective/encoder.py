@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from openfoley.config import to_dict
@@ -180,10 +180,10 @@ class Own:
     def __init__(self, student: SelectiveSync) -> None:
         self.student = student
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Shaped[Tensor, "..."]]:
         return own_tensors(self.student.state_dict())
 
-    def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Shaped[Tensor, "..."]]) -> None:
         self.student.load_state_dict({**self.student.state_dict(), **state_dict})
 
 

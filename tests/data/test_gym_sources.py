@@ -9,6 +9,7 @@ import torch
 from openfoley.data.gym_cache import FULL_SCALE
 from openfoley.data.gym_sources import GymSources, absent_names, only, scene_of, sources_in
 from openfoley.errors import UsageError
+from openfoley.gym.records import Scene
 from openfoley.gym.sound import render_sound
 
 SCENES = range(0, 30)
@@ -35,19 +36,25 @@ def test_names_mean_one_source_of_their_scene() -> None:
         assert len(names) == 4 and not any(act is other for other in named.values())
         assert not set(names[:1]) & {o.caption for o in scene.objects}
     assert told_by_material > 5
-    twins = next(s for s in map(lambda k: scene_of(k, "train"), range(200)) if _has_twins(s))
+    twins = next(s for k in range(200) if _has_twins(s := scene_of(k, "train")))
     twice = [o.caption for o in twins.objects]
     assert all(twice.count(names[0]) <= 1 for names in sources_in(twins))
 
 
-def _has_twins(scene: object) -> bool:
-    captions = [o.caption for o in scene.objects]  # type: ignore[attr-defined]
+def _has_twins(scene: Scene) -> bool:
+    captions = [o.caption for o in scene.objects]
     return len(set(captions)) < len(captions)
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> GymSources:
     return GymSources.build(tmp_path_factory.mktemp("sources"), [2, 3], split="train", workers=1)
+
+
+def test_a_finished_cache_is_of_the_seeds_that_are_asked_for(cache: GymSources) -> None:
+    assert len(GymSources.build(cache.folder, [2, 3], split="train").sources) == len(cache.sources)
+    with pytest.raises(UsageError, match="other seeds"):
+        GymSources.build(cache.folder, range(2, 40), split="train")
 
 
 def test_pictures_show_the_source_alone_and_an_absent_one_nowhere(cache: GymSources) -> None:

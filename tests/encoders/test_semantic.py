@@ -5,6 +5,7 @@ import torch
 
 from openfoley.encoders.semantic import GYM, SemanticEncoder
 from openfoley.encoders.tokenizer import load_tokenizer, token_ids, train_tokenizer
+from openfoley.errors import WeightsError
 
 TINY = replace(GYM, image_size=32, hidden_size=16, heads=2, mlp_size=32, vision_layers=1, text_layers=1, vocabulary=600)
 
@@ -42,7 +43,7 @@ def test_a_text_does_not_depend_on_its_neighbours(encoder: SemanticEncoder) -> N
 
 
 def test_any_text_survives_the_tokenizer() -> None:
-    tokenizer = load_tokenizer(train_tokenizer(["a wooden ball bounces"], 1000).to_str())
+    tokenizer = load_tokenizer(train_tokenizer(["a wooden ball bounces"], 1000).to_str(), 1000)
     for text in ("a wooden ball bounces", "ünïcode", "鐘が鳴る", "🎬!?"):
         ids = [i for i in token_ids(tokenizer, [text], 64)[0].tolist() if i]
         assert tokenizer.decode(ids).strip() == text
@@ -55,5 +56,5 @@ def test_capital_letters_do_not_matter() -> None:
 
 
 def test_a_tokenizer_that_is_too_large_is_refused() -> None:
-    with pytest.raises(ValueError, match="vocabulary"):
+    with pytest.raises(WeightsError, match="vocabulary"):
         SemanticEncoder(replace(TINY, vocabulary=300), train_tokenizer([], 600).to_str())

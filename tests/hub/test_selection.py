@@ -16,7 +16,7 @@ from openfoley.encoders.sync import SyncEncoder
 from openfoley.errors import UsageError, WeightsError
 from openfoley.hub.load import load_model
 from openfoley.hub.registry import check_selects
-from openfoley.hub.save import add_selection
+from openfoley.hub.save import add_selection, save_model
 from openfoley.hub.selection import selection_tensors, selective_model
 from openfoley.pipeline import load
 from openfoley.request import Cue, Request
@@ -49,6 +49,15 @@ def test_a_fresh_selection_stores_the_block_alone_and_changes_nothing(tiny_model
     selective = selective_model(model, BLOCK, tensors, "here")
     ours, theirs = selective.parts["generator"].state_dict(), model.parts["generator"].state_dict()
     assert all(value.data_ptr() == theirs[key].data_ptr() for key, value in ours.items()), "weights are shared"
+
+
+def test_a_saved_model_keeps_its_selection(folder: Path, tmp_path: Path) -> None:
+    model = load_model(folder)
+    again = load_model(save_model(tmp_path / "copy", model))
+    assert model.selective is not None and again.selective is not None
+    for part in ("sync", "generator"):
+        ours, theirs = model.selective.parts[part].state_dict(), again.selective.parts[part].state_dict()
+        assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
 
 
 def test_without_a_selection_all_stays_as_it_was_to_the_byte(

@@ -1,4 +1,4 @@
-"""SelVA's public files: pinned, told apart from MMAudio's, recognised, loaded strictly, converted; licences shown."""
+"""SelVA's public files: pinned, found by name, recognised, loaded strictly, converted; licences shown."""
 
 import json
 from dataclasses import replace

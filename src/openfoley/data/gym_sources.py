@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from openfoley.data.disk import create_array, make_folder, write_json
-from openfoley.data.gym_cache import FRAME_RATE, FRAMES, FULL_SCALE, SAMPLE_RATE, SAMPLES, SIZE
+from openfoley.data.gym_cache import FRAME_RATE, FRAMES, FULL_SCALE, SAMPLE_RATE, SAMPLES, SIZE, check_scenes
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import UsageError
 from openfoley.gym.captions import reword
 from openfoley.gym.records import Performance, Scene
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import VERSIONS, Split, world_of
+from openfoley.gym.seeds import Split, world_of
 
 FINISHED = "sources.json"
 DURATION_S = 8.0
@@ -74,18 +74,18 @@ class GymSources:
 
     @classmethod
     def build(cls, folder: Path, seeds: Sequence[int], *, split: Split, workers: int | None = None) -> "GymSources":
-        """Render those scenes of `seeds` that have several sources; a finished cache is reused (UsageError if another
-        version of the Gym rendered it)."""
-        if (folder / FINISHED).is_file():
-            cache = cls.open(folder)
-            if any(s.truth["gym"] != VERSIONS[world_of(s.truth["seed"])] for s in cache.sources):
-                raise UsageError(f"{str(folder)!r} was rendered by another version of the Gym; delete it")
-            return cache
+        """Render those scenes of `seeds` that have several sources; a finished cache is reused (UsageError if it is of
+        other seeds or another version of the Gym)."""
         if any(world_of(seed) != "flat" for seed in seeds):
             raise UsageError("sources are taken apart in the flat world alone; pass its seeds")
         found = [(seed, count) for seed in seeds if (count := len(sources_in(scene_of(seed, split)))) >= LEAST_SOURCES]
         if not found:
             raise UsageError(f"none of the {len(seeds)} scenes has {LEAST_SOURCES} things that sound; give more seeds")
+        if (folder / FINISHED).is_file():
+            cache = cls.open(folder)
+            scenes = {source.truth["seed"]: source.truth for source in cache.sources}
+            check_scenes(folder, list(scenes.values()), [seed for seed, _ in found])
+            return cache
         jobs, pictures, sounds = [], 0, 0
         for k, (seed, count) in enumerate(found):
             jobs.append((str(folder), seed, found[(k + 1) % len(found)][0], split, pictures, sounds))

@@ -82,10 +82,7 @@ class ClipTextEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.text_dim = config.text_width
-        self.tokenizer = load_tokenizer(tokenizer)
-        if self.tokenizer.get_vocab_size() > config.vocabulary:
-            pieces = self.tokenizer.get_vocab_size()
-            raise WeightsError(f"the tokenizer has {pieces} pieces, CLIP's vocabulary {config.vocabulary}")
+        self.tokenizer = load_tokenizer(tokenizer, config.vocabulary)
         self.text = CLIPTextModel(
             CLIPTextConfig(
                 vocab_size=config.vocabulary,

@@ -84,10 +84,7 @@ class SemanticEncoder(nn.Module):
         self.rate = config.rate
         self.height = self.width = config.image_size
         self.dim = self.text_dim = config.hidden_size
-        self.tokenizer = load_tokenizer(tokenizer)
-        if self.tokenizer.get_vocab_size() > config.vocabulary:
-            pieces = self.tokenizer.get_vocab_size()
-            raise ValueError(f"the tokenizer has {pieces} pieces, the text tower's vocabulary {config.vocabulary}")
+        self.tokenizer = load_tokenizer(tokenizer, config.vocabulary)
         vision = SiglipVisionConfig(
             hidden_size=config.hidden_size,
             num_attention_heads=config.heads,

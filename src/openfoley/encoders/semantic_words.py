@@ -11,27 +11,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from openfoley.encoders.base import Inputs, Outputs
+from openfoley.encoders.base import TextTower
 from openfoley.encoders.semantic import SemanticEncoder
 
 
 @dataclass(frozen=True)
-class SemanticWords:
-    """A text encoder of its own over the weights of a semantic encoder."""
+class SemanticWords(TextTower):
+    """A semantic encoder's text tower, token by token."""
 
     network: SemanticEncoder
-    inputs = Inputs(text=True)
-
-    @property
-    def outputs(self) -> Outputs:
-        return Outputs(self.network.text_dim)
-
-    @property
-    def longest(self) -> int:
-        return self.network.text_length
-
-    def token_count(self, text: str) -> int:
-        return self.network.token_count(text)
 
     def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "texts tokens dim"]:
         return self.encode_words(texts)[0]

@@ -57,12 +57,9 @@ class T5TextEncoder(nn.Module):
 
         super().__init__()
         self.config = config
-        self.tokenizer = load_tokenizer(tokenizer)
+        self.tokenizer = load_tokenizer(tokenizer, config.vocabulary)
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
-        if self.tokenizer.get_vocab_size() > config.vocabulary:
-            pieces = self.tokenizer.get_vocab_size()
-            raise WeightsError(f"the tokenizer has {pieces} pieces, T5's vocabulary {config.vocabulary}")
         whole = T5EncoderModel(
             T5Config(
                 vocab_size=config.vocabulary,

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from openfoley.errors import WeightsError
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -66,13 +68,16 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int) -> "Tokenizer":
     return tokenizer
 
 
-def load_tokenizer(source: Path | str) -> "Tokenizer":
-    """From a tokenizer.json (a path) or from its JSON text."""
+def load_tokenizer(source: Path | str, vocabulary: int) -> "Tokenizer":
+    """From a tokenizer.json (a path) or from its JSON text. WeightsError for more pieces than the text encoder's
+    `vocabulary` has."""
     from tokenizers import Tokenizer
 
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        return Tokenizer.from_str(source)
-    return Tokenizer.from_file(str(source))
+    is_text = isinstance(source, str) and source.lstrip().startswith("{")
+    tokenizer = Tokenizer.from_str(str(source)) if is_text else Tokenizer.from_file(str(source))
+    if (pieces := tokenizer.get_vocab_size()) > vocabulary:
+        raise WeightsError(f"the tokenizer has {pieces} pieces, the text encoder's vocabulary {vocabulary}")
+    return tokenizer
 
 
 def token_ids(tokenizer: "Tokenizer", texts: list[str], length: int) -> Int[Tensor, "texts {length}"]:

@@ -41,7 +41,15 @@ def save_model(folder: Path, model: Model) -> Path:
     """Write a model that `load_model` reads back. Each part carries its dataclass as `.config`."""
     configs = {part: section(part, module.config) for part, module in model.parts.items()}
     tensors = {part: module.state_dict() for part, module in model.parts.items()}
-    return write_folder(folder, model.name, configs, tensors, tokenizers_of(model.parts))
+    write_folder(folder, model.name, configs, tensors, tokenizers_of(model.parts))
+    if model.selective is not None:
+        from openfoley.encoders.selective_sync import SelectiveSync
+        from openfoley.hub.selection import selection_tensors
+
+        sync, generator = (model.selective.parts[part] for part in ("sync", "generator"))
+        assert isinstance(sync, SelectiveSync)
+        add_selection(folder, folder, sync.config, selection_tensors(model, sync, generator))
+    return folder
 
 
 def tokenizers_of(parts: Mapping[str, nn.Module]) -> dict[str, str]:

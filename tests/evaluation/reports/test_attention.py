@@ -1,4 +1,4 @@
-"""openfoley attention: the maps show the patches that attend to the words, at their instants; [SUP] is told apart."""
+"""openfoley attention: maps of the patches that attend to the words, at their instants, and [SUP]'s own curve."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction

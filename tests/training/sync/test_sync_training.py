@@ -180,6 +180,9 @@ def test_new_heads_learn_before_an_encoder_that_was_trained_before(cache: Path, 
     after = load_file(sync.train_sync(frozen, tmp_path / "frozen", resume=False))
     assert all(torch.equal(after[key], value) for key, value in load_file(start).items())
     assert len(set(rows(tmp_path / "frozen", "onset"))) > 1  # its heads learn
+    alone = sync.train_sync(replace(frozen, contrast_weight=0.0), tmp_path / "alone", resume=False).parent
+    assert not (alone / "audio.safetensors").exists() and not rows(alone, "offset_accuracy")  # no tower is trained
+    assert rows(alone, "seen_precision")
     learning = replace(frozen, frozen_steps=1)
     after = load_file(sync.train_sync(learning, tmp_path / "learning", resume=False))
     assert any(not torch.equal(after[key], value) for key, value in load_file(start).items())

@@ -57,7 +57,7 @@ class Card:
 
     @property
     def only_by_name(self) -> frozenset[str]:
-        """Names of the files that cannot be told apart by content."""
+        """Names of the files that their content does not identify: others have the same keys and shapes."""
         return frozenset(file.name for file in self.files if file.only_by_name)
 
     @property

@@ -6,17 +6,8 @@ Codecs and CLIP are MMAudio's, of CLIP the text alone; FLAN-T5 reads what is sel
 from dataclasses import replace
 
 from openfoley.hub.cards.base import Card, WeightFile
-from openfoley.hub.cards.mmaudio import (
-    CLIP,
-    NETWORKS,
-    TOKENIZER,
-    VAE_16K,
-    VAE_44K,
-    VOCODER_16K,
-    VOCODER_44K,
-    WORKING_16K,
-    WORKING_44K,
-)
+from openfoley.hub.cards.mmaudio import CARDS as MMAUDIO
+from openfoley.hub.cards.mmaudio import CLIP, TOKENIZER
 
 SELVA_HUB = "https://huggingface.co/jnwnlee/SelVA/resolve/main/weights"
 T5_HUB = "https://huggingface.co/google/flan-t5-base/resolve/main"
@@ -65,33 +56,26 @@ MD5 = {  # of the networks
 }
 
 
-def _card(variant: str) -> Card:
-    is_16k = variant.endswith("16k")
-    _, elements, kernels = NETWORKS[variant]
-    name = f"generator_{variant.replace('-', '_')}_sup_5.pth"
-    network = WeightFile(
-        name, f"{SELVA_HUB}/{name}", "network", variant, 4 * elements, MD5[variant], NO_LICENCE, only_by_name=True
+def _card(base: Card) -> Card:
+    """Of the card of the same network of MMAudio: its codec, CLIP's text alone, and what selects."""
+    md5, name = MD5[base.variant], f"generator_{base.variant.replace('-', '_')}_sup_5.pth"
+    network = replace(
+        base.files[0], name=name, url=f"{SELVA_HUB}/{name}", md5=md5, licence=NO_LICENCE, only_by_name=True
     )
-    codec = (VAE_16K, VOCODER_16K) if is_16k else (VAE_44K, VOCODER_44K)
+    codec = [file for file in base.files if file.part in ("vae", "vocoder")]
     files = (network, *codec, SELECTIVE, CLIP_TEXT, TOKENIZER, WORDS, WORDS_TOKENIZER)
     loaded = [file.loaded_bytes or file.size_bytes for file in files if not file.part.endswith("tokenizer")]
-    return Card(
-        name=f"selva-{variant}",
-        family="mmaudio",
-        variant=variant,
+    return replace(
+        base,
+        name=f"selva-{base.variant}",
         task="video and the name of a thing in it to its sound",
         scope="real footage: trained on VGGSound; English labels such as dog barking; made from MMAudio (CC-BY-NC 4.0)",
-        sample_rate=16000 if is_16k else 44100,
-        channels=1,
-        parameters=elements,
         weights_bytes=sum(loaded),
-        working_bytes=(WORKING_16K if is_16k else WORKING_44K) + TRUNK_WINDOW_BYTES,
-        trained_s=8.0,
+        working_bytes=base.working_bytes + TRUNK_WINDOW_BYTES,
         licence=NO_LICENCE,
-        kernel_bytes=4 * kernels,
         files=files,
         selects=True,
     )
 
 
-CARDS = tuple(map(_card, MD5))
+CARDS = tuple(_card(base) for base in MMAUDIO if base.variant in MD5)

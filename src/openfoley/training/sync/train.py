@@ -11,8 +11,8 @@ VideoPrism brings at full size, since from scratch the contrastive loss alone le
 A step takes a few videos with many snippets each, and for each picture snippet further sounds 2 to 10 frames away (see
 `data.snippets`).
 
-Writes OUT/config.json and model.safetensors (what the model folder takes), training.json, audio.safetensors and
-onset_head.safetensors (only needed to continue the training or to measure sync), log.csv, checkpoint.pt.
+Writes OUT/config.json and model.safetensors (what the model folder takes), training.json, onset_head.safetensors
+and, with a contrast, audio.safetensors (both only needed to measure sync), log.csv, checkpoint.pt.
 """
 
 import logging
@@ -178,15 +178,14 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
 
     torch.manual_seed(preset.seed)
     encoder = build_encoder(preset).to(preset.device)
-    tower = AudioTower(preset.audio).to(preset.device)
+    tower = AudioTower(preset.audio).to(preset.device) if preset.contrast_weight else None
     heads = Heads(encoder.dim, len(names)).to(preset.device)
     siglip = SiglipLoss().to(preset.device)
     pictures_side = [w for part in (encoder, heads, siglip) for w in part.parameters() if w.requires_grad]
     optimizer = _optimizer(preset, encoder, (heads, siglip), tower)
-    run.attach(encoder=encoder, tower=tower, heads=heads, siglip=siglip, optimizer=optimizer)
     average = averaged(encoder, preset.average_decay) if preset.average_decay else None
-    if average is not None:
-        run.attach(average=average)
+    run.attach(encoder=encoder, heads=heads, siglip=siglip, optimizer=optimizer)
+    run.attach(**{name: part for name, part in (("tower", tower), ("average", average)) if part is not None})
     kept = encoder if average is None else cast(SyncEncoder, average.module)
 
     for step in run.steps():
@@ -200,7 +199,7 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
                 tokens = encoder.tokens(batch.pictures)
                 features = encoder.pool(tokens)
             seen, logits = heads.place(tokens), heads.onset(features)
-            sounds = tower(batch.sounds) if preset.contrast_weight else None
+            sounds = None if tower is None else tower(batch.sounds)
         onset = onset_loss(logits.float(), batch.activity[: len(features)])
         contrast = place = material = onset.new_zeros(())
         if sounds is not None:
@@ -219,11 +218,17 @@ def train_sync(preset: SyncTraining, out: Path, *, resume: bool) -> Path:
         run.log(step, loss=loss, contrast=contrast, onset=onset, place=place, material=material, gradient=norm)
         if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
             figures = validate(
-                kept, tower, heads, validation, videos=preset.validation_videos, still=preset.still, seed=preset.seed
+                kept,
+                tower,
+                heads,
+                validation,
+                videos=preset.validation_videos,
+                still=preset.still,
+                seed=preset.seed,
             )
             run.log(step, always=True, **figures)
 
-    if preset.contrast_weight:
+    if tower is not None:
         save_weights(tower.state_dict(), folder / "audio.safetensors", exact=True)
     save_weights(heads.onset.state_dict(), folder / "onset_head.safetensors", exact=True)
     write_json(folder / "config.json", to_dict(preset.sync), indent=1)
@@ -257,11 +262,14 @@ def build_encoder(preset: SyncTraining) -> SyncEncoder:
     return encoder
 
 
-def _optimizer(preset: SyncTraining, encoder: SyncEncoder, heads: Sequence[nn.Module], tower: AudioTower) -> Both:
+def _optimizer(
+    preset: SyncTraining, encoder: SyncEncoder, heads: Sequence[nn.Module], tower: AudioTower | None
+) -> Both:
     """One each for the encoder, its heads, the audio tower and the appearance's, which have their own rates."""
     looks = None if encoder.appearance is None else encoder.appearance.tower
     groups = [([encoder], preset.encoder_rate * preset.learning_rate), (heads, preset.learning_rate)]
-    groups.append(([tower], preset.audio_learning_rate))
+    if tower is not None:
+        groups.append(([tower], preset.audio_learning_rate))
     if looks is not None and preset.appearance_learning_rate:
         groups.append(([looks], preset.appearance_learning_rate))
     optimizers = []

@@ -24,19 +24,29 @@ RETRIEVAL_REACH = 12  # frames
 
 @torch.no_grad()
 def validate(
-    encoder: SyncEncoder, tower: AudioTower, heads: Heads, clips: SyncClips, *, videos: int, still: float, seed: int
+    encoder: SyncEncoder,
+    tower: AudioTower | None,
+    heads: Heads,
+    clips: SyncClips,
+    *,
+    videos: int,
+    still: float,
+    seed: int,
 ) -> dict[str, float]:
-    """Retrieval of the right offset, correlation of the onset head with the onsets, average precision (1 is perfect) of
-    the frames in which an event is visible, and the share of these whose material is recognised (`clips.named` by the
-    materials that the heads know)."""
-    parts, device = (encoder, tower, heads), next(encoder.parameters()).device
+    """Retrieval of the right offset (where there is an audio tower), correlation of the onset head with the onsets,
+    average precision (1 is perfect) of the frames in which an event is visible, and the share of these whose material
+    is recognised (`clips.named` by the materials that the heads know)."""
+    parts, device = [part for part in (encoder, tower, heads) if part is not None], next(encoder.parameters()).device
+    result: dict[str, float] = {}
     for part in parts:
         part.eval()
     with torch.autocast(device.type, torch.bfloat16):
-        found = offset_retrieval(
-            encoder, tower, clips, videos=videos, per_video=RETRIEVED_SNIPPETS, reach=RETRIEVAL_REACH, still=still,
-            generator=torch.Generator().manual_seed(seed),
-        )  # fmt: skip
+        if tower is not None:
+            found = offset_retrieval(
+                encoder, tower, clips, videos=videos, per_video=RETRIEVED_SNIPPETS, reach=RETRIEVAL_REACH, still=still,
+                generator=torch.Generator().manual_seed(seed),
+            )  # fmt: skip
+            result |= {f"offset_{name}": float(value) for name, value in asdict(found).items()}
         started, true_started, seen, true_seen, recognised = [], [], [], [], []
         starts = torch.arange(0, clips.frame_count - SNIPPET_FRAMES + 1, SNIPPET_FRAMES)
         for video in range(0, min(2 * videos, len(clips)), 2):
@@ -55,7 +65,6 @@ def validate(
     for part in parts:
         part.train()
     correlation = torch.corrcoef(torch.stack([torch.cat(started), torch.cat(true_started)]))[0, 1]
-    result = {f"offset_{name}": float(value) for name, value in asdict(found).items()}
     result["onset_correlation"] = float(correlation.nan_to_num())
     result["seen_precision"] = _average_precision(torch.cat(seen), torch.cat(true_seen))
     result["material_accuracy"] = float(torch.cat(recognised).float().mean().nan_to_num())

@@ -13,9 +13,9 @@
 Where there are body scenes, half of the steps are drawn from them, however many there are: the curve shows what their
 variety brings. Each encoder is judged by event heads of its tokens (judges.events), trained on HEAD_SCENES training
 scenes of each world: average precision on VALIDATION_SCENES validation scenes of each world, mean of HEADS heads, with
-95 % intervals over clips. None of these scenes is in a training of the
-encoder. WORK (7 MB a scene) holds scenes, trainings and results; the same command resumes and computes nothing twice,
-with other settings only what they change. Prints a table; WORK/curve.json holds it.
+95 % intervals over clips. None of these scenes is in a training of the encoder. WORK (7 MB a scene) holds scenes,
+trainings and results; the same command resumes and computes nothing twice, with other settings only what they change.
+Prints a table; WORK/curve.json holds it.
 """
 
 from __future__ import annotations

@@ -104,14 +104,16 @@ class ConditionBuilder:
         self._forget(shot.index, start - self.reach)
         text, chosen = self.texts(prompting.described), prompting.selected
         selected = Conditions({**self._selected(seen, chosen), TEXT: text}, self._selected(whole, chosen))
+        nothing = selected.null()
         by_text = {name for name, encoder in self.encoders.items() if isinstance(encoder, TextConditioned)}
         if prompting.negative_picture == "none":
             by_text = set()
+        trunks = [{name: part[name] for name in part if name in by_text} for part in (seen, whole)]
 
         def against(negative: str) -> Conditions:
-            parts = (self._selected(part, negative) for part in (seen, whole))
-            features, all_of_it = ({k: v if k in by_text else v.absent() for k, v in part.items()} for part in parts)
-            return Conditions({**features, TEXT: self.texts(negative)}, all_of_it)
+            own, own_whole = (self._selected(part, negative) for part in trunks)
+            features = {**nothing.features, **own, TEXT: self.texts(negative)}
+            return Conditions(features, {**nothing.whole, **own_whole})
 
         return selected, [against(negative) for negative in prompting.negatives]
 

@@ -69,8 +69,8 @@ def test_flow_and_sampler_equal_the_published_ones() -> None:
     noise, (mean, deviation) = GOLDENS["generate.in.x0"], latent_statistics(state)
     conditions = seen(GOLDENS["video_encoder.out.features"], text_of("text_f"))
     for against, name in ((None, "latent"), (text_of("negative_text_f"), "latent_negative")):
-        away = conditions.null() if against is None else conditions.null().replaced(text=tokens(against))
-        branches = Branches(conditions, [away], against is not None)
+        negatives = [] if against is None else [conditions.null().replaced(text=tokens(against))]
+        branches = Branches(conditions, negatives)
         unknown = Known(noise, torch.zeros(noise.shape[:2], dtype=torch.bool))
         made = sample_unmasked(model, branches, noise, [0, 0], Sampling(25, GUIDANCE), unknown)
         torch.testing.assert_close(made * deviation + mean, GOLDENS[f"generate.out.{name}"], atol=1e-3, rtol=0)

@@ -68,8 +68,7 @@ def made(model: MMAudioGenerator, conditions: Conditions, **options: Any) -> Ten
 
 def against(conditions: Conditions, text: Tensor | None = NEGATIVE) -> Branches:
     """The branches of guidance with a negative text, or none."""
-    nothing = conditions.null()
-    return Branches(conditions, [nothing if text is None else nothing.replaced(text=tokens(text))], text is not None)
+    return Branches(conditions, [] if text is None else [conditions.null().replaced(text=tokens(text))])
 
 
 def velocity(model: MMAudioGenerator, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
@@ -126,7 +125,7 @@ def test_a_negative_texts_own_weight_moves_the_velocity_away_from_it(model: MMAu
 def test_several_negative_texts_share_the_weight_of_one(options: dict[str, float]) -> None:
     conditions, sampling = made_conditions(), Sampling(guidance=4.5, **options)
     one = against(conditions)
-    three = Branches(conditions, [*one.against, *against(conditions, 2 * NEGATIVE).against, *one.against], True)
+    three = Branches(conditions, [*one.against, *against(conditions, 2 * NEGATIVE).against, *one.against])
     single, several = (weighted_branches(branches, sampling) for branches in (one, three))
     assert [weight for _, weight in several[-3:]] == pytest.approx([single[-1][1] / 3] * 3)
     assert [weight for _, weight in several[:-3]] == [weight for _, weight in single[:-1]]

@@ -49,12 +49,15 @@ class Generator(Protocol[P]):
 
 @dataclass(frozen=True)
 class Branches:
-    """The two ends of guidance. against: the unconditional branch, or one for each negative prompt, whose velocities
-    are averaged."""
+    """The two ends of guidance. negatives: the conditions of each negative prompt."""
 
     conditions: Conditions
-    against: Sequence[Conditions]
-    has_negative: bool
+    negatives: Sequence[Conditions] = ()
+
+    @property
+    def against(self) -> Sequence[Conditions]:
+        """The branch of each negative prompt, whose velocities are averaged; of none, the unconditional branch."""
+        return self.negatives or [self.conditions.null()]
 
 
 def latent_times(

@@ -59,7 +59,7 @@ def _branches(
     has_text = conditions.has(TEXT)
     picture: float | Rows | None = sampling.picture_guidance
     if picture is None:
-        beside_text = overall if branches.has_negative else PICTURE_WEIGHT * overall
+        beside_text = overall if branches.negatives else PICTURE_WEIGHT * overall
         picture = torch.where(has_text, beside_text, overall)
     reference = overall if sampling.reference_guidance is None else sampling.reference_guidance
     against = _mean([prepared(one) for one in branches.against])

@@ -44,7 +44,7 @@ def sample_latents(
     noise = source.draw(generator.latent_dim, conditions.device)
     if known is None:
         known = Known(noise, torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device))
-    branches = Branches(conditions, negatives or [conditions.null()], bool(negatives))
+    branches = Branches(conditions, negatives)
     if generator.accepts_known:
         return sample_masked(generator, branches, noise, sampling, known, on_step)
     return sample_unmasked(generator, branches, noise, source.window_seeds, sampling, known, on_step)

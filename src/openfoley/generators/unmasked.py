@@ -1,8 +1,8 @@
 """Drawing latents from a generator that was trained without clean latents in its input (MMAudio and its kin).
 
 Plain guidance: v = w v(picture, text) + (1 - w) v(nothing or the negative text); of several negative texts, the mean.
-Guidance per condition gives each its
-own direction (as Brooks et al., arXiv 2211.09800, Eq. 3), the negative text one of its own:
+Guidance per condition gives each its own direction (as Brooks et al., arXiv 2211.09800, Eq. 3), the negative text one
+of its own:
 
     v = v(0) + w_p (v(p) - v(0)) + w_t (v(p, t) - v(p)) - w_n (v(p, n) - v(p))
 
@@ -64,7 +64,7 @@ def weighted_branches(branches: Branches, sampling: Sampling) -> list[tuple[Cond
         pairs = [(conditions, overall), *((one, (1 - overall) / len(against)) for one in against)]
         return [pairs[0], *(pair for pair in pairs[1:] if pair[1])]
     to_picture, to_text = (overall if weight is None else weight for weight in own[:2])
-    from_negative = (to_text if own[2] is None else own[2]) if branches.has_negative else 0.0
+    from_negative = (to_text if own[2] is None else own[2]) if branches.negatives else 0.0
     pictures = [name for name in conditions.features if name != TEXT]
     has_text, has_picture = bool(conditions.has(TEXT).any()), bool(conditions.has(*pictures).any())
     weight = to_picture - to_text + from_negative  # of the picture alone; where it is also another branch, of that
@@ -73,10 +73,9 @@ def weighted_branches(branches: Branches, sampling: Sampling) -> list[tuple[Cond
         (conditions.without(TEXT), weight if has_text and has_picture else 0.0),
         (conditions.null(), 1 - to_picture + (weight if has_text and not has_picture else 0.0)),
     ]
-    if branches.has_negative:  # the picture, and what the negative text says (of the picture too, if it selects)
-        for negative in against:
-            present = {name: one for name, one in negative.features.items() if bool(one.present.any())}
-            pairs.append((conditions.replaced(**present), -from_negative / len(against)))
+    for negative in branches.negatives:  # the picture, and what this text says (of the picture too, if it selects)
+        present = {name: one for name, one in negative.features.items() if bool(one.present.any())}
+        pairs.append((conditions.replaced(**present), -from_negative / len(branches.negatives)))
     return [pairs[0], *(pair for pair in pairs[1:] if pair[1])]
 
 

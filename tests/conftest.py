@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
 import shape_checks
+
+if TYPE_CHECKING:
+    from openfoley.pipeline import Pipeline
 
 TEST_SEED = 1234
 sys.path.insert(0, str(Path(__file__).parent / "goldens"))  # `import seeded`, the weights of the golden checks
@@ -127,6 +131,37 @@ def selective_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
     parts = {"codec": load_model(tiny_model).parts["codec"], "sync": seeing, "semantic": saying}
     parts |= {"generator": generator, "words": words}
     return save_model(tmp_path_factory.mktemp("model") / "selective", Model.of_parts("tiny-selva", parts, config={}))
+
+
+@pytest.fixture(scope="session")
+def selva(selective_model: Path) -> Pipeline:
+    """The pipeline of a tiny model of SelVA's kind."""
+    from openfoley.pipeline import load
+
+    return load(selective_model)
+
+
+@pytest.fixture(scope="session")
+def film(make_video: Callable[..., Path]) -> Path:
+    """4.48 s with sound: several windows, 13 segments of Synchformer."""
+    return make_video(duration_s=4.48, rate=Fraction(25), sound=True)
+
+
+@pytest.fixture
+def trunk_calls(selva: Pipeline, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of segments in each call of the selective encoder's trunk."""
+    from openfoley.encoders.selective_synchformer import SelectiveSynchformer
+
+    encoder, calls = selva.model.encoders["sync"], list[int]()
+    assert isinstance(encoder, SelectiveSynchformer)
+    tokens = encoder.trunk.tokens
+
+    def counted(segments: torch.Tensor) -> torch.Tensor:
+        calls.append(len(segments))
+        return tokens(segments)
+
+    monkeypatch.setattr(encoder.trunk, "tokens", counted)
+    return calls
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The whole line with a model of SelVA's kind: its encoder, T5, CLIP's text alone and MMAudio's network, tiny."""
 
 import json
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,28 +8,17 @@ import pytest
 import torch
 
 from openfoley.cli import main
-from openfoley.encoders.selective_synchformer import SelectiveSynchformer
 from openfoley.errors import UsageError
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model
 from openfoley.hub.save import save_model
 from openfoley.live import stream
-from openfoley.pipeline import Pipeline, load
+from openfoley.pipeline import Pipeline
 from openfoley.projects.project import Project
 from openfoley.request import Cue
 from openfoley.types import TEXT, WORDS
 
 FAST = {"steps": 2, "guidance": 2.0, "cuts": "none"}
-
-
-@pytest.fixture(scope="module")
-def pipeline(selective_model: Path) -> Pipeline:
-    return load(selective_model)
-
-
-@pytest.fixture(scope="module")
-def video(make_video: Callable[..., Path]) -> Path:
-    return make_video(duration_s=4.48, rate=Fraction(25), sound=True)
 
 
 def test_a_folder_keeps_all_parts(selective_model: Path, tmp_path: Path) -> None:
@@ -42,41 +30,37 @@ def test_a_folder_keeps_all_parts(selective_model: Path, tmp_path: Path) -> None
     assert fingerprint(again) != fingerprint(model)
 
 
-def test_what_is_selected_changes_the_sound_and_is_repeatable_at_any_length(pipeline: Pipeline, video: Path) -> None:
-    assert len(pipeline.plan(video, cuts="none")) > 1
-    ball, door, again = (pipeline.generate(video, select=t, **FAST).audio.samples for t in ("ball", "door", "ball"))
+def test_what_is_selected_changes_the_sound_and_is_repeatable_at_any_length(selva: Pipeline, film: Path) -> None:
+    assert len(selva.plan(film, cuts="none")) > 1
+    ball, door, again = (selva.generate(film, select=t, **FAST).audio.samples for t in ("ball", "door", "ball"))
     assert torch.equal(ball, again) and not torch.equal(ball, door) and ball.shape[1] == round(4.48 * 44100)
-    beside = pipeline.generate(video, select="ball", prompt="a door", **FAST).audio.samples
-    nothing = pipeline.generate(video, **FAST).audio.samples
-    prompt = pipeline.generate(video, prompt="ball", **FAST).audio.samples
+    beside = selva.generate(film, select="ball", prompt="a door", **FAST).audio.samples
+    nothing = selva.generate(film, **FAST).audio.samples
+    prompt = selva.generate(film, prompt="ball", **FAST).audio.samples
     assert torch.equal(prompt, ball), "one text for both encoders, as SelVA was trained"
     assert not torch.equal(beside, ball) and not torch.equal(nothing, ball)
 
 
 def test_the_trunk_is_computed_once_for_all_texts_of_a_project(
-    pipeline: Pipeline, video: Path, selective_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    selva: Pipeline, film: Path, selective_model: Path, tmp_path: Path, trunk_calls: list[int]
 ) -> None:
-    encoder, calls = pipeline.model.encoders["sync"], []
-    assert isinstance(encoder, SelectiveSynchformer)
-    tokens = encoder.trunk.tokens
-    monkeypatch.setattr(encoder.trunk, "tokens", lambda segments: calls.append(len(segments)) or tokens(segments))
-    project = Project.new(tmp_path / "p", video, model=str(selective_model), cuts="none", steps=2)
-    (first,) = project.take(pipeline, select="ball")
-    assert sum(calls) == 13  # segments of 4.48 s
-    (second,) = project.take(pipeline, select="door")
-    assert sum(calls) == 13 and first.request.prompting.select == "ball" and first.sha256 != second.sha256
-    (third,) = project.take(pipeline, span=(1, 2), select="door", negative_prompt="ball", negative_picture="none")
+    project = Project.new(tmp_path / "p", film, model=str(selective_model), cuts="none", steps=2)
+    (first,) = project.take(selva, select="ball")
+    assert sum(trunk_calls) == 13, "segments of 4.48 s"
+    (second,) = project.take(selva, select="door")
+    assert sum(trunk_calls) == 13 and first.request.prompting.select == "ball" and first.sha256 != second.sha256
+    (third,) = project.take(selva, span=(1, 2), select="door", negative_prompt="ball", negative_picture="none")
     kept = Project(project.folder).record.takes[third.number - 1].request.prompting
     assert (kept.select, kept.negative_picture) == ("door", "none")
 
 
-def test_cues_and_spans_select_for_themselves(selective_model: Path, video: Path, tmp_path: Path) -> None:
+def test_cues_and_spans_select_for_themselves(selective_model: Path, film: Path, tmp_path: Path) -> None:
     (tmp_path / "cues.csv").write_text("start,end,select,stem\n0,2,ball,one\n1,4,door,two\n")
     out = tmp_path / "out.wav"
-    assert main(["generate", str(video), "--model", str(selective_model), "--cues", str(tmp_path / "cues.csv"),
+    assert main(["generate", str(film), "--model", str(selective_model), "--cues", str(tmp_path / "cues.csv"),
                  "--steps", "2", "--cuts", "none", "--stems", "--out", str(out)]) == 0  # fmt: skip
     assert sorted(path.name for path in tmp_path.glob("*.wav")) == ["out.one.wav", "out.two.wav", "out.wav"]
-    span = ["edit", str(video), "--span", "1", "2", "--model", str(selective_model), "--steps", "2"]
+    span = ["edit", str(film), "--span", "1", "2", "--model", str(selective_model), "--steps", "2"]
     sums = set()
     for name in ("ball", "door"):
         made = tmp_path / f"{name}.mkv"
@@ -85,34 +69,37 @@ def test_cues_and_spans_select_for_themselves(selective_model: Path, video: Path
     assert len(sums) == 2
 
 
-def test_the_negative_text_has_its_own_picture_unless_as_released(pipeline: Pipeline, video: Path) -> None:
+def test_the_negative_text_has_its_own_picture_unless_as_released(selva: Pipeline, film: Path) -> None:
     asked = {"select": "ball", "negative_prompt": "door", **FAST}
-    own = pipeline.generate(video, **asked).audio.samples
-    released = pipeline.generate(video, **asked, negative_picture="none").audio.samples
+    own = selva.generate(film, **asked).audio.samples
+    released = selva.generate(film, **asked, negative_picture="none").audio.samples
     assert not torch.equal(own, released)
-    assert torch.equal(own, pipeline.generate(video, **asked, negative_picture="selected").audio.samples)
-    weighed = pipeline.generate(video, **asked, negative_guidance=3.0).audio.samples
+    assert torch.equal(own, selva.generate(film, **asked, negative_picture="selected").audio.samples)
+    weighed = selva.generate(film, **asked, negative_guidance=3.0).audio.samples
     assert weighed.isfinite().all() and not torch.equal(weighed, own)
 
 
 def test_bad_selections_are_refused_in_one_line(
-    pipeline: Pipeline, video: Path, selective_model: Path, capsys: pytest.CaptureFixture[str]
+    selva: Pipeline, film: Path, selective_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     long = "ball " * 40
     with pytest.raises(UsageError, match=r"select is \d+ tokens long, tiny-selva reads at most 63; shorten it: 'ball"):
-        pipeline.generate(video, select=long)
+        selva.generate(film, select=long)
     wooden = "wooden " * 14
     with pytest.raises(UsageError, match="84 tokens long as the prompt that is missing, tiny-selva reads at most 75"):
-        pipeline.generate(video, select=wooden)
-    assert pipeline.generate(video, select=wooden, prompt="ball", **FAST).samples.length
+        selva.generate(film, select=wooden)
+    assert selva.generate(film, select=wooden, prompt="ball", **FAST).samples.length
     with pytest.raises(UsageError, match="select is .* tokens long"):
-        pipeline.generate(video, cues=(Cue(Fraction(0), Fraction(1), select=long),))
+        selva.generate(film, cues=(Cue(Fraction(0), Fraction(1), select=long),))
     model = ["--model", str(selective_model)]
     for words, says in (
-        ([str(video), "--select", "  "], "select must not be empty"),
-        ([str(video), "--select", long], "tokens long"),
-        (["--duration", "2", "--prompt", "ball", "--select", "ball"], "--select and --negative-picture need a VIDEO"),
-        ([str(video), "--select", "ball", "--negative-picture", "half"], "invalid choice: 'half'"),
+        ([str(film), "--select", "  "], "select must not be empty"),
+        ([str(film), "--select", long], "tokens long"),
+        (
+            ["--duration", "2", "--prompt", "ball", "--select", "ball"],
+            "--select-all and --negative-picture need a VIDEO",
+        ),
+        ([str(film), "--select", "ball", "--negative-picture", "half"], "invalid choice: 'half'"),
     ):
         try:
             assert main(["generate", *words, *model]) == 2
@@ -123,18 +110,18 @@ def test_bad_selections_are_refused_in_one_line(
 
 
 def test_the_result_says_what_was_selected(
-    video: Path, selective_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    film: Path, selective_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "a.wav"
     words = ["--select", "ball", "--steps", "2", "--cuts", "none", "--out", str(out), "--json"]
-    assert main(["generate", str(video), "--model", str(selective_model), *words]) == 0
+    assert main(["generate", str(film), "--model", str(selective_model), *words]) == 0
     assert json.loads(capsys.readouterr().out)["select"] == "ball"
 
 
-def test_a_live_stream_selects(pipeline: Pipeline) -> None:
+def test_a_live_stream_selects(selva: Pipeline) -> None:
     sounds = []
     for name in ("ball", "door"):
-        live = stream(pipeline, 25, select=name, chunk=0.5, context=0.5, steps=2)
+        live = stream(selva, 25, select=name, chunk=0.5, context=0.5, steps=2)
         frames = torch.randint(255, (30, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
         sounds.append(torch.cat([live.push(frames), live.finish()], -1))
     assert sounds[0].shape == sounds[1].shape and not torch.equal(*sounds)

@@ -18,7 +18,7 @@ from openfoley.media.source import Source
 from openfoley.request import Cue, Prompting, Request, check_seeds
 from openfoley.synthesis.editing import edited, extended
 from openfoley.synthesis.job import Job, Progress, RunOptions, Video, phase, run, shows_options, warn_of_length
-from openfoley.synthesis.selected_stems import stem_promptings
+from openfoley.synthesis.selected_stems import check_cues, stem_promptings
 from openfoley.synthesis.selection import check_selection
 from openfoley.synthesis.stems import cues_by_stem, within_cues
 from openfoley.synthesis.take import Take
@@ -141,6 +141,8 @@ class Pipeline:
         """only_in: the cues outside of which the sound is not needed. promptings: of the sounds, if several."""
         check_seeds(seeds)
         job = replace(Job.planned(self.model, video, seeds, request, options, only_in), promptings=promptings)
+        if promptings:
+            check_cues(job.request.timeline.cue_list)  # of a sheet, which is only now read
         warn_of_length(self.model, job.plan)
         takes, work = run(job, options)
         name, rate, made = self.model.name, self.model.codec.sample_rate, zip(job.requests, takes, strict=True)

@@ -1,7 +1,6 @@
 """--select-all: a stem for each name from one pass over the picture, their sum as the mix, apart from each other."""
 
 import json
-from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import soundfile
 import torch
 
 from openfoley.cli import main
-from openfoley.encoders.selective_synchformer import SelectiveSynchformer
 from openfoley.errors import UsageError
-from openfoley.pipeline import Pipeline, load
+from openfoley.pipeline import Pipeline
 from openfoley.request import Cue, Request
 from openfoley.synthesis.selected_stems import file_word, split_names, stem_promptings
 
@@ -21,69 +19,44 @@ NAMES = ["ball", "door", "a wooden floor"]
 FAST = {"steps": 2, "guidance": 2.0, "cuts": "none"}
 
 
-@pytest.fixture(scope="module")
-def pipeline(selective_model: Path) -> Pipeline:
-    return load(selective_model)
-
-
-@pytest.fixture(scope="module")
-def video(make_video: Callable[..., Path]) -> Path:
-    return make_video(duration_s=4.48, rate=Fraction(25), sound=True)
-
-
-@pytest.fixture
-def trunk_calls(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The number of segments in each call of the trunk."""
-    encoder, calls = pipeline.model.encoders["sync"], list[int]()
-    assert isinstance(encoder, SelectiveSynchformer)
-    tokens = encoder.trunk.tokens
-
-    def counted(segments: torch.Tensor) -> torch.Tensor:
-        calls.append(len(segments))
-        return tokens(segments)
-
-    monkeypatch.setattr(encoder.trunk, "tokens", counted)
-    yield calls
-
-
 def test_the_trunk_is_computed_once_and_without_apart_each_stem_is_that_of_a_single_run(
-    pipeline: Pipeline, video: Path, trunk_calls: list[int]
+    selva: Pipeline, film: Path, trunk_calls: list[int]
 ) -> None:
-    assert len(pipeline.plan(video, cuts="none")) > 1
-    stems = pipeline.select_all(video, NAMES, [0, 3], apart=False, **FAST)
+    assert len(selva.plan(film, cuts="none")) > 1
+    stems = selva.select_all(film, NAMES, [0, 3], apart=False, **FAST)
     assert sum(trunk_calls) == 13, "segments of 4.48 s"
     for name in NAMES:
         for take, seed in zip(stems[name], (0, 3), strict=True):
-            alone = pipeline.generate(video, select=name, seed=seed, **FAST)
+            alone = selva.generate(film, select=name, seed=seed, **FAST)
             assert torch.equal(take.audio.samples, alone.audio.samples)
             assert take.request == alone.request
     assert sum(trunk_calls) == 7 * 13
 
 
-def test_apart_each_stem_moves_away_from_the_others(pipeline: Pipeline, video: Path, trunk_calls: list[int]) -> None:
-    apart = pipeline.select_all(video, NAMES, **FAST)
+def test_apart_each_stem_moves_away_from_the_others(selva: Pipeline, film: Path, trunk_calls: list[int]) -> None:
+    apart = selva.select_all(film, NAMES, **FAST)
     assert sum(trunk_calls) == 13
-    together = pipeline.select_all(video, NAMES, apart=False, **FAST)
+    together = selva.select_all(film, NAMES, apart=False, **FAST)
     for name in NAMES:
         assert not torch.equal(apart[name][0].audio.samples, together[name][0].audio.samples)
     # Of two names the other one is an ordinary negative prompt, with what it selects from the picture.
-    two = pipeline.select_all(video, ["ball", "door"], **FAST)
-    alone = pipeline.generate(video, select="ball", negative_prompt="door", **FAST)
+    two = selva.select_all(film, ["ball", "door"], **FAST)
+    alone = selva.generate(film, select="ball", negative_prompt="door", **FAST)
     assert torch.equal(two["ball"][0].audio.samples, alone.audio.samples)
-    blind = pipeline.select_all(video, ["ball", "door"], negative_picture="none", **FAST)
+    blind = selva.select_all(film, ["ball", "door"], negative_picture="none", **FAST)
     assert not torch.equal(blind["ball"][0].audio.samples, alone.audio.samples)
     # Each of several names is a branch of its own: their order does not matter, their number does.
-    turned = pipeline.select_all(video, NAMES[::-1], **FAST)["ball"][0].audio.samples
+    turned = selva.select_all(film, NAMES[::-1], **FAST)["ball"][0].audio.samples
     rounding = (turned - apart["ball"][0].audio.samples).abs().max()
     assert (turned - two["ball"][0].audio.samples).abs().max() > 10 * rounding
     assert rounding < 1e-5
 
 
 def test_the_command_writes_stems_and_their_sum(
-    selective_model: Path, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    selective_model: Path, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, model = tmp_path / "film.wav", ["--model", str(selective_model), "--steps", "2", "--cuts", "none"]
-    words = ["generate", str(video), *model, "--select-all", "ball; Door ;a wooden floor", "--no-apart"]
+    words = ["generate", str(film), *model, "--select-all", "ball; Door ;a wooden floor", "--no-apart"]
     assert main([*words, "--out", str(out), "--json"]) == 0
     (made,) = json.loads(capsys.readouterr().out)["takes"]
     files = [Path(made["stems"][word]) for word in ("ball", "door", "a-wooden-floor")]
@@ -91,12 +64,12 @@ def test_the_command_writes_stems_and_their_sum(
     stems = [soundfile.read(path, dtype="float64")[0] for path in files]
     assert np.array_equal(soundfile.read(out, dtype="float64")[0], sum(stems))
     single = tmp_path / "single.wav"
-    assert main(["generate", str(video), *model, "--select", "Door", "--out", str(single)]) == 0
+    assert main(["generate", str(film), *model, "--select", "Door", "--out", str(single)]) == 0
     assert np.abs(stems[1]).max() > 1e-3 and single.read_bytes() == files[1].read_bytes()
 
 
 def test_bad_names_are_refused_in_one_line(
-    selective_model: Path, tiny_model: Path, pipeline: Pipeline, video: Path, tmp_path: Path,
+    selective_model: Path, tiny_model: Path, selva: Pipeline, film: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     sheet = tmp_path / "cues.csv"
@@ -117,11 +90,13 @@ def test_bad_names_are_refused_in_one_line(
         ([*own, "--no-apart"], "--apart and --no-apart belong to --select-all"),
         (["--model", str(tiny_model), *ball], "select is not an option of"),
     ):
-        assert main(["generate", str(video), *words, "--out", str(tmp_path / "out.wav")]) == 2
+        assert main(["generate", str(film), *words, "--out", str(tmp_path / "out.wav")]) == 2
         (line,) = (text for text in capsys.readouterr().err.splitlines() if "error" in text)
         assert says in line, line
     with pytest.raises(UsageError, match="takes 1 to 8 names, got 0"):
-        pipeline.select_all(video, [])
+        selva.select_all(film, [])
+    with pytest.raises(UsageError, match="column 'select'"):
+        selva.select_all(film, ["ball", "door"], cues=sheet)
     with pytest.raises(UsageError, match="column 'stem'"):
         stem_promptings(Request.of(cues=(Cue(Fraction(0), Fraction(1), stem="x"),)), ["ball"], apart=True)
     assert not list(tmp_path.glob("*.wav"))

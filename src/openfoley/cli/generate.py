@@ -22,6 +22,7 @@ from openfoley.media.write.outputs import AUDIO_SUFFIXES, check_saving, checked_
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.request import Request, check_takes
 from openfoley.synthesis.saving import Delivery
+from openfoley.synthesis.selected_stems import check_cues, file_word, split_names, stem_promptings
 
 if TYPE_CHECKING:
     from openfoley.pipeline import Pipeline
@@ -57,7 +58,6 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     video = None if options.video is None else checked_video(options.video)
 
     from openfoley.synthesis.job import opened, resolved, with_times
-    from openfoley.synthesis.selected_stems import check_cues
     from openfoley.synthesis.stems import cues_by_stem
 
     rehearsal = None if options.plan else Rehearsal(_asked_output(options), request.output.audio)
@@ -78,7 +78,7 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     if delivery is None:
         return _print_plans(options, pipeline, source, request)
     if names:
-        return _selected(options, pipeline, source, request, seeds, delivery)
+        return _selected(options, pipeline, source, request, names, seeds, delivery)
     if options.stems or any(cue.stem for cue in request.timeline.cue_list):
         return _stems(options, pipeline, source, request, seeds, delivery)
     with resumable(delivery.work):
@@ -112,7 +112,7 @@ def _check_text_alone(options: Namespace, request: Request) -> None:
     if options.duration is None:
         raise UsageError("pass a VIDEO, or --duration S with --prompt T for sound from text alone")
     if request.asks_selection is not None or options.select_all is not None:
-        raise UsageError("--select and --negative-picture need a VIDEO to choose from")
+        raise UsageError("--select, --select-all and --negative-picture need a VIDEO to choose from")
     if not (options.prompt and options.prompt.strip()) and options.cues is None:
         raise UsageError("without a VIDEO the sound comes from text alone: pass --prompt T")
     if options.stems or options.plan:
@@ -123,8 +123,6 @@ def _check_text_alone(options: Namespace, request: Request) -> None:
 
 def _checked_names(options: Namespace, request: Request) -> list[str]:
     """The names of --select-all, if given."""
-    from openfoley.synthesis.selected_stems import split_names, stem_promptings
-
     if options.select_all is None:
         if options.apart is not None:
             raise UsageError("--apart and --no-apart belong to --select-all; pass it, or leave them out")
@@ -194,13 +192,17 @@ def _stems(
 
 
 def _selected(
-    options: Namespace, pipeline: Pipeline, source: Source, request: Request, seeds: Sequence[int], delivery: Delivery
+    options: Namespace,
+    pipeline: Pipeline,
+    source: Source,
+    request: Request,
+    names: Sequence[str],
+    seeds: Sequence[int],
+    delivery: Delivery,
 ) -> int:
     """A sound for each name of --select-all, and the mix as their sum."""
-    from openfoley.synthesis.selected_stems import file_word, split_names
     from openfoley.synthesis.stems import check_stems
 
-    names = split_names(options.select_all)
     for path in delivery.paths:
         check_stems(path, [file_word(name) for name in names], source.path, request.output.bit_depth, options.force)
     with resumable(delivery.work):

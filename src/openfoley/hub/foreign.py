@@ -95,22 +95,19 @@ def locate(files: Sequence[WeightFile], weights_dir: Path | None) -> tuple[dict[
     for file in files:
         given = named(weights_dir, NAMES_OF_PARTS.get(file.part, (file.name,))) if weights_dir else None
         path = given or cache_folder() / file.name
-        path = path if path.is_file() else None
-        if path is not None:
+        if path.is_file():
             found[file] = path
-    missing = [file for file in files if file not in found]
-    if missing and weights_dir is not None:
+    searched = [file for file in files if file not in found and not file.only_by_name]
+    if searched and weights_dir is not None:
         known, reserved = set(found.values()), {name for card in CARDS.values() for name in card.only_by_name}
-        searched = [file for file in missing if not file.only_by_name]
-        for path in checkpoints(weights_dir) if searched else ():
+        for path in checkpoints(weights_dir):
             if path not in known and path.name not in reserved:
                 kind = _kind(path)
                 match = next((file for file in searched if (file.part, file.variant) == kind), None)
                 if match is not None:
                     found[match] = path
-                    missing.remove(match)
                     searched.remove(match)
-    return found, missing
+    return found, [file for file in files if file not in found]
 
 
 def named(folder: Path, names: Sequence[str]) -> Path | None:

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from openfoley.config import to_dict
+from openfoley.encoders.selective_sync import SelectiveSync
 from openfoley.encoders.text_selection import TextSelectionConfig
 from openfoley.errors import OutputError, WeightsError
 from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZERS, Model, all_parts, section
 from openfoley.hub.registry import CONFIG_NAME, SELECTION
+from openfoley.hub.selection import selection_tensors
 from openfoley.media.write.atomic import cannot_write
 
 
@@ -41,24 +43,24 @@ def save_model(folder: Path, model: Model) -> Path:
     """Write a model that `load_model` reads back. Each part carries its dataclass as `.config`."""
     configs = {part: section(part, module.config) for part, module in model.parts.items()}
     tensors = {part: module.state_dict() for part, module in model.parts.items()}
-    write_folder(folder, model.name, configs, tensors, tokenizers_of(model.parts))
     if model.selective is not None:
-        from openfoley.encoders.selective_sync import SelectiveSync
-        from openfoley.hub.selection import selection_tensors
-
         sync, generator = (model.selective.parts[part] for part in ("sync", "generator"))
         assert isinstance(sync, SelectiveSync)
-        add_selection(folder, folder, sync.config, selection_tensors(model, sync, generator))
-    return folder
+        configs[SELECTION], tensors[SELECTION] = to_dict(sync.config), selection_tensors(model, sync, generator)
+    return write_folder(folder, model.name, configs, tensors, tokenizers_of(model.parts))
 
 
 def tokenizers_of(parts: Mapping[str, nn.Module]) -> dict[str, str]:
     """The contents of the tokenizers' files, by name."""
     from tokenizers import Tokenizer
 
-    found = {name: parts[part].tokenizer for part, name in TOKENIZERS.items() if part in parts}
-    assert all(isinstance(tokenizer, Tokenizer) for tokenizer in found.values())
-    return {name: tokenizer.to_str() for name, tokenizer in found.items() if isinstance(tokenizer, Tokenizer)}
+    texts = {}
+    for part, name in TOKENIZERS.items():
+        if part in parts:
+            tokenizer = parts[part].tokenizer
+            assert isinstance(tokenizer, Tokenizer)
+            texts[name] = tokenizer.to_str()
+    return texts
 
 
 def assemble_model(folder: Path, name: str, parts: Mapping[str, Path], tokenizer: Path) -> Path:
@@ -86,16 +88,18 @@ def write_folder(
     *,
     exact: bool = False,
 ) -> Path:
-    """Write the folder atomically. A part's section names its kind unless it is the default. tokenizers: contents by
-    file name. exact: matrices keep their precision."""
+    """Write the folder atomically. A part's section names its kind unless it is the default. configs, tensors: of the
+    parts, and of the selection if there is one. tokenizers: contents by file name. exact: matrices keep their
+    precision."""
     whole = {"format": FORMAT, "name": name}
     whole |= {part: {"kind": KINDS[part], **configs[part]} for part in all_parts(configs)}
-    with whole_folder(folder) as unfinished:
+    whole |= {SELECTION: configs[SELECTION]} if SELECTION in configs else {}
+    with _complete(folder) as unfinished:
         (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         for file, text in tokenizers.items():
             (unfinished / file).write_text(text, encoding="utf-8")
-        for part in all_parts(configs):
-            save_weights(tensors[part], unfinished / f"{part}.safetensors", exact=exact)
+        for part, values in tensors.items():
+            save_weights(values, unfinished / f"{part}.safetensors", exact=exact)
     return folder
 
 
@@ -103,7 +107,7 @@ def save_part(
     folder: Path, section: dict[str, Any], tensors: Mapping[str, Tensor], others: Mapping[str, Mapping[str, Tensor]]
 ) -> Path:
     """One part's folder: config.json, model.safetensors and OTHER.safetensors, without rounding; written atomically."""
-    with whole_folder(folder) as unfinished:
+    with _complete(folder) as unfinished:
         (unfinished / CONFIG_NAME).write_text(json.dumps(section, indent=2) + "\n", encoding="utf-8")
         save_weights(tensors, unfinished / "model.safetensors", exact=True)
         for name, values in others.items():
@@ -113,9 +117,9 @@ def save_part(
 
 
 def add_selection(source: Path, folder: Path, config: TextSelectionConfig, tensors: Mapping[str, Tensor]) -> Path:
-    """A model folder's files, to the byte, with a selection; written atomically, also in place of the source."""
+    """A model folder's files, to the byte, with a selection; written atomically."""
     whole = json.loads((source / CONFIG_NAME).read_text(encoding="utf-8")) | {SELECTION: to_dict(config)}
-    with whole_folder(folder) as unfinished:
+    with _complete(folder) as unfinished:
         for file in source.iterdir():
             shutil.copyfile(file, unfinished / file.name)
         (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
@@ -124,7 +128,7 @@ def add_selection(source: Path, folder: Path, config: TextSelectionConfig, tenso
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def _complete(folder: Path) -> Iterator[Path]:
     """A folder to write into, which then takes the place of `folder` unless something failed."""
     unfinished = folder.with_name(folder.name + ".unfinished")
     try:

@@ -28,6 +28,11 @@ class WeightFile:
     only_by_name: bool = False
     loaded_bytes: int | None = None
 
+    @property
+    def used_bytes(self) -> int:
+        """Of what is used of it."""
+        return self.size_bytes if self.loaded_bytes is None else self.loaded_bytes
+
 
 @dataclass(frozen=True)
 class Card:
@@ -53,7 +58,7 @@ class Card:
     @property
     def encoder_bytes(self) -> int:
         """Of the weights that stay in their files on a CPU (`hub.memory.release_after_use`)."""
-        return sum(file.loaded_bytes or file.size_bytes for file in self.files if file.part in ENCODERS)
+        return sum(file.used_bytes for file in self.files if file.part in ENCODERS)
 
     @property
     def only_by_name(self) -> frozenset[str]:

@@ -64,13 +64,12 @@ def _card(base: Card) -> Card:
     )
     codec = [file for file in base.files if file.part in ("vae", "vocoder")]
     files = (network, *codec, SELECTIVE, CLIP_TEXT, TOKENIZER, WORDS, WORDS_TOKENIZER)
-    loaded = [file.loaded_bytes or file.size_bytes for file in files if not file.part.endswith("tokenizer")]
     return replace(
         base,
         name=f"selva-{base.variant}",
         task="video and the name of a thing in it to its sound",
         scope="real footage: trained on VGGSound; English labels such as dog barking; made from MMAudio (CC-BY-NC 4.0)",
-        weights_bytes=sum(loaded),
+        weights_bytes=sum(file.used_bytes for file in files if not file.part.endswith("tokenizer")),
         working_bytes=base.working_bytes + TRUNK_WINDOW_BYTES,
         licence=NO_LICENCE,
         files=files,

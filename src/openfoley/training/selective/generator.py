@@ -5,8 +5,8 @@ The encoder is frozen. Of the generator the sync projection and the audio stream
 probability 0.1, the text besides with 0.5. Names of what is not there have silence as their sound.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ from openfoley.data.gym_cache import FRAME_RATE, FULL_SCALE
 from openfoley.data.gym_sources import GymSources
 from openfoley.data.workers import logged
 from openfoley.encoders.selective_sync import SelectiveSync
-from openfoley.encoders.semantic import SemanticEncoder
 from openfoley.encoders.semantic_words import SemanticWords
 from openfoley.flow.dropout import ConditionDropout
 from openfoley.generators.mmaudio.model import MMAudioGenerator
@@ -49,38 +48,30 @@ def selected_features(
     source = f"{origin} {len(sources)} {sources.sources[0].truth['seed']}"
     if mark.is_file() and mark.read_text() == source:
         return FeatureCache.open(folder)
-    meaning = words.network
-    assert isinstance(meaning, SemanticEncoder)
     make_folder(folder)
     mark.unlink(missing_ok=True)
     rows = [k for k, one in enumerate(sources.sources) if one.is_seen]
     arrays: dict[str, list[np.ndarray]] = {"latents": [], "sync": [], "semantic": [], "text": []}
+    meaning, every = words.network, int(FRAME_RATE / words.network.rate)
     with torch.no_grad():
-        for k in logged(rows, "selected features", unit="sources", every=50):
-            one = sources.sources[k]
-            found = _features(model, student, words, torch.from_numpy(np.array(sources.frames[one.whole])), one.names)
-            sound = torch.from_numpy(np.array(sources.sound[k])).float() / FULL_SCALE
-            found["latents"] = model.codec.encode(sound[None].to(model.device))[0]
-            for name, value in found.items():
-                arrays[name].append(value.float().cpu().numpy().astype(np.float16))
+        reported = logged(rows, "selected features", unit="sources", every=50)
+        for whole, of_scene in groupby(reported, key=lambda k: sources.sources[k].whole):
+            frames = torch.from_numpy(np.array(sources.frames[whole]))[None].to(model.device)
+            trunk, semantic = student.encode(frames), meaning.encode(frames[:, ::every])[0]
+            present = torch.ones(trunk.shape[:2], dtype=torch.bool, device=trunk.device)
+            for k in of_scene:
+                names, sound = sources.sources[k].names, torch.from_numpy(np.array(sources.sound[k])).float()
+                found: dict[str, Float[Tensor, "n dim"]] = {
+                    "latents": model.codec.encode((sound / FULL_SCALE)[None].to(model.device))[0],
+                    "sync": student.select(trunk, present, *words.encode_words(names[:1]))[0],
+                    "semantic": semantic,
+                    "text": meaning.encode_text(list(names)),
+                }
+                for name, value in found.items():
+                    arrays[name].append(value.float().cpu().numpy().astype(np.float16))
     for name, values in arrays.items():
         np.save(folder / f"{name}.npy", np.stack(values))
     codec = model.codec
     write_index(folder, FeatureRates(codec.sample_rate, codec.hop_length, FRAME_RATE, meaning.rate))
     mark.write_text(source)
     return FeatureCache.open(folder)
-
-
-def _features(
-    model: Model, student: SelectiveSync, words: SemanticWords, frames: Tensor, names: Sequence[str]
-) -> dict[str, Float[Tensor, "n dim"]]:
-    frames = frames[None].to(model.device)
-    trunk = student.encode(frames)
-    present = torch.ones(trunk.shape[:2], dtype=torch.bool, device=trunk.device)
-    meaning = words.network
-    every = int(FRAME_RATE / meaning.rate)
-    return {
-        "sync": student.select(trunk, present, *words.encode_words(names[:1]))[0],
-        "semantic": meaning.encode(frames[:, ::every])[0],
-        "text": meaning.encode_text(list(names)),
-    }

@@ -7,6 +7,7 @@ selective-generator/                    stage 2
 selective-model/                        the model's folder with the pair, after either stage
 """
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -64,12 +65,11 @@ def train_pair(
         origin = " ".join(map(file_hash, depends))
         for sources, split in ((training, "train"), (held_out, "validation")):
             selected_features(loaded, student, words, sources, out / "selective-features" / split, origin)
-        generator = cast(SalsaVGenerator, loaded.parts["generator"])
+        generator = deepcopy(cast(SalsaVGenerator, loaded.parts["generator"]))
         preset = replace(
             as_selective(CPU, generator), features=out / "selective-features", steps=steps or STEPS,
             start=source / "generator.safetensors",
         )  # fmt: skip
         load_weights(generator, train_generator(preset, folder, resume=resume))
-    base = load_model(str(source.resolve()))
-    tensors = selection_tensors(base, student, generator)
+    tensors = selection_tensors(loaded, student, generator)
     return add_selection(source, out / "selective-model", encoder.selection, tensors)

@@ -98,7 +98,7 @@ def _command(commands: Any, name: str, module: str, function: str, summary: str)
 
 
 def _attention(commands: Any) -> None:
-    parser = _command(commands, "attention", "attention", "run", "Draw where in the picture the words of a text look.")
+    parser = _command(commands, "attention", "attention", "run", "Draw the picture's attention to a text.")
     add = parser.add_argument
     add("video", metavar="VIDEO", help="the video")
     add("--select", metavar="T", required=True, help="the thing in the picture, as for generate --select")

@@ -1,4 +1,4 @@
-"""`openfoley attention`: where in the picture a text looks."""
+"""`openfoley attention`: a drawing of the attention of the picture's patches to a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in the picture a text looks: the attention of a selective encoder's patches to its words, over time.
+"""The attention of a selective encoder's patches to the words of a text, over time.
 
 A patch divides an attention of 1, the mean over the heads, among the words of the text and the supplementary tokens
 ([SUP], arXiv 2512.02650, section 3): the words' share is the map, that of [SUP] is shown as a curve.

@@ -4,7 +4,7 @@ Per pair of bodies the load that varies slowly is taken off (the morphological o
 gaps below CHATTER_S closed); what stands out is an impact. Its loudness follows from its impulse J by one law for all
 scenes: a body of mass m is set to vibrate with a velocity like J / m, and far away the pressure of a body that vibrates
 at its own frequency (like 1 / its size L) goes with velocity x L^2 x frequency, so with J / m x m^(1/3). Hence the
-strength s = J m^(-2/3) / LOUD with the pair's reduced mass, and impulse = s / (1 + s), which no weight exceeds. A
+strength s = J m^(-2/3) / LOUD with the pair's reduced mass, and impulse = s / (1 + s), always below 1. A
 marble of 20 g that lands with 2 m/s has 0.18 (a little more with its bounce), one with 0.1 m/s 0.01, a brick of 2 kg
 with 3 m/s 0.6.
 """

@@ -4,7 +4,7 @@ import numpy as np
 
 from openfoley.gym import motion
 from openfoley.gym.bodies.description import Body, Driven, Joint, Piece, Servo
-from openfoley.gym.bodies.families.motions import pendulum, swings
+from openfoley.gym.bodies.families.motions import pendulum, spells, swings
 from openfoley.gym.bodies.families.parts import cord, rod
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import UPRIGHT
@@ -88,13 +88,8 @@ def _gusts(place: Place, touching: float) -> Track:
     """Angles (rad) of gusts from changing sides, with calm between them."""
     p = place
     wind = motion.wander(p.rng, min(MOST_LEAN, touching * p.uniform(3.0, 8.0)), p.uniform(1.0, 3.0))
-    spans = [(t, t + p.uniform(0.6, 2.5)) for t in p.times(1.0, 3.5)]
-
-    def angle(t: np.ndarray) -> np.ndarray:
-        blows = np.max([motion.smooth((t - a) / 0.3) - motion.smooth((t - b) / 0.6) for a, b in spans], axis=0)
-        return wind(t) * (0.15 + 0.85 * blows)
-
-    return angle
+    blows = spells([(t, t + p.uniform(0.6, 2.5)) for t in p.times(1.0, 3.5)], 0.3, 0.6)
+    return lambda t: wind(t) * (0.15 + 0.85 * blows(t))
 
 
 def _roof(place: Place, top: float, wide: float, size: float) -> Body:

@@ -12,7 +12,7 @@ from openfoley.gym.bodies.families.parts import rod, walls
 from openfoley.gym.bodies.families.place import Arrangement, Place, moved
 from openfoley.gym.bodies.families.things import NOUNS, lowest, pieces_of, plural
 from openfoley.gym.bodies.matter import GROUND, Matter
-from openfoley.gym.bodies.records import UNTURNED, Box, Cylinder, Vector
+from openfoley.gym.bodies.records import UNTURNED, Box, Cylinder, Quaternion, Vector
 from openfoley.gym.bodies.surfaces import any_surface
 from openfoley.gym.motion import GRAVITY
 from openfoley.gym.records import Track
@@ -54,9 +54,9 @@ def conveyor(place: Place) -> Arrangement:
         belts.append(
             _Belt(left, left + long * 0.7, high * p.uniform(0.35, 0.6), belts[0].deep * 1.2, belts[0].thick, faster)
         )
-    goes = _to_and_fro(p, size) if not p.sounds else lambda t: speed * (t - p.start_s)
+    to_and_fro = None if p.sounds else _to_and_fro(p, size)
     for k, belt in enumerate(belts):
-        play.bodies += _belt_of(p, belt, f"belt{k}", goes if k == 0 or not p.sounds else _even(p, belt.speed))
+        play.bodies += _belt_of(p, belt, f"belt{k}", to_and_fro or _even(p, belt.speed))
     play.bodies.append(_tunnel(p, belts[0], size))
     end, last = belts[-1].right, belts[-1]
     if p.chance(0.35):
@@ -69,12 +69,12 @@ def conveyor(place: Place) -> Arrangement:
         # The first one is on its way already, the others come out of the tunnel.
         x = -long * p.uniform(0.2, 0.5) if k == 0 and p.sounds else -long + size * 0.7
         name, matter, there = f"{p.id}.{k}", p.matter(material), (x, high + lowest(pieces), aside)
-        if p.sounds:
+        if to_and_fro is None:
             free = Free(time_s, (speed, 0.0, 0.0), spin_loss_s=4.0)
             play.bodies.append(Body(name, pieces, matter, there, facing, free, thing.id, shown=(time_s, np.inf)))
         elif k < 3:
             carried = (-size * (1.2 + 1.3 * k), there[1], aside)
-            play.bodies.append(Body(name, pieces, matter, motion=Driven(_carried(carried, facing, goes))))
+            play.bodies.append(Body(name, pieces, matter, motion=Driven(_carried(carried, facing, to_and_fro))))
     play.radius, play.height = (end + long) / 2 + size * 0.5, high + size
     play.caption = f"{thing.caption} fall off a conveyor"
     play.bodies = [moved(b, UNTURNED, ((long - end) / 2, 0.0, 0.0)) for b in play.bodies]
@@ -95,13 +95,13 @@ def _even(place: Place, speed: float) -> Track:
 
 
 def _to_and_fro(place: Place, size: float) -> Track:
-    """How far a belt went (m): never more than half a thing's size, or far back."""
+    """How far a belt has moved (m): forward by half a thing's size at most."""
     p, reach = place, size * place.uniform(0.8, 2.0)
     period, phase = p.uniform(2.0, 5.0), p.uniform(0, 6.28)
     return lambda t: size * 0.4 - reach * (0.5 - 0.5 * np.cos(2 * np.pi * t / period + phase))
 
 
-def _carried(there: Vector, turn: tuple[float, float, float, float], goes: Track) -> PoseTrack:
+def _carried(there: Vector, turn: Quaternion, goes: Track) -> PoseTrack:
     x, y, z = there
     return lambda t: (motion.points(x + goes(t), y, z), np.tile(np.array(turn), (len(t), 1)))
 
@@ -147,17 +147,18 @@ def _round(belt: _Belt, goes: Track, first: float) -> PoseTrack:
 def _tunnel(place: Place, belt: _Belt, size: float) -> Body:
     """Walls and a roof over the belt's beginning."""
     p, thin, half = place, size * 0.05, size * 0.85
-    paint, low, roof = p.surface(p.material("steel", "wood", "plastic", "cardboard"), size), 0.0, belt.top + size * 1.3
-    middle, tall = (low + roof) / 2, (roof - low) / 2
-    deep = belt.deep + thin
-    boxes: list[tuple[Vector, Vector]] = [((half, tall, thin), (0, middle, z)) for z in (-deep, deep)]
-    boxes += [((half, thin, deep), (0, roof, 0)), ((thin, tall, deep), (-half, middle, 0))]
+    paint, roof = p.surface(p.material("steel", "wood", "plastic", "cardboard"), size), belt.top + size * 1.3
+    tall, deep = roof / 2, belt.deep + thin
+    boxes: list[tuple[Vector, Vector]] = [((half, tall, thin), (0, tall, z)) for z in (-deep, deep)]
+    boxes += [((half, thin, deep), (0, roof, 0)), ((thin, tall, deep), (-half, tall, 0))]
     pieces = tuple(Piece(Box(h), paint, c, touches=False) for h, c in boxes)
     return Body(f"{p.id}.tunnel", pieces, place=(belt.left + half - thin, 0.0, 0.0))
 
 
 def _bin(place: Place, x: float, size: float) -> Body:
+    """Open above."""
     p, inner = place, (size * 1.4, size * place.uniform(0.3, 0.6), size * 1.3)
     paint = p.surface(p.material("wood", "plastic", "steel", "cardboard"), size)
-    sides = walls(inner, size * 0.06, paint)[:-1]  # but for its top
-    return Body(f"{p.id}.bin", tuple(sides), GROUND, (x, inner[1] + size * 0.12, 0.0))
+    return Body(
+        f"{p.id}.bin", tuple(walls(inner, size * 0.06, paint, is_open=True)), GROUND, (x, inner[1] + size * 0.12, 0.0)
+    )

@@ -1,5 +1,7 @@
 """Paths of bodies that are led: hung on strings, floating, carried and stopping short."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from openfoley.gym import motion
@@ -41,6 +43,15 @@ def dips(place: Place, low: float, high: float) -> Track:
         return high - (high - low) * share
 
     return height
+
+
+def spells(spans: Sequence[tuple[float, float]], rise_s: float, fall_s: float) -> Track:
+    """1 within these spans (start, end; s), which it takes so long to reach and to leave, else 0."""
+
+    def amount(t: np.ndarray) -> np.ndarray:
+        return np.max([motion.smooth((t - a) / rise_s) - motion.smooth((t - b) / fall_s) for a, b in spans], axis=0)
+
+    return amount
 
 
 def approaches(place: Place, near: float, far: float) -> Track:

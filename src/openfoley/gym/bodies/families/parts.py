@@ -1,6 +1,7 @@
 """Parts that mechanisms share: rods and cords between points, frames, tubs and boxes of walls, hands."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,30 +33,43 @@ def rod(
     start: Vector, end: Vector, radius: float, paint: Surface, *, touches: bool = True, flat: bool = False
 ) -> Piece:
     """A capsule, or a cylinder with flat ends, from one point to another."""
-    a, b = np.array(start), np.array(end)
-    half = float(np.linalg.norm(b - a)) / 2
-    x, y, z = (float(v) for v in (a + b) / 2)
-    way = (float(b[0] - a[0]), float(b[1] - a[1]), float(b[2] - a[2]))
+    middle, half, turn = _between(start, end)
     shape = Cylinder(radius, half) if flat else Capsule(radius, max(half - radius, 1e-4))
-    return Piece(shape, paint, (x, y, z), turn_between((0.0, 0.0, 1.0), way), touches=touches)
+    return Piece(shape, paint, middle, turn, touches=touches)
 
 
 def cord(start: Vector, end: Vector, thickness: float, place: Place) -> Piece:
     """It weighs and touches nothing."""
+    middle, half, turn = _between(start, end)
+    return Piece(Capsule(thickness, half), Surface(place.pick(CORDS)), middle, turn, touches=False, weighs=False)
+
+
+def _between(start: Vector, end: Vector) -> tuple[Vector, float, Quaternion]:
+    """Middle, half length and turn of a line along z that is laid between two points."""
     a, b = np.array(start), np.array(end)
     x, y, z = (float(v) for v in (a + b) / 2)
     way = (float(b[0] - a[0]), float(b[1] - a[1]), float(b[2] - a[2]))
-    half = float(np.linalg.norm(b - a)) / 2
-    turn = turn_between((0.0, 0.0, 1.0), way)
-    return Piece(Capsule(thickness, half), Surface(place.pick(CORDS)), (x, y, z), turn, touches=False, weighs=False)
+    return (x, y, z), float(np.linalg.norm(b - a)) / 2, turn_between((0.0, 0.0, 1.0), way)
+
+
+def stuck(piece: Piece, by: Vector) -> Piece:
+    """The piece shifted (m), as a part of another body that touches nothing."""
+    x, y, z = (float(v) for v in np.array(piece.offset) + np.array(by))
+    return replace(piece, offset=(x, y, z), touches=False)
 
 
 def walls(
-    inner: Vector, thick: float, paint: Surface, clear: Sequence[str] = (), high: float | None = None
+    inner: Vector,
+    thick: float,
+    paint: Surface,
+    clear: Sequence[str] = (),
+    high: float | None = None,
+    *,
+    is_open: bool = False,
 ) -> list[Piece]:
     """A box of walls around an inside of half extents `inner`, about its middle. clear: sides among left, right,
-    bottom, top, front, back that collide but are not seen. high: height of the sides that are seen (m, from below),
-    which the others exceed unseen."""
+    bottom, top, front, back that collide but are not seen. high: height (m) up to which the sides are seen; above it
+    they collide unseen. is_open: there is no top."""
     x, y, z = inner
     sides: dict[str, tuple[Vector, Vector]] = {
         "left": ((thick, y, z), (-x - thick, 0, 0)),
@@ -65,6 +79,8 @@ def walls(
         "bottom": ((x + 2 * thick, thick, z + 2 * thick), (0, -y - thick, 0)),
         "top": ((x + 2 * thick, thick, z + 2 * thick), (0, y + thick, 0)),
     }
+    if is_open:
+        del sides["top"]
     made = []
     for name, (half, centre) in sides.items():
         axis = int(np.argmax(np.abs(centre)))

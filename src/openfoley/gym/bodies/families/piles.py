@@ -1,15 +1,13 @@
 """Heaps: things are dropped one after the other onto one another, or poured from a crate."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
-from openfoley.gym.bodies.description import Body, Driven, Free, Piece, PoseTrack
+from openfoley.gym.bodies.description import Body, Driven, Fixed, Free, Piece, PoseTrack
 from openfoley.gym.bodies.families.drops import APPEARS_S
 from openfoley.gym.bodies.families.motions import dips, led, turning
-from openfoley.gym.bodies.families.parts import walls
+from openfoley.gym.bodies.families.parts import stuck, walls
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, lowest, pieces_of, plural
 from openfoley.gym.bodies.records import Vector
@@ -39,8 +37,8 @@ def piles(place: Place) -> Arrangement:
     for k in range(below):
         pieces, angle = pieces_of(kind, size, material, p), np.pi / 2 * k + p.uniform(-0.1, 0.1)
         there = (size * float(np.cos(angle)), lowest(pieces), size * float(np.sin(angle)))
-        lies = Body(f"{p.id}.below{k}", pieces, matter, there, object_id=things.id if p.sounds else None)
-        play.bodies.append(replace(lies, motion=Free()) if p.sounds else lies)
+        lies, sounds_as = (Free(), things.id) if p.sounds else (Fixed(), None)
+        play.bodies.append(Body(f"{p.id}.below{k}", pieces, matter, there, motion=lies, object_id=sounds_as))
     begin = p.start_s + p.uniform(0.1, 0.8)
     if poured:
         _crate(p, play, (kind, material, size), (above, begin))
@@ -53,10 +51,8 @@ def piles(place: Place) -> Arrangement:
         there = (p.uniform(-rest, rest), above * p.uniform(0.9, 1.0), p.uniform(-rest, rest))
         spin: Vector = (p.uniform(-4, 4), p.uniform(-4, 4), p.uniform(-4, 4))
         pieces, shown = pieces_of(kind, size, material, p), (time_s - (APPEARS_S if k == 0 else 0.1), np.inf)
-        free, turn = (
-            Free(time_s, (p.uniform(-0.1, 0.1), 0.0, p.uniform(-0.1, 0.1)), spin, 4.0),
-            rotation.random_turn(p.rng),
-        )
+        free = Free(time_s, (p.uniform(-0.1, 0.1), 0.0, p.uniform(-0.1, 0.1)), spin, 4.0)
+        turn = rotation.random_turn(p.rng)
         play.bodies.append(Body(f"{p.id}.{k}", pieces, matter, there, turn, free, things.id, shown=shown))
     if p.chance(0.25):
         half = (size * p.uniform(0.5, 1.5), size * p.uniform(0.3, 0.8), size * 0.1)
@@ -71,11 +67,11 @@ def _crate(place: Place, play: Arrangement, thing: tuple[str, str, float], when:
     p, (kind, material, size), (above, begin) = place, thing, when
     inner = (size * 1.15, size * 1.25, size * 1.15)
     paint = p.surface(p.material("wood", "cardboard", "plastic", "steel"), size)
-    sides = [q for q in walls(inner, size * p.uniform(0.06, 0.1), paint, ("top",)) if q.offset[1] < inner[1]]
+    sides = walls(inner, size * p.uniform(0.06, 0.1), paint, is_open=True)
     cells = [(x, y, z) for y in (0, 1) for x in (-1, 1) for z in (-1, 1)][: p.count(3, MOST_POURED)]
     farthest = 2.3 if p.sounds else p.uniform(0.4, 0.9)
     path = _tipped(p, (above, size), (begin, farthest))
-    stuck: list[Piece] = []
+    fillings: list[Piece] = []
     for k, (x, y, z) in enumerate(cells):
         pieces = pieces_of(kind, size, material, p)
         inside = (x * size * 0.56, lowest(pieces) - inner[1] + y * size * 1.05, z * size * 0.56)
@@ -87,12 +83,9 @@ def _crate(place: Place, play: Arrangement, thing: tuple[str, str, float], when:
                 Body(f"{p.id}.in{k}", pieces, p.matter(material), there, motion=free, object_id=play.objects[0].id)
             )
         else:
-            by = np.array(inside)
-            for q in pieces:
-                a, b, c = (float(v) for v in np.array(q.offset) + by)
-                stuck.append(replace(q, offset=(a, b, c), touches=False))
+            fillings += [stuck(piece, inside) for piece in pieces]
     heavy = 1e6 * size**3
-    crate = Body(f"{p.id}.crate", (*sides, *stuck), p.matter("wood"), motion=Driven(path), mass_kg=heavy)
+    crate = Body(f"{p.id}.crate", (*sides, *fillings), p.matter("wood"), motion=Driven(path), mass_kg=heavy)
     play.bodies.append(crate)
 
 

@@ -22,7 +22,8 @@ MOST = 6
 @dataclass(frozen=True)
 class _Run:
     """levels: of troughs, each `long` (m on x) and `drop` above the next, leaning by `lean` (rad); wide: half the width
-    between their lips; base: height of the lowest trough's low end."""
+    between their lips; base: height of the lowest trough's low end; thick: half the thickness of boards; shift: how far
+    the middle of each is from x = 0, to alternate sides. All in m."""
 
     levels: int
     long: float
@@ -46,20 +47,18 @@ class _Run:
 def marble_run(place: Place) -> Arrangement:
     """One to six marbles. Silent: one glides down before the troughs, and up again."""
     p, play = place, Arrangement()
-    material, size = (
-        p.material("glass", "steel", "wood", "stone", "plastic", "ceramic", "rubber"),
-        p.size_m * p.uniform(0.4, 0.8),
-    )
+    material = p.material("glass", "steel", "wood", "stone", "plastic", "ceramic", "rubber")
+    size = p.size_m * p.uniform(0.4, 0.8)
     levels, wide = p.count(2, 5), size * p.uniform(0.6, 0.9)
     run = _Run(
         levels,
-        size * p.uniform(5, 9),
-        size * p.uniform(1.3, 2.2),
-        p.uniform(0.08, 0.25),
-        wide,
-        size * p.uniform(0.8, 2),
-        size * 0.12,
-        size * p.uniform(0.65, 0.9),
+        long=size * p.uniform(5, 9),
+        drop=size * p.uniform(1.3, 2.2),
+        lean=p.uniform(0.08, 0.25),
+        wide=wide,
+        base=size * p.uniform(0.8, 2),
+        thick=size * 0.12,
+        shift=size * p.uniform(0.65, 0.9),
     )
     thing = p.thing("roll", plural("marble"), material, size)
     play.objects = [thing]

@@ -7,7 +7,8 @@ import numpy as np
 from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Free, Piece, PoseTrack
-from openfoley.gym.bodies.families.parts import ring, rod, turn_between, walls
+from openfoley.gym.bodies.families.motions import spells
+from openfoley.gym.bodies.families.parts import ring, rod, stuck, turn_between, walls
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, lowest, pieces_of, plural
 from openfoley.gym.bodies.records import Cylinder, Vector
@@ -21,7 +22,7 @@ FARTHEST_M, FASTEST_HZ = 0.15, 6.0
 
 @dataclass(frozen=True)
 class _Vessel:
-    """inner: half extents of the room in it (m); thick: of its walls; pieces: its own; hidden: nobody sees into it."""
+    """inner: half extents of its inside (m); pieces: its walls; hidden: nobody sees into it."""
 
     noun: str
     inner: Vector
@@ -56,7 +57,7 @@ def shaken(place: Place) -> Arrangement:
                 )
             )
     else:
-        pieces += tuple(_shifted(part, where) for where, parts in contents for part in parts)
+        pieces += tuple(stuck(part, where) for where, parts in contents for part in parts)
     shell = play.objects[0].id if vessel.hidden and p.sounds else None
     matter = p.matter(p.material("wood", "plastic", "steel", "cardboard"))
     heavy = 1000 * size**3 * 1000
@@ -68,11 +69,6 @@ def shaken(place: Place) -> Arrangement:
     what = "something rattles" if vessel.hidden else f"{things.caption} rattle"
     play.caption = f"{what} in a {vessel.noun} that is shaken"
     return play
-
-
-def _shifted(piece: Piece, by: Vector) -> Piece:
-    x, y, z = (float(v) for v in np.array(piece.offset) + np.array(by))
-    return Piece(piece.shape, piece.surface, (x, y, z), piece.turn, touches=False)
 
 
 def _shell(place: Place, vessel: _Vessel) -> GymObject:
@@ -125,7 +121,7 @@ def _jar(place: Place) -> _Vessel:
         pieces.append(Piece(Cylinder(out, thick), paint, (0, y, 0), up, touches=False))
     for k in range(p.count(0, 3)):
         level = high * (k - 1) * 0.7
-        pieces += [_shifted(part, (0.0, level, 0.0)) for part in ring(out, s * 0.015, rim, touches=False)]
+        pieces += [stuck(part, (0.0, level, 0.0)) for part in ring(out, s * 0.015, rim, touches=False)]
     return _Vessel("jar", inner, tuple(pieces))
 
 
@@ -143,20 +139,11 @@ def _can(place: Place) -> _Vessel:
     return _Vessel("can", inner, tuple(pieces), hidden=True)
 
 
-def _bursts(place: Place) -> motion.Track:
-    """Strength in 0..1: shaken for a while, then held still."""
-    p = place
-    spans = [(t, t + p.uniform(0.4, 1.8)) for t in p.times(1.2, 3.0)]
-
-    def strength(t: np.ndarray) -> np.ndarray:
-        return np.max([motion.smooth((t - a) / 0.15) - motion.smooth((t - b) / 0.2) for a, b in spans], axis=0)
-
-    return strength
-
-
 def _shaking(place: Place, above: float, vessel: _Vessel) -> PoseTrack:
+    """In spells with rests between them; some open vessels are tilted to and fro instead."""
     p = place
-    strength, tilted = _bursts(p), not vessel.hidden and p.chance(0.35)
+    strength = spells([(t, t + p.uniform(0.4, 1.8)) for t in p.times(1.2, 3.0)], 0.15, 0.2)
+    tilted = not vessel.hidden and p.chance(0.35)
     reach = 0.0 if tilted else min(max(vessel.inner) * p.uniform(0.3, 0.9), FARTHEST_M)
     rate = min(FASTEST_HZ, float(np.sqrt(p.uniform(12, 40) / max(reach, 0.01))) / (2 * np.pi))  # 1.2 to 4 g
     way = p.rng.normal(0, 1, 3) * np.array(p.pick(((1.0, 0.2, 0.2), (0.3, 1.0, 0.2), (0.7, 0.7, 0.5))))
@@ -167,11 +154,8 @@ def _shaking(place: Place, above: float, vessel: _Vessel) -> PoseTrack:
 
     def path(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         swing = strength(t) * np.sin(2 * np.pi * rate * t)
-        angle = (
-            lean
-            * (strength(t) if not tilted else motion.smooth((t - p.start_s) / 0.6))
-            * np.sin(2 * np.pi * speed * t + phase)
-        )
+        amount = motion.smooth((t - p.start_s) / 0.6) if tilted else strength(t)
+        angle = lean * amount * np.sin(2 * np.pi * speed * t + phase)
         return np.array([0.0, above, 0.0]) + way * swing[:, None], rotation.about_many(axis, angle)
 
     return path

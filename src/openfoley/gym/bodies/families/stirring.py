@@ -5,6 +5,7 @@ import numpy as np
 from openfoley.gym import motion
 from openfoley.gym.bodies.description import Body, Free, Joint, Piece, Servo
 from openfoley.gym.bodies.families.blows import STIFF_HZ, any_blows
+from openfoley.gym.bodies.families.motions import spells
 from openfoley.gym.bodies.families.parts import SKIN, rod, tub
 from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, UPRIGHT, lowest, pieces_of, plural
@@ -86,12 +87,8 @@ def _spoon(place: Place, material: str, sizes: Vector, wall: float) -> list[Body
     )
     deep = wall * p.uniform(0.9, 1.1)
     sway = motion.wander(p.rng, wall * p.uniform(0.3, 0.7), p.uniform(1.5, 4.0))
-    spans = [(t, t + p.uniform(0.8, 3.0)) for t in p.times(1.5, 4.0)]
+    moves = spells([(t, t + p.uniform(0.8, 3.0)) for t in p.times(1.5, 4.0)], 0.3, 0.4)
     rate, sign = 2 * np.pi * p.uniform(0.5, 2.0), p.pick((-1.0, 1.0))
-
-    def moves(t: np.ndarray) -> np.ndarray:
-        return np.max([motion.smooth((t - a) / 0.3) - motion.smooth((t - b) / 0.4) for a, b in spans], axis=0)
-
     grid = np.linspace(p.start_s, p.end_s + 1.0, 2000)
     turned = np.concatenate([[0.0], np.cumsum(rate * moves(grid[:-1]) * np.diff(grid))])
     course: Track = lambda t: sign * np.interp(t, grid, turned)
@@ -106,13 +103,7 @@ def _spoon(place: Place, material: str, sizes: Vector, wall: float) -> list[Body
     limit = STRENGTH * weight * GRAVITY * long
     yoke = Joint("hinge", (0, 1, 0), servo=Servo(course, ARM_HZ, limit=limit / 3))
     begin = float(lean(np.array([p.start_s]))[0])
-    arm = Joint(
-        "hinge",
-        (0, 0, 1),
-        (0, long, 0),
-        start=begin,
-        servo=Servo(lean, STIFF_HZ, limit=limit),
-    )
+    arm = Joint("hinge", (0, 0, 1), (0, long, 0), start=begin, servo=Servo(lean, STIFF_HZ, limit=limit))
     knob, matter = Piece(Cylinder(tip * 0.5, tip), paint, turn=UPRIGHT, touches=False), p.matter(material)
     turns = Body(f"{p.id}.yoke", (knob,), matter, (0, raised + long, 0), motion=yoke)
     return [turns, Body(f"{p.id}.spoon", pieces, matter, (0, -long, 0), motion=arm, parent=turns.id, mass_kg=weight)]

@@ -62,12 +62,14 @@ def _disc(
             mark = (x * board * 0.6, y * board * 0.6, -deep * 0.2)
             pieces.append(Piece(Sphere(radius * 0.07), pins, mark, touches=False))
     face = Cylinder(board, deep * 0.2)
-    return (Piece(face, paint, touches=False), *pieces), *((radius, 0.0) if outward else (radius - peg, -deep * 0.6))
+    reach, front = (radius, 0.0) if outward else (radius - peg, -deep * 0.6)
+    return (Piece(face, paint, touches=False), *pieces), reach, front
 
 
 def _spokes(
     place: Place, radius: float, count: int, sizes: tuple[float, float]
 ) -> tuple[tuple[Piece, ...], float, float]:
+    """As `_disc`, of spokes without a rim."""
     p, (peg, deep) = place, sizes
     paint, hub = p.surface(p.material("steel", "wood", "plastic"), radius), Cylinder(radius * 0.15, deep * 0.6)
     pieces = [Piece(hub, paint, touches=False)]

@@ -113,10 +113,5 @@ def _thrown(place: Place, r: float, thick: float, time_s: float) -> tuple[Quater
 
 def _letting_go(place: Place, name: str, there: Vector, size: float, time_s: float) -> Body:
     """A hand that holds it before, and goes up and away."""
-    p, x, y, z = place, *there
-    rise = lambda t: motion.smooth((t - time_s) / 0.35)
-    path = lambda t: (
-        motion.points(x, y + size * 5 * rise(t), z + size * rise(t)),
-        np.tile(np.array([1.0, 0, 0, 0]), (len(t), 1)),
-    )
-    return Body(f"{p.id}.{name}", tuple(hand(size * 0.5, p, fingers=2)), motion=Driven(path))
+    path = led(there, (0.0, size * 5, size), lambda t: motion.smooth((t - time_s) / 0.35))
+    return Body(f"{place.id}.{name}", tuple(hand(size * 0.5, place, fingers=2)), motion=Driven(path))

@@ -15,7 +15,7 @@ from openfoley.gym.bodies.framing import Activity, choose_camera
 from openfoley.gym.bodies.lasting import frictions
 from openfoley.gym.bodies.physics import Simulation, simulate
 from openfoley.gym.bodies.poses import reach
-from openfoley.gym.bodies.records import Light, Solid, Stage
+from openfoley.gym.bodies.records import Light, Motion, Solid, Stage
 from openfoley.gym.bodies.surfaces import any_light, any_sky, any_surface
 from openfoley.gym.bodies.surroundings import Region, clutter, distractors, occluder, table
 from openfoley.gym.captions import scene_captions
@@ -120,7 +120,9 @@ def _simulate_seen(rng: np.random.Generator, span: _Span) -> tuple[_Simulated, C
     times = np.linspace(span.start_s, span.end_s, INSTANTS, endpoint=False)
     tries = 0
     while True:
-        done, tries, last = _simulate(rng, span, empty=tries == TRIES), tries + 1, tries == TRIES
+        last = tries == TRIES
+        done = _simulate(rng, span, empty=last)
+        tries += 1
         wrong = bool(done.contacts or done.frictions) if span.silent else not done.contacts
         if not last and (wrong or not done.simulation.stable):
             continue
@@ -184,22 +186,28 @@ def _busy_places(done: _Simulated) -> np.ndarray:
 
 def _solids(simulation: Simulation) -> list[Solid]:
     return [
-        Solid(piece.shape, piece.surface, motion, piece.offset, piece.turn, body.shown)
+        solid
         for body, motion in zip(simulation.bodies, simulation.motions, strict=True)
-        for piece in body.pieces
-        if piece.seen
+        for solid in _seen_pieces(body, motion)
     ]
 
 
 def _moving(simulation: Simulation) -> list[Solid]:
     """The largest piece of each body that moves."""
     found = []
-    for body, own in zip(simulation.bodies, simulation.motions, strict=True):
-        pieces = [piece for piece in body.pieces if piece.seen]
+    for body, motion in zip(simulation.bodies, simulation.motions, strict=True):
+        pieces = _seen_pieces(body, motion)
         if pieces and not isinstance(body.motion, Fixed):
-            piece = max(pieces, key=lambda piece: reach(piece.shape))
-            found.append(Solid(piece.shape, piece.surface, own, piece.offset, piece.turn, shown=body.shown))
+            found.append(max(pieces, key=lambda solid: reach(solid.shape)))
     return found
+
+
+def _seen_pieces(body: Body, motion: Motion) -> list[Solid]:
+    return [
+        Solid(piece.shape, piece.surface, motion, piece.offset, piece.turn, body.shown)
+        for piece in body.pieces
+        if piece.seen
+    ]
 
 
 def _sample_grade(rng: np.random.Generator, heldout: bool, light: Light) -> Grade:

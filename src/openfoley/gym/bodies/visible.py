@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from openfoley.gym.bodies.poses import Poses, hull_planes, poses_of, reach
 from openfoley.gym.bodies.records import Box, Capsule, Cylinder, Hull, Shape, Solid, Sphere
-from openfoley.gym.bodies.view import view_of
+from openfoley.gym.bodies.view import View, view_of
 from openfoley.gym.records import Camera
 
 TOUCH_M = 0.025
@@ -40,10 +40,7 @@ def visible(
     """
     view, poses = view_of(camera, aspect, times), poses_of(tuple(solids), times)
     line = points - view.eye
-    x, y, depth = ((line * axis).sum(1) for axis in (view.right, view.up, view.ahead))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        u, v = x / depth * camera.focal / aspect, y / depth * camera.focal
-    seen = (depth > 0) & (np.abs(u) <= 0.5) & (np.abs(v) <= 0.5)
+    seen, _ = _in_picture(view, line)
     if not solids or not seen.any():
         return seen
     piece, ignored = _looked_at(solids, poses, points)
@@ -65,15 +62,22 @@ def presence(
     found = np.zeros(len(times), dtype=bool)
     view, poses, own = view_of(camera, aspect, times), poses_of(tuple(solids), times), poses_of(tuple(moving), times)
     for k, solid in enumerate(moving):
-        line = own.place[:, k] - view.eye
-        x, y, depth = ((line * axis).sum(1) for axis in (view.right, view.up, view.ahead))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            u, v, size = (value / depth * camera.focal for value in (x / aspect, y, 2 * reach(solid.shape)))
-        seen = own.shown[:, k] & (depth > 0) & (np.abs(u) <= 0.5) & (np.abs(v) <= 0.5) & (size > SMALLEST) & ~found
+        seen, depth = _in_picture(view, own.place[:, k] - view.eye)
+        with np.errstate(divide="ignore"):
+            size = 2 * reach(solid.shape) / depth * camera.focal
+        seen &= own.shown[:, k] & (size > SMALLEST) & ~found
         if seen.any():
             same = np.tile([other.motion is solid.motion for other in solids], (len(times), 1))
             found |= seen & _clear(solids, poses, view.eye, own.place[:, k], same)
     return found
+
+
+def _in_picture(view: View, line: np.ndarray) -> tuple[Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Which lines [n, 3] from the eye end in the picture, and how far ahead (m)."""
+    x, y, depth = ((line * axis).sum(1) for axis in (view.right, view.up, view.ahead))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u, v = x / depth * view.focal / view.aspect, y / depth * view.focal
+    return (depth > 0) & (np.abs(u) <= 0.5) & (np.abs(v) <= 0.5), depth
 
 
 def _clear(

@@ -11,10 +11,11 @@ from openfoley.gym.bodies import scene as scene_module
 from openfoley.gym.bodies.description import Free
 from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, Family
 from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.framing import choose_camera
 from openfoley.gym.bodies.physics import Simulation, simulate
 from openfoley.gym.bodies.scene import sample_bodies_scene, sounds_of
 from openfoley.gym.materials import SOLID
-from openfoley.gym.records import Contact, Friction, Scene
+from openfoley.gym.records import Camera, Contact, Friction, Scene
 
 SEED = 100_000_000
 ALL = FAMILIES | HELD_OUT_FAMILIES
@@ -50,11 +51,6 @@ def test_a_silent_scene_moves_without_any_sound(seed: int) -> None:
     assert not any(p.contacts or p.frictions for shot in scene.shots for p in shot.performances)
 
 
-def test_a_shot_that_should_sound_has_contacts() -> None:
-    scene = sample_bodies_scene(SEED + 34, 8.0, silent=False)  # its first mechanism touched nothing
-    assert all(any(p.contacts for p in shot.performances) for shot in scene.shots)
-
-
 def test_a_scene_whose_simulation_fails_is_sampled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     failures = [True, False]
 
@@ -65,6 +61,30 @@ def test_a_scene_whose_simulation_fails_is_sampled_anew(monkeypatch: pytest.Monk
     scene = sample_bodies_scene(SEED, 3.0, silent=False, single_shot=True)
     monkeypatch.undo()
     assert not failures and digest(scene) != digest(sample_bodies_scene(SEED, 3.0, silent=False, single_shot=True))
+
+
+def test_a_shot_that_should_sound_but_touches_nothing_is_sampled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = [True]
+
+    def first_quiet(*args) -> tuple[list[Contact], list[Friction]]:
+        return ([], []) if quiet and quiet.pop() else sounds_of(*args)
+
+    monkeypatch.setattr(scene_module, "sounds_of", first_quiet)
+    scene = sample_bodies_scene(SEED, 3.0, silent=False, single_shot=True)
+    assert not quiet and any(p.contacts for shot in scene.shots for p in shot.performances)
+
+
+def test_a_shot_of_which_no_camera_sees_enough_is_sampled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    blind = [True]
+
+    def first_blind(*args) -> tuple[Camera, float]:
+        camera, seen = choose_camera(*args)
+        return camera, 0.0 if blind and blind.pop() else seen
+
+    monkeypatch.setattr(scene_module, "choose_camera", first_blind)
+    scene = sample_bodies_scene(SEED, 3.0, silent=False, single_shot=True)
+    monkeypatch.undo()
+    assert not blind and digest(scene) != digest(sample_bodies_scene(SEED, 3.0, silent=False, single_shot=True))
 
 
 def test_sounds_lie_within_their_shot_and_belong_to_its_objects() -> None:

@@ -16,7 +16,7 @@ from openfoley.media.read.damage import Damage
 from openfoley.media.read.first_frame import REPORT_DAMAGE, FirstDecoder, FirstFrame
 from openfoley.media.read.opening import bytes_of, reason
 from openfoley.media.read.raw_stream import RawStream, has_order
-from openfoley.media.read.temporal_order import order_of
+from openfoley.media.read.temporal_order import order_of, true_pts
 from openfoley.media.time.clock import JOINABLE_FORMATS, Clock, JoinFinder, PacketTime, TrueTimes, shift_at
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def read_packets(
     times, first = replace(times, joins=joins), decoder.first
     if order is not None and not joins and (fixed := order.times()) is not None:
         pts, times = array("q", (time for time, _ in fixed)), replace(times, streams={stream.index: fixed})
-        first = first and replace(first, pts=order.true_pts(fixed, first.pts))
+        first = first and replace(first, pts=true_pts(order, fixed, first.pts))
     last_duration = durations[max(range(len(pts)), key=lambda n: (pts[n], n))] if pts else None
     ordered = pts if untimed else array("q", sorted(set(pts)))
     return Packets(ordered, last_duration, untimed, intra_only, times, first, bool(hides_first))

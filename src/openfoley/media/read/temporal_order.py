@@ -43,7 +43,7 @@ class TemporalOrder:
     def __init__(self, stream: VideoStream) -> None:
         self._frame_ticks = 1 / ((stream.guessed_rate or FALLBACK_RATE) * (stream.time_base or 1))
         self._numbers = array("q")  # in the order shown, with gaps
-        self._pts, self._dts, self._durations = array("q"), array("q"), array("q")
+        self.pts, self._dts, self._durations = array("q"), array("q"), array("q")
         self._group = 0
         self._is_known = True
 
@@ -55,14 +55,14 @@ class TemporalOrder:
             return
         self._group += GROUP_CODE in head[:at]
         self._numbers.append(self._group * MOST_IN_GROUP + (head[at + 4] << 2 | head[at + 5] >> 6))
-        self._pts.append(packet.pts)
+        self.pts.append(packet.pts)
         self._dts.append(packet.dts)
         self._durations.append(packet.duration or 0)
 
     def times(self) -> list[tuple[int, int]] | None:
         """(pts, dts) of each packet; None where FFmpeg's are in the order of the pictures, or that is not known."""
         shown = sorted(range(len(self._numbers)), key=self._numbers.__getitem__)
-        ordered = all(self._pts[a] < self._pts[b] for a, b in pairwise(shown))
+        ordered = all(self.pts[a] < self.pts[b] for a, b in pairwise(shown))
         if ordered or not self._is_known or len(set(self._numbers)) < len(shown):
             return None
         dts = [Fraction(self._dts[0])]
@@ -76,30 +76,27 @@ class TemporalOrder:
         """The frame's length, which FFmpeg rounds."""
         return self._frame_ticks if abs(length - self._frame_ticks) < 1 else Fraction(max(1, length))
 
-    def true_pts(self, times: list[tuple[int, int]], pts: int | None) -> int | None:
-        """The true time of the (first) picture that has this one of FFmpeg's."""
-        return next((times[n][0] for n, given in enumerate(self._pts) if given == pts), pts)
-
 
 class DecodingOrder:
     """Collects the pictures of a pass that are shown as they are decoded."""
 
     def __init__(self) -> None:
-        self._pts, self._dts = array("q"), array("q")
+        self.pts, self._dts = array("q"), array("q")
         self._is_known = True
 
     def add(self, packet: Packet) -> None:
         if packet.pts is None or packet.dts is None:
             self._is_known = False
             return
-        self._pts.append(packet.pts)
+        self.pts.append(packet.pts)
         self._dts.append(packet.dts)
 
     def times(self) -> list[tuple[int, int]] | None:
         """(pts, dts) of each packet; None where FFmpeg's are right, or one has B-frames that its header hides."""
-        is_late = all(pts > dts for pts, dts in zip(self._pts, self._dts, strict=True))
+        is_late = all(pts > dts for pts, dts in zip(self.pts, self._dts, strict=True))
         return [(dts, dts) for dts in self._dts] if self._is_known and is_late else None
 
-    def true_pts(self, times: list[tuple[int, int]], pts: int | None) -> int | None:
-        """The true time of the picture that has this one of FFmpeg's."""
-        return next((times[n][0] for n, given in enumerate(self._pts) if given == pts), pts)
+
+def true_pts(order: TemporalOrder | DecodingOrder, times: list[tuple[int, int]], pts: int | None) -> int | None:
+    """The true time of the (first) picture that has this one of FFmpeg's. times: as the order gives them."""
+    return next((times[n][0] for n, given in enumerate(order.pts) if given == pts), pts)

@@ -74,6 +74,24 @@ def test_a_shot_that_should_sound_but_touches_nothing_is_sampled_anew(monkeypatc
     assert not quiet and any(p.contacts for shot in scene.shots for p in shot.performances)
 
 
+@pytest.mark.parametrize("lasting", [False, True], ids=["contact", "friction"])
+def test_a_silent_shot_that_sounds_after_all_is_sampled_anew(monkeypatch: pytest.MonkeyPatch, lasting: bool) -> None:
+    sounding: list[str] = []
+
+    def first_sounds(simulation: Simulation, start_s: float) -> tuple[list[Contact], list[Friction]]:
+        if sounding:
+            return sounds_of(simulation, start_s)
+        sounding.extend(body.object_id for body in simulation.bodies if body.object_id)
+        contact = Contact(1.0, "bounce", sounding[0], 0.5, (0.0, 0.0, 0.0))
+        friction = Friction(1.0, 2.0, "roll", sounding[0], np.ones_like, lambda times: np.zeros((len(times), 3)))
+        return ([], [friction]) if lasting else ([contact], [])
+
+    monkeypatch.setattr(scene_module, "FAMILIES", {"skittles": FAMILIES["skittles"]})  # its near misses could sound
+    monkeypatch.setattr(scene_module, "sounds_of", first_sounds)
+    scene = sample_bodies_scene(SEED, 3.0, silent=True, single_shot=True)
+    assert sounding and not any(p.contacts or p.frictions for shot in scene.shots for p in shot.performances)
+
+
 def test_a_shot_of_which_no_camera_sees_enough_is_sampled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     blind = [True]
 

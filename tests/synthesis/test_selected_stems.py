@@ -10,6 +10,7 @@ import soundfile
 import torch
 
 from openfoley.cli import main
+from openfoley.encoders.selective_synchformer import SelectiveSynchformer
 from openfoley.errors import UsageError
 from openfoley.pipeline import Pipeline
 from openfoley.request import Cue, Request
@@ -50,6 +51,18 @@ def test_apart_each_stem_moves_away_from_the_others(selva: Pipeline, film: Path,
     rounding = (turned - apart["ball"][0].audio.samples).abs().max()
     assert (turned - two["ball"][0].audio.samples).abs().max() > 10 * rounding
     assert rounding < 1e-5
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_each_name_selects_once_from_each_window_also_for_the_negatives_of_the_others(
+    selva: Pipeline, film: Path, monkeypatch: pytest.MonkeyPatch, apart: bool
+) -> None:
+    encoder, calls = selva.model.encoders["sync"], list[int]()
+    assert isinstance(encoder, SelectiveSynchformer)
+    select = encoder.select
+    monkeypatch.setattr(encoder, "select", lambda *given: [select(*given), calls.append(len(given[0]))][0])
+    selva.select_all(film, NAMES, [0, 3], apart=apart, **FAST)
+    assert len(calls) == len(NAMES) * len(selva.plan(film, cuts="none"))
 
 
 def test_the_command_writes_stems_and_their_sum(

@@ -69,6 +69,37 @@ class _Span:
         return self.seen_from > self.start or self.start > self.zero
 
 
+class _WindowSelections:
+    """What texts select from a window, each once: with several names a text selects for its own stem and is a negative
+    of the others."""
+
+    def __init__(self, encoders: Mapping[str, FrameEncoder], words: Mapping[str, Texts]) -> None:
+        self.encoders, self.words = encoders, words
+        self.window: object = None
+        self.made: dict[tuple[str, str, str | None], FeatureSequence] = {}
+
+    def begin(self, window: object) -> None:
+        """Forget another window's."""
+        if window != self.window:
+            self.window, self.made = window, {}
+
+    def __call__(
+        self, sequences: Mapping[str, FeatureSequence], text: str | None, part: str = "window"
+    ) -> dict[str, FeatureSequence]:
+        """The sequences, where an encoder has its features selected by a text: what this one selects."""
+        return {name: self._of(name, trunk, text, part) for name, trunk in sequences.items()}
+
+    def _of(self, name: str, trunk: FeatureSequence, text: str | None, part: str) -> FeatureSequence:
+        encoder, key = self.encoders[name], (part, name, text)
+        if not isinstance(encoder, TextConditioned):
+            return trunk
+        if key not in self.made:
+            words = self.words[encoder.inputs.words](text)
+            values = encoder.select(trunk.values, trunk.present, words.values, words.present)
+            self.made[key] = replace(trunk, values=values)
+        return self.made[key]
+
+
 class ConditionBuilder:
     """Reads features just ahead of the windows, and builds the conditions of each."""
 
@@ -86,6 +117,7 @@ class ConditionBuilder:
         self.windowed = [name for name in self.encoders if name not in only_whole]
         self.read_whole = list(self.encoders) if model.generator.reads_whole_video else only_whole
         self.whole = WholeVideo() if self.read_whole else None
+        self.selections = _WindowSelections(self.encoders, self.words)
 
     def conditions(
         self, planned: PlannedWindow, prompting: Prompting, reference: int = 0
@@ -102,31 +134,21 @@ class ConditionBuilder:
         seen = {name: self._seen(name, shot, span) for name in self.windowed}
         whole = {name: self._in_whole(name, span.zero) for name in self.read_whole}
         self._forget(shot.index, start - self.reach)
+        self.selections.begin((planned, reference))
         text, chosen = self.texts(prompting.described), prompting.selected
-        selected = Conditions({**self._selected(seen, chosen), TEXT: text}, self._selected(whole, chosen))
+        selected = Conditions({**self.selections(seen, chosen), TEXT: text}, self.selections(whole, chosen, "whole"))
         nothing = selected.null()
         by_text = {name for name, encoder in self.encoders.items() if isinstance(encoder, TextConditioned)}
         if prompting.negative_picture == "none":
             by_text = set()
-        trunks = [{name: part[name] for name in part if name in by_text} for part in (seen, whole)]
+        trunk, whole_trunk = ({name: part[name] for name in part if name in by_text} for part in (seen, whole))
 
         def against(negative: str) -> Conditions:
-            own, own_whole = (self._selected(part, negative) for part in trunks)
+            own, own_whole = self.selections(trunk, negative), self.selections(whole_trunk, negative, "whole")
             features = {**nothing.features, **own, TEXT: self.texts(negative)}
             return Conditions(features, {**nothing.whole, **own_whole})
 
         return selected, [against(negative) for negative in prompting.negatives]
-
-    def _selected(self, sequences: Mapping[str, FeatureSequence], text: str | None) -> dict[str, FeatureSequence]:
-        """The sequences, where an encoder has its features selected by a text: what this one selects."""
-
-        def selected(encoder: FrameEncoder, trunk: FeatureSequence) -> FeatureSequence:
-            if not isinstance(encoder, TextConditioned):
-                return trunk
-            words = self.words[encoder.inputs.words](text)
-            return replace(trunk, values=encoder.select(trunk.values, trunk.present, words.values, words.present))
-
-        return {name: selected(self.encoders[name], sequence) for name, sequence in sequences.items()}
 
     def _seen(self, name: str, shot: Shot, span: _Span) -> FeatureSequence:
         """The features of one encoder in a window."""

@@ -1,6 +1,6 @@
 """openfoley attention: maps of the patches that attend to the words, at their instants, and [SUP]'s own curve."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,11 +10,11 @@ import torch
 from openfoley.cli import main
 from openfoley.encoders.selective_synchformer import SelectiveSynchformer
 from openfoley.encoders.text_selection import CrossAttention
-from openfoley.evaluation.reports import attention
 from openfoley.evaluation.reports.attention import attention_maps
 from openfoley.hub.load import load_model
+from openfoley.media.frames import FrameChunk, FrameRequest
 from openfoley.media.source import Source
-from openfoley.synthesis.features import FeatureRun
+from openfoley.synthesis.features import frame_encoders, frame_request
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,21 @@ def test_maps_show_which_patch_attends_to_the_words_and_when(
     places = encoder.trunk_dim // width
     truth = [k % places for k in range(16)]
 
-    def moving(*_: object) -> Iterator[FeatureRun]:
-        features = -torch.ones(16, places, width)
-        for index, place in enumerate(truth):
-            features[index, place] = 1.0
-        yield FeatureRun("sync", 0, features[:10].flatten(1), is_last=False)
-        yield FeatureRun("sync", 0, features[10:].flatten(1), is_last=True)
+    features = -torch.ones(16, places, width)
+    for index, place in enumerate(truth):
+        features[index, place] = 1.0
+    runs = iter([features[:10].flatten(1), features[10:].flatten(1)])
 
-    monkeypatch.setattr(attention, "encoded_pictures", moving)
+    class Moving:
+        """A trunk whose features are known, whatever it is given."""
+
+        def push(self, frames: torch.Tensor, first_index: int) -> list[torch.Tensor]:
+            return [run for run in (next(runs, None),) if run is not None]
+
+        def flush(self) -> list[torch.Tensor]:
+            return list(runs)
+
+    monkeypatch.setattr(encoder, "stream", Moving)
     maps = attention_maps(model, Source.file(video), "ball")
     assert maps.words.flatten(1).argmax(1).tolist() == truth
     assert maps.words.amax((1, 2)).min() > 0.99 and maps.words.flatten(1).sort().values[:, -2].max() < 0.01
@@ -59,6 +66,25 @@ def test_maps_show_which_patch_attends_to_the_words_and_when(
     assert maps.supplementary == 2
     torch.testing.assert_close(maps.time_s.diff(), torch.full((15,), 0.04))
     assert len(maps.pictures) == len(maps.picture_s) == 8 and float(maps.picture_s[-1]) < 1.28
+
+
+def test_the_video_is_decoded_once_for_maps_and_pictures(
+    selective_model: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, chunks = list[str](), Source.chunks
+
+    def counted(self: Source, requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
+        asked.extend(one.name for one in requests)
+        return chunks(self, requests)
+
+    monkeypatch.setattr(Source, "chunks", counted)
+    model = load_model(selective_model)
+    maps = attention_maps(model, Source.file(video), "ball")
+    assert asked == ["sync"]
+    frames = torch.cat(
+        [chunk.frames for chunk in chunks(Source.file(video), [frame_request("sync", frame_encoders(model)["sync"])])]
+    )
+    assert torch.equal(maps.pictures, frames[[round(25 * float(at)) for at in maps.picture_s]])
 
 
 def test_the_command_draws_them_or_refuses_in_one_line(

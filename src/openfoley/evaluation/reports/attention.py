@@ -7,6 +7,7 @@ A patch divides an attention of 1, the mean over the heads, among the words of t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -22,7 +23,13 @@ from openfoley.hub.parts import Model
 from openfoley.media.source import Source
 from openfoley.request import Request
 from openfoley.synthesis.conditions import Texts
-from openfoley.synthesis.features import encoded_pictures, first_instant, frame_encoders, frame_request
+from openfoley.synthesis.features import (
+    ShotEncoding,
+    first_instant,
+    frame_encoders,
+    frame_request,
+    frames_of,
+)
 from openfoley.synthesis.selection import check_picture, check_selection, model_for, words_encoders
 from openfoley.timeline.shots import shots_of
 
@@ -62,39 +69,42 @@ def attention_maps(model: Model, source: Source, text: str) -> AttentionMaps:
     check_picture(source, request)
     model = model_for(model, request)
     name, encoder = next((n, e) for n, e in frame_encoders(model).items() if isinstance(e, _Selective))
-    selection = encoder.selection
-    if not isinstance(selection.mix, CrossAttention):
+    selection, mix = encoder.selection, encoder.selection.mix
+    if not isinstance(mix, CrossAttention):
         raise UsageError(f"{model.name} has no attention to show: its selection is a concatenation")
     tokens = Texts(words_encoders(model)[encoder.inputs.words], model.device)(text)
     words, is_word = selection.words(tokens.values.to(selection.empty), tokens.present)
     shots = shots_of(source.info.duration, [], "none")
-    maps = []
-    for run in encoded_pictures(model, source, shots, model.device):
-        if run.name == name and len(run.features):
-            patches = run.features.unflatten(-1, (-1, selection.mix.query.in_features)).to(words.dtype)
-            every = (len(patches), -1, -1)
-            share = selection.mix.weights(patches, words.expand(*every), is_word.expand(*every[:2])).mean(1)
-            maps.append(share[..., len(selection.supplementary) :].sum(-1).cpu())
-    shares = torch.cat(maps)
+
+    def share(features: Float[Tensor, "n dim"]) -> Float[Tensor, "n patches"]:
+        patches = features.unflatten(-1, (-1, mix.query.in_features)).to(words.dtype)
+        every = (len(patches), -1, -1)
+        weights = mix.weights(patches, words.expand(*every), is_word.expand(*every[:2])).mean(1)
+        return weights[..., len(selection.supplementary) :].sum(-1).cpu()
+
+    shares, pictures = _in_one_pass(source, ShotEncoding(name, encoder, shots, model.device, first_shot=0), share)
     start, rate = first_instant(encoder, shots[0]), Fraction(encoder.outputs.rate)
     time_s = torch.tensor([float(start + k / rate) for k in range(len(shares))])
-    side = math.isqrt(shares.shape[1])
-    pictures, picture_s = _pictures(source, name, encoder)
-    return AttentionMaps(shares.unflatten(1, (side, side)), time_s, pictures, picture_s, len(selection.supplementary))
+    picture_s = torch.tensor([float(k / frames_of(encoder).rate) for k in pictures])
+    shown, supplementary = torch.stack(list(pictures.values())), len(selection.supplementary)
+    shares = shares.unflatten(1, (math.isqrt(shares.shape[1]), -1))
+    return AttentionMaps(shares, time_s, shown, picture_s, supplementary)
 
 
-def _pictures(source: Source, name: str, encoder: TextConditioned) -> tuple[Tensor, Tensor]:
-    """Frames at the middles of equal parts of the video, and their times in s."""
-    asked = frame_request(name, encoder)
+def _in_one_pass(
+    source: Source, encoding: ShotEncoding, share: Callable[[Float[Tensor, "n dim"]], Float[Tensor, "n patches"]]
+) -> tuple[Float[Tensor, "m patches"], dict[int, UInt8[Tensor, "3 height width"]]]:
+    """`share` of all features of a video, and the frames at the middles of equal parts of it, by their numbers."""
+    asked = frame_request(encoding.name, encoding.encoder)
     count = max(1, math.ceil(source.info.duration * asked.rate))
     wanted = sorted({int((k + 0.5) * count / PICTURES) for k in range(PICTURES)})
-    chosen, times = [], []
+    shares, pictures = [], {}
     for chunk in source.chunks([asked]):
-        for index in wanted:
-            if 0 <= index - chunk.first_index < len(chunk.frames):
-                chosen.append(chunk.frames[index - chunk.first_index])
-                times.append(float(index / asked.rate))
-    return torch.stack(chosen), torch.tensor(times)
+        shares += [share(run.features) for run in encoding.push(chunk)]
+        inside = [k for k in wanted if 0 <= k - chunk.first_index < len(chunk.frames)]
+        pictures |= {k: chunk.frames[k - chunk.first_index].clone() for k in inside}
+    shares += [share(run.features) for run in encoding.finish()]
+    return torch.cat(shares), pictures
 
 
 def draw(maps: AttentionMaps, text: str) -> Figure:

@@ -58,6 +58,44 @@ def test_an_unfinished_entry_is_not_there(pipeline: Pipeline, video: Path, tmp_p
     assert not list(tmp_path.rglob("runs.json")) and not list(tmp_path.rglob("*.partial"))
 
 
+def test_features_beyond_the_limit_are_computed_again(
+    pipeline: Pipeline, video: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shots = shots_of(Fraction(2), [Cut(Fraction(1))], "reset")
+    needed = 2 * 4 * (24 * 32 + 8 * 32)  # 2 s of 4 bytes: sync features at 24 Hz, semantic ones at 8 Hz
+    computed = list(encoded_pictures(pipeline.model, Source.file(video), shots, CPU, 1))
+    for store in (FeatureStore(tmp_path, most_bytes=needed - 1), FeatureStore(tmp_path, most_bytes=0)):
+        assert not store.keeps(pipeline.model, Source.file(video))
+        assert same(list(store.runs(pipeline.model, Source.file(video), shots, CPU, 1)), computed)
+    assert not list(tmp_path.iterdir()) and "every take encodes its pictures again" in caplog.text
+    kept = FeatureStore(tmp_path, most_bytes=needed)
+    assert same(list(kept.runs(pipeline.model, Source.file(video), shots, CPU, 1)), computed)
+    (index,) = tmp_path.rglob("runs.json")
+    assert sum(file.stat().st_size for file in index.parent.glob("*.f32")) == needed
+
+
+def test_other_cuts_displace_the_features_used_longest_ago(pipeline: Pipeline, video: Path, tmp_path: Path) -> None:
+    times = ([], [Cut(Fraction(1))], [Cut(Fraction(1, 2))])
+    first, second, third = (shots_of(Fraction(2), cuts, "reset") for cuts in times)
+    store = FeatureStore(tmp_path, most_bytes=20_000)  # of 8,192 bytes each
+    for shots in (first, second, first, third):
+        list(store.runs(pipeline.model, Source.file(video), shots, CPU))
+    kept = {index.parent.name for index in tmp_path.rglob("runs.json")}
+    assert kept == {module._key(pipeline.model, shots) for shots in (first, third)}
+    assert len(list(tmp_path.rglob("*.f32"))) == 4, "nothing is left of the second"
+
+
+def test_a_span_of_a_video_beyond_the_limit_encodes_no_more_than_it_needs(
+    selva: Pipeline, film: Path, tmp_path: Path, trunk_calls: list[int]
+) -> None:
+    asked = {"span": (0, 1), "select": "ball", "cuts": "none", "steps": 1}
+    alone = selva.edit(film, **asked).audio.samples
+    encoded = sum(trunk_calls)
+    assert encoded < 13, "segments of 4.48 s"
+    assert torch.equal(selva.edit(film, **asked, store=FeatureStore(tmp_path, most_bytes=0)).audio.samples, alone)
+    assert sum(trunk_calls) == 2 * encoded
+
+
 def test_other_cuts_and_other_weights_have_features_of_their_own(pipeline: Pipeline, video: Path) -> None:
     one, two = shots_of(Fraction(2), [], "none"), shots_of(Fraction(2), [Cut(Fraction(1))], "reset")
     carried = shots_of(Fraction(2), [Cut(Fraction(1))], "carry")

@@ -326,7 +326,7 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
                 saved.remove()
             raise
         reads_all = job.around is None and not any(one.silent for one in job.plan)
-        if reads_all or options.store is not None:
+        if reads_all or (options.store is not None and options.store.keeps(model, job.source)):
             builder.finish()
         if seen is not None:
             warn_of_pictures(model.name, seen)

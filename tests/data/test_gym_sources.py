@@ -1,15 +1,20 @@
 """Sources of Gym scenes: pictures and sounds of each alone, and names that mean nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from body_scenes import scene_of as body_scene
+from body_scenes import thing
 from openfoley.data.gym_cache import FULL_SCALE
 from openfoley.data.gym_sources import GymSources, absent_names, only, scene_of, sources_in
 from openfoley.errors import UsageError
-from openfoley.gym.records import Scene
+from openfoley.gym.bodies.scene import sample_bodies_scene
+from openfoley.gym.records import Contact, Performance, Scene
+from openfoley.gym.seeds import seeds_of
 from openfoley.gym.sound import render_sound
 
 SCENES = range(0, 30)
@@ -84,3 +89,41 @@ def test_scenes_without_several_sources_are_refused(tmp_path: Path) -> None:
         GymSources.build(tmp_path, [3], split="train")
     with pytest.raises(UsageError, match="no Gym sources"):
         GymSources.open(tmp_path / "nothing")
+
+
+def test_a_mechanism_of_bodies_is_taken_out_with_its_solids_alone() -> None:
+    """Two balls with a mechanism each, and something that belongs to none."""
+    things = [replace(thing(k, material), id=f"object0{k}.ball.7") for k, material in enumerate(("wood", "steel"))]
+    acts = [
+        Performance([one], [], [Contact(1.0 + k, "bounce", one.id, 0.5, (0.4 * k, 0.2, 1.0))], [], one.caption)
+        for k, one in enumerate(things)
+    ]
+    base = body_scene(things, [])
+    solids = base.shots[0].stage.solids
+    owners = ("object00.0", "object01.0", "clutter0.3")
+    stage = replace(
+        base.shots[0].stage, solids=tuple(replace((*solids, solids[0])[k], owner=owners[k]) for k in range(3))
+    )
+    scene = replace(base, shots=(replace(base.shots[0], performances=tuple(acts), stage=stage),))
+    assert list(sources_in(scene).values()) == acts
+    for kept, left in ((acts[:1], owners[::2]), (acts[1:], owners[1:]), ([], owners[2:])):
+        part = only(scene, kept)
+        assert tuple(solid.owner for solid in part.shots[0].stage.solids) == left
+        assert part.shots[0].performances == tuple(kept)
+    parts = [render_sound(only(scene, [act]), sample_rate=16_000).mix for act in acts]
+    torch.testing.assert_close(sum(parts), render_sound(scene, sample_rate=16_000).mix, atol=1e-5, rtol=0)
+    met = replace(acts[0].contacts[0], partner=things[1].id)
+    joined = replace(acts[0], contacts=[met])
+    touching = replace(scene, shots=(replace(scene.shots[0], performances=(joined, acts[1])),))
+    assert sources_in(touching) == {}, "they touch each other"
+
+
+def test_scenes_of_bodies_have_two_mechanisms_and_say_whose_a_solid_is() -> None:
+    pytest.importorskip("mujoco")
+    seed = seeds_of("train", 1, 2_000_000, "bodies")[0]
+    scene = sample_bodies_scene(seed, 1.5, silent=False, several=True, single_shot=True)
+    (shot,) = scene.shots
+    owners = {solid.owner.partition(".")[0] for solid in shot.stage.solids}
+    assert len(shot.performances) == 2 and {"object00", "object01"} <= owners
+    usual = sample_bodies_scene(seed, 1.5, silent=False, single_shot=True)
+    assert len(usual.shots[0].performances) in (1, 2)

@@ -21,9 +21,12 @@ def part(options: Namespace) -> int:
 
 
 def selective(options: Namespace) -> int:
-    from openfoley.training.selective.recipe import train_pair
+    from openfoley.training.selective.recipe import Pair, train_encoder, train_selective_generator
 
-    model = train_pair(options.part, options.model, Path(options.out), resume=options.resume, steps=options.steps)
+    train = train_encoder if options.part == "selective-encoder" else train_selective_generator
+    data, weights = (Path(given) if given else None for given in (options.data, options.weights_dir))
+    pair = Pair(options.model, Path(options.out), data, options.variant, device=options.device, weights_dir=weights)
+    model = train(pair, resume=options.resume, steps=options.steps)
     note(f"trained {options.part}; the model with it is in {model}")
     return 0
 

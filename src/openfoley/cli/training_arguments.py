@@ -41,7 +41,12 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
         add("--model", metavar="NAME|DIR", default="salsa-v-gym", help="the model that learns to select (salsa-v-gym)")
         add("--out", metavar="DIR", required=True, help="folder for data, checkpoints, logs and the model")
         add("--resume", action="store_true", help="continue from the last checkpoint")
-        add("--steps", metavar="N", type=whole, help="optimiser steps (6000, of the generator 4000)")
+        add("--steps", metavar="N", type=whole, help="optimiser steps (6000, of the generator 4000; full size 20000)")
+        add("--data", metavar="DIR", help="clips with sound and labels.csv: file,label a line (scenes of the Gym)")
+        add("--bodies", metavar="S", type=float, default=0.0, help="share of scenes with solid bodies, 0..1 (0)")
+        add("--device", metavar="D", default="cpu", help="torch device (cpu)")
+        add("--weights-dir", metavar="DIR", help="where a published model's weights lie")
+        add("--variant", metavar="NAME", default="shipped", help="for comparison: sup-0, concatenation, ... (shipped)")
 
     data = commands.add_parser("data", help="Prepare data sets and features for training.")
     verbs = data.add_subparsers(title="commands", metavar="VERB", dest="verb", required=True)

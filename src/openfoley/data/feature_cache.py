@@ -2,8 +2,9 @@
 
 latents.npy       float16 [clips, latents, latent_dim]        the codec's normalised posterior means
 sync.npy          float16 [clips, 24 per second, sync_dim]
-semantic.npy      float16 [clips, 8 per second, semantic_dim]
-text.npy          float16 [clips, captions, text_dim]         several wordings of each clip's caption
+semantic.npy      float16 [clips, 8 per second, semantic_dim] if the generator sees whole pictures
+text.npy          float16 [clips, captions, text_dim]         several wordings of each clip's caption; with an axis of
+                                                              tokens before the last for text encoders that have some
 event_labels.npy  int8    [clips, latents]                    material of onsets (`data.event_labels`), if the data
                                                               set has it
 cache.json        {sample_rate, hop_length, sync_rate, semantic_rate}
@@ -60,8 +61,8 @@ class FeatureCache:
 
     latents: Float[Tensor, "clips latents latent_dim"]
     sync: Float[Tensor, "clips frames sync_dim"]
-    semantic: Float[Tensor, "clips pictures semantic_dim"]
-    text: Float[Tensor, "clips captions text_dim"]
+    semantic: Float[Tensor, "clips pictures semantic_dim"] | None
+    text: Float[Tensor, "clips captions *tokens text_dim"]
     event_labels: Int[Tensor, "clips latents"] | None
     rates: FeatureRates
     absent: tuple[str, ...] = ()
@@ -85,7 +86,7 @@ class FeatureCache:
         paths = {name: folder / f"{name}.npy" for name in ARRAYS}
         # Copy-on-write maps: torch needs writable memory; nothing is written.
         arrays = {name: torch.from_numpy(np.load(path, mmap_mode="c")) for name, path in paths.items() if path.exists()}
-        return cls(**{"event_labels": None, **arrays}, rates=rates)
+        return cls(**{"event_labels": None, "semantic": None, **arrays}, rates=rates)
 
     def to(self, device: torch.device | str) -> FeatureCache:
         """All arrays in the device's memory (a GPU must not wait for rows)."""
@@ -118,10 +119,12 @@ class FeatureCache:
         """
         start_s = start.double() * self.rates.hop_length / self.rates.sample_rate
         duration_s = latents * self.rates.hop_length / self.rates.sample_rate
-        sync, sync_time = _span(self.sync, clip, start_s, duration_s, self.rates.sync_rate)
-        semantic, semantic_time = _span(self.semantic, clip, start_s, duration_s, self.rates.semantic_rate)
-        text = self.text[clip, caption].float()[:, None]
-        places = {"semantic": (semantic, semantic_time), "sync": (sync, sync_time), TEXT: (text, text[..., 0] * 0)}
+        places = {"sync": _span(self.sync, clip, start_s, duration_s, self.rates.sync_rate)}
+        if self.semantic is not None:
+            places["semantic"] = _span(self.semantic, clip, start_s, duration_s, self.rates.semantic_rate)
+        text = self.text[clip, caption].float()
+        text = text if text.ndim == 3 else text[:, None]
+        places[TEXT] = (text, text[..., 0] * 0)
         conditions = Conditions(
             {name: FeatureSequence(v, t, torch.ones_like(t, dtype=torch.bool)) for name, (v, t) in places.items()}
         )

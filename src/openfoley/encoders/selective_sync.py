@@ -7,10 +7,10 @@ any run of frames may be selected by itself. Selection and pooling are trained; 
 the sync encoder stays as it is. A second of trunk is 24 x 36 x 128 numbers at Gym size, 0.4 MB in float32.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
-from jaxtyping import Bool, Float, Shaped, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from openfoley.encoders.base import Frames, Inputs, Outputs
@@ -93,8 +93,3 @@ class SelectiveSync(nn.Module):
     @property
     def outputs(self) -> Outputs:
         return self.trunk.outputs
-
-
-def own_tensors(state: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Shaped[Tensor, "..."]]:
-    """A `SelectiveSync`'s state without its trunk's."""
-    return {key: value for key, value in state.items() if not key.startswith(TRUNK)}

@@ -45,11 +45,10 @@ def drop_conditions(
 
     sound_only = chance(chances.picture_absent)
     semantic_gone, sync_gone, text_gone, all_gone = (chance(chances.drop) for _ in range(4))
-    text, semantic, sync = (conditions[name] for name in (TEXT, "semantic", "sync"))
+    text, sync, semantic = conditions[TEXT], conditions["sync"], conditions.features.get("semantic")
     text_kept = (chance(chances.text_given) | sound_only) & ~(text_gone | all_gone)
     text = replace(text, present=text.present & text_kept[:, None])
     swapped = (text.present.any(1) & chance(chances.swapped))[:, None, None]
-    exchanged = torch.where(swapped, semantic.values.roll(1, 0), semantic.values)
     moved = sync.values if other_sync is None else torch.where(swapped, other_sync, sync.values)
     unseen = known & chance(chances.reference_unseen)[:, None]
 
@@ -58,9 +57,11 @@ def drop_conditions(
         present = sequence.present & ~(gone | all_gone | sound_only)[:, None] & ~hidden
         return FeatureSequence(values, sequence.time_s, present)
 
-    return conditions.replaced(
-        text=text, semantic=kept(semantic, exchanged, semantic_gone), sync=kept(sync, moved, sync_gone)
-    )
+    conditions = conditions.replaced(text=text, sync=kept(sync, moved, sync_gone))
+    if semantic is None:  # a generator that sees no whole pictures
+        return conditions
+    exchanged = torch.where(swapped, semantic.values.roll(1, 0), semantic.values)
+    return conditions.replaced(semantic=kept(semantic, exchanged, semantic_gone))
 
 
 def _within(token_time: Tensor, flags: Tensor, latent_time: Tensor) -> Tensor:

@@ -11,6 +11,11 @@ SILENT_CAPTION = "silence"
 _OBJECT_ONLY = ("{material} {action}", "{action} of {material}", "{material} sounds", "{material}")
 
 
+def said_of(material: str) -> tuple[str, ...]:
+    """The words for a material; none for one that the Gym does not have."""
+    return MATERIALS[material].adjectives if material in MATERIALS else ()
+
+
 def reword(text: str, rng: np.random.Generator) -> str:
     """Swap material names for their synonyms."""
     words = text.split(" ")

@@ -14,7 +14,9 @@ from openfoley.errors import WeightsError
 from openfoley.hub.cards import CARDS
 from openfoley.hub.cards.base import Card, ForeignPart, WeightFile
 from openfoley.hub.cards.mmaudio import TOKENIZER_FILES
-from openfoley.hub.cards.selva import WORDS_FILES, WORDS_TOKENIZER_FILES
+from openfoley.hub.cards.selva import CARDS as SELVA
+from openfoley.hub.cards.selva import WORDS as SELVA_WORDS
+from openfoley.hub.cards.selva import WORDS_FILES, WORDS_TOKENIZER, WORDS_TOKENIZER_FILES
 from openfoley.hub.checkpoint import SUFFIXES, check_archive, read_checkpoint, recognise
 from openfoley.hub.download import Progress, cache_folder, check_hash, fetch, is_online
 from openfoley.hub.filling import fill, ready, unfilled
@@ -66,6 +68,14 @@ def load_foreign(
     if device.type == "cpu" and fits(model.kernel_bytes + model.working_bytes, device):
         generator.remember_kernels()  # 1.5 times as fast
     return Model.of_parts(model.name, modules, described(model.name, modules))
+
+
+def load_words(device: torch.device, weights_dir: Path | None = None, progress: Progress | None = None) -> nn.Module:
+    """FLAN-T5, which reads what is selected in SelVA, without the rest; as `load_foreign`."""
+    files = (SELVA_WORDS, WORDS_TOKENIZER)
+    paths = {file.part: path for file, path in obtain(replace(SELVA[0], files=files), weights_dir, progress).items()}
+    words = words_from(Released(read_checkpoint(paths["words"])), paths["words-tokenizer"])
+    return ready("words", words, device)
 
 
 def obtain(model: Card, weights_dir: Path | None, progress: Progress | None = None) -> dict[WeightFile, Path]:

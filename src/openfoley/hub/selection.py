@@ -1,7 +1,8 @@
 """The optional part of a model folder that selects by text: section `selection` of config.json, selection.safetensors.
 
     selection.*   the block on the sync encoder's tokens (`encoders.selective_sync`), whose shape the section gives
-    sync.*        tensors of the pooling behind it that differ from the sync encoder's own
+    sync.*        tensors of the pooling behind it, and of a trunk that was trained too (sync.trunk.*), that differ from
+                  the sync encoder's own
     generator.*   tensors of the generator that differ from its own
 
 Both models share all other weights. Without a text that selects the folder's model is used as it is.
@@ -10,6 +11,7 @@ Both models share all other weights. Without a text that selects the folder's mo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from typing import cast
 
@@ -17,7 +19,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from openfoley.encoders.selective_sync import SelectiveSync, own_tensors
+from openfoley.encoders.selective_sync import TRUNK, SelectiveSync
 from openfoley.encoders.semantic import SemanticEncoder
 from openfoley.encoders.semantic_words import SemanticWords
 from openfoley.encoders.sync import SyncEncoder
@@ -39,6 +41,8 @@ def selective_model(model: Model, config: TextSelectionConfig, tensors: Tensors,
         raise WeightsError(f"{where}: its sync or semantic encoder is none that a text can select from")
     if odd := [key for key in tensors if not key.startswith((BLOCK, POOLING, GENERATOR))]:
         raise WeightsError(f"{where}: it holds {odd[0]!r}, which is not part of it")
+    if any(key.startswith(POOLING + TRUNK) for key in tensors):
+        trunk = deepcopy(trunk)
     with torch.random.fork_rng(devices=[]):
         sync = SelectiveSync(trunk, config)
     block = {f"{BLOCK}{key}" for key in sync.selection.state_dict()}
@@ -59,10 +63,10 @@ def selection_tensors(model: Model, sync: nn.Module, generator: nn.Module | None
     """What a folder of the model stores for a trained `SelectiveSync` and generator; of no generator, its own."""
     base = model.parts["sync"].state_dict()
     tensors: dict[str, Tensor] = {}
-    for key, value in own_tensors(sync.state_dict()).items():
+    for key, value in sync.state_dict().items():
         if key.startswith(BLOCK):
             tensors[key] = value
-        elif not torch.equal(value, base[key]):
+        elif not torch.equal(value, base[key.removeprefix(TRUNK)]):
             tensors[f"{POOLING}{key}"] = value
     own = model.parts["generator"].state_dict()
     for key, value in {} if generator is None else generator.state_dict().items():

@@ -94,7 +94,7 @@ class Motion:
 @dataclass(frozen=True)
 class Solid:
     """One convex piece of a body, `offset` and `turn` in the body's own axes. A body of several pieces shares one
-    Motion. shown: when it is in the picture (s)."""
+    Motion. shown: when it is in the picture (s). owner: the body's id, which begins with that of its mechanism."""
 
     shape: Shape
     surface: Surface
@@ -102,6 +102,7 @@ class Solid:
     offset: Vector = (0.0, 0.0, 0.0)
     turn: Quaternion = UNTURNED
     shown: tuple[float, float] = (-np.inf, np.inf)
+    owner: str = ""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class _Span:
     heldout: bool
     silent: bool
     aspect: float
+    several: bool
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,10 @@ def sample_bodies_scene(
     silent: bool | None = None,
     aspect: float | None = None,
     single_shot: bool = False,
+    several: bool = False,
 ) -> Scene:
     """The scene of `seed`, as `openfoley.gym.scene.sample_scene`: shots with a stage of solids, contacts simulated.
+    several: two mechanisms in each shot, both of which may sound.
 
     Raises UsageError for a duration <= 0 and where MuJoCo is not installed."""
     if not duration_s > 0:
@@ -85,7 +88,7 @@ def sample_bodies_scene(
     shots, start_s = [], 0.0
     while start_s < duration_s - 1e-9:
         end_s = duration_s if single_shot else shot_end(rng, start_s, duration_s)
-        span = _Span(start_s, end_s, len(shots), split == "heldout", silent, aspect)
+        span = _Span(start_s, end_s, len(shots), split == "heldout", silent, aspect, several)
         shots.append(_sample_shot(rng, span))
         start_s = end_s
     captions = scene_captions([p for shot in shots for p in shot.performances], rng)
@@ -138,13 +141,13 @@ def _simulate(rng: np.random.Generator, span: _Span, *, empty: bool) -> _Simulat
     families = HELD_OUT_FAMILIES if span.heldout else FAMILIES
     materials = SOLID + HELD_OUT_MATERIALS * 4 if span.heldout else SOLID
     drawn = [*families, *(name for name in families if name in SPARSE)]
-    count = 0 if empty else 2 if rng.random() < TWO_FAMILIES_SHARE else 1
+    count = 0 if empty else 2 if rng.random() < TWO_FAMILIES_SHARE or span.several else 1
     size_m = float(np.exp(rng.uniform(np.log(SMALLEST_M), np.log(LARGEST_M))))
     floor = float(rng.uniform(0.3, 0.9)) if rng.random() < TABLE_SHARE else 0.0
     plays: list[Arrangement] = []
     bodies: list[Body] = []
     for k in range(count):
-        sounds = not span.silent and (k == 0 or rng.random() > NEAR_MISS_SHARE)
+        sounds = not span.silent and (k == 0 or rng.random() > NEAR_MISS_SHARE or span.several)
         place = Place(rng, span.start_s, span.end_s, size_m, materials, f"object{span.number}{k}", sounds)
         plays.append(families[str(rng.choice(drawn))](place))
     beside = [0.0] if count < 2 else [-1.1 * plays[0].radius, 1.1 * plays[1].radius]
@@ -204,7 +207,7 @@ def _moving(simulation: Simulation) -> list[Solid]:
 
 def _seen_pieces(body: Body, motion: Motion) -> list[Solid]:
     return [
-        Solid(piece.shape, piece.surface, motion, piece.offset, piece.turn, body.shown)
+        Solid(piece.shape, piece.surface, motion, piece.offset, piece.turn, body.shown, body.id)
         for piece in body.pieces
         if piece.seen
     ]

@@ -9,9 +9,9 @@ from openfoley.config import to_dict
 from openfoley.data.feature_cache import MARK
 from openfoley.media.read.content_hash import file_hash
 
-FREE = frozenset({"device", "time_limit_s", "more_data"})
+FREE = frozenset({"device", "time_limit_s", "more_data", "loaders"})
 """Settings that may be others when a training is resumed."""
-CONTENTS = ("truth.json", "sources.json", "stills.json", "model.safetensors", f"*{MARK}", f"*/*{MARK}")
+CONTENTS = ("truth.json", "sources.json", "labels.csv", "stills.json", "model.safetensors", f"*{MARK}", f"*/*{MARK}")
 """Files that stand for the folder they lie in: of scenes, of stills, of a part, of features and of several of them."""
 
 
@@ -19,10 +19,10 @@ def identity_of(preset: Any) -> dict[str, Any]:
     """The settings of a training (a dataclass) as JSON values. A path is known by what is there, not by its name: data
     may be moved, but not exchanged."""
     values = {field.name: getattr(preset, field.name) for field in fields(preset) if field.name not in FREE}
-    return {name: _content(v) if isinstance(v, Path) else to_dict(v) for name, v in values.items()}
+    return {name: content_of(v) if isinstance(v, Path) else to_dict(v) for name, v in values.items()}
 
 
-def _content(path: Path) -> str:
+def content_of(path: Path) -> str:
     """SHA-256 of a file, or of the files that stand for a folder."""
     if path.is_file():
         return file_hash(path)

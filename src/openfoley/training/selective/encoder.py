@@ -1,60 +1,61 @@
-"""Stage 1 of SelVA at Gym size (arXiv 2512.02650, section 3): what a text selects from the sync encoder's tokens.
+"""Stage 1 of SelVA (arXiv 2512.02650, section 3): what a text selects from an encoder's tokens.
 
-    loss = | student(mixed picture, words of the target) - teacher(clean picture of the target) |^2, of pooled features
+    loss = | student(mixed picture, name of the target) - teacher(clean picture of the target) |^2, of pooled features
 
-The teacher is the sync encoder itself, frozen; the student is its trunk, frozen too, with a selection behind it
-(`encoders.selective_sync`). A step mixes true scenes of several sources, auto-mixed pictures of single ones (the same
-material or action often as the partner) and names of what is not there, whose clean picture is the empty scene.
+Teacher and student are told in `student`, items in `items`. With a `bank` the frozen trunk is computed once an item,
+not once a step.
 
-Writes OUT/config.json and model.safetensors (the selection and its pooling), training.json, log.csv, checkpoint.pt.
+Writes OUT/config.json and model.safetensors (what was trained), training.json, log.csv, checkpoint.pt.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from openfoley.config import to_dict
-from openfoley.data.auto_mixing import PARTNERS, Mixing, draw_mix, mixed
 from openfoley.data.disk import write_json
-from openfoley.data.gym_sources import GymSources, Source
-from openfoley.data.snippets import SNIPPET_FRAMES
 from openfoley.encoders import selective_sync
-from openfoley.encoders.selective_sync import SelectiveSync, own_tensors
-from openfoley.encoders.semantic import SemanticEncoder
-from openfoley.encoders.semantic_words import SemanticWords
-from openfoley.encoders.sync import SyncEncoder
 from openfoley.encoders.text_selection import TextSelectionConfig
-from openfoley.errors import UsageError
-from openfoley.hub.load import load_model
-from openfoley.hub.parts import Model
 from openfoley.hub.save import save_weights
-from openfoley.training.loop.optimizer import OptimizerName, make_optimizer
+from openfoley.training.loop.ahead import Ahead
+from openfoley.training.loop.identity import content_of
+from openfoley.training.loop.optimizer import Both, OptimizerName, make_optimizer
 from openfoley.training.loop.run import Run
+from openfoley.training.selective.bank import TokenBank
+from openfoley.training.selective.items import ItemDraws, Items, Kind, Pictured
+from openfoley.training.selective.student import (
+    KnownWords,
+    Own,
+    Pictures,
+    Student,
+    Trained,
+    WordEncoder,
+)
 
-BRIGHTEST = 255
-Pictures = UInt8[Tensor, "items frames 3 height width"]
+BETAS = (0.9, 0.98)
+KINDS: tuple[Kind, ...] = ("scene", "mixed", "absent")
+VALIDATED_AT_ONCE = 12
 
 
 @dataclass(frozen=True)
 class SelectiveEncoderTraining:
-    """Everything a training depends on. sync, semantic: weights in the folder of the model that it belongs to.
-    scene_share, absent_share: of the items, true scenes and names of what is absent; the others are auto-mixed.
-    same_class: of the auto-mixed, with a partner of the same material or action."""
+    """Everything a training depends on; the defaults are those of the Gym's size. origin: a fingerprint of the model's
+    weights. data, validation: folders of the sources. trained: `student.Trained`; trunk_rate: of a trained trunk, as a
+    share of the learning rate. bank: items of which the trunk's tokens are kept; 0: each step draws new ones. loaders:
+    threads that draw ahead."""
 
     data: Path = Path("out/data/sources")
     validation: Path = Path("out/data/sources-validation")
-    sync: Path = Path("sync.safetensors")
-    semantic: Path = Path("semantic.safetensors")
+    origin: str = ""
     selection: TextSelectionConfig = selective_sync.GYM
-    mixing: Mixing = field(default_factory=lambda: Mixing(probability=1.0))
-    scene_share: float = 0.5
-    absent_share: float = 0.1
-    same_class: float = 0.5
+    draws: ItemDraws = field(default_factory=ItemDraws)
+    trained: Trained = "selection"
+    trunk_rate: float = 0.1
+    bank: int = 12_000
     items: int = 12
     steps: int = 6000
     optimizer: OptimizerName = "muon"
@@ -63,151 +64,154 @@ class SelectiveEncoderTraining:
     weight_decay: float = 0.01
     gradient_norm: float = 1.0
     validate_every: int = 500
-    validation_items: int = 48
-    device: str = "cpu"
+    validation_items: int = 240
+    loaders: int = 0
     seed: int = 1
     time_limit_s: float | None = None
 
 
 @dataclass(frozen=True)
-class Step:
-    """Pictures as the student and the teacher have them, and what each item's words are."""
+class Data:
+    """What a training learns from, and what it is validated with. bank: of the items; None: each step draws new
+    ones."""
 
-    pictures: Pictures
-    clean: Pictures
-    names: list[str]
+    items: Items
+    bank: TokenBank | None
+    held_out: Items
+    validation: TokenBank
 
 
 @dataclass(frozen=True)
-class SourceItems:
-    """Items of a cache, drawn by a generator."""
+class Drawn:
+    """A step's items: their names, their rows in the bank if there is one, and their pictures unless the bank has all
+    that is asked of them."""
 
-    cache: GymSources
-
-    @cached_property
-    def present(self) -> list[Source]:
-        return [one for one in self.cache.sources if not one.absent and one.is_seen]
-
-    @cached_property
-    def absent(self) -> list[Source]:
-        return [one for one in self.cache.sources if one.absent]
-
-    def draw(self, settings: SelectiveEncoderTraining, random: torch.Generator) -> Step:
-        items = [self._item(settings, random) for _ in range(settings.items)]
-        pictures, clean, names = zip(*items, strict=True)
-        return Step(torch.stack(pictures), torch.stack(clean), list(names))
-
-    def _item(self, settings: SelectiveEncoderTraining, random: torch.Generator) -> tuple[Tensor, Tensor, str]:
-        chance, start = self._uniform(random), self._integer(self.cache.frames.shape[1] - SNIPPET_FRAMES + 1, random)
-        is_absent = chance < settings.absent_share and len(self.absent) > 0
-        of = self.absent if is_absent else self.present
-        source = of[self._integer(len(of), random)]
-        name = source.names[self._integer(len(source.names), random)]
-        clean = self._snippet(source.alone, start)
-        if is_absent or chance < settings.absent_share + settings.scene_share:
-            return self._snippet(source.whole, start), clean, name
-        mix = draw_mix(settings.mixing, random)
-        if mix is None:
-            return clean, clean, name
-        partners = [self._partner(source, name, settings, random) for _ in range(PARTNERS[mix.layout])]
-        others = torch.stack([self._snippet(one.alone, start) for one in partners])
-        return mixed(clean, others, mix), clean, name
-
-    def _partner(
-        self, source: Source, name: str, settings: SelectiveEncoderTraining, random: torch.Generator
-    ) -> Source:
-        """Another thing that the name does not mean; of its material or action with probability `same_class`."""
-        others = [one for one in self.present if one.whole != source.whole and not _fits(name, source, one)]
-        near = [one for one in others if one.material == source.material or one.action == source.action]
-        chosen = near if near and self._uniform(random) < settings.same_class else others
-        if not chosen:
-            raise UsageError("these scenes show one kind of thing alone; auto-mixing needs others, render more scenes")
-        return chosen[self._integer(len(chosen), random)]
-
-    def _snippet(self, row: int, start: int) -> UInt8[Tensor, "frames 3 height width"]:
-        return torch.from_numpy(np.array(self.cache.frames[row, start : start + SNIPPET_FRAMES]))
-
-    @staticmethod
-    def _integer(high: int, random: torch.Generator) -> int:
-        return int(torch.randint(high, (), generator=random))
-
-    @staticmethod
-    def _uniform(random: torch.Generator) -> float:
-        return float(torch.rand((), generator=random))
+    names: list[str]
+    rows: Int[Tensor, " items"] | None
+    pictures: Pictures | None
+    clean: Pictures | None
 
 
-def _fits(name: str, source: Source, other: Source) -> bool:
-    """Whether a name of `source` may mean the other too: its own, or one by the material alone."""
-    if name in other.names or (source.material, source.action) == (other.material, other.action):
-        return True
-    by_material = name.startswith("the ") and name.endswith(" one")
-    thing = source.names[0] == other.names[0]
-    return thing or (by_material and source.material == other.material)
+@dataclass(frozen=True)
+class Batch:
+    """The trunk's tokens of the pictures, the teacher's features of what is named in them, and the names."""
+
+    tokens: Float[Tensor, "items n places channels"]
+    taught: Float[Tensor, "items n dim"]
+    names: list[str]
 
 
-def train_selective_encoder(settings: SelectiveEncoderTraining, out: Path, *, resume: bool) -> Path:
-    """Trains and returns OUT/model.safetensors."""
-    items, held_out = SourceItems(GymSources.open(settings.data)), SourceItems(GymSources.open(settings.validation))
-    run = Run.of(settings, out, resume=resume)
-    model = load_model(settings.sync.parent, settings.device)
-    student, words = new_student(model, settings.selection, settings.seed)
-    trained = list(student.trained_parameters())
-    optimizer = make_optimizer(
-        settings.optimizer, [student], settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
+def open_data(
+    settings: SelectiveEncoderTraining, student: Student, training: Pictured, validation: Pictured, folder: Path
+) -> Data:
+    """student: a new one, whose trunk is its teacher's. The banks lie in `folder`, which trainings that differ in
+    names and selection share."""
+    plain = replace(settings.draws, labels_only=False, wrong_share=0.0, coarse_share=0.0)  # the same for all variants
+    items, held_out = Items(training, settings.draws, student.frames), Items(validation, plain, student.frames)
+
+    def bank(items: Items, split: str, of: Path, count: int, seed: int) -> TokenBank:
+        return TokenBank.build(folder / split, items, student, count, seed, f"{settings.origin} {content_of(of)}")
+
+    return Data(
+        items,
+        bank(items, "train", settings.data, settings.bank, settings.seed) if settings.bank else None,
+        held_out,
+        bank(held_out, "validation", settings.validation, settings.validation_items, 0),
     )
-    own = Own(student)
+
+
+def train_selective_encoder(
+    settings: SelectiveEncoderTraining, student: Student, words: WordEncoder, data: Data, out: Path, *, resume: bool
+) -> Path:
+    """Trains and returns OUT/model.safetensors."""
+    run = Run.of(settings, out, resume=resume)
+    known, own, network = KnownWords(words), Own(student.network), student.network
+    trained = [weight for weight in network.parameters() if weight.requires_grad]
+    optimizer = _optimizer(settings, student)
     run.attach(student=own, optimizer=optimizer)
-    fixed = held_out.draw(_many(settings), torch.Generator().manual_seed(0))
+    drawn = Ahead(lambda step: draw(settings, data, run.generator(step)), settings.steps, settings.loaders)
     for step in run.steps():
-        batch = items.draw(settings, run.generator(step))
-        loss, _ = errors(student, words, batch)
+        loss = error(student, known, batch_of(student, data, drawn.of(step), settings.trained))
         factor = run.rate_factor(step, settings.warmup_steps)
         norm = optimizer.descend(loss, trained, factor=factor, limit=settings.gradient_norm)
         run.log(step, loss=loss, gradient=norm)
         if (step + 1) % settings.validate_every == 0 or run.ends_with(step):
-            with torch.no_grad():
-                left, unselected = errors(student, words, fixed)
-            run.log(step, always=True, validation=left, validation_share=left / unselected)
+            run.log(step, always=True, **validate(student, known, data, settings.trained))
     write_json(out / "config.json", to_dict(settings.selection), indent=1)
     write_json(out / "training.json", to_dict(settings), indent=1)
     save_weights(own.state_dict(), out / "model.safetensors", exact=True)
     return out / "model.safetensors"
 
 
-class Own:
-    """A student's state without its trunk's, for checkpoints."""
-
-    def __init__(self, student: SelectiveSync) -> None:
-        self.student = student
-
-    def state_dict(self) -> dict[str, Shaped[Tensor, "..."]]:
-        return own_tensors(self.student.state_dict())
-
-    def load_state_dict(self, state_dict: dict[str, Shaped[Tensor, "..."]]) -> None:
-        self.student.load_state_dict({**self.student.state_dict(), **state_dict})
-
-
-def new_student(model: Model, selection: TextSelectionConfig, seed: int) -> tuple[SelectiveSync, SemanticWords]:
-    """A selection on a model's sync encoder that changes nothing yet, and the model's words."""
-    trunk, meaning = model.parts["sync"], model.parts["semantic"]
-    if not isinstance(trunk, SyncEncoder) or not isinstance(meaning, SemanticEncoder):
-        raise UsageError(f"{model.name} has no sync encoder of the Gym's kind; pass salsa-v-gym or a folder like it")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        student = SelectiveSync(trunk, selection).to(model.device)
-    return student, SemanticWords(meaning)
+def draw(settings: SelectiveEncoderTraining, data: Data, random: torch.Generator) -> Drawn:
+    """Depends on `random` alone."""
+    rows, items = None, data.items
+    if data.bank is None:
+        drawn = [items.draw(random) for _ in range(settings.items)]
+    else:
+        rows = torch.randint(len(data.bank), (settings.items,), generator=random)
+        drawn = [data.bank.items[int(row)] for row in rows]
+    names = [items.name(one, random) for one in drawn]
+    if rows is not None and settings.trained == "selection":
+        return Drawn(names, rows, None, None)
+    seen, clean = (torch.stack(pictures) for pictures in zip(*map(items.pictures, drawn), strict=True))
+    return Drawn(names, rows, seen, clean)
 
 
-def errors(student: SelectiveSync, words: SemanticWords, batch: Step) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Mean squared error of the student's features, and of the teacher's of the mixed picture (nothing selected)."""
+def batch_of(student: Student, data: Data, drawn: Drawn, trained: Trained) -> Batch:
+    """A trunk that is trained sees the bank's items anew; its teacher's features are the bank's."""
+    tokens = taught = None
+    if data.bank is not None and drawn.rows is not None:
+        tokens, taught = data.bank.read(drawn.rows, student.network.selection.empty.device)
+    if drawn.pictures is not None:
+        with torch.set_grad_enabled(trained == "all"):
+            tokens = student.tokens(drawn.pictures)
+    if taught is None and drawn.clean is not None:
+        taught = student.taught(drawn.clean)
+    assert tokens is not None and taught is not None
+    return Batch(tokens, taught, drawn.names)
+
+
+def error(student: Student, words: WordEncoder, batch: Batch) -> Float[Tensor, ""]:
+    """Mean squared error of the student's features."""
     text, is_word = words.encode_words(batch.names)
-    device = text.device
-    with torch.no_grad():
-        tokens, clean = (student.trunk.tokens(p.to(device).float() / BRIGHTEST) for p in (batch.pictures, batch.clean))
-        target = student.trunk.pool(clean)
-        unselected = (student.trunk.pool(tokens) - target).square().mean()
-    return (student.selected(tokens, text, is_word) - target).square().mean(), unselected
+    return (student.selected(batch.tokens, text, is_word) - batch.taught).square().mean()
 
 
-def _many(settings: SelectiveEncoderTraining) -> SelectiveEncoderTraining:
-    return replace(settings, items=settings.validation_items)
+@torch.no_grad()
+def validate(student: Student, words: WordEncoder, data: Data, trained: Trained) -> dict[str, float]:
+    """The error of held-out items, and its share of what it is where nothing is selected: of all, and of each kind."""
+    bank, random = data.validation, torch.Generator().manual_seed(0)
+    device = student.network.selection.empty.device
+    left, unselected = torch.zeros(len(bank)), torch.zeros(len(bank))
+    for rows in torch.arange(len(bank)).split(VALIDATED_AT_ONCE):
+        tokens, taught = bank.read(rows, device)
+        text, is_word = words.encode_words([data.held_out.name(bank.items[int(row)], random) for row in rows])
+        unselected[rows] = (student.unselected(tokens) - taught).square().mean((1, 2)).cpu()
+        if trained == "all":
+            tokens = student.tokens(torch.stack([data.held_out.pictures(bank.items[int(row)])[0] for row in rows]))
+        left[rows] = (student.selected(tokens, text, is_word) - taught).square().mean((1, 2)).cpu()
+    result = {"validation": float(left.mean()), "validation_share": float(left.sum() / unselected.sum())}
+    for kind in KINDS:
+        rows = torch.tensor([k for k, item in enumerate(bank.items) if item.kind == kind], dtype=torch.long)
+        if len(rows):
+            result[f"share_{kind}"] = float(left[rows].sum() / unselected[rows].sum())
+    return result
+
+
+def _optimizer(settings: SelectiveEncoderTraining, student: Student) -> Both:
+    """One for what selects and, where it is trained, another for the trunk."""
+    own = {id(weight) for weight in student.network.trained_parameters()}
+    trunk = [weight for weight in student.network.parameters() if id(weight) not in own]
+
+    def part(rate: float, left_out: Sequence[Tensor]) -> Both:
+        return make_optimizer(
+            settings.optimizer, [student.network], rate, betas=BETAS, weight_decay=settings.weight_decay,
+            left_out=left_out,
+        )  # fmt: skip
+
+    selection = part(settings.learning_rate, trunk)
+    if settings.trained == "selection":
+        return selection
+    rest = part(settings.learning_rate * settings.trunk_rate, list(student.network.trained_parameters()))
+    return Both(*selection.optimizers, *rest.optimizers)

@@ -142,8 +142,12 @@ class LabelledClips:
         """A file and the number of the piece for each row."""
         return [(file, piece) for file in self.files for piece in range(file.pieces)]
 
-    @cached_property
+    @property
     def sources(self) -> list[Source]:
+        return self._sources
+
+    @cached_property
+    def _sources(self) -> list[Source]:
         return [
             Source(file.labels, NO_MATERIAL, file.labels[0], row, row, row, False, {})
             for row, (file, _) in enumerate(self.rows)

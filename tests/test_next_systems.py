@@ -225,7 +225,7 @@ def test_a_selection_that_cannot_be_made_says_why(
     with pytest.raises(UsageError, match="negative_picture is not an option of tiny"):
         load(tiny_model).generate(video, negative_prompt="a door", negative_picture="none")
     for words, says in (
-        (["--select", "a ball"], "select is not an option of salsa-v-gym: no text selects in its encoders"),
+        (["--select", "a ball"], "select is not an option of salsa-v-gym: its encoders do not select by text"),
         (["--select", ""], "select must not be empty, got ''"),
         (["--select", "a ball", "--model", "mmaudio-small-16k"], "select is not an option of mmaudio-small-16k"),
     ):

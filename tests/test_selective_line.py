@@ -15,7 +15,9 @@ from openfoley.hub.save import save_model
 from openfoley.live import stream
 from openfoley.pipeline import Pipeline
 from openfoley.projects.project import Project
+from openfoley.projects.showing import lines
 from openfoley.request import Cue
+from openfoley.timeline.plan import describe
 from openfoley.types import TEXT, WORDS
 
 FAST = {"steps": 2, "guidance": 2.0, "cuts": "none"}
@@ -52,6 +54,17 @@ def test_the_trunk_is_computed_once_for_all_texts_of_a_project(
     (third,) = project.take(selva, span=(1, 2), select="door", negative_prompt="ball", negative_picture="none")
     kept = Project(project.folder).record.takes[third.number - 1].request.prompting
     assert (kept.select, kept.negative_picture) == ("door", "none")
+    project.set(cues=(Cue(Fraction(0), Fraction(1), "wood", select="the door"),))
+    shown = lines(project.record, project.folder)
+    takes = [line for line in shown if "take" in line and "seed" in line]
+    assert [line.partition("select ")[2] for line in takes] == ["ball", "door", "door"]
+    assert next(line for line in shown if line.startswith("cue")).endswith(" wood; select the door")
+
+
+def test_the_plan_says_what_each_cue_selects(selva: Pipeline, film: Path) -> None:
+    cues = (Cue(Fraction(0), Fraction(1), "wood", select="the door"), Cue(Fraction(1), Fraction(2), select="ball"))
+    plan = describe(selva.plan(film, cues=cues, cuts="none"), selva.model.codec.latent_rate).splitlines()
+    assert plan[1].endswith("  wood; select the door") and any(line.endswith("  select ball") for line in plan)
 
 
 def test_cues_and_spans_select_for_themselves(selective_model: Path, film: Path, tmp_path: Path) -> None:

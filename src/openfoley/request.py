@@ -127,11 +127,14 @@ class Prompting:
     prompt: str | None = option(text, "what it should sound like", "T")
     negative_prompt: str | None = option(text, "what it should not sound like", "T")
     select: str | None = option(
-        some_text, "which thing in the picture sounds; the others are silent (selva models)", "T", usual="all; --prompt"
+        some_text,
+        "the thing in the picture that sounds, with models that select by text, such as selva",
+        "T",
+        usual="what --prompt says, or everything",
     )
     negative_picture: Literal["selected", "none"] | None = option(
         OneOf(("selected", "none")),
-        "selva: what the negative prompt sees of the picture; none is as SelVA was released",
+        "what the negative prompt selects from the picture, with models that select; none: as SelVA was released",
         usual="selected",
     )
     beside: tuple[str, ...] = option(Several(some_text), default=())
@@ -348,6 +351,11 @@ class Request:
         """The options that differ from their defaults, by name."""
         pairs = ((one, getattr(getattr(self, section), one.name)) for section, one in options_of(self))
         return {one.name: value for one, value in pairs if value != one.default}
+
+
+def asked_words(asked: Cue | Prompting) -> str:
+    """Prompt and selection in one line, for tables."""
+    return "; ".join(words for words in (asked.prompt, asked.select and f"select {asked.select}") if words)
 
 
 def options_of(request: Request) -> Iterator[tuple[str, Field[Any]]]:

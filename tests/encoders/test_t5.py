@@ -54,6 +54,15 @@ def test_a_text_that_is_too_long_is_refused_and_never_cut(encoder: T5TextEncoder
     assert FLAN_T5_BASE.longest == 512
 
 
+def test_letters_that_the_vocabulary_lacks_are_told(encoder: T5TextEncoder, caplog: pytest.LogCaptureFixture) -> None:
+    encoder.encode_text(["a cat"])
+    assert not caplog.text and encoder.unread("a cat") == ""
+    encoder.encode_text(["ボール"])
+    assert "T5 cannot read 'ボール' in 'ボール'; name the thing in English" in caplog.text
+    assert encoder.unread("a ⚽ b~") == "⚽ ~"
+    assert torch.equal(encoder.encode_text(["ボール"]), encoder.encode_text(["ドア"])), "all unknown names are alike"
+
+
 def test_the_public_t5s_names_are_those_of_the_whole_network_and_of_its_encoder() -> None:
     from transformers import T5Config, T5ForConditionalGeneration
 

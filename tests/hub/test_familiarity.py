@@ -22,6 +22,7 @@ def test_words_outside_of_the_captions_are_listed_in_order() -> None:
         "car",
         "passes",
     ]
+    assert unknown_words("salsa-v-gym", ["Tür 2_3", "мяч, ボール"]) == ["tür", "мяч", "ボール"], "of any script"
     assert unknown_words("mmaudio-small-16k", ["a dog barks"]) == []
     assert "mmaudio-large-44k-v2" in real_footage_words("salsa-v-gym") and real_footage_words("mmaudio-small-16k") == ""
 

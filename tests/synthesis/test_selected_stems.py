@@ -14,7 +14,9 @@ from openfoley.encoders.selective_synchformer import SelectiveSynchformer
 from openfoley.errors import UsageError
 from openfoley.pipeline import Pipeline
 from openfoley.request import Cue, Request
+from openfoley.synthesis.report import Report
 from openfoley.synthesis.selected_stems import file_word, split_names, stem_promptings
+from openfoley.synthesis.take import Take
 
 NAMES = ["ball", "door", "a wooden floor"]
 FAST = {"steps": 2, "guidance": 2.0, "cuts": "none"}
@@ -72,13 +74,47 @@ def test_the_command_writes_stems_and_their_sum(
     words = ["generate", str(film), *model, "--select-all", "ball; Door ;a wooden floor", "--no-apart"]
     assert main([*words, "--out", str(out), "--json"]) == 0
     (made,) = json.loads(capsys.readouterr().out)["takes"]
-    files = [Path(made["stems"][word]) for word in ("ball", "door", "a-wooden-floor")]
+    files = [Path(made["stems"][word]) for word in ("ball", "Door", "a wooden floor")]
     assert sorted(tmp_path.iterdir()) == sorted([out, *files]), "nothing is left of the work"
     stems = [soundfile.read(path, dtype="float64")[0] for path in files]
     assert np.array_equal(soundfile.read(out, dtype="float64")[0], sum(stems))
     single = tmp_path / "single.wav"
     assert main(["generate", str(film), *model, "--select", "Door", "--out", str(single)]) == 0
     assert np.abs(stems[1]).max() > 1e-3 and single.read_bytes() == files[1].read_bytes()
+
+
+def test_stems_that_exist_are_refused_before_the_model_is_loaded(
+    selective_model: Path,
+    film: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("openfoley.pipeline.load", None)
+    (tmp_path / "cues.csv").write_text("start,end,select,stem\n0,1,ball,door\n")
+    (tmp_path / "out.door.wav").touch()
+    words = ["generate", str(film), "--model", str(selective_model), "--out", str(tmp_path / "out.wav")]
+    for more in (["--select-all", "ball; Door"], ["--cues", str(tmp_path / "cues.csv"), "--stems"]):
+        assert main([*words, *more]) == 2
+        (line,) = (text for text in capsys.readouterr().err.splitlines() if "error" in text)
+        assert "out.door.wav exists" in line, line
+
+
+def test_each_stem_is_listed_by_its_name_and_a_silent_one_is_told(
+    selective_model: Path,
+    film: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silent = Report(peak_db=-90.0, loudness_lufs=None, onsets=0)
+    monkeypatch.setattr(Take, "report", property(lambda take: silent if take.request.prompting.select else None))
+    words = ["--model", str(selective_model), "--steps", "1", "--cuts", "none", "--out", str(tmp_path / "out.wav")]
+    assert main(["generate", str(film), *words, "--select-all", "a Ball", "--json"]) == 0
+    out, err = capsys.readouterr()
+    (take,) = json.loads(out)["takes"]
+    assert take["stems"] == {"a Ball": str(tmp_path / "out.a-ball.wav")} and take["silent_stems"] == ["a Ball"]
+    assert "stem 'a Ball' is silent" in err and "another name than 'a Ball'" in err
 
 
 def test_bad_names_are_refused_in_one_line(
@@ -90,23 +126,23 @@ def test_bad_names_are_refused_in_one_line(
     own, ball = ["--model", str(selective_model)], ["--select-all", "ball; door"]
     nine = "; ".join("abcdefghi")
     for words, says in (
-        ([*own, "--select-all", nine], "takes 1 to 8 names, got 9"),
-        ([*own, "--select-all", "ball; Ball"], " has 'ball' twice"),
+        ([*own, "--select-all", nine], "--select-all: 1 to 8 names are allowed, got 9"),
+        ([*own, "--select-all", "ball; Ball"], "--select-all: 'ball' is there twice"),
         ([*own, "--select-all", "ball;; door"], ": name must not be empty"),
         ([*own, "--select-all", " "], ": name must not be empty"),
-        ([*own, "--select-all", "a ball; a-ball"], "two names would be written as 'a-ball'"),
+        ([*own, "--select-all", "a ball; a-ball"], "--select-all: two names give the same file name, 'a-ball'"),
         ([*own, "--select-all", "ball " * 40 + "; door"], "tokens long, tiny-selva reads at most 63"),
         ([*own, "--prompt", "ball", "--select-all", "ball; " + "wooden " * 14], "84 tokens long as the prompt"),
-        ([*own, *ball, "--select", "door"], " exclude each other; add the name to "),
+        ([*own, *ball, "--select", "door"], "--select-all: leave out select, and add its name"),
         ([*own, *ball, "--stems"], "--select-all writes its own stems"),
-        ([*own, *ball, "--cues", str(sheet)], "leave the column 'select' out of the cues"),
+        ([*own, *ball, "--cues", str(sheet)], "--select-all: the cues may not have the column 'select'"),
         ([*own, "--no-apart"], "--apart and --no-apart belong to --select-all"),
         (["--model", str(tiny_model), *ball], "select is not an option of"),
     ):
         assert main(["generate", str(film), *words, "--out", str(tmp_path / "out.wav")]) == 2
         (line,) = (text for text in capsys.readouterr().err.splitlines() if "error" in text)
         assert says in line, line
-    with pytest.raises(UsageError, match="takes 1 to 8 names, got 0"):
+    with pytest.raises(UsageError, match="1 to 8 names are allowed, got 0"):
         selva.select_all(film, [])
     with pytest.raises(UsageError, match="column 'select'"):
         selva.select_all(film, ["ball", "door"], cues=sheet)

@@ -58,19 +58,21 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     video = None if options.video is None else checked_video(options.video)
 
     from openfoley.synthesis.job import opened, resolved, with_times
-    from openfoley.synthesis.stems import cues_by_stem
+    from openfoley.synthesis.stems import check_stems, cues_by_stem
 
     rehearsal = None if options.plan else Rehearsal(_asked_output(options), request.output.audio)
     source = opened(video, request.timeline, options.strict, rehearsal=rehearsal, with_hash=rehearsal is not None)
     request = with_times(source, request)  # what is wrong with them is said before the model is loaded
     check_selects(options.model, request)
-    if options.stems:
-        cues_by_stem(request.timeline.cue_list)
+    stems = list(cues_by_stem(request.timeline.cue_list)) if options.stems else []
     if names:
         check_cues(request.timeline.cue_list)
+        stems = [file_word(name) for name in names]
     delivery = None if rehearsal is None else _checked_delivery(options, source, request, rehearsal)
     if delivery is not None and finished_before(options, delivery):
         return 0
+    for path in delivery.paths if delivery is not None and stems else ():
+        check_stems(path, stems, source.path, request.output.bit_depth, options.force)
     seeds = list(range(request.sampling.seed, request.sampling.seed + options.takes))
 
     pipeline = loaded()
@@ -92,15 +94,17 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     return 0
 
 
-def silent_words(model: str, request: Request) -> str:
-    """The warning for a silent result, with suggestions."""
+def silent_words(model: str, request: Request, what: str = "the result") -> str:
+    """The warning for a silent result or stem, with suggestions."""
     steps = ["another --seed"]
-    if request.prompting.prompt is None:
+    if (name := request.prompting.select) is not None:
+        steps.insert(0, f"another name than {name!r} (openfoley attention shows where the model looks)")
+    elif request.prompting.prompt is None:
         steps.insert(0, "a --prompt that describes the picture")
     if "temperature" in sampling_of(model)[1]:
         steps.append("a higher --temperature such as 0.8")
     real = real_footage_words(model)
-    return f"the result is silent: the model found no sound events; try {', '.join(steps)}" + (
+    return f"{what} is silent: the model found no sound events; try {', '.join(steps)}" + (
         f", or for real footage {real}" if real else ""
     )
 
@@ -177,12 +181,9 @@ def _stems(
     options: Namespace, pipeline: Pipeline, source: Source, request: Request, seeds: Sequence[int], delivery: Delivery
 ) -> int:
     """A sound for each stem of the cue sheet, and the mix as their sum."""
-    from openfoley.synthesis.stems import check_stems, cues_by_stem
+    from openfoley.synthesis.stems import cues_by_stem
 
     own_cues = cues_by_stem(request.timeline.cue_list)
-    if options.stems:
-        for path in delivery.paths:
-            check_stems(path, list(own_cues), source.path, request.output.bit_depth, options.force)
     work, takes = delivery.work, {}
     for number, name in enumerate(own_cues, start=1):
         logging.getLogger("openfoley.phase").info("stem %d of %d: %s", number, len(own_cues), name)
@@ -201,16 +202,11 @@ def _selected(
     delivery: Delivery,
 ) -> int:
     """A sound for each name of --select-all, and the mix as their sum."""
-    from openfoley.synthesis.stems import check_stems
-
-    for path in delivery.paths:
-        check_stems(path, [file_word(name) for name in names], source.path, request.output.bit_depth, options.force)
     with resumable(delivery.work):
         made = pipeline.select_all(
             source, names, seeds, request, apart=options.apart is not False, work=delivery.work, progress=Bar("sound")
         )
-    takes = {file_word(name): of_one for name, of_one in made.items()}
-    return _save_mixes(options, pipeline.model.name, request, takes, seeds, delivery, with_stems=True)
+    return _save_mixes(options, pipeline.model.name, request, made, seeds, delivery, with_stems=True)
 
 
 def _save_mixes(
@@ -228,11 +224,16 @@ def _save_mixes(
 
     results = []
     output = Request.of(request, force=options.force).output
+    word = file_word if options.select_all is not None else str  # of a stem in its file's name
     for number, (seed, path) in enumerate(zip(seeds, delivery.paths, strict=True)):
-        own = {name: made[number] for name, made in takes.items()}
-        stems = save_stems(own, path, output, write_stems=with_stems)
-        note(f"wrote {path} (seed {seed}) and {len(stems)} stem{'s' * (len(stems) != 1)}")
-        results.append({"path": str(path), "seed": seed, "stems": {name: str(p) for name, p in stems.items()}})
+        own = {word(name): made[number] for name, made in takes.items()}
+        files = save_stems(own, path, output, write_stems=with_stems)
+        note(f"wrote {path} (seed {seed}) and {len(files)} stem{'s' * (len(files) != 1)}")
+        silent = [name for name in takes if own[word(name)].report.is_silent]
+        for name in silent:
+            note(silent_words(options.model, own[word(name)].request, f"stem {name!r}"))
+        stems = {name: str(files[word(name)]) for name in takes if word(name) in files}
+        results.append({"path": str(path), "seed": seed, "stems": stems, "silent_stems": silent})
     for made in takes.values():
         if made[0].work is not None:
             made[0].work.remove()

@@ -1,8 +1,10 @@
 """The encoder of FLAN-T5 (arXiv 2210.11416), whose tokens select from a picture in SelVA (arXiv 2512.02650).
 
-The network is transformers' T5. A text's tokens end with </s>; nothing is cut off: what is too long is refused.
+The network is transformers' T5. A text's tokens end with </s>; nothing is cut off: what is too long is refused. Letters
+that its vocabulary lacks (of many scripts, "~", "{") are all one token, <unk>, which is said in a warning.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from openfoley.encoders.base import Inputs, Outputs
 from openfoley.encoders.tokenizer import load_tokenizer
 from openfoley.errors import UsageError, WeightsError
 
+logger = logging.getLogger(__name__)
+UNKNOWN = "<unk>"
 PAD_ID, END_ID = 0, 1  # of SentencePiece in T5
 ENCODER, EMBEDDING = "encoder.", "shared.weight"  # of a checkpoint of the whole T5
 
@@ -96,6 +100,9 @@ class T5TextEncoder(nn.Module):
         self, texts: Sequence[str]
     ) -> tuple[Float[Tensor, "texts tokens dim"], Bool[Tensor, "texts tokens"]]:
         """The tokens of each text, and which belong to it: shorter ones are padded. UsageError for one too long."""
+        for text in texts:
+            if unread := self.unread(text):
+                logger.warning("T5 cannot read %r in %r; name the thing in English", unread, text)
         rows = [[*self._pieces(text), END_ID] for text in texts]
         for row, text in zip(rows, texts, strict=True):
             if len(row) > self.config.longest:
@@ -109,6 +116,12 @@ class T5TextEncoder(nn.Module):
         ids = torch.full(is_word.shape, PAD_ID, device=device)
         ids[is_word] = torch.tensor([piece for row in rows for piece in row], device=device)
         return self.network(input_ids=ids, attention_mask=is_word).last_hidden_state.float(), is_word
+
+    def unread(self, text: str) -> str:
+        """The parts of a text that the vocabulary has no pieces for."""
+        unknown, encoded = self.tokenizer.token_to_id(UNKNOWN), self.tokenizer.encode(text, add_special_tokens=False)
+        parts = zip(encoded.ids, encoded.offsets, strict=True)
+        return " ".join(text[first:end].strip() for id, (first, end) in parts if id == unknown)
 
     def _pieces(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids

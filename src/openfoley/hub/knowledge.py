@@ -18,7 +18,7 @@ def unknown_words(model: str, texts: Iterable[str | None]) -> list[str]:
     card = CARDS.get(model)
     if card is None or not card.words:
         return []
-    words = [word for text in texts if text for word in re.findall(r"[a-z]+", text.lower())]
+    words = [word for text in texts if text for word in re.findall(r"[^\W\d_]+", text.lower())]
     return [word for word in dict.fromkeys(words) if word not in card.words]
 
 

@@ -10,6 +10,7 @@ from openfoley.config import to_dict
 from openfoley.media.time.timecode import timecode_at
 from openfoley.projects.history import start_of
 from openfoley.projects.record import Record, Span, TakeEntry, to_plain
+from openfoley.request import asked_words
 
 
 def plain(record: Record, folder: Path, picture_problem: str | None = None) -> dict[str, Any]:
@@ -65,20 +66,19 @@ def lines(record: Record, folder: Path, picture_problem: str | None = None) -> l
     said += [
         f"cue {code(c.start)} to {code(c.end)}"
         + (f" [{c.stem}]" if c.stem else "")
-        + (f" {c.prompt}" if c.prompt else "")
+        + (f" {words}" if (words := asked_words(c)) else "")
         for c in record.cues
     ]
     for take in record.takes:
         mark = "*" if take.number in state.layers else " "
-        prompt = take.request.prompting.prompt
-        words = f" {prompt}" if prompt else ""
+        words = f" {asked}" if (asked := asked_words(take.request.prompting)) else ""
         stem = f" [{take.stem}]" if take.stem else ""
         said.append(
             f"{mark} take {take.number:3d}  {code(take.start)} to {code(take.end)}  seed {take.seed}{stem}{words}"
         )
     said += [f"locked {code(lock.start)} to {code(lock.end)}" for lock in state.locks]
-    asked = {k: v for k, v in record.request.given().items() if k not in ("cues", "cuts")}
-    said.append("settings: " + ", ".join(f"{name} {value}" for name, value in asked.items()))
+    given = {k: v for k, v in record.request.given().items() if k not in ("cues", "cuts")}
+    said.append("settings: " + ", ".join(f"{name} {value}" for name, value in given.items()))
     said.append("history:")
     for index, one in enumerate(record.history):
         mark = ">" if index == record.position else " "

@@ -25,15 +25,17 @@ def split_names(text: str) -> list[str]:
 def check_names(names: Sequence[str]) -> None:
     """UsageError for names that stems cannot have."""
     if not 1 <= len(names) <= MOST_NAMES:
-        raise UsageError(f"select_all takes 1 to {MOST_NAMES} names, got {len(names)}; make several runs")
+        raise UsageError(f"select_all: 1 to {MOST_NAMES} names are allowed, got {len(names)}; make several runs")
     for name in names:
         some_text("select_all: name", name)
     lower = [name.strip().casefold() for name in names]
     if (twice := next((name for name in names if lower.count(name.strip().casefold()) > 1), None)) is not None:
-        raise UsageError(f"select_all has {twice!r} twice; name each thing once")
+        raise UsageError(f"select_all: {twice!r} is there twice; name each thing once")
     files = [file_word(name) for name in names]
     if (same := next((one for one in files if files.count(one) > 1), None)) is not None:
-        raise UsageError(f"select_all: two names would be written as {same!r}; make them differ in letters or digits")
+        raise UsageError(
+            f"select_all: two names give the same file name, {same!r}; make them differ in letters or digits"
+        )
 
 
 def stem_promptings(request: Request, names: Sequence[str], apart: bool) -> tuple[Prompting, ...]:
@@ -41,7 +43,7 @@ def stem_promptings(request: Request, names: Sequence[str], apart: bool) -> tupl
     check_names(names)
     own, cues = request.prompting, request.timeline.cues
     if own.select is not None:
-        raise UsageError("select_all and select exclude each other; add the name to select_all")
+        raise UsageError("select_all: leave out select, and add its name to the others")
     check_cues(cues if isinstance(cues, tuple) else ())
     others = [tuple(name for name in names if name != one) if apart else () for one in names]
     return tuple(replace(own, select=one, beside=beside) for one, beside in zip(names, others, strict=True))
@@ -50,9 +52,7 @@ def stem_promptings(request: Request, names: Sequence[str], apart: bool) -> tupl
 def check_cues(cues: Sequence[Cue]) -> None:
     """UsageError for cues that name stems or select by themselves."""
     if wrong := next((column for column in ("stem", "select") if any(getattr(cue, column) for cue in cues)), None):
-        raise UsageError(
-            f"select_all makes the stems; leave the column {wrong!r} out of the cues, or use the cues alone"
-        )
+        raise UsageError(f"select_all: the cues may not have the column {wrong!r}; leave it out, or use the cues alone")
 
 
 def file_word(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from openfoley.errors import UsageError
 from openfoley.media.time.timecode import Timecode, timecode_at
-from openfoley.request import Cue
+from openfoley.request import Cue, asked_words
 from openfoley.timeline.shots import CUT_FADE_S, Shot
 
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models
@@ -247,7 +247,7 @@ def describe(plan: Sequence[PlannedWindow], latent_rate: Fraction, first_frame: 
     for index, one in enumerate(plan):
         window = one.window
         start, end = one.first_new / latent_rate, window.new_end / latent_rate
-        prompt = "" if one.cue is None else one.cue.prompt or one.cue.select or ""
+        prompt = "" if one.cue is None else asked_words(one.cue)
         join = "silent" if one.silent else one.join
         code = f"{timecode_at(start, first_frame)}  " if first_frame is not None else ""
         lines.append(

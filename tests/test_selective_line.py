@@ -13,6 +13,7 @@ from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model
 from openfoley.hub.save import save_model
 from openfoley.live import stream
+from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline
 from openfoley.projects.project import Project
 from openfoley.projects.showing import lines
@@ -59,6 +60,32 @@ def test_the_trunk_is_computed_once_for_all_texts_of_a_project(
     takes = [line for line in shown if "take" in line and "seed" in line]
     assert [line.partition("select ")[2] for line in takes] == ["ball", "door", "door"]
     assert next(line for line in shown if line.startswith("cue")).endswith(" wood; select the door")
+
+
+def test_a_project_refuses_cues_that_its_model_cannot_select(
+    tiny_model: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = tmp_path / "cues.csv"
+    sheet.write_text("start,end,select\n0,1,ball\n")
+    project = Project.new(tmp_path / "p", film, model=str(tiny_model), cuts="none")
+    monkeypatch.setattr(Source, "cuts", None)  # it is refused before cuts are detected
+    with pytest.raises(UsageError, match="select is not an option"):
+        project.set(cues=sheet, cuts="auto")
+    with pytest.raises(UsageError, match="select is not an option"):
+        Project.new(tmp_path / "other", film, model=str(tiny_model), cues=sheet)
+    assert not (tmp_path / "other" / "project.json").exists()
+
+
+def test_a_negative_picture_without_a_negative_text_is_told(
+    selva: Pipeline, film: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fast: dict[str, object] = {**FAST, "steps": 1, "select": "ball", "negative_picture": "none"}
+    selva.generate(film, negative_prompt="door", **fast)
+    selva.generate(film, cues=(Cue(Fraction(0), Fraction(1), negative_prompt="door"),), **fast)
+    selva.select_all(film, ["ball", "door"], **{**fast, "select": None})
+    assert "no effect" not in caplog.text
+    selva.generate(film, **fast)
+    assert "negative_picture has no effect without a negative prompt" in caplog.text
 
 
 def test_the_plan_says_what_each_cue_selects(selva: Pipeline, film: Path) -> None:

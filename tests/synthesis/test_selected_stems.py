@@ -144,6 +144,8 @@ def test_bad_names_are_refused_in_one_line(
         assert says in line, line
     with pytest.raises(UsageError, match="1 to 8 names are allowed, got 0"):
         selva.select_all(film, [])
+    with pytest.raises(UsageError, match=r"names must be a list of texts, got 'a; b'; pass \['a', 'b'\]"):
+        selva.select_all(film, "a; b")
     with pytest.raises(UsageError, match="column 'select'"):
         selva.select_all(film, ["ball", "door"], cues=sheet)
     with pytest.raises(UsageError, match="column 'stem'"):

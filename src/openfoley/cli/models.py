@@ -16,6 +16,7 @@ from openfoley.errors import WeightsError
 if TYPE_CHECKING:
     from openfoley.hub.cards.base import Card
 
+TASK_WIDTH = 48  # letters, in the list of models
 LIBRARIES = ("torch", "transformers", "av", "numpy", "safetensors", "tokenizers")
 
 
@@ -40,14 +41,14 @@ def models(options: Namespace) -> int:
                 print(f"{key.removesuffix('_bytes').replace('_', ' '):<14} {shown}")
         return 0
     print(
-        f"{'model':<22} {'Hz':>6} {'channels':>8} {'parameters':>10} {'download':>8} {'memory':>7}  {'licence':<13} "
-        "task"
+        f"{'model':<22} {'Hz':>6} {'channels':>8} {'parameters':>10} {'download':>8} {'memory':>7}  "
+        f"{'task':<{TASK_WIDTH}} licence"
     )
     for row in rows:
         amounts = [_amount(key, row[key]) for key in ("parameters", "download_bytes", "memory_bytes")]
         print(
             f"{row['name']:<22} {row['sample_rate']:>6} {row['channels']:>8} {amounts[0]:>10} {amounts[1]:>8} "
-            f"{amounts[2]:>7}  {row['licence']:<13} {row['task']}"
+            f"{amounts[2]:>7}  {row['task']:<{TASK_WIDTH}} {row['licence']}"
         )
     note(
         f"openfoley models NAME shows one; downloads are kept in {cache_folder()} and files that models share are "

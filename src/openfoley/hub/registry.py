@@ -64,7 +64,9 @@ def selects(name_or_folder: str | os.PathLike[str]) -> bool:
 def no_selection(option: str, model: str) -> UsageError:
     """The error for an option that needs a selective encoder."""
     others = ", ".join(name for name in CARDS if selects(name)) or "no named model"
-    return UsageError(f"{option} is not an option of {model}: its encoders do not select by text; models that do: {others}")
+    return UsageError(
+        f"{option} is not an option of {model}: its encoders do not select by text; models that do: {others}"
+    )
 
 
 def check_model(name_or_folder: str | os.PathLike[str]) -> None:

@@ -61,16 +61,17 @@ class TakeOrder:
 
 
 def describe_video(
-    cache: Path, source: Source, given: str | os.PathLike[str], request: Request
+    cache: Path, source: Source, given: str | os.PathLike[str], model: str, request: Request
 ) -> tuple[VideoEntry, tuple[Cut, ...], Request]:
-    """A video's entry in the project, its cuts, and the request with the rows of its cue sheet."""
+    """A video's entry in the project, its cuts, and the request with the rows of its cue sheet, which its model
+    must be able to meet."""
     info = source.info
     first = first_frame_code(source, request.output.start_timecode)
     code = source.timecode(request.output.start_timecode)
     code = None if code is None else code.at(nominal(info.frame_rate))  # as a project counts: `start_of`
     where = path_in(cache.parent, given)
     entry = VideoEntry(where, source.content_hash, info.duration, info.frame_rate, str(code) if code else None)
-    timeline, found = _read(request.timeline, first, info.duration, lambda: FeatureStore(cache).cuts(source))
+    timeline, found = _read(model, request.timeline, first, info.duration, lambda: FeatureStore(cache).cuts(source))
     return entry, found, replace(request, timeline=timeline, output=Output())
 
 
@@ -87,10 +88,9 @@ def changed_settings(
     given = {name: fields_by_name[name].default if value is None else value for name, value in options.items()}
     request = sampling_checked(record.model.name, Request.of(record.request, **given))
     first, duration = start_of(record), record.video.duration
-    timeline, cuts = _read(
-        request.timeline if "cuts" in given else replace(request.timeline, cuts="none"), first, duration,
-        lambda: FeatureStore(folder / CACHE_FOLDER).cuts(source()),
-    )  # fmt: skip
+    asked = request.timeline if "cuts" in given else replace(request.timeline, cuts="none")
+    cache = FeatureStore(folder / CACHE_FOLDER)
+    timeline, cuts = _read(record.model.name, asked, first, duration, lambda: cache.cuts(source()))
     if "cuts" not in given:
         timeline, cuts = replace(timeline, cuts=record.request.timeline.cuts), record.cuts
     return Settings(replace(request, timeline=timeline), cuts)
@@ -106,11 +106,13 @@ def sampling_checked(model: str, request: Request) -> Request:
 
 
 def _read(
-    timeline: Timeline, first: Timecode, duration: Fraction, find_cuts: Callable[[], Sequence[Fraction]]
+    model: str, timeline: Timeline, first: Timecode, duration: Fraction, find_cuts: Callable[[], Sequence[Fraction]]
 ) -> tuple[Timeline, tuple[Cut, ...]]:
-    """The timeline with the rows of its cue sheet and its rule at cuts, and the cuts."""
+    """The timeline with the rows of its cue sheet and its rule at cuts, and the cuts. UsageError for cues that select,
+    where the model does not."""
     cues, cuts = timeline.cues, timeline.cuts
     sheet = given_cues(cues, first, duration) if isinstance(cues, tuple) else read_cues(cues, first, duration)
+    check_selects(model, Request(timeline=Timeline(cues=sheet)))
     if rule := cut_rule(cuts):
         times = () if rule == "none" else find_cuts()
         found = tuple(Cut(time) for time in times if 0 < time < duration)

@@ -88,8 +88,8 @@ class Project:
         if (folder / FILE_NAME).exists():
             raise UsageError(f"{shown(folder)} is already a project; choose another folder, or delete it first")
         phase.info("reading %s", file.name)
-        entry, found, asked = describe_video(folder / CACHE_FOLDER, Source.file(file, with_hash=True), video, asked)
-        name = os.fspath(model)
+        source, name = Source.file(file, with_hash=True), os.fspath(model)
+        entry, found, asked = describe_video(folder / CACHE_FOLDER, source, video, name, asked)
         phase.info("loading %s", name)
         record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), asked, found)
         try:

@@ -40,7 +40,7 @@ from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_requests
 from openfoley.synthesis.reference import encoded_reference
 from openfoley.synthesis.resume import FORMAT, Work
-from openfoley.synthesis.selection import check_picture, check_selection, model_for
+from openfoley.synthesis.selection import check_picture, check_selection, model_for, warn_of_negative_picture
 from openfoley.synthesis.windows import ParallelSampler, WindowSampler, run_plan
 from openfoley.timeline.cues import given_cues, read_cues
 from openfoley.timeline.cut_list import read_cuts
@@ -303,6 +303,7 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
     if saved is not None and first:
         logger.info("resuming from %s: %d of %d windows are finished", shown(saved.folder), first, len(job.plan))
     _warn_of_words(job)
+    warn_of_negative_picture(requests[0])
     if first < len(job.plan):
         shot = 0 if model.generator.reads_whole_video else job.plan[first].shot.index
         seen = None if model.familiarity is None else SeenPictures(model.familiarity)

@@ -24,6 +24,8 @@ def split_names(text: str) -> list[str]:
 
 def check_names(names: Sequence[str]) -> None:
     """UsageError for names that stems cannot have."""
+    if isinstance(names, str):
+        raise UsageError(f"select_all: names must be a list of texts, got {names!r}; pass {split_names(names)!r}")
     if not 1 <= len(names) <= MOST_NAMES:
         raise UsageError(f"select_all: 1 to {MOST_NAMES} names are allowed, got {len(names)}; make several runs")
     for name in names:

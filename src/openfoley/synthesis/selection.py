@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import cast
 
 from openfoley.encoders.base import TextConditioned, TextEncoder
@@ -10,6 +11,8 @@ from openfoley.hub.parts import Model
 from openfoley.hub.registry import no_selection
 from openfoley.media.source import Source
 from openfoley.request import Request
+
+logger = logging.getLogger(__name__)
 
 
 def words_encoders(model: Model) -> dict[str, TextEncoder]:
@@ -40,6 +43,13 @@ def check_selection(model: Model, request: Request) -> None:
 def _check_length(text: str, encoder: TextEncoder, words: str) -> None:
     if (count := encoder.token_count(text)) > encoder.longest:
         raise UsageError(f"select is {count} tokens {words} {encoder.longest}; shorten it: {text[:40]!r}...")
+
+
+def warn_of_negative_picture(request: Request) -> None:
+    """A negative picture belongs to a negative text, and without one it changes nothing."""
+    prompting, cues = request.prompting, request.timeline.cue_list
+    if prompting.negative_picture and not prompting.negatives and not any(cue.negative_prompt for cue in cues):
+        logger.warning("negative_picture has no effect without a negative prompt; pass negative_prompt too")
 
 
 def check_picture(source: Source, request: Request) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from openfoley.checks import flag
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
@@ -115,6 +116,7 @@ class Pipeline:
         """The sound of each named thing in the picture, as stems: the takes by name, one per seed, from a single pass
         over the picture. apart: guide each stem away from what the other names select; without, each take is what
         `generate` gives with this `select`. `synthesis.stems.save_stems` writes stems and mix."""
+        flag("apart", apart)
         asked, run_options = self._asked(request, options)
         promptings = stem_promptings(asked, names, apart)
         requests = [replace(asked, prompting=one) for one in promptings]

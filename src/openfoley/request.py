@@ -372,6 +372,8 @@ def _plain(one: Field[Any], value: object) -> object:
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
+    if not isinstance(seeds, Sequence):
+        raise UsageError(f"seeds must be a list of whole numbers, got {seeds!r}; pass [{seeds!r}]")
     for seed in seeds:
         Number(0, math.inf, whole=True)("seed", seed)
 

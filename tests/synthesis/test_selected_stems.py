@@ -146,6 +146,10 @@ def test_bad_names_are_refused_in_one_line(
         selva.select_all(film, [])
     with pytest.raises(UsageError, match=r"names must be a list of texts, got 'a; b'; pass \['a', 'b'\]"):
         selva.select_all(film, "a; b")
+    with pytest.raises(UsageError, match=r"seeds must be a list of whole numbers, got 5; pass \[5\]"):
+        selva.select_all(film, ["a"], 5)
+    with pytest.raises(UsageError, match="apart must be True or False, got 3"):
+        selva.select_all(film, ["a"], apart=3)
     with pytest.raises(UsageError, match="column 'select'"):
         selva.select_all(film, ["ball", "door"], cues=sheet)
     with pytest.raises(UsageError, match="column 'stem'"):

@@ -12,6 +12,7 @@ import soundfile
 
 from body_scenes import SEED, crowded
 from openfoley.cli import main
+from openfoley.gym import files
 from openfoley.gym import scene as entry
 from openfoley.gym.records import Scene
 from openfoley.gym.seeds import VERSIONS
@@ -28,7 +29,6 @@ def test_gym_render_leaves_video_sound_and_truth(tmp_path: Path, capsys: pytest.
         with av.open(str(tmp_path / "gym" / f"{seed}.mp4")) as container:
             assert not container.streams.audio
             assert container.streams.video[0].frames == 15
-    assert main([*arguments, "--out", str(tmp_path / "gym")]) == 2  # exists
 
 
 @pytest.fixture
@@ -80,6 +80,61 @@ def test_seeds_and_worlds_are_checked_before_anything_is_written(
     assert main(["gym", "render", *words.split(), "--duration", "1", "--out", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--duration 0", "duration must be at least one frame, 0.0417 s, and at most 3600 s, got 0"),
+        ("--duration 0.01", "duration must be at least one frame, 0.0417 s, and at most 3600 s, got 0.01"),
+        ("--duration nan", "duration must be at least one frame"),
+        ("--duration 3601", "at most 3600 s, got 3601"),
+        ("--count 0", "count must be at least 1, got 0"),
+        ("--fps 0", "fps must be in 1..240, got 0"),
+        ("--fps 500", "fps must be in 1..240, got 500"),
+        ("--size 15x64", "size must be 16x16 to 4096x4096 pixels, got 15x64"),
+        ("--size 64x8000", "size must be 16x16 to 4096x4096 pixels, got 64x8000"),
+        ("--size 64", "argument --size: expected WIDTHxHEIGHT such as 640x360, got '64'"),
+    ],
+)
+def test_a_form_that_cannot_be_rendered_is_refused_before_anything_is_written(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(["gym", "render", "--seed", "1", "--duration", "1", *words.split(), "--out", str(tmp_path / "out")]) == 2
+    )
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line and not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_rendering_is_continued_as_its_message_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = f"gym render --duration 0.2 --size 16x16 --out {tmp_path / 'out'}".split()
+    kept, write = [], files.write_video
+
+    def interrupted(path: Path, *args: Any, **options: Any) -> int:
+        kept.append(path)
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+        return write(path, *args, **options)
+
+    monkeypatch.setattr(files, "write_video", interrupted)
+    assert main([*words, "--seed", "1", "--count", "3"]) == 130
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.json", "1.mp4", "1.wav", "2.wav"]
+    first = (tmp_path / "out" / "1.json").stat().st_mtime_ns
+    capsys.readouterr()
+    assert main([*words, "--seed", "1", "--count", "3"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (
+        "holds 1 of these 3 scenes; to continue, pass seed 2, count 2 and --force; to overwrite, pass --force" in line
+    )
+    assert main([*words, "--seed", "2", "--count", "2", "--force"]) == 0
+    assert len(list((tmp_path / "out").glob("*.json"))) == 3
+    assert (tmp_path / "out" / "1.json").stat().st_mtime_ns == first
+    capsys.readouterr()
+    assert main([*words, "--seed", "1", "--count", "3"]) == 2
+    assert "holds 3 of these 3 scenes; to overwrite, pass --force; or choose another folder" in capsys.readouterr().err
 
 
 def test_bodies_without_the_extra_are_refused_in_one_line(

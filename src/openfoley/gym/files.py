@@ -1,26 +1,29 @@
 """Gym scenes as files: `<seed>.mp4`, `<seed>.wav`, `<seed>.json`, and on request each object's stem."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from openfoley.errors import OutputError, UsageError
+from openfoley.errors import UsageError
 from openfoley.gym.picture import scene_frames
 from openfoley.gym.records import Scene
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, check_worlds, split_of, world_of
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
-from openfoley.media.write.atomic import replace_when_done
+from openfoley.media.write.atomic import cannot_write, check_output, replace_when_done
 from openfoley.media.write.encode import write_video
 from openfoley.media.write.sound_file import AudioWriter
 from openfoley.types import Audio
 
 SAMPLE_RATE = 44_100
-LARGEST_SIDE = 4096
+SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 """pixels"""
+HIGHEST_RATE, LONGEST_S = 240, 3600.0
+"""Hz and s"""
+SUFFIXES = (".mp4", ".wav", ".json")
 
 
 @dataclass(frozen=True)
@@ -43,32 +46,65 @@ def render_files(
     *,
     force: bool = False,
     device: str = "cpu",
+    progress: Callable[[int], None] | None = None,
 ) -> list[Path]:
-    """Render the scenes of these seeds, of any world, into `folder`.
+    """Render the scenes of these seeds, of any world, into `folder`, made if missing. progress: called with the number
+    of finished scenes after each.
 
-    Raises UsageError for values out of range, for a world whose extra is missing and for existing files without
-    `force`, OutputError where nothing can be written."""
-    rate, width, height = form.rate, form.width, form.height
-    if not seeds or not duration_s > 0 or not 1 <= rate <= 240:
-        raise UsageError(
-            f"count must be >= 1, duration > 0 s and fps in 1..240; got {len(seeds)}, {duration_s:g} s, {float(rate):g}"
-        )
-    if not (16 <= width <= LARGEST_SIDE and 16 <= height <= LARGEST_SIDE):
-        raise UsageError(f"size must be 16x16 to {LARGEST_SIDE}x{LARGEST_SIDE} pixels, got {width}x{height}")
+    Raises UsageError, before anything is written, for values out of range, for a world whose extra is missing and for
+    existing files without `force`, OutputError where nothing can be written."""
+    if not seeds:
+        raise UsageError("there must be at least one seed, got none")
+    _check_form(duration_s, form)
     splits: dict[int, Split] = {s: split_of(s, world_of(s)) for s in seeds}
     check_worlds(seeds)
-    taken = [p for s in splits for p in (folder / f"{s}.{e}" for e in ("mp4", "wav", "json")) if p.exists()]
-    if taken and not force:
-        raise UsageError(f"{str(taken[0])!r} exists; overwrite it with force=True or choose another folder")
+    _make_folder(folder)
+    if not force:
+        _check_unfinished(seeds, folder)
+    for name in (f"{s}{suffix}" for s in seeds for suffix in SUFFIXES):
+        check_output(folder / name, force=force)
+    paths: list[Path] = []
+    for number, (s, split) in enumerate(splits.items(), start=1):
+        scene = sample_scene(s, duration_s, split=split, aspect=form.width / form.height)
+        paths += _write_scene(scene, folder, form, device)
+        if progress:
+            progress(number)
+    return paths
+
+
+def _check_form(duration_s: float, form: SceneFormat) -> None:
+    rate = float(form.rate)
+    if not 1 <= rate <= HIGHEST_RATE:
+        raise UsageError(f"fps must be in 1..{HIGHEST_RATE}, got {rate:g}")
+    if not 1 / rate <= duration_s <= LONGEST_S:
+        raise UsageError(
+            f"duration must be at least one frame, {1 / rate:.3g} s, and at most {LONGEST_S:g} s, got {duration_s:g}"
+        )
+    if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in (form.width, form.height)):
+        sides = f"{SMALLEST_SIDE}x{SMALLEST_SIDE} to {LARGEST_SIDE}x{LARGEST_SIDE}"
+        raise UsageError(f"size must be {sides} pixels, got {form.width}x{form.height}")
+
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"the output {str(folder)!r} is a file; pass a folder") from None
     except OSError as error:
-        raise OutputError(f"cannot make the folder {str(folder)!r}: {error.strerror}; choose another folder") from error
-    paths: list[Path] = []
-    for s, split in splits.items():
-        scene = sample_scene(s, duration_s, split=split, aspect=width / height)
-        paths += _write_scene(scene, folder, form, device)
-    return paths
+        raise cannot_write(folder, error) from error
+
+
+def _check_unfinished(seeds: Sequence[int], folder: Path) -> None:
+    """UsageError where one of the scenes is finished: its truth, which is written last, is there."""
+    done = [(folder / f"{s}.json").exists() for s in seeds]
+    if not any(done):
+        return
+    first, count = done.index(False) if False in done else 0, len(seeds)
+    rest = f"to continue, pass seed {seeds[first]}, count {count - first} and force=True; " if first else ""
+    raise UsageError(
+        f"{str(folder)!r} holds {sum(done)} of these {count} scenes; {rest}to overwrite, pass force=True; "
+        "or choose another folder"
+    )
 
 
 def _write_scene(scene: Scene, folder: Path, form: SceneFormat, device: str) -> list[Path]:

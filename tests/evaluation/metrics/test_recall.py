@@ -14,6 +14,7 @@ from openfoley.evaluation.metrics.recall import (
     recall_by_level,
 )
 from openfoley.evaluation.metrics.truth import Truth, from_dict
+from openfoley.evaluation.stats.bootstrap import Estimate
 
 
 def event(time_s: float, loudness_db: float | None = -20.0, **more: object) -> dict:
@@ -88,6 +89,14 @@ def test_missing_dense_events_lower_the_first_range_alone_and_the_order_of_clips
     order = rng.permutation(len(truths))
     second = recall_by_gap([detected[k] for k in order], [truths[k] for k in order])
     assert str(table(first)) == str(table(second))  # as text: a range without events has nan
+
+
+def test_a_range_with_events_of_one_clip_alone_has_a_count_and_no_interval() -> None:
+    dense, lone = clip(event(1.0), event(1.05), event(1.1)), clip(event(2.0), event(5.0))
+    first, second, last = recall_by_gap([np.array([1.0, 2.0]), *[lone.scored_s] * 3], [dense, *[lone] * 3])
+    assert (first.recall.value, first.recall.count) == (pytest.approx(1 / 3), 3)
+    assert second.recall.count == 0 and np.isnan([first.recall.interval, second.recall.interval]).all()
+    assert last.recall == Estimate(1.0, (1.0, 1.0), 6)
 
 
 def test_ranges_have_no_gap_and_are_named() -> None:

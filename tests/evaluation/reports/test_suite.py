@@ -169,6 +169,10 @@ def test_the_whole_report_runs_with_a_random_model_and_continues(
     assert (out / "pictures" / "steps.png").is_file()
     ceiling = next(r for r in record["table"] if r["name"] == "detector's ceiling, Gym: F1 +-50 ms on true sound")
     assert ceiling["value"] > 0.8
+    names = [row["name"] for row in record["table"]]
+    for of in ("recall", "held out: recall", "outside clips: recall"):
+        ranges = (f"{of}, nearest other contact ", f"{of}, below the loudest contact ")
+        assert sum(name.startswith(ranges) for name in names) == 6
     for name in ("gym_sounds", "through_codec", "train_judge"):  # nothing is computed a second time
         monkeypatch.setattr(suite, name, None)
     assert suite.run_report(tiny_model, out, clips=8, outside=outside) == record

@@ -3,6 +3,7 @@
 import numpy as np
 
 from openfoley.evaluation.stats.bootstrap import interval, ratio_interval
+from openfoley.evaluation.stats.pooled import median_of
 
 
 def test_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
@@ -30,6 +31,14 @@ def test_too_few_clips_have_no_interval() -> None:
         and np.isnan(ratio_interval(lambda s: s[:, 0], np.ones((1, 2)))).all()
     )
     assert np.isnan(interval(lambda k: float("nan"), 4)).all()
+
+
+def test_a_single_clip_with_events_has_no_interval_however_many_have_none() -> None:
+    sums = np.array([[3.0, 6.0], [0.0, 0.0], [0.0, 0.0]])
+    assert np.isnan(ratio_interval(lambda s: s[:, 0] / s[:, 1], sums)).all()
+    median, bounds = median_of([np.array([1.0, 2.0, 4.0]), np.zeros(0), np.zeros(0)])
+    assert median == 2.0 and np.isnan(bounds).all()
+    assert np.isfinite(median_of([np.array([1.0, 2.0, 4.0]), np.ones(1), np.zeros(0)])[1]).all()
 
 
 def test_draws_that_leave_the_figure_undefined_are_left_out() -> None:

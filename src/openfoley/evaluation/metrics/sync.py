@@ -215,7 +215,8 @@ def _pooled_ranks(pairs: Sequence[np.ndarray], seed: int) -> Estimate:
         chosen = np.concatenate([pairs[k] for k in indices], axis=1)
         return rank_correlation(chosen[1], chosen[2])
 
-    bounds = interval(of, len(pairs), seed=seed, draws=LOOP_DRAWS)
+    several = sum(pair.shape[1] > 0 for pair in pairs) > 1
+    bounds = interval(of, len(pairs), seed=seed, draws=LOOP_DRAWS) if several else NO_INTERVAL
     return Estimate(of(np.arange(len(pairs))), bounds, sum(pair.shape[1] for pair in pairs))
 
 

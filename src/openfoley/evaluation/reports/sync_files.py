@@ -16,7 +16,7 @@ from openfoley.evaluation.metrics.recall import RecallIn, range_words
 from openfoley.evaluation.metrics.sync import Score, SyncReport, sync_report
 from openfoley.evaluation.metrics.truth import Truth, read_truths
 from openfoley.evaluation.reports.sounds import through_codec
-from openfoley.evaluation.stats.bootstrap import Estimate
+from openfoley.evaluation.stats.bootstrap import Estimate, Interval
 from openfoley.hub.load import load_model
 
 SOUND_SUFFIXES = (".wav", ".flac", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".m4a", ".ogg", ".mp3")
@@ -134,16 +134,22 @@ def table(report: SyncReport, title: str) -> str:
 
 
 def _row(name: str, score: Score) -> str:
-    low, high = score.f1_interval
-    return (
-        f"{name:11}{score.tolerance_ms:5}{score.precision:8.3f}{score.recall:8.3f}{score.f1:8.3f}  "
-        f"{f'{low:.3f} .. {high:.3f}':16}{score.shuffled:9.3f}{score.random:8.3f}{score.corrected:10.3f}"
-    )
+    figures = f"{score.precision:8.3f}{score.recall:8.3f}{score.f1:8.3f}  {_bounds(score.f1_interval):16}"
+    controls = f"{_number(score.shuffled):>9}{_number(score.random):>8}{_number(score.corrected):>10}"
+    return f"{name:11}{score.tolerance_ms:5}{figures}{controls}"
 
 
 def _line(name: str, estimate: Estimate) -> str:
-    low, high = estimate.interval
-    return f"{name:48}{estimate.value:8.3f}  {low:.3f} .. {high:.3f}  (n = {estimate.count})"
+    return f"{name:48}{_number(estimate.value):>8}  {_bounds(estimate.interval)}  (n = {estimate.count})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "-"
+
+
+def _bounds(interval: Interval) -> str:
+    low, high = interval
+    return f"{low:.3f} .. {high:.3f}" if np.isfinite(interval).all() else "no interval"
 
 
 def _recalls(name: str, unit: str, parts: Sequence[RecallIn]) -> list[str]:

@@ -41,7 +41,10 @@ def interval(statistic: Callable[[np.ndarray], float], clips: int, *, seed: int 
 def ratio_interval(
     figure: Callable[[np.ndarray], np.ndarray], sums: np.ndarray, *, seed: int = 0, draws: int = DRAWS
 ) -> Interval:
-    """The same for pooled sums, vectorised. sums: [clips, k]; figure: [m, k] pooled sums -> [m] values."""
+    """The same for pooled sums, vectorised. sums: [clips, k]; figure: [m, k] pooled sums -> [m] values. (nan, nan)
+    where fewer than two clips have a sum other than zero: resampling a single one would give a width of zero."""
+    if np.count_nonzero((sums != 0).any(1)) < 2:
+        return NO_INTERVAL
 
     def pooled(*columns: np.ndarray, axis: int) -> np.ndarray:
         total = np.stack([column.sum(axis) for column in columns], axis=-1)

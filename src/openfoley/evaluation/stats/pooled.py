@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, Interval, interval, ratio_interval
+from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, NO_INTERVAL, Interval, interval, ratio_interval
 
 Figure = Callable[[np.ndarray], np.ndarray]
 """Pooled sums [m, k] -> values [m]."""
@@ -29,13 +29,16 @@ def mean_of(values: Sequence[float] | np.ndarray) -> dict[str, Any]:
 
 
 def median_of(values: Sequence[np.ndarray], seed: int = 0) -> tuple[float, Interval]:
-    """Median over all events of all clips; values: of the events of each clip."""
+    """Median over all events of all clips; values: of the events of each clip. No interval where fewer than two clips
+    have any."""
 
     def of(indices: np.ndarray) -> float:
         chosen = np.concatenate([values[k] for k in indices])
         return float(np.median(chosen)) if len(chosen) else float("nan")
 
-    return of(np.arange(len(values))), interval(of, len(values), seed=seed, draws=LOOP_DRAWS)
+    several = sum(len(one) > 0 for one in values) > 1
+    bounds = interval(of, len(values), seed=seed, draws=LOOP_DRAWS) if several else NO_INTERVAL
+    return of(np.arange(len(values))), bounds
 
 
 def paired_difference(figure: Figure, ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:

@@ -113,6 +113,45 @@ class TextConditioned(FrameEncoder, Protocol):
 
 
 @runtime_checkable
+class Maskable(FrameEncoder, Protocol):
+    """Features pooled from the tokens of patches, of which a mask may hide some (`encoders.masking`): its pooling, or
+    `TextConditioned.select`, takes `seen`, the share of each patch that is seen."""
+
+    trunk_dim: int
+
+    def mask_stream(self) -> FeatureStream:
+        """Frames of a mask in three equal channels, 0 hidden to 255 seen -> shares [m, patches] for the features that
+        `stream` gives of as many frames."""
+        ...
+
+
+@runtime_checkable
+class MaskedPooling(Maskable, Protocol):
+    """The same without a text, as two functions: `stream` gives the tokens, [n, trunk_dim], `pool` the features."""
+
+    def pool(
+        self,
+        trunk: Float[Tensor, "batch n trunk_dim"],
+        present: Bool[Tensor, "batch n"],
+        seen: Float[Tensor, "batch n patches"] | None,
+    ) -> Float[Tensor, "batch n dim"]: ...
+
+
+@runtime_checkable
+class MaskedSelection(Maskable, Protocol):
+    """A `TextConditioned` encoder with masks."""
+
+    def select(
+        self,
+        trunk: Float[Tensor, "batch n trunk_dim"],
+        present: Bool[Tensor, "batch n"],
+        text: Float[Tensor, "batch tokens text_dim"],
+        is_word: Bool[Tensor, "batch tokens"],
+        seen: Float[Tensor, "batch n patches"] | None = None,
+    ) -> Float[Tensor, "batch n dim"]: ...
+
+
+@runtime_checkable
 class TextEncoder(Encoder, Protocol):
     """Texts to tokens. longest: tokens of a text that are read; further ones are cut off, or refused."""
 
@@ -162,5 +201,5 @@ class TextTower:
 
 
 def frame_dim(encoder: FrameEncoder) -> int:
-    """Numbers per feature of what `stream` gives: of the trunk, where a text selects from it."""
-    return encoder.trunk_dim if isinstance(encoder, TextConditioned) else encoder.outputs.dim
+    """Numbers per feature of what `stream` gives: of the trunk, where a text selects from it or a mask hides some."""
+    return encoder.trunk_dim if isinstance(encoder, (TextConditioned, Maskable)) else encoder.outputs.dim

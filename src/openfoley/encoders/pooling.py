@@ -30,10 +30,15 @@ class AttentionPooling(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.mlp = nn.Sequential(nn.Linear(dim, mlp_dim), nn.GELU(), nn.Linear(mlp_dim, dim))
 
-    def forward(self, tokens: Float[Tensor, "sets tokens dim"]) -> Float[Tensor, "sets dim"]:
+    def forward(
+        self, tokens: Float[Tensor, "sets tokens dim"], bias: Float[Tensor, "sets tokens"] | None = None
+    ) -> Float[Tensor, "sets dim"]:
+        """bias: added to the logits of each token, for all heads; -inf leaves a token out."""
         key = self.key.weight.unflatten(0, (self.heads, self.head_dim))  # [heads, head_dim, dim]
         probe = torch.einsum("hk,hkd->hd", self.query, key) * self.head_dim**-0.5
-        weights = torch.softmax((tokens @ probe.T).float(), dim=1).to(tokens.dtype)  # [sets, tokens, heads]
+        logits = (tokens @ probe.T).float()  # [sets, tokens, heads]
+        logits = logits if bias is None else logits + bias[..., None]
+        weights = torch.softmax(logits, dim=1).to(tokens.dtype)
         pooled = weights.transpose(1, 2) @ tokens  # [sets, heads, dim]
         value = self.value.weight.unflatten(0, (self.heads, self.head_dim))
         mixed = torch.einsum("nhd,hkd->nhk", pooled, value).flatten(1) + self.value.bias

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from openfoley.encoders.base import Frames, Inputs, Outputs
 from openfoley.encoders.pooling import AttentionPooling
 from openfoley.encoders.streams import encoded_by_rows
-from openfoley.encoders.sync import WINDOWS_PER_CALL, SyncEncoder, SyncStream, pooled
+from openfoley.encoders.sync import SyncEncoder, SyncStream, pooled
 from openfoley.encoders.text_selection import TextSelection, TextSelectionConfig
 from openfoley.types import WORDS
 
@@ -41,7 +41,7 @@ class SelectiveSync(nn.Module):
         self.norm = nn.LayerNorm(trunk.dim)
         own = self.state_dict()
         self.load_state_dict({key: value for key, value in trunk.state_dict().items() if key in own}, strict=False)
-        self.trunk_dim = (shape.image_size // shape.patch_size) ** 2 * trunk.dim
+        self.trunk_dim = trunk.patches * trunk.dim
 
     def forward(
         self,
@@ -57,11 +57,12 @@ class SelectiveSync(nn.Module):
         tokens: Float[Tensor, "batch frames patches dim"],
         text: Float[Tensor, "batch words text_dim"],
         is_word: Bool[Tensor, "batch words"],
+        seen: Float[Tensor, "batch frames patches"] | None = None,
     ) -> Float[Tensor, "batch frames dim"]:
-        """The trunk's tokens -> one feature a frame."""
+        """The trunk's tokens -> one feature a frame. seen: the share of each patch that counts (`masking`)."""
         words, counts = self.selection.words(text.to(self.selection.empty), is_word)
         chosen = self.selection(tokens.flatten(1, 2), words, counts).unflatten(1, tokens.shape[1:3])
-        return pooled(chosen, self.pooling, self.peak, self.norm)
+        return pooled(chosen, self.pooling, self.peak, self.norm, seen)
 
     def select(
         self,
@@ -69,9 +70,10 @@ class SelectiveSync(nn.Module):
         present: Bool[Tensor, "batch n"],
         text: Float[Tensor, "batch tokens text_dim"],
         is_word: Bool[Tensor, "batch tokens"],
+        seen: Float[Tensor, "batch n patches"] | None = None,
     ) -> Float[Tensor, "batch n dim"]:
         """Frames that are not present give zeros."""
-        features = self.selected(trunk.unflatten(-1, (-1, self.trunk.dim)), text, is_word)
+        features = self.selected(trunk.unflatten(-1, (-1, self.trunk.dim)), text, is_word, seen)
         return torch.where(present[..., None], features, 0.0).to(trunk)
 
     def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n trunk_dim"]:
@@ -79,7 +81,10 @@ class SelectiveSync(nn.Module):
         return encoded_by_rows(self, frames)
 
     def stream(self, live: bool = False) -> SyncStream:
-        return SyncStream(self.trunk, lambda one: self.trunk.tokens(one).flatten(2), 1 if live else WINDOWS_PER_CALL)
+        return self.trunk.token_stream(live)
+
+    def mask_stream(self) -> SyncStream:
+        return self.trunk.mask_stream()
 
     def trained_parameters(self) -> Iterator[nn.Parameter]:
         """What stage 1 trains: the selection and the pooling."""

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from openfoley.encoders import synchformer
 from openfoley.encoders.base import Frames, Inputs, Outputs
+from openfoley.encoders.masking import attention_bias
 from openfoley.encoders.streams import encoded_by_rows
-from openfoley.encoders.synchformer import SEGMENTS_PER_CALL, SynchformerConfig, SynchformerEncoder, SynchformerStream
+from openfoley.encoders.synchformer import SynchformerConfig, SynchformerEncoder, SynchformerStream, by_segments
 from openfoley.encoders.text_selection import TextSelection, TextSelectionConfig, from_selva
 from openfoley.errors import WeightsError
 from openfoley.types import WORDS
@@ -62,10 +63,12 @@ class SelectiveSynchformer(nn.Module):
         tokens: Float[Tensor, "segments n places width"],
         words: Float[Tensor, "segments m width"],
         is_word: Bool[Tensor, "segments m"],
+        seen: Float[Tensor, "segments n places"] | None = None,
     ) -> Float[Tensor, "segments n width"]:
-        """The trunk's tokens and the projected words (`TextSelection.words`) -> features."""
-        chosen = self.selection(tokens.flatten(1, 2), words, is_word)
-        return self.trunk.spatial_attn_agg(chosen.unflatten(1, tokens.shape[1:3]))
+        """The trunk's tokens and the projected words (`TextSelection.words`) -> features. seen: the share of each
+        patch that counts (`masking`)."""
+        chosen = self.selection(tokens.flatten(1, 2), words, is_word).unflatten(1, tokens.shape[1:3])
+        return self.trunk.spatial_attn_agg(chosen, None if seen is None else attention_bias(seen))
 
     def select(
         self,
@@ -73,17 +76,17 @@ class SelectiveSynchformer(nn.Module):
         present: Bool[Tensor, "batch n"],
         text: Float[Tensor, "batch tokens text_dim"],
         is_word: Bool[Tensor, "batch tokens"],
+        seen: Float[Tensor, "batch n places"] | None = None,
     ) -> Float[Tensor, "batch n dim"]:
         """n: of whole segments. Segments of which nothing is present give zeros."""
-        group, width = self.config.trunk.segment_features, self.config.trunk.hidden_size
+        group = self.config.trunk.segment_features
         words, counts = self.selection.words(text.to(self.selection.empty), is_word)
-        segments = trunk.unflatten(1, (-1, group)).flatten(0, 1)  # [batch s, n, trunk_dim]
         owner = torch.arange(len(trunk), device=trunk.device).repeat_interleave(trunk.shape[1] // group)
-        features = trunk.new_zeros(len(segments), group, width)
-        for index in present.flatten().unflatten(0, (-1, group)).any(1).nonzero()[:, 0].split(SEGMENTS_PER_CALL):
-            tokens = segments[index].unflatten(-1, (-1, width)).to(words.dtype)
-            features[index] = self.selected(tokens, words[owner[index]], counts[owner[index]]).to(features)
-        return features.unflatten(0, (len(trunk), -1)).flatten(1, 2)
+
+        def selected(index: Tensor, tokens: Tensor, shares: Tensor | None) -> Tensor:
+            return self.selected(tokens.to(words.dtype), words[owner[index]], counts[owner[index]], shares)
+
+        return by_segments(self.trunk, selected, trunk, present, seen)
 
     def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n trunk_dim"]:
         """The trunk, row by row."""
@@ -91,6 +94,9 @@ class SelectiveSynchformer(nn.Module):
 
     def stream(self, live: bool = False) -> SynchformerStream:
         return SynchformerStream(self.trunk, self.trunk.tokens)
+
+    def mask_stream(self) -> SynchformerStream:
+        return self.trunk.mask_stream()
 
     def trained_parameters(self) -> Iterator[nn.Parameter]:
         """What stage 1 trains: the selection and the pooling."""

@@ -30,6 +30,7 @@ from openfoley.encoders import appearance
 from openfoley.encoders.appearance import Appearance, AppearanceConfig
 from openfoley.encoders.base import CUBIC_REACH, Frames, Inputs, Outputs
 from openfoley.encoders.conv_stem import PATCH_SIZE, ConvStem
+from openfoley.encoders.masking import attention_bias, mostly_seen, patch_shares
 from openfoley.encoders.motion import COLOUR_CHANNELS, MOTION_CHANNELS, motion_channels
 from openfoley.encoders.pooling import AttentionPooling
 from openfoley.encoders.streams import HeldFrames, encoded_by_rows
@@ -120,6 +121,7 @@ class SyncEncoder(nn.Module):
         self.rate = config.rate
         self.height = self.width = config.image_size
         self.dim = config.hidden_size
+        self.patches = (config.image_size // config.patch_size) ** 2
         channels = {
             "colours": COLOUR_CHANNELS,
             "motion": MOTION_CHANNELS,
@@ -216,6 +218,14 @@ class SyncEncoder(nn.Module):
         """live: windows go through the network one at a time, which gives features soonest."""
         return SyncStream(self, self, 1 if live else WINDOWS_PER_CALL)
 
+    def token_stream(self, live: bool = False) -> "SyncStream":
+        """The tokens of all patches of a frame one behind the other, [m, patches * dim]."""
+        return SyncStream(self, lambda one: self.tokens(one).flatten(2), 1 if live else WINDOWS_PER_CALL)
+
+    def mask_stream(self) -> "SyncStream":
+        """Frames of a mask -> the seen share of each patch (`encoders.base.Maskable`)."""
+        return SyncStream(self, lambda one: patch_shares(one, self.config.patch_size))
+
     @property
     def inputs(self) -> Inputs:
         return Inputs(Frames(self.rate, self.height, self.width))
@@ -232,11 +242,15 @@ def pooled(
     pooling: AttentionPooling,
     peak: nn.Module | None,
     norm: nn.LayerNorm,
+    seen: Float[Tensor, "batch frames patches"] | None = None,
 ) -> Float[Tensor, "batch frames dim"]:
-    """One feature a frame from its patch tokens."""
-    features = pooling(tokens.flatten(0, 1)).unflatten(0, tokens.shape[:2])
+    """One feature a frame from its patch tokens. seen: the share of each patch that counts (`masking`); None: all."""
+    bias = None if seen is None else attention_bias(seen).flatten(0, 1)
+    features = pooling(tokens.flatten(0, 1), bias).unflatten(0, tokens.shape[:2])
     if peak is not None:
-        features = features + peak(tokens).amax(2)
+        peaks = peak(tokens)
+        peaks = peaks if seen is None else peaks.masked_fill(~mostly_seen(seen)[..., None], float("-inf"))
+        features = features + peaks.amax(2)
     return norm(features)
 
 

@@ -23,10 +23,11 @@ from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor, nn
 
 from openfoley.encoders.base import CUBIC_REACH, Frames, Inputs, Outputs
+from openfoley.encoders.masking import patch_shares
 from openfoley.encoders.streams import HeldFrames, encoded_by_rows
 from openfoley.errors import WeightsError
 
@@ -115,6 +116,15 @@ class SynchformerEncoder(nn.Module):
 
     def stream(self, live: bool = False) -> "SynchformerStream":
         return SynchformerStream(self, self)
+
+    def mask_stream(self) -> "SynchformerStream":
+        """Frames of a mask -> the seen share of each patch (`encoders.base.Maskable`)."""
+        return SynchformerStream(self, self._shares)
+
+    def _shares(self, segments: Float[Tensor, "segments frames 3 height width"]) -> Float[Tensor, "segments n places"]:
+        """Of a tubelet's patches."""
+        shares = patch_shares(segments * PIXEL_STD + PIXEL_MEAN, self.config.patch_size)
+        return shares.unflatten(1, (self.config.segment_features, -1)).mean(2)
 
     @property
     def inputs(self) -> Inputs:
@@ -210,14 +220,19 @@ class Aggregator(nn.Module):
         self.norm1 = nn.LayerNorm(width, NORM_EPSILON)
         self.norm2 = nn.LayerNorm(width, NORM_EPSILON)
 
-    def forward(self, tokens: Float[Tensor, "*axes tokens dim"]) -> Float[Tensor, "*axes dim"]:
+    def forward(
+        self, tokens: Float[Tensor, "*axes tokens dim"], bias: Float[Tensor, "*axes tokens"] | None = None
+    ) -> Float[Tensor, "*axes dim"]:
+        """bias: added to the logits of each token, for all heads; the class token has none."""
         token = self.cls_token[0, 0].expand(*tokens.shape[:-2], 1, -1)
         seen = self.norm1(torch.cat([token, tokens], -2))  # [..., 1 + tokens, dim]
         wq, wk, wv = self.qkv.weight.unflatten(0, (3, self.heads, -1))  # [head, channel, dim]
         bq, _, bv = self.qkv.bias.unflatten(0, (3, self.heads, -1))  # the keys' bias shifts all scores of a query alike
         query = torch.einsum("hcd,d->hc", wq, self.norm1(self.cls_token[0, 0])) + bq
         probes = torch.einsum("hcd,hc->hd", wk, query) / math.sqrt(wk.shape[1])
-        weights = (seen @ probes.mT).softmax(-2)  # [..., 1 + tokens, head]
+        logits = seen @ probes.mT  # [..., 1 + tokens, head]
+        logits = logits if bias is None else logits + F.pad(bias, (1, 0))[..., None]
+        weights = logits.softmax(-2)
         pooled = torch.einsum("...hd,hcd->...hc", weights.mT @ seen, wv) + bv
         x = token[..., 0, :] + self.proj(pooled.flatten(-2))
         return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
@@ -264,6 +279,26 @@ class SynchformerStream(HeldFrames):
         pictures = torch.stack(segments).to(parameter.device).float() / 255
         features = self.features(((pictures - PIXEL_MEAN) / PIXEL_STD).to(parameter.dtype))
         return features.float().flatten(0, 1).flatten(1)
+
+
+def by_segments(
+    encoder: SynchformerEncoder,
+    pool: Callable[[Tensor, Tensor, Tensor | None], Tensor],
+    trunk: Float[Tensor, "batch n trunk_dim"],
+    present: Bool[Tensor, "batch n"],
+    seen: Float[Tensor, "batch n places"] | None,
+) -> Float[Tensor, "batch n dim"]:
+    """`pool` of the tokens of whole segments, a few at once; of segments of which nothing is present, zeros. pool
+    receives the numbers of the segments in the batch, their tokens [s, n, place, dim] and their shares [s, n, place].
+    """
+    group, width = encoder.config.segment_features, encoder.dim
+    segments = trunk.unflatten(1, (-1, group)).flatten(0, 1)  # [batch s, n, trunk_dim]
+    shares = None if seen is None else seen.unflatten(1, (-1, group)).flatten(0, 1)
+    features = trunk.new_zeros(len(segments), group, width)
+    for index in present.flatten().unflatten(0, (-1, group)).any(1).nonzero()[:, 0].split(SEGMENTS_PER_CALL):
+        tokens = segments[index].unflatten(-1, (-1, width))
+        features[index] = pool(index, tokens, None if shares is None else shares[index]).to(features)
+    return features.unflatten(0, (len(trunk), -1)).flatten(1, 2)
 
 
 def from_mmaudio(state_dict: Mapping[str, Shaped[Tensor, "..."]]) -> dict[str, Float[Tensor, "..."]]:

@@ -16,22 +16,25 @@ from openfoley.errors import UsageError
 from openfoley.flow.settings import PLAIN, SHORTCUT
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects.record import to_plain
+from openfoley.region import Box, Region
 from openfoley.request import Cue, Cut, Request, Sampling, option, options_of
 
 NAMES = [one.name for _, one in options_of(Request())]
 EVERY = {  # a value of every option that is not its default
     "prompt": "rain", "negative_prompt": "music", "select": "a drum", "negative_picture": "none", "beside": ("a dog",),
+    "select_box": Box(0.1, 0.25, 0.5, 1.0, Fraction(1, 3)), "select_mask_by": "grey",
     "reference": Path("tone.wav"),
     "reference_span": (Fraction(1, 4), Fraction(3, 4)), "steps": 3, "guidance": 2.5, "text_guidance": 1.0,
     "picture_guidance": 2.0, "negative_guidance": 3.0, "reference_guidance": 4.0, "temperature": 0.5, "rescale": 0.25,
     "solver": SHORTCUT, "replacement": PLAIN, "seed": 7, "batch_takes": False,
     "cuts": (Cut(Fraction(1), "carry"),),
-    "cues": (Cue(Fraction(0), Fraction(1, 3), "steps", "wind", 5, 6.0, "steps", "a shoe"),),
+    "cues": (Cue(Fraction(0), Fraction(1, 3), "steps", "wind", 5, 6.0, "steps", "a shoe", Box(0.0, 0.0, 0.5, 0.5)),),
     "span": (Fraction(1), Fraction(5, 3)),
     "sound": Path("old.wav"), "audio_stream": 1, "duration": Fraction(5, 2), "context": Fraction(1, 4),
     "window": Fraction(4), "audio": "replace", "sample_rate": 48000, "bit_depth": "16", "start_timecode": "01:00:00:00",
     "nudge": 12.5, "force": True,
 }  # fmt: skip
+ALONE = {"select_mask": Path("mask.png")}  # which excludes another one of these
 
 
 def test_options_find_their_section_and_a_base_keeps_the_rest() -> None:
@@ -70,6 +73,14 @@ def test_an_unknown_option_is_reported_with_the_nearest(name: str, says: str) ->
         ("select", 3),
         ("select", " "),
         ("negative_picture", "all"),
+        ("select_box", "0.1,0.2,0.3"),
+        ("select_box", "left,0,1,1"),
+        ("select_box", "0,0,1,1@"),
+        ("select_box", (0, 0, 1, "x")),
+        ("select_box", 3),
+        ("select_box", "0,0,nan,1"),
+        ("select_mask", 3),
+        ("select_mask_by", "blur"),
         ("reference", 3),
         ("sound", 1.5),
         ("steps", "many"),
@@ -170,6 +181,53 @@ def test_a_reference_span_needs_a_reference() -> None:
     assert Request.of(Request.of(reference=Path("a.wav")), reference_span=(0, 1)).prompting.reference_span == (0, 1)
 
 
+def test_a_box_is_a_text_numbers_or_a_record() -> None:
+    same = Box(0.1, 0.2, 0.5, 1.0, Fraction(3, 2))
+    for given in (same, "0.1,0.2,0.5,1@1.5", " 0.1, .2,0.5,1 @ 3/2"):
+        assert Request.of(select_box=given).prompting.select_box == same, given
+    numbers = Request.of(select_box=[0.1, 0.2, 0.5, 1]).prompting
+    assert numbers.select_box == replace(same, time=None) and numbers.region == Region(
+        numbers.select_box, None, "attention"
+    )
+    assert Request.of(select_box="0,0,1,1@01:00:00:00").prompting.select_box == Box(0, 0, 1, 1, "01:00:00:00")
+    assert (str(same), str(numbers.select_box)) == ("0.1,0.2,0.5,1@1.5", "0.1,0.2,0.5,1")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"select_box": "0,0,1.2,1"}, r"select_box must lie in the picture, .* 0 to 1, got 0,0,1.2,1; divide pixels"),
+        ({"select_box": "0.5,0,0.5,1"}, "select_box must have an area, .*, got 0.5,0,0.5,1; swap"),
+        ({"select_box": "0,0.9,1,0.1@2"}, "select_box must have an area, .*, got 0,0.9,1,0.1@2; swap"),
+        (
+            {"select_box": "0,0,1,1", "select_mask": "m.png"},
+            "select_box and select_mask exclude each other, got .*; pass",
+        ),
+        ({"select_mask_by": "grey"}, "select_mask_by says how a box or a mask acts, which is missing; pass select_box"),
+        (
+            {"cues": [Cue(Fraction(0), Fraction(1), select_box=Box(0, 0, 1, 1), select_mask=Path("m.png"))]},
+            "cues: select_box and select_mask exclude",
+        ),
+        ({"cues": [Cue(Fraction(0), Fraction(1), select_box=Box(0, 0, 0, 1))]}, "cues: select_box must have an area"),
+    ],
+)
+def test_a_box_that_is_none_is_refused_with_what_is_allowed(options: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        Request.of(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cue_s_region_replaces_that_of_the_request() -> None:
+    mask, area = Path("m.png"), Box(0.0, 0.0, 0.5, 0.5)
+    cues = (Cue(Fraction(0), Fraction(1), select_mask=mask), Cue(Fraction(1), Fraction(2), "rain"))
+    request = Request.of(select_box=area, select_mask_by="grey", cues=cues)
+    regions = [request.prompting.in_cue(cue).region for cue in cues]
+    assert regions == [Region(None, mask, "grey"), Region(area, None, "grey")]
+    assert request.regions == (regions[1], regions[0]) and request.asks_picture == "select_box"
+    assert Request.of(cues=cues, select_mask_by="grey").regions == (Region(None, mask, "grey"),)
+    assert Request().regions == () and Request().asks_picture is None
+
+
 def test_lists_become_tuples_so_that_equal_requests_are_equal_and_hashable() -> None:
     cues, cuts = [Cue(Fraction(0), Fraction(1), "rain")], [Cut(Fraction(1))]
     lists = Request.of(cues=cues, cuts=cuts, span=[0, 1], reference=Path("a.wav"), reference_span=[0, 1])
@@ -179,15 +237,15 @@ def test_lists_become_tuples_so_that_equal_requests_are_equal_and_hashable() -> 
 
 
 def test_the_table_of_this_test_has_every_option() -> None:
-    assert sorted(EVERY) == sorted(NAMES)
-    assert len(Request.of(**EVERY).given()) == len(NAMES)
+    assert sorted({**EVERY, **ALONE}) == sorted(NAMES)
+    assert len(Request.of(**EVERY).given()) == len(EVERY)
 
 
 def test_every_option_comes_back_from_a_project_file() -> None:
     request = Request.of(**EVERY)
     plain = json.loads(json.dumps(to_plain(request)))
     assert from_dict(Request, plain) == request
-    assert [name for section in plain.values() for name in section] == NAMES
+    assert [name for section in plain.values() for name in section] == [name for name in NAMES if name not in ALONE]
     assert to_plain(Request()) == {"sampling": {"seed": 0}}, "a seed is always written down"
     assert from_dict(Request, {}) == Request()
 
@@ -283,12 +341,13 @@ def test_the_key_of_kept_work_depends_on_all_that_makes_the_samples(
     from openfoley.synthesis.job import Job, planned, request_key, shots_in
 
     model, source = load(tiny_model).model, Source.file(make_video(duration_s=0.5))
-    plain = Request.of(reference=Path("first.wav")) if name == "reference_span" else Request()
+    needed = {"reference_span": {"reference": Path("first.wav")}, "select_mask_by": {"select_box": "0,0,1,1"}}
+    plain = Request.of(**needed.get(name, {}))
     shots = shots_in(model, source, plain.timeline)
     plan = planned(model, shots, plain.timeline, None)
     first, other = (
         request_key(Job(model, source, shots, plan, one, [0], None, (0, 22050)))
-        for one in (plain, Request.of(plain, **{name: EVERY[name]}))
+        for one in (plain, Request.of(plain, **{name: {**EVERY, **ALONE}[name]}))
     )
     assert (first == other) == (name in SAVED_AS)
 

@@ -63,6 +63,8 @@ def stream(
     asked = Request.of(request, **options)
     if asked.timeline != Request().timeline or asked.prompting.reference is not None:
         raise UsageError("a live stream takes prompts and sampling only: no cuts, cues, spans, windows or reference")
+    if asked.regions:
+        raise UsageError("a live stream has no select_box and select_mask yet; leave them out, or use select")
     latent_rate, longest = pipeline.model.codec.latent_rate, pipeline.model.generator.window_latents
     new, known = round(Fraction(chunk) * latent_rate), round(Fraction(context) * latent_rate)
     if new < 1 or known < 0 or new + known > longest:

@@ -40,6 +40,7 @@ from openfoley.checks import (
 from openfoley.errors import UsageError
 from openfoley.flow.settings import Replacement, Solver
 from openfoley.media.settings import LONGEST_SILENT_S, AudioMode, BitDepth
+from openfoley.region import Box, Region, box, parsed
 
 Seconds = float | Fraction
 TAKES_RANGE = (1, 99)
@@ -53,6 +54,7 @@ def option(check: Check, help: str = "", metavar: str = "", default: Any = None,
 
 
 WEIGHT = Number(0, 20)  # of guidance
+SAID_BY_CUES = ("prompt", "negative_prompt", "select", "select_box", "select_mask")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Cut:
 @dataclass(frozen=True)
 class Cue:
     """What [start, end) s (or timecode, until the video is opened) should sound like; None: as in the rest of the
-    video. Cues with a stem name become a separate sound."""
+    video. Cues with a stem name become a separate sound. A box or a mask replaces either of the request."""
 
     start: Fraction
     end: Fraction
@@ -76,6 +78,8 @@ class Cue:
     guidance: float | None = None
     stem: str | None = None
     select: str | None = None
+    select_box: Box | None = None
+    select_mask: Path | None = None
 
 
 def rule_or_cuts(name: str, value: Any) -> None:
@@ -97,12 +101,13 @@ def sheet_or_cues(name: str, value: Any) -> None:
     if not isinstance(value, tuple) or not all(isinstance(one, Cue) for one in value):
         raise UsageError(f"{name} must be a file or a list of openfoley.Cue, got {value!r}")
     checks = {"start": instant, "end": instant, "prompt": text, "negative_prompt": text, "stem": text}
-    checks |= {"select": some_text}
+    checks |= {"select": some_text, "select_box": box, "select_mask": path}
     checks |= {"seed": Number(0, math.inf, whole=True), "guidance": WEIGHT}
     for cue in value:
         for one, check in checks.items():
             if one in ("start", "end") or getattr(cue, one) is not None:
                 check(f"{name}: {one}", getattr(cue, one))
+        _one_region(f"{name}: ", cue)
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,8 @@ class Defaults:
 class Prompting:
     """What it should sound like.
 
-    select: the thing in the picture that sounds, for models with a selective encoder. negative_picture: what guidance
+    select: the thing in the picture that sounds, for models with a selective encoder. select_box, select_mask: its
+    place, without words or beside them (`region`); a Box, its text or four numbers. negative_picture: what guidance
     moves away from besides the negative prompt's text: what that text selects from the picture, or (None is "selected")
     nothing of it, as SelVA was released. beside: further negative texts, each a branch of its own: what the other stems
     select (`synthesis.selected_stems`).
@@ -131,6 +137,21 @@ class Prompting:
         "the thing in the picture that sounds, with models that select by text, such as selva",
         "T",
         usual="what --prompt says, or everything",
+    )
+    select_box: Box | None = option(
+        box,
+        "where the thing that sounds is: left, top, right, bottom, 0 to 1, at a time in seconds or timecode; it is "
+        "followed through its shot, the rest is not heard",
+        "X0,Y0,X1,Y1@S",
+        usual="the first picture of the shot",
+    )
+    select_mask: Path | None = option(
+        path, "a video or still image of the picture's aspect, white where the thing that sounds is", "FILE"
+    )
+    select_mask_by: Literal["attention", "grey"] | None = option(
+        OneOf(("attention", "grey")),
+        "how box or mask act: inside the encoder, or by mid-grey around it in the encoder's pictures",
+        usual="attention",
     )
     negative_picture: Literal["selected", "none"] | None = option(
         OneOf(("selected", "none")),
@@ -152,6 +173,20 @@ class Prompting:
     def described(self) -> str | None:
         """The prompt; what is selected, if there is none."""
         return self.prompt or self.select
+
+    @property
+    def region(self) -> Region | None:
+        """Where the thing that sounds is; None: anywhere."""
+        if self.select_box is None and self.select_mask is None:
+            return None
+        return Region(self.select_box, self.select_mask, self.select_mask_by or "attention")
+
+    def in_cue(self, cue: Cue) -> Prompting:
+        """The same as a cue has it, in what the cue says."""
+        said = {name: value for name in SAID_BY_CUES if (value := getattr(cue, name)) is not None}
+        if "select_box" in said or "select_mask" in said:
+            said = {"select_box": None, "select_mask": None, **said}
+        return replace(self, **said)
 
     @property
     def negatives(self) -> tuple[str, ...]:
@@ -230,7 +265,8 @@ class Timeline:
     )
     cues: str | Path | tuple[Cue, ...] = option(
         sheet_or_cues,
-        "a cue sheet, .csv or .json: start, end, prompt, negative_prompt, seed, guidance, stem, select",
+        "a cue sheet, .csv or .json: start, end, prompt, negative_prompt, seed, guidance, stem, select, select_box, "
+        "select_mask",
         "FILE",
         (),
     )
@@ -325,6 +361,19 @@ class Request:
                 raise UsageError(f"{name} must not be None; leave it out for {one.default!r}")
         if self.prompting.reference_span is not None and self.prompting.reference is None:
             raise UsageError("a reference span chooses a part of a reference, which is missing; pass reference too")
+        _one_region("", self.prompting)
+        are_read = isinstance(self.timeline.cues, tuple)
+        if self.prompting.select_mask_by is not None and are_read and not self.regions:
+            raise UsageError(
+                "select_mask_by says how a box or a mask acts, which is missing; pass select_box or select_mask too"
+            )
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """Where the things that sound are, of the request and of its cues, once a sheet is read."""
+        cues = self.timeline.cues if isinstance(self.timeline.cues, tuple) else ()
+        asked = [self.prompting, *(self.prompting.in_cue(cue) for cue in cues)]
+        return tuple(dict.fromkeys(region for one in asked if (region := one.region) is not None))
 
     @property
     def selections(self) -> tuple[str, ...]:
@@ -347,6 +396,11 @@ class Request:
             return "select"
         return None if self.prompting.negative_picture is None else "negative_picture"
 
+    @property
+    def asks_picture(self) -> str | None:
+        """The option that needs a picture to choose from; None where none is given."""
+        return self.asks_selection or next((region.option for region in self.regions), None)
+
     def given(self) -> dict[str, Any]:
         """The options that differ from their defaults, by name."""
         pairs = ((one, getattr(getattr(self, section), one.name)) for section, one in options_of(self))
@@ -365,10 +419,20 @@ def options_of(request: Request) -> Iterator[tuple[str, Field[Any]]]:
 
 
 def _plain(one: Field[Any], value: object) -> object:
-    """Lists as tuples and paths as Paths: a request is hashable, and equal requests are equal."""
+    """Lists as tuples, paths as Paths, boxes as Boxes: a request is hashable, and equal requests are equal."""
     if one.metadata["check"] is path and isinstance(value, (str, os.PathLike)):
         return Path(value)
+    if one.metadata["check"] is box:
+        return parsed(one.name, value)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _one_region(where: str, asked: Prompting | Cue) -> None:
+    if asked.select_box is not None and asked.select_mask is not None:
+        raise UsageError(
+            f"{where}select_box and select_mask exclude each other, got {asked.select_box} and "
+            f"{str(asked.select_mask)!r}; pass one of them"
+        )
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

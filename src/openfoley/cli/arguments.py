@@ -20,7 +20,7 @@ from openfoley.errors import UsageError
 from openfoley.gym.seeds import FIRST_SEEDS, SPLITS, WORLDS, seed_range
 from openfoley.hub.registry import DEFAULT_MODEL
 
-PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues", "--sound")
+PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues", "--sound", "--select-mask")
 
 
 class Parser(argparse.ArgumentParser):

@@ -34,6 +34,8 @@ def checked_request(options: Namespace) -> Request:
     reference, cuts = request.prompting.reference, request.timeline.cuts
     if reference is not None and not reference.is_file():
         raise UsageError(f"the reference {shown(reference)} does not exist or is not a file")
+    if (mask := request.prompting.select_mask) is not None and not mask.is_file():
+        raise UsageError(f"the mask {shown(mask)} does not exist or is not a file; check the path")
     if cuts not in CUT_RULES and not Path(str(cuts)).is_file():
         raise UsageError(f"cuts must be one of {', '.join(CUT_RULES)} or a file, got {shown(str(cuts))!r}")
     return request
@@ -42,7 +44,9 @@ def checked_request(options: Namespace) -> Request:
 def delivery_of(options: Namespace, paths: Sequence[Path]) -> Delivery:
     """The outputs of this command, and which of them an earlier run has written."""
     words = {name: value for name, value in vars(options).items() if name not in NO_RESULT}
-    files = [getattr(options, name, None) for name in ("video", "sound", "cues", "cuts", "reference", "model")]
+    files = [
+        getattr(options, name, None) for name in ("video", "sound", "cues", "cuts", "reference", "select_mask", "model")
+    ]
     return Delivery(paths, identity(words, files), options.force)
 
 

@@ -117,6 +117,8 @@ def _check_text_alone(options: Namespace, request: Request) -> None:
         raise UsageError("pass a VIDEO, or --duration S with --prompt T for sound from text alone")
     if request.asks_selection is not None or options.select_all is not None:
         raise UsageError("--select, --select-all and --negative-picture need a VIDEO to choose from")
+    if request.regions:
+        raise UsageError("--select-box and --select-mask need a VIDEO to choose from")
     if not (options.prompt and options.prompt.strip()) and options.cues is None:
         raise UsageError("without a VIDEO the sound comes from text alone: pass --prompt T")
     if options.stems or options.plan:

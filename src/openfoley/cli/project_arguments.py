@@ -11,6 +11,7 @@ from openfoley.hub.registry import DEFAULT_MODEL
 from openfoley.request import TAKES_RANGE, Output, Prompting, Sampling, Timeline
 
 AddCommand = Callable[..., argparse.ArgumentParser]
+FILES_OF_TAKES = ("reference", "reference_span", "select_mask")  # options of `take` alone
 TIME_HELP = "seconds, or timecode HH:MM:SS:FF"
 
 
@@ -53,13 +54,12 @@ def _new(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("video", metavar="VIDEO", help="any video file")
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
-    add_options(parser, Prompting, Sampling, Timeline, Output, without=(*GENERATED, "reference", "reference_span"))
+    add_options(parser, Prompting, Sampling, Timeline, Output, without=(*GENERATED, *FILES_OF_TAKES))
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
 
 
 def _set(parser: argparse.ArgumentParser) -> None:
-    without = ("reference", "reference_span")
-    add_options(parser, Prompting, Sampling, Timeline, without=(*GENERATED, *without), usual="unchanged")
+    add_options(parser, Prompting, Sampling, Timeline, without=(*GENERATED, *FILES_OF_TAKES), usual="unchanged")
     parser.add_argument("--unset", metavar="NAME", nargs="+", help="reset to the default: prompt, cues, steps, ...")
 
 

@@ -117,7 +117,10 @@ class Maskable(FrameEncoder, Protocol):
     """Features pooled from the tokens of patches, of which a mask may hide some (`encoders.masking`): its pooling, or
     `TextConditioned.select`, takes `seen`, the share of each patch that is seen."""
 
-    trunk_dim: int
+    @property
+    def trunk_dim(self) -> int: ...
+    @property
+    def patches(self) -> int: ...
 
     def mask_stream(self) -> FeatureStream:
         """Frames of a mask in three equal channels, 0 hidden to 255 seen -> shares [m, patches] for the features that

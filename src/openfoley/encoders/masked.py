@@ -24,8 +24,12 @@ class MaskedSync:
     network: SyncEncoder
 
     @property
+    def patches(self) -> int:
+        return self.network.patches
+
+    @property
     def trunk_dim(self) -> int:
-        return self.network.patches * self.network.dim
+        return self.patches * self.network.dim
 
     @property
     def inputs(self) -> Inputs:
@@ -65,8 +69,12 @@ class MaskedSynchformer:
     network: SynchformerEncoder
 
     @property
+    def patches(self) -> int:
+        return self.network.config.patches
+
+    @property
     def trunk_dim(self) -> int:
-        return self.network.config.patches * self.network.dim
+        return self.patches * self.network.dim
 
     @property
     def inputs(self) -> Inputs:

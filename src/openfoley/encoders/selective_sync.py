@@ -41,6 +41,7 @@ class SelectiveSync(nn.Module):
         self.norm = nn.LayerNorm(trunk.dim)
         own = self.state_dict()
         self.load_state_dict({key: value for key, value in trunk.state_dict().items() if key in own}, strict=False)
+        self.patches = trunk.patches
         self.trunk_dim = trunk.patches * trunk.dim
 
     def forward(

@@ -47,7 +47,8 @@ class SelectiveSynchformer(nn.Module):
         self.config = config
         self.trunk = SynchformerEncoder(config.trunk)
         self.selection = TextSelection(config.selection)
-        self.trunk_dim = config.trunk.patches * config.trunk.hidden_size
+        self.patches = config.trunk.patches
+        self.trunk_dim = self.patches * config.trunk.hidden_size
 
     def forward(
         self,

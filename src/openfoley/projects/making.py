@@ -29,6 +29,7 @@ from openfoley.projects.record import TAKES_FOLDER, Record, Settings, Span, Take
 from openfoley.request import Cut, Output, Prompting, Request, Sampling, Timeline, options_of
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.job import Progress, first_frame_code, sample_count
+from openfoley.synthesis.region_features import with_region_times
 from openfoley.synthesis.resume import STATE_NAME
 from openfoley.synthesis.stems import unnamed_stem
 from openfoley.synthesis.take import Take
@@ -72,7 +73,7 @@ def describe_video(
     where = path_in(cache.parent, given)
     entry = VideoEntry(where, source.content_hash, info.duration, info.frame_rate, str(code) if code else None)
     timeline, found = _read(model, request.timeline, first, info.duration, lambda: FeatureStore(cache).cuts(source))
-    return entry, found, replace(request, timeline=timeline, output=Output())
+    return entry, found, with_region_times(source, replace(request, timeline=timeline, output=Output()), first)
 
 
 def changed_settings(
@@ -139,7 +140,7 @@ def make_takes(
 
 def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, number: int, take: Take) -> TakeEntry:
     """Write a take's file."""
-    reference = order.request.prompting.reference
+    reference, mask = order.request.prompting.reference, order.request.prompting.select_mask
     name = f"{TAKES_FOLDER}/{TAKE_NAME.format(number)}"
     entry = TakeEntry(
         number=number,
@@ -150,6 +151,7 @@ def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, n
         request=replace(take.request, timeline=Timeline(), output=Output()),
         stem=stem,
         reference_sha256=None if reference is None else file_hash(reference),
+        mask_sha256=None if mask is None else file_hash(mask),
         made_over=tuple(t.number for t in record.layers(stem)) if order.span else (),
     )
     (folder / TAKES_FOLDER).mkdir(exist_ok=True)

@@ -59,6 +59,7 @@ class TakeEntry:
     request: Request  # without the project's cuts and cues
     stem: str | None = None
     reference_sha256: str | None = None
+    mask_sha256: str | None = None
     made_over: tuple[int, ...] = ()  # the takes in the mix when it was made: its context on both sides
 
     @property

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
-from openfoley.encoders.base import FrameEncoder, TextConditioned, TextEncoder, frame_dim
+from openfoley.encoders.base import FrameEncoder, MaskedPooling, MaskedSelection, TextConditioned, TextEncoder
 from openfoley.hub.parts import Model
+from openfoley.region import Region
 from openfoley.request import Prompting
-from openfoley.synthesis.feature_buffer import FeatureBuffer
-from openfoley.synthesis.features import FeatureRun, WholeVideo, first_instant, frame_encoders
+from openfoley.synthesis.feature_reader import FeatureReader, Span
+from openfoley.synthesis.features import FeatureRun, WholeVideo, frame_encoders, frames_of
+from openfoley.synthesis.region_features import MID_GREY, SYNC
 from openfoley.synthesis.selection import words_encoders
 from openfoley.timeline.plan import PlannedWindow
 from openfoley.timeline.shots import Shot
 from openfoley.types import TEXT, Conditions, FeatureSequence
 
 logger = logging.getLogger(__name__)
+
+BLANK_FRAMES = 16  # of the empty picture: one snippet, or one segment
 
 
 class Texts:
@@ -53,22 +57,6 @@ class Texts:
             )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Span:
-    """What a window covers of its shot, all in s on the video's clock. zero: the start of the sequence; the picture is
-    seen from `seen_from` on; the window itself is [start, end)."""
-
-    zero: Fraction
-    seen_from: Fraction
-    start: Fraction
-    end: Fraction
-
-    @property
-    def has_unseen(self) -> bool:
-        """Something in front has no picture."""
-        return self.seen_from > self.start or self.start > self.zero
-
-
 class _WindowSelections:
     """What texts select from a window, each once: with several names a text selects for its own stem and is a negative
     of the others."""
@@ -84,39 +72,63 @@ class _WindowSelections:
             self.window, self.made = window, {}
 
     def __call__(
-        self, sequences: Mapping[str, FeatureSequence], text: str | None, part: str = "window"
+        self,
+        sequences: Mapping[str, FeatureSequence],
+        text: str | None,
+        part: str = "window",
+        shares: Mapping[str, Tensor] | None = None,
     ) -> dict[str, FeatureSequence]:
-        """The sequences, where an encoder has its features selected by a text: what this one selects."""
-        return {name: self._of(name, trunk, text, part) for name, trunk in sequences.items()}
+        """The sequences, where an encoder has its features selected by a text: what this one selects. shares: the seen
+        share of each patch, by encoder, where a mask hides some."""
+        masks = shares or {}
+        return {name: self._of(name, trunk, text, part, masks.get(name)) for name, trunk in sequences.items()}
 
-    def _of(self, name: str, trunk: FeatureSequence, text: str | None, part: str) -> FeatureSequence:
+    def _of(
+        self, name: str, trunk: FeatureSequence, text: str | None, part: str, seen: Tensor | None
+    ) -> FeatureSequence:
         encoder, key = self.encoders[name], (part, name, text)
+        if isinstance(encoder, MaskedPooling):
+            return replace(trunk, values=encoder.pool(trunk.values, trunk.present, seen))
         if not isinstance(encoder, TextConditioned):
             return trunk
         if key not in self.made:
             words = self.words[encoder.inputs.words](text)
-            values = encoder.select(trunk.values, trunk.present, words.values, words.present)
-            self.made[key] = replace(trunk, values=values)
+            self.made[key] = replace(trunk, values=_selected(encoder, trunk, words, seen))
         return self.made[key]
+
+
+def _selected(encoder: FrameEncoder, trunk: FeatureSequence, words: FeatureSequence, seen: Tensor | None) -> Tensor:
+    if seen is not None and isinstance(encoder, MaskedSelection):
+        return encoder.select(trunk.values, trunk.present, words.values, words.present, seen)
+    assert seen is None and isinstance(encoder, TextConditioned), "the request is checked"
+    return encoder.select(trunk.values, trunk.present, words.values, words.present)
 
 
 class ConditionBuilder:
     """Reads features just ahead of the windows, and builds the conditions of each."""
 
-    def __init__(self, model: Model, shots: Sequence[Shot], feed: Iterator[FeatureRun], device: torch.device) -> None:
-        self.shots, self.feed, self.device = shots, feed, device
+    def __init__(
+        self,
+        model: Model,
+        shots: Sequence[Shot],
+        feed: Iterator[FeatureRun],
+        device: torch.device,
+        regions: Mapping[Region, FeatureReader] | None = None,
+    ) -> None:
+        self.shots, self.device = shots, device
         self.latent_rate: Fraction = model.codec.latent_rate
         self.encoders: dict[str, FrameEncoder] = frame_encoders(model)
         self.texts = Texts(model.text_encoder, device)
         self.words = {name: Texts(encoder, device) for name, encoder in words_encoders(model).items()}
         self.reach = max(Fraction(e.outputs.reach) / e.outputs.rate for e in self.encoders.values())
-        self.buffers: dict[tuple[str, int], FeatureBuffer] = {}
-        self.ended: set[tuple[str, int]] = set()
-        self.is_over = False
         only_whole = [name for name, encoder in self.encoders.items() if encoder.inputs.whole_video]
         self.windowed = [name for name in self.encoders if name not in only_whole]
         self.read_whole = list(self.encoders) if model.generator.reads_whole_video else only_whole
         self.whole = WholeVideo() if self.read_whole else None
+        on_run = None if self.whole is None else self.whole.add
+        self.reader = FeatureReader(self.encoders, shots, feed, device, on_run)
+        self.regions = regions or {}
+        self.blanks: dict[str, Tensor] = {}
         self.selections = _WindowSelections(self.encoders, self.words)
 
     def conditions(
@@ -129,14 +141,16 @@ class ConditionBuilder:
         window, shot, rate = planned.window, planned.shot, self.latent_rate
         start, end = window.first_latent / rate, window.end_latent / rate
         seen_from = max(start, shot.start) if shot.join == "carry" else start
-        span = _Span((window.first_latent - reference) / rate, seen_from, start, end)
+        span = Span((window.first_latent - reference) / rate, seen_from, start, end)
         self._read_until(shot.index, end + self.reach)
-        seen = {name: self._seen(name, shot, span) for name in self.windowed}
+        seen = {name: self.reader.sequence(name, shot, span) for name in self.windowed}
         whole = {name: self._in_whole(name, span.zero) for name in self.read_whole}
-        self._forget(shot.index, start - self.reach)
-        self.selections.begin((planned, reference))
+        seen, shares = self._in_region(prompting.region, seen, shot, span)
+        self.reader.forget(shot.index, start - self.reach)
+        self.selections.begin((planned, reference, prompting.region))
         text, chosen = self.texts(prompting.described), prompting.selected
-        selected = Conditions({**self.selections(seen, chosen), TEXT: text}, self.selections(whole, chosen, "whole"))
+        own, own_whole = self.selections(seen, chosen, shares=shares), self.selections(whole, chosen, "whole")
+        selected = Conditions({**own, TEXT: text}, own_whole)
         nothing = selected.null()
         by_text = {name for name, encoder in self.encoders.items() if isinstance(encoder, TextConditioned)}
         if prompting.negative_picture == "none":
@@ -144,95 +158,66 @@ class ConditionBuilder:
         trunk, whole_trunk = ({name: part[name] for name in part if name in by_text} for part in (seen, whole))
 
         def against(negative: str) -> Conditions:
-            own, own_whole = self.selections(trunk, negative), self.selections(whole_trunk, negative, "whole")
+            own = self.selections(trunk, negative, shares=shares)
+            own_whole = self.selections(whole_trunk, negative, "whole")
             features = {**nothing.features, **own, TEXT: self.texts(negative)}
             return Conditions(features, {**nothing.whole, **own_whole})
 
         return selected, [against(negative) for negative in prompting.negatives]
 
-    def _seen(self, name: str, shot: Shot, span: _Span) -> FeatureSequence:
-        """The features of one encoder in a window."""
-        buffer = self._buffer(name, shot.index)
-        outputs = self.encoders[name].outputs
-        reach = Fraction(outputs.reach) / outputs.rate
-        first = span.seen_from if span.has_unseen else span.seen_from - reach
-        features, times = buffer.window(span.zero, first, span.end + reach)
-        present = torch.ones(len(times), dtype=torch.bool, device=self.device)
-        if span.has_unseen or not len(times):
-            features, times, present = _padded(features, times, buffer, float(span.seen_from - span.zero), float(reach))
-        return FeatureSequence(features[None], times[None], present[None])
+    def _in_region(
+        self, region: Region | None, sequences: dict[str, FeatureSequence], shot: Shot, span: Span
+    ) -> tuple[dict[str, FeatureSequence], dict[str, Tensor]]:
+        """The sequences of a window as a region has them, and the seen share of each patch, [1, n, patches], for the
+        encoder that it acts in. Where nothing is seen the tokens are those of an empty picture, all of them seen."""
+        reader = None if region is None else self.regions.get(region)
+        if region is None or reader is None:
+            return sequences, {}
+        reader.read_until(shot.index, span.end + self.reach)
+        own = reader.sequence(SYNC, shot, span)
+        reader.forget(shot.index, span.start - self.reach)
+        if region.by == "grey":
+            return {**sequences, SYNC: own}, {}
+        trunk, is_empty = sequences[SYNC], ~(own.values > 0).any(-1, keepdim=True)
+        if is_empty.any():
+            blank = self._blank(SYNC)
+            filled = blank.repeat(trunk.values.shape[1] // len(blank), 1)
+            trunk = replace(trunk, values=torch.where(is_empty, filled, trunk.values))
+        return {**sequences, SYNC: trunk}, {SYNC: own.values + is_empty.to(own.values)}
+
+    def _blank(self, name: str) -> Tensor:
+        """[group, dim]: what an encoder's stream gives of grey pictures, in which there is nothing."""
+        if name not in self.blanks:
+            encoder = self.encoders[name]
+            frames, group = frames_of(encoder), encoder.outputs.group
+            picture = torch.full((1, BLANK_FRAMES, 3, frames.height, frames.width), MID_GREY, dtype=torch.uint8)
+            features = encoder.encode(picture.to(self.device))[0].to(self.device, torch.float32)
+            middle = len(features) // 2 // group * group
+            self.blanks[name] = features[middle : middle + group]
+        return self.blanks[name]
 
     def _in_whole(self, name: str, zero: Fraction) -> FeatureSequence:
         """The features of one encoder in the whole video, or in as much of it as is there."""
         assert self.whole is not None
-        origins = {shot.index: self._origin(name, shot.index) for shot in self.shots}
+        origins = {shot.index: self.reader.origin(name, shot.index) for shot in self.shots}
         features, instants = self.whole.features(name, origins, self.encoders[name].outputs.rate)
         times = torch.tensor([float(t - zero) for t in instants], dtype=torch.float32, device=self.device)
         present = torch.ones(1, len(times), dtype=torch.bool, device=self.device)
         return FeatureSequence(features[None], times[None], present)
 
-    def _origin(self, name: str, shot: int) -> Fraction:
-        """The instant (s) of the encoder's first feature in a shot."""
-        return first_instant(self.encoders[name], self.shots[shot])
-
-    def _buffer(self, name: str, shot: int) -> FeatureBuffer:
-        if (name, shot) not in self.buffers:
-            encoder = self.encoders[name]
-            outputs, origin = encoder.outputs, self._origin(name, shot)
-            self.buffers[name, shot] = FeatureBuffer(
-                outputs.rate, frame_dim(encoder), self.device, origin, outputs.group
-            )
-        return self.buffers[name, shot]
-
     def _read_until(self, shot: int, time: Fraction) -> None:
-        """Read until every feature of the shot before `time` (s) is there, or the shot is over; all of the video,
-        where the generator reads the whole of it."""
-
-        def is_short(name: str) -> bool:
-            return (name, shot) not in self.ended and self._buffer(name, shot).end < time
-
-        while not self.is_over and (self.whole is not None or any(is_short(name) for name in self.encoders)):
-            run = next(self.feed, None)
-            if run is None:
-                self.is_over = True
-            else:
-                self.take(run)
+        """All of the video, where the generator reads the whole of it."""
+        self.reader.read_until(shot, time, everything=self.whole is not None)
 
     def take(self, run: FeatureRun) -> None:
         """The next features of one encoder in one shot."""
-        self._buffer(run.name, run.shot).append(run.features)
-        if self.whole is not None:
-            self.whole.add(run)
-        if run.is_last:
-            self.ended.add((run.name, run.shot))
+        self.reader.take(run)
 
     def available_until(self, shot: int) -> Fraction:
         """Up to this instant (s) all features of the shot are here."""
-        return min(self._buffer(name, shot).end for name in self.encoders)
-
-    def _forget(self, shot: int, time: Fraction) -> None:
-        """Earlier shots, and in this one what lies before `time` (s)."""
-        self.buffers = {key: buffer for key, buffer in self.buffers.items() if key[1] >= shot}
-        for name in self.encoders:
-            self._buffer(name, shot).drop_before(time)
+        return min(self.reader.buffer(name, shot).end for name in self.encoders)
 
     def finish(self) -> None:
         """Read to the end, so that damage there is noticed."""
-        for _ in self.feed:
+        for _ in self.reader.feed:
             pass
-
-
-def _padded(
-    features: Tensor, times: Tensor, buffer: FeatureBuffer, seen_from: float, reach: float
-) -> tuple[Tensor, ...]:
-    """Features with absent ones in front, spaced evenly back to time -reach: as training marks the picture over clean
-    latents absent. Between `seen_from` and the first feature the first one is held."""
-    period = float(1 / buffer.rate)
-    begin = float(times[0]) if len(times) else seen_from + reach + period / 2
-    count = max(0 if len(times) else 1, int((begin + reach) / period + 1e-6))
-    count = -(-count // buffer.group) * buffer.group
-    early = torch.tensor([begin - period * k for k in range(count, 0, -1)], dtype=times.dtype, device=times.device)
-    held = features[:1].expand(count, -1) if len(features) else features.new_zeros(count, features.shape[1])
-    is_held = (early >= seen_from) & bool(len(features))
-    present = torch.cat([is_held, torch.ones(len(times), dtype=torch.bool, device=times.device)])
-    return torch.cat([held, features]), torch.cat([early, times]), present

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from openfoley.encoders.base import frame_dim
+from openfoley.encoders.base import MaskedPooling, frame_dim
 from openfoley.errors import OutputError
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import Model
@@ -132,6 +132,7 @@ class FeatureStore:
 def _key(model: Model, shots: Sequence[Shot]) -> str:
     """Features depend on the encoders and on where their streams start; not on how the sound begins there."""
     edges = [str(shot.start) for shot in shots]
+    edges += [f"tokens of {name}" for name, one in frame_encoders(model).items() if isinstance(one, MaskedPooling)]
     return hashlib.sha256(f"{fingerprint(model, tuple(frame_encoders(model)))} {edges}".encode()).hexdigest()
 
 

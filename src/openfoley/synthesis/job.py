@@ -38,7 +38,9 @@ from openfoley.synthesis.conditions import ConditionBuilder
 from openfoley.synthesis.crossfade import runs_of
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_requests
+from openfoley.synthesis.picture_masks import mask_hash
 from openfoley.synthesis.reference import encoded_reference
+from openfoley.synthesis.region_features import region_readers, regions_of, with_region_times
 from openfoley.synthesis.resume import FORMAT, Work
 from openfoley.synthesis.selection import check_picture, check_selection, model_for, warn_of_negative_picture
 from openfoley.synthesis.windows import ParallelSampler, WindowSampler, run_plan
@@ -193,7 +195,7 @@ def resolved(model: Model, source: Source, request: Request) -> Request:
 
 
 def with_times(source: Source, request: Request) -> Request:
-    """The request with its lists of cuts and cues read, and its timecode as seconds."""
+    """The request with its lists of cuts and cues read, its masks checked, and its timecode as seconds."""
     timeline = request.timeline
     start = first_frame_code(source, request.output.start_timecode)
     cuts, cues, span = timeline.cuts, timeline.cues, timeline.span
@@ -206,7 +208,7 @@ def with_times(source: Source, request: Request) -> Request:
     if span is not None:
         span = check_span([time_in(edge, start, "span") for edge in span], duration)
     timeline = replace(timeline, cuts=cuts, cues=cues, span=span)
-    return replace(request, timeline=timeline)
+    return with_region_times(source, replace(request, timeline=timeline), start)
 
 
 def shots_in(model: Model, source: Source, timeline: Timeline, store: FeatureStore | None = None) -> list[Shot]:
@@ -284,12 +286,14 @@ def request_key(job: Job) -> str:
     request = job.request
     parts = [FORMAT, SAMPLING, torch.__version__, fingerprint(job.model), job.source.content_hash, list(job.plan)]
     parts += [job.promptings or request.prompting, request.sampling, request.timeline, list(job.seeds), job.samples]
+    parts += [mask_hash(region.mask) for region in request.regions if region.mask is not None]
     return hashlib.sha256("\n".join(map(repr, parts)).encode() + known).hexdigest()
 
 
 def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]], Work | None]:
     """Run a job's plan; the assemblers have every window, `finish` is left to do."""
     model, codec, saved = job.model, job.model.codec, None
+    regions = region_readers(model, job.source, job.shots, regions_of(job.plan, job.requests), model.device)
     if options.work is not None and len(job.plan) > 1 and job.source.path is not None:
         saved = Work.open(options.work, request_key(job))
     runs, files = runs_of(job.plan, codec.sample_rate, *job.samples), []
@@ -308,7 +312,7 @@ def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]],
         shot = 0 if model.generator.reads_whole_video else job.plan[first].shot.index
         seen = None if model.familiarity is None else SeenPictures(model.familiarity)
         feed = _watched(_feed(job, options.store, shot), seen)
-        builder = ConditionBuilder(model, job.shots, feed, model.device)
+        builder = ConditionBuilder(model, job.shots, feed, model.device, regions)
         regenerated_from = None if job.around is None else job.plan[0].first_new
         samplers = [
             WindowSampler(model.generator, builder, one, job.reference, regenerated_from)

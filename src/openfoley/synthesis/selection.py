@@ -1,16 +1,19 @@
-"""Selection by text: which of a model's encoders it concerns, and whether a request that asks for it can be met."""
+"""Selection by text, box or mask: which of a model's encoders it concerns, and whether a request for it can be met."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import cast
 
-from openfoley.encoders.base import TextConditioned, TextEncoder
+from openfoley.encoders.base import FrameEncoder, Maskable, TextConditioned, TextEncoder
+from openfoley.encoders.masked import masked
 from openfoley.errors import UsageError
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import no_selection
 from openfoley.media.source import Source
 from openfoley.request import Request
+from openfoley.synthesis.region_features import SYNC
 
 logger = logging.getLogger(__name__)
 
@@ -22,9 +25,19 @@ def words_encoders(model: Model) -> dict[str, TextEncoder]:
 
 
 def model_for(model: Model, request: Request) -> Model:
-    """The model that a request runs: where a text selects, what its folder has for that; otherwise the model itself."""
+    """The model that a request runs: where a text selects, what its folder has for that; otherwise the model itself.
+    Where a region acts by attention, its sync encoder has masks, if it can."""
     asks = request.asks_selection is not None
-    return model.selective if asks and model.selective is not None else model
+    chosen = model.selective if asks and model.selective is not None else model
+    encoder = chosen.encoders.get(SYNC)
+    if not _by_attention(request) or not isinstance(encoder, FrameEncoder) or isinstance(encoder, Maskable):
+        return chosen
+    own = masked(encoder)
+    return chosen if own is None else replace(chosen, encoders={**chosen.encoders, SYNC: own})
+
+
+def _by_attention(request: Request) -> bool:
+    return any(region.by == "attention" for region in request.regions)
 
 
 def check_selection(model: Model, request: Request) -> None:
@@ -38,6 +51,23 @@ def check_selection(model: Model, request: Request) -> None:
             _check_length(text, encoder, f"long, {model.name} reads at most")
     for text in request.selections_without_prompt if encoders else ():
         _check_length(text, model.text_encoder, f"long as the prompt that is missing, {model.name} reads at most")
+    _check_regions(model_for(model, request), request)
+
+
+def _check_regions(model: Model, request: Request) -> None:
+    """UsageError for a region that this model has no place for."""
+    if not request.regions:
+        return
+    option, encoder = request.regions[0].option, model.encoders.get(SYNC)
+    if model.generator.reads_whole_video:
+        raise UsageError(f"{option} is not an option of {model.name}, which reads the whole video; leave it out")
+    if not isinstance(encoder, FrameEncoder):
+        raise UsageError(f"{option} is not an option of {model.name}: it has no sync encoder; leave it out")
+    if _by_attention(request) and not isinstance(encoder, Maskable):
+        raise UsageError(
+            f"{option} is not an option of {model.name}: its sync encoder pools no patches that a mask could hide; "
+            "pass select_mask_by=grey, which shows it mid-grey there"
+        )
 
 
 def _check_length(text: str, encoder: TextEncoder, words: str) -> None:
@@ -54,5 +84,5 @@ def warn_of_negative_picture(request: Request) -> None:
 
 def check_picture(source: Source, request: Request) -> None:
     """UsageError for a selection from nothing."""
-    if request.asks_selection is not None and not source.has_picture:
-        raise UsageError(f"{request.asks_selection} needs a picture to choose from; pass a video, or only a prompt")
+    if request.asks_picture is not None and not source.has_picture:
+        raise UsageError(f"{request.asks_picture} needs a picture to choose from; pass a video, or only a prompt")

@@ -162,15 +162,9 @@ def for_cue(request: Request, cue: Cue | None) -> Request:
     """The request as a cue has it, in what the cue says."""
     if cue is None:
         return request
-    prompting, sampling = request.prompting, request.sampling
-    prompting = replace(
-        prompting,
-        prompt=prompting.prompt if cue.prompt is None else cue.prompt,
-        negative_prompt=prompting.negative_prompt if cue.negative_prompt is None else cue.negative_prompt,
-        select=prompting.select if cue.select is None else cue.select,
-    )
+    sampling = request.sampling
     sampling = replace(sampling, guidance=sampling.guidance if cue.guidance is None else cue.guidance)
-    return replace(request, prompting=prompting, sampling=sampling)
+    return replace(request, prompting=request.prompting.in_cue(cue), sampling=sampling)
 
 
 def own_seed(seed: int, regenerated_from: int | None, cue: Cue | None) -> int:

@@ -1,12 +1,13 @@
 """Cue sheets: what each stretch of a video should sound like, as CSV or JSON.
 
-    start,end,prompt,negative_prompt,seed,guidance,stem,select
-    01:00:00:00,01:00:04:12,footsteps on gravel,music,7,4.5,steps,
-    4.5,9,a wooden door,,,,door,the door
+    start,end,prompt,negative_prompt,seed,guidance,stem,select,select_box,select_mask
+    01:00:00:00,01:00:04:12,footsteps on gravel,music,7,4.5,steps,,,
+    4.5,9,a wooden door,,,,door,the door,"0.1,0.2,0.4,0.9@5",
 
 JSON is a list of objects with the same keys (or {"cues": [...]}). Times are seconds on the video's clock or timecode.
 `start` and `end` are needed, the rest may be left out or blank: then it is as everywhere else. Cues with a stem name
 are sounds of their own and may lie over those of other stems; within one stem (or without any) they may not overlap.
+The file of a mask is found from the sheet's folder.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ from typing import Any
 from openfoley.errors import UsageError
 from openfoley.media.read.opening import shown
 from openfoley.media.time.timecode import Timecode, parse_time, time_in, timecode_at
+from openfoley.region import Box, box, parsed
 from openfoley.request import WEIGHT, Cue
 
-COLUMNS = ("start", "end", "prompt", "negative_prompt", "seed", "guidance", "stem", "select")
+COLUMNS = (
+    "start", "end", "prompt", "negative_prompt", "seed", "guidance", "stem", "select", "select_box", "select_mask"
+)  # fmt: skip
 STEM_PATTERN = re.compile(r"[^\x00-\x1f/\\:*?\"<>|.\s][^\x00-\x1f/\\:*?\"<>|]*")  # what every file system takes
 MAX_BYTES = 16 << 20  # of a sheet; a film's has some thousand lines
 
@@ -40,7 +44,7 @@ def read_cues(path: str | os.PathLike[str], start: Timecode, duration: Fraction 
     path = Path(path)
     text = _text(path)
     rows = _json_rows(text, path) if path.suffix.lower() == ".json" else _csv_rows(text, path)
-    placed = [(place, _cue(row, start, place)) for place, row in rows]
+    placed = [(place, _cue(row, start, place, path.parent)) for place, row in rows]
     if not placed:
         raise UsageError(f"{shown(path)} holds no cues; give at least one line with start and end")
     return check_cues(placed, start, duration)
@@ -158,7 +162,8 @@ def _check_names(names: Sequence[str], place: str, needed: bool = True) -> None:
         raise UsageError(f"{place}: column {missing[0]!r} is missing; the first line names the columns")
 
 
-def _cue(row: dict[str, Any], start: Timecode, place: str) -> Cue:
+def _cue(row: dict[str, Any], start: Timecode, place: str, folder: Path) -> Cue:
+    """folder: of the sheet."""
     for name in ("start", "end"):
         if name not in row:
             raise UsageError(f"{place}: {name!r} is missing")
@@ -180,7 +185,18 @@ def _cue(row: dict[str, Any], start: Timecode, place: str) -> Cue:
         _guidance(row, place),
         _stem(row, place),
         _words(row, "select", place),
+        *_region(row, place, folder),
     )
+
+
+def _region(row: dict[str, Any], place: str, folder: Path) -> tuple[Box | None, Path | None]:
+    """The row's box and mask."""
+    mask = _words(row, "select_mask", place)
+    area = row.get("select_box")
+    if area is not None:
+        area = parsed(f"{place}: select_box", area)
+        box(f"{place}: select_box", area)
+    return area, None if mask is None else (folder / mask).absolute()
 
 
 def _words(row: dict[str, Any], name: str, place: str) -> str | None:

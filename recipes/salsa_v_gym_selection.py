@@ -7,6 +7,8 @@
     --bank N                items whose trunk tokens are kept, 151 kB each (default 12000)
     --steps N               of stage 1 (default 6000); for a table the same for all rows
     --generator-steps N     of stage 2 (default 4000); 0: the generator of WORK's shipped pair, else the model's own
+    --attributes N          validation scenes among which those are sought in which an attribute alone tells two things
+                            of one kind apart (default 800; 0: none); the error of stage 1 in them is printed
     --plan                  prints what is there and what is not, and ends
 
 WORK (12 GB of scenes, 2 GB of tokens) holds everything but the result; the same command resumes, and variants share
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--bank", type=int, default=12_000)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--generator-steps", type=int, default=4000)
+    parser.add_argument("--attributes", type=int, default=800)
     parser.add_argument("--plan", action="store_true")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -48,6 +51,7 @@ def main() -> None:
     from openfoley.training.selective.recipe import (
         SOURCES,
         Pair,
+        attribute_figures,
         train_encoder,
         train_selective_generator,
         with_encoder,
@@ -71,6 +75,8 @@ def main() -> None:
             print(f"{'there  ' if path.is_file() else 'missing'} {path}")
         return
     model = train_encoder(pair, resume=True, steps=asked.steps)
+    if asked.attributes:
+        print(f"where an attribute tells: {attribute_figures(pair, asked.attributes)}")
     shipped = replace(pair, variant=SHIPPED, suffix="").folder("selective-generator")
     if asked.generator_steps:
         model = train_selective_generator(pair, resume=True, steps=asked.generator_steps)

@@ -10,7 +10,7 @@ import torch
 from body_scenes import scene_of as body_scene
 from body_scenes import thing
 from openfoley.data.gym_cache import FULL_SCALE
-from openfoley.data.gym_sources import GymSources, absent_names, only, scene_of, sources_in
+from openfoley.data.gym_sources import GymSources, absent_names, only, scene_of, sources_in, twins_in
 from openfoley.errors import UsageError
 from openfoley.gym.bodies.scene import sample_bodies_scene
 from openfoley.gym.records import Contact, Performance, Scene
@@ -127,3 +127,17 @@ def test_scenes_of_bodies_have_two_mechanisms_and_say_whose_a_solid_is() -> None
     assert len(shot.performances) == 2 and {"object00", "object01"} <= owners
     usual = sample_bodies_scene(seed, 1.5, silent=False, single_shot=True)
     assert len(usual.shots[0].performances) in (1, 2)
+
+
+def test_twins_are_of_one_kind_and_told_apart_by_their_material() -> None:
+    found = [(scene, twins) for seed in range(150) if (twins := twins_in(scene := scene_of(seed, "train")))]
+    assert 3 < len(found) < 40
+    for scene, twins in found:
+        materials = [act.objects[0].material for act in twins.values()]
+        assert len(set(materials)) == len(materials) >= 2
+        for names, act in twins.items():
+            thing = act.objects[0]
+            assert names[0] == f"the {thing.material} one" and all(name.endswith(" one") for name in names)
+            (shot,) = (shot for shot in scene.shots if act in shot.performances)
+            others = [other.objects[0] for other in shot.performances if other is not act and other.objects]
+            assert any(o.action == thing.action and o.material != thing.material for o in others)

@@ -13,6 +13,7 @@ sources.json  a list of `Source` records
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -118,10 +119,12 @@ class GymSources:
         return cls(folder, frames, sound, tuple(Source(**{**r, "names": tuple(r["names"])}) for r in records))
 
     @classmethod
-    def build(cls, folder: Path, seeds: Sequence[int], *, split: Split, workers: int | None = None) -> "GymSources":
+    def build(
+        cls, folder: Path, seeds: Sequence[int], *, split: Split, twins: bool = False, workers: int | None = None
+    ) -> "GymSources":
         """Render those scenes of `seeds` that have several sources; a finished cache is reused (UsageError if it is of
         other seeds or another version of the Gym, or if the extra of a world is missing). Those of the world of bodies
-        have two mechanisms in each shot."""
+        have two mechanisms in each shot. twins: only things of one kind and different materials (`twins_in`)."""
         asked = folder / "seeds.json"
         if (folder / FINISHED).is_file():
             cache = cls.open(folder)
@@ -132,7 +135,7 @@ class GymSources:
             return cache
         check_worlds(seeds)
         with render_pool(workers) as pool:
-            counts = pool.map(_count, seeds, [split] * len(seeds), chunksize=8)
+            counts = pool.map(_count, seeds, repeat(split), repeat(twins), chunksize=8)
             numbers = list(logged(counts, "scenes", unit="scenes", every=200, total=len(seeds)))
             found = [(seed, count) for seed, count in zip(seeds, numbers, strict=True) if count >= LEAST_SOURCES]
             if not found:
@@ -141,7 +144,8 @@ class GymSources:
                 )
             jobs, pictures, sounds = [], 0, 0
             for k, (seed, count) in enumerate(found):
-                jobs.append((str(folder), seed, _flat(found[(k + 1) % len(found)][0]), split, pictures, sounds))
+                foreign = _flat(found[(k + 1) % len(found)][0])
+                jobs.append((str(folder), seed, foreign, split, twins, pictures, sounds))
                 pictures, sounds = pictures + 2 + count, sounds + count + 1
             make_folder(folder)
             create_array(folder / "frames.npy", np.uint8, (pictures, FRAMES, 3, SIZE, SIZE))
@@ -163,9 +167,13 @@ def scene_of(seed: int, split: Split) -> Scene:
     return sample_bodies_scene(seed, DURATION_S, split=split, silent=False, several=True)
 
 
-def _count(seed: int, split: Split) -> int:
+def _count(seed: int, split: Split, twins: bool) -> int:
     """Sources of a scene."""
-    return len(sources_in(scene_of(seed, split)))
+    return len(_chosen(scene_of(seed, split), twins))
+
+
+def _chosen(scene: Scene, twins: bool) -> dict[tuple[str, ...], Performance]:
+    return twins_in(scene) if twins else sources_in(scene)
 
 
 def _flat(seed: int) -> int:
@@ -190,6 +198,24 @@ def sources_in(scene: Scene) -> dict[tuple[str, ...], Performance]:
             worded = [own[0], *(reword(own[n % len(own)], rng) for n in range(1, WORDINGS))]
             named[tuple(worded)] = act
     return named
+
+
+def twins_in(scene: Scene) -> dict[tuple[str, ...], Performance]:
+    """Sources that have another of their kind beside them, of another material, by the names that tell these two apart
+    by an attribute: "the steel one". As `sources_in`."""
+    rng = np.random.default_rng([scene.seed, 20])
+    acts = [p for shot in scene.shots for p in shot.performances if _sounds(p)]
+    if any(_touches_another(act) for act in acts):
+        return {}
+    named = {}
+    for shot in scene.shots:
+        for act in (act for act in shot.performances if _sounds(act)):
+            thing, name = act.objects[0], _by_attribute(act)
+            beside = [other.objects[0] for other in shot.performances if other is not act and _sounds(other)]
+            twin = any(o.action == thing.action and o.material != thing.material for o in beside)
+            if twin and sum(_by_attribute(other) == name for other in acts) == 1:
+                named[(name, *(reword(name, rng) for _ in range(1, WORDINGS)))] = act
+    return named if len(named) >= LEAST_SOURCES else {}
 
 
 def only(scene: Scene, kept: Sequence[Performance]) -> Scene:
@@ -227,24 +253,28 @@ def _forms(act: Performance) -> tuple[str, ...]:
     return (
         thing.caption,
         act.caption,
-        f"the {thing.material} one",
+        _by_attribute(act),
         f"{thing.material} {thing.action}",
         f"{thing.action} of {thing.material}",
     )
 
 
-def _render(job: tuple[str, int, int, Split, int, int]) -> list[dict]:
+def _by_attribute(act: Performance) -> str:
+    return f"the {act.objects[0].material} one"
+
+
+def _render(job: tuple[str, int, int, Split, bool, int, int]) -> list[dict]:
     """One scene's pictures from row `picture` on and sounds from row `sound` on. foreign: a scene from which the name
     of something absent is taken."""
     from openfoley.gym.picture import render_picture
     from openfoley.gym.sound import render_sound
     from openfoley.gym.truth import truth
 
-    folder, seed, foreign, split, picture, sound = job
+    folder, seed, foreign, split, twins, picture, sound = job
     frames = np.load(Path(folder) / "frames.npy", mmap_mode="r+")
     sounds = np.load(Path(folder) / "sound.npy", mmap_mode="r+")
     scene = scene_of(seed, split)
-    named, whole, empty, records = sources_in(scene), picture, picture + 1, []
+    named, whole, empty, records = _chosen(scene, twins), picture, picture + 1, []
     stems = {} if world_of(seed) == "flat" else render_sound(scene, sample_rate=SAMPLE_RATE).stems
     for row, part in ((whole, scene), (empty, only(scene, ()))):
         frames[row] = render_picture(part, rate=FRAME_RATE, height=SIZE, width=SIZE).numpy()

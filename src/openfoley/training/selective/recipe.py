@@ -19,6 +19,7 @@ from typing import cast
 
 from torch import nn
 
+from openfoley.data.disk import write_json
 from openfoley.data.gym_sources import GymSources
 from openfoley.data.labelled_clips import GYM_REQUEST, SPLITS, LabelledClips, at_gym_size, open_labelled
 from openfoley.encoders.selective_synchformer import SelectiveSynchformer
@@ -27,7 +28,7 @@ from openfoley.encoders.t5 import T5TextEncoder
 from openfoley.errors import UsageError
 from openfoley.generators.mmaudio.model import MMAudioGenerator
 from openfoley.generators.salsa_v.model import SalsaVGenerator
-from openfoley.gym.seeds import Split, mixed_seeds
+from openfoley.gym.seeds import Split, mixed_seeds, seeds_of
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model, load_weights, read_weights
 from openfoley.hub.parts import Model
@@ -42,10 +43,17 @@ from openfoley.training.loop.identity import content_of
 from openfoley.training.salsa_v.presets import GeneratorTraining
 from openfoley.training.salsa_v.train import train_generator
 from openfoley.training.selective import full_size
-from openfoley.training.selective.encoder import SelectiveEncoderTraining, open_data, train_selective_encoder
+from openfoley.training.selective.bank import TokenBank
+from openfoley.training.selective.encoder import (
+    Data,
+    SelectiveEncoderTraining,
+    open_data,
+    train_selective_encoder,
+    validate,
+)
 from openfoley.training.selective.generator import as_selective, selected_features
-from openfoley.training.selective.items import Items, Pictured
-from openfoley.training.selective.student import Own, Student, WordEncoder, new_student, word_encoder
+from openfoley.training.selective.items import ItemDraws, Items, Pictured
+from openfoley.training.selective.student import KnownWords, Own, Student, WordEncoder, new_student, word_encoder
 from openfoley.training.selective.variants import SHIPPED, variant
 
 FIRST_SEED = 2_000_000
@@ -163,6 +171,23 @@ def train_selective_generator(pair: Pair, *, resume: bool, steps: int | None = N
     preset = replace(preset, steps=steps or preset.steps)
     load_weights(generator, train_generator(preset, folder, resume=resume))
     return _assembled(pair, student, generator)
+
+
+def attribute_figures(pair: Pair, scenes: int) -> dict[str, float]:
+    """`validate` of this variant's stage 1 where an attribute alone tells ("the steel one"): scenes with two things of
+    one kind, among so many seeds of the validation split (one in 18 of the flat ones). Writes attributes.json beside
+    it. At Gym size."""
+    student, folder = _trained_student(pair), pair.out / "data" / "sources-attributes"
+    seeds = seeds_of("validation", scenes, FIRST_SEED)
+    sources = GymSources.build(folder, seeds, split="validation", twins=True)
+    items = Items(sources, ItemDraws(scene_share=1.0, absent_share=0.0), student.frames)
+    teacher = new_student(pair.loaded, pair.encoder.selection, pair.encoder.seed)
+    origin = f"{pair.encoder.origin} {content_of(folder)}"
+    count = pair.encoder.validation_items
+    bank = TokenBank.build(pair.out / "tokens" / "attributes", items, teacher, count, 0, origin)
+    figures = validate(student, KnownWords(pair.words), Data(items, None, items, bank), pair.encoder.trained)
+    write_json(pair.folder("selective-encoder") / "attributes.json", figures, indent=1)
+    return figures
 
 
 def with_encoder(pair: Pair, trained: Path) -> Path:

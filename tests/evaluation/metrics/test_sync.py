@@ -147,4 +147,4 @@ def test_folders_are_scored_and_missing_sounds_count_as_silence(tmp_path: Path) 
     assert "shuffled" in text and "recall, nearest other contact 0.25 s or more       0.500" in text
     assert "recall, below the loudest contact 0 .. 10 dB" in text
     assert "recall, below the loudest contact 20 dB or more        -  no interval  (n = 0)" in text
-    assert "nan" not in text
+    assert "nan" not in text and "counted as silence: 1 (1)" in text

@@ -21,6 +21,8 @@ from openfoley.hub.load import load_model
 
 SOUND_SUFFIXES = (".wav", ".flac", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".m4a", ".ogg", ".mp3")
 """Suffixes of a clip's sound, in order of preference."""
+NAMED = 5
+"""Missing sounds that are named."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class SyncFiles:
         """The tables for a terminal."""
         parts = [table(self.generated, "generated sound")]
         if self.missing:
-            parts.append(f"missing sounds, counted as silence: {len(self.missing)} ({', '.join(self.missing[:5])} ...)")
+            names = ", ".join(self.missing[:NAMED]) + " ..." * (len(self.missing) > NAMED)
+            parts.append(f"missing sounds, counted as silence: {len(self.missing)} ({names})")
         for report, name in ((self.ceiling, "true sound"), (self.codec_ceiling, "true sound through the codec")):
             if report:
                 parts.append(table(report, f"ceiling: {name}"))

@@ -23,8 +23,8 @@ from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.stats.bootstrap import ratio_interval
 from openfoley.gym.bodies.contacts import events, impacts, pair_forces
 from openfoley.gym.bodies.description import Body, Free, Piece
-from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, SPARSE
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, SPARSE_FAMILIES
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.matter import MATTER
 from openfoley.gym.bodies.physics import Simulation, simulate
 from openfoley.gym.bodies.records import Sphere, Surface
@@ -69,18 +69,18 @@ def contacts_of(simulation: Simulation) -> list[Contact]:
 def families(first: int, shots: int | None) -> None:
     """By family: how many contacts, and the share of them that lies within 0.1 s of another of the shot."""
     head("family", "contacts a shot", "within 0.1 s of another", "N shots")
-    pooled: dict[str, list[np.ndarray]] = {"in SPARSE": [], "others": [], "held out": []}
+    pooled: dict[str, list[np.ndarray]] = {"sparse": [], "others": [], "held out": []}
     for name, family in (FAMILIES | HELD_OUT_FAMILIES).items():
         pairs = []
         for seed in seeds_of("train", shots or SHOTS, first, "bodies"):
             rng = np.random.default_rng(seed)
             size_m = float(np.exp(rng.uniform(np.log(SMALLEST_M), np.log(LARGEST_M))))
-            play = family(Place(rng, 0.0, DURATION_S, size_m, SOLID, "o"))
+            play = family(Builder(rng, 0.0, DURATION_S, size_m, SOLID, "o"))
             times = np.array([c.time_s for c in contacts_of(simulate(play.bodies, 0.0, DURATION_S))])
             between = np.concatenate([[np.inf], np.diff(times), [np.inf]])
             close = np.minimum(between[1:], between[:-1])[: len(times)] < GAP_EDGES_S[1]
             pairs.append((close.sum(), len(times)))
-        kind = "held out" if name in HELD_OUT_FAMILIES else "in SPARSE" if name in SPARSE else "others"
+        kind = "held out" if name in HELD_OUT_FAMILIES else "sparse" if name in SPARSE_FAMILIES else "others"
         pooled[kind].append(np.array(pairs))
         row(name, f"{np.mean(pooled[kind][-1][:, 1]):.1f}", share(pooled[kind][-1]), len(pairs))
     for kind, found in pooled.items():

@@ -10,7 +10,7 @@ from openfoley.errors import UsageError
 from openfoley.gym.bodies import scene as scene_module
 from openfoley.gym.bodies.description import Free
 from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, Family
-from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.framing import choose_camera
 from openfoley.gym.bodies.physics import Simulation, simulate
 from openfoley.gym.bodies.scene import sample_bodies_scene, sounds_of
@@ -122,12 +122,12 @@ def test_a_bad_duration_is_refused() -> None:
         sample_bodies_scene(SEED, 0.0)
 
 
-def place(seed: int, sounds: bool) -> Place:
-    return Place(np.random.default_rng(seed), 0.0, 5.0, (0.04, 0.1, 0.25)[seed % 3], SOLID, "o", sounds)
+def builder(seed: int, sounds: bool) -> Builder:
+    return Builder(np.random.default_rng(seed), 0.0, 5.0, (0.04, 0.1, 0.25)[seed % 3], SOLID, "o", sounds)
 
 
-def played(family: Family, seed: int, sounds: bool) -> tuple[Arrangement, Simulation, list[Contact], list[Friction]]:
-    play = family(place(seed, sounds))
+def played(family: Family, seed: int, sounds: bool) -> tuple[Mechanism, Simulation, list[Contact], list[Friction]]:
+    play = family(builder(seed, sounds))
     simulation = simulate(play.bodies, 0.0, 5.0)
     return play, simulation, *sounds_of(simulation, 0.0)
 
@@ -151,7 +151,7 @@ def test_a_family_moves_within_bounds_and_sounds(family: Family) -> None:
 @pytest.mark.parametrize("name", ["drops", "stairs", "ramp", "bowl", "funnel", "pyramid"])
 def test_the_energy_of_a_family_that_is_left_to_itself_does_not_grow(name: str) -> None:
     for seed in range(3):
-        play = ALL[name](place(seed, True))
+        play = ALL[name](builder(seed, True))
         simulation = simulate(play.bodies, 0.0, 5.0)
         energy, given = np.zeros(len(max(simulation.motions, key=lambda m: len(m.position)).position)), 0.0
         for body, motion, mass in zip(simulation.bodies, simulation.motions, simulation.masses, strict=False):

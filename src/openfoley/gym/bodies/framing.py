@@ -11,7 +11,7 @@ from openfoley.gym.bodies.records import Solid
 from openfoley.gym.bodies.visible import presence, visible
 from openfoley.gym.records import Camera, Contact
 
-TRIES = 5
+CAMERA_TRIES = 5
 ENOUGH_PRESENCE, ENOUGH_CONTACTS = 0.75, 0.5
 """Shares of the shot in which something that moves is seen, and of the contacts that are: a camera with both is taken.
 Others stay: what is hidden or out of the picture occurs in footage too."""
@@ -34,7 +34,7 @@ def choose_camera(
     """The first of a few sampled cameras that sees enough, else the one that sees most; and how much it sees: 1 is
     enough, 0 nothing."""
     found: list[tuple[float, Camera]] = []
-    for _ in range(TRIES):
+    for _ in range(CAMERA_TRIES):
         camera = sample_camera(rng, subject, aspect)
         found.append((_share_seen(activity, camera, aspect), camera))
         if found[-1][0] >= 1:

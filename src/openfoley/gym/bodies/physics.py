@@ -22,7 +22,7 @@ from openfoley.gym.motion import GRAVITY
 if TYPE_CHECKING:
     import mujoco
 
-FINE_STEP_S, COARSE_STEP_S, LED_STEP_S = 0.0005, 0.001, 0.002
+FINE_STEP_S, COARSE_STEP_S, DRIVEN_STEP_S = 0.0005, 0.001, 0.002
 FEW_BODIES = 16
 """Up to as many moving bodies are simulated with the fine step: 8 s of 6 balls cost 0.15 CPU s with it, 15 boxes 0.9
 (0.45 with the coarse one). Where all that moves is driven, nothing can touch, and poses are all that is needed."""
@@ -137,7 +137,7 @@ def simulate(
     with _failures_without_a_log():
         model = build(bodies, ground=ground, gravity=gravity)
     loose = sum(isinstance(b.motion, Free | Joint) for b in model.order)
-    step_s = step_s or (LED_STEP_S if not loose else FINE_STEP_S if loose <= FEW_BODIES else COARSE_STEP_S)
+    step_s = step_s or (DRIVEN_STEP_S if not loose else FINE_STEP_S if loose <= FEW_BODIES else COARSE_STEP_S)
     model.compiled.opt.timestep = step_s
     times = start_s + step_s * np.arange(int(np.ceil((end_s - start_s) / step_s)) + 1)
     script = _script(model, times)

@@ -9,8 +9,8 @@ from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.cameras import Subject
 from openfoley.gym.bodies.contacts import events, impacts, pair_forces
 from openfoley.gym.bodies.description import Body, Fixed
-from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, SPARSE
-from openfoley.gym.bodies.families.place import Arrangement, Place, moved
+from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, SPARSE_FAMILIES
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism, moved
 from openfoley.gym.bodies.framing import Activity, choose_camera
 from openfoley.gym.bodies.lasting import frictions
 from openfoley.gym.bodies.physics import Simulation, simulate
@@ -35,7 +35,7 @@ MOST_NOISE, MOST_BLUR, COARSEST = 0.035, 0.9, 0.05
 """Strengths (`Grade`) of noise, blur and compression when one of them takes the whole budget of a shot."""
 SMALLEST_M, LARGEST_M = 0.03, 0.35
 """Of typical things."""
-TRIES = 4
+SHOT_TRIES = 4
 """A silent shot whose near miss touches something after all, another in which nothing does, one whose simulation fails,
 or one of which no camera sees LEAST_SEEN of what it should, is sampled anew this often; then nothing moves but
 distractors."""
@@ -57,7 +57,7 @@ class _Span:
 class _Simulated:
     """What happened in a shot. size_m: of a typical thing."""
 
-    plays: list[Arrangement]
+    mechanisms: list[Mechanism]
     simulation: Simulation
     contacts: list[Contact]
     frictions: list[Friction]
@@ -97,13 +97,13 @@ def sample_bodies_scene(
 
 
 def _sample_shot(rng: np.random.Generator, span: _Span) -> Shot:
-    done, camera, subject = _simulate_seen(rng, span)
+    done, camera, subject = _simulate_with_camera(rng, span)
     performances = []
-    for play in done.plays:
-        names = {o.id for o in play.objects}
+    for mechanism in done.mechanisms:
+        names = {o.id for o in mechanism.objects}
         contacts = [c for c in done.contacts if c.object_id in names and c.time_s < span.end_s - CUT_MARGIN_S]
         lasting = [f for f in done.frictions if f.object_id in names]
-        performances.append(Performance(play.objects, [], contacts, lasting, play.caption))
+        performances.append(Performance(mechanism.objects, [], contacts, lasting, mechanism.caption))
     solids = [*_solids(done.simulation), *distractors(rng, done.region)]
     if rng.random() < OCCLUDER_SHARE:
         solids.append(occluder(rng, np.median(subject.places, axis=0), subject.middle_s, camera))
@@ -118,12 +118,12 @@ def _sample_shot(rng: np.random.Generator, span: _Span) -> Shot:
     return Shot(span.start_s, span.end_s, camera, grade, tuple(performances), *room, stage)
 
 
-def _simulate_seen(rng: np.random.Generator, span: _Span) -> tuple[_Simulated, Camera, Subject]:
+def _simulate_with_camera(rng: np.random.Generator, span: _Span) -> tuple[_Simulated, Camera, Subject]:
     """What happens, and a camera that sees it."""
     times = np.linspace(span.start_s, span.end_s, INSTANTS, endpoint=False)
     tries = 0
     while True:
-        last = tries == TRIES
+        last = tries == SHOT_TRIES
         done = _simulate(rng, span, empty=last)
         tries += 1
         wrong = bool(done.contacts or done.frictions) if span.silent else not done.contacts
@@ -140,29 +140,29 @@ def _simulate(rng: np.random.Generator, span: _Span, *, empty: bool) -> _Simulat
     """Build one or two families' mechanisms (none: `empty`) and what stands around them, and let them run."""
     families = HELD_OUT_FAMILIES if span.heldout else FAMILIES
     materials = SOLID + HELD_OUT_MATERIALS * 4 if span.heldout else SOLID
-    drawn = [*families, *(name for name in families if name in SPARSE)]
+    drawn = [*families, *(name for name in families if name in SPARSE_FAMILIES)]
     count = 0 if empty else 2 if rng.random() < TWO_FAMILIES_SHARE or span.several else 1
     size_m = float(np.exp(rng.uniform(np.log(SMALLEST_M), np.log(LARGEST_M))))
     floor = float(rng.uniform(0.3, 0.9)) if rng.random() < TABLE_SHARE else 0.0
-    plays: list[Arrangement] = []
+    mechanisms: list[Mechanism] = []
     bodies: list[Body] = []
     for k in range(count):
         sounds = not span.silent and (k == 0 or rng.random() > NEAR_MISS_SHARE or span.several)
-        place = Place(rng, span.start_s, span.end_s, size_m, materials, f"object{span.number}{k}", sounds)
-        plays.append(families[str(rng.choice(drawn))](place))
-    beside = [0.0] if count < 2 else [-1.1 * plays[0].radius, 1.1 * plays[1].radius]
-    for play, x in zip(plays, beside, strict=False):
+        builder = Builder(rng, span.start_s, span.end_s, size_m, materials, f"object{span.number}{k}", sounds)
+        mechanisms.append(families[str(rng.choice(drawn))](builder))
+    beside = [0.0] if count < 2 else [-1.1 * mechanisms[0].radius, 1.1 * mechanisms[1].radius]
+    for mechanism, x in zip(mechanisms, beside, strict=False):
         turn = rotation.about((0, 1, 0), float(rng.choice([0.0, np.pi]) + rng.normal(0, 0.25)))
-        shift = (x, floor, float(rng.normal(0, 0.3) * play.radius) * (count > 1))
-        bodies += [moved(body, turn, shift) for body in play.bodies]
-    radius = sum(p.radius for p in plays) or 4 * size_m
-    height = max((p.height for p in plays), default=radius)
+        shift = (x, floor, float(rng.normal(0, 0.3) * mechanism.radius) * (count > 1))
+        bodies += [moved(body, turn, shift) for body in mechanism.bodies]
+    radius = sum(m.radius for m in mechanisms) or 4 * size_m
+    height = max((m.height for m in mechanisms), default=radius)
     region = Region((sum(beside), floor, 0.0), radius, height, floor, span.start_s, span.end_s)
     bodies += clutter(rng, region, size_m, f"clutter{span.number}")
     if floor:
         bodies += table(rng, region, f"table{span.number}")
     simulation = simulate(bodies, span.start_s, span.end_s)
-    return _Simulated(plays, simulation, *sounds_of(simulation, span.start_s), region, size_m)
+    return _Simulated(mechanisms, simulation, *sounds_of(simulation, span.start_s), region, size_m)
 
 
 def sounds_of(simulation: Simulation, start_s: float) -> tuple[list[Contact], list[Friction]]:

@@ -5,7 +5,7 @@ import pytest
 
 from openfoley.gym.bodies.description import Joint
 from openfoley.gym.bodies.families.chimes import chimes
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.physics import simulate
 from openfoley.gym.bodies.scene import sounds_of
 from openfoley.gym.materials import SOLID
@@ -13,7 +13,7 @@ from openfoley.gym.materials import SOLID
 
 @pytest.mark.parametrize("seed", range(3))
 def test_each_ring_is_a_touch_of_two_things_that_hang(seed: int) -> None:
-    play = chimes(Place(np.random.default_rng(seed), 0.0, 5.0, 0.15, SOLID, "o"))
+    play = chimes(Builder(np.random.default_rng(seed), 0.0, 5.0, 0.15, SOLID, "o"))
     simulation = simulate(play.bodies, 0.0, 5.0)
     contacts, _ = sounds_of(simulation, 0.0)
     hanging = {k for k, b in enumerate(simulation.bodies) if isinstance(b.motion, Joint)}

@@ -5,14 +5,14 @@ import pytest
 
 from openfoley.gym.bodies.description import Fixed, Free
 from openfoley.gym.bodies.families.conveyors import conveyor
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.physics import simulate
 from openfoley.gym.materials import SOLID
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_thing_is_carried_at_the_speed_of_the_belt_and_falls_at_its_end(seed: int) -> None:
-    play = conveyor(Place(np.random.default_rng(seed), 0.0, 5.0, 0.1, SOLID, "o"))
+    play = conveyor(Builder(np.random.default_rng(seed), 0.0, 5.0, 0.1, SOLID, "o"))
     simulation = simulate(play.bodies, 0.0, 5.0)
     belt = next(b for b in simulation.bodies if isinstance(b.motion, Fixed) and any(b.motion.belt))
     first = next(k for k, b in enumerate(simulation.bodies) if isinstance(b.motion, Free))

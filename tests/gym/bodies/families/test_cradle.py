@@ -6,7 +6,7 @@ from scipy.special import ellipk
 
 from openfoley.gym.bodies.description import Body, Joint
 from openfoley.gym.bodies.families.cradle import cradle
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.physics import simulate
 from openfoley.gym.bodies.records import Sphere
 from openfoley.gym.bodies.scene import sounds_of
@@ -19,7 +19,7 @@ SEEDS = (0, 2, 3)
 
 def balls_of(seed: int) -> tuple[list[Body], list[Body]]:
     """All bodies, and the balls among them."""
-    bodies = cradle(Place(np.random.default_rng(SEEDS[seed]), 0.0, 4.0, 0.1, SOLID, "o")).bodies
+    bodies = cradle(Builder(np.random.default_rng(SEEDS[seed]), 0.0, 4.0, 0.1, SOLID, "o")).bodies
     return bodies, [b for b in bodies if isinstance(b.motion, Joint)]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openfoley.gym.bodies.families.hands import putting
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.families.things import lowest
 from openfoley.gym.bodies.physics import simulate
 from openfoley.gym.bodies.scene import sounds_of
@@ -13,8 +13,8 @@ from openfoley.gym.materials import SOLID
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_put_down_sounds_when_it_reaches_the_ground(seed: int) -> None:
-    place = Place(np.random.default_rng(seed), 0.0, 6.0, 0.12, SOLID, "o")
-    simulation = simulate(putting(place).bodies, 0.0, 6.0)
+    builder = Builder(np.random.default_rng(seed), 0.0, 6.0, 0.12, SOLID, "o")
+    simulation = simulate(putting(builder).bodies, 0.0, 6.0)
     contacts, _ = sounds_of(simulation, 0.0)
     assert len(contacts) >= 2
     for contact in contacts:

@@ -3,23 +3,23 @@
 import numpy as np
 
 from openfoley.gym.bodies.description import Free
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.piles import piles
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.physics import simulate
 from openfoley.gym.materials import SOLID
 
 
-def pile(seed: int, *, sounds: bool = True) -> Arrangement:
-    return piles(Place(np.random.default_rng(seed), 0.0, 5.0, 0.1, SOLID, "o", sounds))
+def pile(seed: int, *, sounds: bool = True) -> Mechanism:
+    return piles(Builder(np.random.default_rng(seed), 0.0, 5.0, 0.1, SOLID, "o", sounds))
 
 
-def ends(play: Arrangement, part: str) -> list[np.ndarray]:
+def ends(play: Mechanism, part: str) -> list[np.ndarray]:
     run = simulate(play.bodies, 0.0, 5.0)
     found = zip(run.bodies, run.motions, strict=True)
     return [m.position[-1] for b, m in found if part in b.id and isinstance(b.motion, Free)]
 
 
-def is_poured(play: Arrangement) -> bool:
+def is_poured(play: Mechanism) -> bool:
     return any(body.id.endswith(".crate") for body in play.bodies)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openfoley.gym.bodies.description import Free
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.families.runs import marble_run
 from openfoley.gym.bodies.physics import simulate
 from openfoley.gym.bodies.records import Box
@@ -13,7 +13,7 @@ from openfoley.gym.materials import SOLID
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_first_marble_turns_at_each_trough_and_arrives_below(seed: int) -> None:
-    play = marble_run(Place(np.random.default_rng(seed), 0.0, 7.0, 0.1, SOLID, "o"))
+    play = marble_run(Builder(np.random.default_rng(seed), 0.0, 7.0, 0.1, SOLID, "o"))
     simulation = simulate(play.bodies, 0.0, 7.0)
     run = next(b for b in simulation.bodies if b.id == "o.run")
     walls = [p for p in run.pieces if isinstance(p.shape, Box) and p.shape.half[1] > p.shape.half[0]]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.families.stirring import stirring
 from openfoley.gym.bodies.physics import simulate
 from openfoley.gym.bodies.records import Cylinder
@@ -10,14 +10,14 @@ from openfoley.gym.bodies.scene import sounds_of
 from openfoley.gym.materials import SOLID
 
 
-def place(seed: int, sounds: bool = True) -> Place:
-    return Place(np.random.default_rng(seed), 0.0, 6.0, 0.12, SOLID, "o", sounds)
+def builder(seed: int, sounds: bool = True) -> Builder:
+    return Builder(np.random.default_rng(seed), 0.0, 6.0, 0.12, SOLID, "o", sounds)
 
 
 def test_a_spoon_meets_the_wall_of_its_bowl() -> None:
     struck = 0
     for seed in range(8):
-        play = stirring(place(seed))
+        play = stirring(builder(seed))
         shell = next(b for b in play.bodies if b.id == "o.bowl")
         bottom = shell.pieces[0].shape
         assert isinstance(bottom, Cylinder)
@@ -30,11 +30,11 @@ def test_a_spoon_meets_the_wall_of_its_bowl() -> None:
 
 def test_a_spoon_taps_its_bowl_in_every_scene_that_sounds() -> None:
     for seed in range(8, 20):
-        assert sounds_of(simulate(stirring(place(seed)).bodies, 0.0, 6.0), 0.0)[0]
+        assert sounds_of(simulate(stirring(builder(seed)).bodies, 0.0, 6.0), 0.0)[0]
 
 
 def test_above_a_bowl_a_spoon_does_not_come_down() -> None:
-    simulation = simulate(stirring(place(0, sounds=False)).bodies, 0.0, 6.0)
+    simulation = simulate(stirring(builder(0, sounds=False)).bodies, 0.0, 6.0)
     spoon = next(k for k, b in enumerate(simulation.bodies) if b.id == "o.spoon")
     shell = next(b for b in simulation.bodies if b.id == "o.bowl")
     rim = shell.place[1] + max(p.offset[1] for p in shell.pieces)

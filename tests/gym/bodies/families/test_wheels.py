@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openfoley.gym.bodies.description import Driven
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.families.wheels import wheel
 from openfoley.gym.bodies.physics import simulate
 from openfoley.gym.bodies.scene import sounds_of
@@ -13,7 +13,7 @@ from openfoley.gym.materials import SOLID
 
 @pytest.mark.parametrize("seed", [1, 8, 17])
 def test_strong_clicks_are_as_many_as_pegs_pass(seed: int) -> None:
-    play = wheel(Place(np.random.default_rng(seed), 0.0, 5.0, 0.15, SOLID, "o"))
+    play = wheel(Builder(np.random.default_rng(seed), 0.0, 5.0, 0.15, SOLID, "o"))
     simulation = simulate(play.bodies, 0.0, 5.0)
     turning = next(k for k, b in enumerate(simulation.bodies) if isinstance(b.motion, Driven))
     pegs = sum(p.touches for p in simulation.bodies[turning].pieces)

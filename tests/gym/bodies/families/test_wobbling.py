@@ -5,7 +5,7 @@ import pytest
 
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Free, Piece
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.families.things import UPRIGHT
 from openfoley.gym.bodies.families.wobbling import rolling, wobbling
 from openfoley.gym.bodies.matter import MATTER
@@ -34,7 +34,7 @@ def test_a_thin_disc_goes_round_at_the_rate_of_eulers_disk(lean: float) -> None:
 
 
 def test_discs_of_a_scene_come_down() -> None:
-    play = wobbling(Place(np.random.default_rng(3), 0.0, 8.0, 0.05, SOLID, "o"))
+    play = wobbling(Builder(np.random.default_rng(3), 0.0, 8.0, 0.05, SOLID, "o"))
     simulation = simulate(play.bodies, 0.0, 8.0)
     contacts, _ = sounds_of(simulation, 0.0)
     loose = [k for k, b in enumerate(simulation.bodies) if isinstance(b.motion, Free)]

@@ -7,8 +7,8 @@ import numpy as np
 from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Joint, Piece, Servo
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.families.parts import turn_between
-from openfoley.gym.bodies.families.place import Place
 from openfoley.gym.bodies.matter import Matter
 from openfoley.gym.bodies.records import Quaternion, Vector
 from openfoley.gym.records import Track
@@ -52,9 +52,9 @@ class Blows:
         return found
 
 
-def any_blows(place: Place, *, bursts: bool | None = None) -> Blows:
+def any_blows(builder: Builder, *, bursts: bool | None = None) -> Blows:
     """At irregular times, or in bursts; about one in six stops short. In a silent scene all do."""
-    p = place
+    p = builder
     times: list[float] = []
     if bursts if bursts is not None else p.chance(0.4):
         for first in p.times(0.9, 2.5):
@@ -114,7 +114,9 @@ def frame_of(spot: Spot) -> Quaternion:
     return rotation.then(rotation.about(spot.normal, angle), first)
 
 
-def striking(place: Place, name: str, striker: Striker, spot: Spot, blows: Blows, object_id: str | None = None) -> Body:
+def striking(
+    builder: Builder, name: str, striker: Striker, spot: Spot, blows: Blows, object_id: str | None = None
+) -> Body:
     """A hammer on a hinge at its arm's end that is led through the blows."""
     turn = frame_of(spot)
     raised = rotation.then(turn, rotation.about((0, 0, 1), striker.lift))
@@ -127,7 +129,7 @@ def striking(place: Place, name: str, striker: Striker, spot: Spot, blows: Blows
     angle: Track = lambda t: striker.lift * (blows.distance(t) - 1)  # 0 is the place at rest
     joint = Joint("hinge", anchor=(-striker.reach, 0.0, 0.0), servo=Servo(angle, STIFF_HZ))
     return Body(
-        f"{place.id}.{name}",
+        f"{builder.id}.{name}",
         striker.pieces,
         striker.matter,
         (x, y, z),

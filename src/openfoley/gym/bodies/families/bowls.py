@@ -6,7 +6,7 @@ from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Free, Piece, PoseTrack
 from openfoley.gym.bodies.families.drops import APPEARS_S
-from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.things import NOUNS, UPRIGHT, pieces_of, plural
 from openfoley.gym.bodies.matter import GROUND
 from openfoley.gym.bodies.records import Box, Cylinder
@@ -15,25 +15,25 @@ from openfoley.gym.bodies.surfaces import any_surface
 SIDES = 12
 
 
-def bowl(place: Place) -> Arrangement:
+def bowl(builder: Builder) -> Mechanism:
     """Things are dropped into a bowl. Silent: one circles above its rim on a string."""
-    p = place
+    p = builder
     radius = p.size_m * p.uniform(1.5, 2.6)
     bottom, steep = radius * p.uniform(0.35, 0.6), p.uniform(0.5, 1.1)
     return _fill(p, radius, bottom, steep, 0.0, "bowl")
 
 
-def funnel(place: Place) -> Arrangement:
+def funnel(builder: Builder) -> Mechanism:
     """Marbles run down a funnel and drop through its hole. Silent: one circles above it on a string."""
-    p = place
+    p = builder
     radius = p.size_m * p.uniform(1.8, 2.8)
     return _fill(
         p, radius, p.size_m * p.uniform(0.45, 0.7), p.uniform(0.35, 0.8), p.size_m * p.uniform(1.5, 3), "funnel"
     )
 
 
-def _fill(place: Place, radius: float, bottom: float, steep: float, raised: float, name: str) -> Arrangement:
-    p, play = place, Arrangement()
+def _fill(builder: Builder, radius: float, bottom: float, steep: float, raised: float, name: str) -> Mechanism:
+    p, play = builder, Mechanism()
     kind = p.pick(("marble", "marble", "ball", "die", "pebble", "can", "jack")) if name == "bowl" else "marble"
     material, size = p.material(), p.size_m * p.uniform(0.4, 0.75) * (1 if name == "bowl" else 0.8)
     things = p.thing("rattle" if name == "bowl" else "roll", plural(NOUNS[kind]), material, size)
@@ -72,11 +72,11 @@ def _fill(place: Place, radius: float, bottom: float, steep: float, raised: floa
     return play
 
 
-def _walls(place: Place, radius: float, bottom: float, steep: float, raised: float, *, closed: bool) -> Body:
+def _walls(builder: Builder, radius: float, bottom: float, steep: float, raised: float, *, closed: bool) -> Body:
     """Panels around an axis; `bottom`: radius of the floor, or of the hole."""
     thick = radius * 0.05
     slant = (radius - bottom) / float(np.cos(steep))
-    paint = any_surface(place.rng, radius * 0.5) if place.chance(0.5) else place.surface("ceramic", radius)
+    paint = any_surface(builder.rng, radius * 0.5) if builder.chance(0.5) else builder.surface("ceramic", radius)
     middle = (radius + bottom) / 2
     half_width = radius * float(np.tan(np.pi / SIDES)) * 1.02
     pieces = []
@@ -90,11 +90,11 @@ def _walls(place: Place, radius: float, bottom: float, steep: float, raised: flo
         pieces.append(Piece(Box((slant / 2 + thick, thick, half_width)), paint, (x, y, z), turn))
     if closed:
         pieces.append(Piece(Cylinder(bottom + thick, thick / 2), paint, (0, raised + thick / 2, 0), UPRIGHT))
-    return Body(f"{place.id}.walls", tuple(pieces), GROUND)
+    return Body(f"{builder.id}.walls", tuple(pieces), GROUND)
 
 
-def _circling(place: Place, radius: float, rim: float) -> PoseTrack:
-    p, rate, phase = place, place.uniform(1.5, 4.0), place.uniform(0, 6.28)
+def _circling(builder: Builder, radius: float, rim: float) -> PoseTrack:
+    p, rate, phase = builder, builder.uniform(1.5, 4.0), builder.uniform(0, 6.28)
     out, up = radius * p.uniform(0.4, 0.8), rim + p.size_m * p.uniform(0.5, 1.0)
 
     def path(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

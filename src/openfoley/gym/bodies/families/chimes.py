@@ -4,9 +4,9 @@ import numpy as np
 
 from openfoley.gym import motion
 from openfoley.gym.bodies.description import Body, Driven, Joint, Piece, Servo
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.motions import pendulum, spells, swings
 from openfoley.gym.bodies.families.parts import cord, rod
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import UPRIGHT
 from openfoley.gym.bodies.matter import Matter
 from openfoley.gym.bodies.records import Box, Cylinder, Sphere, Surface, Vector
@@ -21,9 +21,9 @@ MOST_LEAN = 0.9
 """rad"""
 
 
-def chimes(place: Place) -> Arrangement:
+def chimes(builder: Builder) -> Mechanism:
     """Three to seven tubes. Silent: tubes and clapper swing together in an even breeze and keep their distance."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material, count = p.material(*MATERIALS), p.count(3, 7)
     size = max(p.size_m, SMALLEST_M) * p.uniform(1.0, 2.0)
     thin = size * p.uniform(0.025, 0.05)
@@ -59,9 +59,9 @@ def chimes(place: Place) -> Arrangement:
     return play
 
 
-def _clapper(place: Place, reach: float, ball: float) -> tuple[Piece, ...]:
+def _clapper(builder: Builder, reach: float, ball: float) -> tuple[Piece, ...]:
     """From where it hangs at the origin: a ball or a disc, and a sail below it."""
-    p, paint = place, place.surface(place.material("wood", "plastic", "stone"), ball)
+    p, paint = builder, builder.surface(builder.material("wood", "plastic", "stone"), ball)
     low = (0.0, -reach, 0.0)
     weight = (
         Piece(Sphere(ball), paint, low) if p.chance(0.6) else Piece(Cylinder(ball, ball * 0.3), paint, low, UPRIGHT)
@@ -71,9 +71,9 @@ def _clapper(place: Place, reach: float, ball: float) -> tuple[Piece, ...]:
     return weight, plate, cord((0, 0, 0), sail, ball * 0.05, p)
 
 
-def _blown(place: Place, top: float, reach: float, ball: float, touching: float) -> list[Body]:
+def _blown(builder: Builder, top: float, reach: float, ball: float, touching: float) -> list[Body]:
     """A clapper that leans to all sides, on two hinges; the tubes stand `touching` (rad) aside."""
-    p, paint = place, Surface((0.2, 0.2, 0.2))
+    p, paint = builder, Surface((0.2, 0.2, 0.2))
     knob = (Piece(Sphere(ball * 0.2), paint, touches=False),)
     first, second = (_gusts(p, touching) for _ in range(2))
     yoke = Joint("hinge", (1, 0, 0), servo=Servo(first, WIND_HZ))
@@ -84,17 +84,17 @@ def _blown(place: Place, top: float, reach: float, ball: float, touching: float)
     return [hung, Body(f"{p.id}.clapper", pieces, matter, motion=arm, parent=hung.id)]
 
 
-def _gusts(place: Place, touching: float) -> Track:
+def _gusts(builder: Builder, touching: float) -> Track:
     """Angles (rad) of gusts from changing sides, with calm between them."""
-    p = place
+    p = builder
     wind = motion.wander(p.rng, min(MOST_LEAN, touching * p.uniform(3.0, 8.0)), p.uniform(1.0, 3.0))
     blows = spells([(t, t + p.uniform(0.6, 2.5)) for t in p.times(1.0, 3.5)], 0.3, 0.6)
     return lambda t: wind(t) * (0.15 + 0.85 * blows(t))
 
 
-def _roof(place: Place, top: float, wide: float, size: float) -> Body:
+def _roof(builder: Builder, top: float, wide: float, size: float) -> Body:
     """What they hang from, and what holds that: a bracket on a post, or nothing that is seen."""
-    p, paint = place, place.surface(place.material("wood", "steel"), size)
+    p, paint = builder, builder.surface(builder.material("wood", "steel"), size)
     thick = size * 0.03
     pieces = [Piece(Cylinder(wide, thick), paint, (0, top + thick, 0), UPRIGHT, touches=False)]
     if p.chance(0.7):

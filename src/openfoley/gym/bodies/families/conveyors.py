@@ -8,8 +8,8 @@ import numpy as np
 from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Fixed, Free, Piece, PoseTrack
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism, moved
 from openfoley.gym.bodies.families.parts import rod, walls
-from openfoley.gym.bodies.families.place import Arrangement, Place, moved
 from openfoley.gym.bodies.families.things import NOUNS, lowest, pieces_of, plural
 from openfoley.gym.bodies.matter import GROUND, Matter
 from openfoley.gym.bodies.records import UNTURNED, Box, Cylinder, Quaternion, Vector
@@ -35,9 +35,9 @@ class _Belt:
     speed: float
 
 
-def conveyor(place: Place) -> Arrangement:
+def conveyor(builder: Builder) -> Mechanism:
     """Things come one after another. Silent: the belt goes to and fro and brings none of them to its end."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     kind = p.pick(KINDS)
     material = p.material(
         *p.pick((("cardboard",), ("wood", "plastic", "steel", "glass", "ceramic", "rubber", "stone")))
@@ -81,22 +81,22 @@ def conveyor(place: Place) -> Arrangement:
     return play
 
 
-def _starts(place: Place, gap_s: float) -> list[float]:
+def _starts(builder: Builder, gap_s: float) -> list[float]:
     """When things start, at least a gap apart, in time to arrive."""
-    found = [place.start_s]
-    for time_s in place.times(0.6, 2.2, 1.5):
+    found = [builder.start_s]
+    for time_s in builder.times(0.6, 2.2, 1.5):
         if time_s - found[-1] > gap_s:
             found.append(time_s)
     return found[:MOST]
 
 
-def _even(place: Place, speed: float) -> Track:
-    return lambda t: speed * (t - place.start_s)
+def _even(builder: Builder, speed: float) -> Track:
+    return lambda t: speed * (t - builder.start_s)
 
 
-def _to_and_fro(place: Place, size: float) -> Track:
+def _to_and_fro(builder: Builder, size: float) -> Track:
     """How far a belt has moved (m): forward by half a thing's size at most."""
-    p, reach = place, size * place.uniform(0.8, 2.0)
+    p, reach = builder, size * builder.uniform(0.8, 2.0)
     period, phase = p.uniform(2.0, 5.0), p.uniform(0, 6.28)
     return lambda t: size * 0.4 - reach * (0.5 - 0.5 * np.cos(2 * np.pi * t / period + phase))
 
@@ -106,9 +106,9 @@ def _carried(there: Vector, turn: Quaternion, goes: Track) -> PoseTrack:
     return lambda t: (motion.points(x + goes(t), y, z), np.tile(np.array(turn), (len(t), 1)))
 
 
-def _belt_of(place: Place, belt: _Belt, name: str, goes: Track) -> list[Body]:
+def _belt_of(builder: Builder, belt: _Belt, name: str, goes: Track) -> list[Body]:
     """The belt on its legs, with bars across that go round with it."""
-    p, middle, half = place, (belt.left + belt.right) / 2, (belt.right - belt.left) / 2
+    p, middle, half = builder, (belt.left + belt.right) / 2, (belt.right - belt.left) / 2
     paint, steel = any_surface(p.rng, belt.deep * 0.5), p.surface(p.material("steel", "plastic", "wood"), belt.deep)
     core = Piece(Box((half, belt.thick, belt.deep)), paint)
     rolls = [Piece(Cylinder(belt.thick, belt.deep), paint, (x, 0, 0)) for x in (-half, half)]
@@ -144,9 +144,9 @@ def _round(belt: _Belt, goes: Track, first: float) -> PoseTrack:
     return path
 
 
-def _tunnel(place: Place, belt: _Belt, size: float) -> Body:
+def _tunnel(builder: Builder, belt: _Belt, size: float) -> Body:
     """Walls and a roof over the belt's beginning."""
-    p, thin, half = place, size * 0.05, size * 0.85
+    p, thin, half = builder, size * 0.05, size * 0.85
     paint, roof = p.surface(p.material("steel", "wood", "plastic", "cardboard"), size), belt.top + size * 1.3
     tall, deep = roof / 2, belt.deep + thin
     boxes: list[tuple[Vector, Vector]] = [((half, tall, thin), (0, tall, z)) for z in (-deep, deep)]
@@ -155,9 +155,9 @@ def _tunnel(place: Place, belt: _Belt, size: float) -> Body:
     return Body(f"{p.id}.tunnel", pieces, place=(belt.left + half - thin, 0.0, 0.0))
 
 
-def _bin(place: Place, x: float, size: float) -> Body:
+def _bin(builder: Builder, x: float, size: float) -> Body:
     """Open above."""
-    p, inner = place, (size * 1.4, size * place.uniform(0.3, 0.6), size * 1.3)
+    p, inner = builder, (size * 1.4, size * builder.uniform(0.3, 0.6), size * 1.3)
     paint = p.surface(p.material("wood", "plastic", "steel", "cardboard"), size)
     return Body(
         f"{p.id}.bin", tuple(walls(inner, size * 0.06, paint, is_open=True)), GROUND, (x, inner[1] + size * 0.12, 0.0)

@@ -6,9 +6,9 @@ import numpy as np
 
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Joint, Piece
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.motions import pendulum, swings
 from openfoley.gym.bodies.families.parts import cord, rod
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import pieces_of, string
 from openfoley.gym.bodies.matter import Matter
 from openfoley.gym.bodies.records import Box, Vector
@@ -35,9 +35,9 @@ class _Row:
     object_id: str
 
 
-def cradle(place: Place) -> Arrangement:
+def cradle(builder: Builder) -> Mechanism:
     """Three to seven balls. Silent: they hang apart and swing together, or across the row like waves."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material = p.material("steel", "glass", "stone", "wood", "plastic", "ceramic")
     count, size = p.count(3, 7), p.size_m * p.uniform(0.4, 1.0)
     radius = size / 2
@@ -57,9 +57,9 @@ def cradle(place: Place) -> Arrangement:
     return play
 
 
-def _colliding(place: Place, row: _Row) -> list[Body]:
+def _colliding(builder: Builder, row: _Row) -> list[Body]:
     """Balls on two cords each; some are lifted at one end, or at both."""
-    p, count = place, len(row.pivots)
+    p, count = builder, len(row.pivots)
     lifted = p.count(1, max(1, count - 2))
     both = 2 * lifted < count and p.chance(0.3)
     cords = [cord((0, 0, 0), (0, row.length, side * row.wide), row.length * 0.004, p) for side in (-1, 1)]
@@ -75,8 +75,8 @@ def _colliding(place: Place, row: _Row) -> list[Body]:
     return bodies
 
 
-def _apart(place: Place, row: _Row) -> list[Body]:
-    p, across = place, place.chance(0.5)
+def _apart(builder: Builder, row: _Row) -> list[Body]:
+    p, across = builder, builder.chance(0.5)
     period = 2 * np.pi * float(np.sqrt(row.length / GRAVITY))
     together, line = swings(p, row.lean, period), string(row.length, row.length * 0.005, p)
     bodies = []
@@ -87,9 +87,9 @@ def _apart(place: Place, row: _Row) -> list[Body]:
     return bodies
 
 
-def _frame(place: Place, half: float, top: float, wide: float, size: float) -> Body:
+def _frame(builder: Builder, half: float, top: float, wide: float, size: float) -> Body:
     """Two rails on four posts, and a base plate."""
-    p, thin = place, size * place.uniform(0.04, 0.1)
+    p, thin = builder, size * builder.uniform(0.04, 0.1)
     paint = p.surface(p.material("steel", "wood", "plastic"), size)
     pieces = [Piece(Box((half, thin, wide)), paint, (0.0, thin, 0.0))] if p.chance(0.6) else []
     for side in (-wide, wide):

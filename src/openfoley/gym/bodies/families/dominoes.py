@@ -5,8 +5,8 @@ import numpy as np
 from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Free, Joint, Piece
-from openfoley.gym.bodies.families.motions import approaches, led, pendulum, swings
-from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
+from openfoley.gym.bodies.families.motions import approaches, path_along, pendulum, swings
 from openfoley.gym.bodies.families.things import NOUNS, lowest, pieces_of, plural, string
 from openfoley.gym.bodies.records import UNTURNED, Box, Sphere
 from openfoley.gym.motion import GRAVITY
@@ -14,10 +14,10 @@ from openfoley.gym.motion import GRAVITY
 LONGEST_ROW = 14
 
 
-def dominoes(place: Place) -> Arrangement:
+def dominoes(builder: Builder) -> Mechanism:
     """A row, straight or curved, is pushed over at one end. Silent: a finger comes near, again and again, and stops
     short."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material, tall = p.material("wood", "plastic", "stone", "ceramic", "steel", "cardboard"), p.size_m
     half = (tall * p.uniform(0.06, 0.13), tall / 2, tall * p.uniform(0.15, 0.35))
     gap = tall * p.uniform(0.4, 0.75)
@@ -46,9 +46,9 @@ def dominoes(place: Place) -> Arrangement:
     return play
 
 
-def _finger(place: Place, first: Body, half: tuple[float, float, float], course: float) -> Body:
+def _finger(builder: Builder, first: Body, half: tuple[float, float, float], course: float) -> Body:
     """It comes to the top of the first domino and pushes it, or stops short of it."""
-    p, thick = place, half[1] * 0.2
+    p, thick = builder, half[1] * 0.2
     away = half[0] + thick
     touch = p.start_s + p.scaled(0.4, max(0.5, (p.end_s - p.start_s) * 0.4))
     far, reach, span = half[1] * 1.5, half[0] * 2.5, p.uniform(0.15, 0.4)
@@ -66,12 +66,12 @@ def _finger(place: Place, first: Body, half: tuple[float, float, float], course:
     back = rotation.turned(turn, (-1.0, 0.0, 0.0))
     base = (first.place[0], half[1] * 1.7, first.place[2])
     pieces = (Piece(Sphere(thick), p.surface(p.material("plastic", "wood", "rubber"), thick * 4)),)
-    return Body(f"{p.id}.finger", pieces, motion=Driven(led(base, back, distance)))
+    return Body(f"{p.id}.finger", pieces, motion=Driven(path_along(base, back, distance)))
 
 
-def pendulum_into_blocks(place: Place) -> Arrangement:
+def pendulum_into_blocks(builder: Builder) -> Mechanism:
     """A ball on a string swings into a tower or a row. Silent: it swings beside it, to and fro."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material, struck = p.material(), p.material("wood", "plastic", "cardboard", "stone", "ceramic", "steel", "glass")
     size = p.size_m * p.uniform(0.6, 1.0)
     length, radius = p.size_m * p.uniform(3, 6), size / 2

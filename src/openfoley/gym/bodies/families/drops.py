@@ -4,8 +4,8 @@ import numpy as np
 
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Free
-from openfoley.gym.bodies.families.motions import dips, led, turning
-from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
+from openfoley.gym.bodies.families.motions import dips, path_along, turning
 from openfoley.gym.bodies.families.things import NOUNS, any_kind, pieces_of, plural
 
 APPEARS_S = 0.4
@@ -13,9 +13,9 @@ APPEARS_S = 0.4
 MOST = 10
 
 
-def drops(place: Place) -> Arrangement:
+def drops(builder: Builder) -> Mechanism:
     """Up to ten things fall from two to ten times their size. Silent: they dangle on strings, or land on a cushion."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     sorts = [(any_kind(p), p.material(), p.size_m * p.scaled(0.5, 1.6)) for _ in range(p.count(1, 3))]
     play.objects = [p.thing("drop", NOUNS[kind], material, size) for kind, material, size in sorts]
     hung, handful = not p.sounds and p.chance(0.5), p.sounds and p.chance(0.4)
@@ -38,7 +38,7 @@ def drops(place: Place) -> Arrangement:
         x, z = float(places[k]), p.uniform(-0.3, 0.3) * play.radius
         y = floor + top * p.uniform(0.6, 1.0) + size * (0.6 + 1.1 * (k % 5 if handful else 0))
         if hung:
-            motion = Driven(led((x, 0, z), (0, 1, 0), dips(p, size * 0.9, y), turning(p)))
+            motion = Driven(path_along((x, 0, z), (0, 1, 0), dips(p, size * 0.9, y), turning(p)))
         else:
             calm = 1.0 if p.sounds else 0.05
             spin = _any_vector(p, 5.0 * calm, 5.0 * calm)
@@ -63,6 +63,6 @@ def drops(place: Place) -> Arrangement:
     return play
 
 
-def _any_vector(place: Place, sideways: float, upwards: float) -> tuple[float, float, float]:
-    x, y, z = (float(v) for v in place.rng.standard_normal(3) * np.array([sideways, upwards, sideways]))
+def _any_vector(builder: Builder, sideways: float, upwards: float) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in builder.rng.standard_normal(3) * np.array([sideways, upwards, sideways]))
     return (x, y, z)

@@ -7,8 +7,8 @@ import numpy as np
 
 from openfoley.gym.bodies.description import Body, Joint, Piece
 from openfoley.gym.bodies.families.blows import Spot, Striker, any_blows, striking
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.parts import cord, rod
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import UPRIGHT
 from openfoley.gym.bodies.records import UNTURNED, Box, Capsule, Cylinder, Hull, Sphere, Vector
 from openfoley.gym.records import GymObject
@@ -31,9 +31,9 @@ class _Target:
     fixtures: list[Body] = field(default_factory=list)
 
 
-def hammers(place: Place) -> Arrangement:
+def hammers(builder: Builder) -> Mechanism:
     """One to three hammers strike at irregular times, some stop short. Silent: all of them do."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     target = p.pick((_block, _bars, _drum, _bell, _gong))(p)
     play.objects, play.bodies = target.objects, [*target.bodies, *target.fixtures]
     kind, material = p.pick(("hammer", "mallet", "stick", "rod")), p.material("wood", "steel", "plastic", "rubber")
@@ -46,9 +46,9 @@ def hammers(place: Place) -> Arrangement:
     return play
 
 
-def _striker(place: Place, kind: str, material: str, half: float) -> Striker:
+def _striker(builder: Builder, kind: str, material: str, half: float) -> Striker:
     """For a target of this half extent."""
-    p, matter = place, place.matter(material)
+    p, matter = builder, builder.matter(material)
     head, reach = half * p.uniform(0.15, 0.35), half * p.uniform(1.8, 4.0)
     paint, grip = p.surface(material, head * 2), p.surface(p.material("wood", "plastic", "steel"), reach)
     arm = head * p.uniform(0.2, 0.4)
@@ -69,15 +69,15 @@ def _striker(place: Place, kind: str, material: str, half: float) -> Striker:
     return Striker((handle, made), matter, mass_kg, reach, head, lift)
 
 
-def _sideways(place: Place) -> Vector:
+def _sideways(builder: Builder) -> Vector:
     """Where the arm comes from on something that lies: mostly from a side."""
-    angle = place.pick((0.0, np.pi, place.uniform(0, 2 * np.pi)))
+    angle = builder.pick((0.0, np.pi, builder.uniform(0, 2 * np.pi)))
     return (float(np.cos(angle)), 0.0, float(np.sin(angle)))
 
 
-def _block(place: Place) -> _Target:
+def _block(builder: Builder) -> _Target:
     """A block, an anvil, or a stump that stands."""
-    p = place
+    p = builder
     material = p.material()
     size, noun = p.size_m * p.uniform(0.8, 1.6), p.pick(("block", "box", "post", "stump"))
     high = size * (p.uniform(0.9, 1.6) if noun in ("post", "stump") else p.uniform(0.3, 0.8))
@@ -90,9 +90,9 @@ def _block(place: Place) -> _Target:
     return _Target(f"a {thing.caption}", [thing], [body], [spot], size / 2, high)
 
 
-def _bars(place: Place) -> _Target:
+def _bars(builder: Builder) -> _Target:
     """Bars side by side, long to short, on two rails."""
-    p = place
+    p = builder
     material, count = p.material("wood", "steel", "glass", "stone", "ceramic", "plastic"), p.count(3, 7)
     long, step = p.size_m * p.uniform(1.0, 1.6), p.size_m * p.uniform(0.25, 0.4)
     thick, high, shrink = step * p.uniform(0.1, 0.3), p.size_m * p.uniform(0.15, 0.5), p.uniform(0.88, 0.96)
@@ -114,9 +114,9 @@ def _bars(place: Place) -> _Target:
     return _Target(f"{material} bars", objects, bodies, spots, long / 2, high, [rails])
 
 
-def _drum(place: Place) -> _Target:
+def _drum(builder: Builder) -> _Target:
     """A drum, pot or bucket with a flat top; two sticks half the time."""
-    p = place
+    p = builder
     material, noun = p.material("plastic", "steel", "wood", "cardboard", "ceramic"), p.pick(("drum", "pot", "bucket"))
     radius, high = p.size_m * p.uniform(0.4, 0.9), p.size_m * p.uniform(0.4, 1.2)
     thing, paint = p.thing("strike", noun, material, 2 * radius), p.surface(material, radius)
@@ -136,9 +136,9 @@ def _drum(place: Place) -> _Target:
     return _Target(f"a {thing.caption}", [thing], [body], spots, radius, high)
 
 
-def _gallows(place: Place, top: float, size: float) -> Body:
+def _gallows(builder: Builder, top: float, size: float) -> Body:
     """A beam on two posts at both sides."""
-    p, thin, wide = place, size * 0.05, size * place.uniform(0.9, 1.3)
+    p, thin, wide = builder, size * 0.05, size * builder.uniform(0.9, 1.3)
     paint = p.surface(p.material("wood", "steel"), size)
     ends = ((-wide, top, 0.0), (wide, top, 0.0))
     pieces = [rod(*ends, thin, paint, touches=False)]
@@ -146,9 +146,11 @@ def _gallows(place: Place, top: float, size: float) -> Body:
     return Body(f"{p.id}.gallows", tuple(pieces))
 
 
-def _hung(place: Place, noun: str, material: str, size: float, make: Callable[[float], tuple[Piece, ...]]) -> _Target:
+def _hung(
+    builder: Builder, noun: str, material: str, size: float, make: Callable[[float], tuple[Piece, ...]]
+) -> _Target:
     """Something on cords or a short stem, which swings about x when struck from the front or from behind."""
-    p = place
+    p = builder
     line, low = size * p.uniform(0.15, 0.6), size * p.uniform(0.3, 0.8)
     middle, up = low + size / 2, size / 2 + line
     thing, pieces = p.thing("strike", noun, material, size), make(size)
@@ -185,8 +187,8 @@ def _thickness(pieces: tuple[Piece, ...]) -> float:
             return float(max(z for _, _, z in points))
 
 
-def _gong(place: Place) -> _Target:
-    p, material = place, place.material("steel", "glass", "wood", "ceramic", "plastic")
+def _gong(builder: Builder) -> _Target:
+    p, material = builder, builder.material("steel", "glass", "wood", "ceramic", "plastic")
     paint, flat = p.surface(material, p.size_m), p.uniform(0.03, 0.08)
 
     def make(size: float) -> tuple[Piece, ...]:
@@ -198,8 +200,8 @@ def _gong(place: Place) -> _Target:
     return _hung(p, noun, material, p.size_m * p.uniform(0.8, 1.8), make)
 
 
-def _bell(place: Place) -> _Target:
-    p, material = place, place.material("steel", "ceramic", "glass", "wood")
+def _bell(builder: Builder) -> _Target:
+    p, material = builder, builder.material("steel", "ceramic", "glass", "wood")
     paint, narrow = p.surface(material, p.size_m), p.uniform(0.35, 0.6)
 
     def make(size: float) -> tuple[Piece, ...]:

@@ -5,8 +5,8 @@ import numpy as np
 from openfoley.gym import motion
 from openfoley.gym.bodies.description import Body, Driven, Joint, Piece, Servo
 from openfoley.gym.bodies.families.blows import Spot, Striker, any_blows, striking
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.parts import SKIN, hand, rod
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, lowest, pieces_of
 from openfoley.gym.bodies.records import Box, Sphere, Surface, Vector
 from openfoley.gym.records import GymObject
@@ -15,9 +15,9 @@ PUT_KINDS = ("mug", "can", "box", "die", "plate", "ball", "jack", "pebble")
 ARM_HZ = 14.0
 
 
-def putting(place: Place) -> Arrangement:
+def putting(builder: Builder) -> Mechanism:
     """Hands put things down, rest, and lift them again. Silent: they hover above the ground and go up again."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     count = p.count(1, 3)
     for k in range(count):
         kind, material, size = p.pick(PUT_KINDS), p.material(), p.size_m * p.uniform(0.6, 1.2)
@@ -30,9 +30,9 @@ def putting(place: Place) -> Arrangement:
     return play
 
 
-def _put(place: Place, name: str, thing: GymObject, pieces: tuple[Piece, ...], there: Vector) -> list[Body]:
+def _put(builder: Builder, name: str, thing: GymObject, pieces: tuple[Piece, ...], there: Vector) -> list[Body]:
     """A thing on a slanting slide that is led down and up, and the hand above it, which lets go between."""
-    p, size, low = place, thing.size_m, lowest(pieces)
+    p, size, low = builder, thing.size_m, lowest(pieces)
     lift, slant = size * p.uniform(0.8, 2.5), p.uniform(-0.7, 0.7)
     axis = (float(np.sin(slant)), float(np.cos(slant)), 0.0)
     times, dwells = _visits(p)
@@ -75,9 +75,9 @@ def _put(place: Place, name: str, thing: GymObject, pieces: tuple[Piece, ...], t
     ]
 
 
-def _visits(place: Place) -> tuple[list[float], list[float]]:
+def _visits(builder: Builder) -> tuple[list[float], list[float]]:
     """When things are put down, and how long they stand."""
-    p, times, dwells = place, [], []
+    p, times, dwells = builder, [], []
     time_s = p.start_s + p.uniform(0.5, 1.5)
     while time_s < p.end_s - 0.3:
         times.append(time_s)
@@ -86,9 +86,9 @@ def _visits(place: Place) -> tuple[list[float], list[float]]:
     return times, dwells
 
 
-def knocking(place: Place) -> Arrangement:
+def knocking(builder: Builder) -> Mechanism:
     """A fist knocks on a door, a table or a box, in bursts. Silent: it stops short each time."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     noun, size = p.pick(("door", "table", "box", "window")), p.size_m
     materials = ("glass",) if noun == "window" else ("wood", "plastic", "steel", "cardboard")
     material = p.material(*materials)
@@ -117,19 +117,19 @@ def knocking(place: Place) -> Arrangement:
     return play
 
 
-def _from(place: Place) -> Vector:
-    return place.pick(((1.0, -0.3, 0.0), (-1.0, -0.3, 0.0), (0.0, -1.0, 0.0)))
+def _from(builder: Builder) -> Vector:
+    return builder.pick(((1.0, -0.3, 0.0), (-1.0, -0.3, 0.0), (0.0, -1.0, 0.0)))
 
 
-def _border(place: Place, wide: float, high: float, thick: float) -> list[Piece]:
-    paint, edge = place.surface("wood", wide), wide * 0.08
+def _border(builder: Builder, wide: float, high: float, thick: float) -> list[Piece]:
+    paint, edge = builder.surface("wood", wide), wide * 0.08
     sides = (((edge, high + edge, thick * 1.5), (side * (wide + edge), 0.0, 0.0)) for side in (-1, 1))
     return [Piece(Box(half), paint, centre, touches=False) for half, centre in sides]
 
 
-def _fist(place: Place, size: float) -> Striker:
+def _fist(builder: Builder, size: float) -> Striker:
     """A fist of knuckles before a forearm; or a gloved one, a ball."""
-    p, paint = place, Surface(place.pick(SKIN), gloss=0.1)
+    p, paint = builder, Surface(builder.pick(SKIN), gloss=0.1)
     r, reach = size * p.uniform(0.2, 0.3), size * p.uniform(1.2, 2.0)
     arm = rod((-reach, 0, 0), (0, 0, 0), r * 0.6, paint, touches=False)
     palm = Piece(Box((r * 0.8, r * 0.6, r)), paint, touches=False)

@@ -6,7 +6,7 @@ from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Free, Joint, Piece, Servo
 from openfoley.gym.bodies.families.drops import APPEARS_S
-from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.things import NOUNS, pieces_of
 from openfoley.gym.bodies.records import Box, Cylinder
 from openfoley.gym.records import Track
@@ -15,10 +15,10 @@ NEAR_MISS = 0.2
 """Share of strokes that stop short in scenes that sound."""
 
 
-def seesaw(place: Place) -> Arrangement:
+def seesaw(builder: Builder) -> Mechanism:
     """Things fall on the ends of a seesaw, which strikes the ground. Silent: it rocks by itself and does not reach
     it."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material, half = p.material("wood", "steel", "plastic", "stone", "brass", "clay"), p.size_m * p.uniform(1.8, 3.0)
     thick, wide, high = half * 0.03, half * p.uniform(0.12, 0.3), half * p.uniform(0.18, 0.4)
     board = p.thing("knock", "seesaw", material, half)
@@ -54,9 +54,9 @@ def seesaw(place: Place) -> Arrangement:
     return play
 
 
-def _load(place: Place, play: Arrangement, half: float, high: float) -> None:
+def _load(builder: Builder, play: Mechanism, half: float, high: float) -> None:
     """Things that fall on alternate ends."""
-    p, kind, material = place, place.pick(("ball", "die", "box", "pebble", "can")), place.material()
+    p, kind, material = builder, builder.pick(("ball", "die", "box", "pebble", "can")), builder.material()
     size, side = p.size_m * p.uniform(0.5, 0.9), p.pick((-1.0, 1.0))
     thing = p.thing("drop", NOUNS[kind], material, size)
     play.objects.append(thing)
@@ -70,9 +70,9 @@ def _load(place: Place, play: Arrangement, half: float, high: float) -> None:
         side = -side
 
 
-def door(place: Place) -> Arrangement:
+def door(builder: Builder) -> Mechanism:
     """A door or gate is slammed against its post, again and again. Silent: it closes almost."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material = p.material("wood", "steel", "glass", "plastic", "brass", "stone")
     wide, tall = p.size_m * p.uniform(1.8, 3.0), p.size_m * p.uniform(1.5, 4.0)
     thick, clear = wide * p.uniform(0.02, 0.05), tall * 0.03
@@ -107,9 +107,9 @@ def door(place: Place) -> Arrangement:
     return play
 
 
-def lid(place: Place) -> Arrangement:
+def lid(builder: Builder) -> Mechanism:
     """The lid of a box falls shut, again and again. Silent: it is lowered almost."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material = p.material("wood", "steel", "ceramic", "plastic", "cardboard", "glass", "clay", "brass")
     wide, deep, tall = (p.size_m * p.uniform(1.0, 2.2) for _ in range(3))
     thick = p.size_m * p.uniform(0.04, 0.09)
@@ -139,19 +139,19 @@ def lid(place: Place) -> Arrangement:
     return play
 
 
-def _panel(place: Place, wide: float, tall: float, thick: float) -> tuple[Piece, ...]:
+def _panel(builder: Builder, wide: float, tall: float, thick: float) -> tuple[Piece, ...]:
     """A gate of bars."""
-    paint = place.surface("wood", wide)
-    bar, count = wide * 0.05, place.count(3, 6)
+    paint = builder.surface("wood", wide)
+    bar, count = wide * 0.05, builder.count(3, 6)
     rails = [Piece(Box((wide / 2, bar, thick)), paint, (0, y, 0)) for y in (-tall / 2 + bar, tall / 2 - bar)]
     spots = np.linspace(-wide / 2 + bar, wide / 2 - bar, count)
     return (*rails, *(Piece(Box((bar, tall / 2, thick)), paint, (float(x), 0, 0)) for x in spots))
 
 
-def _slams(place: Place, open_to: float, beyond: float = -0.25) -> Track:
+def _slams(builder: Builder, open_to: float, beyond: float = -0.25) -> Track:
     """The angle a hand leads to: from open to beyond the closed place, held there, and back; or only almost there, as
     now and then among strokes that sound."""
-    p, shut, held = place, place.uniform(0.12, 0.4), place.uniform(0.15, 0.6)
+    p, shut, held = builder, builder.uniform(0.12, 0.4), builder.uniform(0.15, 0.6)
     back = p.uniform(0.4, 1.0)
     strokes = []
     for begin in p.times(shut + held + back + 0.5, shut + held + back + 1.8, 0.5):

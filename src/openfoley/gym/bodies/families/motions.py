@@ -1,4 +1,4 @@
-"""Paths of bodies that are led: hung on strings, floating, carried and stopping short."""
+"""Prescribed paths of bodies (`Driven`): hung on strings, floating, carried and stopping short."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,19 @@ import numpy as np
 from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import PoseTrack
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.records import Vector
 from openfoley.gym.records import Track
 
 
-def turning(place: Place, fastest: float = 3.0) -> tuple[Vector, Track]:
+def turning(builder: Builder, fastest: float = 3.0) -> tuple[Vector, Track]:
     """A random axis and an angle (rad) that grows evenly."""
-    x, y, z = (float(v) for v in place.rng.standard_normal(3))
-    rate, phase = place.uniform(-fastest, fastest), place.uniform(0, 6.28)
+    x, y, z = (float(v) for v in builder.rng.standard_normal(3))
+    rate, phase = builder.uniform(-fastest, fastest), builder.uniform(0, 6.28)
     return (x, y, z), lambda t: phase + rate * t
 
 
-def led(base: Vector, axis: Vector, amount: Track, spin: tuple[Vector, Track] | None = None) -> PoseTrack:
+def path_along(base: Vector, axis: Vector, amount: Track, spin: tuple[Vector, Track] | None = None) -> PoseTrack:
     """base + axis * amount(t), turned about an axis by an angle(t)."""
 
     def path(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -30,12 +30,12 @@ def led(base: Vector, axis: Vector, amount: Track, spin: tuple[Vector, Track] | 
     return path
 
 
-def dips(place: Place, low: float, high: float) -> Track:
+def dips(builder: Builder, low: float, high: float) -> Track:
     """A height that starts at `high`, falls, is caught at `low` and drawn up again, over and over: a thing on a
     string. It accelerates like a falling one but never arrives."""
-    fall = float(np.sqrt(2 * max(high - low, 1e-3) / motion.GRAVITY)) * place.uniform(1.1, 2.0)
-    wait, rise = place.uniform(0.2, 1.2), fall * place.uniform(1.5, 4.0)
-    period, begin = fall + rise + wait, place.start_s + place.uniform(0.1, 0.8)
+    fall = float(np.sqrt(2 * max(high - low, 1e-3) / motion.GRAVITY)) * builder.uniform(1.1, 2.0)
+    wait, rise = builder.uniform(0.2, 1.2), fall * builder.uniform(1.5, 4.0)
+    period, begin = fall + rise + wait, builder.start_s + builder.uniform(0.1, 0.8)
 
     def height(t: np.ndarray) -> np.ndarray:
         phase = np.where(t < begin, 0.0, (t - begin) % period)
@@ -54,20 +54,20 @@ def spells(spans: Sequence[tuple[float, float]], rise_s: float, fall_s: float) -
     return amount
 
 
-def approaches(place: Place, near: float, far: float) -> Track:
+def approaches(builder: Builder, near: float, far: float) -> Track:
     """A distance that goes from `far` to `near` and back at random instants, smoothly at both ends."""
-    times = np.array(place.times(0.9, 2.0, 0.3))
+    times = np.array(builder.times(0.9, 2.0, 0.3))
     once = np.ones(len(times))
-    falls, rises = place.rng.uniform(0.2, 0.6, len(times)), place.rng.uniform(0.3, 0.7, len(times))
+    falls, rises = builder.rng.uniform(0.2, 0.6, len(times)), builder.rng.uniform(0.3, 0.7, len(times))
     gap = near / far
     distance = motion.approach(times + 0.5, falls, rises, gap * once)
     return lambda t: far * distance(t)
 
 
-def swings(place: Place, reach: float, period_s: float) -> Track:
+def swings(builder: Builder, reach: float, period_s: float) -> Track:
     """An angle (rad) of a free pendulum of this period."""
-    phase, loss = place.uniform(0, 6.28), place.uniform(0.0, 0.15)
-    return lambda t: reach * np.exp(-loss * (t - place.start_s)) * np.cos(2 * np.pi * t / period_s + phase)
+    phase, loss = builder.uniform(0, 6.28), builder.uniform(0.0, 0.15)
+    return lambda t: reach * np.exp(-loss * (t - builder.start_s)) * np.cos(2 * np.pi * t / period_s + phase)
 
 
 def pendulum(pivot: Vector, length: float, angle: Track, axis: Vector = (0.0, 0.0, 1.0)) -> PoseTrack:

@@ -7,7 +7,7 @@ import numpy as np
 
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Piece
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.records import UNTURNED, Box, Capsule, Cylinder, Quaternion, Surface, Vector
 
 CORDS: tuple[Vector, ...] = ((0.1, 0.1, 0.1), (0.7, 0.65, 0.5), (0.85, 0.85, 0.85))
@@ -38,10 +38,10 @@ def rod(
     return Piece(shape, paint, middle, turn, touches=touches)
 
 
-def cord(start: Vector, end: Vector, thickness: float, place: Place) -> Piece:
+def cord(start: Vector, end: Vector, thickness: float, builder: Builder) -> Piece:
     """It weighs and touches nothing."""
     middle, half, turn = _between(start, end)
-    return Piece(Capsule(thickness, half), Surface(place.pick(CORDS)), middle, turn, touches=False, weighs=False)
+    return Piece(Capsule(thickness, half), Surface(builder.pick(CORDS)), middle, turn, touches=False, weighs=False)
 
 
 def _between(start: Vector, end: Vector) -> tuple[Vector, float, Quaternion]:
@@ -124,11 +124,11 @@ def ring(radius: float, thick: float, paint: Surface, sides: int = 12, *, touche
     return made
 
 
-def hand(size: float, place: Place, *, fingers: int = 4) -> list[Piece]:
+def hand(size: float, builder: Builder, *, fingers: int = 4) -> list[Piece]:
     """Fingers that point down to y = 0, around a gap of `size`, under a palm and an arm that goes up and back. It
     touches nothing; a gripper of a machine half the time."""
-    paint = Surface(place.pick(SKIN), gloss=0.1) if place.chance(0.6) else place.surface("steel", size)
-    thick, high = size * place.uniform(0.12, 0.2), size * place.uniform(0.9, 1.3)
+    paint = Surface(builder.pick(SKIN), gloss=0.1) if builder.chance(0.6) else builder.surface("steel", size)
+    thick, high = size * builder.uniform(0.12, 0.2), size * builder.uniform(0.9, 1.3)
     made = []
     for k in range(fingers):
         angle = 2 * np.pi * (k + 0.5) / fingers
@@ -136,6 +136,6 @@ def hand(size: float, place: Place, *, fingers: int = 4) -> list[Piece]:
         low, top = (float(out[0]), 0.0, float(out[1])), (float(out[0]) * 0.7, high, float(out[1]) * 0.7)
         made.append(rod(low, top, thick, paint, touches=False))
     made.append(Piece(Box((size * 0.5, thick * 1.2, size * 0.4)), paint, (0.0, high, 0.0), touches=False))
-    back = (size * place.uniform(-1.5, 1.5), high + size * 2.5, size * place.uniform(1.0, 3.0))
+    back = (size * builder.uniform(-1.5, 1.5), high + size * 2.5, size * builder.uniform(1.0, 3.0))
     made.append(rod((0.0, high, 0.0), back, thick * 1.8, paint, touches=False))
     return made

@@ -6,9 +6,9 @@ from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Fixed, Free, Piece, PoseTrack
 from openfoley.gym.bodies.families.drops import APPEARS_S
-from openfoley.gym.bodies.families.motions import dips, led, turning
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
+from openfoley.gym.bodies.families.motions import dips, path_along, turning
 from openfoley.gym.bodies.families.parts import stuck, walls
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, lowest, pieces_of, plural
 from openfoley.gym.bodies.records import Vector
 
@@ -20,11 +20,11 @@ CLEAR_S = 0.45
 POURING_S = 2.4
 
 
-def piles(place: Place) -> Arrangement:
+def piles(builder: Builder) -> Mechanism:
     """Two to six things fall onto the same spot, or three to seven are poured onto it and up to three dropped after
     them; some may lie there before. Now and then a board hides where they come to lie. Silent: a thing on a string is
     let down towards those that lie there, or a full crate is tipped too little."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     poured = p.chance(0.45)
     kind, material = p.pick(POURED if poured else DROPPED), p.material()
     size = p.size_m * p.uniform(0.6, 1.0)
@@ -43,7 +43,7 @@ def piles(place: Place) -> Arrangement:
     if poured:
         _crate(p, play, (kind, material, size), (above, begin))
     elif not p.sounds:
-        path = led((0, 0, 0), (0, 1, 0), dips(p, size * p.uniform(1.8, 2.2), above + size), turning(p))
+        path = path_along((0, 0, 0), (0, 1, 0), dips(p, size * p.uniform(1.8, 2.2), above + size), turning(p))
         play.bodies.append(Body(f"{p.id}.led", pieces_of(kind, size, material, p), motion=Driven(path)))
     first, most = (begin + POURING_S, p.count(0, 3)) if poured else (p.start_s, p.count(2, MOST_DROPPED))
     rest = size * p.uniform(0.1, 0.5)
@@ -61,10 +61,10 @@ def piles(place: Place) -> Arrangement:
     return play
 
 
-def _crate(place: Place, play: Arrangement, thing: tuple[str, str, float], when: tuple[float, float]) -> None:
+def _crate(builder: Builder, play: Mechanism, thing: tuple[str, str, float], when: tuple[float, float]) -> None:
     """An open box with things in it that is held beside the heap at this height (m), tipped over it at this time (s)
     and taken away."""
-    p, (kind, material, size), (above, begin) = place, thing, when
+    p, (kind, material, size), (above, begin) = builder, thing, when
     inner = (size * 1.15, size * 1.25, size * 1.15)
     paint = p.surface(p.material("wood", "cardboard", "plastic", "steel"), size)
     sides = walls(inner, size * p.uniform(0.06, 0.1), paint, is_open=True)
@@ -89,9 +89,9 @@ def _crate(place: Place, play: Arrangement, thing: tuple[str, str, float], when:
     play.bodies.append(crate)
 
 
-def _tipped(place: Place, stand: tuple[float, float], tip: tuple[float, float]) -> PoseTrack:
+def _tipped(builder: Builder, stand: tuple[float, float], tip: tuple[float, float]) -> PoseTrack:
     """It leans about z until its things fall out, or not so far, over and over."""
-    p, (above, size), (begin, farthest) = place, stand, tip
+    p, (above, size), (begin, farthest) = builder, stand, tip
     takes, period, sounds = p.uniform(0.7, 1.6), p.uniform(1.6, 3.0), p.sounds
 
     def path(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

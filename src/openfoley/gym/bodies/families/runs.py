@@ -9,9 +9,9 @@ from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Free, Piece, PoseTrack
 from openfoley.gym.bodies.families.drops import APPEARS_S
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.motions import turning
 from openfoley.gym.bodies.families.parts import rod, tub
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import pieces_of, plural
 from openfoley.gym.bodies.matter import GROUND
 from openfoley.gym.bodies.records import Box, Surface, Vector
@@ -44,9 +44,9 @@ class _Run:
         return 1.0 if level % 2 else -1.0
 
 
-def marble_run(place: Place) -> Arrangement:
+def marble_run(builder: Builder) -> Mechanism:
     """One to six marbles. Silent: one glides down before the troughs, and up again."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material = p.material("glass", "steel", "wood", "stone", "plastic", "ceramic", "rubber")
     size = p.size_m * p.uniform(0.4, 0.8)
     levels, wide = p.count(2, 5), size * p.uniform(0.6, 0.9)
@@ -87,9 +87,9 @@ def marble_run(place: Place) -> Arrangement:
     return play
 
 
-def _troughs(place: Place, run: _Run, size: float, paint: Surface) -> list[Piece]:
+def _troughs(builder: Builder, run: _Run, size: float, paint: Surface) -> list[Piece]:
     """Boards with lips at both sides, a stop across the low end of the gap to the next, and posts."""
-    pieces, lip = [], size * place.uniform(0.3, 0.5)
+    pieces, lip = [], size * builder.uniform(0.3, 0.5)
     for level in range(run.levels):
         x, y, _ = run.middle(level)
         way = run.way(level)
@@ -115,9 +115,9 @@ def _troughs(place: Place, run: _Run, size: float, paint: Surface) -> list[Piece
     return pieces
 
 
-def _gliding(place: Place, run: _Run, size: float) -> PoseTrack:
+def _gliding(builder: Builder, run: _Run, size: float) -> PoseTrack:
     """To and fro and down before the troughs, as if in the air, then up again."""
-    p, top = place, run.middle(run.levels - 1)[1]
+    p, top = builder, run.middle(run.levels - 1)[1]
     period, rate, phase = p.uniform(5, 9), p.uniform(0.15, 0.5), p.uniform(0, 6.28)
     axis, spin = turning(p)
 

@@ -7,9 +7,9 @@ import numpy as np
 from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Free, Piece, PoseTrack
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.motions import spells
 from openfoley.gym.bodies.families.parts import ring, rod, stuck, turn_between, walls
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, lowest, pieces_of, plural
 from openfoley.gym.bodies.records import Cylinder, Vector
 from openfoley.gym.records import GymObject
@@ -30,10 +30,10 @@ class _Vessel:
     hidden: bool = False
 
 
-def shaken(place: Place) -> Arrangement:
+def shaken(builder: Builder) -> Mechanism:
     """A vessel of one to eight things is shaken in bursts, or tilted to and fro. Silent: its things are stuck to it;
     a closed can is carried about slowly."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     vessel = p.pick((_box, _tray, _jar, _can))(p)
     material, kind = p.material(), p.pick(CONTENTS)
     size = min(vessel.inner) * p.uniform(0.5, 0.95)
@@ -71,46 +71,46 @@ def shaken(place: Place) -> Arrangement:
     return play
 
 
-def _shell(place: Place, vessel: _Vessel) -> GymObject:
-    material = place.material("steel", "plastic", "cardboard", "wood")
-    return place.thing("shake", vessel.noun, material, 2 * max(vessel.inner))
+def _shell(builder: Builder, vessel: _Vessel) -> GymObject:
+    material = builder.material("steel", "plastic", "cardboard", "wood")
+    return builder.thing("shake", vessel.noun, material, 2 * max(vessel.inner))
 
 
 def _contents(
-    place: Place, vessel: _Vessel, kind: str, size: float, material: str
+    builder: Builder, vessel: _Vessel, kind: str, size: float, material: str
 ) -> list[tuple[Vector, tuple[Piece, ...]]]:
     """Where they are at first, in the vessel's axes, and what they are made of; on a grid with some room."""
     x, y, z = (int(max(1, 2 * half // (size * 1.08))) for half in vessel.inner)
     cells = [(i, j, k) for j in range(y) for i in range(x) for k in range(z)]
-    count = min(place.count(1, MOST.get(kind, 2)), len(cells))
+    count = min(builder.count(1, MOST.get(kind, 2)), len(cells))
     found = []
     for cell in cells[:count]:
-        parts = pieces_of(kind, size, material, place)
+        parts = pieces_of(kind, size, material, builder)
         a, _, c = ((q + 0.5) * 2 * half / n - half for q, half, n in zip(cell, vessel.inner, (x, y, z), strict=True))
         found.append(((a, lowest(parts) - vessel.inner[1] + cell[1] * size * 1.05, c), parts))
     return found
 
 
-def _box(place: Place) -> _Vessel:
+def _box(builder: Builder) -> _Vessel:
     """Its lid and one side are clear, or its front is low."""
-    p, s = place, place.size_m
+    p, s = builder, builder.size_m
     inner = (s * p.uniform(0.6, 1.3), s * p.uniform(0.4, 0.8), s * p.uniform(0.4, 0.9))
     paint, thick = p.surface(p.material("wood", "cardboard", "plastic", "steel"), s), s * p.uniform(0.04, 0.08)
     clear = p.pick((("front", "top"), ("front", "top", "back"), ("front",)))
     return _Vessel("box", inner, tuple(walls(inner, thick, paint, clear)))
 
 
-def _tray(place: Place) -> _Vessel:
+def _tray(builder: Builder) -> _Vessel:
     """Its walls are low; what would leap out meets a lid that is not seen."""
-    p, s = place, place.size_m
+    p, s = builder, builder.size_m
     inner = (s * p.uniform(0.9, 1.6), s * p.uniform(0.35, 0.6), s * p.uniform(0.6, 1.2))
     paint, thick = p.surface(p.material("wood", "plastic", "steel", "cardboard"), s), s * p.uniform(0.04, 0.08)
     return _Vessel("tray", inner, tuple(walls(inner, thick, paint, ("top",), high=inner[1] * p.uniform(0.3, 0.9))))
 
 
-def _jar(place: Place) -> _Vessel:
+def _jar(builder: Builder) -> _Vessel:
     """Of clear glass between its bottom, some hoops and a lid."""
-    p, s = place, place.size_m
+    p, s = builder, builder.size_m
     wide, high = s * p.uniform(0.5, 0.8), s * p.uniform(0.6, 1.2)
     inner, thick = (wide, high, wide), s * 0.05
     clear = ("left", "right", "front", "back", "top", "bottom")
@@ -125,9 +125,9 @@ def _jar(place: Place) -> _Vessel:
     return _Vessel("jar", inner, tuple(pieces))
 
 
-def _can(place: Place) -> _Vessel:
+def _can(builder: Builder) -> _Vessel:
     """Closed: a can, or a rattle on a stick."""
-    p, s = place, place.size_m
+    p, s = builder, builder.size_m
     wide, high = s * p.uniform(0.3, 0.5), s * p.uniform(0.35, 0.8)
     inner, paint = (wide, high, wide), p.surface(p.material("steel", "plastic", "cardboard", "wood"), s)
     pieces = walls(inner, s * 0.05, paint, ("left", "right", "front", "back", "top", "bottom"))
@@ -139,9 +139,9 @@ def _can(place: Place) -> _Vessel:
     return _Vessel("can", inner, tuple(pieces), hidden=True)
 
 
-def _shaking(place: Place, above: float, vessel: _Vessel) -> PoseTrack:
+def _shaking(builder: Builder, above: float, vessel: _Vessel) -> PoseTrack:
     """In spells with rests between them; some open vessels are tilted to and fro instead."""
-    p = place
+    p = builder
     strength = spells([(t, t + p.uniform(0.4, 1.8)) for t in p.times(1.2, 3.0)], 0.15, 0.2)
     tilted = not vessel.hidden and p.chance(0.35)
     reach = 0.0 if tilted else min(max(vessel.inner) * p.uniform(0.3, 0.9), FARTHEST_M)
@@ -161,9 +161,9 @@ def _shaking(place: Place, above: float, vessel: _Vessel) -> PoseTrack:
     return path
 
 
-def _gently(place: Place, above: float) -> PoseTrack:
+def _gently(builder: Builder, above: float) -> PoseTrack:
     """It floats and leans slowly."""
-    p, s = place, max(place.size_m, 0.08)
+    p, s = builder, max(builder.size_m, 0.08)
     x, y, z, lean = (motion.wander(p.rng, scale, 0.4) for scale in (s * 0.6, s * 0.3, s * 0.3, 0.4))
 
     def path(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

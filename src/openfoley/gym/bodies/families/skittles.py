@@ -4,16 +4,16 @@ import numpy as np
 
 from openfoley.gym.bodies.description import Body, Driven, Free, Piece
 from openfoley.gym.bodies.families.drops import APPEARS_S
-from openfoley.gym.bodies.families.motions import led, swings
-from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
+from openfoley.gym.bodies.families.motions import path_along, swings
 from openfoley.gym.bodies.families.things import NOUNS, UPRIGHT, lowest, pieces_of, plural
 from openfoley.gym.bodies.records import Capsule, Cylinder, Sphere, Vector
 from openfoley.gym.motion import GRAVITY
 
 
-def skittles(place: Place) -> Arrangement:
+def skittles(builder: Builder) -> Mechanism:
     """One or two balls are bowled into a triangle of skittles. Silent: a ball rolls by on felt, or hovers past."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material, bowled = p.material("wood", "plastic", "glass", "ceramic", "steel", "stone"), p.material()
     size, rows = p.size_m, p.count(2, 4)
     pin = p.thing("knock", "skittles", material, size)
@@ -33,7 +33,7 @@ def skittles(place: Place) -> Arrangement:
     if not p.sounds:
         aside = -(rows / 2 * apart + radius + size * p.uniform(0.6, 1.2))
         reach = away * p.uniform(0.4, 0.8)
-        path = led((0, radius + size * 0.1, aside), (reach, 0, 0), swings(p, 1.0, 2 * np.pi * reach / speed))
+        path = path_along((0, radius + size * 0.1, aside), (reach, 0, 0), swings(p, 1.0, 2 * np.pi * reach / speed))
         play.bodies.append(Body(f"{p.id}.ball", balls, motion=Driven(path)))
         play.caption = f"a {ball.caption} passes"
         return play
@@ -48,9 +48,9 @@ def skittles(place: Place) -> Arrangement:
     return play
 
 
-def _pin(place: Place, tall: float, material: str) -> tuple[Piece, ...]:
+def _pin(builder: Builder, tall: float, material: str) -> tuple[Piece, ...]:
     """A skittle: a can, a bottle with a neck, or one with a round head."""
-    p, paint = place, place.surface(material, tall)
+    p, paint = builder, builder.surface(material, tall)
     wide, kind = tall * p.uniform(0.12, 0.2), p.pick(("can", "bottle", "head"))
     if kind == "can":
         return (Piece(Cylinder(wide, tall / 2), paint, turn=UPRIGHT),)
@@ -61,9 +61,9 @@ def _pin(place: Place, tall: float, material: str) -> tuple[Piece, ...]:
     return body, Piece(Sphere(wide * 0.85), paint, (0, tall * 0.16 + wide * 0.7, 0))
 
 
-def pyramid(place: Place) -> Arrangement:
+def pyramid(builder: Builder) -> Mechanism:
     """A ball is thrown at a pyramid or wall of cans or boxes. Silent: it flies past, to and fro, on a string."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material, thrown = p.material("steel", "plastic", "wood", "cardboard", "glass", "stone"), p.material()
     kind, size = p.pick(("can", "can", "die", "box", "mug")), p.size_m * p.uniform(0.6, 1.0)
     can = p.thing("knock", plural(NOUNS[kind]), material, size)
@@ -81,7 +81,7 @@ def pyramid(place: Place) -> Arrangement:
     balls = pieces_of("ball", 2 * radius, thrown, p)
     if not p.sounds:
         over = tall + radius + size * p.uniform(0.3, 0.8)
-        path = led((0, over, 0), (away * 0.6, size * 0.2, size * 0.3), swings(p, 1.0, p.uniform(1.2, 3.0)))
+        path = path_along((0, over, 0), (away * 0.6, size * 0.2, size * 0.3), swings(p, 1.0, p.uniform(1.2, 3.0)))
         play.bodies.append(Body(f"{p.id}.ball", balls, motion=Driven(path)))
         play.caption = f"a {ball.caption} passes"
         return play

@@ -7,8 +7,8 @@ import numpy as np
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Free
 from openfoley.gym.bodies.families.drops import APPEARS_S
-from openfoley.gym.bodies.families.motions import led, swings
-from openfoley.gym.bodies.families.place import Arrangement, Place
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
+from openfoley.gym.bodies.families.motions import path_along, swings
 from openfoley.gym.bodies.families.things import ALONG_X, NOUNS, ROUND, lowest, pieces_of
 from openfoley.gym.bodies.records import Vector
 
@@ -16,9 +16,9 @@ ROLLING = ("rod", "die", "pebble", "jack", "ring", "dumbbell", "mug", "plate")
 """Kinds that go on down stairs once they are thrown."""
 
 
-def stairs(place: Place) -> Arrangement:
+def stairs(builder: Builder) -> Mechanism:
     """Things roll or are thrown down stairs. Silent: they float above them, up and down."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     kind, material = p.pick((*ROUND, *ROUND, "can", "can", *ROLLING)), p.material()
     size = p.size_m * p.uniform(0.6, 1.1)
     steps, rise, tread = p.count(3, 7), size * p.uniform(0.5, 1.3), size * p.uniform(1.0, 2.2)
@@ -40,7 +40,7 @@ def stairs(place: Place) -> Arrangement:
         if not p.sounds:
             amount = swings(p, 0.5, p.uniform(1.5, 4.0))
             slope = (long, -rise * steps, 0.0)
-            motion = Driven(led((0, rise * steps / 2 + size * 1.6, start[2]), slope, amount))
+            motion = Driven(path_along((0, rise * steps / 2 + size * 1.6, start[2]), slope, amount))
         play.bodies.append(
             Body(
                 f"{p.id}.{k}",
@@ -59,9 +59,9 @@ def stairs(place: Place) -> Arrangement:
     return play
 
 
-def ramp(place: Place) -> Arrangement:
+def ramp(builder: Builder) -> Mechanism:
     """Things roll or slide down a ramp against a wall or a row of things. Silent: a ball flies by above it."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     kind, material = p.pick((*ROUND, *ROUND, "can", "box", "die", "jack")), p.material()
     size, angle = p.size_m * p.uniform(0.5, 0.9), p.uniform(0.2, 0.55)
     long, thick, wide = size * p.uniform(5, 10), size * 0.15, size * p.uniform(2, 4)
@@ -87,7 +87,7 @@ def ramp(place: Place) -> Arrangement:
         motion: Free | Driven = Free(time_s, spin_loss_s=20.0)
         if not p.sounds:
             clear = 2 * middle + size * 1.5
-            motion = Driven(led((0, clear, 0), (long / 2, size * 0.3, 0), swings(p, 1.0, p.uniform(1.5, 4.0))))
+            motion = Driven(path_along((0, clear, 0), (long / 2, size * 0.3, 0), swings(p, 1.0, p.uniform(1.5, 4.0))))
         matter = replace(p.matter(material), **slippery)
         shown = (time_s - APPEARS_S, np.inf) if p.sounds else (-np.inf, np.inf)
         object_id = thing.id if p.sounds else None
@@ -98,20 +98,20 @@ def ramp(place: Place) -> Arrangement:
     return play
 
 
-def _wall(place: Place, x: float, high: float, wide: float) -> Body:
+def _wall(builder: Builder, x: float, high: float, wide: float) -> Body:
     thick = high * 0.1
-    return place.fixture("wall", ((thick, high / 2, wide / 2), (x + thick, high / 2, 0.0)))
+    return builder.fixture("wall", ((thick, high / 2, wide / 2), (x + thick, high / 2, 0.0)))
 
 
-def _stand_in_the_way(place: Place, play: Arrangement, span: tuple[float, float], size: float, wide: float) -> None:
+def _stand_in_the_way(builder: Builder, play: Mechanism, span: tuple[float, float], size: float, wide: float) -> None:
     """Things to be knocked over, between two places on x."""
-    material, kind = place.material(), place.pick(("can", "box", "die", "mug", "ball"))
-    thing = place.thing("knock", NOUNS[kind], material, size * 0.7)
+    material, kind = builder.material(), builder.pick(("can", "box", "die", "mug", "ball"))
+    thing = builder.thing("knock", NOUNS[kind], material, size * 0.7)
     play.objects.append(thing)
-    for k in range(place.count(1, 4)):
-        pieces = pieces_of(kind, size * 0.7, material, place)
-        x, z = place.uniform(*span), (k - 1.5) * wide * 0.3
+    for k in range(builder.count(1, 4)):
+        pieces = pieces_of(kind, size * 0.7, material, builder)
+        x, z = builder.uniform(*span), (k - 1.5) * wide * 0.3
         here = (x, lowest(pieces), z)
         play.bodies.append(
-            Body(f"{place.id}.stand{k}", pieces, place.matter(material), here, motion=Free(), object_id=thing.id)
+            Body(f"{builder.id}.stand{k}", pieces, builder.matter(material), here, motion=Free(), object_id=thing.id)
         )

@@ -5,9 +5,9 @@ import numpy as np
 from openfoley.gym import motion
 from openfoley.gym.bodies.description import Body, Free, Joint, Piece, Servo
 from openfoley.gym.bodies.families.blows import STIFF_HZ, any_blows
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.motions import spells
 from openfoley.gym.bodies.families.parts import SKIN, rod, tub
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import NOUNS, UPRIGHT, lowest, pieces_of, plural
 from openfoley.gym.bodies.records import Box, Cylinder, Sphere, Surface, Vector
 from openfoley.gym.motion import GRAVITY
@@ -22,10 +22,10 @@ ARM_HZ = 14.0
 """Of the hand that leads the spoon and gives way at the wall."""
 
 
-def stirring(place: Place) -> Arrangement:
+def stirring(builder: Builder) -> Mechanism:
     """A spoon goes round in a bowl, scrapes along it and clinks against it, now and then among some things. Silent: it
     goes round above it."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     material, tool = p.material("ceramic", "steel", "glass", "wood", "plastic"), p.material("steel", "wood", "plastic")
     noun = p.pick(("bowl", "pot", "cup", "pan"))
     inside = p.size_m * p.uniform(0.5, 1.1)
@@ -60,10 +60,10 @@ def _weight(long: float) -> float:
     return min(HEAVIEST_KG, 300 * long**3)
 
 
-def _contents(place: Place, play: Arrangement, sizes: tuple[float, float], mass_kg: float) -> None:
+def _contents(builder: Builder, play: Mechanism, sizes: tuple[float, float], mass_kg: float) -> None:
     """Small things in the bowl, away from where the spoon begins; heavy enough not to be pressed through its wall."""
-    p, (inside, floor) = place, sizes
-    size = inside * place.uniform(0.25, 0.35)
+    p, (inside, floor) = builder, sizes
+    size = inside * builder.uniform(0.25, 0.35)
     kind, material = p.pick(("ball", "die", "marble")), p.material()
     things = p.thing("rattle", plural(NOUNS[kind]), material, size)
     play.objects.append(things)
@@ -74,10 +74,10 @@ def _contents(place: Place, play: Arrangement, sizes: tuple[float, float], mass_
         play.bodies.append(Body(name, pieces, matter, there, motion=Free(), object_id=things.id, mass_kg=mass_kg))
 
 
-def _spoon(place: Place, material: str, sizes: Vector, wall: float) -> list[Body]:
+def _spoon(builder: Builder, material: str, sizes: Vector, wall: float) -> list[Body]:
     """A yoke that turns about the vertical, and a spoon on it that leans outwards, both led by a hand; leaning by
     `wall` (rad), it touches the bowl. Its origin is at its tip."""
-    p, (long, tip, raised) = place, sizes
+    p, (long, tip, raised) = builder, sizes
     paint, skin = p.surface(material, long), Surface(p.pick(SKIN), gloss=0.1)
     pieces = (
         rod((0, 0, 0), (0, long * 1.25, 0), tip * 0.3, paint),

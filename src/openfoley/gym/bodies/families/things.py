@@ -4,7 +4,7 @@ import numpy as np
 
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Piece
-from openfoley.gym.bodies.families.place import Place
+from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.records import UNTURNED, Box, Capsule, Cylinder, Hull, Shape, Sphere, Surface, Vector
 
 ROUND = ("ball", "marble")
@@ -24,13 +24,13 @@ def plural(noun: str) -> str:
     return noun + ("es" if noun.endswith(("x", "s")) else "s")
 
 
-def any_kind(place: Place) -> str:
-    return place.pick(ROUND + TUMBLING)
+def any_kind(builder: Builder) -> str:
+    return builder.pick(ROUND + TUMBLING)
 
 
-def pieces_of(kind: str, size_m: float, material: str, place: Place) -> tuple[Piece, ...]:
+def pieces_of(kind: str, size_m: float, material: str, builder: Builder) -> tuple[Piece, ...]:
     """The pieces of a thing whose largest extent is about `size_m`, about its middle; upright, if it can stand."""
-    paint, r, u = place.surface(material, size_m), size_m / 2, place.uniform
+    paint, r, u = builder.surface(material, size_m), size_m / 2, builder.uniform
     if kind in ROUND:
         return (Piece(Sphere(r), paint),)
     if kind == "die":
@@ -45,18 +45,18 @@ def pieces_of(kind: str, size_m: float, material: str, place: Place) -> tuple[Pi
         return (Piece(Cylinder(r, r * u(0.1, 0.25)), paint, turn=UPRIGHT),)
     if kind == "rod":
         thin = r * u(0.08, 0.2)
-        shape: Shape = Capsule(thin, r - thin) if place.chance(0.5) else Cylinder(thin, r)
+        shape: Shape = Capsule(thin, r - thin) if builder.chance(0.5) else Cylinder(thin, r)
         return (Piece(shape, paint, turn=ALONG_X),)
     if kind == "pebble":
-        return (Piece(Hull(_lump(place, r)), paint),)
-    return _compound(kind, r, paint, place)
+        return (Piece(Hull(_lump(builder, r)), paint),)
+    return _compound(kind, r, paint, builder)
 
 
-def _compound(kind: str, r: float, paint: Surface, place: Place) -> tuple[Piece, ...]:
-    u = place.uniform
+def _compound(kind: str, r: float, paint: Surface, builder: Builder) -> tuple[Piece, ...]:
+    u = builder.uniform
     if kind == "dumbbell":
         end, bar = r * u(0.3, 0.45), r * u(0.1, 0.18)
-        ends: Shape = Sphere(end) if place.chance(0.5) else Box((end * 0.8, end * 0.8, end * 0.8))
+        ends: Shape = Sphere(end) if builder.chance(0.5) else Box((end * 0.8, end * 0.8, end * 0.8))
         reach = r - end
         return (
             Piece(ends, paint, (-reach, 0, 0)),
@@ -88,10 +88,10 @@ def _compound(kind: str, r: float, paint: Surface, place: Place) -> tuple[Piece,
     return tuple(pieces)
 
 
-def _lump(place: Place, r: float) -> tuple[Vector, ...]:
+def _lump(builder: Builder, r: float) -> tuple[Vector, ...]:
     """Points on a squashed ball."""
-    squash = np.array([1.0, place.uniform(0.5, 0.9), place.uniform(0.6, 1.0)])
-    directions = place.rng.standard_normal((14, 3))
+    squash = np.array([1.0, builder.uniform(0.5, 0.9), builder.uniform(0.6, 1.0)])
+    directions = builder.rng.standard_normal((14, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     return tuple((float(x), float(y), float(z)) for x, y, z in r * squash * directions)
 
@@ -117,7 +117,7 @@ def _below(piece: Piece) -> float:
             return float(-turned[:, 1].min())
 
 
-def string(length: float, thickness: float, place: Place) -> Piece:
+def string(length: float, thickness: float, builder: Builder) -> Piece:
     """A cord upwards from the middle of a body, which weighs and touches nothing."""
-    paint = Surface((0.1, 0.1, 0.1) if place.chance(0.5) else (0.7, 0.65, 0.5))
+    paint = Surface((0.1, 0.1, 0.1) if builder.chance(0.5) else (0.7, 0.65, 0.5))
     return Piece(Capsule(thickness, length / 2), paint, (0.0, length / 2, 0.0), UPRIGHT, touches=False, weighs=False)

@@ -5,19 +5,19 @@ from dataclasses import replace
 import numpy as np
 
 from openfoley.gym.bodies.description import Body, Driven, Joint, Piece
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.motions import pendulum
 from openfoley.gym.bodies.families.parts import rod
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.records import Box, Cylinder, Sphere, Vector
 from openfoley.gym.records import Track
 
 FASTEST_CLICKS_HZ = 22.0
 
 
-def wheel(place: Place) -> Arrangement:
+def wheel(builder: Builder) -> Mechanism:
     """A wheel that is spun now and then and runs down, goes to and fro, or turns evenly. Silent: the clapper hangs
     clear of its pegs."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     radius, count = p.size_m * p.uniform(1.0, 2.5), p.count(3, 20)
     peg = min(radius * p.uniform(0.02, 0.06), 0.25 * np.pi * radius / count)
     material = p.material("wood", "plastic", "steel", "cardboard", "rubber")
@@ -42,10 +42,10 @@ def wheel(place: Place) -> Arrangement:
 
 
 def _disc(
-    place: Place, radius: float, count: int, sizes: tuple[float, float]
+    builder: Builder, radius: float, count: int, sizes: tuple[float, float]
 ) -> tuple[tuple[Piece, ...], float, float]:
     """A board with pegs on its face, or standing out from its rim; how far they reach, and where on z they are."""
-    p, (peg, deep) = place, sizes
+    p, (peg, deep) = builder, sizes
     paint, pins = p.surface(p.material("wood", "plastic", "steel"), radius), p.surface(p.material("steel", "wood"), peg)
     hub = Piece(Sphere(radius * 0.12), pins, (0, 0, -deep * 0.3), touches=False)
     outward = p.chance(0.4)
@@ -67,10 +67,10 @@ def _disc(
 
 
 def _spokes(
-    place: Place, radius: float, count: int, sizes: tuple[float, float]
+    builder: Builder, radius: float, count: int, sizes: tuple[float, float]
 ) -> tuple[tuple[Piece, ...], float, float]:
     """As `_disc`, of spokes without a rim."""
-    p, (peg, deep) = place, sizes
+    p, (peg, deep) = builder, sizes
     paint, hub = p.surface(p.material("steel", "wood", "plastic"), radius), Cylinder(radius * 0.15, deep * 0.6)
     pieces = [Piece(hub, paint, touches=False)]
     for k in range(count):
@@ -79,9 +79,9 @@ def _spokes(
     return tuple(pieces), radius, 0.0
 
 
-def _spins(place: Place, count: int) -> Track:
+def _spins(builder: Builder, count: int) -> Track:
     """The wheel's angle (rad)."""
-    p, sign = place, place.pick((-1.0, 1.0))
+    p, sign = builder, builder.pick((-1.0, 1.0))
     step = 2 * np.pi / count
     fastest = min(step * FASTEST_CLICKS_HZ, 14.0)
     kind = p.pick(("spun", "spun", "spun", "even", "swings"))
@@ -107,10 +107,10 @@ def _spins(place: Place, count: int) -> Track:
     return angle
 
 
-def _clapper(place: Place, sizes: Vector, material: str, object_id: str) -> list[Body]:
+def _clapper(builder: Builder, sizes: Vector, material: str, object_id: str) -> list[Body]:
     """A tongue with a round tip that hangs from a pivot above the wheel, and the arm that holds it. A flat tip would
     jam on a peg."""
-    p, (tip, long, front) = place, sizes
+    p, (tip, long, front) = builder, sizes
     thick = long * p.uniform(0.04, 0.09)
     paint, hold = p.surface(material, long), p.surface(p.material("wood", "steel"), long)
     leaf = Box((thick * 0.8, long * 0.35, thick * p.uniform(1.0, 4.0)))
@@ -127,9 +127,9 @@ def _clapper(place: Place, sizes: Vector, material: str, object_id: str) -> list
     return [body, Body(f"{p.id}.arm", (beam, post))]
 
 
-def _stand(place: Place, low: float, radius: float, deep: float) -> Body:
+def _stand(builder: Builder, low: float, radius: float, deep: float) -> Body:
     """Legs behind the wheel, to its axle."""
-    p, thin, back = place, radius * 0.05, deep * 2 + radius * 0.1
+    p, thin, back = builder, radius * 0.05, deep * 2 + radius * 0.1
     paint = p.surface(p.material("wood", "steel"), radius)
     pieces = [rod((0, low, 0), (0, low, back), thin, paint, touches=False)]
     pieces += [rod((x, 0, back), (0, low, back), thin, paint, touches=False) for x in (-radius * 0.6, radius * 0.6)]

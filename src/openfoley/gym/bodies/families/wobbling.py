@@ -11,9 +11,9 @@ import numpy as np
 from openfoley.gym import motion
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Body, Driven, Free, Piece
-from openfoley.gym.bodies.families.motions import dips, led
+from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
+from openfoley.gym.bodies.families.motions import dips, path_along
 from openfoley.gym.bodies.families.parts import hand, ring
-from openfoley.gym.bodies.families.place import Arrangement, Place
 from openfoley.gym.bodies.families.things import UPRIGHT, string
 from openfoley.gym.bodies.matter import Matter
 from openfoley.gym.bodies.records import Cylinder, Quaternion, Sphere, Vector
@@ -29,9 +29,9 @@ def rolling(matter: Matter) -> Matter:
     return replace(matter, restitution=0.2, contact_s=0.003, friction=max(matter.friction, 0.6))
 
 
-def wobbling(place: Place) -> Arrangement:
+def wobbling(builder: Builder) -> Mechanism:
     """One to three. Silent: they wobble on a cushion, or turn on threads."""
-    p, play = place, Arrangement()
+    p, play = builder, Mechanism()
     kind, material = p.pick(("coin", "plate", "lid", "ring")), p.material(*MATERIALS)
     size = p.size_m * p.uniform(0.7, 1.3)
     thing = p.thing("spin", kind, material, size)
@@ -49,7 +49,7 @@ def wobbling(place: Place) -> Arrangement:
         if hung:
             low, high = size * 0.7, size * p.uniform(2, 4)
             turn = ((0.0, 1.0, 0.0), _turning_fast(p))
-            path = led((x, 0, 0), (0, 1, 0), dips(p, low, high), turn)
+            path = path_along((x, 0, 0), (0, 1, 0), dips(p, low, high), turn)
             line = string(size * 6, size * 0.01, p)
             on_edge = (_on_edge(q) for q in pieces)
             play.bodies.append(Body(name, (*on_edge, line), matter, motion=Driven(path)))
@@ -68,14 +68,14 @@ def _on_edge(piece: Piece) -> Piece:
     return replace(piece, turn=turn, offset=offset)
 
 
-def _turning_fast(place: Place) -> motion.Track:
-    rate, phase = place.pick((-1, 1)) * place.uniform(2, 9), place.uniform(0, 6.28)
+def _turning_fast(builder: Builder) -> motion.Track:
+    rate, phase = builder.pick((-1, 1)) * builder.uniform(2, 9), builder.uniform(0, 6.28)
     return lambda t: phase + rate * t
 
 
-def _disc(place: Place, kind: str, size: float, material: str) -> tuple[tuple[Piece, ...], float]:
+def _disc(builder: Builder, kind: str, size: float, material: str) -> tuple[tuple[Piece, ...], float]:
     """Lying, and half its thickness at the edge."""
-    p, paint, r = place, place.surface(material, size), size / 2
+    p, paint, r = builder, builder.surface(material, size), size / 2
     if kind == "ring":
         thick = r * p.uniform(0.08, 0.16)
         return tuple(ring(r - thick, thick, paint, sides=16)), thick
@@ -93,9 +93,9 @@ def _disc(place: Place, kind: str, size: float, material: str) -> tuple[tuple[Pi
     return tuple(pieces), flat
 
 
-def _thrown(place: Place, r: float, thick: float, time_s: float) -> tuple[Quaternion, Free, float]:
+def _thrown(builder: Builder, r: float, thick: float, time_s: float) -> tuple[Quaternion, Free, float]:
     """Its turn, how it is let go, and the height of its middle."""
-    p, sign = place, place.pick((-1.0, 1.0))
+    p, sign = builder, builder.pick((-1.0, 1.0))
     on_edge = p.sounds and p.chance(0.35)
     lean = p.uniform(1.3, 1.5) if on_edge else p.uniform(0.3, 1.0 if p.sounds else 0.5)
     side = p.uniform(0, 2 * np.pi)
@@ -111,7 +111,7 @@ def _thrown(place: Place, r: float, thick: float, time_s: float) -> tuple[Quater
     return turn, Free(time_s, (0.0, 0.0, 0.0), spin, spin_loss_s=p.uniform(1.0, 4.0)), up
 
 
-def _letting_go(place: Place, name: str, there: Vector, size: float, time_s: float) -> Body:
+def _letting_go(builder: Builder, name: str, there: Vector, size: float, time_s: float) -> Body:
     """A hand that holds it before, and goes up and away."""
-    path = led(there, (0.0, size * 5, size), lambda t: motion.smooth((t - time_s) / 0.35))
-    return Body(f"{place.id}.{name}", tuple(hand(size * 0.5, place, fingers=2)), motion=Driven(path))
+    path = path_along(there, (0.0, size * 5, size), lambda t: motion.smooth((t - time_s) / 0.35))
+    return Body(f"{builder.id}.{name}", tuple(hand(size * 0.5, builder, fingers=2)), motion=Driven(path))

@@ -1,4 +1,4 @@
-"""What a family of mechanisms is given (`Place`), and what it returns (`Arrangement`)."""
+"""What a family samples a mechanism with (`Builder`), and what it returns (`Mechanism`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ SMALLEST_SOUND_M = 0.05
 
 
 @dataclass
-class Arrangement:
+class Mechanism:
     """The bodies and objects of a family, around x = z = 0 on the plane y = 0, within `radius` and up to `height` (m).
     The first object is the one that the caption names."""
 
@@ -31,9 +31,10 @@ class Arrangement:
 
 
 @dataclass(frozen=True)
-class Place:
-    """rng: all chance comes from it. size_m: of a typical thing. sounds: False for the silent near miss, in which no
-    contact may sound. id: prefix of the ids of bodies and objects, which are unique in a shot."""
+class Builder:
+    """What the mechanisms of a shot have in common, and how they draw what they need. rng: all chance comes from it.
+    size_m: of a typical thing. sounds: False for the silent near miss, in which no contact may sound. id: prefix of the
+    ids of bodies and objects, which are unique in a shot."""
 
     rng: np.random.Generator
     start_s: float
@@ -99,7 +100,7 @@ class Place:
 
 
 def moved(body: Body, turn: Quaternion, shift: Vector) -> Body:
-    """A body of an arrangement that is turned about the origin, then shifted. Children go with their parents."""
+    """A body of a mechanism that is turned about the origin, then shifted. Children go with their parents."""
     if body.parent is not None:
         return body
     x, y, z = (float(v) for v in np.array(rotation.turned(turn, body.place)) + np.array(shift))

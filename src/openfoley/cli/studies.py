@@ -1,4 +1,4 @@
-"""`openfoley evaluate scenes|longform|joins|reference|cuts|steps|lengths|tokens`: results as a table or as JSON."""
+"""`openfoley evaluate scenes|longform|joins|reference|cuts|steps|lengths|tokens|selection`, as a table or as JSON."""
 
 from __future__ import annotations
 

@@ -198,6 +198,23 @@ class TokensRequest(ModelRequest):
         return {**kept, "outside": outside, "world": self.world, "gym": VERSIONS[self.world]}
 
 
+@dataclass(frozen=True)
+class SelectionRequest(ModelRequest):
+    """beside: further models whose selection is measured on the same clips. data: a folder of `data mono-audio`, whose
+    clips are taken instead of the Gym's. judge: as of `ReferenceRequest`."""
+
+    study = "selection"
+    summary = "Is the named thing in the picture the one that sounds?"
+    clips: int = option(COUNT, "clips", "N", default=100)
+    beside: tuple[str, ...] = option(MODELS, "further models whose selection is measured", "NAME|DIR", default=())
+    data: Path | None = option(path, "clips of `openfoley data mono-audio` instead of the Gym's", "DIR")
+    judge: Path | None = JUDGE
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity, "data": str(self.data.resolve()) if self.data else None}
+
+
 STUDIES = (
     ScenesRequest,
     LongformRequest,
@@ -207,4 +224,5 @@ STUDIES = (
     StepsRequest,
     LengthsRequest,
     TokensRequest,
+    SelectionRequest,
 )

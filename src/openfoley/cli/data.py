@@ -34,3 +34,17 @@ def join(options: Namespace) -> int:
     cache = joined([Path(folder) for folder in options.features], Path(options.out))
     note(f"features of {len(cache)} scenes in {options.out}")
     return 0
+
+
+def mono_audio(options: Namespace) -> int:
+    from openfoley.cli.messages import Bar
+    from openfoley.data.mono_audio import make_mono_audio
+
+    made = make_mono_audio(
+        Path(options.unav), Path(options.vggsound), Path(options.out), pairs=options.pairs, seed=options.seed,
+        progress=Bar("clips", unit="clips"),
+    )  # fmt: skip
+    counts = ", ".join(f"{count} of {kind}" for kind, count in made.items.items())
+    lost = [f"{len(ids)} are {why} ({ids[0]} first)" for why, ids in made.lost.items() if ids]
+    note(f"clips of {made.videos} videos in {options.out}: {counts}" + "".join(f"; {one}" for one in lost))
+    return 0

@@ -67,3 +67,10 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
     join = command(verbs, "join", "data", "join", "Join several folders of features.")
     join.add_argument("features", metavar="FEATURES", nargs="+", help="folders of `openfoley data features`")
     join.add_argument("--out", metavar="DIR", required=True, help="folder, created if missing")
+    pairs = command(verbs, "mono-audio", "data", "mono_audio", "Pairs of videos, one of them to be heard, for SelVA.")
+    add = pairs.add_argument
+    add("unav", metavar="UNAV_DIR", help="UnAV-100's videos and unav100_annotations.json, in it or below")
+    add("vggsound", metavar="VGGSOUND_CSV", help="VGGSound's vggsound.csv")
+    add("--out", metavar="DIR", required=True, help="folder, which must not exist")
+    add("--pairs", metavar="N", type=whole, default=280, help="pairs of each kind at most, two clips each (280)")
+    add("--seed", metavar="S", type=whole, default=0, help="of the choice of pairs and sides (0)")

@@ -200,7 +200,7 @@ def _write_items(path: Path, items: Sequence[Item]) -> None:
     with open(path, "w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, [one.name for one in fields(Item)])
         writer.writeheader()
-        writer.writerows(map(asdict, items))
+        writer.writerows([asdict(one) for one in items])
 
 
 def _read_items(path: Path) -> Iterator[Item]:

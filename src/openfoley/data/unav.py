@@ -111,9 +111,9 @@ def single_source_windows(unav: Path, vggsound: Path) -> list[Window]:
 def _window(video: dict[str, Any], said: str) -> tuple[str, float] | None:
     """The label and start of the 8 s that its annotations cover most, if nothing else is annotated there; rather those
     that begin with an annotation than those that end with one, rather earlier ones."""
-    segments = [(one["label"], *map(float, one["segment"])) for one in video["annotations"]]
+    segments = _segments(video)
     own = [one for one in segments if _same(one[0], said)]
-    last = float(video["duration"]) - WINDOW_S
+    last = video["duration"] - WINDOW_S
     firsts = [(label, start) for label, start, _ in own] + [(label, end - WINDOW_S) for label, _, end in own]
     found, most = None, LEAST_COVERED * WINDOW_S
     for label, first in firsts if last >= 0 else ():
@@ -124,6 +124,13 @@ def _window(video: dict[str, Any], said: str) -> tuple[str, float] | None:
         if {name for name, _, _ in inside} == {label} and covered > most + ROUNDING_S:
             found, most = (label, first), covered
     return found
+
+
+def _segments(video: dict[str, Any]) -> list[tuple[str, float, float]]:
+    """Label, start and end (s); with other contents KeyError, TypeError or ValueError."""
+    last = float(video["duration"])
+    segments = [(str(one["label"]), *map(float, one["segment"])) for one in video["annotations"]]
+    return [(label, start, min(end, last)) for label, start, end in segments]
 
 
 def _same(label: str, said: str) -> bool:
@@ -162,7 +169,7 @@ def _database(unav: Path) -> dict[str, dict[str, Any]]:
     try:
         database = json.loads(path.read_text(encoding="utf-8"))["database"]
         for video in database.values():
-            float(video["duration"]), [(one["label"], *map(float, one["segment"])) for one in video["annotations"]]
+            _segments(video)
         return database
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{shown(path)} is not UnAV-100's annotations: {error!r}; download it again") from None

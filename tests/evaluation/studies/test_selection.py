@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,15 @@ from openfoley.errors import UsageError
 from openfoley.evaluation.reports.judge import load_classifier, save_classifier
 from openfoley.evaluation.reports.sounds import as_gym
 from openfoley.evaluation.studies import clips, crowds, selection
+from openfoley.evaluation.studies.recorded_crowds import recorded_crowds
 from openfoley.evaluation.studies.requests import SelectionRequest
 from openfoley.evaluation.studies.selection_figures import figures_of, tables
 from openfoley.hub.load import load_model
 from openfoley.hub.save import add_selection
 from openfoley.hub.selection import selection_tensors
 from openfoley.judges.material import MaterialClassifier
+from openfoley.media.write.encode import write_video
+from openfoley.media.write.sound_file import AudioWriter
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Request
 from openfoley.synthesis.feature_store import FeatureStore
@@ -83,7 +87,7 @@ def test_the_command_measures_every_way_on_the_same_clips_and_computes_nothing_t
         assert one["select_all"] == {"stems": 3, "equal": 3}
     assert not list((tmp_path / "out").glob("tmp*"))
     monkeypatch.setattr(Pipeline, "generate", None)
-    monkeypatch.setattr(selection, "CROWDS", dict.fromkeys(selection.CROWDS))
+    monkeypatch.setattr(selection, "CROWDS", dict.fromkeys(selection.CROWDS, pytest.fail))
     assert main(words) == 0
     assert str(json.loads(capsys.readouterr().out)["figures"]) == str(figures)
     text = (tmp_path / "out" / "results.md").read_text()
@@ -105,7 +109,8 @@ def test_the_ways_differ_where_they_should(selecting: tuple[Path, Path], tmp_pat
     assert torch.equal(as_gym(single.audio, ways.length).samples, first["select"].samples)
 
 
-def test_a_true_stem_is_its_own_and_the_other_s_is_not(judge: Path, tmp_path: Path) -> None:
+def test_a_true_stem_is_its_own_and_the_other_s_is_not(judge: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowds, "DURATION_S", 8.0)
     crowd = next(found for k in range(9) if (found := crowds.side_by_side(k, 9_000_000)))
     one, other = crowd.members
     sounds = {"true stem": one.sound, "other": other.sound, "whole": other.sound}
@@ -154,12 +159,48 @@ def test_models_that_select_nothing_and_other_worlds_are_refused_before_any_work
     tiny_model: Path, selecting: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selection, "load", None)
-    with pytest.raises(UsageError, match="select is not an option of .*tiny: no text selects in its encoders; those"):
+    with pytest.raises(UsageError, match="select is not an option of .*tiny: .*selva-small-16k"):
         SelectionRequest(tmp_path / "a", 1, str(tiny_model)).run()
     with pytest.raises(UsageError, match="select is not an option of .*tiny"):
         SelectionRequest(tmp_path / "a", 1, str(selecting[0]), beside=(str(tiny_model),)).run()
     with pytest.raises(UsageError, match="distinct names, got five; five"):
         SelectionRequest(tmp_path / "a", 1, str(selecting[0]), beside=(str(selecting[0]),)).run()
-    with pytest.raises(UsageError, match="flat world alone"):
+    with pytest.raises(UsageError, match="of the flat world alone"):
         SelectionRequest(tmp_path / "a", 1, str(selecting[0]), world="bodies").run()
     assert not (tmp_path / "a").exists()
+
+
+def test_recorded_pairs_are_measured_against_their_detected_events(
+    selecting: tuple[Path, Path], judge: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind = tmp_path / "data" / "inter_class"
+    for name in ("mixed", "target_audio"):
+        (kind / name).mkdir(parents=True)
+    level = torch.arange(25)[:, None, None, None] * 8
+    clicks = {name: torch.zeros(1, 8000) for name in ("dog", "sea")}
+    for name, at in (("dog", 2000), ("sea", 5000)):
+        clicks[name][:, at : at + 300] = torch.linspace(0.8, 0, 300) * torch.randn(300)
+        with AudioWriter(kind / "target_audio" / f"{name}.wav", 8000, 1, "16") as writer:
+            writer.write(clicks[name])
+    items = []
+    for target, paired, side in (("dog", "sea", "left"), ("sea", "dog", "left"), ("cat", "sea", "right")):
+        item = f"{target}_{paired}_{side}"
+        halves = [torch.full((25, 3, 32, 32), 60) + level, torch.full((25, 3, 32, 32), 60)]
+        write_video(kind / "mixed" / f"{item}.mp4", torch.cat(halves, -1).to(torch.uint8), Fraction(25))
+        items.append(f"{item},{target},{paired},{target}.wav,{paired}.wav,animal,{side},0.0,0.0")
+    columns = "file_name,label,paired_label,target_file,paired_file,target_category,target_position"
+    (kind / "metadata.csv").write_text("\n".join([f"{columns},target_start_sec,paired_start_sec", *items]))
+    crowd = next(one for k in range(3) if (one := recorded_crowds(kind.parent)["inter class"][1](k)))
+    target, paired = crowd.members
+    assert crowd.absent == "cat" and crowd.wanted == (0,)
+    when = {"dog": 0.25, "sea": 0.625}
+    assert target.truth.scored_s == pytest.approx([when[target.name]], abs=0.01)
+    assert paired.truth.scored_s == pytest.approx([when[paired.name]], abs=0.01)
+    figures = SelectionRequest(
+        tmp_path / "out", 9, str(selecting[0]), steps=1, data=kind.parent, judge=judge
+    ).run()["figures"]["inter class"]  # fmt: skip
+    assert figures["clips"] == 2 and "cat_sea_right is left out" in caplog.text
+    assert figures["ways"]["true stem"]["f1"]["events"] == 2 and figures["ways"]["alone"]["of_alone"]["difference"] == 0
+    assert "nobody annotated them" in (tmp_path / "out" / "results.md").read_text()
+    with pytest.raises(UsageError, match="holds no inter_class/metadata.csv"):
+        SelectionRequest(tmp_path / "a", 1, str(selecting[0]), data=tmp_path / "out").run()

@@ -85,7 +85,7 @@ def side_by_side(number: int, first_seed: int) -> Crowd | None:
     members = []
     for scene, name, box in zip((left, right), named, (LEFT, RIGHT), strict=True):
         (act,) = [one for one in _acts(scene) if _sounds(one)]
-        members.append(replace(_member(scene, scene.shots[0], name, act), boxes=_fixed(box)))
+        members.append(replace(_member(scene, scene.shots[0], name, act), boxes=fixed(box)))
     if any(len(one.truth.only(True).scored_s) < LEAST_EVENTS for one in members):
         return None
     pair = mixed(_pictures(left), _pictures(right)[None], SIDES)
@@ -153,5 +153,6 @@ def _pictures(scene: Scene) -> UInt8[Tensor, "frames 3 side side"]:
     return render_picture(scene, rate=FRAME_RATE, height=clips.SIDE, width=clips.SIDE)
 
 
-def _fixed(box: tuple[float, float, float, float]) -> Boxes:
+def fixed(box: tuple[float, float, float, float]) -> Boxes:
+    """The same box at all times."""
     return lambda times: np.tile(np.array(box), (len(times), 1))

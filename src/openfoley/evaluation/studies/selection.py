@@ -41,6 +41,7 @@ from openfoley.evaluation.reports.judge import trained_judge
 from openfoley.evaluation.reports.sounds import as_gym, through_codec
 from openfoley.evaluation.studies.crowds import Crowd, one_scene, side_by_side
 from openfoley.evaluation.studies.greyed import greyed
+from openfoley.evaluation.studies.recorded_crowds import NOTE, recorded_crowds
 from openfoley.evaluation.studies.requests import SelectionRequest
 from openfoley.evaluation.studies.selection_figures import figures_of, tables
 from openfoley.evaluation.studies.study import Progress, Row, Study, onsets
@@ -64,28 +65,32 @@ TRUE, ALONE, SELECT, APART, PROMPT, GREY, WHOLE = (
 
 def run(request: SelectionRequest, progress: Progress | None = None) -> dict[str, Any]:
     """Raises UsageError, before any work, for models in which no text selects, for two of the same name, and for the
-    world of bodies, whose sources cannot be taken apart."""
+    world of bodies, whose places in the picture the grey mask does not know."""
     models = (request.model, *request.beside)
     names = [Path(model).name for model in models]
     if len(set(names)) < len(names):
         raise UsageError(f"models need distinct names, got {'; '.join(names)}")
     if request.world != "flat":
-        raise UsageError("sources are taken apart in the flat world alone; leave --world out")
+        raise UsageError("selection is measured on scenes of the flat world alone; leave --world out")
     for model in models:
         check_selects(model, Request.of(select="anything"))
+    crowds = _crowds(request)
     study = Study(request, {name: load(model, request.device) for name, model in zip(names, models, strict=True)})
     judge = trained_judge(study.workspace, request.judge)
     sets: dict[str, list[Row]] = {}
-    for name, crowd in crowds_of(request).items():
+    for name, (candidates, crowd) in crowds.items():
         row = _row(study, judge, crowd)
-        sets[name] = study.rows(request.clips, row, progress, candidates=CANDIDATES * request.clips, of=name)
+        sets[name] = study.rows(min(request.clips, candidates), row, progress, candidates=candidates, of=name)
     figures = {name: figures_of(rows) for name, rows in sets.items() if rows}
-    return study.finish(figures, tables(figures))
+    return study.finish(figures, tables(figures) + ([] if request.data is None else ["", NOTE]))
 
 
-def crowds_of(request: SelectionRequest) -> dict[str, Callable[[int], Crowd | None]]:
-    """The crowds of each set, by number; None where a number has none."""
-    return {name: partial(of, first_seed=FIRST_SEEDS[name]) for name, of in CROWDS.items()}
+def _crowds(request: SelectionRequest) -> dict[str, tuple[int, Callable[[int], Crowd | None]]]:
+    """Of each set, how many numbers there are, and the crowd of each; None where a number has none."""
+    if request.data is not None:
+        return recorded_crowds(request.data)
+    many = CANDIDATES * request.clips
+    return {name: (many, partial(of, first_seed=FIRST_SEEDS[name])) for name, of in CROWDS.items()}
 
 
 def _row(

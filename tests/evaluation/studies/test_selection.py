@@ -71,16 +71,19 @@ def test_the_command_measures_every_way_on_the_same_clips_and_computes_nothing_t
 ) -> None:
     model, other = selecting
     words = ["evaluate", "selection", "--model", str(model), "--beside", str(other), "--judge", str(judge)]
-    words += ["--clips", "2", "--steps", "1", "--out", str(tmp_path / "out"), "--json"]
+    words += ["--clips", "1", "--steps", "1", "--out", str(tmp_path / "out"), "--json"]
     assert main(words) == 0
-    figures = json.loads(capsys.readouterr().out)["figures"]
+    record = json.loads(capsys.readouterr().out)
+    about, figures = record["about"], record["figures"]
+    weights, selected = (set(about[name].values()) for name in ("weights", "selections"))
+    assert len(weights) == 1 and len(selected) == 2, "models that differ in what selects alone are told apart"
     assert list(figures) == ["side by side", "one scene"]
     for one in figures.values():
         ways = one["ways"]
         assert list(ways) == [
             "true stem", "alone", "select", "select, none", "select, apart", "prompt", "grey mask", "whole",
         ]  # fmt: skip
-        assert len({way["f1"]["events"] for way in ways.values()}) == 1 and one["clips"] == 2
+        assert len({way["f1"]["events"] for way in ways.values()}) == 1 and one["clips"] == 1
         assert ways["alone"]["of_alone"]["difference"] == 0.0 and 0 <= ways["true stem"]["accuracy"]["mean"] <= 1
         assert ways["whole"]["suppression_db"]["median"] == 0.0
         assert set(one["absent"]) == {"select", "select, none", "prompt", "grey mask"}
@@ -91,7 +94,7 @@ def test_the_command_measures_every_way_on_the_same_clips_and_computes_nothing_t
     assert main(words) == 0
     assert str(json.loads(capsys.readouterr().out)["figures"]) == str(figures)
     text = (tmp_path / "out" / "results.md").read_text()
-    assert "| side by side, 2 clips | select, apart |" in text and "| way - select |" in text
+    assert "| side by side, 1 clips | select, apart |" in text and "| way - select |" in text
 
 
 def test_the_ways_differ_where_they_should(selecting: tuple[Path, Path], tmp_path: Path) -> None:

@@ -46,12 +46,14 @@ from openfoley.evaluation.studies.requests import SelectionRequest
 from openfoley.evaluation.studies.selection_figures import figures_of, tables
 from openfoley.evaluation.studies.study import Progress, Row, Study, onsets
 from openfoley.gym.files import SAMPLE_RATE
+from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.registry import check_selects
 from openfoley.judges.material import MaterialClassifier
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Request
 from openfoley.synthesis.feature_store import FeatureStore
+from openfoley.synthesis.selection import model_for
 from openfoley.types import Audio
 
 FIRST_SEEDS = {"side by side": 9_000_000, "one scene": 9_500_000}  # within the evaluation split
@@ -75,7 +77,8 @@ def run(request: SelectionRequest, progress: Progress | None = None) -> dict[str
     for model in models:
         check_selects(model, Request.of(select="anything"))
     crowds = _crowds(request)
-    study = Study(request, {name: load(model, request.device) for name, model in zip(names, models, strict=True)})
+    pipelines = {name: load(model, request.device) for name, model in zip(names, models, strict=True)}
+    study = Study(request, pipelines, {"selections": selections(pipelines)})
     judge = trained_judge(study.workspace, request.judge)
     sets: dict[str, list[Row]] = {}
     for name, (candidates, crowd) in crowds.items():
@@ -83,6 +86,12 @@ def run(request: SelectionRequest, progress: Progress | None = None) -> dict[str
         sets[name] = study.rows(min(request.clips, candidates), row, progress, candidates=candidates, of=name)
     figures = {name: figures_of(rows) for name, rows in sets.items() if rows}
     return study.finish(figures, tables(figures) + ([] if request.data is None else ["", NOTE]))
+
+
+def selections(pipelines: Mapping[str, Pipeline]) -> dict[str, str]:
+    """The fingerprint of what each model runs where a text selects."""
+    asked = Request.of(select="anything")
+    return {name: fingerprint(model_for(pipeline.model, asked))[:16] for name, pipeline in pipelines.items()}
 
 
 def _crowds(request: SelectionRequest) -> dict[str, tuple[int, Callable[[int], Crowd | None]]]:

@@ -39,10 +39,19 @@ ModelAsked = TypeVar("ModelAsked", bound=ModelRequest)
 class Study(Generic[Asked]):
     """A study's folder, its request and the models that it compares by name."""
 
-    def __init__(self, request: Asked, pipelines: Mapping[str, Pipeline]) -> None:
+    def __init__(
+        self, request: Asked, pipelines: Mapping[str, Pipeline], more: Mapping[str, Any] | None = None
+    ) -> None:
+        """more: of its identity."""
         self.request, self.folder, self.pipelines = request, request.out, dict(pipelines)
         weights = {name: fingerprint(pipeline.model)[:16] for name, pipeline in pipelines.items()}
-        self.about = {"study": request.study, "sampling": SAMPLING, **request.identity, "weights": weights}
+        self.about = {
+            "study": request.study,
+            "sampling": SAMPLING,
+            **request.identity,
+            "weights": weights,
+            **(more or {}),
+        }
         self.workspace = Workspace(self.folder, self.about)
         self.store = FeatureStore(self.folder / "features")
 

@@ -1,6 +1,7 @@
 """Crowds against the Gym's own truth: pictures of both halves, boxes around what moves, names of nothing."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from openfoley.data.gym_cache import FRAME_RATE
 from openfoley.evaluation.studies import clips, crowds
 from openfoley.evaluation.studies.crowds import LEFT, RIGHT, Crowd
-from openfoley.evaluation.studies.greyed import MID_GREY, greyed, half
+from openfoley.evaluation.studies.greyed import MID_GREY, greyed, half, write_mask
 from openfoley.gym.seeds import seed_range
 from openfoley.media.frames import FrameRequest
 from openfoley.media.source import Source
@@ -93,3 +94,10 @@ def test_boxes_follow_the_time(pair: Crowd) -> None:
     moving = greyed(pair.picture, lambda t: np.stack([0 * t, 0 * t, (t >= 1.0) * 1.0, 0 * t + 1], -1))
     frames, whole = shown(moving), shown(pair.picture)
     assert bool((frames[:24] == MID_GREY).all()) and torch.equal(frames[24:], whole[24:])
+
+
+def test_a_mask_of_the_boxes_is_white_inside(pair: Crowd, tmp_path: Path) -> None:
+    source = Source.file(write_mask(tmp_path / "mask.mp4", pair.picture, pair.members[1].boxes))
+    assert source.info.duration == pair.picture.info.duration and source.info.frame_rate == FRAME_RATE
+    left, right = shown(source).split(SIDE // 2, -1)
+    assert int(left.max()) < 8 and int(right.min()) > 247

@@ -27,7 +27,6 @@ from openfoley.media.write.encode import write_video
 from openfoley.media.write.sound_file import AudioWriter
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Request
-from openfoley.synthesis.feature_store import FeatureStore
 
 BLOCK = replace(GYM, width=32, heads=2, text_dim=32, mlp_width=32)
 
@@ -81,7 +80,7 @@ def test_the_command_measures_every_way_on_the_same_clips_and_computes_nothing_t
     for one in figures.values():
         ways = one["ways"]
         assert list(ways) == [
-            "true stem", "alone", "select", "select, none", "select, apart", "prompt", "grey mask", "whole",
+            "true stem", "alone", "select", "select, none", "select, apart", "prompt", "mask", "grey mask", "whole",
         ]  # fmt: skip
         assert len({way["f1"]["events"] for way in ways.values()}) == 1 and one["clips"] == 1
         assert ways["alone"]["of_alone"]["difference"] == 0.0 and 0 <= ways["true stem"]["accuracy"]["mean"] <= 1
@@ -101,7 +100,7 @@ def test_the_ways_differ_where_they_should(selecting: tuple[Path, Path], tmp_pat
     crowd = next(found for k in range(9) if (found := crowds.one_scene(k, 9_500_000)))
     pipelines = {path.name: load(path) for path in selecting}
     asked = Request.of(steps=1, cuts="none", seed=3)
-    ways = selection.Ways(pipelines, crowd, asked, FeatureStore(tmp_path))
+    ways = selection.Ways(pipelines, crowd, asked, tmp_path)
     first, second = (ways.sounds(k) for k in (0, 1))
     assert torch.equal(first["whole"].samples, second["whole"].samples)
     for way in set(first) - {"whole"}:

@@ -7,6 +7,7 @@ Ways to get the sound of one source, each scored on the same clips with the same
     select           `select`; the same of every model of `beside`
     select, apart    `select_all` of both names, each guided away from the other
     prompt           the name as the prompt, nothing selected
+    mask             prompt; `select_mask` of the source's true box, in the encoder
     grey mask        prompt; the sync encoder's frames are mid-grey outside of the source's true box
     whole            neither name nor selection
 
@@ -40,7 +41,7 @@ from openfoley.evaluation.metrics.selection import belonging, nearest, powers
 from openfoley.evaluation.reports.judge import trained_judge
 from openfoley.evaluation.reports.sounds import as_gym, through_codec
 from openfoley.evaluation.studies.crowds import Crowd, one_scene, side_by_side
-from openfoley.evaluation.studies.greyed import greyed
+from openfoley.evaluation.studies.greyed import greyed, write_mask
 from openfoley.evaluation.studies.recorded_crowds import NOTE, recorded_crowds
 from openfoley.evaluation.studies.requests import SelectionRequest
 from openfoley.evaluation.studies.selection_figures import figures_of, tables
@@ -60,8 +61,8 @@ FIRST_SEEDS = {"side by side": 9_000_000, "one scene": 9_500_000}  # within the 
 CROWDS = {"side by side": side_by_side, "one scene": one_scene}
 CANDIDATES = 4  # to choose a clip from; not all have two sources that are seen
 EQUAL_CLIPS = 3  # of each set: `select_all` against single runs
-TRUE, ALONE, SELECT, APART, PROMPT, GREY, WHOLE = (
-    "true stem", "alone", "select", "select, apart", "prompt", "grey mask", "whole",
+TRUE, ALONE, SELECT, APART, PROMPT, MASK, GREY, WHOLE = (
+    "true stem", "alone", "select", "select, apart", "prompt", "mask", "grey mask", "whole",
 )  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def _row(
             return None
         with TemporaryDirectory(dir=study.folder) as folder:  # a trunk's features take 4 MB a clip
             asked = Request.of(steps=study.request.steps, cuts="none", seed=number)
-            ways = Ways(study.pipelines, crowd, asked, FeatureStore(folder))
+            ways = Ways(study.pipelines, crowd, asked, Path(folder))
             row: Row = {"name": crowd.name, "wanted": {}, "absent": ways.absent()}
             for wanted in crowd.wanted:
                 row["wanted"][crowd.members[wanted].name] = scores(judge, crowd, wanted, ways.sounds(wanted))
@@ -123,10 +124,11 @@ def _row(
 
 
 class Ways:
-    """The ways to get the sound of one source of a crowd. asked: steps and seed of all of them."""
+    """The ways to get the sound of one source of a crowd. asked: steps and seed of all of them. folder: for features
+    and masks."""
 
-    def __init__(self, pipelines: Mapping[str, Pipeline], crowd: Crowd, asked: Request, store: FeatureStore) -> None:
-        self.crowd, self.asked, self.store = crowd, asked, store
+    def __init__(self, pipelines: Mapping[str, Pipeline], crowd: Crowd, asked: Request, folder: Path) -> None:
+        self.crowd, self.asked, self.folder, self.store = crowd, asked, folder, FeatureStore(folder / "features")
         self.pipelines = dict(pipelines)
         self.pipeline = next(iter(pipelines.values()))
         self.length = round(crowd.picture.info.duration * SAMPLE_RATE)
@@ -140,6 +142,7 @@ class Ways:
             **self._selected(member.name),
             APART: self._apart[member.name],
             PROMPT: self._made(picture, prompt=member.name),
+            MASK: self._made(picture, prompt=member.name, select_mask=self._mask(wanted)),
             GREY: self._made(greyed(picture, member.boxes), prompt=member.name),
             WHOLE: self._whole,
         }
@@ -164,6 +167,9 @@ class Ways:
         return [
             torch.equal(together[name].samples, self._made(self.crowd.picture, select=name).samples) for name in names
         ]
+
+    def _mask(self, wanted: int) -> Path:
+        return write_mask(self.folder / f"{wanted}.mp4", self.crowd.picture, self.crowd.members[wanted].boxes)
 
     @cached_property
     def _apart(self) -> dict[str, Audio]:

@@ -17,7 +17,7 @@ from openfoley.flow.settings import PLAIN, SHORTCUT
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects.record import to_plain
 from openfoley.region import Box, Region
-from openfoley.request import Cue, Cut, Request, Sampling, option, options_of
+from openfoley.request import Cue, Cut, Request, Sampling, asked_words, option, options_of
 
 NAMES = [one.name for _, one in options_of(Request())]
 EVERY = {  # a value of every option that is not its default
@@ -215,6 +215,15 @@ def test_a_box_that_is_none_is_refused_with_what_is_allowed(options: dict[str, o
     with pytest.raises(UsageError, match=says) as caught:
         Request.of(**options)
     assert "\n" not in str(caught.value)
+
+
+def test_a_plan_says_what_is_selected() -> None:
+    cue = Cue(Fraction(0), Fraction(1), "rain", select="a drum", select_box=Box(0, 0.5, 1, 1, Fraction(1, 2)))
+    assert asked_words(cue) == "rain; select a drum; select 0,0.5,1,1@0.5"
+    assert (
+        asked_words(Request.of(select_mask="m.png").prompting) == "select m.png"
+        and asked_words(Request().prompting) == ""
+    )
 
 
 def test_a_cue_s_region_replaces_that_of_the_request() -> None:

@@ -409,7 +409,8 @@ class Request:
 
 def asked_words(asked: Cue | Prompting) -> str:
     """Prompt and selection in one line, for tables."""
-    return "; ".join(words for words in (asked.prompt, asked.select and f"select {asked.select}") if words)
+    selected = (asked.select, asked.select_box, asked.select_mask)
+    return "; ".join([*filter(None, [asked.prompt]), *(f"select {one}" for one in selected if one is not None)])
 
 
 def options_of(request: Request) -> Iterator[tuple[str, Field[Any]]]:

@@ -221,10 +221,11 @@ class Source:
     def chunks(self, requests: Sequence[FrameRequest]) -> Iterator[FrameChunk]:
         """The frames shown at k / rate of every request, k = 0 ... ceil(duration * rate) - 1, as uint8 [n, 3, H, W], in
         time order: those kept by `cuts` (given once), else from a pass of its own. Errors as `decode.picked_frames`."""
-        kept, self._kept = self._kept, None
-        if kept is None or kept[0] != list(requests):
+        kept = self._kept
+        if kept is None or kept[0] != list(requests):  # others may come first, of a box to follow
             yield from self._frames(requests)
             return
+        self._kept = None
         while kept[1]:
             yield kept[1].popleft()
 

@@ -10,12 +10,14 @@ import soundfile
 import torch
 
 from openfoley.cli import main
+from openfoley.cli.messages import Terminated
 from openfoley.encoders.selective_synchformer import SelectiveSynchformer
 from openfoley.errors import UsageError
 from openfoley.pipeline import Pipeline
 from openfoley.request import Cue, Request
 from openfoley.synthesis.report import Report
 from openfoley.synthesis.selected_stems import file_word, split_names, stem_promptings
+from openfoley.synthesis.stems import save_stems
 from openfoley.synthesis.take import Take
 
 NAMES = ["ball", "door", "a wooden floor"]
@@ -98,6 +100,31 @@ def test_stems_that_exist_are_refused_before_the_model_is_loaded(
         assert main([*words, *more]) == 2
         (line,) = (text for text in capsys.readouterr().err.splitlines() if "error" in text)
         assert "out.door.wav exists" in line, line
+
+
+def test_a_run_that_was_killed_while_it_wrote_is_finished_by_the_same_command(
+    selective_model: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["generate", str(film), "--model", str(selective_model), "--steps", "1", "--cuts", "none"]
+    words += ["--select-all", "ball; door", "--takes", "2", "--out"]
+    for folder in ("killed", "whole"):
+        (tmp_path / folder).mkdir()
+    killed = [*words, str(tmp_path / "killed" / "out.wav")]
+
+    def killed_behind_the_first_stem(takes: dict[str, Take], path: Path, *more: object, **options: object) -> object:
+        if path.name == "out.take01.wav":
+            return save_stems(takes, path, *more, **options)
+        path.with_name("out.take02.ball.wav").write_bytes(b"half of the files")
+        raise Terminated
+
+    with monkeypatch.context() as patch:
+        patch.setattr("openfoley.synthesis.stems.save_stems", killed_behind_the_first_stem)
+        assert main(killed) == 143
+    assert main(killed) == 0 and main([*words, str(tmp_path / "whole" / "out.wav")]) == 0
+    folders = [tmp_path / "killed", tmp_path / "whole"]
+    files = [sorted((path.name, path.read_bytes()) for path in folder.iterdir()) for folder in folders]
+    assert len(files[0]) == 6 and files[0] == files[1]
+    assert main(killed) == 2, "now they are somebody's files"
 
 
 def test_each_stem_is_listed_by_its_name_and_a_silent_one_is_told(

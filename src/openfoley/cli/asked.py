@@ -41,13 +41,13 @@ def checked_request(options: Namespace) -> Request:
     return request
 
 
-def delivery_of(options: Namespace, paths: Sequence[Path]) -> Delivery:
-    """The outputs of this command, and which of them an earlier run has written."""
+def delivery_of(options: Namespace, paths: Sequence[Path], stems: Sequence[Path] = ()) -> Delivery:
+    """The outputs of this command, and which of them an earlier run has written. stems: beside them."""
     words = {name: value for name, value in vars(options).items() if name not in NO_RESULT}
     files = [
         getattr(options, name, None) for name in ("video", "sound", "cues", "cuts", "reference", "select_mask", "model")
     ]
-    return Delivery(paths, identity(words, files), options.force)
+    return Delivery(paths, identity(words, files), options.force, stems)
 
 
 def finished_before(options: Namespace, delivery: Delivery) -> bool:

@@ -58,7 +58,7 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     video = None if options.video is None else checked_video(options.video)
 
     from openfoley.synthesis.job import opened, resolved, with_times
-    from openfoley.synthesis.stems import check_stems, cues_by_stem
+    from openfoley.synthesis.stems import cues_by_stem
 
     rehearsal = None if options.plan else Rehearsal(_asked_output(options), request.output.audio)
     source = opened(video, request.timeline, options.strict, rehearsal=rehearsal, with_hash=rehearsal is not None)
@@ -68,11 +68,9 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     if names:
         check_cues(request.timeline.cue_list)
         stems = [file_word(name) for name in names]
-    delivery = None if rehearsal is None else _checked_delivery(options, source, request, rehearsal)
+    delivery = None if rehearsal is None else _checked_delivery(options, source, request, rehearsal, stems)
     if delivery is not None and finished_before(options, delivery):
         return 0
-    for path in delivery.paths if delivery is not None and stems else ():
-        check_stems(path, stems, source.path, request.output.bit_depth, options.force)
     seeds = list(range(request.sampling.seed, request.sampling.seed + options.takes))
 
     pipeline = loaded()
@@ -151,17 +149,24 @@ def _asked_output(options: Namespace) -> Path | None:
     return None if options.duration is None else video.with_name(f"{video.stem}.foley.wav")
 
 
-def _checked_delivery(options: Namespace, source: Source, request: Request, rehearsal: Rehearsal) -> Delivery:
-    """The outputs of all takes, after everything that can be wrong with them was checked."""
+def _checked_delivery(
+    options: Namespace, source: Source, request: Request, rehearsal: Rehearsal, stems: list[str]
+) -> Delivery:
+    """The outputs of all takes and of their stems, after everything that can be wrong with them was checked."""
+    from openfoley.synthesis.stems import check_stems, stem_path
+
     out = _asked_output(options)
     if out is None:
         assert rehearsal.output is not None  # chosen by the scan
         out = Path(options.video).with_name(rehearsal.output.name)
         if options.out_name is not None:
             out = Path(f"{options.out_name}{out.suffix}")
-    delivery = delivery_of(options, take_paths(out, options.takes))
+    paths = take_paths(out, options.takes)
+    delivery = delivery_of(options, paths, [stem_path(path, stem) for path in paths for stem in stems])
     for path in delivery.paths:
         check_saving(path, source.path, request.output.bit_depth, delivery.may_replace(path))
+        if stems and not delivery.is_finished:
+            check_stems(path, stems, source.path, request.output.bit_depth, delivery.may_replace)
     return delivery
 
 
@@ -225,7 +230,9 @@ def _save_mixes(
     from openfoley.synthesis.stems import save_stems
 
     results = []
-    output = Request.of(request, force=options.force).output
+    delivery.begin(next(iter(takes.values()))[0].work)
+    may_replace = any(delivery.may_replace(path) for path in (*delivery.paths, *delivery.stems))
+    output = Request.of(request, force=may_replace).output
     word = file_word if options.select_all is not None else str  # of a stem in its file's name
     for number, (seed, path) in enumerate(zip(seeds, delivery.paths, strict=True)):
         own = {word(name): made[number] for name, made in takes.items()}

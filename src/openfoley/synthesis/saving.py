@@ -35,17 +35,21 @@ def identity(words: Mapping[str, object], files: Iterable[str | os.PathLike[str]
 
 
 class Delivery:
-    """The outputs of one generation, one path a take. The same generation (`identity`) resumes after it was killed:
-    what it had written stays, and may be replaced if the sound is another one now."""
+    """The outputs of one generation, one path a take. stems: files beside them, each there before its take's is. The
+    same generation (`identity`) resumes after it was killed: what it had written stays, and may be replaced if the
+    sound is another one now."""
 
-    def __init__(self, paths: Sequence[Path], command: Mapping[str, str], force: bool = False) -> None:
-        self.paths, self.work, self._command, self._force = paths, work_folder(paths[0]), command, force
+    def __init__(
+        self, paths: Sequence[Path], command: Mapping[str, str], force: bool = False, stems: Sequence[Path] = ()
+    ) -> None:
+        self.paths, self.stems, self.work = paths, stems, work_folder(paths[0])
+        self._command, self._force = command, force
         self._written = self._written_before()
 
     @property
     def is_finished(self) -> bool:
         """Whether everything had been written when the same generation was killed."""
-        return len(self._written) == len(self.paths)
+        return all(path.absolute() in self._written for path in self.paths)
 
     def may_replace(self, path: Path) -> bool:
         return self._force or path.absolute() in self._written
@@ -54,14 +58,18 @@ class Delivery:
         """Write the takes that are not written yet, each atomically; yields each with its path. Afterwards nothing is
         kept for resuming."""
         work = takes[0].work
-        if work is not None and self._noted(work.key) is None:
-            self._note(work)
+        self.begin(work)
         written = self._written_before(work)
         for take, path in zip(takes, self.paths, strict=True):
             if path.absolute() not in written:
                 take.save(path, force=self.may_replace(path))
                 yield take, path
         self.clear(work)
+
+    def begin(self, work: Work | None) -> None:
+        """Note what lies at the outputs' places before the first of them is written."""
+        if work is not None and work.folder == self.work and self._noted(work.key) is None:
+            self._note(work)
 
     def clear(self, work: Work | None = None) -> None:
         """Remove what is kept for resuming, of an earlier generation for the same output too."""
@@ -71,7 +79,7 @@ class Delivery:
             discard_unused(self.work)
 
     def _note(self, work: Work) -> None:
-        before = {str(path.absolute()): _state_of(path) for path in self.paths}
+        before = {str(path.absolute()): _state_of(path) for path in (*self.paths, *self.stems)}
         unfinished = work.folder / f"{NOTE_NAME}.partial"
         unfinished.write_text(
             json.dumps({"command": self._command, "key": work.key, "before": before}), encoding="utf-8"

@@ -7,7 +7,7 @@ up the rounded values: sum the files of the stems, and you have the file of the 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain, count
@@ -70,14 +70,14 @@ def stem_path(path: Path, name: str) -> Path:
 
 
 def check_stems(
-    path: Path, names: list[str], video: Path | None, bit_depth: BitDepth | None, force: bool
+    path: Path, names: list[str], video: Path | None, bit_depth: BitDepth | None, may_replace: Callable[[Path], bool]
 ) -> dict[str, Path]:
-    """The files of the stems beside a mix, checked as far as can be beforehand."""
+    """The files of the stems beside a mix, checked as far as can be beforehand. may_replace: an existing file."""
     paths = {name: stem_path(path, name) for name in names}
     different = {os.fspath(p).casefold() for p in (path, *paths.values())}  # to some file systems A and a are the same
     if len(different) <= len(names):
         raise UsageError(f"two stems would be written to one file: {', '.join(str(p) for p in paths.values())}")
-    return {name: check_saving(p, video, bit_depth, force) for name, p in paths.items()}
+    return {name: check_saving(p, video, bit_depth, may_replace(p)) for name, p in paths.items()}
 
 
 def save_stems(
@@ -95,7 +95,7 @@ def save_stems(
     video, force = first.source.path, output.force
     path = check_saving(path, video, output.bit_depth, force)
     rate, depth = output.sample_rate or first.sample_rate, output.bit_depth or DEFAULT_BIT_DEPTH
-    paths = check_stems(path, list(takes), video, output.bit_depth, force) if write_stems else {}
+    paths = check_stems(path, list(takes), video, output.bit_depth, lambda _: force) if write_stems else {}
     channels, start = first.samples.channels, first.start(output.start_timecode)
     with ExitStack() as stack:
         unfinished = stack.enter_context(replace_when_done(path, force))

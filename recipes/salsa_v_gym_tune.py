@@ -5,8 +5,12 @@
     --first N       scenes of the training split to skip, because the model was trained on them (default 18200)
     --parts K       Gym caches of --scenes scenes each (defaults 3 and 400)
     --steps N       of the training (default 1000)
+    --minutes M     ends the training after this time, with its rate at the end (default: none)
+    --seed S        of the training (default 1)
     --rate R        its learning rate (default 1e-4; 5e-4 is too high for these small batches)
     --bodies S      share of the scenes with solid bodies (default 0.33); they need the extra gym
+    --seen DIR ...  Gym caches that --sync was trained on (WORK/data of salsa_v_gym_sync.py): the first 60 % of the
+                    steps draw from these too (`training.salsa_v.train.open_features`)
     --workers P     rendering and feature processes (default: all cores)
 
 For a small change of the Gym that needs no full training (salsa_v_gym_gpu.py). WORK (8 GB) holds scenes, features and
@@ -64,8 +68,11 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=3)
     parser.add_argument("--scenes", type=int, default=400)
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--bodies", type=float, default=0.33)
+    parser.add_argument("--seen", type=Path, nargs="+", default=[])
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -97,18 +104,23 @@ def main() -> None:
     with render_pool(asked.workers) as pool:
         for name, (seeds, split, silent_every) in jobs.items():
             GymCache.build(work / name, seeds, split=split, silent_every=silent_every, pool=pool)
-    with render_pool(asked.workers) as pool:
-        folders = [(work / name, work / "features" / name) for name in jobs]
-        list(pool.map(compute_features, repeat(str(source)), *zip(*folders, strict=True)))
     features = work / "features"
+    seen = [(scenes, features / f"seen{k}") for k, scenes in enumerate(asked.seen)]
+    with render_pool(asked.workers) as pool:
+        folders = [(work / name, features / name) for name in jobs] + seen
+        list(pool.map(compute_features, repeat(str(source)), *zip(*folders, strict=True)))
     join([features / f"part{k}" for k in range(asked.parts)], features / "train")
+    if seen:
+        join([folder for _, folder in seen], features / "seen")
     preset = replace(
         CPU,
         features=features,
         start=source / "generator.safetensors",
+        seed=asked.seed,
         steps=asked.steps,
+        time_limit_s=None if asked.minutes is None else 60 * asked.minutes,
         learning_rate=asked.rate,
-        seen_share=0.0,
+        seen_share=CPU.seen_share if seen else 0.0,
     )
     train_generator(preset, work / "generator", resume=True, extra=LOSSES)
 

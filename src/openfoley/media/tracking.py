@@ -148,7 +148,7 @@ class Tracker:
         score = (first + latest) / 2 - FAR * (steps[:, None].square() + steps.square())
         row, column = divmod(int(score.argmax()), 2 * reach + 1)
         found = float(torch.maximum(first, latest)[row, column])
-        if found < LOST:
+        if found < (SURE if self.misses else LOST):  # what was not seen is found again only for certain
             self.centre, self.velocity, self.misses = predicted, 0.8 * self.velocity, self.misses + 1
         else:
             offset = (column - reach + _vertex(score[row], column), row - reach + _vertex(score[:, column], row))

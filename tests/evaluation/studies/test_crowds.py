@@ -42,7 +42,12 @@ def shown(source: Source, name: str = "sync", width: int = SIDE) -> torch.Tensor
     return torch.cat([chunk.frames for chunk in source.chunks([request])])
 
 
-@pytest.mark.parametrize("kind", ["scene", "pair"])
+@pytest.fixture(scope="module")
+def twins(small: None) -> Crowd:
+    return next(found for k in range(9) if (found := crowds.twins(k, 9_600_000)))
+
+
+@pytest.mark.parametrize("kind", ["scene", "pair", "twins"])
 def test_members_are_seen_have_names_of_their_own_and_their_own_sound(kind: str, request) -> None:
     crowd: Crowd = request.getfixturevalue(kind)
     one, other = crowd.members
@@ -53,6 +58,10 @@ def test_members_are_seen_have_names_of_their_own_and_their_own_sound(kind: str,
         assert member.sound.samples.shape[-1] == round(DURATION_S * member.sound.sample_rate)
         assert member.sound.samples.abs().max() > 0
     assert not np.array_equal(one.truth.scored_s, other.truth.scored_s)
+
+
+def test_twins_are_named_by_their_materials(twins: Crowd) -> None:
+    assert all(member.name.startswith("the ") and member.name.endswith(" one") for member in twins.members)
 
 
 def test_side_by_side_each_half_is_all_of_a_picture(pair: Crowd) -> None:

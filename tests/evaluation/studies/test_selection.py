@@ -35,7 +35,7 @@ BLOCK = replace(GYM, width=32, heads=2, text_dim=32, mlp_width=32)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clips, "SIDE", 24)
     monkeypatch.setattr(crowds, "DURATION_S", 3.0)
-    monkeypatch.setattr(selection, "EQUAL_CLIPS", 1)
+    monkeypatch.setattr(selection, "EQUAL_CLIPS", 9)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_command_measures_every_way_on_the_same_clips_and_computes_nothing_t
     about, figures = record["about"], record["figures"]
     weights, selected = (set(about[name].values()) for name in ("weights", "selections"))
     assert len(weights) == 1 and len(selected) == 2, "models that differ in what selects alone are told apart"
-    assert list(figures) == ["side by side", "one scene"]
+    assert list(figures) == ["side-by-side", "one-scene"]
     for one in figures.values():
         ways = one["ways"]
         assert list(ways) == [
@@ -93,11 +93,11 @@ def test_the_command_measures_every_way_on_the_same_clips_and_computes_nothing_t
     assert main(words) == 0
     assert str(json.loads(capsys.readouterr().out)["figures"]) == str(figures)
     text = (tmp_path / "out" / "results.md").read_text()
-    assert "| side by side, 1 clips | select, apart |" in text and "| way - select |" in text
+    assert "| side-by-side, 1 clips | select, apart |" in text and "| way - select |" in text
 
 
 def test_the_ways_differ_where_they_should(selecting: tuple[Path, Path], tmp_path: Path) -> None:
-    crowd = next(found for k in range(9) if (found := crowds.one_scene(k, 9_500_000)))
+    crowd = next(found for k in range(9) if (found := crowds.twins(k, 9_600_000)))
     pipelines = {path.name: load(path) for path in selecting}
     asked = Request.of(steps=1, cuts="none", seed=3)
     ways = selection.Ways(pipelines, crowd, asked, tmp_path)
@@ -192,7 +192,7 @@ def test_recorded_pairs_are_measured_against_their_detected_events(
         items.append(f"{item},{target},{paired},{target}.wav,{paired}.wav,animal,{side},0.0,0.0")
     columns = "file_name,label,paired_label,target_file,paired_file,target_category,target_position"
     (kind / "metadata.csv").write_text("\n".join([f"{columns},target_start_sec,paired_start_sec", *items]))
-    crowd = next(one for k in range(3) if (one := recorded_crowds(kind.parent)["inter class"][1](k)))
+    crowd = next(one for k in range(3) if (one := recorded_crowds(kind.parent)["inter-class"][1](k)))
     target, paired = crowd.members
     assert crowd.absent == "cat" and crowd.wanted == (0,)
     when = {"dog": 0.25, "sea": 0.625}
@@ -200,7 +200,7 @@ def test_recorded_pairs_are_measured_against_their_detected_events(
     assert paired.truth.scored_s == pytest.approx([when[paired.name]], abs=0.01)
     figures = SelectionRequest(
         tmp_path / "out", 9, str(selecting[0]), steps=1, data=kind.parent, judge=judge
-    ).run()["figures"]["inter class"]  # fmt: skip
+    ).run()["figures"]["inter-class"]  # fmt: skip
     assert figures["clips"] == 2 and "cat_sea_right is left out" in caplog.text
     assert figures["ways"]["true stem"]["f1"]["events"] == 2 and figures["ways"]["alone"]["of_alone"]["difference"] == 0
     assert "nobody annotated them" in (tmp_path / "out" / "results.md").read_text()

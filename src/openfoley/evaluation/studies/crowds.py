@@ -15,7 +15,7 @@ from torch import Tensor
 
 from openfoley.data.auto_mixing import Mix, mixed
 from openfoley.data.gym_cache import FRAME_RATE
-from openfoley.data.gym_sources import absent_names, only, sources_in
+from openfoley.data.gym_sources import absent_names, only, sources_in, twins_in
 from openfoley.evaluation.metrics.truth import Truth, from_dict
 from openfoley.evaluation.studies import clips
 from openfoley.gym.picture import project, render_picture
@@ -28,9 +28,11 @@ from openfoley.types import Audio
 DURATION_S = 8.0
 LEAST_EVENTS = 2  # of a source, visible and audible
 SEEDS_EACH = 40  # among which a crowd's scenes are found: 0.18 of all have two such sources, 0.33 have one
+TWIN_SEEDS_EACH = 400  # 0.01 of all have two of one kind
 LEFT, RIGHT = (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)
 SIDES = Mix("beside", 0.5, 0, (0.0, 0.0))
 
+NamesIn = Callable[[Scene], dict[tuple[str, ...], Performance]]
 Boxes = Callable[[Float[np.ndarray, " times"]], Float[np.ndarray, "times 4"]]
 """Where something is at these times (s): left, top, right, bottom in 0..1 of the picture; no area: nowhere."""
 
@@ -60,12 +62,21 @@ class Crowd:
 
 def one_scene(number: int, first_seed: int) -> Crowd | None:
     """Two sources in one scene of the evaluation split; None where none of its seeds has two that are seen."""
-    scenes = _scenes(number, first_seed, 2)
-    scene, other = next(scenes, None), next(scenes, None)
+    return _together(_scenes(number, first_seed, 2), sources_in)
+
+
+def twins(number: int, first_seed: int) -> Crowd | None:
+    """The same of two things of one kind and different materials, named by these alone: "the steel one"."""
+    return _together(_scenes(number, first_seed, 2, twins_in, TWIN_SEEDS_EACH), twins_in)
+
+
+def _together(scenes: Iterator[Scene], names_in: NamesIn) -> Crowd | None:
+    scene = next(scenes, None)
+    other = next(scenes, scene)
     if scene is None or other is None:
         return None
     (shot,) = scene.shots
-    members = [_member(scene, shot, name, act) for name, act in _named(scene).items()]
+    members = [_member(scene, shot, name, act) for name, act in _named(scene, names_in).items()]
     if any(len(one.truth.only(True).scored_s) < LEAST_EVENTS for one in members):
         return None
     picture = Source.tensor(_pictures(scene), FRAME_RATE)
@@ -119,19 +130,23 @@ def _edges(part: Part, shot: Shot, aspect: float, times: np.ndarray) -> np.ndarr
     return edges
 
 
-def _scenes(number: int, first_seed: int, sources: int) -> Iterator[Scene]:
-    """Scenes of one shot with so many things that sound, all of them by contacts and by a name of their own."""
-    for seed in seeds_of("evaluation", SEEDS_EACH, first_seed + number * SEEDS_EACH):
+def _scenes(
+    number: int, first_seed: int, sources: int, names_in: NamesIn = sources_in, each: int = SEEDS_EACH
+) -> Iterator[Scene]:
+    """Scenes of one shot with so many things that sound, all of them by contacts and by a name of their own. each:
+    seeds that are looked through."""
+    for seed in seeds_of("evaluation", each, first_seed + number * each):
         aspect = 1.0 if sources == 1 else None
         scene = sample_scene(seed, DURATION_S, split="evaluation", silent=False, aspect=aspect, single_shot=True)
         acts = [act for act in _acts(scene) if _sounds(act)]
-        if len(acts) == len(_named(scene)) == sources and all(len(act.contacts) >= LEAST_EVENTS for act in acts):
+        is_named = len(acts) == sources == len(names_in(scene))
+        if is_named and all(len(act.contacts) >= LEAST_EVENTS for act in acts):
             yield scene
 
 
-def _named(scene: Scene) -> dict[str, Performance]:
+def _named(scene: Scene, names_in: NamesIn = sources_in) -> dict[str, Performance]:
     """The sources of a scene by their plainest names."""
-    return {names[0]: act for names, act in sources_in(scene).items()}
+    return {names[0]: act for names, act in names_in(scene).items()}
 
 
 def _acts(scene: Scene) -> tuple[Performance, ...]:

@@ -38,7 +38,7 @@ def recorded_crowds(folder: Path) -> dict[str, tuple[int, Callable[[int], Crowd 
     found = {}
     for kind, items in read_items(folder).items():
         drawn = Random(0).sample(items, len(items))
-        found[kind.replace("_", " ")] = len(drawn), partial(_crowd, drawn, folder / kind)
+        found[kind.replace("_", "-")] = len(drawn), partial(_crowd, drawn, folder / kind)
     return found
 
 

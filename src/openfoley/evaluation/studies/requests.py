@@ -30,6 +30,7 @@ COUNT = Number(1, math.inf, whole=True)
 STEPS: Number = Sampling.__dataclass_fields__["steps"].metadata["check"]
 SPLIT = OneOf(get_args(Split))
 MODELS = Several(model_name)
+CROWDS = ("side-by-side", "one-scene", "twins")
 JUDGE: Any = option(path, "material.safetensors of a report; trained if not given", "FILE")
 
 
@@ -200,19 +201,22 @@ class TokensRequest(ModelRequest):
 
 @dataclass(frozen=True)
 class SelectionRequest(ModelRequest):
-    """beside: further models whose selection is measured on the same clips. data: a folder of `data mono-audio`, whose
-    clips are taken instead of the Gym's. judge: as of `ReferenceRequest`."""
+    """beside: further models whose selection is measured on the same clips. sets: of the Gym's clips; twins are two
+    things of one kind, named by their materials. data: a folder of `data mono-audio`, whose clips are taken instead.
+    judge: as of `ReferenceRequest`."""
 
     study = "selection"
     summary = "Is the named thing in the picture the one that sounds?"
     clips: int = option(COUNT, "clips", "N", default=100)
     beside: tuple[str, ...] = option(MODELS, "further models whose selection is measured", "NAME|DIR", default=())
+    sets: tuple[str, ...] = option(Several(OneOf(CROWDS)), "sets of clips", default=("side-by-side", "one-scene"))
     data: Path | None = option(path, "clips of `openfoley data mono-audio` instead of the Gym's", "DIR")
     judge: Path | None = JUDGE
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {**super().identity, "data": str(self.data.resolve()) if self.data else None}
+        kept = {key: value for key, value in super().identity.items() if key != "sets"}
+        return {**kept, "data": str(self.data.resolve()) if self.data else None}
 
 
 STUDIES = (

@@ -17,8 +17,8 @@ selection accuracy (the sound is nearest to the stem of the named source, in the
 suppression: how much quieter the other's instants are than in `whole` (for the true stem, than in the true mix).
 A name of something that is not there is asked for, too: its events a minute.
 
-Sets: two scenes side by side and two sources in one scene of the Gym's flat world, whose sources are known; or, with
-`data`, recorded clips (`recorded_crowds`).
+Sets: two scenes of the Gym's flat world side by side, two sources in one scene, and twins in one scene, which their
+materials alone tell apart; or, with `data`, recorded clips (`recorded_crowds`).
 
 Costs some 30 s of processor time for a clip, and 2 minutes for the classifier.
 """
@@ -40,7 +40,7 @@ from openfoley.evaluation.metrics.f1 import visible_sums
 from openfoley.evaluation.metrics.selection import belonging, nearest, powers
 from openfoley.evaluation.reports.judge import trained_judge
 from openfoley.evaluation.reports.sounds import as_gym, through_codec
-from openfoley.evaluation.studies.crowds import Crowd, one_scene, side_by_side
+from openfoley.evaluation.studies.crowds import Crowd, one_scene, side_by_side, twins
 from openfoley.evaluation.studies.greyed import greyed, write_mask
 from openfoley.evaluation.studies.recorded_crowds import NOTE, recorded_crowds
 from openfoley.evaluation.studies.requests import SelectionRequest
@@ -57,8 +57,8 @@ from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.selection import model_for
 from openfoley.types import Audio
 
-FIRST_SEEDS = {"side by side": 9_000_000, "one scene": 9_500_000}  # within the evaluation split
-CROWDS = {"side by side": side_by_side, "one scene": one_scene}
+CROWDS = {"side-by-side": side_by_side, "one-scene": one_scene, "twins": twins}
+FIRST_SEEDS = {"side-by-side": 9_000_000, "one-scene": 9_300_000, "twins": 9_600_000}  # within the evaluation split
 CANDIDATES = 4  # to choose a clip from; not all have two sources that are seen
 EQUAL_CLIPS = 3  # of each set: `select_all` against single runs
 TRUE, ALONE, SELECT, APART, PROMPT, MASK, GREY, WHOLE = (
@@ -100,7 +100,7 @@ def _crowds(request: SelectionRequest) -> dict[str, tuple[int, Callable[[int], C
     if request.data is not None:
         return recorded_crowds(request.data)
     many = CANDIDATES * request.clips
-    return {name: (many, partial(of, first_seed=FIRST_SEEDS[name])) for name, of in CROWDS.items()}
+    return {name: (many, partial(CROWDS[name], first_seed=FIRST_SEEDS[name])) for name in request.sets}
 
 
 def _row(

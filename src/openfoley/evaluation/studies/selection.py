@@ -9,7 +9,7 @@ Ways to get the sound of one source, each scored on the same clips with the same
     prompt           the name as the prompt, nothing selected
     mask             prompt; `select_mask` of the source's true box, in the encoder
     grey mask        prompt; the sync encoder's frames are mid-grey outside of the source's true box
-    whole            neither name nor selection
+    whole            the names of all as the prompt, nothing selected
 
 Scores: the share of the events that belong to the named source (of those near an event of one source, and of all), F1
 and its ratio to that of `alone`, the power of the other source's instants below that of the named one's, same-scene
@@ -177,7 +177,7 @@ class Ways:
 
     @cached_property
     def _whole(self) -> Audio:
-        return self._made(self.crowd.picture)
+        return self._made(self.crowd.picture, prompt=" and ".join(one.name for one in self.crowd.members))
 
     def _all(self, names: Sequence[str], apart: bool) -> dict[str, Audio]:
         seeds = (self.asked.sampling.seed,)

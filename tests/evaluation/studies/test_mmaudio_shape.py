@@ -41,7 +41,7 @@ REQUESTS: dict[str, Callable[[Path, str], StudyRequest]] = {
 
 
 WITHOUT_MMAUDIO = {ScenesRequest.study, SelectionRequest.study}
-"""`scenes` uses no model; `selection` refuses models that select nothing (test_selection.py runs it on some that do)."""
+"""`scenes` uses no model; `selection` refuses models that select nothing (test_selection.py has some that do)."""
 
 
 def test_no_study_is_left_out() -> None:

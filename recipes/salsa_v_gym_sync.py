@@ -68,8 +68,8 @@ def mean_of(folders: Sequence[Path], out: Path) -> Path:
     """An encoder whose weights are the mean of those of encoders that were trained from one another."""
     from safetensors.torch import load_file
 
-    from openfoley.data.disk import make_folder
     from openfoley.hub.save import save_weights
+    from openfoley.media.write.atomic import make_folder
 
     all_weights = [load_file(str(folder / "model.safetensors")) for folder in folders]
     make_folder(out)

@@ -56,7 +56,7 @@ def parsed(name: str, value: Any) -> Any:
     """A Box from a text ("0.1,0.2,0.5,0.6@1.5") or four numbers; anything else as it is."""
     if isinstance(value, str):
         edges, at, time = value.partition("@")
-        numbers: Sequence[object] = edges.split(",")
+        numbers: Sequence[str | float] = edges.split(",")
         if at and not time.strip():
             raise _wrong(name, value)
     elif isinstance(value, (tuple, list)):
@@ -64,7 +64,7 @@ def parsed(name: str, value: Any) -> Any:
     else:
         return value
     try:
-        left, top, right, bottom = (float(one) for one in numbers)  # type: ignore[arg-type]
+        left, top, right, bottom = map(float, numbers)
     except (TypeError, ValueError):
         raise _wrong(name, value) from None
     return Box(left, top, right, bottom, _time(time.strip()))

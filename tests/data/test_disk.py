@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openfoley.data.disk import create_array, make_folder, write_json
+from openfoley.data.disk import create_array, write_json
 from openfoley.errors import OutputError
+from openfoley.media.write.atomic import make_folder
 
 
 def refuse(error: int) -> object:

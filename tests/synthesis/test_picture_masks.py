@@ -15,7 +15,7 @@ from openfoley.media.source import Source
 from openfoley.media.tracking import Track
 from openfoley.media.write.encode import write_video
 from openfoley.region import Box
-from openfoley.synthesis.picture_masks import FollowedBox, followed_box, greyed, is_empty, mask_file
+from openfoley.synthesis.picture_masks import FollowedBox, PictureMask, followed_box, greyed, is_empty, mask_file
 from openfoley.timeline.shots import Shot, shots_of
 
 WIDTH, HEIGHT, RATE = 64, 48, Fraction(24)
@@ -43,8 +43,8 @@ def written(path: Path, pictures: Iterator[Tensor], rate: Fraction = RATE) -> Pa
     return path
 
 
-def frames_of(mask: object, request: FrameRequest) -> Tensor:
-    chunks = list(mask.frames(request))  # type: ignore[attr-defined]
+def frames_of(mask: PictureMask, request: FrameRequest) -> Tensor:
+    chunks = list(mask.frames(request))
     assert [c.first_index for c in chunks] == [sum(len(b.frames) for b in chunks[:k]) for k in range(len(chunks))]
     return torch.cat([chunk.frames for chunk in chunks])
 

@@ -8,21 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from openfoley.errors import UsageError
 from openfoley.media.write.atomic import cannot_write, whole_file
 
 NOT_RESERVABLE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 """Errors of file systems without preallocation."""
-
-
-def make_folder(folder: Path) -> None:
-    """Create the folder and its parents if missing; UsageError if it is a file."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"the output {str(folder)!r} is a file; pass a folder") from None
-    except OSError as error:
-        raise cannot_write(folder, error) from error
 
 
 def write_json(path: Path, value: Any, indent: int | None = None) -> None:

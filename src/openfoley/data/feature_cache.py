@@ -25,8 +25,9 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from openfoley.data.disk import make_folder, write_json
+from openfoley.data.disk import write_json
 from openfoley.errors import UsageError
+from openfoley.media.write.atomic import make_folder
 from openfoley.types import TEXT, Conditions, FeatureSequence
 
 ARRAYS = ("latents", "sync", "semantic", "text", "event_labels")

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from openfoley.data.disk import create_array, make_folder, write_json
+from openfoley.data.disk import create_array, write_json
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import OutputError, UsageError
 from openfoley.gym.records import Scene
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import VERSIONS, Split, check_worlds, world_of
+from openfoley.media.write.atomic import make_folder
 
 FRAME_RATE = Fraction(24)
 SIZE = 96

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from openfoley.data.disk import create_array, make_folder, write_json
+from openfoley.data.disk import create_array, write_json
 from openfoley.data.gym_cache import FRAME_RATE, FRAMES, FULL_SCALE, SAMPLE_RATE, SAMPLES, SIZE, check_scenes
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import UsageError
@@ -31,6 +31,7 @@ from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import FIRST_SEEDS, Split, check_world, check_worlds, world_of
 from openfoley.media.channels import fitted
 from openfoley.media.resample import resample
+from openfoley.media.write.atomic import make_folder
 from openfoley.types import Audio
 
 FINISHED = "sources.json"

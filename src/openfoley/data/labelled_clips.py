@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from openfoley.data.disk import create_array, make_folder, write_json
+from openfoley.data.disk import create_array, write_json
 from openfoley.data.gym_cache import FRAME_RATE, FRAMES, FULL_SCALE, SAMPLE_RATE, SAMPLES, SIZE
 from openfoley.data.gym_sources import FINISHED, NO_MATERIAL, GymSources, Source
 from openfoley.data.workers import logged
@@ -37,6 +37,7 @@ from openfoley.media.frames import FrameRequest
 from openfoley.media.read.content_hash import file_hash
 from openfoley.media.resample import resample
 from openfoley.media.source import Source as Video
+from openfoley.media.write.atomic import make_folder
 from openfoley.types import Audio
 
 logger = logging.getLogger(__name__)

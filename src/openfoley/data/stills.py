@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from openfoley.data.disk import create_array, make_folder, write_json
+from openfoley.data.disk import create_array, write_json
 from openfoley.data.gym_cache import DURATION_S, FRAME_RATE, FRAMES, SIZE, check_scenes
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import UsageError
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, check_worlds
+from openfoley.media.write.atomic import make_folder
 
 STILLS = 3
 AT_EVENTS = 2  # of them, in scenes that have a visible event

@@ -4,28 +4,35 @@ An encoder of these kinds streams pooled features. With a mask its tokens are st
 masks) and pooled window by window. A second of Gym-size tokens is 0.4 MB, of Synchformer's 15 MB.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from openfoley.encoders.base import FrameEncoder, Inputs, MaskedPooling, Outputs
+from openfoley.encoders.base import FeatureStream, FrameEncoder, Inputs, MaskedPooling, Outputs
 from openfoley.encoders.masking import attention_bias
 from openfoley.encoders.streams import encoded_by_rows
 from openfoley.encoders.sync import SyncEncoder, SyncStream, pooled
 from openfoley.encoders.synchformer import SynchformerEncoder, SynchformerStream, by_segments
 
+Network = TypeVar("Network", SyncEncoder, SynchformerEncoder)
+
 
 @dataclass(frozen=True)
-class MaskedSync:
-    """SALSA-V's sync encoder."""
+class _Masked(ABC, Generic[Network]):
+    """What both kinds share: the network's inputs and outputs, and its tokens as the trunk."""
 
-    network: SyncEncoder
+    network: Network
 
     @property
-    def patches(self) -> int:
-        return self.network.patches
+    @abstractmethod
+    def patches(self) -> int: ...
+
+    @abstractmethod
+    def stream(self, live: bool = False) -> FeatureStream: ...
 
     @property
     def trunk_dim(self) -> int:
@@ -42,6 +49,14 @@ class MaskedSync:
     def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n trunk_dim"]:
         """The tokens, row by row."""
         return encoded_by_rows(self, frames)
+
+
+class MaskedSync(_Masked[SyncEncoder]):
+    """SALSA-V's sync encoder."""
+
+    @property
+    def patches(self) -> int:
+        return self.network.patches
 
     def stream(self, live: bool = False) -> SyncStream:
         return self.network.token_stream(live)
@@ -62,31 +77,12 @@ class MaskedSync:
         return torch.where(present[..., None], features, 0.0).to(trunk)
 
 
-@dataclass(frozen=True)
-class MaskedSynchformer:
+class MaskedSynchformer(_Masked[SynchformerEncoder]):
     """Synchformer, as MMAudio uses it."""
-
-    network: SynchformerEncoder
 
     @property
     def patches(self) -> int:
         return self.network.config.patches
-
-    @property
-    def trunk_dim(self) -> int:
-        return self.patches * self.network.dim
-
-    @property
-    def inputs(self) -> Inputs:
-        return self.network.inputs
-
-    @property
-    def outputs(self) -> Outputs:
-        return self.network.outputs
-
-    def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n trunk_dim"]:
-        """The tokens, row by row."""
-        return encoded_by_rows(self, frames)
 
     def stream(self, live: bool = False) -> SynchformerStream:
         return SynchformerStream(self.network, self.network.tokens)

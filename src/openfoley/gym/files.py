@@ -13,7 +13,7 @@ from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, check_worlds, split_of, world_of
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
-from openfoley.media.write.atomic import cannot_write, check_output, replace_when_done
+from openfoley.media.write.atomic import check_output, make_folder, replace_when_done
 from openfoley.media.write.encode import write_video
 from openfoley.media.write.sound_file import AudioWriter
 from openfoley.types import Audio
@@ -58,7 +58,7 @@ def render_files(
     _check_form(duration_s, form)
     splits: dict[int, Split] = {s: split_of(s, world_of(s)) for s in seeds}
     check_worlds(seeds)
-    _make_folder(folder)
+    make_folder(folder)
     if not force:
         _check_unfinished(seeds, folder)
     for name in (f"{s}{suffix}" for s in seeds for suffix in SUFFIXES):
@@ -83,15 +83,6 @@ def _check_form(duration_s: float, form: SceneFormat) -> None:
     if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in (form.width, form.height)):
         sides = f"{SMALLEST_SIDE}x{SMALLEST_SIDE} to {LARGEST_SIDE}x{LARGEST_SIDE}"
         raise UsageError(f"size must be {sides} pixels, got {form.width}x{form.height}")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"the output {str(folder)!r} is a file; pass a folder") from None
-    except OSError as error:
-        raise cannot_write(folder, error) from error
 
 
 def _check_unfinished(seeds: Sequence[int], folder: Path) -> None:

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from openfoley.codecs.base import Codec
-from openfoley.data.disk import create_array, make_folder
+from openfoley.data.disk import create_array
 from openfoley.data.event_labels import event_labels
 from openfoley.data.feature_cache import MARK, FeatureCache, FeatureRates, write_index
 from openfoley.data.gym_cache import FRAME_RATE, FULL_SCALE, GymCache
 from openfoley.data.workers import logged
 from openfoley.encoders.base import FrameEncoder, HasTextTower
-from openfoley.media.write.atomic import whole_file
+from openfoley.media.write.atomic import make_folder, whole_file
 
 BATCH, GPU_BATCH = 8, 16  # clips at once
 

@@ -15,11 +15,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from openfoley.data.disk import make_folder
 from openfoley.data.onset_detector import detect
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.media.frames import FrameRequest
-from openfoley.media.write.atomic import replace_when_done
+from openfoley.media.write.atomic import make_folder, replace_when_done
 from openfoley.pipeline import Pipeline
 from openfoley.types import Audio
 

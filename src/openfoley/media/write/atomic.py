@@ -48,6 +48,16 @@ def check_output(path: str | Path, inputs: Sequence[str | Path] = (), force: boo
     return path
 
 
+def make_folder(folder: Path) -> None:
+    """Create the folder and its parents if missing; UsageError if it is a file."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"the output {str(folder)!r} is a file; pass a folder") from None
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 @contextmanager
 def replace_when_done(path: str | Path, force: bool = False, within: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path in the same folder with the same suffix; it becomes `path` when the block succeeds. A

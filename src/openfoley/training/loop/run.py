@@ -28,8 +28,8 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from openfoley.data.disk import make_folder
 from openfoley.errors import OpenFoleyError, UsageError
+from openfoley.media.write.atomic import make_folder
 from openfoley.training.loop import checkpoint
 from openfoley.training.loop.identity import identity_of
 from openfoley.training.loop.log import TrainingLog

@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from openfoley.data.disk import create_array, make_folder
+from openfoley.data.disk import create_array
 from openfoley.data.feature_cache import MARK
 from openfoley.data.workers import logged
+from openfoley.media.write.atomic import make_folder
 from openfoley.training.selective.items import Item, Items
 from openfoley.training.selective.student import Student
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.data.disk import create_array, make_folder
+from openfoley.data.disk import create_array
 from openfoley.data.feature_cache import MARK, FeatureCache, FeatureRates, write_index
 from openfoley.data.labelled_clips import PIECE_S
 from openfoley.data.workers import logged
@@ -27,6 +27,7 @@ from openfoley.flow.dropout import ConditionDropout
 from openfoley.generators.mmaudio.model import MMAudioGenerator
 from openfoley.generators.salsa_v.model import SalsaVGenerator
 from openfoley.hub.parts import Model
+from openfoley.media.write.atomic import make_folder
 from openfoley.training.salsa_v.presets import GeneratorTraining
 from openfoley.training.selective.items import Items
 from openfoley.training.selective.student import WordEncoder

@@ -103,7 +103,7 @@ class Items:
         return Item(source, partners, start, mix, "mixed")
 
     def pictures(self, item: Item) -> tuple[Picture, Picture]:
-        """What is seen, and what of it is named."""
+        """The mixed picture (the student's input) and the named source's alone (the teacher's)."""
         sources = self.pictured.sources
         source = sources[item.source]
         clean = self._snippet(source.alone, item.start)

@@ -64,7 +64,7 @@ def _sample_shot(rng: np.random.Generator, shot: _ShotFrame) -> Shot:
         if off_screen:
             stage = replace(stage, x=float(rng.choice([-1, 1])) * 4.5)
         act = actions[name](stage)
-        act = _only_within(act, start, end)
+        act = only_within(act, start, end)
         contacts += len(act.contacts)
         if acts and contacts > BUSIEST * (end - start):
             break
@@ -88,7 +88,8 @@ def _sample_stage(rng: np.random.Generator, shot: _ShotFrame, x: float, action: 
     return Stage(rng, shot.start, shot.end, x, depth, size, material, other, id, not shot.silent)
 
 
-def _only_within(act: Performance, start: float, end: float) -> Performance:
+def only_within(act: Performance, start: float, end: float) -> Performance:
+    """With the sounds of these seconds alone; what moves stays."""
     contacts = [c for c in act.contacts if start <= c.time_s < end - CUT_MARGIN_S]
     frictions = [
         replace(f, start_s=max(f.start_s, start), end_s=min(f.end_s, end))

@@ -5,17 +5,19 @@ from typing import Literal, get_args
 
 from openfoley.errors import UsageError, require_package
 
-World = Literal["flat", "bodies"]
-"""flat: face-on things with closed-form motion; bodies: solid bodies in three dimensions (extra `gym`)."""
+World = Literal["flat", "bodies", "close-up"]
+"""flat: face-on things with closed-form motion; bodies: solid bodies in three dimensions (extra `gym`); close-up: one
+thing of the flat world that fills the picture, for clips of 2 s as small pictures."""
 Split = Literal["train", "validation", "evaluation", "heldout"]
 """heldout: actions, materials and styles that are not in training."""
-WORLDS: tuple[World, ...] = get_args(World)
+WORLDS: tuple[World, ...] = ("flat", "bodies")
+"""Those that sound for video is trained on and judged in."""
 SPLITS: tuple[Split, ...] = get_args(Split)
 SEEDS_PER_SPLIT = 10_000_000
-FIRST_SEEDS: dict[World, int] = {"flat": 0, "bodies": 100_000_000}
+FIRST_SEEDS: dict[World, int] = {"flat": 0, "bodies": 100_000_000, "close-up": 200_000_000}
 GOLDEN = (5**0.5 - 1) / 2
 """Its multiples, modulo 1, fill 0..1 evenly however many are taken."""
-VERSIONS: dict[World, int] = {"flat": 2, "bodies": 2}
+VERSIONS: dict[World, int] = {"flat": 2, "bodies": 2, "close-up": 1}
 """Incremented when a seed of that world gives another scene, picture or sound than before."""
 
 
@@ -27,10 +29,10 @@ def seed_range(split: Split, world: World = "flat") -> range:
 
 def world_of(seed: int) -> World:
     """The world a seed belongs to. Raises UsageError for a seed of none."""
-    for world in WORLDS:
+    for world in FIRST_SEEDS:
         if seed in _all_seeds(world):
             return world
-    allowed = " or ".join(f"{_words(world)} ({world})" for world in WORLDS)
+    allowed = " or ".join(f"{_words(world)} ({world})" for world in FIRST_SEEDS)
     raise UsageError(f"a Gym seed must be in {allowed}, got {seed}; pass one of these")
 
 
@@ -38,7 +40,7 @@ def split_of(seed: int, world: World = "flat") -> Split:
     """The split a seed of this world belongs to. Raises UsageError for a seed of another."""
     seeds = _all_seeds(world)
     if seed not in seeds:
-        others = "; ".join(f"world {other} has {_words(other)}" for other in WORLDS if other != world)
+        others = "; ".join(f"world {other} has {_words(other)}" for other in FIRST_SEEDS if other != world)
         raise UsageError(f"a Gym seed of world {world} must be in {_words(world)}, got {seed}; {others}")
     return SPLITS[(seed - seeds.start) // SEEDS_PER_SPLIT]
 

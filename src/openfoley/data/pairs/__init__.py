@@ -1,0 +1,1 @@
+"""Pairs of picture and sound, short and small, for models that make both."""

@@ -18,6 +18,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 TEXT = "text"  # the name of the sequence that a prompt becomes; all others come from the picture
+SHOTS = "shots"  # in `Conditions.whole`: the shots' starts as times, their lengths in s as values
+NEAR = "near"  # in `Conditions.whole`: sync features one by one in the window and around it
 WORDS = "words"  # the text encoder of what is selected, where that is not the prompt's
 
 
@@ -67,7 +69,8 @@ class FeatureSequence:
 class Conditions:
     """What a generator is conditioned on, for a batch: one sequence for each encoder of the model, by its name.
 
-    whole: sequences of the whole video (past only, where it is live), for generators that read it.
+    whole: sequences of the whole video (past only, where it is live), for generators that read it; of those that read
+    it in stretches (`generators.base.WholeInput`) also SHOTS and NEAR.
     """
 
     features: Mapping[str, FeatureSequence]

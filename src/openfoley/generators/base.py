@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from fractions import Fraction
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from openfoley.flow.path import IsKnown, Latents, Rows
@@ -15,6 +16,7 @@ from openfoley.request import Defaults
 from openfoley.types import Conditions
 
 P = TypeVar("P")
+E = TypeVar("E", bound="Extensible")
 
 
 class Generator(Protocol[P]):
@@ -44,6 +46,42 @@ class Generator(Protocol[P]):
 
     def trained_step(self, steps: int) -> float:
         """The step size that the model receives when `steps` steps are taken."""
+        ...
+
+
+@dataclass(frozen=True)
+class WholeInput:
+    """How a generator reads the whole video. stretch_s: as means over stretches of so many seconds of a shot. reach:
+    sync features beyond each end of a window that it reads one by one (`types.NEAR`)."""
+
+    stretch_s: Fraction
+    reach: int
+
+
+@runtime_checkable
+class ReadsStretches(Protocol):
+    """A generator that reads the whole video (`reads_whole_video`) in stretches; others read every feature."""
+
+    whole_input: WholeInput
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the rows of a frame-aligned condition lie, those of all sequences one after another: the sequence that owns
+    a row, and the row's instant in s after the window's first latent."""
+
+    owner: Int[Tensor, " rows"]
+    time_s: Float[Tensor, " rows"]
+
+
+class Extensible(Protocol):
+    """Prepared conditions to which something can be added (`generators.adapters`)."""
+
+    @property
+    def places(self) -> Places: ...
+
+    def plus(self: E, overall: Float[Tensor, "batch width"], rows: Float[Tensor, "rows width"]) -> E:
+        """overall: added to the global condition; rows: to the frame-aligned one, at `places`."""
         ...
 
 

@@ -8,6 +8,8 @@ Two clocks. "stretched", the published weights': n tokens are spread over all la
 every token at its own time, for crops of any length.
 """
 
+from __future__ import annotations
+
 from fractions import Fraction
 from math import floor
 from typing import NamedTuple
@@ -17,6 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from openfoley.generators.base import Places
 from openfoley.generators.mmaudio.config import WINDOW_S, MMAudioConfig
 from openfoley.nn.embeddings import SINUSOID_WIDTH
 from openfoley.nn.gated import GatedUnit, projection
@@ -86,6 +89,15 @@ class Prepared(NamedTuple):
     latent_row: Int[Tensor, "batch latents"]  # the row that a latent reads
     at_audio: Positions
     at_semantic: Positions
+    row_time: Float[Tensor, " rows"]  # s after the first latent; of no meaning where a sequence has no sync features
+
+    @property
+    def places(self) -> Places:
+        return Places(self.row_owner, self.row_time)
+
+    def plus(self, overall: Float[Tensor, "batch width"], rows: Float[Tensor, "rows width"]) -> Prepared:
+        """As `generators.base.Extensible`."""
+        return self._replace(overall=self.overall + overall, sync_rows=self.sync_rows + rows)
 
 
 class ConditionEmbedding(nn.Module):
@@ -114,9 +126,11 @@ class ConditionEmbedding(nn.Module):
         features, place = self._picture_tokens(conditions, latents)
         semantic, text = self.semantic(features.to(dtype)), self.text(self._text_tokens(conditions).to(dtype))
         overall = self.pooled(self.semantic_pooled(semantic.mean(1)) + self.text_pooled(text.mean(1)))
-        rows, owner, latent_row = self._sync_rows(conditions, latents, dtype)
+        rows, kept, latent_row, time = self._sync_rows(conditions, latents, dtype)
+        owner = kept // time.shape[1]
         at_audio = self._positions(torch.arange(latents, device=text.device)[None], dtype)
-        return Prepared(overall, semantic, text, rows, owner, latent_row, at_audio, self._positions(place, dtype))
+        at_semantic = self._positions(place, dtype)
+        return Prepared(overall, semantic, text, rows, owner, latent_row, at_audio, at_semantic, time.flatten()[kept])
 
     def _positions(self, place: Tensor, dtype: torch.dtype) -> Positions:
         """Rotary positions of tokens that lie at latents `place` [batch or 1, n]."""
@@ -143,28 +157,30 @@ class ConditionEmbedding(nn.Module):
         place = time[:, inside] * (config.semantic_tokens / WINDOW_S * latents / whole)
         return _present(features[:, inside], present[:, inside], self.null_semantic), place
 
-    def _sync_rows(self, conditions: Conditions, latents: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-        """Projected sync features [rows, width], their owners [rows], and each latent's row [batch, latents].
+    def _sync_rows(self, conditions: Conditions, latents: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
+        """Projected sync features [rows, width], their numbers among those of all sequences [rows], each latent's row
+        [batch, latents], and the times of all [batch, n].
 
         Where a sequence has no sync features at all, what is projected repeats with the segment's period, but for a few
         at both ends: those rows are kept once (18 of 192), which spares their modulation in every block.
         """
-        features, index = self._sync_tokens(conditions, latents)
+        features, index, time = self._sync_tokens(conditions, latents)
         batch, count = features.shape[:2]
         projected = self.sync(features.to(dtype)).flatten(0, 1)
         start = count * torch.arange(batch, device=index.device)[:, None]
         if self.training:
-            return projected, torch.arange(batch, device=index.device).repeat_interleave(count), start + index
+            return projected, torch.arange(batch * count, device=index.device), start + index, time
         period = self.config.sync_segment
         number = torch.arange(count, device=index.device)
         inner = (number >= SYNC_REACH) & (number < count - SYNC_REACH)
         alike = torch.where(inner, SYNC_REACH + (number - SYNC_REACH) % period, number)
         nothing = ~conditions.has("sync")[:, None]
         kept, latent_row = torch.unique(start + torch.where(nothing, alike[index], index), return_inverse=True)
-        return projected[kept], kept // count, latent_row
+        return projected[kept], kept, latent_row, time
 
-    def _sync_tokens(self, conditions: Conditions, latents: int) -> tuple[Tensor, Tensor]:
-        """Sync features with their places added [batch, n, sync_dim], and which each latent reads [batch, latents].
+    def _sync_tokens(self, conditions: Conditions, latents: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Sync features with their places added [batch, n, sync_dim], which each latent reads [batch, latents], and
+        their times [batch, n].
 
         The first feature given is the first of a segment. A segment that starts `late` seconds after the first latent
         (windows need not start where the encoder's segments do) is read that much later.
@@ -189,9 +205,9 @@ class ConditionEmbedding(nn.Module):
             low, high = first + int(index.amin()), first + int(index.amax()) + 1
             place = torch.arange(low, high, device=time.device) % config.sync_segment
             features = _present(features[:, low:high], present[:, low:high], self.null_sync) + self.sync_place[place]
-            return features, (index + first - low).expand(batch, -1)
+            return features, (index + first - low).expand(batch, -1), time[:, low:high]
         place = torch.arange(features.shape[1], device=time.device) % config.sync_segment
-        return _present(features, present, self.null_sync) + self.sync_place[place], index
+        return _present(features, present, self.null_sync) + self.sync_place[place], index, time
 
     def sync_tokens(self, latents: int) -> int:
         """How many sync features the encoder gives for so many latents: those of whole segments, at least one."""

@@ -1,5 +1,7 @@
 """The SALSA-V generator: joint blocks over audio and semantic tokens, then audio blocks (arXiv 2510.02916, Fig. 1)."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 
 from openfoley.flow.path import IsKnown, Latents, Rows
 from openfoley.flow.shortcut import trained_step
-from openfoley.generators.base import latent_times
+from openfoley.generators.base import Places, latent_times
 from openfoley.generators.salsa_v.blocks import AudioBlock, JointBlock
 from openfoley.generators.salsa_v.conditioning import ConditionEmbedding
 from openfoley.generators.salsa_v.config import DEFAULTS, SUPPORTED_OPTIONS, SalsaVConfig
@@ -27,6 +29,18 @@ class Prepared(NamedTuple):
     sync_input: Float[Tensor, "batch latents width"] | None  # added to the latents' embedding
     at_audio: Positions
     at_semantic: Positions
+    latent_time: Float[Tensor, "batch latents"]
+
+    @property
+    def places(self) -> Places:
+        batch, latents = self.latent_time.shape
+        owner = torch.arange(batch, device=self.latent_time.device).repeat_interleave(latents)
+        return Places(owner, self.latent_time.flatten())
+
+    def plus(self, overall: Float[Tensor, "batch width"], rows: Float[Tensor, "rows width"]) -> Prepared:
+        """As `generators.base.Extensible`; the input embedding stays as it is."""
+        local = rows.unflatten(0, self.latent_time.shape)
+        return self._replace(overall=self.overall + overall[:, None], sync=self.sync + local)
 
 
 class SalsaVGenerator(nn.Module):
@@ -83,6 +97,7 @@ class SalsaVGenerator(nn.Module):
             None if self.sync_in is None else self.sync_in(sync),
             rotary(latent_time, head_width, dtype),
             rotary(conditions["semantic"].time_s, head_width, dtype),
+            latent_time,
         )
 
     def velocity(self, x_t: Latents, t: Rows, step: Rows, known: IsKnown, prepared: Prepared) -> Latents:

@@ -87,15 +87,16 @@ def redo(options: Namespace) -> int:
 
 
 def show(options: Namespace) -> int:
+    from openfoley.projects.masks import mask_problems
     from openfoley.projects.picture import picture_problem
 
     folder = Path(options.project)
     record = read_project(folder)
-    problem = picture_problem(folder, record)
+    problem, masks = picture_problem(folder, record), mask_problems(folder, record)
     if options.json:
-        print_json(plain(record, folder, problem))
+        print_json(plain(record, folder, problem, masks))
     else:
-        print("\n".join(lines(record, folder, problem)))
+        print("\n".join(lines(record, folder, problem, masks)))
     return 0
 
 

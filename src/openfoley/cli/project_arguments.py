@@ -11,7 +11,7 @@ from openfoley.hub.registry import DEFAULT_MODEL
 from openfoley.request import TAKES_RANGE, Output, Prompting, Sampling, Timeline
 
 AddCommand = Callable[..., argparse.ArgumentParser]
-FILES_OF_TAKES = ("reference", "reference_span", "select_mask")  # options of `take` alone
+FILES_OF_TAKES = ("reference", "reference_span")  # options of `take` alone
 TIME_HELP = "seconds, or timecode HH:MM:SS:FF"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from openfoley.checks import instants
 from openfoley.errors import UsageError
@@ -58,19 +59,23 @@ def unlock(record: Record, span: Span) -> Record:
 
 def set_to(record: Record, settings: Settings) -> Record:
     """Change settings. The new state keeps the previous ones; `undo` and `redo` swap them."""
-    before = Settings(record.request, record.cuts)
+    before = record.settings
     if settings == before:
         return record
     old, new = (dict(_options(one)) for one in (before, settings))
     names = [name for name in new if new[name] != old[name]]
-    changed = _then(record, f"set {', '.join(names)}", settings=before)
-    return replace(changed, request=settings.request, cuts=settings.cuts)
+    return _then(record, f"set {', '.join(names)}", settings=before).with_settings(settings)
 
 
 def _options(settings: Settings) -> Iterator[tuple[str, object]]:
-    for section, one in options_of(settings.request):
-        yield one.name, getattr(getattr(settings.request, section), one.name)
-    yield "cuts", (settings.request.timeline.cuts, settings.cuts)
+    """What was set, by option: of a file also what it held."""
+    request, contents = settings.request, {Path(mask.path): mask.sha256 for mask in settings.masks}
+    for section, one in options_of(request):
+        yield one.name, getattr(getattr(request, section), one.name)
+    yield "cuts", (request.timeline.cuts, settings.cuts)
+    yield "cues", [(cue, cue.select_mask and contents.get(cue.select_mask)) for cue in request.timeline.cue_list]
+    mask = request.prompting.select_mask
+    yield "select_mask", (mask, mask and contents.get(mask))
 
 
 def passed(record: Record, steps: int) -> list[str]:
@@ -107,9 +112,9 @@ def _stepped(record: Record, direction: int) -> Record:
     moved = replace(record, position=record.position + direction)
     if state.settings is None:
         return moved
-    kept = replace(state, settings=Settings(record.request, record.cuts))
+    kept = replace(state, settings=record.settings)
     history = (*record.history[:place], kept, *record.history[place + 1 :])
-    return replace(moved, history=history, request=state.settings.request, cuts=state.settings.cuts)
+    return replace(moved, history=history).with_settings(state.settings)
 
 
 def span_of(record: Record, span: object) -> Span:

@@ -24,6 +24,7 @@ from openfoley.media.write.sound_file import AudioWriter
 from openfoley.pipeline import Pipeline
 from openfoley.projects import mix
 from openfoley.projects.history import start_of
+from openfoley.projects.masks import at_files, files_of, masks_of, stored
 from openfoley.projects.picture import path_in, unseen
 from openfoley.projects.record import TAKES_FOLDER, Record, Settings, Span, TakeEntry, VideoEntry
 from openfoley.request import Cut, Output, Prompting, Request, Sampling, Timeline, options_of
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 CACHE_FOLDER = "cache"
 WORK_FOLDER = ".work"
+REGION_SETTINGS = {"select_box", "select_mask", "cues"}
 TIMELINE_SETTINGS = ["cuts", "cues", "context", "window"]
 TAKE_NAME = "{:03d}.flac"
 
@@ -62,18 +64,20 @@ class TakeOrder:
 
 
 def describe_video(
-    cache: Path, source: Source, given: str | os.PathLike[str], model: str, request: Request
-) -> tuple[VideoEntry, tuple[Cut, ...], Request]:
-    """A video's entry in the project, its cuts, and the request with the rows of its cue sheet, which its model
+    folder: Path, source: Source, given: str | os.PathLike[str], model: str, request: Request
+) -> tuple[VideoEntry, Settings]:
+    """A video's entry in the project, and its settings with the cuts and the rows of the cue sheet, which its model
     must be able to meet."""
     info = source.info
     first = first_frame_code(source, request.output.start_timecode)
     code = source.timecode(request.output.start_timecode)
     code = None if code is None else code.at(nominal(info.frame_rate))  # as a project counts: `start_of`
-    where = path_in(cache.parent, given)
+    where, cache = path_in(folder, given), FeatureStore(folder / CACHE_FOLDER)
     entry = VideoEntry(where, source.content_hash, info.duration, info.frame_rate, str(code) if code else None)
-    timeline, found = _read(model, request.timeline, first, info.duration, lambda: FeatureStore(cache).cuts(source))
-    return entry, found, with_region_times(source, replace(request, timeline=timeline, output=Output()), first)
+    timeline, found = _read(model, request.timeline, first, info.duration, lambda: cache.cuts(source))
+    asked = with_region_times(source, replace(request, timeline=timeline, output=Output()), first)
+    asked, masks = stored(folder, asked, {}, ())
+    return entry, Settings(asked, found, masks)
 
 
 def changed_settings(
@@ -87,14 +91,22 @@ def changed_settings(
         if name not in known:
             raise UsageError(f"{name!r} is not a project setting; settings: {', '.join(known)}")
     given = {name: fields_by_name[name].default if value is None else value for name, value in options.items()}
-    request = sampling_checked(record.model.name, Request.of(record.request, **given))
+    base = at_files(folder, record, record.request)
+    request = sampling_checked(record.model.name, Request.of(base, **given))
     first, duration = start_of(record), record.video.duration
     asked = request.timeline if "cuts" in given else replace(request.timeline, cuts="none")
     cache = FeatureStore(folder / CACHE_FOLDER)
     timeline, cuts = _read(record.model.name, asked, first, duration, lambda: cache.cuts(source()))
     if "cuts" not in given:
         timeline, cuts = replace(timeline, cuts=record.request.timeline.cuts), record.cuts
-    return Settings(replace(request, timeline=timeline), cuts)
+    request = replace(request, timeline=timeline)
+    own = (request.prompting.select_mask,) if "select_mask" in given else ()
+    of_cues = tuple(cue.select_mask for cue in timeline.cue_list) if "cues" in given else ()
+    new = {mask for mask in (*own, *of_cues) if mask is not None}
+    if request.regions and REGION_SETTINGS & given.keys():
+        request = with_region_times(source() if new else unseen(record), request, first)
+    request, masks = stored(folder, request, files_of(folder, record), new)
+    return Settings(request, cuts, masks)
 
 
 def sampling_checked(model: str, request: Request) -> Request:
@@ -140,7 +152,9 @@ def make_takes(
 
 def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, number: int, take: Take) -> TakeEntry:
     """Write a take's file."""
-    reference, mask = order.request.prompting.reference, order.request.prompting.select_mask
+    reference = order.request.prompting.reference
+    made = replace(take.request, timeline=Timeline(), output=Output())
+    made, masks = stored(folder, made, files_of(folder, record), masks_of(made))
     name = f"{TAKES_FOLDER}/{TAKE_NAME.format(number)}"
     entry = TakeEntry(
         number=number,
@@ -148,10 +162,10 @@ def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, n
         sha256="",
         start=order.span.start if order.span else Fraction(0),
         end=order.span.end if order.span else record.video.duration,
-        request=replace(take.request, timeline=Timeline(), output=Output()),
+        request=made,
         stem=stem,
         reference_sha256=None if reference is None else file_hash(reference),
-        mask_sha256=None if mask is None else file_hash(mask),
+        mask_sha256=masks[0].sha256 if masks else None,
         made_over=tuple(t.number for t in record.layers(stem)) if order.span else (),
     )
     (folder / TAKES_FOLDER).mkdir(exist_ok=True)
@@ -240,7 +254,7 @@ def _sounds(
 ) -> Generator[Take, None, None]:
     """The takes of one stem; for a span, only its samples."""
     seeds = order.seeds
-    cues = cues_of_stem(record.cues, stem)
+    cues = cues_of_stem(order.request.timeline.cue_list, stem)
     timeline = replace(order.request.timeline, cuts=cuts_of(record), cues=cues)
     request = replace(order.request, timeline=timeline)
     run = {"store": FeatureStore(folder / CACHE_FOLDER), "progress": progress}

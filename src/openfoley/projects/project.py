@@ -32,7 +32,6 @@ from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects import history
 from openfoley.projects.making import (
-    CACHE_FOLDER,
     TakeOrder,
     changed_settings,
     describe_video,
@@ -41,6 +40,7 @@ from openfoley.projects.making import (
     sampling_checked,
     stems_for,
 )
+from openfoley.projects.masks import at_files, check_masks, mask_problems
 from openfoley.projects.picture import picture_of, picture_problem, unseen, with_picture
 from openfoley.projects.record import FILE_NAME, TAKES_FOLDER, ModelEntry, Record, Span, TakeEntry, new_record
 from openfoley.projects.rendering import render
@@ -48,6 +48,7 @@ from openfoley.projects.showing import plain
 from openfoley.projects.storage import only_process, read_project, write_project
 from openfoley.request import Request, Seconds, check_takes
 from openfoley.synthesis.job import Progress
+from openfoley.synthesis.region_features import with_region_times
 
 logger = logging.getLogger(__name__)
 
@@ -89,9 +90,10 @@ class Project:
             raise UsageError(f"{shown(folder)} is already a project; choose another folder, or delete it first")
         phase.info("reading %s", file.name)
         source, name = Source.file(file, with_hash=True), os.fspath(model)
-        entry, found, asked = describe_video(folder / CACHE_FOLDER, source, video, name, asked)
+        entry, begun = describe_video(folder, source, video, name, asked)
         phase.info("loading %s", name)
-        record = new_record(entry, ModelEntry(name, fingerprint(load_model(name, device))), asked, found)
+        model_entry = ModelEntry(name, fingerprint(load_model(name, device)))
+        record = new_record(entry, model_entry, begun.request, begun.cuts, begun.masks)
         try:
             (folder / TAKES_FOLDER).mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -120,6 +122,8 @@ class Project:
         video is one take per stem, unless `stem` names one.
         """
         check_takes(takes)
+        if of_project := [name for name in ("cuts", "cues") if options.get(name) is not None]:
+            raise UsageError(f"{of_project[0]} are those of the project; change them with `openfoley project set`")
         with only_process(self.folder):
             record = self.record
             asked = history.span_of(record, span) if span is not None else record.span
@@ -128,7 +132,10 @@ class Project:
             source = picture_of(self.folder, record)
             if options.get("seed") is None:
                 options["seed"] = self._next_seed(record)
-            request = Request.of(record.request, **{k: v for k, v in options.items() if v is not None})
+            base = at_files(self.folder, record, record.request)
+            request = Request.of(base, **{k: v for k, v in options.items() if v is not None})
+            check_masks(self.folder, record, request, options.get("select_mask"))
+            request = with_region_times(source, request, history.start_of(record))
             part = None if span is None else asked
             order = TakeOrder(part, takes, request, stems_for(record, part, stem))
             pipeline = self._checked(pipeline, record, self.device)
@@ -188,7 +195,7 @@ class Project:
     def show(self) -> dict[str, Any]:
         """The project as plain values with timecodes, as `openfoley project show --json` prints it."""
         record = self.record
-        return plain(record, self.folder, picture_problem(self.folder, record))
+        return plain(record, self.folder, picture_problem(self.folder, record), mask_problems(self.folder, record))
 
     def render(self, out: str | os.PathLike[str], *, stems: bool = False, **options: object) -> list[Path]:
         """Write the mix as sound or into the video; with `stems`, each stem beside it. Returns the paths.

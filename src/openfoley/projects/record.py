@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,6 +37,14 @@ class VideoEntry:
     duration: Fraction  # s
     frame_rate: Fraction  # Hz
     start_timecode: str | None
+
+
+@dataclass(frozen=True)
+class MaskEntry:
+    """A mask's path, as the video's, and its content when it was set."""
+
+    path: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -84,10 +92,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Settings:
-    """What `project set` changes: the request of future takes, and the cuts."""
+    """What `project set` changes: the request of future takes, the cuts, and the contents of the request's masks."""
 
     request: Request
     cuts: tuple[Cut, ...]
+    masks: tuple[MaskEntry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,14 @@ class Record:
     takes: tuple[TakeEntry, ...]
     history: tuple[State, ...]
     position: int
+    masks: tuple[MaskEntry, ...] = ()  # of the request and its cues
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(self.request, self.cuts, self.masks)
+
+    def with_settings(self, settings: Settings) -> Record:
+        return replace(self, request=settings.request, cuts=settings.cuts, masks=settings.masks)
 
     @property
     def cues(self) -> tuple[Cue, ...]:
@@ -154,9 +171,15 @@ class Record:
         raise UsageError(f"the project has no take {number}; takes: {known}")
 
 
-def new_record(video: VideoEntry, model: ModelEntry, request: Request, cuts: tuple[Cut, ...] = ()) -> Record:
+def new_record(
+    video: VideoEntry,
+    model: ModelEntry,
+    request: Request,
+    cuts: tuple[Cut, ...] = (),
+    masks: tuple[MaskEntry, ...] = (),
+) -> Record:
     """A project without takes."""
-    return Record(FORMAT, video, model, request, cuts, (), (State("new"),), 0)
+    return Record(FORMAT, video, model, request, cuts, (), (State("new"),), 0, masks)
 
 
 def to_text(record: Record) -> str:
@@ -246,8 +269,7 @@ def _problem(record: Record) -> str | None:
             return f"{key}.file: expected a path inside the project folder, got {take.file!r}"
         if take.stem is not None and not STEM_PATTERN.fullmatch(take.stem):
             return f"{key}.stem: expected a name that can be part of a file name, got {take.stem!r}"
-    settings = Settings(record.request, record.cuts)
-    return _problem_in_settings(settings, whole.end, "project") or _problem_in_history(record, numbers)
+    return _problem_in_settings(record.settings, whole.end, "project") or _problem_in_history(record, numbers)
 
 
 def _problem_in_settings(settings: Settings, end: Fraction, where: str) -> str | None:
@@ -258,6 +280,10 @@ def _problem_in_settings(settings: Settings, end: Fraction, where: str) -> str |
         settings.request.check()
     except UsageError as error:
         return f"{where}.request: {error}"
+    known = {Path(mask.path) for mask in settings.masks}
+    for region in settings.request.regions:
+        if region.mask is not None and region.mask not in known:
+            return f"{where}.masks: expected an entry with path and sha256 of {os.fspath(region.mask)!r}"
     for index, cut in enumerate(settings.cuts):
         if not 0 < cut.time < end or (index and cut.time <= settings.cuts[index - 1].time):
             return f"{where}.cuts[{index}].time: expected times inside the video in ascending order, got {cut.time}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from openfoley.projects.record import Record, Span, TakeEntry, to_plain
 from openfoley.request import asked_words
 
 
-def plain(record: Record, folder: Path, picture_problem: str | None = None) -> dict[str, Any]:
+def plain(
+    record: Record, folder: Path, picture_problem: str | None = None, mask_problems: Sequence[str] = ()
+) -> dict[str, Any]:
     """Everything about a project, times as seconds and as timecode."""
     start, state = start_of(record), record.state
 
@@ -31,6 +34,7 @@ def plain(record: Record, folder: Path, picture_problem: str | None = None) -> d
         "folder": str(folder),
         "video": {**to_dict(record.video), "duration_s": float(record.video.duration), "start": code(Fraction(0))},
         "picture_problem": picture_problem,
+        "mask_problems": list(mask_problems),
         "model": to_dict(record.model),
         "request": to_plain(record.request),
         "cuts": [{"time_s": float(c.time), "time": code(c.time), "join": c.join} for c in record.cuts],
@@ -49,7 +53,9 @@ def place(record: Record) -> str:
     return f"last: {record.state.did}; {undone} to undo, {redone} to redo"
 
 
-def lines(record: Record, folder: Path, picture_problem: str | None = None) -> list[str]:
+def lines(
+    record: Record, folder: Path, picture_problem: str | None = None, mask_problems: Sequence[str] = ()
+) -> list[str]:
     """The project as text: takes, mix, locks, cuts, settings and history."""
     start = start_of(record)
 
@@ -84,4 +90,5 @@ def lines(record: Record, folder: Path, picture_problem: str | None = None) -> l
         mark = ">" if index == record.position else " "
         said.append(f"{mark} {index:3d}  {one.did}" + (" (undone)" if index > record.position else ""))
     said += [f"picture: {picture_problem}"] if picture_problem else []
+    said += [f"mask: {problem}" for problem in mask_problems]
     return [*said, place(record)]

@@ -38,8 +38,8 @@ class Request:
 
     @classmethod
     def of(cls, base: Request | None = None, /, **options: object) -> Request:
-        """`base` (all defaults) with these options, by their names in any section. UsageError names an option that
-        does not exist or a value that is not allowed."""
+        """`base` (all defaults) with these options, by their names in any section; a box replaces the mask of `base`,
+        a mask its box. UsageError names an option that does not exist or a value that is not allowed."""
         if base is not None and not isinstance(base, Request):
             raise UsageError(f"request must be a Request, got {base!r}")
         request = base or cls()
@@ -49,6 +49,9 @@ class Request:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
                 raise UsageError(f"unknown option {name!r}; {hint}")
+        for one, other in (("select_box", "select_mask"), ("select_mask", "select_box")):
+            if options.get(one) is not None:
+                options = {other: None, **options}
         for section in {known[name][0] for name in options}:
             own = {name: _plain(known[name][1], v) for name, v in options.items() if known[name][0] == section}
             request = replace(request, **{section: replace(getattr(request, section), **own)})

@@ -196,7 +196,7 @@ def _region(row: dict[str, Any], place: str, folder: Path) -> tuple[Box | None, 
     if area is not None:
         area = parsed(f"{place}: select_box", area)
         box(f"{place}: select_box", area)
-    return area, None if mask is None else (folder / mask).absolute()
+    return area, None if mask is None else folder / mask
 
 
 def _words(row: dict[str, Any], name: str, place: str) -> str | None:

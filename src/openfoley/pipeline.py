@@ -6,7 +6,7 @@ source -> frames -> features -> windows of latents (flow sampling) -> samples ->
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,10 +15,14 @@ from openfoley.checks import flag
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import DEFAULT_MODEL
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.request import Cue, Prompting, Request, check_seeds
+from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.editing import edited, extended
-from openfoley.synthesis.job import Job, Progress, RunOptions, Video, phase, run, shows_options, warn_of_length
+from openfoley.synthesis.job import Job, Progress, RunOptions, Video, phase, shows_options, warn_of_length
+from openfoley.synthesis.resume import Work
+from openfoley.synthesis.running import for_each, run, run_together
 from openfoley.synthesis.selected_stems import check_cues, stem_promptings
 from openfoley.synthesis.selection import check_selection
 from openfoley.synthesis.stems import cues_by_stem, within_cues
@@ -103,6 +107,31 @@ class Pipeline:
         made = self._takes(source, seeds, asked, run_options, only_in=cues)
         return [within_cues(take, cues) for take in made]
 
+    @torch.inference_mode()
+    def generate_stems(
+        self,
+        source: Source,
+        seeds: Sequence[int],
+        request: Request,
+        stems: Mapping[str, tuple[Cue, ...]],
+        **options: object,
+    ) -> dict[str, list[Take]]:
+        """The takes of several stems, each as `generate_stem` makes them from its own cues. The picture is encoded once
+        for all that select and once for those that do not. work: NAME-STEM for each, beside it."""
+        check_seeds(seeds)
+        asked, run_options = self._asked(request, options)
+        own_options = for_each(run_options, list(stems))
+        jobs = [
+            Job.planned(self.model, source, seeds, Request.of(asked, cues=cues), one, cues)
+            for cues, one in zip(stems.values(), own_options, strict=True)
+        ]
+        for job in jobs:
+            warn_of_length(self.model, job.plan)
+        made = {}
+        for (name, cues), job, one in zip(stems.items(), jobs, run_together(jobs, own_options), strict=True):
+            made[name] = [within_cues(take, cues) for take in self._finished(job, *one)]
+        return made
+
     def select_all(
         self,
         video: Video,
@@ -146,7 +175,9 @@ class Pipeline:
         if promptings:
             check_cues(job.request.timeline.cue_list)  # of a sheet, which is only now read
         warn_of_length(self.model, job.plan)
-        takes, work = run(job, options)
+        return self._finished(job, *run(job, options))
+
+    def _finished(self, job: Job, takes: Sequence[TakeAssembler[SampleFile]], work: Work | None) -> list[Take]:
         name, rate, made = self.model.name, self.model.codec.sample_rate, zip(job.requests, takes, strict=True)
         return [Take(one, name, job.source, rate, take.finish(), work=work) for one, take in made]
 

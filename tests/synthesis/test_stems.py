@@ -16,7 +16,7 @@ from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source
 from openfoley.pipeline import load
 from openfoley.request import Cue, Output, Request
-from openfoley.synthesis import job
+from openfoley.synthesis import running
 from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.features import FeatureRun
 from openfoley.synthesis.stems import save_stems, stem_path, unnamed_stem, within_cues
@@ -111,7 +111,7 @@ def test_a_stem_encodes_no_pictures_behind_its_last_cue(
     tiny_model: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline, encoded = load(tiny_model), []
-    real = job.encoded_pictures
+    real = running.encoded_pictures
 
     def counted(
         model: Model, source: Source, shots: Sequence[Shot], device: torch.device, first_shot: int
@@ -120,7 +120,7 @@ def test_a_stem_encodes_no_pictures_behind_its_last_cue(
             encoded.append(len(run.features) if run.name == "sync" else 0)
             yield run
 
-    monkeypatch.setattr(job, "encoded_pictures", counted)
+    monkeypatch.setattr(running, "encoded_pictures", counted)
     request = Request.of(steps=1, cuts="none", window=1.0, context=0.2)
     cues = (Cue(Fraction(1), Fraction(3, 2), "a door", stem="door"),)
     path = make_video("film.mp4", duration_s=20.0)

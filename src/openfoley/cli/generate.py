@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -191,11 +190,9 @@ def _stems(
     from openfoley.synthesis.stems import cues_by_stem
 
     own_cues = cues_by_stem(request.timeline.cue_list)
-    work, takes = delivery.work, {}
-    for number, name in enumerate(own_cues, start=1):
-        logging.getLogger("openfoley.phase").info("stem %d of %d: %s", number, len(own_cues), name)
-        folder = work.with_name(f"{work.name}-{name}")
-        takes[name] = pipeline.generate_stem(source, seeds, request, own_cues[name], work=folder, progress=Bar(name))
+    takes = pipeline.generate_stems(
+        source, seeds, request, own_cues, work=delivery.work, progress=Bar(f"{len(own_cues)} stems")
+    )
     return _save_mixes(options, pipeline.model.name, request, takes, seeds, delivery, with_stems=options.stems)
 
 

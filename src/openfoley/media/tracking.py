@@ -142,8 +142,7 @@ class Tracker:
             return True
         picture, predicted = _plain(frame), self.centre + self.velocity
         reach = self.reach + self.misses * self.reach // 2  # what was not seen for a while may be anywhere
-        region = _cut_out(picture, predicted, self.height + 2 * reach, self.width + 2 * reach)
-        first, latest = _correlations(region, torch.stack([self.first, self.latest]))
+        first, latest = self._correlations(picture, predicted, reach)
         steps = torch.arange(-reach, reach + 1) / reach
         score = (first + latest) / 2 - FAR * (steps[:, None].square() + steps.square())
         row, column = divmod(int(score.argmax()), 2 * reach + 1)
@@ -162,6 +161,12 @@ class Tracker:
         if not inside:
             self.misses = max(1, self.misses)
         return inside and self.misses < self.most_misses
+
+    def _correlations(self, picture: Tensor, centre: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+        """With the first and the latest template, at each place up to `reach` pixels from a centre."""
+        region = _cut_out(picture, centre, self.height + 2 * reach, self.width + 2 * reach)
+        first, latest = _correlations(region, torch.stack([self.first, self.latest]))
+        return first, latest
 
 
 def _plain(frame: Tensor) -> Tensor:

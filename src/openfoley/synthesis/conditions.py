@@ -217,7 +217,9 @@ class ConditionBuilder:
         """Up to this instant (s) all features of the shot are here."""
         return min(self.reader.buffer(name, shot).end for name in self.encoders)
 
-    def finish(self) -> None:
-        """Read to the end, so that damage there is noticed."""
-        for _ in self.reader.feed:
-            pass
+    def pass_over(self, planned: PlannedWindow) -> None:
+        """Read up to a window that is not sampled, and let go of what lies before it."""
+        start = planned.window.first_latent / self.latent_rate
+        for reader in (self.reader, *self.regions.values()):
+            reader.read_until(planned.shot.index, start)
+            reader.forget(planned.shot.index, start - self.reach)

@@ -26,9 +26,9 @@ from openfoley.synthesis.job import (
     planned,
     reference_latents,
     resolved,
-    run,
     shots_in,
 )
+from openfoley.synthesis.running import run
 from openfoley.synthesis.selection import model_for
 from openfoley.synthesis.splice import (
     FADE_S,

@@ -1,8 +1,4 @@
-"""One generation: from a request to a plan, and from a plan to takes.
-
-A plan of windows always runs; a short video is a plan of one window. Features live only as long as a window needs them,
-and sound leaves for a file as it is decoded: memory does not grow with length.
-"""
+"""One generation: from a request to a plan of windows. A plan always runs; a short video is a plan of one window."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import inspect
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,27 +19,20 @@ from torch import Tensor
 from openfoley.checks import Kind, edges, flag, function, path
 from openfoley.errors import UsageError
 from openfoley.generators.sampling import SAMPLING
-from openfoley.hub.familiarity import SeenPictures, warn_of_pictures
 from openfoley.hub.fingerprint import fingerprint
-from openfoley.hub.knowledge import warn_of_words
 from openfoley.hub.parts import Model
-from openfoley.media.read.opening import shown
-from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import Source, phase
 from openfoley.media.time.timecode import Timecode, time_in, zero
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.request import Cue, Cut, Prompting, Request, Timeline, check_span, option, options_of, windows_asked
-from openfoley.synthesis.assembler import Surroundings, TakeAssembler
-from openfoley.synthesis.conditions import ConditionBuilder
-from openfoley.synthesis.crossfade import runs_of
+from openfoley.synthesis.assembler import Surroundings
 from openfoley.synthesis.feature_store import FeatureStore
-from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_requests
+from openfoley.synthesis.features import frame_requests
 from openfoley.synthesis.picture_masks import mask_hash
 from openfoley.synthesis.reference import encoded_reference
-from openfoley.synthesis.region_features import region_readers, regions_of, with_region_times
-from openfoley.synthesis.resume import FORMAT, Work
-from openfoley.synthesis.selection import check_picture, check_selection, model_for, warn_of_negative_picture
-from openfoley.synthesis.windows import ParallelSampler, WindowSampler, run_plan
+from openfoley.synthesis.region_features import with_region_times
+from openfoley.synthesis.resume import FORMAT
+from openfoley.synthesis.selection import check_picture, check_selection, model_for
 from openfoley.timeline.cues import given_cues, read_cues
 from openfoley.timeline.cut_list import read_cuts
 from openfoley.timeline.plan import CONTEXT_S, NEW_S, PlannedWindow, make_plan, sampled_for
@@ -288,93 +277,6 @@ def request_key(job: Job) -> str:
     parts += [job.promptings or request.prompting, request.sampling, request.timeline, list(job.seeds), job.samples]
     parts += [mask_hash(region.mask) for region in request.regions if region.mask is not None]
     return hashlib.sha256("\n".join(map(repr, parts)).encode() + known).hexdigest()
-
-
-def run(job: Job, options: RunOptions) -> tuple[list[TakeAssembler[SampleFile]], Work | None]:
-    """Run a job's plan; the assemblers have every window, `finish` is left to do."""
-    model, codec, saved = job.model, job.model.codec, None
-    regions = region_readers(model, job.source, job.shots, regions_of(job.plan, job.requests), model.device)
-    if options.work is not None and len(job.plan) > 1 and job.source.path is not None:
-        saved = Work.open(options.work, request_key(job))
-    runs, files = runs_of(job.plan, codec.sample_rate, *job.samples), []
-    requests = job.requests
-    for number in range(len(requests)):
-        files.append(saved.samples(number, codec.channels) if saved else SampleFile(codec.channels))
-    takes = [
-        TakeAssembler(codec, one.sampling.seed, runs, f, job.around) for one, f in zip(requests, files, strict=True)
-    ]
-    first = saved.restore(takes, model.device) if saved else 0
-    if saved is not None and first:
-        logger.info("resuming from %s: %d of %d windows are finished", shown(saved.folder), first, len(job.plan))
-    _warn_of_words(job)
-    warn_of_negative_picture(requests[0])
-    if first < len(job.plan):
-        shot = 0 if model.generator.reads_whole_video else job.plan[first].shot.index
-        seen = None if model.familiarity is None else SeenPictures(model.familiarity)
-        feed = _watched(_feed(job, options.store, shot), seen)
-        builder = ConditionBuilder(model, job.shots, feed, model.device, regions)
-        regenerated_from = None if job.around is None else job.plan[0].first_new
-        samplers = [
-            WindowSampler(model.generator, builder, one, job.reference, regenerated_from)
-            for one in requests[:: len(job.seeds)]
-        ]
-        sampler = ParallelSampler(samplers)
-        sampled = sum(not one.silent for one in job.plan[first:])
-        phase.info("encoding pictures and sampling %d window%s", sampled, "s" * (sampled != 1))
-        try:
-            run_plan(
-                job.plan, sampler, takes, first_window=first, on_window=saved.keeper(takes) if saved else None,
-                progress=_in_seconds(options.progress, job.plan, codec.latent_rate, job.source.info.duration),
-            )  # fmt: skip
-        except BaseException:
-            if saved is not None and not saved.has_state:  # nothing to resume from, and the disk may be full
-                saved.remove()
-            raise
-        reads_all = job.around is None and not any(one.silent for one in job.plan)
-        if reads_all or (options.store is not None and options.store.keeps(model, job.source)):
-            builder.finish()
-        if seen is not None:
-            warn_of_pictures(model.name, seen)
-    return takes, saved
-
-
-def _warn_of_words(job: Job) -> None:
-    prompting, cues = job.request.prompting, job.request.timeline.cue_list
-    said = [prompting.prompt, *(cue.prompt for cue in cues), *(t for one in job.requests for t in one.selections)]
-    warn_of_words(job.model.name, said)
-
-
-def _watched(feed: Iterator[FeatureRun], seen: SeenPictures | None) -> Iterator[FeatureRun]:
-    """The same runs, while the semantic features are held against the training."""
-    for run in feed:
-        if seen is not None and run.name == "semantic":
-            seen.add(run.features)
-        yield run
-
-
-def _feed(job: Job, store: FeatureStore | None, first_shot: int) -> Iterator[FeatureRun]:
-    if not job.source.has_picture:
-        return iter(())
-    if store is not None:
-        return store.runs(job.model, job.source, job.shots, job.model.device, first_shot)
-    return encoded_pictures(job.model, job.source, job.shots, job.model.device, first_shot)
-
-
-def _in_seconds(
-    progress: Progress | None, plan: Sequence[PlannedWindow], latent_rate: Fraction, duration: Fraction
-) -> Callable[[float], None] | None:
-    """Windows done as seconds of sound done."""
-    if progress is None:
-        return None
-    ends = [min(float(one.window.new_end / latent_rate), float(duration)) for one in plan]
-    marks = [float(plan[0].first_new / latent_rate), *ends[:-1], float(duration)]
-
-    def in_seconds(windows: float) -> None:
-        whole = min(int(windows), len(plan) - 1)
-        done = marks[whole] + (windows - whole) * (marks[whole + 1] - marks[whole])
-        progress(marks[-1] if windows >= len(plan) else done, float(duration))
-
-    return in_seconds
 
 
 def counted_up(cues: Sequence[Cue], seed: int) -> tuple[Cue, ...]:

@@ -125,32 +125,29 @@ class ParallelSampler:
 Sampler = WindowSampler | ParallelSampler
 
 
-def run_plan(
+def run_window(
     plan: Sequence[PlannedWindow],
+    index: int,
     sampler: Sampler,
     takes: Sequence[TakeAssembler],
-    *,
-    first_window: int = 0,
     on_window: Callable[[int], None] | None = None,
     progress: WindowProgress | None = None,
 ) -> None:
-    """Every window from `first_window` on, for every take; on_window receives how many windows are whole."""
-    for index in range(first_window, len(plan)):
-        planned = plan[index]
+    """Window `index` of a plan, the one behind those that are done, for every take; on_window receives how many windows
+    are whole."""
+    planned = plan[index]
 
-        def in_window(takes_done: float, index: int = index) -> None:
-            if progress is not None:
-                progress(index + takes_done / len(takes))
+    def in_window(takes_done: float) -> None:
+        if progress is not None:
+            progress(index + takes_done / len(takes))
 
-        for take in takes:
-            take.begin(planned)
-        made = (
-            _silence(planned, takes, sampler.builder.device) if planned.silent else sampler(planned, takes, in_window)
-        )
-        for take, latents in zip(takes, made, strict=True):
-            take.add(planned, latents)
-        if on_window is not None:
-            on_window(index + 1)
+    for take in takes:
+        take.begin(planned)
+    made = _silence(planned, takes, sampler.builder.device) if planned.silent else sampler(planned, takes, in_window)
+    for take, latents in zip(takes, made, strict=True):
+        take.add(planned, latents)
+    if on_window is not None:
+        on_window(index + 1)
 
 
 def _silence(planned: PlannedWindow, takes: Sequence[TakeAssembler], device: torch.device) -> list[Tensor]:

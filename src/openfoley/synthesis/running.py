@@ -100,6 +100,8 @@ class JobUnderWay:
         _warn_of_words(job)
         warn_of_negative_picture(job.requests[0])
         self.progress = _in_seconds(options.progress, job.plan, codec.latent_rate, job.source.info.duration)
+        if self.progress is not None and self.done:
+            self.progress(self.done)
         self.on_window = self.saved.keeper(self.takes) if self.saved else None
         self.sampler: ParallelSampler | None = None
 

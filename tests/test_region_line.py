@@ -208,6 +208,8 @@ def test_bad_regions_are_refused_in_one_line(
     for words, code, says in (
         (["--select-box", "0,0,1"], 2, "--select-box must be four numbers from 0 to 1"),
         (["--select-box", "0,0,1,2"], 2, "--select-box must lie in the picture"),
+        (["--select-box", "-0.1,0,1,1"], 2, "--select-box must lie in the picture"),
+        (["--select-box", "nan,0,1,1"], 2, "--select-box must be four numbers from 0 to 1"),
         (["--select-box", "0.5,0,0.5,1"], 2, "--select-box must have an area"),
         (
             ["--select-box", "0,0,1,1@2"],

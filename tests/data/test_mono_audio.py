@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 
 from openfoley.cli import main
 from openfoley.data import mono_audio, unav
-from openfoley.data.mono_audio import KINDS, make_mono_audio, read_items
+from openfoley.data.mono_audio import KINDS, Item, make_mono_audio, read_items
 from openfoley.data.unav import CATEGORIES, single_source_windows
 from openfoley.errors import UsageError
 from openfoley.media.frames import FrameRequest
@@ -131,8 +132,14 @@ def test_nothing_is_left_half_written(
         make_mono_audio(*copies, tmp_path / "out")
     for name in ("dog", "cat", "sea"):
         (copies[0] / "raw_videos" / f"{name}.mp4").unlink()
-    with pytest.raises(UsageError, match="3 of 4 videos are missing or unreadable .cat first.; pairs need two"):
+    with pytest.raises(
+        UsageError, match=r"got those of raining, 3 of 4 videos are missing or unreadable \(cat first\)"
+    ):
         make_mono_audio(*copies, tmp_path / "out")
+    listed = copies[1].read_text().splitlines()
+    copies[1].write_text(next(line for line in listed if line.startswith("rain")))
+    with pytest.raises(UsageError, match="two videos of different labels, got those of raining; add videos of others"):
+        make_mono_audio(*copies, tmp_path / "deep" / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["unav", "vggsound.csv"]
 
 
@@ -160,3 +167,9 @@ def test_other_files_are_refused_in_one_line(copies: tuple[Path, Path], tmp_path
         csv.writer(file).writerows([["file_name"], ["a"]])
     with pytest.raises(UsageError, match="is not a list of items"):
         read_items(tmp_path)
+    columns = [one.name for one in fields(Item)]
+    for rows, says in (([], "holds no pairs"), ([[*"abcdef", "middle", 0, 0]], "'middle' is neither left nor right")):
+        with open(tmp_path / "inter_class" / "metadata.csv", "w") as file:
+            csv.writer(file).writerows([columns, *rows])
+        with pytest.raises(UsageError, match=says):
+            read_items(tmp_path)

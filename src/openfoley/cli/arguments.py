@@ -42,6 +42,9 @@ def protect_dashes(arguments: Sequence[str]) -> list[str]:
         cut = rest.index("--")
         rest, after = rest[:cut], rest[cut + 1 :]
     for word in rest:
+        if words and words[-1] == "--select-box" and re.match(r"-[\d.]", word):  # a box outside of the picture
+            words[-1] += f"={word}"
+            continue
         looks_like_option = re.match(r"--?[a-z][a-z-]*(=|$)", word) and word.partition("=")[0] in _option_words()
         is_file = word.startswith("-") and not looks_like_option and os.path.lexists(word)
         follows_path_option = bool(words) and words[-1] in PATH_OPTIONS and word.startswith("-")

@@ -25,7 +25,10 @@ def selective(options: Namespace) -> int:
 
     train = train_encoder if options.part == "selective-encoder" else train_selective_generator
     data, weights = (Path(given) if given else None for given in (options.data, options.weights_dir))
-    pair = Pair(options.model, Path(options.out), data, options.variant, device=options.device, weights_dir=weights)
+    pair = Pair(
+        options.model, Path(options.out), data, options.variant, bodies=options.bodies, device=options.device,
+        weights_dir=weights,
+    )  # fmt: skip
     model = train(pair, resume=options.resume, steps=options.steps)
     note(f"trained {options.part}; the model with it is in {model}")
     return 0

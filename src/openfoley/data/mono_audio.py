@@ -42,7 +42,8 @@ RATE = Fraction(25)  # Hz, of SelVA's pictures
 HEIGHT, WIDTH = 360, 640  # pixels of a panel
 PAIRS = 280  # of each kind: the published inter-class items are 560
 MIXED, TARGET, METADATA = "mixed", "target_audio", "metadata.csv"
-FEWEST = 2
+SIDES = ("left", "right")
+FEWEST = 2  # labels
 KEPT_PANELS = 4  # videos in memory, 138 MB each
 
 
@@ -77,25 +78,26 @@ def make_mono_audio(
     """Write the layout; the folder appears whole or not at all. pairs: at most, of each kind.
 
     Videos that are missing or cannot be read are left out and named in the result. UsageError, before any work, for an
-    existing `out` and where fewer than two videos are left."""
+    existing `out` and where fewer than two videos of different labels are left."""
     if pairs < 1:
         raise UsageError(f"pairs must be at least 1, got {pairs}")
     if out.exists():
         raise UsageError(f"the output {shown(out)} exists; give a folder that does not")
     windows = single_source_windows(unav, vggsound)
     missing = tuple(one.id for one in windows if one.video is None)
-    _check_enough(len(windows) - len(missing), len(windows), missing)
     here = [one for one in windows if one.video is not None]
+    _check_enough(here, len(windows), missing)
+    place = next(folder for folder in out.absolute().parents if folder.is_dir())
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryFolder(out.parent) as unfinished:
+        with TemporaryFolder(place) as unfinished:
             sounds = unfinished / "sounds"
             sounds.mkdir()
             readable = [one for one in here if _writes_sound(one, sounds)]
             unreadable = tuple(one.id for one in here if one not in readable)
-            _check_enough(len(readable), len(windows), missing + unreadable)
+            _check_enough(readable, len(windows), missing + unreadable)
             items = _write_pairs(readable, unfinished, pairs, seed, progress)
             shutil.rmtree(sounds)
+            out.parent.mkdir(parents=True, exist_ok=True)
             os.replace(unfinished, out)
     except OSError as error:
         raise cannot_write(out, error) from error
@@ -107,7 +109,10 @@ def read_items(folder: Path) -> dict[str, list[Item]]:
     found = {kind: folder / kind / METADATA for kind in KINDS if (folder / kind / METADATA).is_file()}
     if not found:
         raise UsageError(f"{shown(folder)} holds no {KINDS[0]}/{METADATA}; make it with `openfoley data mono-audio`")
-    return {kind: list(_read_items(path)) for kind, path in found.items()}
+    items = {kind: list(_read_items(path)) for kind, path in found.items()}
+    if not any(items.values()):
+        raise UsageError(f"{shown(folder)} holds no pairs; make it anew with `openfoley data mono-audio`")
+    return items
 
 
 def drawn_pairs(windows: Sequence[Window], pairs: int, seed: int) -> dict[str, list[tuple[Window, Window]]]:
@@ -132,7 +137,7 @@ def _write_pairs(
         items = []
         for pair in of:
             for target, paired in (pair, pair[::-1]):
-                side = sides.choice(("left", "right"))
+                side = sides.choice(SIDES)
                 item = _item(target, paired, side)
                 shown_pair = (target, paired) if side == "left" else (paired, target)
                 mixed = torch.cat([panels(one) for one in shown_pair], -1)
@@ -187,9 +192,12 @@ def _writes_sound(window: Window, folder: Path) -> bool:
     return True
 
 
-def _check_enough(count: int, of: int, lost: Sequence[str]) -> None:
-    if count < FEWEST:
-        raise UsageError(f"{len(lost)} of {of} videos are missing or unreadable ({lost[0]} first); pairs need two")
+def _check_enough(windows: Sequence[Window], of: int, lost: Sequence[str]) -> None:
+    if len({one.label for one in windows}) >= FEWEST:
+        return
+    labels = "; ".join(sorted({one.label for one in windows})) or "none"
+    missing = f", {len(lost)} of {of} videos are missing or unreadable ({lost[0]} first)" if lost else ""
+    raise UsageError(f"pairs need two videos of different labels, got those of {labels}{missing}; add videos of others")
 
 
 def _ids(pair: tuple[Window, Window]) -> tuple[str, str]:
@@ -207,6 +215,8 @@ def _read_items(path: Path) -> Iterator[Item]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file):
+                if row["target_position"] not in SIDES:
+                    raise ValueError(f"target_position {row['target_position']!r} is neither left nor right")
                 yield Item(
                     row["file_name"], row["label"], row["paired_label"], row["target_file"], row["paired_file"],
                     row["target_category"], row["target_position"],

@@ -113,7 +113,7 @@ def _window(video: dict[str, Any], said: str) -> tuple[str, float] | None:
     that begin with an annotation than those that end with one, rather earlier ones."""
     segments = _segments(video)
     own = [one for one in segments if _same(one[0], said)]
-    last = video["duration"] - WINDOW_S
+    last = float(video["duration"]) - WINDOW_S
     firsts = [(label, start) for label, start, _ in own] + [(label, end - WINDOW_S) for label, _, end in own]
     found, most = None, LEAST_COVERED * WINDOW_S
     for label, first in firsts if last >= 0 else ():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from openfoley.cli import main
 from openfoley.data.gym_sources import GymSources
 from openfoley.encoders import selective_sync
 from openfoley.encoders.selective_sync import SelectiveSync
@@ -20,6 +21,7 @@ from openfoley.hub.parts import Model
 from openfoley.hub.selection import selection_tensors, selective_model
 from openfoley.training.salsa_v.presets import LARGE
 from openfoley.training.salsa_v.train import build_generator, train_generator
+from openfoley.training.selective import recipe
 from openfoley.training.selective.encoder import (
     Data,
     SelectiveEncoderTraining,
@@ -181,4 +183,28 @@ def test_wrong_requests_are_refused_before_anything_is_rendered(tmp_path: Path) 
         train_encoder(pair, resume=False, steps=0)
     with pytest.raises(UsageError, match="unknown variant"):
         train_encoder(replace(pair, variant="sup-7"), resume=False)
+    for bodies in (-0.5, 1.5, float("nan")):
+        with pytest.raises(UsageError, match="share of scenes with bodies must be in 0..1"):
+            train_encoder(replace(pair, bodies=bodies), resume=False)
+    with pytest.raises(UsageError, match="labels.csv' cannot be read"):
+        train_encoder(replace(pair, model="salsa-v-gym", data=tmp_path), resume=False)
     assert not list(tmp_path.iterdir())
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    (clips / "labels.csv").write_text("file,label\na.mp4,ball\nb.mp4," + "ball " * 100 + "\n")
+    with pytest.raises(UsageError, match="leave one of them out"):
+        train_encoder(replace(pair, data=clips, bodies=0.5), resume=False)
+    with pytest.raises(
+        UsageError, match=r"a label of 'b.mp4' is \d+ tokens long, the model reads at most \d+; shorten"
+    ):
+        train_encoder(replace(pair, data=clips, out=tmp_path / "out"), resume=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_passes_on_every_option(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A share of bodies was once forgotten."""
+    given: list[Pair] = []
+    monkeypatch.setattr(recipe, "train_encoder", lambda pair, **_: [given.append(pair), tmp_path][1])
+    words = ["--model", "m", "--bodies", "0.25", "--device", "cuda", "--variant", "sup-1", "--weights-dir", "w"]
+    assert main(["train", "selective-encoder", "--out", str(tmp_path), *words]) == 0
+    assert given == [Pair("m", tmp_path, None, "sup-1", bodies=0.25, device="cuda", weights_dir=Path("w"))]

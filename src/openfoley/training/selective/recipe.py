@@ -21,14 +21,23 @@ from torch import nn
 
 from openfoley.data.disk import write_json
 from openfoley.data.gym_sources import GymSources
-from openfoley.data.labelled_clips import GYM_REQUEST, SPLITS, LabelledClips, at_gym_size, open_labelled
+from openfoley.data.labelled_clips import (
+    GYM_REQUEST,
+    LABELS,
+    SPLITS,
+    LabelledClips,
+    at_gym_size,
+    open_labelled,
+    read_labels,
+)
+from openfoley.encoders.base import TextEncoder
 from openfoley.encoders.selective_synchformer import SelectiveSynchformer
 from openfoley.encoders.synchformer import SynchformerEncoder
 from openfoley.encoders.t5 import T5TextEncoder
 from openfoley.errors import UsageError
 from openfoley.generators.mmaudio.model import MMAudioGenerator
 from openfoley.generators.salsa_v.model import SalsaVGenerator
-from openfoley.gym.seeds import Split, mixed_seeds, seeds_of
+from openfoley.gym.seeds import Split, check_world, mixed_seeds, seeds_of
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model, load_weights, read_weights
 from openfoley.hub.parts import Model
@@ -111,6 +120,7 @@ class Pair:
                 )
                 for split, folder in folders.items()
             }
+        _check_labels(self.data, cast(TextEncoder, self.words))
         files = open_labelled(self.data, self.out / "data" / "clips.json")
         clips: dict[Split, LabelledClips] = {split: LabelledClips.of(files, split, self._request) for split in SPLITS}
         if self.is_full_size:
@@ -227,9 +237,34 @@ def _checked(pair: Pair, part: str, resume: bool, steps: int | None) -> Path:
     if steps is not None and steps < 1:
         raise UsageError(f"steps must be at least 1, got {steps}")
     variant(SelectiveEncoderTraining(), pair.variant)
+    _check_data(pair)
     if pair.data is None and pair.is_full_size:
         raise UsageError(f"{pair.loaded.name} learns from real clips; pass --data DIR, a folder with labels.csv")
     return folder
+
+
+def _check_data(pair: Pair) -> None:
+    """UsageError for what can be known before a model is loaded."""
+    if pair.data is not None:
+        read_labels(pair.data)
+        if pair.bodies:
+            raise UsageError(
+                "bodies is a share of the Gym's scenes, and data are your own clips; leave one of them out"
+            )
+    elif pair.bodies:
+        mixed_seeds("train", 0, bodies=pair.bodies)
+        check_world("bodies")
+
+
+def _check_labels(data: Path, words: TextEncoder) -> None:
+    """UsageError for a label that is longer than what is read of it."""
+    for name, (labels, _) in read_labels(data).items():
+        for label in labels:
+            if (count := words.token_count(label)) > words.longest:
+                raise UsageError(
+                    f"{str(data / LABELS)!r}: a label of {name!r} is {count} tokens long, the model reads at most "
+                    f"{words.longest}; shorten it: {label[:40]!r}..."
+                )
 
 
 def _assembled(pair: Pair, student: Student, generator: nn.Module) -> Path:

@@ -26,15 +26,24 @@ def box_at(way: Way, k: int) -> tuple[float, float, float, float]:
 
 
 def film(
-    way: Way, count: int, *, even: bool = False, hidden: range = range(0), other: Way | None = None
+    way: Way,
+    count: int,
+    *,
+    even: bool = False,
+    hidden: range = range(0),
+    other: Way | None = None,
+    alike: bool = False,
 ) -> list[Tensor]:
-    """Frames with a square whose centre is way(k); even: of one colour. hidden: it is not there. other: of a second."""
+    """Frames with a square whose centre is way(k); even: of one colour. hidden: it is not there. other: of a second,
+    alike: which looks the same."""
     seeded = torch.Generator().manual_seed(3)
     coarse = torch.rand(1, 3, 9, 16, generator=seeded) * 120
     ground = torch.nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bilinear")[0]
     looks = [torch.rand(3, 20, 20, generator=seeded) * 255 for _ in range(2)]
     if even:
         looks[0] = torch.full_like(looks[0], 230)
+    if alike:
+        looks[1] = looks[0]
     frames = []
     for k in range(count):
         frame = ground.clone()
@@ -109,6 +118,22 @@ def test_the_track_ends_where_the_thing_is_gone() -> None:
     assert track.lost_after and track.end == 30
     back = tracked(film(still, 60, hidden=range(0, 30)), still, 59)
     assert back.lost_before and (back.first, back.end) == (30, 60) and not back.lost_after
+
+
+def test_a_track_that_settles_on_a_thing_that_looks_the_same_is_doubtful() -> None:
+    still: Way = lambda k: (0.4, 0.5)  # noqa: E731
+    near: Way = lambda k: (0.6, 0.5)  # noqa: E731
+    films = [film(still, 48, hidden=range(first, last), other=near, alike=True) for first, last in ((24, 48), (0, 24))]
+    for frames, start in zip(films, (0, 47), strict=True):
+        track = tracked(frames, still, start)
+        assert track.is_doubtful and (track.first, track.end) == (0, 48) and worst(track, still) > 0.19
+
+
+def test_a_thing_beside_its_like_and_one_that_comes_back_are_not_doubtful() -> None:
+    still: Way = lambda k: (0.4, 0.5)  # noqa: E731
+    beside = tracked(film(still, 48, other=lambda k: (0.55, 0.5), alike=True), still, 20)
+    covered = tracked(film(bounce, 48, hidden=range(20, 24)), bounce, 5)
+    assert worst(beside, still) < PATCH / 2 and not beside.is_doubtful and not covered.is_doubtful
 
 
 def test_an_even_area_stands_still_and_is_told() -> None:

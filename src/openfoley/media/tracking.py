@@ -7,10 +7,16 @@ its back or looks like its neighbour is beyond this tracker, and a mask made els
 
 A correlation under LOST is a miss, over which the box moves on as predicted and the search widens. A run of misses of
 LOST_S, or a centre outside of the picture, ends the track in that direction.
+
+A correlation does not tell a track that settled elsewhere (docs/log.md, E17). Two things together do: for LOST_S
+another place nearby looked almost as much like the box (or it was found again elsewhere), and a box that starts where
+the track ends takes another way back.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -35,8 +41,10 @@ LOST = 0.5
 LOST_S = 0.4  # s
 SURE = 0.7  # correlation from which a place goes into the running template
 RENEWED = 0.25  # share of the latest place in the running template
+RIVAL = 0.1  # of correlation: a place outside of half the box that is less behind the best one
+WAY_BACK = 0.5  # of the box's sides: how far the way back may lie beside the way there
 PLAIN = 0.01  # of 1: standard deviation below which an area has nothing to correlate
-MOST_HELD = 3000  # frames before the first box, which are followed backwards: 2 minutes at 25 Hz, 230 MB at most
+MOST_HELD = 3000  # frames before the first box and behind it that are kept: 2 minutes each at 25 Hz, 230 MB at most
 
 
 Corners = tuple[float, float, float, float]  # left, top, right, bottom in 0..1
@@ -46,13 +54,15 @@ Place = tuple[float, float]  # x, y in 0..1
 @dataclass(frozen=True)
 class Track:
     """boxes: left, top, right, bottom in 0..1 of the picture on consecutive frames from number `first` on. lost_before,
-    lost_after: it ends there before the shot does. is_plain: there was nothing to follow, and the box stands still."""
+    lost_after: it ends there before the shot does. is_plain: there was nothing to follow, and the box stands still.
+    is_doubtful: it may have settled on something else."""
 
     first: int
     boxes: Float[Tensor, "n 4"]
     lost_before: bool = False
     lost_after: bool = False
     is_plain: bool = False
+    is_doubtful: bool = False
 
     @property
     def end(self) -> int:
@@ -78,20 +88,26 @@ class BoxFollower:
     def __init__(self, box: Corners, start: int, first: int, rate: Fraction) -> None:
         self.rate, self.box, self.start, self.first, self.next = rate, box, start, first, first
         self.held: list[Tensor] = []  # the last frames up to `start`
+        self.behind: list[Tensor] = []  # the first ones from `start` on
         self.tracker: Tracker | None = None
         self.places: list[Place] = []  # centres from `start` on
+        self.found: list[bool] = []  # in these places, not only expected there
         self.is_over = False
 
     def push(self, frame: UInt8[Tensor, "3 height width"]) -> None:
         """The next frame."""
         if self.next <= self.start:
             self.held = [*self.held[-MOST_HELD:], frame]
+        if self.next >= self.start and len(self.behind) <= MOST_HELD and not self.is_over:
+            self.behind.append(frame)
         if self.next == self.start:
             self.tracker = Tracker(frame, self.box, self.rate)
             self.places.append(self.tracker.place)
+            self.found.append(True)
         elif self.tracker is not None and not self.is_over:
             self.is_over = not self.tracker.push(frame)
             self.places.append(self.tracker.place)
+            self.found.append(self.tracker.misses == 0)
         self.next += 1
 
     def track(self) -> Track:
@@ -99,10 +115,11 @@ class BoxFollower:
         if self.tracker is None:
             raise ValueError(f"frame {self.start} was not pushed; the next one is {self.next}")
         after = self.places[: len(self.places) - self.tracker.misses]
-        back, before = Tracker(self.held[-1], self.box, self.rate), list[Place]()
+        back, before, found = Tracker(self.held[-1], self.box, self.rate), list[Place](), [True]
         for frame in reversed(self.held[:-1]):
             goes_on = back.push(frame)
             before.append(back.place)
+            found.append(back.misses == 0)
             if not goes_on:
                 break
         before = before[: len(before) - back.misses]
@@ -110,19 +127,44 @@ class BoxFollower:
         half = torch.tensor([self.box[2] - self.box[0], self.box[3] - self.box[1]], dtype=torch.float64) / 2
         boxes = torch.cat([centres - half, centres + half], 1).clamp(0, 1).float()
         lost_before = len(before) < self.start - self.first
-        return Track(self.start - len(before), boxes, lost_before, self.is_over, self.tracker.is_plain)
+        first = self.places[0]
+        doubts = (
+            self._is_doubtful(self.tracker, self.behind, after, self.found),
+            self._is_doubtful(back, self.held[::-1], [first, *before], found),
+        )
+        return Track(self.start - len(before), boxes, lost_before, self.is_over, self.tracker.is_plain, any(doubts))
+
+    def _is_doubtful(
+        self, tracker: Tracker, frames: Sequence[Tensor], places: Sequence[Place], found: Sequence[bool]
+    ) -> bool:
+        """Whether a tracker met a rival, and the way back from its last place is another, where it was found on both.
+        places: on the frames; of a track longer than MOST_HELD the part that was kept."""
+        frames, places = frames[: len(places)], places[: len(frames)]
+        if not tracker.met_rival or len(places) < 2:
+            return False
+        half = [(self.box[2] - self.box[0]) / 2, (self.box[3] - self.box[1]) / 2]
+        box = [centre + sign * side for sign in (-1, 1) for centre, side in zip(places[-1], half, strict=True)]
+        way_back = Tracker(frames[-1], (box[0], box[1], box[2], box[3]), self.rate)
+        for number in range(len(places) - 2, -1, -1):
+            way_back.push(frames[number])
+            apart = [abs(a - b) for a, b in zip(way_back.place, places[number], strict=True)]
+            is_far = any(far > 2 * WAY_BACK * side for far, side in zip(apart, half, strict=True))
+            if is_far and found[number] and way_back.misses == 0:
+                return True
+        return False
 
 
 class Tracker:
     """One direction of time. place: the box's centre (x, y) in 0..1 on the latest frame; misses: how many frames up to
-    this one did not show it."""
+    this one did not show it. met_rival: for LOST_S another place looked almost as much like it, or it was found again
+    where it was not expected."""
 
     def __init__(self, frame: UInt8[Tensor, "3 height width"], box: Corners, rate: Fraction) -> None:
         self.size = torch.tensor([frame.shape[2], frame.shape[1]], dtype=torch.float64)  # pixels, x and y
         corners = torch.tensor(box, dtype=torch.float64).unflatten(0, (2, 2)) * self.size
         self.centre = corners.mean(0)  # pixels
-        sides = corners[1] - corners[0]
-        width, height = (round(float(side + 2 * max(LEAST_MARGIN, MARGIN * side))) for side in sides)
+        self.sides = corners[1] - corners[0]
+        width, height = (round(float(side + 2 * max(LEAST_MARGIN, MARGIN * side))) for side in self.sides)
         self.height, self.width = height, width  # of the template
         self.reach = min(MOST_REACH, max(LEAST_REACH, round(REACH * max(height, width))))
         self.velocity = torch.zeros(2, dtype=torch.float64)  # pixels a frame
@@ -130,6 +172,8 @@ class Tracker:
         self.is_plain = float(patch.std()) < PLAIN
         self.first = self.latest = _unit(patch)
         self.misses, self.most_misses = 0, ceil(LOST_S * rate)
+        self.margins: deque[float] = deque(maxlen=self.most_misses)
+        self.met_rival = False
 
     @property
     def place(self) -> Place:
@@ -152,8 +196,12 @@ class Tracker:
         else:
             offset = (column - reach + _vertex(score[row], column), row - reach + _vertex(score[:, column], row))
             moved = predicted + torch.tensor(offset, dtype=torch.float64) - self.centre
+            self.met_rival |= self.misses > 0 and bool((abs(moved) > self.sides / 2).any())
             self.velocity = 0.0 * moved if self.misses else (self.velocity + moved) / 2  # a jump is no velocity
             self.centre, self.misses = self.centre + moved, 0
+            self.margins.append(margin((first + latest) / 2, self.height, self.width))
+            is_full = len(self.margins) == self.most_misses
+            self.met_rival |= is_full and sum(self.margins) / self.most_misses < RIVAL
             if found > SURE:
                 seen = _unit(_cut_out(picture, self.centre, self.height, self.width))
                 self.latest = _unit((1 - RENEWED) * self.latest + RENEWED * seen)
@@ -167,6 +215,15 @@ class Tracker:
         region = _cut_out(picture, centre, self.height + 2 * reach, self.width + 2 * reach)
         first, latest = _correlations(region, torch.stack([self.first, self.latest]))
         return first, latest
+
+
+def margin(correlations: Float[Tensor, "rows columns"], height: int, width: int) -> float:
+    """By how much the best place for a template of height x width leads the next one outside of half of it."""
+    row, column = divmod(int(correlations.argmax()), correlations.shape[1])
+    others = correlations.clone()
+    rows, columns = (slice(max(0, at - side // 4), at + side // 4 + 1) for at, side in ((row, height), (column, width)))
+    others[rows, columns] = -1
+    return float(correlations[row, column] - others.max())
 
 
 def _plain(frame: Tensor) -> Tensor:

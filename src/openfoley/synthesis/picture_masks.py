@@ -103,6 +103,8 @@ class MaskFile:
 def mask_file(path: Path, info: VideoInfo) -> MaskFile:
     """The masks of a file for a video. Its size may be another, if its aspect is the same; its rate too: frames are
     those shown at the same time. UsageError for another aspect, a mask that ends early or is black; MediaError."""
+    if not path.is_file():
+        raise UsageError(f"select_mask: {shown(path)} does not exist or is not a file; check the path")
     still = is_still(path)
     source = None if still else Source.file(path)
     if source is None:
@@ -172,6 +174,11 @@ def _tell(box: Box, track: Track, rate: Fraction) -> None:
         logger.warning(
             "select_box %s: it could be followed from %s only, nothing is selected elsewhere; try a tighter box, "
             "another time, cues with a box each, or --select-mask", box, ends,
+        )  # fmt: skip
+    if track.is_doubtful:
+        logger.warning(
+            "select_box %s: something else nearby may have been followed; if the sound is not that of the thing, try a "
+            "tighter box, another time, cues with a box each, or --select-mask", box,
         )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from openfoley.media.read.opening import shown
 from openfoley.media.time.timecode import Timecode, parse_time, time_in, timecode_at
 from openfoley.region import Box, box, parsed
 from openfoley.request import WEIGHT, Cue
+from openfoley.request.cues import one_region
 
 COLUMNS = (
     "start", "end", "prompt", "negative_prompt", "seed", "guidance", "stem", "select", "select_box", "select_mask"
@@ -196,7 +197,9 @@ def _region(row: dict[str, Any], place: str, folder: Path) -> tuple[Box | None, 
     if area is not None:
         area = parsed(f"{place}: select_box", area)
         box(f"{place}: select_box", area)
-    return area, None if mask is None else folder / mask
+    file = None if mask is None else folder / mask
+    one_region(f"{place}: ", area, file)
+    return area, file
 
 
 def _words(row: dict[str, Any], name: str, place: str) -> str | None:

@@ -175,7 +175,7 @@ def test_both_stages_train_resume_and_give_a_model_that_selects(
     load_weights(generator, tmp_path / "generator" / "model.safetensors")
 
 
-def test_wrong_requests_are_refused_before_anything_is_rendered(tmp_path: Path) -> None:
+def test_wrong_requests_are_refused_before_anything_is_rendered(tmp_path: Path, selective_model: Path) -> None:
     pair = Pair(str(SHIPPED), tmp_path)
     with pytest.raises(UsageError, match="train selective-encoder first"):
         train_selective_generator(pair, resume=False)
@@ -183,6 +183,8 @@ def test_wrong_requests_are_refused_before_anything_is_rendered(tmp_path: Path) 
         train_encoder(pair, resume=False, steps=0)
     with pytest.raises(UsageError, match="unknown variant"):
         train_encoder(replace(pair, variant="sup-7"), resume=False)
+    with pytest.raises(UsageError, match="tiny-selva has no encoder that can learn to select"):
+        train_encoder(replace(pair, model=str(selective_model)), resume=False)
     for bodies in (-0.5, 1.5, float("nan")):
         with pytest.raises(UsageError, match="share of scenes with bodies must be in 0..1"):
             train_encoder(replace(pair, bodies=bodies), resume=False)

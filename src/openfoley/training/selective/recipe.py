@@ -159,7 +159,8 @@ class Pair:
 def train_encoder(pair: Pair, *, resume: bool, steps: int | None = None) -> Path:
     """Stage 1; returns the model's folder with it. Raises UsageError before anything is rendered."""
     folder = _checked(pair, "selective-encoder", resume, steps)
-    settings, sources, student = pair.encoder, pair.sources, pair.student()
+    settings, student = pair.encoder, pair.student()  # which the model may not be able to be
+    sources = pair.sources
     data = open_data(settings, student, sources["train"], sources["validation"], pair.out / "tokens")
     settings = replace(settings, steps=steps or settings.steps)
     train_selective_encoder(settings, student, pair.words, data, folder, resume=resume)

@@ -169,6 +169,8 @@ def test_models_that_select_nothing_and_other_worlds_are_refused_before_any_work
         SelectionRequest(tmp_path / "a", 1, str(selecting[0]), beside=(str(selecting[0]),)).run()
     with pytest.raises(UsageError, match="of the flat world alone"):
         SelectionRequest(tmp_path / "a", 1, str(selecting[0]), world="bodies").run()
+    with pytest.raises(UsageError, match="the judge 'none' does not exist; leave --judge out"):
+        SelectionRequest(tmp_path / "a", 1, str(selecting[0]), judge=Path("none"))
     assert not (tmp_path / "a").exists()
 
 

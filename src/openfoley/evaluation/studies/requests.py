@@ -51,6 +51,8 @@ class StudyRequest:
             value = getattr(self, one.name)
             if "check" in one.metadata and value is not None:
                 one.metadata["check"](one.name.replace("_", " "), value)
+            if one.name == "judge" and value is not None and not value.is_file():
+                raise UsageError(f"the judge {str(value)!r} does not exist; leave --judge out to train one")
         if self.out.exists() and not self.out.is_dir():
             raise UsageError(f"the output {str(self.out)!r} is a file; pass a folder")
 

@@ -160,3 +160,15 @@ def test_a_simulated_scene_is_the_same_twice_and_has_a_moving_picture(
     with av.open(str(tmp_path / "one" / files[1])) as container:
         pictures = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
     assert len(pictures) == 12 and pictures[0].std() > 3 and abs(pictures[-1] - pictures[0]).max() > 20
+
+
+def test_a_long_scene_is_written_in_parts_with_its_stems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "gym render --world long --seed 320000001 --duration 12 --size 16x16 --fps 2 --stems --json"
+    assert main([*words.split(), "--out", str(tmp_path)]) == 0, capsys.readouterr().err
+    truth = json.loads((tmp_path / "320000001.json").read_text())
+    assert (truth["world"], truth["split"], truth["duration_s"]) == ("long", "evaluation", 12.0)
+    mix, *stems = (soundfile.read(path)[0] for path in sorted(tmp_path.glob("*.wav"), key=lambda p: len(p.name)))
+    assert len(stems) == len(truth["objects"]) and mix.shape == (12 * 44_100, 2)
+    assert abs(mix - sum(stems)).max() < 1e-5 and abs(mix).max() > 1e-3
+    with av.open(str(tmp_path / "320000001.mp4")) as container:
+        assert container.streams.video[0].frames == 24 and len(container.streams.audio) == 1

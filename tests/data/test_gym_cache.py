@@ -14,7 +14,7 @@ from openfoley.data.gym_cache import FINISHED, GymCache
 from openfoley.data.stills import Stills
 from openfoley.errors import OutputError, UsageError
 from openfoley.gym import scene
-from openfoley.gym.seeds import VERSIONS
+from openfoley.gym.seeds import VERSIONS, seeds_of
 
 
 class Inline(Executor):
@@ -72,3 +72,16 @@ def test_scenes_of_bodies_without_the_extra_are_refused_before_anything_is_rende
         with pytest.raises(UsageError, match=r"pip install 'openfoley\[gym\]'"):
             kind.build(tmp_path / "cache", [3, SEED], split="train", workers=1)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_has_scenes_of_any_duration_and_no_other(tmp_path: Path) -> None:
+    (seed,) = seeds_of("train", 1, world="long")
+    cache = GymCache.build(tmp_path / "cache", [seed], split="train", pool=Inline(), duration_s=12.0)
+    assert cache.duration_s == 12.0 and cache.frames.shape[:3] == (1, 288, 3) and cache.sound.shape == (1, 2, 529_200)
+    assert cache.truth[0]["world"] == "long" and cache.frames[0, -1].std() > 1
+    spans = [(e["time_s"], e["end_s"]) for e in cache.truth[0]["events"] if e.get("continuous") and e["audible"]]
+    assert all(cache.sound[0, :, int(44_100 * (a + 0.05)) : int(44_100 * b)].any() for a, b in spans if b - a > 0.2)
+    with pytest.raises(UsageError, match="holds scenes of 12 s, not 8; choose another folder"):
+        GymCache.build(tmp_path / "cache", [seed], split="train")
+    with pytest.raises(UsageError, match="whole number of seconds up to 3600, got 7.5"):
+        GymCache.build(tmp_path / "other", [seed], split="train", duration_s=7.5)

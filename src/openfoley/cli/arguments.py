@@ -17,7 +17,7 @@ from openfoley.cli.sound_arguments import add_sound
 from openfoley.cli.studies import add_studies
 from openfoley.cli.training_arguments import add_training
 from openfoley.errors import UsageError
-from openfoley.gym.seeds import FIRST_SEEDS, SPLITS, WORLDS, seed_range
+from openfoley.gym.seeds import FIRST_SEEDS, SCENE_WORLDS, SPLITS, WORLDS, seed_range
 from openfoley.hub.registry import DEFAULT_MODEL
 
 PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues", "--sound", "--select-mask")
@@ -120,18 +120,19 @@ def _gym(commands: Any) -> None:
     parser = _command(inner, "render", "gym", "render", "Write <seed>.mp4, <seed>.wav and <seed>.json for each seed.")
     add = parser.add_argument
     splits = ", ".join(f"{split} from {seed_range(split).start}" for split in SPLITS)
+    others = ", ".join(f"{world}: {FIRST_SEEDS[world]} more" for world in SCENE_WORLDS[1:])
     add(
         "--world",
-        choices=WORLDS,
-        default=WORLDS[0],
-        help="flat: things face on; bodies: simulated solid bodies, which need the extra gym (flat)",
+        choices=SCENE_WORLDS,
+        default=SCENE_WORLDS[0],
+        help="flat: things face on; bodies: simulated, needs the extra gym; long: sounds that last over cuts (flat)",
     )
     add(
         "--seed",
         metavar="S",
         type=whole,
         required=True,
-        help=f"the first seed, which decides the split: {splits} (bodies: {FIRST_SEEDS['bodies']} more)",
+        help=f"the first seed, which decides the split: {splits} ({others})",
     )
     add("--count", metavar="K", type=whole, default=1, help="how many seeds from S on (1)")
     add("--duration", metavar="D", type=number, required=True, help="seconds")

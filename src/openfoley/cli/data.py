@@ -14,8 +14,9 @@ def render(options: Namespace) -> int:
 
     seeds = seeds_of(options.split, options.count, first=options.first, world=options.world)
     cache = GymCache.build(
-        Path(options.out), seeds, split=options.split, workers=options.workers, silent_every=options.silent_every
-    )
+        Path(options.out), seeds, split=options.split, workers=options.workers, duration_s=float(options.duration),
+        silent_every=options.silent_every,
+    )  # fmt: skip
     note(f"{len(cache)} scenes in {options.out}")
     return 0
 

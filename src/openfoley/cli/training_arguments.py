@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from openfoley.gym.seeds import WORLDS
+from openfoley.gym.seeds import SCENE_WORLDS
 
 PARTS = {
     "codec": "Sound to latents and back.",
@@ -52,10 +52,11 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
     verbs = data.add_subparsers(title="commands", metavar="VERB", dest="verb", required=True)
     render = command(verbs, "render", "data", "render", "Scenes of the Foley Gym as arrays for training.")
     add = render.add_argument
-    add("--world", choices=WORLDS, default=WORLDS[0], help="of the Gym; bodies need the extra gym (flat)")
+    add("--world", choices=SCENE_WORLDS, default=SCENE_WORLDS[0], help="of the Gym; bodies need the extra gym (flat)")
     add("--split", choices=("train", "validation"), default="train", help="split of the world's seeds (train)")
     add("--first", metavar="N", type=whole, default=0, help="scenes of the split to skip (0)")
-    add("--count", metavar="K", type=whole, required=True, help="how many scenes of 8 s, 6.7 MB each")
+    add("--count", metavar="K", type=whole, required=True, help="how many scenes, 0.84 MB a second each")
+    add("--duration", metavar="S", type=whole, default=8, help="seconds of each scene (8)")
     add("--silent-every", metavar="N", type=whole, help="every Nth scene is silent (by chance only)")
     add("--workers", metavar="P", type=whole, help="processes (all cores)")
     add("--out", metavar="DIR", required=True, help="folder, created if missing")

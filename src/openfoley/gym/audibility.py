@@ -52,14 +52,27 @@ def audible_events(
     dense: bool = False,
 ) -> tuple[bool, ...]:
     """For events in order of time, and the mix that they are part of. dense: where many ring at once."""
-    count, masked_below_db = int(MASKING_WINDOW_S * sample_rate), DENSE_MASKED_BELOW_DB if dense else MASKED_BELOW_DB
+    rings_db = [ring_db(mix, round(time_s * sample_rate), sample_rate) for time_s in times_s]
+    return audible_beside(times_s, powers, rings_db, dense=dense)
+
+
+def ring_db(mix: Float[Tensor, "2 samples"], at: int, sample_rate: int) -> float:
+    """Level of what rings just before a sample of the mix."""
+    before = mix[:, max(at - int(MASKING_WINDOW_S * sample_rate), 0) : at]
+    power = before.square().mean() if at > 0 else torch.tensor(0.0)
+    return 10 * float(torch.log10(power + 1e-12))
+
+
+def audible_beside(
+    times_s: Sequence[float], powers: Sequence[Powers], rings_db: Sequence[float], *, dense: bool = False
+) -> tuple[bool, ...]:
+    """For events in order of time, and the level of what rings before each."""
+    masked_below_db = DENSE_MASKED_BELOW_DB if dense else MASKED_BELOW_DB
     loudness = [decibels(one.loudness) for one in powers]
-    heard = []
-    for time_s, one, own_db in zip(times_s, powers, loudness, strict=True):
-        at = round(time_s * sample_rate)
-        before = mix[:, max(at - count, 0) : at].square().mean() if at > 0 else torch.tensor(0.0)
-        ring_db = 10 * float(torch.log10(before + 1e-12))
-        heard.append(own_db > FAINT_DB and decibels(one.early) > ring_db - masked_below_db)
+    heard = [
+        own_db > FAINT_DB and decibels(one.early) > ring - masked_below_db
+        for one, own_db, ring in zip(powers, loudness, rings_db, strict=True)
+    ]
     if dense:
         kept = _loudest_apart([k for k, one in enumerate(heard) if one], times_s, loudness)
         return tuple(k in kept for k in range(len(times_s)))

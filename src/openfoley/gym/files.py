@@ -1,18 +1,23 @@
 """Gym scenes as files: `<seed>.mp4`, `<seed>.wav`, `<seed>.json`, and on request each object's stem."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from torch import Tensor
+
 from openfoley.errors import UsageError
+from openfoley.gym.heard import Levels
+from openfoley.gym.long.sound import LongSound
 from openfoley.gym.picture import scene_frames
 from openfoley.gym.records import Scene
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, check_worlds, split_of, world_of
 from openfoley.gym.sound import render_sound
 from openfoley.gym.truth import truth
+from openfoley.media.sample_file import SampleFile
 from openfoley.media.write.atomic import check_output, make_folder, replace_when_done
 from openfoley.media.write.encode import write_video
 from openfoley.media.write.sound_file import AudioWriter
@@ -99,19 +104,40 @@ def _check_unfinished(seeds: Sequence[int], folder: Path) -> None:
 
 
 def _write_scene(scene: Scene, folder: Path, form: SceneFormat, device: str) -> list[Path]:
-    sound = render_sound(scene, sample_rate=SAMPLE_RATE, device=device, with_stems=form.stems)
-    sounds = {f"{scene.seed}.wav": sound.mix}
-    if form.stems:
-        sounds |= {f"{scene.seed}.{name}.wav": stem for name, stem in sound.stems.items()}
-    written = []
-    for name, samples in sounds.items():
-        with replace_when_done(folder / name, force=True) as path:
-            with AudioWriter(path, SAMPLE_RATE, 2, "24") as writer:
-                writer.write(samples.cpu())
-        written.append(folder / name)
+    if world_of(scene.seed) == "long":
+        mix, levels, written = _write_long_sound(scene, folder, form.stems)
+    else:
+        sound = render_sound(scene, sample_rate=SAMPLE_RATE, device=device, with_stems=form.stems)
+        stems = sound.stems if form.stems else {}
+        written = [_write_wav(folder / f"{scene.seed}.wav", [sound.mix])]
+        written += [_write_wav(folder / f"{scene.seed}.{name}.wav", [stem]) for name, stem in stems.items()]
+        mix, levels = sound.mix.cpu(), sound
     with replace_when_done(folder / f"{scene.seed}.mp4", force=True) as path:
-        audio = None if form.silent else Audio(sound.mix.cpu(), SAMPLE_RATE)
+        audio = None if form.silent else Audio(mix, SAMPLE_RATE)
         write_video(path, scene_frames(scene, form.rate, form.height, form.width, device), form.rate, audio=audio)
     with replace_when_done(folder / f"{scene.seed}.json", force=True) as path:
-        path.write_text(json.dumps(truth(scene, sound, form.rate), indent=1), encoding="utf-8")
+        path.write_text(json.dumps(truth(scene, levels, form.rate), indent=1), encoding="utf-8")
     return [*written, folder / f"{scene.seed}.mp4", folder / f"{scene.seed}.json"]
+
+
+def _write_long_sound(scene: Scene, folder: Path, with_stems: bool) -> tuple[Tensor, Levels, list[Path]]:
+    """The files of a long scene's sound, written chunk by chunk; the mix as it lies on disk, and its levels."""
+    sound, kept = LongSound(scene, SAMPLE_RATE), SampleFile(2)
+
+    def chunks() -> Iterator[Tensor]:
+        for chunk in sound:
+            kept.append(chunk)
+            yield chunk
+
+    written = [_write_wav(folder / f"{scene.seed}.wav", chunks())]
+    kept.close()
+    for name in dict.fromkeys(one.id for one in scene.objects) if with_stems else ():
+        written.append(_write_wav(folder / f"{scene.seed}.{name}.wav", LongSound(scene, SAMPLE_RATE, only=name)))
+    return kept.mapped(), sound.levels, written
+
+
+def _write_wav(path: Path, chunks: Iterable[Tensor]) -> Path:
+    with replace_when_done(path, force=True) as unfinished, AudioWriter(unfinished, SAMPLE_RATE, 2, "24") as writer:
+        for samples in chunks:
+            writer.write(samples.cpu())
+    return path

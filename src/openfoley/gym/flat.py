@@ -19,7 +19,7 @@ BUSIEST = 6.0
 
 
 @dataclass(frozen=True)
-class _ShotFrame:
+class ShotFrame:
     """A shot without its actors: start and end in s, aspect as width / height."""
 
     start: float
@@ -42,19 +42,36 @@ def sample_flat_scene(
     shots, start, number = [], 0.0, 0
     while start < duration_s - 1e-9:
         end = duration_s if single_shot else shot_end(rng, start, duration_s)
-        shots.append(_sample_shot(rng, _ShotFrame(start, end, number, heldout, silent, aspect)))
+        shots.append(_sample_shot(rng, ShotFrame(start, end, number, heldout, silent, aspect)))
         start, number = end, number + 1
     performances = [p for shot in shots for p in shot.performances]
     captions = scene_captions(performances, rng)
     return Scene(seed, split, duration_s, aspect, float(rng.uniform(-8, 0)), tuple(shots), captions[0], captions)
 
 
-def _sample_shot(rng: np.random.Generator, shot: _ShotFrame) -> Shot:
+def _sample_shot(rng: np.random.Generator, shot: ShotFrame) -> Shot:
+    camera, acts = sample_actors(rng, shot)
+    if not shot.silent and rng.random() < AMBIENCE_SHARE:
+        kind = str(rng.choice(["rain", "fire", "fan"]))
+        acts.append(ambience(rng, kind, shot.start, shot.end, f"ambience{shot.number}"))
+    if rng.random() < OCCLUDER_SHARE:
+        acts.append(_occluder(rng))
+    room = sample_room(rng)
+    return Shot(shot.start, shot.end, camera, sample_grade(rng, shot.heldout), tuple(acts), *room)
+
+
+def sample_room(rng: np.random.Generator) -> tuple[float, float]:
+    """Reverberation time (s) and level."""
+    return float(rng.uniform(0.08, 0.9)), float(rng.uniform(0.02, 0.25))
+
+
+def sample_actors(rng: np.random.Generator, shot: ShotFrame) -> tuple[Camera, list[Performance]]:
+    """A shot's camera, one to three actors, and silent things that move in the background."""
     start, end, number, silent = shot.start, shot.end, shot.number, shot.silent
     actions = HELD_OUT_ACTIONS if shot.heldout else ACTIONS
     count = int(rng.choice([1, 2, 3], p=[0.55, 0.33, 0.12]))
     places = rng.permutation(np.linspace(-1, 1, count)) * 0.75 if count > 1 else np.array([rng.uniform(-0.5, 0.5)])
-    eye, turn, focal = _sample_camera(rng, shot.aspect)
+    camera = _sample_camera(rng, shot.aspect)
     acts: list[Performance] = []
     contacts = 0
     for k in range(count):
@@ -70,16 +87,10 @@ def _sample_shot(rng: np.random.Generator, shot: _ShotFrame) -> Shot:
             break
         acts.append(act)
     acts += [_distractor(rng) for _ in range(int(rng.choice([0, 1, 2], p=[0.5, 0.35, 0.15])))]
-    if not silent and rng.random() < AMBIENCE_SHARE:
-        ambience = str(rng.choice(["rain", "fire", "fan"]))
-        acts.append(_ambience(rng, ambience, start, end, f"ambience{number}"))
-    if rng.random() < OCCLUDER_SHARE:
-        acts.append(_occluder(rng))
-    room = (float(rng.uniform(0.08, 0.9)), float(rng.uniform(0.02, 0.25)))
-    return Shot(start, end, Camera(focal, eye, turn), _sample_grade(rng, shot.heldout), tuple(acts), *room)
+    return camera, acts
 
 
-def _sample_stage(rng: np.random.Generator, shot: _ShotFrame, x: float, action: str, id: str, count: int) -> Stage:
+def _sample_stage(rng: np.random.Generator, shot: ShotFrame, x: float, action: str, id: str, count: int) -> Stage:
     pool = SOLID + HELD_OUT_MATERIALS * 4 if shot.heldout else SOLID
     material = str(rng.choice(FITTING_MATERIALS.get(action, pool)))
     size = float(rng.uniform(0.28, 0.6 if count == 1 else 0.45))
@@ -99,7 +110,7 @@ def only_within(act: Performance, start: float, end: float) -> Performance:
     return Performance(act.objects, act.parts, contacts, frictions, act.caption)
 
 
-def _sample_camera(rng: np.random.Generator, aspect: float) -> tuple:
+def _sample_camera(rng: np.random.Generator, aspect: float) -> Camera:
     distance, height, focal = rng.uniform(2.6, 4.6), rng.uniform(0.4, 2.2), rng.uniform(1.1, 1.6)
     aim_height, side = rng.uniform(0.5, 0.75), rng.uniform(-0.5, 0.5)
     focal = focal * distance / 2.6 * min(1.0, 0.25 + 0.6 * aspect)  # narrow pictures step back
@@ -116,7 +127,7 @@ def _sample_camera(rng: np.random.Generator, aspect: float) -> tuple:
     def turn(t: np.ndarray) -> np.ndarray:
         return motion.points(yaw + pan * (t - 4) + shake[3](t), pitch + shake[4](t), shake[5](t))
 
-    return eye, turn, float(focal)
+    return Camera(float(focal), eye, turn)
 
 
 def _any_look(rng: np.random.Generator, dark: bool = False) -> Look:
@@ -139,7 +150,7 @@ def _any_look(rng: np.random.Generator, dark: bool = False) -> Look:
     )
 
 
-def _sample_grade(rng: np.random.Generator, heldout: bool) -> Grade:
+def sample_grade(rng: np.random.Generator, heldout: bool) -> Grade:
     light = np.array([rng.uniform(-1, 1), rng.uniform(0.3, 1.2), rng.uniform(-1.2, -0.3)])
     light /= np.linalg.norm(light)
     tint = 1 + rng.uniform(-0.12, 0.12, 3)
@@ -189,7 +200,7 @@ def _occluder(rng: np.random.Generator) -> Performance:
     return Performance(parts=[Part((wide, high), 0.01, look, motion.still((x, high, -0.9)), in_front=True)])
 
 
-def _ambience(rng: np.random.Generator, kind: str, start: float, end: float, id: str) -> Performance:
+def ambience(rng: np.random.Generator, kind: str, start: float, end: float, id: str) -> Performance:
     """Rain, fire or a fan: visible and audible all the time."""
     level = float(rng.uniform(0.15, 0.5))
     play = Performance(caption={"rain": "rain falls", "fire": "a fire crackles", "fan": "a fan hums"}[kind])

@@ -78,7 +78,10 @@ class Contact:
 
 @dataclass(frozen=True)
 class Friction:
-    """A sound that lasts: rolling, sliding, pouring. `level` is its amplitude in 0..1 over time."""
+    """A sound that lasts: rolling, sliding, pouring. `level` is its amplitude in 0..1 over time.
+
+    clock_s: where its source's clock starts; a sound with a clock depends on the time alone, so that it goes on over
+    cuts. turns: of an engine, since then."""
 
     start_s: float
     end_s: float
@@ -86,6 +89,8 @@ class Friction:
     object_id: str
     level: Track
     position: Track
+    clock_s: float | None = None
+    turns: Track | None = None
 
 
 @dataclass
@@ -138,6 +143,7 @@ class Shot:
     room_s: float  # reverberation time
     room_level: float
     stage: Stage | None = None  # solid bodies; None: the flat world, painted from the parts of its performances
+    place: int | None = None  # shots of one place share its sound, which goes on over their cuts; None: a shot alone
 
 
 @dataclass(frozen=True)

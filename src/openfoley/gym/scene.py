@@ -5,6 +5,7 @@ from collections.abc import Callable
 from openfoley.errors import UsageError
 from openfoley.gym.close_up import sample_close_up
 from openfoley.gym.flat import sample_flat_scene
+from openfoley.gym.long.scene import sample_long_scene
 from openfoley.gym.records import Scene
 from openfoley.gym.seeds import Split, check_world, world_of
 
@@ -27,7 +28,8 @@ def sample_scene(
         raise UsageError(f"duration must be > 0 s, got {duration_s}")
     world = world_of(seed)
     check_world(world)
-    sample = {"flat": sample_flat_scene, "close-up": sample_close_up}.get(world) or _bodies()
+    own = {"flat": sample_flat_scene, "close-up": sample_close_up, "long": sample_long_scene}
+    sample = own.get(world) or _bodies()
     return sample(seed, duration_s, split=split, silent=silent, aspect=aspect, single_shot=single_shot)
 
 

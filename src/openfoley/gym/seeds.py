@@ -5,19 +5,22 @@ from typing import Literal, get_args
 
 from openfoley.errors import UsageError, require_package
 
-World = Literal["flat", "bodies", "close-up"]
+World = Literal["flat", "bodies", "close-up", "long"]
 """flat: face-on things with closed-form motion; bodies: solid bodies in three dimensions (extra `gym`); close-up: one
-thing of the flat world that fills the picture, for clips of 2 s as small pictures."""
+thing of the flat world that fills the picture, for clips of 2 s as small pictures; long: the flat world's things in
+scenes of minutes, with sounds that last over cuts."""
 Split = Literal["train", "validation", "evaluation", "heldout"]
 """heldout: actions, materials and styles that are not in training."""
 WORLDS: tuple[World, ...] = ("flat", "bodies")
-"""Those that sound for video is trained on and judged in."""
+"""Those that sound for video is trained on and judged in, in clips of some seconds."""
+SCENE_WORLDS: tuple[World, ...] = (*WORLDS, "long")
+"""Those whose scenes are as long as one asks."""
 SPLITS: tuple[Split, ...] = get_args(Split)
 SEEDS_PER_SPLIT = 10_000_000
-FIRST_SEEDS: dict[World, int] = {"flat": 0, "bodies": 100_000_000, "close-up": 200_000_000}
+FIRST_SEEDS: dict[World, int] = {"flat": 0, "bodies": 100_000_000, "close-up": 200_000_000, "long": 300_000_000}
 GOLDEN = (5**0.5 - 1) / 2
 """Its multiples, modulo 1, fill 0..1 evenly however many are taken."""
-VERSIONS: dict[World, int] = {"flat": 2, "bodies": 2, "close-up": 1}
+VERSIONS: dict[World, int] = {"flat": 2, "bodies": 2, "close-up": 1, "long": 1}
 """Incremented when a seed of that world gives another scene, picture or sound than before."""
 
 

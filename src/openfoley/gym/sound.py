@@ -15,13 +15,12 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from openfoley.gym.audibility import Powers, audible_events, decibels
-from openfoley.gym.picture import project
-from openfoley.gym.records import Contact, Friction, GymObject, Scene, Shot
-from openfoley.gym.timbre import LOUDEST, friction_timbre, impact_of
+from openfoley.gym.heard import Levels, scene_contacts, scene_frictions
+from openfoley.gym.long.sound import LongSound
+from openfoley.gym.placed import convolve, placed_gains, room_of
+from openfoley.gym.records import Friction, GymObject, Scene, Shot
+from openfoley.gym.timbre import FRICTION_LEVEL, LOUDEST, friction_timbre, impact_of
 
-REFERENCE_DISTANCE_M = 3.0
-FRICTION_LEVEL = 0.16
-"""Of a lasting sound of level 1, relative to LOUDEST."""
 CONTROL_RATE = 200  # Hz, friction envelopes
 CUT_FADE_S = 0.01
 PARTNER_LEVEL, PARTNER_LEAST = 0.5, 0.1
@@ -32,59 +31,11 @@ CEILING = 0.89
 
 
 @dataclass(frozen=True)
-class SceneSound:
-    """The mix and, unless they were not asked for, the stems that add up to it. `loudness_db` and `audible`
-    follow the order of `scene_contacts`, `lasting_db` (mean power over each) that of `scene_frictions`."""
+class SceneSound(Levels):
+    """The mix and, unless they were not asked for, the stems that add up to it; and its levels."""
 
     mix: Float[Tensor, "2 samples"]
     stems: dict[str, Float[Tensor, "2 samples"]]
-    loudness_db: tuple[float, ...]
-    audible: tuple[bool, ...]
-    lasting_db: tuple[float, ...]
-
-
-def scene_contacts(scene: Scene) -> list[tuple[Shot, Contact]]:
-    """All contacts of a scene in order of time."""
-    pairs = [
-        (shot, c) for shot in scene.shots for p in shot.performances for c in p.contacts if c.time_s < scene.duration_s
-    ]
-    return sorted(pairs, key=lambda pair: pair[1].time_s)
-
-
-def scene_frictions(scene: Scene) -> list[tuple[Shot, Friction]]:
-    """All lasting sounds of a scene, shot by shot."""
-    return [
-        (shot, f)
-        for shot in scene.shots
-        for p in shot.performances
-        for f in p.frictions
-        if f.start_s < scene.duration_s
-    ]
-
-
-def placed_gains(
-    scene: Scene, shot: Shot, position: Float[np.ndarray, "n 3"], times: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, "n 2"]:
-    """Gains of left and right: constant-power panning by the place in the picture, times 1 / distance."""
-    x, _, depth, _ = project(shot.camera, scene.aspect, position, times)
-    angle = np.clip(x, -0.15, 1.15) * 0.9 * (np.pi / 2) + 0.05 * np.pi / 2
-    loss = np.clip(REFERENCE_DISTANCE_M / np.maximum(depth, 0.5), 0.2, 1.6) * np.where((x < 0) | (x > 1), 0.6, 1.0)
-    angle = np.clip(angle, 0, np.pi / 2)
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(2) * loss[:, None]
-
-
-def _room(rng: np.random.Generator, room_s: float, sample_rate: int) -> Tensor:
-    """Reverberation tail [2, n]: decaying noise that darkens, unit energy, after a short pre-delay."""
-    length = int(min(room_s, 1.0) * sample_rate)
-    t = torch.arange(length) / sample_rate
-    tail = torch.from_numpy(rng.standard_normal((2, length)).astype(np.float32)) * torch.exp(-6.9 * t / room_s)
-    tail[:, : int(0.004 * sample_rate)] = 0
-    return tail / tail.square().sum(-1, keepdim=True).sqrt()
-
-
-def _convolve(dry: Tensor, kernel: Tensor) -> Tensor:
-    size = 1 << (dry.shape[-1] + kernel.shape[-1] - 1).bit_length()
-    return torch.fft.irfft(torch.fft.rfft(dry, size) * torch.fft.rfft(kernel, size), size)[..., : dry.shape[-1]]
 
 
 @dataclass(frozen=True)
@@ -101,7 +52,9 @@ def render_sound(
     scene: Scene, *, sample_rate: int = 44_100, device: torch.device | str = "cpu", with_stems: bool = True
 ) -> SceneSound:
     """Mix and stems [2, round(duration * sample_rate)] of a scene, linear. with_stems: the flat world has them anyway,
-    solid bodies take a room for each."""
+    solid bodies take a room for each, long scenes a pass over the scene."""
+    if any(shot.place is not None for shot in scene.shots):
+        return _joined(scene, sample_rate, with_stems)
     form = _Form(scene, sample_rate, round(scene.duration_s * sample_rate), torch.device(device))
     flat = all(shot.stage is None for shot in scene.shots)
     rendered = _sum_of_stems(form) if flat else _mixed_once(form, with_stems)
@@ -111,7 +64,16 @@ def render_sound(
     audible = audible_events(times_s, powers, rendered.mix.cpu(), sample_rate, dense=not flat)
     loudness_db = tuple(decibels(one.loudness) for one in powers)
     lasting_db = tuple(rendered.lasting_db[id(f)] for _, f in scene_frictions(scene))
-    return SceneSound(rendered.mix, rendered.stems, loudness_db, audible, lasting_db)
+    return SceneSound(loudness_db, audible, lasting_db, rendered.mix, rendered.stems)
+
+
+def _joined(scene: Scene, sample_rate: int, with_stems: bool) -> SceneSound:
+    """The sound of a long scene, all of it in memory; `LongSound` gives it in chunks."""
+    sound = LongSound(scene, sample_rate)
+    mix = torch.cat(list(sound), -1)
+    ids = dict.fromkeys(one.id for one in scene.objects) if with_stems else {}
+    stems = {id: torch.cat(list(LongSound(scene, sample_rate, only=id)), -1) for id in ids}
+    return SceneSound(*sound.levels.all, mix, stems)
 
 
 @dataclass(frozen=True)
@@ -124,7 +86,7 @@ class _Form:
     def room(self, number: int) -> Tensor:
         """Of a shot."""
         rng = np.random.default_rng([self.scene.seed, number, 7])
-        return _room(rng, self.scene.shots[number].room_s, self.sample_rate).to(self.device)
+        return room_of(rng, self.scene.shots[number].room_s, self.sample_rate).to(self.device)
 
 
 def _sum_of_stems(form: _Form) -> _Rendered:
@@ -204,7 +166,7 @@ def _in_room(form: _Form, shot: Shot, dry: Tensor, room: Tensor) -> Tensor:
     if not bool(dry.any()):
         return dry.to(form.device)
     part = dry[:, first:last].to(form.device)
-    wet = part + shot.room_level * _convolve(part, room)
+    wet = part + shot.room_level * convolve(part, room)
     if last < form.samples:
         fade = int(CUT_FADE_S * form.sample_rate)
         wet[:, -fade:] *= torch.linspace(1, 0, fade, device=form.device)

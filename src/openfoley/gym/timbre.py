@@ -17,6 +17,8 @@ from openfoley.gym.records import Contact, GymObject
 LOUDEST = 0.3
 """Amplitude of an impact of impulse 1 at one metre's reference distance, before the room; leaves head-room for
 several at once."""
+FRICTION_LEVEL = 0.16
+"""Of a lasting sound of level 1, relative to LOUDEST."""
 IMPACT_LONGEST_S = 2.0
 GRAIN_LONGEST_S = 0.25
 FRICTION_BANDS_HZ = {
@@ -93,7 +95,6 @@ def friction_timbre(
     noise: Float[Tensor, " samples"], action: str, object_: GymObject, sample_rate: int, rng: np.random.Generator
 ) -> Float[Tensor, " samples"]:
     """White noise coloured by the action's band and the object's modes, unit power."""
-    material = MATERIALS[object_.material]
     count = noise.shape[-1]
     frequency = torch.fft.rfftfreq(count, 1 / sample_rate).numpy()
     if action == "fan":
@@ -108,11 +109,18 @@ def friction_timbre(
         size = count + 2048
         pops = torch.fft.irfft(torch.fft.rfft(crackle, size) * torch.fft.rfft(kernel, size), size)[:count]
         return 0.35 * pops + 0.4 * _low_pass(noise, 300, sample_rate)
+    shape = friction_band(frequency, action, object_)
+    shaped = torch.fft.irfft(torch.fft.rfft(noise) * torch.from_numpy(shape.astype(np.float32)), n=count)
+    return shaped / (shaped.std() + 1e-9)
+
+
+def friction_band(frequency: np.ndarray, action: str, object_: GymObject) -> np.ndarray:
+    """Amplitude at each frequency (Hz): the action's band, with the object's first modes as peaks."""
+    material = MATERIALS[object_.material]
     low, high = FRICTION_BANDS_HZ[action]
     shape = 1 / (1 + (low / np.maximum(frequency, 1)) ** 2) / (1 + (frequency / high) ** 2)
     pitch = material.pitch_hz * (0.3 / object_.size_m) ** 0.8
     for ratio in material.ratios[:4]:
         centre = pitch * ratio
         shape = shape + 1.2 * np.exp(-(((frequency - centre) / (0.08 * centre + 30)) ** 2))
-    shaped = torch.fft.irfft(torch.fft.rfft(noise) * torch.from_numpy(shape.astype(np.float32)), n=count)
-    return shaped / (shaped.std() + 1e-9)
+    return shape

@@ -7,14 +7,14 @@ import numpy as np
 
 from openfoley.gym.audibility import FAINT_DB
 from openfoley.gym.bodies.visible import visible
+from openfoley.gym.heard import Levels, scene_contacts, scene_frictions
 from openfoley.gym.picture import project
 from openfoley.gym.records import Contact, Friction, Scene, Shot
 from openfoley.gym.seeds import VERSIONS, world_of
-from openfoley.gym.sound import SceneSound, scene_contacts, scene_frictions
 from openfoley.gym.timbre import grains
 
 
-def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
+def truth(scene: Scene, sound: Levels | None, rate: Fraction) -> dict:
     """`{duration_s, fps, caption, captions, objects, events}`; x, y are 0..1 from the picture's top left; time 0 is
     the first frame. "gym" is the version of the scene's world, which "world" names unless it is the flat one. Without
     the sound, which takes far longer to render than a few pictures, events have neither `loudness_db` nor `audible`."""
@@ -61,9 +61,10 @@ def truth(scene: Scene, sound: SceneSound | None, rate: Fraction) -> dict:
     }
 
 
-def _lasts_audibly(shot: Shot, sound: SceneSound, number: int) -> bool:
-    """Solid bodies may roll and slide ever so slowly; in the flat world every lasting sound is meant to be heard."""
-    return shot.stage is None or sound.lasting_db[number] > FAINT_DB
+def _lasts_audibly(shot: Shot, sound: Levels, number: int) -> bool:
+    """Solid bodies may roll and slide ever so slowly, and sources of long scenes begin softly; in the flat world every
+    lasting sound is meant to be heard."""
+    return (shot.stage is None and shot.place is None) or sound.lasting_db[number] > FAINT_DB
 
 
 def _places(scene: Scene, points: list[tuple[Shot, np.ndarray, float]]) -> list[tuple[float, float, bool]]:

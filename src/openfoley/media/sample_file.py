@@ -71,6 +71,14 @@ class SampleFile:
         """Samples [channels, <= size] in order."""
         yield from self.pieces(itertools.repeat(size))
 
+    def mapped(self) -> Tensor:
+        """All samples [channels, length] as they are in the file: what is read of them can be taken from memory again
+        by the system. The file must be closed for writing."""
+        if not self.length:
+            return torch.zeros(self.channels, 0)
+        samples = np.memmap(self.path or self._file, np.float32, "c", shape=(self.length, self.channels))
+        return torch.from_numpy(samples).T
+
     def pieces(self, sizes: Iterable[int]) -> Iterator[Tensor]:
         """Samples [channels, size] in order, for each of `sizes` until the end."""
         place = 0

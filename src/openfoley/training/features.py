@@ -18,12 +18,12 @@ from openfoley.codecs.base import Codec
 from openfoley.data.disk import create_array
 from openfoley.data.event_labels import event_labels
 from openfoley.data.feature_cache import MARK, FeatureCache, FeatureRates, write_index
-from openfoley.data.gym_cache import FRAME_RATE, FULL_SCALE, GymCache
+from openfoley.data.gym_cache import DURATION_S, FRAME_RATE, FULL_SCALE, GymCache
 from openfoley.data.workers import logged
 from openfoley.encoders.base import FrameEncoder, HasTextTower
 from openfoley.media.write.atomic import make_folder, whole_file
 
-BATCH, GPU_BATCH = 8, 16  # clips at once
+BATCH, GPU_BATCH = 8, 16  # clips of 8 s at once; of longer ones fewer
 
 
 class SemanticEncoder(FrameEncoder, HasTextTower, Protocol):
@@ -129,7 +129,8 @@ class FeatureWriter:
         partial = path.with_suffix(".partial")
         array = create_array(partial, np.float16, shape)
         kind = torch.device(self.device).type
-        batch = BATCH if kind == "cpu" else GPU_BATCH
+        clips_of_8_s = BATCH if kind == "cpu" else GPU_BATCH
+        batch = max(1, int(clips_of_8_s * DURATION_S / self.scenes.duration_s))
         for first in logged(range(0, shape[0], batch), name, unit=f"batches of {batch} clips", every=20):
             rows = slice(first, min(first + batch, shape[0]))
             with torch.autocast(kind, dtype=torch.bfloat16):

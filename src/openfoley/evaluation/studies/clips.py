@@ -7,6 +7,8 @@ into memory.
 from __future__ import annotations
 
 import json
+import math
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from openfoley.media.write.sound_file import AudioWriter
 from openfoley.types import Audio
 
 SIDE = 96  # pixels, input size of the Gym-size encoders
+KEPT_BYTES = 500_000_000
 CRF = 8  # x264: decoded frames differ from the rendered ones by less than their noise
 
 
@@ -53,8 +56,13 @@ class Clip:
 
 
 def pictures_of(scene: Scene) -> UInt8[Tensor, "frames 3 side side"]:
-    """All frames of a scene; ten minutes are 0.4 GB."""
-    pictures = torch.empty(frame_count(scene.duration_s, RATE), 3, SIDE, SIDE, dtype=torch.uint8)
+    """All frames of a scene; ten minutes are 0.4 GB. More than KEPT_BYTES lie in a temporary file."""
+    shape = (frame_count(scene.duration_s, RATE), 3, SIDE, SIDE)
+    if math.prod(shape) > KEPT_BYTES:
+        with tempfile.TemporaryFile() as file:  # the map keeps it
+            pictures = torch.from_numpy(np.memmap(file, np.uint8, "w+", shape=shape))
+    else:
+        pictures = torch.empty(shape, dtype=torch.uint8)
     first = 0
     for frames in scene_frames(scene, RATE, SIDE, SIDE):
         pictures[first : first + len(frames)] = frames
@@ -104,7 +112,9 @@ def _moved(shot: Shot, start_s: float, end_s: float) -> Shot:
 
     def friction(one: Friction) -> Friction:
         span = (max(one.start_s - start_s, 0.0), min(one.end_s, end_s) - start_s)
-        return replace(one, start_s=span[0], end_s=span[1], level=later(one.level), position=later(one.position))
+        clock = None if one.clock_s is None else one.clock_s - start_s
+        moved = {"level": later(one.level), "position": later(one.position), "turns": later(one.turns)}
+        return replace(one, start_s=span[0], end_s=span[1], clock_s=clock, **moved)
 
     def part(one: Part) -> Part:
         return replace(one, position=later(one.position), angle=later(one.angle), opacity=later(one.opacity))

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, get_args
 from openfoley.checks import Number, OneOf, Several, path, text
 from openfoley.errors import UsageError
 from openfoley.generators.salsa_v.config import DEFAULTS
-from openfoley.gym.seeds import VERSIONS, WORLDS, Split, World, check_world
+from openfoley.gym.seeds import SCENE_WORLDS, VERSIONS, Split, World, check_world
 from openfoley.hub.registry import DEFAULT_MODEL, check_model
 from openfoley.request import WEIGHT, Sampling, option
 from openfoley.timeline.shots import CUT_RULES
@@ -44,7 +44,7 @@ class StudyRequest:
     out: Path = option(path, "folder for results and working files", "DIR", default=MISSING)
     clips: int = option(COUNT, "scenes", "N", default=MISSING)
     _: KW_ONLY
-    world: World = option(OneOf(WORLDS), "of the Gym; bodies need the extra gym", default="flat")
+    world: World = option(OneOf(SCENE_WORLDS), "of the Gym; bodies need the extra gym", default="flat")
 
     def __post_init__(self) -> None:
         for one in fields(self):

@@ -19,7 +19,7 @@ ACTIONS: dict[str, Action] = {
     for f in (bounce, strike, tap, collide, roll, slide, footsteps, drip, pour, shake, rotate, swing, scrape)
 }
 HELD_OUT_ACTIONS: dict[str, Action] = {f.__name__: f for f in (topple, cascade, clap)}
-CONTINUOUS = ("roll", "slide", "pour", "scrape", "rain", "fire", "fan")
+CONTINUOUS = ("roll", "slide", "pour", "scrape", "rain", "fire", "fan", "stream", "engine")
 """Actions with continuous sounds, which are not scored as events. `shake` is discrete: each turn is one rattle."""
 FITTING_MATERIALS: dict[str, tuple[str, ...]] = {
     "drip": ("water", "water", "steel", "plastic", "ceramic"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from openfoley.gym import motion
 from openfoley.gym.actions.stage import Stage, contacts_of
-from openfoley.gym.records import Contact, Friction, Part, Performance, Track
+from openfoley.gym.records import Contact, Friction, Look, Part, Performance, Track
 
 
 def travel(stage: Stage, kind: str) -> Performance:
@@ -77,6 +77,26 @@ def footsteps(stage: Stage) -> Performance:
     where_planted = s.x - direction * stride * len(plants) / 4 + direction * stride * there_and_back
     play.objects.append(s.thing("footsteps", f"{s.material} shoes"))
     shoe, skin = s.look(bulge=0.5), s.look("plastic" if s.rng.random() < 0.5 else "rubber")
+    play.parts += legs(s, plants, where_planted, step, tall, (shoe, skin))
+    if s.sounds:
+        force = s.rng.uniform(0.15, 0.6, len(plants))
+        for time, x, f in zip(plants, where_planted, force, strict=True):
+            play.contacts.append(Contact(float(time), "footsteps", s.id, float(f), (float(x), 0.0, s.z), 2, 0.025))
+    else:  # feet that swing in the air
+        play.parts = [
+            replace(p, position=lambda t, f=p.position: f(t) + np.array([0, 0.35, 0.0]), shadow=False)
+            for p in play.parts
+        ]
+    play.caption = f"footsteps in {s.material} shoes"
+    return play
+
+
+def legs(
+    s: Stage, plants: np.ndarray, where_planted: np.ndarray, step: float, tall: float, looks: tuple[Look, Look]
+) -> list[Part]:
+    """Two legs that put a foot down at each of `plants` (s), in turn, at these places (x, m). step: s from one to the
+    next; tall: m; looks: of shoe and skin."""
+    parts: list[Part] = []
 
     def foot(which: int) -> Track:
         times, places = plants[which::2], where_planted[which::2]
@@ -99,18 +119,8 @@ def footsteps(stage: Stage) -> Performance:
         def shin(t: np.ndarray, track=track) -> np.ndarray:
             return track(t) + np.array([0, tall * 0.5, 0.0])
 
-        play.parts += [
-            Part((s.size_m * 0.22, 0.0), 0.05, shoe, track, object_id=s.id),
-            Part((0.01, tall * 0.45), s.size_m * 0.09, skin, shin, shadow=False),
+        parts += [
+            Part((s.size_m * 0.22, 0.0), 0.05, looks[0], track, object_id=s.id),
+            Part((0.01, tall * 0.45), s.size_m * 0.09, looks[1], shin, shadow=False),
         ]
-    if s.sounds:
-        force = s.rng.uniform(0.15, 0.6, len(plants))
-        for time, x, f in zip(plants, where_planted, force, strict=True):
-            play.contacts.append(Contact(float(time), "footsteps", s.id, float(f), (float(x), 0.0, s.z), 2, 0.025))
-    else:  # feet that swing in the air
-        play.parts = [
-            replace(p, position=lambda t, f=p.position: f(t) + np.array([0, 0.35, 0.0]), shadow=False)
-            for p in play.parts
-        ]
-    play.caption = f"footsteps in {s.material} shoes"
-    return play
+    return parts

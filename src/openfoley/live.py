@@ -62,7 +62,9 @@ def stream(
         raise UsageError(f"chunk and context must be from 0 to {LONGEST_S:g} s, got {chunk} and {context}")
     asked = Request.of(request, **options)
     if asked.timeline != Request().timeline or asked.prompting.reference is not None:
-        raise UsageError("a live stream takes prompts and sampling only: no cuts, cues, spans, windows or reference")
+        raise UsageError(
+            "a live stream takes prompts and sampling only: no cuts, cues, spans, windows, joins or reference"
+        )
     if asked.regions:
         raise UsageError("a live stream has no select_box and select_mask yet; leave them out, or use select")
     latent_rate, longest = pipeline.model.codec.latent_rate, pipeline.model.generator.window_latents

@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.flow.exchange import Shared
 from openfoley.flow.guidance import DEFAULT_RESCALE, PICTURE_WEIGHT, PROMPTED_RESCALE, TEXT_WEIGHT, Branch, guided
 from openfoley.flow.masking import Known
 from openfoley.flow.noise_scale import NoiseScale
 from openfoley.flow.path import Rows, Velocity
-from openfoley.flow.samplers import sample
+from openfoley.flow.samplers import Start, sample_together
 from openfoley.flow.settings import MULTISTEP
 from openfoley.generators.base import Branches, Generator
 from openfoley.request import Sampling
@@ -33,16 +34,39 @@ def sample_masked(
     on_step: Callable[[int], None] | None = None,
 ) -> Float[Tensor, "batch latents dim"]:
     """float32 latents; known ones are returned bit for bit. sampling: with steps and guidance."""
+    (latents,) = sample_masked_together(generator, [(branches, noise, known)], sampling, None, on_step)
+    return latents
+
+
+def sample_masked_together(
+    generator: Generator,
+    sequences: Sequence[tuple[Branches, Float[Tensor, "batch _ dim"], Known]],
+    sampling: Sampling,
+    shared: Shared | None,
+    on_step: Callable[[int], None] | None = None,
+) -> list[Float[Tensor, "batch _ dim"]]:
+    """As `sample_masked`, of several sequences step by step. shared: latents that the first two exchange."""
     assert sampling.steps is not None and generator.defaults.temperature is not None
     scale = NoiseScale(generator.defaults.temperature if sampling.temperature is None else sampling.temperature)
+    starts = [Start(_velocity(generator, *one, sampling, scale), *one[1:]) for one in sequences]
+    return sample_together(
+        starts, steps=sampling.steps, step_size=generator.trained_step(sampling.steps),
+        solver=sampling.solver or MULTISTEP, scale=scale, shared=shared, on_step=on_step,
+    )  # fmt: skip
+
+
+def _velocity(
+    generator: Generator,
+    branches: Branches,
+    noise: Float[Tensor, "batch latents dim"],
+    known: Known,
+    sampling: Sampling,
+    scale: NoiseScale,
+) -> Velocity:
     has_text = branches.conditions.has(TEXT)
     rescale = torch.where(has_text, PROMPTED_RESCALE, DEFAULT_RESCALE) if sampling.rescale is None else sampling.rescale
     steps = _branches(generator, branches, sampling, noise.shape[1], bool(known.is_known.any()))
-    return sample(
-        guided(steps, noise, rescale, scale), noise, known, steps=sampling.steps,
-        step_size=generator.trained_step(sampling.steps), solver=sampling.solver or MULTISTEP, scale=scale,
-        on_step=on_step,
-    )  # fmt: skip
+    return guided(steps, noise, rescale, scale)
 
 
 def _branches(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.flow.exchange import Shared
 from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource
 from openfoley.generators.base import Branches, Generator
-from openfoley.generators.masked import sample_masked
+from openfoley.generators.masked import sample_masked, sample_masked_together
 from openfoley.generators.unmasked import sample_unmasked
 from openfoley.request import Sampling
 from openfoley.types import Conditions
@@ -48,3 +50,36 @@ def sample_latents(
     if generator.accepts_known:
         return sample_masked(generator, branches, noise, sampling, known, on_step)
     return sample_unmasked(generator, branches, noise, source.window_seeds, sampling, known, on_step)
+
+
+@dataclass(frozen=True)
+class WindowInput:
+    """What one window is sampled from, as for `sample_latents`."""
+
+    conditions: Conditions
+    source: NoiseSource
+    known: Known
+    negatives: Sequence[Conditions] = ()
+
+
+@torch.no_grad()
+def sample_beside_next(
+    generator: Generator,
+    window: WindowInput,
+    following: WindowInput,
+    shared: Shared,
+    sampling: Sampling,
+    on_step: Callable[[int], None] | None = None,
+) -> Float[Tensor, "batch latents dim"]:
+    """The window's latents, denoised together with the window that follows. The generator accepts known latents."""
+    assert generator.accepts_known, "the request is checked"
+    sampling = sampling.resolved(generator.defaults)
+    both = [
+        (
+            Branches(one.conditions, one.negatives),
+            one.source.draw(generator.latent_dim, one.conditions.device),
+            one.known,
+        )
+        for one in (window, following)
+    ]
+    return sample_masked_together(generator, both, sampling, shared, on_step)[0]

@@ -68,6 +68,11 @@ class Request:
                 raise UsageError(f"{name} must not be None; leave it out for {one.default!r}")
         if self.prompting.reference_span is not None and self.prompting.reference is None:
             raise UsageError("a reference span chooses a part of a reference, which is missing; pass reference too")
+        if self.timeline.join == "hard" and self.timeline.overlap:
+            raise UsageError(
+                f"join hard has no overlap, got {float(self.timeline.overlap):g} s; leave overlap out, "
+                "or pass another join"
+            )
         one_region("", self.prompting.select_box, self.prompting.select_mask)
         are_read = isinstance(self.timeline.cues, tuple)
         if self.prompting.select_mask_by is not None and are_read and not self.regions:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from openfoley.checks import (
     FRAMES_PATTERN,
@@ -180,13 +180,18 @@ class Sampling:
         return next((name for name in given if getattr(self, name) is not None and name not in supported), None)
 
 
+Join = Literal["crossfade", "hard", "equal-power", "swap"]
+JOINS: tuple[Join, ...] = get_args(Join)
+
+
 @dataclass(frozen=True)
 class Timeline:
     """Where and in which windows sound is generated.
 
     cuts: a rule (`timeline.shots.CUT_RULES`), a file with a list of cuts, or Cuts. span: the part of existing sound to
     regenerate, s. duration: s, without a video. context, window: s of known and of all sound in a window; None is
-    0.5 and 10, the latter at most the model's training length. sound: a file whose sound is edited, if not the
+    0.5 and 10, the latter at most the model's training length. join: how a window follows the one before
+    (`timeline.plan`); overlap: s that both generate, None is 0.19. sound: a file whose sound is edited, if not the
     video's own; audio_stream: which of the file's audio streams.
     """
 
@@ -215,6 +220,16 @@ class Timeline:
         "length of a window including the context, seconds",
         "S",
         usual="10, at most the model's training length",
+    )
+    join: Join = option(
+        OneOf(JOINS),
+        "how windows are joined: crossfade (of latents), equal-power (crossfade of samples), hard (no overlap), swap "
+        "(denoised together with the next window, at twice the cost; not mmaudio)",
+        usual="crossfade",
+        default="crossfade",
+    )
+    overlap: Seconds | None = option(
+        Number(0, 5, " s"), "how long neighbouring windows overlap, seconds", "S", usual="0.19"
     )
 
     @property

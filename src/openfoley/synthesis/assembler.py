@@ -73,6 +73,11 @@ class TakeAssembler(Generic[S]):
 
     def begin(self, planned: PlannedWindow) -> None:
         """Get ready for a window: where it starts a run, end the one before."""
+        if faded := planned.window.faded:
+            self._write(self.decoder.push(self.overlap[:, :faded]))
+            self._end_run()
+            self.run += 1
+            self.position = planned.window.first_latent * self.codec.hop_length
         if planned.join not in ("start", "reset"):
             return
         self._end_run()
@@ -90,13 +95,13 @@ class TakeAssembler(Generic[S]):
 
     def add(self, planned: PlannedWindow, latent: Tensor) -> None:
         """Take a finished window in; its context was decoded with the window before, whose last latents are
-        crossfaded with its first new ones."""
+        crossfaded with its first new ones. Where the samples are crossfaded, context and new ones are decoded anew."""
         window = planned.window
         kept = window.latent_count - window.overlap
         new = crossfade_latents(self.overlap[:, : window.crossfaded].to(latent), latent[:, window.context : kept])
         self.overlap = latent[:, kept:]
         self.latents = torch.cat([self.latents.to(latent), new], 1)[:, -KEPT_LATENTS:]
-        self._write(self.decoder.push(new))
+        self._write(self.decoder.push(latent[:, :kept] if window.faded else new))
 
     def finish(self) -> S:
         self._end_run()

@@ -132,12 +132,13 @@ class ConditionBuilder:
         self.selections = _WindowSelections(self.encoders, self.words)
 
     def conditions(
-        self, planned: PlannedWindow, prompting: Prompting, reference: int = 0
+        self, planned: PlannedWindow, prompting: Prompting, reference: int = 0, *, keep: bool = False
     ) -> tuple[Conditions, list[Conditions]]:
         """The conditions of a window that has `reference` latents of another sound in front of it, and a
         negative branch for each negative text: the text itself, and of the picture what it selects
         (`Prompting.negative_picture`). Over the reference and over sound carried on from before a cut nothing
-        is seen. Where a text selects, the prompt and what is selected stand in for each other."""
+        is seen. Where a text selects, the prompt and what is selected stand in for each other. keep: what lies before
+        the window stays readable, for the window before it."""
         window, shot, rate = planned.window, planned.shot, self.latent_rate
         start, end = window.first_latent / rate, window.end_latent / rate
         seen_from = max(start, shot.start) if shot.join == "carry" else start
@@ -145,8 +146,9 @@ class ConditionBuilder:
         self._read_until(shot.index, end + self.reach)
         seen = {name: self.reader.sequence(name, shot, span) for name in self.windowed}
         whole = {name: self._in_whole(name, span.zero) for name in self.read_whole}
-        seen, shares = self._in_region(prompting.region, seen, shot, span)
-        self.reader.forget(shot.index, start - self.reach)
+        seen, shares = self._in_region(prompting.region, seen, shot, span, keep)
+        if not keep:
+            self.reader.forget(shot.index, start - self.reach)
         self.selections.begin((planned, reference, prompting.region))
         text, chosen = self.texts(prompting.described), prompting.selected
         own, own_whole = self.selections(seen, chosen, shares=shares), self.selections(whole, chosen, "whole")
@@ -166,7 +168,7 @@ class ConditionBuilder:
         return selected, [against(negative) for negative in prompting.negatives]
 
     def _in_region(
-        self, region: Region | None, sequences: dict[str, FeatureSequence], shot: Shot, span: Span
+        self, region: Region | None, sequences: dict[str, FeatureSequence], shot: Shot, span: Span, keep: bool
     ) -> tuple[dict[str, FeatureSequence], dict[str, Tensor]]:
         """The sequences of a window as a region has them, and the seen share of each patch, [1, n, patches], for the
         encoder that it acts in. Where nothing is seen the tokens are those of an empty picture, all of them seen."""
@@ -175,7 +177,8 @@ class ConditionBuilder:
             return sequences, {}
         reader.read_until(shot.index, span.end + self.reach)
         own = reader.sequence(SYNC, shot, span)
-        reader.forget(shot.index, span.start - self.reach)
+        if not keep:
+            reader.forget(shot.index, span.start - self.reach)
         if region.by == "grey":
             return {**sequences, SYNC: own}, {}
         trunk, is_empty = sequences[SYNC], ~(own.values > 0).any(-1, keepdim=True)

@@ -3,7 +3,8 @@
 Inside a run windows overlap: a window continues from the last latents of the window before, and its first new ones are
 crossfaded with those that the window before generated beyond its end, so their samples join by themselves. A run ends
 where the sound starts afresh (at a cut): the two sounds are decoded apart, so that the codec cannot smear one into the
-other, and are crossfaded over 5 ms.
+other, and are crossfaded over 5 ms. With join "equal-power" every window is a run, faded over the latents that it and
+the window before both made.
 """
 
 from __future__ import annotations
@@ -29,17 +30,20 @@ class Run:
     fade_out: int  # samples that overlap the run behind
 
 
-def runs_of(plan: Sequence[PlannedWindow], sample_rate: int, start: int, end: int) -> list[Run]:
-    """The runs of a plan that makes the samples [start, end)."""
+def runs_of(plan: Sequence[PlannedWindow], sample_rate: int, hop_length: int, start: int, end: int) -> list[Run]:
+    """The runs of a plan that makes the samples [start, end). hop_length: samples of a latent."""
     half = math.floor(CUT_FADE_S / 2 * sample_rate)
-    cuts = [round(one.shot.start * sample_rate) for one in plan if one.join == "reset"]
-    starts = [start, *(cut - half for cut in cuts)]
-    ends = [*(cut + half for cut in cuts), end]
-    last = len(cuts)
-    return [
-        Run(begun, ended, 2 * half if index else 0, 2 * half if index < last else 0)
-        for index, (begun, ended) in enumerate(zip(starts, ends, strict=True))
-    ]
+    begun, runs = (start, 0), list[Run]()  # where the present run starts, and how long it fades in
+    for one in plan:
+        if one.join == "reset":
+            first, fade = round(one.shot.start * sample_rate) - half, 2 * half
+        elif one.window.faded:
+            first, fade = one.first_new * hop_length, one.window.faded * hop_length
+        else:
+            continue
+        runs.append(Run(begun[0], first + fade, begun[1], fade))
+        begun = first, fade
+    return [*runs, Run(begun[0], end, begun[1], 0)]
 
 
 def rising(length: int) -> Tensor:

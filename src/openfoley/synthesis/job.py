@@ -35,7 +35,7 @@ from openfoley.synthesis.resume import FORMAT
 from openfoley.synthesis.selection import check_picture, check_selection, model_for
 from openfoley.timeline.cues import given_cues, read_cues
 from openfoley.timeline.cut_list import read_cuts
-from openfoley.timeline.plan import CONTEXT_S, NEW_S, PlannedWindow, make_plan, sampled_for
+from openfoley.timeline.plan import CONTEXT_S, NEW_S, OVERLAP_LATENTS, PlannedWindow, make_plan, sampled_for
 from openfoley.timeline.shots import Shot, cut_rule, shots_of
 
 logger = logging.getLogger(__name__)
@@ -180,6 +180,11 @@ def resolved(model: Model, source: Source, request: Request) -> Request:
         allowed = ", ".join(sorted(generator.supported_options))
         raise UsageError(f"{wrong} is not an option of {model.name}; it has {allowed}")
     check_selection(model, request)
+    if request.timeline.join == "swap" and not generator.accepts_known:
+        raise UsageError(
+            f"join swap needs a generator trained with known latents, and {model.name} is none; pass crossfade, "
+            "equal-power or hard"
+        )
     return replace(request, sampling=sampling.resolved(generator.defaults))
 
 
@@ -244,9 +249,11 @@ def planned(
             f"and {float(known):g} s of context; pass a shorter reference span or context, or a longer window"
         )
     cues = timeline.cue_list
+    overlap = OVERLAP_LATENTS if timeline.overlap is None else round(timeline.overlap * rate)
     return make_plan(
-        shots, rate, window=latents - taken, context=known_latents, cues=cues, span=span, existing_end=existing_end
-    )
+        shots, rate, window=latents - taken, context=known_latents, join=timeline.join, overlap=overlap, cues=cues,
+        span=span, existing_end=existing_end,
+    )  # fmt: skip
 
 
 def warn_of_length(model: Model, plan: Sequence[PlannedWindow]) -> None:

@@ -85,7 +85,7 @@ class JobUnderWay:
         self.regions = region_readers(model, job.source, job.shots, regions_of(job.plan, job.requests), model.device)
         if options.work is not None and len(job.plan) > 1 and job.source.path is not None:
             self.saved = Work.open(options.work, request_key(job))
-        runs, files = runs_of(job.plan, codec.sample_rate, *job.samples), []
+        runs, files = runs_of(job.plan, codec.sample_rate, codec.hop_length, *job.samples), []
         for number in range(len(job.requests)):
             files.append(self.saved.samples(number, codec.channels) if self.saved else SampleFile(codec.channels))
         self.takes = [

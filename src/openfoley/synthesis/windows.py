@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.flow.exchange import Shared
 from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource, spread_seed
 from openfoley.generators.base import Generator
-from openfoley.generators.sampling import sample_latents
+from openfoley.generators.sampling import WindowInput, sample_beside_next, sample_latents
 from openfoley.request import Cue, Request
 from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.conditions import ConditionBuilder
@@ -24,6 +25,29 @@ from openfoley.timeline.plan import PlannedWindow
 from openfoley.types import Conditions
 
 WindowProgress = Callable[[float], None]  # windows done, counting steps of the present one
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A window before it is sampled: the request as its cue has it, its conditions, and of each take the seed and the
+    known latents. first_latent: of the sequence, the reference in front included."""
+
+    request: Request
+    conditions: Conditions
+    negatives: Sequence[Conditions]
+    seeds: Sequence[int]
+    known: Sequence[Known]
+    first_latent: int
+
+    def rows(self, takes: Sequence[int]) -> WindowInput:
+        """For some of the takes."""
+        latents = self.known[0].latent.shape[1]
+        return WindowInput(
+            _repeated(self.conditions, len(takes)),
+            NoiseSource([self.seeds[n] for n in takes], latents, self.first_latent),
+            _stacked([self.known[n] for n in takes]),
+            [_repeated(one, len(takes)) for one in self.negatives],
+        )
 
 
 @dataclass(frozen=True)
@@ -42,18 +66,20 @@ class WindowSampler:
     regenerated_from: int | None = None
 
     def __call__(
-        self, planned: PlannedWindow, takes: Sequence[TakeAssembler], progress: Callable[[float], None] | None = None
+        self,
+        planned: PlannedWindow,
+        takes: Sequence[TakeAssembler],
+        progress: Callable[[float], None] | None = None,
+        following: PlannedWindow | None = None,
     ) -> list[Float[Tensor, "1 latents dim"]]:
         """The window's latents for each take; known ones, before and after, bit for bit. progress: receives how many
-        takes are done, counting steps."""
-        request = for_cue(self.request, planned.cue)
-        prompting, cue = request.prompting, planned.cue
-        length = 0 if self.reference is None else self.reference.shape[1]
-        conditions, negatives = self.builder.conditions(planned, prompting, length)
-        seeds = [take.seed if cue is None or cue.seed is None else cue.seed + n for n, take in enumerate(takes)]
-        seeds = [own_seed(seed, self.regenerated_from, cue) for seed in seeds]
-        known = [self._known(planned, take, conditions.device) for take in takes]
-        batches = [range(len(takes))] if self._is_batched(conditions) else [range(n, n + 1) for n in range(len(takes))]
+        takes are done, counting steps. following: the window that it is denoised together with, where the plan says
+        that it shares latents; of that one only these are used."""
+        asked = self._asked(planned, takes)
+        beside = None
+        if planned.window.shared and following is not None:
+            beside = self._asked(following, takes, made_until=planned.first_new)
+        batches = [range(len(takes))] if self._is_batched(asked) else [range(n, n + 1) for n in range(len(takes))]
         made: list[Tensor] = []
         for rows in batches:
 
@@ -61,17 +87,38 @@ class WindowSampler:
                 if progress is not None:
                     progress(done + count * step / self.steps)
 
-            latents = sample_latents(
-                self.generator,
-                _repeated(conditions, len(rows)),
-                NoiseSource([seeds[n] for n in rows], known[0].latent.shape[1], planned.window.first_latent - length),
-                request.sampling,
-                negatives=[_repeated(one, len(rows)) for one in negatives],
-                known=_stacked([known[n] for n in rows]),
-                on_step=on_step,
-            )
-            made += latents[:, length:].split(1)
+            one, sampling = asked.rows(rows), asked.request.sampling
+            if beside is None:
+                latents = sample_latents(
+                    self.generator, one.conditions, one.source, sampling, negatives=one.negatives, known=one.known,
+                    on_step=on_step,
+                )  # fmt: skip
+            else:
+                shared = self._shared(planned, beside)
+                latents = sample_beside_next(self.generator, one, beside.rows(rows), shared, sampling, on_step)
+            made += latents[:, self._length :].split(1)
         return made
+
+    @property
+    def _length(self) -> int:
+        """Latents of the reference."""
+        return 0 if self.reference is None else self.reference.shape[1]
+
+    def _asked(self, planned: PlannedWindow, takes: Sequence[TakeAssembler], made_until: int | None = None) -> _Asked:
+        """made_until: of a window that is not yet made, up to which latent the sound before it is."""
+        request, cue = for_cue(self.request, planned.cue), planned.cue
+        keep = made_until is not None
+        conditions, negatives = self.builder.conditions(planned, request.prompting, self._length, keep=keep)
+        seeds = [take.seed if cue is None or cue.seed is None else cue.seed + n for n, take in enumerate(takes)]
+        seeds = [own_seed(seed, self.regenerated_from, cue) for seed in seeds]
+        known = [self._known(planned, take, conditions.device, made_until) for take in takes]
+        return _Asked(request, conditions, negatives, seeds, known, planned.window.first_latent - self._length)
+
+    def _shared(self, planned: PlannedWindow, beside: _Asked) -> Shared:
+        """Where the shared latents lie in the two sequences."""
+        count = planned.window.shared
+        left = self._length + planned.window.latent_count - count
+        return Shared(left, planned.window.end_latent - count - beside.first_latent, count)
 
     @property
     def steps(self) -> int:
@@ -79,16 +126,20 @@ class WindowSampler:
         assert steps is not None, "the request is resolved"
         return steps
 
-    def _is_batched(self, conditions: Conditions) -> bool:
-        asked = self.request.sampling.batch_takes
-        return conditions.device.type == "cuda" if asked is None else asked
+    def _is_batched(self, asked: _Asked) -> bool:
+        wanted = self.request.sampling.batch_takes
+        return asked.conditions.device.type == "cuda" if wanted is None else wanted
 
-    def _known(self, planned: PlannedWindow, take: TakeAssembler, device: torch.device) -> Known:
-        """The reference and the window's context in front, existing sound behind; zeros elsewhere."""
+    def _known(
+        self, planned: PlannedWindow, take: TakeAssembler, device: torch.device, made_until: int | None
+    ) -> Known:
+        """The reference and the window's context in front, as much of it as is made; existing sound behind; zeros
+        elsewhere."""
         window = planned.window
-        before, after = take.context(window.context).to(device), take.after(window.after).to(device)
+        made = window.context if made_until is None else max(0, made_until - window.first_latent)
+        before, after = take.context(made).to(device), take.after(window.after).to(device)
         front = before if self.reference is None else torch.cat([self.reference.to(device), before], 1)
-        total = window.latent_count + front.shape[1] - window.context
+        total = window.latent_count + self._length
         clean = torch.zeros(1, total, self.generator.latent_dim, device=device)
         is_known = torch.zeros(1, total, dtype=torch.bool, device=device)
         for part, place in ((front, slice(0, front.shape[1])), (after, slice(total - window.after, total))):
@@ -109,7 +160,11 @@ class ParallelSampler:
         return self.samplers[0].builder
 
     def __call__(
-        self, planned: PlannedWindow, takes: Sequence[TakeAssembler], progress: Callable[[float], None] | None = None
+        self,
+        planned: PlannedWindow,
+        takes: Sequence[TakeAssembler],
+        progress: Callable[[float], None] | None = None,
+        following: PlannedWindow | None = None,
     ) -> list[Float[Tensor, "1 latents dim"]]:
         count, made = len(takes) // len(self.samplers), list[Tensor]()
         for sampler in self.samplers:
@@ -118,7 +173,7 @@ class ParallelSampler:
                 if progress is not None:
                     progress(before + done)
 
-            made += sampler(planned, takes[len(made) : len(made) + count], in_sampler)
+            made += sampler(planned, takes[len(made) : len(made) + count], in_sampler, following)
         return made
 
 
@@ -143,7 +198,12 @@ def run_window(
 
     for take in takes:
         take.begin(planned)
-    made = _silence(planned, takes, sampler.builder.device) if planned.silent else sampler(planned, takes, in_window)
+    following = plan[index + 1] if index + 1 < len(plan) else None
+    made = (
+        _silence(planned, takes, sampler.builder.device)
+        if planned.silent
+        else sampler(planned, takes, in_window, following)
+    )
     for take, latents in zip(takes, made, strict=True):
         take.add(planned, latents)
     if on_window is not None:

@@ -15,6 +15,7 @@ from typing import Literal
 from openfoley.errors import UsageError
 from openfoley.media.time.timecode import Timecode, timecode_at
 from openfoley.request import Cue, asked_words
+from openfoley.request.sections import Join as JoinKind
 from openfoley.timeline.shots import CUT_FADE_S, Shot
 
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models
@@ -35,7 +36,9 @@ class Window:
     or of existing sound; so are the last `after`, where a span is generated in front of existing sound. The last
     `overlap` lie beyond what the window adds: the window that follows in the same shot generates them too. The first
     `crossfaded` new latents are crossfaded with those that the window before generated beyond its end (where both
-    follow the same cue).
+    follow the same cue). With join "equal-power" these are `faded` instead: both are decoded, and the samples are
+    crossfaded. With join "swap" the last `shared` latents are denoised together with the window that follows, which
+    knows them.
     """
 
     first_latent: int
@@ -44,6 +47,8 @@ class Window:
     after: int = 0
     overlap: int = 0
     crossfaded: int = 0
+    faded: int = 0
+    shared: int = 0
 
     @property
     def end_latent(self) -> int:
@@ -92,19 +97,26 @@ def make_plan(
     *,
     window: int = WINDOW_LATENTS,
     context: int = CONTEXT_LATENTS,
+    join: JoinKind = "crossfade",
+    overlap: int = OVERLAP_LATENTS,
     cues: Sequence[Cue] = (),
     span: tuple[Fraction, Fraction] | None = None,
     existing_end: Fraction | None = None,
 ) -> list[PlannedWindow]:
     """Windows of at most `window` latents over all shots, or over `span` (s) with existing sound on its outside.
 
-    A later window knows `context` latents of the one before, which in the same shot generated OVERLAP_LATENTS more;
-    these are crossfaded with its own, but not across a cue's edge. With `span` the first window also knows up to
+    A later window knows `context` latents of the one before, which in the same shot generated `overlap` more; these are
+    crossfaded with its own, but not across a cue's edge. join "hard": nothing overlaps; "equal-power": the samples are
+    crossfaded; "swap": a later window knows these latents too, which the one before makes together with it (SaFa, arXiv
+    2502.05130, its neighbours in pairs). With `span` the first window also knows up to
     `context` latents before it and the last as many behind it, both only within their shot (before: across a carried
     cut too) and, behind it, within the existing sound (existing_end: where that ends, s; None: with the shot).
     """
     if not 0 <= context < window:
         raise UsageError(f"context must be from 0 to {window - 1} latents (less than the window), got {context}")
+    overlap = 0 if join == "hard" else min(overlap, (window - context) // 4)
+    if join == "swap":  # what would be crossfaded is known too
+        context, overlap = context + overlap, 0
     if span is not None and 2 * context >= window:  # the last window of a span knows both of its sides
         raise UsageError(f"context must be under {window // 2} latents (half a window) on both sides, got {context}")
     planned: list[PlannedWindow] = []
@@ -124,8 +136,31 @@ def make_plan(
             after = max(0, min(context, floor(known_end * latent_rate) - stretch.end))
         beyond = stretches[number + 1] if number + 1 < len(stretches) else None
         follows = beyond.end - beyond.first if beyond is not None and beyond.join == "continue" else 0
-        planned += _windows(stretch, window, context, before, after, follows)
-    return planned
+        planned += _windows(stretch, window, (context, overlap), before, after, follows)
+    if join == "equal-power":
+        return [_changed(one, crossfaded=0, faded=one.window.crossfaded) for one in planned]
+    return _sharing(planned) if join == "swap" else planned
+
+
+def _sharing(plan: Sequence[PlannedWindow]) -> list[PlannedWindow]:
+    """Each window shares what it makes and the next one of the same cue knows."""
+
+    def shared(one: PlannedWindow, beyond: PlannedWindow | None) -> int:
+        if beyond is None or beyond.join not in ("continue", "carry") or beyond.cue != one.cue:
+            return 0
+        return max(0, one.window.new_end - max(beyond.window.first_latent, one.first_new))
+
+    return [_changed(one, shared=shared(one, beyond)) for one, beyond in zip(plan, [*plan[1:], None], strict=True)]
+
+
+def _changed(planned: PlannedWindow, **fields: int) -> PlannedWindow:
+    return replace(planned, window=replace(planned.window, **fields))
+
+
+def join_place(before: Window, window: Window) -> tuple[Fraction, int]:
+    """Where a window follows another, in latents: the middle of what both make, and how many latents that is."""
+    first, both = window.first_latent + window.context, window.crossfaded or window.faded
+    return first + Fraction(both or -before.shared, 2), both or before.shared
 
 
 def sampled_for(plan: Sequence[PlannedWindow], cues: Sequence[Cue], latent_rate: Fraction) -> list[PlannedWindow]:
@@ -138,12 +173,13 @@ def sampled_for(plan: Sequence[PlannedWindow], cues: Sequence[Cue], latent_rate:
     found: list[PlannedWindow] = []
     for index, one in enumerate(plan):
         window = one.window
+        if index + 1 not in sampled:
+            one = _changed(one, shared=0)
         if index not in sampled:
             one = replace(one, silent=True)
         elif window.context and index - 1 not in sampled:  # nothing is there to continue from
             count = window.latent_count - window.context
-            window = replace(window, first_latent=one.first_new, latent_count=count, context=0, crossfaded=0)
-            one = replace(one, window=window)
+            one = _changed(one, first_latent=one.first_new, latent_count=count, context=0, crossfaded=0, faded=0)
         found.append(one)
     return found
 
@@ -201,12 +237,11 @@ def _first_latent_to_continue(shot: Shot, shots: Sequence[Shot], latent_rate: Fr
 
 
 def _windows(
-    stretch: _Stretch, window: int, context: int, before: int, after: int, follows: int
+    stretch: _Stretch, window: int, common: tuple[int, int], before: int, after: int, follows: int
 ) -> list[PlannedWindow]:
-    """The fewest windows that hold the stretch, evenly filled: none is tiny. follows: latents of the same shot after
-    the stretch that are still to be generated (`after` are there already)."""
-    before = max(0, before)
-    overlap = min(OVERLAP_LATENTS, (window - context) // 4)
+    """The fewest windows that hold the stretch, evenly filled: none is tiny. common: context and overlap. follows:
+    latents of the same shot after the stretch that are still to be generated (`after` are there already)."""
+    before, (context, overlap) = max(0, before), common
     fresh, last_overlap = stretch.end - stretch.first, min(overlap, follows)
     taken_at_end = after + last_overlap
     count = max(1, ceil(Fraction(fresh + before + taken_at_end - context - overlap, window - context - overlap)))

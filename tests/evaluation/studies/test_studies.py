@@ -56,15 +56,33 @@ def twice(request: StudyRequest, monkeypatch: pytest.MonkeyPatch) -> dict:
 
 
 def test_longform(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = LongformRequest(tmp_path / "s", 2, str(tiny_model), steps=1, minutes=0.2)
+    rows = ("default", "join=hard")
+    request = LongformRequest(tmp_path / "s", 2, str(tiny_model), steps=1, minutes=(0.1, 0.2), rows=rows)
     figures = twice(request, monkeypatch)
     assert figures["late"]["clips"] == 2 and figures["late"]["events"] == figures["fresh"]["events"]
+    first, hard = (figures["rows"][row]["minutes"] for row in rows)
+    assert first["0.2"]["f1"] == figures["late"]["f1"] and "minus_first_row" in hard["0.1"]
+    assert first["0.1"]["minus_first_minute"]["difference"] == 0 and first["0.1"]["events"] == hard["0.1"]["events"]
 
 
 def test_joins(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = twice(JoinsRequest(tmp_path / "s", 2, str(tiny_model), steps=1, duration=12.0), monkeypatch)
+    rows = ("default", "join=hard", "join=equal-power", "join=swap")
+    request = JoinsRequest(tmp_path / "s", 2, str(tiny_model), steps=1, duration=12.0, rows=rows, world="long")
+    figures = twice(request, monkeypatch)
     assert figures["soft"]["joins"] == figures["hard"]["joins"] == 2 * figures["true"]["joins"] == 4
     assert figures["jump"]["ratio"] > 0 and figures["jump_over_the_fade"]["ratio"] > 0
+    assert list(figures["rows"]) == list(rows) and "beside_first" not in figures["rows"]["default"]
+    for row in rows[1:]:
+        one = figures["rows"][row]
+        assert one["soft"]["clips"] == 2 and one["energy_delta"]["waveform_mean"]["value"] > 0
+        assert one["beside_first"]["energy_delta"]["ratio"] >= 0 and "interval" in one["beside_first"]["auc"]
+    more = replace(request, rows=(*rows, "overlap=0.5"))
+    monkeypatch.undo()
+    monkeypatch.setattr(clips, "SIDE", 24)
+    monkeypatch.setattr(joins, "RECIPE", replace(joins.RECIPE, epochs=1))
+    monkeypatch.setattr(joins, "LOOP_DRAWS", 10)
+    added = more.run()["figures"]["rows"]
+    assert added["join=swap"]["soft"] == figures["rows"]["join=swap"]["soft"] and "overlap=0.5" in added
 
 
 def test_windows_generated_apart_do_not_depend_on_one_another(tiny_model: Path) -> None:
@@ -102,7 +120,11 @@ def test_cuts(tiny_model: Path, judge: Path, tmp_path: Path, monkeypatch: pytest
 
 
 def test_lengths(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = twice(LengthsRequest(tmp_path / "s", 2, str(tiny_model), steps=1, lengths=(4, 9)), monkeypatch)
+    rows = ("default", "join=equal-power")
+    request = LengthsRequest(tmp_path / "s", 2, str(tiny_model), steps=1, lengths=(4, 9), rows=rows)
+    figures = twice(request, monkeypatch)
+    assert figures["4"]["rows"]["join=equal-power"]["minus_first_row"]["difference"] == 0, "one window has no join"
+    assert figures["9"]["rows"]["join=equal-power"]["f1"]["events"] == figures["9"]["extended"]["f1"]["events"]
     events = [figures[length][way]["f1"]["events"] for length in ("4", "9") for way in lengths.WAYS]
     assert events[0] == events[1] < events[2] == events[3]
 

@@ -10,15 +10,21 @@ Where two windows are crossfaded (`timeline.plan.OVERLAP_LATENTS`) the instant o
 fade. The level jump is |dB of the 10 ms after - dB of the 10 ms before|, at joins against elsewhere; and, as a fade has
 no jump at its middle, between the 10 ms before and the 10 ms after an interval of the fade's length.
 
-Costs 45 s of processor time for a clip of 60 s (16 joins), and then 20 s for each in training the classifiers.
+Every row (`variations`) has its own sounds, plan and joins on the same clips, and the classifier of the same recipe. Of
+each there are also the Energy delta beside the true sound's, the events near joins (`metrics.joins`), and the level of
+lasting sounds (`metrics.lasting`).
+
+Costs 45 s of processor time for a clip of 60 s (16 joins), and then 20 s for each in training the classifiers; each
+further row 25 s and 14 s, with join=swap 40 s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,11 +34,30 @@ from scipy.stats import mannwhitneyu
 from torch import Tensor, nn
 
 from openfoley.data.gym_cache import FRAME_RATE as RATE
+from openfoley.data.onset_detector import detect
+from openfoley.evaluation.metrics.f1 import f1_difference, f1_of
+from openfoley.evaluation.metrics.joins import (
+    delta_change,
+    delta_figures,
+    delta_sums,
+    energy_deltas,
+    event_sums_by_region,
+    precision_behind,
+)
+from openfoley.evaluation.metrics.lasting import (
+    covered_windows,
+    lasting_change,
+    lasting_figures,
+    spreads_db,
+    window_levels_db,
+)
+from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, interval
 from openfoley.evaluation.studies.clips import pictures_of, true_sound
 from openfoley.evaluation.studies.requests import JoinsRequest
 from openfoley.evaluation.studies.study import Progress, Row, Study, figure, shown, study_of, table
+from openfoley.evaluation.studies.variations import section_of, varied
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
 from openfoley.judges.joins import RECIPE, train_join_classifier
@@ -40,13 +65,13 @@ from openfoley.media.source import Source
 from openfoley.media.spectrogram import log_mel
 from openfoley.pipeline import Pipeline
 from openfoley.request import Request
+from openfoley.timeline.plan import join_place
 
 FIRST_SEED = {"evaluation": 3_000_000, "validation": 300_000}  # within the split
 AROUND_S = 0.25  # on each side of an instant
 AWAY_S = 0.6  # other instants keep this far from joins and from the ends
 OTHERS = 4  # other instants for each join
-JUMP_S = 0.010
-FLOOR_POWER = 1e-8  # -80 dB: floor of level measurements
+FLOOR_POWER = 1e-8  # -80 dB: floor of levels
 MELS, FFT, HOP = 48, 512, 110  # 2.5 ms at 44.1 kHz
 KINDS = ("soft", "hard", "true")
 GAPS = ("jump", "jump_over_the_fade")
@@ -55,52 +80,83 @@ FOLDS = 4
 
 
 def run(request: JoinsRequest, progress: Progress | None = None) -> dict[str, Any]:
-    """Clips of `duration` s, generated with two seeds each."""
+    """Clips of `duration` s, generated with two seeds each, for every row of the request."""
     study, clips = study_of(request), request.clips
     seeds = seeds_of(request.split, clips, FIRST_SEED[request.split], request.world)
-    rows = study.rows(clips, lambda k: _row(study, seeds[k]), progress)
-    soft, hard, true = study.workspace.sections(
+    by_row = {
+        row: study.rows(clips, lambda k, row=row: _row(study, seeds[k], row), progress, of=section_of(row))
+        for row in request.rows
+    }
+    first = request.rows[0]
+    kinds = [(row, kind) for row in request.rows for kind in KINDS if kind != "hard" or row == first]
+    scored = study.workspace.sections(
         {
-            f"auc-{kind}-of-{clips}": lambda kind=kind: _auc([_examples(study, row, kind) for row in rows])
-            for kind in KINDS
+            section_of(row, f"scores-{kind}-of-{clips}"): lambda row=row, kind=kind: _scores(
+                [_examples(study, one, kind, row) for one in by_row[row]]
+            )
+            for row, kind in kinds
         }
-    ).values()
-    figures = {"soft": soft, "hard": hard, "true": true, **{gap: _jump_ratio(rows, gap) for gap in GAPS}}
+    )
+    scores = {pair: one for pair, one in zip(kinds, scored.values(), strict=True)}
+    rows = {row: _figures(by_row[row], scores[row, "soft"], scores[row, "true"]) for row in request.rows}
+    for row in request.rows[1:]:
+        rows[row]["beside_first"] = _beside((by_row[row], scores[row, "soft"]), (by_row[first], scores[first, "soft"]))
+    figures = {**rows[first], "hard": _auc_figure(scores[first, "hard"]), "rows": rows}
     return study.finish(figures, _table(figures))
 
 
-def _row(study: Study[JoinsRequest], seed: int) -> Row:
-    """Generate; keep the spectrograms of instants as an array, and the level jumps."""
+def _row(study: Study[JoinsRequest], seed: int, name: str) -> Row:
+    """Generate as a row of the study asks; keep the spectrograms of instants as an array, the level jumps, and what the
+    metrics need."""
     request, duration = study.request, study.request.duration
     scene = sample_scene(seed, duration, split=request.split, silent=False, aspect=1.0, single_shot=True)
     frames = pictures_of(scene)
     rate: Fraction = study.pipeline.model.codec.latent_rate
-    asked = Request.of(steps=request.steps, reference_guidance=request.reference_guidance, cuts="none")
-    plan = study.pipeline.plan(Source.tensor(frames, RATE), asked)
-    joins = [float((one.first_new + Fraction(one.window.crossfaded, 2)) / rate) for one in plan[1:]]
-    gaps = dict(zip(GAPS, (0.0, max(float(one.window.crossfaded / rate) for one in plan)), strict=True))
+    base = Request.of(steps=request.steps, reference_guidance=request.reference_guidance, cuts="none")
+    asked = varied(base, name)
+    plan = [one.window for one in study.pipeline.plan(Source.tensor(frames, RATE), asked)]
+    places = [join_place(one, other) for one, other in pairwise(plan)]
+    joins = [float(place / rate) for place, _ in places]
+    gaps = dict(zip(GAPS, (0.0, max((float(both / rate) for _, both in places), default=0.0)), strict=True))
     sounds = study.sounds(Source.tensor(frames, RATE), asked, TAKES)
     sample_rate = sounds[0].sample_rate
     takes = [sound.samples.mean(0) for sound in sounds]
-    apart = made_apart(study.pipeline, frames, [0.0, *joins, duration], steps=request.steps)
-    true = true_sound(scene)[0].samples.mean(0)
-    pictures: dict[str, list[tuple[Tensor, Tensor]]] = {kind: [] for kind in KINDS}  # at joins, elsewhere
+    audio, record = true_sound(scene)
+    true, truth, covered = audio.samples.mean(0), from_dict(record), covered_windows(record)
+    kinds: dict[str, list[tuple[Float[Tensor, " time"], int]]] = {
+        "soft": [(take, n) for n, take in enumerate(takes)], "true": [(true, 0)]  # the same for both seeds
+    }  # fmt: skip
+    if name == request.rows[0]:
+        apart = made_apart(study.pipeline, frames, [0.0, *joins, duration], steps=request.steps)
+        kinds["hard"] = [(take, n) for n, take in enumerate(apart)]
+    others = [
+        other_instants(joins, duration, float(rate), OTHERS * len(joins), len(TAKES) * seed + n)
+        for n in range(len(TAKES))
+    ]
+    arrays = {
+        kind: torch.cat(
+            [pictures_at(one, sample_rate, joins) for one, _ in own]
+            + [pictures_at(one, sample_rate, others[n]) for one, n in own]
+        )
+        for kind, own in kinds.items()
+    }
+    np.savez_compressed(_array(study, seed, name), **{kind: one.half().numpy() for kind, one in arrays.items()})
     jumps: dict[str, list[float]] = {f"{gap}_{where}": [] for gap in GAPS for where in ("joins", "elsewhere")}
-    for number, (take, hard) in enumerate(zip(takes, apart, strict=True)):
-        others = other_instants(joins, duration, float(rate), OTHERS * len(joins), len(TAKES) * seed + number)
-        for kind, sound in (("soft", take), ("hard", hard), ("true", true)):
-            if kind != "true" or number == 0:  # the true sound is the same for both
-                at_joins, elsewhere = (pictures_at(sound, sample_rate, instants) for instants in (joins, others))
-                pictures[kind].append((at_joins, elsewhere))
+    row: Row = {"seed": seed, "joins": len(TAKES) * len(joins), "delta": [], "events": [], "lasting": []}
+    steps_true, true_levels = energy_deltas(true, sample_rate, joins), window_levels_db(true, sample_rate, covered)
+    for take, elsewhere in zip(takes, others, strict=True):
         for gap, length_s in gaps.items():
-            jumps[f"{gap}_joins"] += level_jumps_db(take, sample_rate, joins, length_s)
-            jumps[f"{gap}_elsewhere"] += level_jumps_db(take, sample_rate, others, length_s)
-    soft, hard, really = (
-        torch.cat([part for parts in zip(*pictures[kind], strict=True) for part in parts]).half().numpy()
-        for kind in KINDS
-    )
-    np.savez_compressed(study.folder / "sounds" / f"{seed}.npz", soft=soft, hard=hard, true=really)
-    return {"seed": seed, "joins": len(TAKES) * len(joins), **jumps}
+            jumps[f"{gap}_joins"] += energy_deltas(take, sample_rate, joins, length_s)[:, 1].tolist()
+            jumps[f"{gap}_elsewhere"] += energy_deltas(take, sample_rate, elsewhere, length_s)[:, 1].tolist()
+        row["delta"].append(delta_sums(energy_deltas(take, sample_rate, joins), steps_true))
+        row["events"].append(event_sums_by_region(detect(take, sample_rate).times_s, truth, joins))
+        row["lasting"].append(spreads_db(window_levels_db(take, sample_rate, covered).tolist(), true_levels.tolist()))
+    return {**row, **jumps}
+
+
+def _array(study: Study[JoinsRequest], seed: int, name: str) -> Path:
+    """The spectrograms of a clip of a row."""
+    return study.folder / "sounds" / f"{section_of(name, str(seed))}.npz"
 
 
 def other_instants(joins: Sequence[float], duration: float, rate: float, count: int, seed: int) -> list[float]:
@@ -143,23 +199,9 @@ def pictures_at(
     return mel[:, None] / 5 + 1
 
 
-def level_jumps_db(
-    mono: Float[Tensor, " time"], sample_rate: int, times_s: Sequence[float], gap_s: float = 0.0
-) -> list[float]:
-    """Level difference between the JUMP_S before and after an interval of `gap_s` around each instant."""
-    width, half = round(JUMP_S * sample_rate), round(gap_s / 2 * sample_rate)
-    jumps = []
-    for time in times_s:
-        low, high = round(time * sample_rate) - half, round(time * sample_rate) + half
-        parts = mono[low - width : low], mono[high : high + width]
-        powers = [float(part.square().mean()) + FLOOR_POWER for part in parts]
-        jumps.append(abs(10 * float(np.log10(powers[1] / powers[0]))))
-    return jumps
-
-
-def _examples(study: Study[JoinsRequest], row: Row, kind: str) -> tuple[Tensor, Tensor]:
+def _examples(study: Study[JoinsRequest], row: Row, kind: str, name: str) -> tuple[Tensor, Tensor]:
     """Spectrograms of a clip, and which of them are joins (the first ones)."""
-    pictures = torch.from_numpy(np.load(study.folder / "sounds" / f"{row['seed']}.npz")[kind]).float()
+    pictures = torch.from_numpy(np.load(_array(study, row["seed"], name))[kind]).float()
     joins = row["joins"] // len(TAKES) if kind == "true" else row["joins"]
     return pictures, (torch.arange(len(pictures)) < joins).float()
 
@@ -172,8 +214,8 @@ def auc_of(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(mannwhitneyu(joins, others, method="asymptotic").statistic / (len(joins) * len(others)))
 
 
-def _auc(clips: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
-    """AUC over the instants of all clips, each scored by a classifier trained without its clip."""
+def _scores(clips: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
+    """Of the instants of all clips, each from a classifier trained without its clip; labels: 1 where a join is."""
     scores: list[np.ndarray] = [np.zeros(0)] * len(clips)
     for fold in range(min(FOLDS, len(clips))):
         training = [clip for k, clip in enumerate(clips) if k % FOLDS != fold]
@@ -186,18 +228,82 @@ def _auc(clips: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
         every = np.concatenate(list(values.values()))
         for k in held_out:  # folds differ in scale
             scores[k] = (values[k] - every.mean()) / max(float(every.std()), 1e-6)
-    labels = [clip[1].numpy() for clip in clips]
+    return {
+        "scores": [one.round(5).tolist() for one in scores],
+        "labels": [clip[1].numpy().astype(int).tolist() for clip in clips],
+    }
 
-    def auc(rows: np.ndarray) -> float:
-        return auc_of(np.concatenate([scores[k] for k in rows]), np.concatenate([labels[k] for k in rows]))
+
+def _auc_over(scored: dict[str, Any]) -> Callable[[np.ndarray], float]:
+    """The AUC of some of the clips of `_scores`."""
+
+    def auc(clips: np.ndarray) -> float:
+        return auc_of(*(np.concatenate([np.asarray(scored[name][k]) for k in clips]) for name in ("scores", "labels")))
+
+    return auc
+
+
+def _auc_figure(scored: dict[str, Any]) -> dict[str, Any]:
+    """AUC over the instants of all clips, with its interval."""
+    auc, clips = _auc_over(scored), len(scored["scores"])
+    labels = [np.array(one) for one in scored["labels"]]
+    return {
+        "auc": auc(np.arange(clips)),
+        "interval": interval(auc, clips, draws=LOOP_DRAWS),
+        "joins": int(sum(one.sum() for one in labels)),
+        "others": int(sum((1 - one).sum() for one in labels)),
+        "clips": clips,
+    }
+
+
+def _figures(rows: Sequence[Row], soft: dict[str, Any], true: dict[str, Any]) -> dict[str, Any]:
+    """Of one row of the study."""
+    events = [one for row in rows for one in row["events"]]
+    return {
+        "soft": _auc_figure(soft),
+        "true": _auc_figure(true),
+        **{gap: _jump_ratio(rows, gap) for gap in GAPS},
+        "energy_delta": delta_figures([_summed(row["delta"]) for row in rows]),
+        "precision": precision_behind([_events(row) for row in rows]),
+        "f1_near": f1_of([_events(row)["around"] for row in rows]),
+        "f1_elsewhere": f1_of([_events(row)["elsewhere"] for row in rows]),
+        "lasting": lasting_figures([_mean_of_takes(row) for row in rows]),
+        "events": len(events),
+    }
+
+
+def _beside(ours: tuple[Sequence[Row], dict[str, Any]], first: tuple[Sequence[Row], dict[str, Any]]) -> dict[str, Any]:
+    """A row beside the first, paired by clip."""
+    (rows, scored), (others, scored_first) = ours, first
+    auc, auc_first, clips = _auc_over(scored), _auc_over(scored_first), len(rows)
+    sums = [[_events(one) for one in part] for part in (rows, others)]
+
+    def difference(chosen: np.ndarray) -> float:
+        return auc(chosen) - auc_first(chosen)
 
     return {
-        "auc": auc(np.arange(len(clips))),
-        "interval": interval(auc, len(clips), draws=LOOP_DRAWS),
-        "joins": int(sum(map(np.sum, labels))),
-        "others": int(sum((1 - label).sum() for label in labels)),
-        "clips": len(clips),
+        "auc": {
+            "difference": difference(np.arange(clips)),
+            "interval": interval(difference, clips, draws=LOOP_DRAWS),
+        },
+        "energy_delta": delta_change(*([_summed(row["delta"]) for row in part] for part in (rows, others))),
+        "f1_near": f1_difference(*([one["around"] for one in part] for part in sums)),
+        "f1_elsewhere": f1_difference(*([one["elsewhere"] for one in part] for part in sums)),
+        "lasting": lasting_change(*([_mean_of_takes(row) for row in part] for part in (rows, others))),
     }
+
+
+def _summed(takes: Sequence[Sequence[float]]) -> list[float]:
+    return np.sum(np.asarray(takes, dtype=np.float64), axis=0).tolist()
+
+
+def _events(row: Row) -> dict[str, list[float]]:
+    """Both takes of a clip."""
+    return {region: _summed([one[region] for one in row["events"]]) for region in row["events"][0]}
+
+
+def _mean_of_takes(row: Row) -> dict[str, float]:
+    return {name: float(np.mean([one[name] for one in row["lasting"]])) for name in row["lasting"][0]}
 
 
 def _jump_ratio(rows: Sequence[Row], gap: str) -> dict[str, Any]:
@@ -221,11 +327,34 @@ def _jump_ratio(rows: Sequence[Row], gap: str) -> dict[str, Any]:
 
 def _table(figures: dict[str, Any]) -> list[str]:
     names = ("windows with context", "windows made apart and joined hard", "the same instants of the true sound")
-    rows = []
+    lines = []
     for name, one in zip(names, (figures[kind] for kind in KINDS), strict=True):
-        rows.append(f"AUC, {name} | {figure(one, 'auc')} | {one['joins']} | {one['others']} | {one['clips']}")
+        lines.append(f"AUC, {name} | {figure(one, 'auc')} | {one['joins']} | {one['others']} | {one['clips']}")
     for gap, one in ((gap, figures[gap]) for gap in GAPS):
         levels = f"{one['joins_db']:.2f} / {one['elsewhere_db']:.2f} dB"
         ratio = f"{one['ratio']:.2f} {shown(one['interval'], 2)}"
-        rows.append(f"level {gap.replace('_', ' ')}, joins / elsewhere | {levels} = {ratio} | | |")
-    return table("joins against other instants | value | joins | others | clips", rows)
+        lines.append(f"level {gap.replace('_', ' ')}, joins / elsewhere | {levels} = {ratio} | | |")
+    head = (
+        "row | AUC | Energy delta 10 ms / true | distance to true, beside the first | precision behind / elsewhere | "
+        "F1 within 0.2 s | lasting level, spread / true / against true, dB"
+    )
+    return [
+        *table("joins against other instants | value | joins | others | clips", lines),
+        "",
+        *table(head, [_row_line(name, one) for name, one in figures["rows"].items()]),
+    ]
+
+
+def _row_line(name: str, one: dict[str, Any]) -> str:
+    delta, precision, lasting = one["energy_delta"], one["precision"], one["lasting"]
+    beside = one.get("beside_first")
+    nearer = f"{delta['waveform_to_true']['value']:.4f}"
+    if beside:
+        nearer += f", {beside['energy_delta']['ratio']:.2f} {shown(beside['energy_delta']['ratio_interval'], 2)}"
+    shares = f"{precision['behind']:.3f} / {precision['elsewhere']:.3f} = {precision['ratio']:.2f}"
+    spread = " / ".join(f"{lasting[name]['mean']:.2f}" for name in ("own", "true", "against_true"))
+    deltas = f"{delta['waveform_mean']['value']:.4f} / {delta['waveform_true']['value']:.4f}"
+    return (
+        f"{name} | {figure(one['soft'], 'auc')} | {deltas} | {nearer} | {shares} {shown(precision['interval'], 2)} | "
+        f"{figure(one['f1_near'])} | {spread}"
+    )

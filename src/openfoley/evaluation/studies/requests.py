@@ -14,6 +14,7 @@ from typing import Any, ClassVar, get_args
 
 from openfoley.checks import Number, OneOf, Several, path, text
 from openfoley.errors import UsageError
+from openfoley.evaluation.studies.variations import DEFAULT_ROW, check_rows, row_check
 from openfoley.generators.salsa_v.config import DEFAULTS
 from openfoley.gym.seeds import SCENE_WORLDS, VERSIONS, Split, World, check_world
 from openfoley.hub.registry import DEFAULT_MODEL, check_model
@@ -65,7 +66,7 @@ class StudyRequest:
     @property
     def identity(self) -> dict[str, Any]:
         """What a clip's results depend on; a folder holds those of one identity."""
-        left_out = {"out", "clips", "judge", *(("world",) if self.world == "flat" else ())}
+        left_out = {"out", "clips", "judge", "rows", *(("world",) if self.world == "flat" else ())}
         return {key: value for key, value in asdict(self).items() if key not in left_out}
 
 
@@ -89,18 +90,38 @@ class ModelRequest(StudyRequest):
 
 
 @dataclass(frozen=True)
-class LongformRequest(ModelRequest):
-    """minutes: length of a scene; its last minute is scored. cuts: the rule at cuts."""
+class VariedRequest(ModelRequest):
+    """Fields of studies that compare requests on the same clips. rows: options of the request that differ, as
+    `variations.row_options` reads them; the others are compared with the first."""
+
+    rows: tuple[str, ...] = option(
+        Several(row_check),
+        "default, or options of the request that differ, such as join=swap or context=1,overlap=0.5; each is compared "
+        "with the first",
+        "ROW",
+        default=(DEFAULT_ROW,),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_rows(self.rows)
+
+
+@dataclass(frozen=True)
+class LongformRequest(VariedRequest):
+    """minutes: where the minute that ends there is scored; a scene is as long as the last. cuts: the rule at cuts."""
 
     study = "longform"
-    summary = "Events of the last minute of long scenes against a fresh start."
+    summary = "Events along long scenes, minute against minute and against a fresh start."
     clips: int = option(COUNT, "scenes", "N", default=32)
-    minutes: float = option(POSITIVE, "length of a scene; its last minute is scored", "M", default=10)
+    minutes: tuple[float, ...] = option(
+        Several(POSITIVE), "the scored minutes end here; a scene is as long as the last", "M", default=(10.0,)
+    )
     cuts: str = option(OneOf(CUT_RULES), "rule at cuts", default="carry")
 
 
 @dataclass(frozen=True)
-class JoinsRequest(ModelRequest):
+class JoinsRequest(VariedRequest):
     """duration: seconds of a scene. split: "validation" is for choosing settings. reference_guidance: weight of the
     context (None: the guidance)."""
 
@@ -164,7 +185,7 @@ class StepsRequest(StudyRequest):
 
 
 @dataclass(frozen=True)
-class LengthsRequest(ModelRequest):
+class LengthsRequest(VariedRequest):
     """lengths: whole seconds."""
 
     study = "lengths"

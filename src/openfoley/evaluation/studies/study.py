@@ -98,12 +98,18 @@ class Study(Generic[Asked]):
         return self.workspace.section_in_turn(name, lambda: compute(number) or {"left_out": 1})
 
     def scenes(
-        self, first: int, compute: Callable[[int], Row | None], progress: Progress | None, *, candidates: int = 1
+        self,
+        first: int,
+        compute: Callable[[int], Row | None],
+        progress: Progress | None,
+        *,
+        candidates: int = 1,
+        of: str = "clip",
     ) -> list[Row]:
         """`rows` of evaluation scenes, by their seeds from the `first`-th on. candidates: scenes to choose from for
         each."""
         seeds = seeds_of("evaluation", candidates * self.request.clips, first, self.request.world)
-        return self.rows(self.request.clips, lambda k: compute(seeds[k]), progress, candidates=len(seeds))
+        return self.rows(self.request.clips, lambda k: compute(seeds[k]), progress, candidates=len(seeds), of=of)
 
     def sounds(self, source: Source, request: Request, seeds: Sequence[int]) -> list[Audio]:
         """One for each seed, 44.1 kHz, stereo; all sounds of a source share its features."""

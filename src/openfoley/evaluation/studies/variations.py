@@ -1,0 +1,64 @@
+"""Rows of a study: the same clips with other options of the request, paired by clip.
+
+A row is written as its options, `join=swap` or `overlap=0.5,context=1`, or as `default`, without any. The first row of
+a study is the one that the others are compared with. Every row keeps its own results, so that rows can be added later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from openfoley.checks import Number, flag
+from openfoley.errors import UsageError
+from openfoley.request import Request, options_of
+
+DEFAULT_ROW = "default"
+WORDS = {"on": True, "off": False, "true": True, "false": False}
+
+
+def row_options(text: str) -> dict[str, Any]:
+    """The options of a row by name. UsageError for what is no row, no option or no value of one."""
+    if text == DEFAULT_ROW:
+        return {}
+    known = {one.name: one.metadata["check"] for _, one in options_of(Request())}
+    options: dict[str, Any] = {}
+    for part in text.split(","):
+        name, equals, value = (word.strip() for word in part.partition("="))
+        if not (name and equals and value):
+            raise UsageError(f"a row must be {DEFAULT_ROW} or options such as join=swap,context=1, got {text!r}")
+        options[name] = _value(known.get(name), name, value)
+    Request.of(**options)
+    return options
+
+
+def _value(check: Callable[[str, Any], None] | None, name: str, word: str) -> Any:
+    if check is flag and word in WORDS:
+        return WORDS[word]
+    if not isinstance(check, Number):
+        return word
+    try:
+        return int(word) if check.whole else float(word)
+    except ValueError:
+        raise UsageError(f"{name} must be a number, got {word!r}") from None
+
+
+def row_check(_name: str, value: Any) -> None:
+    row_options(value)
+
+
+def check_rows(rows: Sequence[str]) -> None:
+    """UsageError for a row that is there twice, or for none."""
+    if not rows or len(set(rows)) < len(rows):
+        raise UsageError(f"rows must be distinct and at least one, got {', '.join(rows) or 'none'}")
+
+
+def varied(request: Request, row: str) -> Request:
+    """The request as a row has it."""
+    return Request.of(request, **row_options(row))
+
+
+def section_of(row: str, name: str = "clip") -> str:
+    """Of the results of a row's clips; the default's are those of a study without rows."""
+    return name if row == DEFAULT_ROW else f"{name}@{re.sub(r'[^A-Za-z0-9=.,_-]', '_', row)}"

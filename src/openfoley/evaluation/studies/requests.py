@@ -106,6 +106,11 @@ class VariedRequest(ModelRequest):
         super().__post_init__()
         check_rows(self.rows)
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Results of before there were rows lack figures."""
+        return {**super().identity, "rows_format": 1}
+
 
 @dataclass(frozen=True)
 class LongformRequest(VariedRequest):

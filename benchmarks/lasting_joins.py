@@ -22,8 +22,8 @@ from openfoley.gym.timbre import FRICTION_LEVEL, LOUDEST
 from openfoley.hub.load import load_model
 from openfoley.synthesis.crossfade import crossfade_latents, rising
 
-KINDS = (("rain", "water"), ("fire", "wood"), ("fan", "steel"), ("stream", "water"))
-LENGTHS = (8, 16, 24, 32, 43)  # latents
+KINDS = (("rain", "water"), ("fan", "steel"), ("stream", "water"))  # the crackles of a fire are onsets themselves
+LENGTHS = (8, 12, 16, 20, 24, 32)  # latents
 BEFORE, BEHIND = 64, 96  # latents
 LEVEL = 0.35  # of the sources' usual ones
 

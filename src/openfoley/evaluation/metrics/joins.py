@@ -10,7 +10,7 @@ takes away what the true sound has is as far from it as a step too much.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,21 +99,22 @@ def event_sums_by_region(
     spans = seen.ignored_spans
     ignored = (rest[:, None] >= spans[:, 0] - MAIN_TOLERANCE_S) & (rest[:, None] <= spans[:, 1] + MAIN_TOLERANCE_S)
     false, hits = rest[~ignored.any(axis=1)], seen.scored_s[found]
-    sums = {}
-    inside = {name: (lambda t, r=region: _within(t, joins_s, *r)) for name, region in REGIONS.items()}
-    inside["elsewhere"] = lambda t: ~_within(t, joins_s, *REGIONS["around"])
-    for name, of in inside.items():
-        count = float(of(hits).sum())
-        sums[name] = [count, count + float(of(false).sum()), float(of(seen.scored_s).sum())]
-    return sums
+
+    def counted(region: str) -> list[float]:
+        counts = [_count_in(region, times, joins_s) for times in (hits, false, seen.scored_s)]
+        return [counts[0], counts[0] + counts[1], counts[2]]
+
+    return {region: counted(region) for region in (*REGIONS, "elsewhere")}
 
 
-def _within(times_s: np.ndarray, joins_s: Sequence[float], low_s: float, high_s: float) -> np.ndarray:
+def _count_in(region: str, times_s: np.ndarray, joins_s: Sequence[float]) -> float:
+    low_s, high_s = REGIONS.get(region, REGIONS["around"])
     after = np.asarray(times_s)[:, None] - np.asarray(joins_s, dtype=np.float64)[None]
-    return ((after >= low_s) & (after < high_s)).any(axis=1)
+    within = float(((after >= low_s) & (after < high_s)).any(axis=1).sum())
+    return within if region in REGIONS else len(times_s) - within
 
 
-def precision_behind(sums: Sequence[dict[str, Sequence[float]]]) -> dict[str, Any]:
+def precision_behind(sums: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Any]:
     """Precision behind joins, elsewhere, and their ratio with its interval, over the clips of
     `event_sums_by_region`."""
     table = np.array([[*one["behind"][:2], *one["elsewhere"][:2]] for one in sums], dtype=np.float64)

@@ -140,7 +140,8 @@ def _row(study: Study[JoinsRequest], seed: int, name: str) -> Row:
         )
         for kind, own in kinds.items()
     }
-    np.savez_compressed(_array(study, seed, name), **{kind: one.half().numpy() for kind, one in arrays.items()})
+    halves: dict[str, Any] = {kind: one.half().numpy() for kind, one in arrays.items()}
+    np.savez_compressed(_array(study, seed, name), **halves)
     jumps: dict[str, list[float]] = {f"{gap}_{where}": [] for gap in GAPS for where in ("joins", "elsewhere")}
     row: Row = {"seed": seed, "joins": len(TAKES) * len(joins), "delta": [], "events": [], "lasting": []}
     steps_true, true_levels = energy_deltas(true, sample_rate, joins), window_levels_db(true, sample_rate, covered)
@@ -286,7 +287,9 @@ def _beside(ours: tuple[Sequence[Row], dict[str, Any]], first: tuple[Sequence[Ro
             "difference": difference(np.arange(clips)),
             "interval": interval(difference, clips, draws=LOOP_DRAWS),
         },
-        "energy_delta": delta_change(*([_summed(row["delta"]) for row in part] for part in (rows, others))),
+        "energy_delta": delta_change(
+            [_summed(row["delta"]) for row in rows], [_summed(row["delta"]) for row in others]
+        ),
         "f1_near": f1_difference(*([one["around"] for one in part] for part in sums)),
         "f1_elsewhere": f1_difference(*([one["elsewhere"] for one in part] for part in sums)),
         "lasting": lasting_change(*([_mean_of_takes(row) for row in part] for part in (rows, others))),

@@ -62,6 +62,7 @@ def _row(study: Study[LongformRequest], seed: int, name: str) -> Row:
     asked = varied(Request.of(seed=seed % 1000, steps=request.steps, cuts=request.cuts), name)
     whole = study.sound(Source.tensor(pictures, RATE), asked)
     row: Row = {"seed": seed, "minutes": {}}
+    truth = None
     for minute in minutes:
         start_s = 60.0 * minute - LAST_S
         true, record = true_sound(excerpt(scene, start_s, 60.0 * minute))
@@ -74,6 +75,7 @@ def _row(study: Study[LongformRequest], seed: int, name: str) -> Row:
             "level_db": _level_db(own) - _level_db(true.samples),
         }
     fresh = study.sound(Source.tensor(pictures[frame_count(end_s - LAST_S, RATE) :], RATE), asked)
+    assert truth is not None, "the request has minutes"
     return {**row, "fresh": visible_sums(onsets(fresh).times_s, truth)}
 
 

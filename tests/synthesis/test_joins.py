@@ -138,6 +138,7 @@ def test_interrupted_work_resumes_to_the_same_samples(
     broken_off(pipeline, video, monkeypatch, 5, work=tmp_path / "work", **asked)
     again = pipeline.generate_takes(video, [1, 2], work=tmp_path / "work", **asked)
     assert all(torch.equal(one.audio.samples, other) for one, other in zip(again, whole, strict=True))
+    assert again[0].work is not None
     again[0].work.remove()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from openfoley.errors import MediaError, OpenFoleyError, OutputError, UsageError, WeightsError
+    from openfoley.joint import PairRequest, load_pair
     from openfoley.live import stream
     from openfoley.media.frames import VideoInfo
     from openfoley.pipeline import Pipeline, Take, load
@@ -26,9 +27,11 @@ __version__ = "0.1.0"
 
 _HOME = {
     "load": "pipeline",
+    "load_pair": "joint",
     "stream": "live",
     "Pipeline": "pipeline",
     "Take": "pipeline",
+    "PairRequest": "joint",
     "Project": "projects.project",
     "Cue": "request",
     "Cut": "request",
@@ -51,6 +54,7 @@ __all__ = [
     "MediaError",
     "OpenFoleyError",
     "OutputError",
+    "PairRequest",
     "Pipeline",
     "Project",
     "Take",
@@ -60,6 +64,7 @@ __all__ = [
     "Window",
     "__version__",
     "load",
+    "load_pair",
     "stream",
 ]
 

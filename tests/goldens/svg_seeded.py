@@ -22,7 +22,7 @@ TINY = replace(
     FULL,
     video=UNetConfig(4, (64, 64, 128, 128), (True, True, True, False), layers=1, heads=8, condition=48, groups=32),
     audio=UNetConfig(8, (64, 64, 96, 128), (False, True, True, True), layers=1, heads=8, condition=32, groups=32),
-    connectors=replace(FULL.connectors, width=64),
+    connectors=replace(FULL.connectors, width=64, encoder_widths=(64, 64)),
 )
 
 

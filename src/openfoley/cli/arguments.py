@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from openfoley import __version__
 from openfoley.cli.model_arguments import add_models
+from openfoley.cli.pair_arguments import add_pair
 from openfoley.cli.project_arguments import add_project
 from openfoley.cli.request_arguments import number, whole
 from openfoley.cli.sound_arguments import add_sound
@@ -20,7 +21,17 @@ from openfoley.errors import UsageError
 from openfoley.gym.seeds import FIRST_SEEDS, SCENE_WORLDS, SPLITS, WORLDS, seed_range
 from openfoley.hub.registry import DEFAULT_MODEL
 
-PATH_OPTIONS = ("--out", "--model", "--reference", "--cuts", "--cues", "--sound", "--select-mask")
+PATH_OPTIONS = (
+    "--out",
+    "--model",
+    "--reference",
+    "--cuts",
+    "--cues",
+    "--sound",
+    "--select-mask",
+    "--given-video",
+    "--given-sound",
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -77,6 +88,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"openfoley {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     add_sound(commands, _command)
+    add_pair(commands, _command)
     add_project(commands, _command)
     _attention(commands)
     _gym(commands)

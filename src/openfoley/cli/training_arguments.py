@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from openfoley.cli.pair_arguments import add_pair_training
 from openfoley.gym.seeds import SCENE_WORLDS
 
 PARTS = {
@@ -47,6 +48,8 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
         add("--device", metavar="D", default="cpu", help="torch device (cpu)")
         add("--weights-dir", metavar="DIR", help="where a published model's weights lie")
         add("--variant", metavar="NAME", default="shipped", help="for comparison: sup-0, concatenation, ... (shipped)")
+
+    add_pair_training(inner, command)
 
     data = commands.add_parser("data", help="Prepare data sets and features for training.")
     verbs = data.add_subparsers(title="commands", metavar="VERB", dest="verb", required=True)

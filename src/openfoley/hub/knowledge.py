@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from openfoley.hub.cards import CARDS
 
@@ -38,3 +38,9 @@ def warn_of_words(model: str, texts: Iterable[str | None]) -> None:
             "%s never saw the words %s: it knows Gym-like scenes (openfoley models %s lists its words); for real "
             "footage there is %s", model, ", ".join(unknown), model, real_footage_words(model),
         )  # fmt: skip
+
+
+def warn_of_unseen(model: str, words: Sequence[str]) -> None:
+    """Warn once about words that a model which keeps its own list does not know."""
+    if words:
+        logger.warning("%s never saw the words %s; they count as one unknown word", model, ", ".join(words))

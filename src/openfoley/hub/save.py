@@ -94,7 +94,7 @@ def write_folder(
     whole = {"format": FORMAT, "name": name}
     whole |= {part: {"kind": KINDS[part], **configs[part]} for part in all_parts(configs)}
     whole |= {SELECTION: configs[SELECTION]} if SELECTION in configs else {}
-    with _complete(folder) as unfinished:
+    with complete_folder(folder) as unfinished:
         (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         for file, text in tokenizers.items():
             (unfinished / file).write_text(text, encoding="utf-8")
@@ -107,7 +107,7 @@ def save_part(
     folder: Path, section: dict[str, Any], tensors: Mapping[str, Tensor], others: Mapping[str, Mapping[str, Tensor]]
 ) -> Path:
     """One part's folder: config.json, model.safetensors and OTHER.safetensors, without rounding; written atomically."""
-    with _complete(folder) as unfinished:
+    with complete_folder(folder) as unfinished:
         (unfinished / CONFIG_NAME).write_text(json.dumps(section, indent=2) + "\n", encoding="utf-8")
         save_weights(tensors, unfinished / "model.safetensors", exact=True)
         for name, values in others.items():
@@ -119,7 +119,7 @@ def save_part(
 def add_selection(source: Path, folder: Path, config: TextSelectionConfig, tensors: Mapping[str, Tensor]) -> Path:
     """A model folder's files, to the byte, with a selection; written atomically."""
     whole = json.loads((source / CONFIG_NAME).read_text(encoding="utf-8")) | {SELECTION: to_dict(config)}
-    with _complete(folder) as unfinished:
+    with complete_folder(folder) as unfinished:
         for file in source.iterdir():
             shutil.copyfile(file, unfinished / file.name)
         (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
@@ -128,7 +128,7 @@ def add_selection(source: Path, folder: Path, config: TextSelectionConfig, tenso
 
 
 @contextmanager
-def _complete(folder: Path) -> Iterator[Path]:
+def complete_folder(folder: Path) -> Iterator[Path]:
     """A folder to write into, which then takes the place of `folder` unless something failed."""
     unfinished = folder.with_name(folder.name + ".unfinished")
     try:

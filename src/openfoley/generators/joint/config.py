@@ -16,9 +16,9 @@ KINDS: tuple[Kind, ...] = ("cmc-pe", "cross-attention", "joint-attention")
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """widths: of the levels, outermost first. attends: levels with attention over space. heads: of the video's spatial
-    attention; the sound's have `head_width` channels each, as `attention_head_dim` of the two classes is understood.
-    condition: width of the text, per token for the video, of one vector for the sound."""
+    """widths: of the levels, outermost first. attends: levels with attention over space. heads: of every attention
+    (`attention_head_dim` of the sound's class counts heads too). condition: width of the text, of each token for the
+    video, of one vector for the sound. groups: of every group norm."""
 
     channels: int
     widths: tuple[int, ...]
@@ -33,13 +33,15 @@ class UNetConfig:
 class ConnectorConfig:
     """width: of the sequence that one modality gives the other. levels: where the other's U-Net takes it, outermost
     first; the same levels on the way up, mirrored. head_width: channels of an attention head. encoder_input: `x_pred`
-    is x_t beside the data predicted one step before, `x_cur` x_t alone. fps: of the video, Hz."""
+    is x_t beside the data predicted one step before, `x_cur` x_t alone. encoder_widths: unit of the channels of the
+    video's and the sound's encoder (published: their U-Nets' first). fps: of the video, Hz."""
 
     kind: Kind
     width: int
     levels: tuple[bool, ...]
     head_width: int
     encoder_input: Literal["x_pred", "x_cur"]
+    encoder_widths: tuple[int, int]
     groups: int
     fps: float
 
@@ -67,7 +69,22 @@ FULL = JointConfig(
     ),
     connectors=ConnectorConfig(
         kind="cmc-pe", width=1280, levels=(False, False, True, True), head_width=8, encoder_input="x_pred",
-        groups=32, fps=8.0,
+        encoder_widths=(320, 192), groups=32, fps=8.0,
     ),
     motion_frames=32, video_schedule=VIDEO, audio_schedule=AUDIO,
 )  # fmt: skip
+GYM = JointConfig(
+    video=UNetConfig(
+        channels=48, widths=(64, 64, 72), attends=(False, True, True), layers=1, heads=4, condition=64, groups=4,
+    ),
+    audio=UNetConfig(
+        channels=16, widths=(32, 48, 56), attends=(False, True, True), layers=1, heads=4, condition=64, groups=4,
+    ),
+    connectors=ConnectorConfig(
+        kind="cmc-pe", width=64, levels=(False, True, True), head_width=8, encoder_input="x_pred",
+        encoder_widths=(24, 24), groups=4, fps=8.0,
+    ),
+    motion_frames=32, video_schedule=VIDEO, audio_schedule=AUDIO,
+)  # fmt: skip
+"""Pictures of 32 x 32 pixels folded by 4, spectrograms of 64 bands and 10 ms folded by 4 and 4 (`codecs.folded`): the
+first level is wider than its input, which a narrower one could not pass on."""

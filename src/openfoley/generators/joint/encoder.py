@@ -18,15 +18,13 @@ Clip = Float[Tensor, "batch channels time a b"]
 
 
 class Encoder(nn.Module):
-    """inputs: channels of the latents, twice as many with the data predicted before. first_width: of the U-Net's
-    outermost level; time_width: of its time embedding."""
+    """inputs: channels of the latents, twice as many with the data predicted before. unit: of the channels;
+    time_width: of the U-Net's time embedding."""
 
-    def __init__(
-        self, inputs: int, first_width: int, time_width: int, config: ConnectorConfig, *, is_video: bool
-    ) -> None:
+    def __init__(self, inputs: int, unit: int, time_width: int, config: ConnectorConfig, *, is_video: bool) -> None:
         super().__init__()
         self.is_video = is_video
-        low, middle, high = first_width // 2, 2 * first_width, 4 * first_width
+        low, middle, high = unit // 2, 2 * unit, 4 * unit
         self.enter = nn.Conv2d(inputs, low, 3, padding=1)
         self.first = ResidualBlock(low, middle, time_width, config.groups)
         self.down = nn.Conv2d(middle, middle, 3, stride=2, padding=1)

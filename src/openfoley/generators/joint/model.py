@@ -69,14 +69,15 @@ class Connectors(nn.Module):
     def __init__(self, config: JointConfig) -> None:
         super().__init__()
         self.config = config.connectors
-        self.encode_video = self._encoder(config.video, is_video=True)
-        self.encode_audio = self._encoder(config.audio, is_video=False)
+        of_video, of_audio = self.config.encoder_widths
+        self.encode_video = self._encoder(config.video, of_video, is_video=True)
+        self.encode_audio = self._encoder(config.audio, of_audio, is_video=False)
         self.into_video = self._blocks(config.video, by_frame=True)
         self.into_audio = self._blocks(config.audio, by_frame=False)
 
-    def _encoder(self, unet: UNetConfig, *, is_video: bool) -> Encoder:
+    def _encoder(self, unet: UNetConfig, width: int, *, is_video: bool) -> Encoder:
         inputs = unet.channels * (2 if self.config.encoder_input == "x_pred" else 1)
-        return Encoder(inputs, unet.widths[0], time_width(unet), self.config, is_video=is_video)
+        return Encoder(inputs, width, time_width(unet), self.config, is_video=is_video)
 
     def _blocks(self, unet: UNetConfig, *, by_frame: bool) -> nn.ModuleDict:
         widths = level_widths(unet, self.config.levels)

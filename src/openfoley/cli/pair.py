@@ -1,0 +1,47 @@
+"""`openfoley generate-pair` and `openfoley train pair`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from openfoley.cli.messages import Bar, note, print_json
+
+FIELDS = (
+    "prompt", "negative_prompt", "gamma", "steps", "seed", "count", "duration", "video_guidance", "audio_guidance",
+)  # fmt: skip
+
+
+def generate(options: Namespace) -> int:
+    from openfoley.hub.pair import check_pair_model, load_pair_model
+    from openfoley.joint import PairRequest, check_pair_output, generate_pair
+
+    asked: dict[str, Any] = {name: getattr(options, name) for name in FIELDS}
+    asked |= {name: Path(path) for name in ("given_video", "given_sound") if (path := getattr(options, name))}
+    request = PairRequest(**asked)
+    out, seeds = Path(options.out), range(options.seed, options.seed + options.count)
+    paths = [out] if options.count == 1 else [out.with_name(f"{out.stem}-{seed}{out.suffix}") for seed in seeds]
+    for path in paths:
+        check_pair_output(path, options.force)
+    check_pair_model(options.model)
+    model = load_pair_model(options.model, options.device)
+    pairs = generate_pair(model, request, Bar("steps", unit="steps"))
+    for pair, path in zip(pairs, paths, strict=True):
+        pair.save(path, force=options.force)
+        note(f"{len(pair.frames) / pair.rate:g} s of video and sound in {path}")
+    if options.json:
+        rows = [{"path": str(path), "seed": pair.seed} for pair, path in zip(pairs, paths, strict=True)]
+        print_json({"model": model.name, "pairs": rows})
+    return 0
+
+
+def train(options: Namespace) -> int:
+    from openfoley.training.joint.recipe import train_stage
+
+    made = train_stage(
+        options.stage, options.preset, Path(options.out), data=options.data, kind=options.kind, trains=options.trains,
+        steps=options.steps, scenes=options.scenes, device=options.device, resume=options.resume,
+    )  # fmt: skip
+    note(f"trained {options.stage}; it is in {made}")
+    return 0

@@ -1,0 +1,103 @@
+"""What the three stages learn (arXiv 2409.17550, section 3.4): each base model its noise alone, then the connectors.
+
+The connectors' step, for one t of both U-Nets and timesteps t_con of the encoders drawn for each modality on its own:
+
+    x = noised(x0, n, t)                                 the U-Nets' input
+    p = predicted data, from a pass without gradient     self-conditioning; zeroed for half of the clips, each modality
+    eps = U-Nets(x, t | encoders(noised(x0, n, t_con), p, t_con))
+    loss = mean (eps_video - n)^2 + mean (eps_audio - n)^2
+
+Because t_con is drawn on its own, sampling may give the two modalities different timesteps without new training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from openfoley.flow.ddim import TRAINED_STEPS, data_from_noise, noised
+from openfoley.generators.joint.config import JointConfig
+from openfoley.generators.joint.model import JointGenerator, Pair, PairText, PairTimes
+
+Powers = Float[Tensor, " trained_steps"]
+Losses = dict[str, Float[Tensor, ""]]
+
+
+def kept_captions(captions: Sequence[str], drop: float, random: torch.Generator) -> list[str]:
+    """Each caption, or none ("") with probability `drop`: every clip for itself, whatever the size of the batch. (The
+    published code asks whether any of a batch's indices is not zero: a batch of one never loses its caption.)"""
+    lost = torch.rand(len(captions), generator=random) < drop
+    return ["" if is_lost else caption for caption, is_lost in zip(captions, lost.tolist(), strict=True)]
+
+
+def base_loss(
+    noise_of: Callable[[Float[Tensor, "..."], Int64[Tensor, " batch"]], Float[Tensor, "..."]],
+    x0: Float[Tensor, "..."],
+    powers: Powers,
+    random: torch.Generator,
+) -> Float[Tensor, ""]:
+    """Of one U-Net alone, at random timesteps. noise_of: its noise for x and t."""
+    t = _timesteps(len(x0), random).to(x0.device)
+    noise = torch.randn(x0.shape, generator=random).to(x0)
+    return (noise_of(noised(x0, noise, _at(powers, t, x0)), t) - noise).square().mean()
+
+
+def joint_losses(
+    model: JointGenerator,
+    text: PairText,
+    x0: Pair,
+    powers: tuple[Powers, Powers],
+    self_condition: float,
+    random: torch.Generator,
+) -> Losses:
+    """loss, video and audio. powers: of the video's and the sound's schedule. self_condition: share of the clips whose
+    encoders see predicted data, each modality for itself."""
+    batch, device = len(x0.video), x0.video.device
+    noise = Pair(*(torch.randn(each.shape, generator=random).to(each) for each in x0))
+    t = _timesteps(batch, random).to(device)
+    times, others = PairTimes(t, t), PairTimes(*(_timesteps(batch, random).to(device) for _ in range(2)))
+    sees = Pair(*((torch.rand(batch, generator=random) < self_condition).to(device) for _ in range(2)))
+
+    def at(of: PairTimes) -> Pair:
+        shares = [_at(p, s, like) for p, s, like in zip(powers, of, x0, strict=True)]
+        return Pair(*(noised(*each) for each in zip(x0, noise, shares, strict=True)))
+
+    x = at(times)
+    predicted = None
+    if model.connectors.config.encoder_input == "x_pred":
+        predicted = predicted_data(model, text, x, times, powers, sees)
+    found = model.noise(x, times, text, model.conditions(at(others), predicted, others))
+    video, audio = ((f - n).square().mean() for f, n in zip(found, noise, strict=True))
+    return {"loss": video + audio, "video": video, "audio": audio}
+
+
+@torch.no_grad()
+def predicted_data(
+    model: JointGenerator, text: PairText, x: Pair, times: PairTimes, powers: tuple[Powers, Powers], sees: Pair
+) -> Pair:
+    """x0 as the model predicts it with encoders that see zeros; zeros where `sees` [batch] of a modality is False."""
+    eps = model.noise(x, times, text, model.conditions(x, None, times))
+    shares = [_at(p, t, like) for p, t, like in zip(powers, times, x, strict=True)]
+    found = [data_from_noise(*each) for each in zip(x, eps, shares, strict=True)]
+    return Pair(*(torch.where(_rows(s, f), f, 0.0) for f, s in zip(found, sees, strict=True)))
+
+
+def all_powers(config: JointConfig, device: torch.device | str = "cpu") -> tuple[Powers, Powers]:
+    return config.video_schedule.signal_power().to(device), config.audio_schedule.signal_power().to(device)
+
+
+def _timesteps(batch: int, random: torch.Generator) -> Int64[Tensor, " batch"]:
+    return torch.randint(TRAINED_STEPS, (batch,), generator=random)
+
+
+def _at(powers: Powers, t: Int64[Tensor, " batch"], like: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    return _rows(powers[t], like)
+
+
+def _rows(
+    value: Float[Tensor, " batch"] | Bool[Tensor, " batch"], like: Float[Tensor, "..."]
+) -> Float[Tensor, "..."] | Bool[Tensor, "..."]:
+    return value.view(-1, *(1 for _ in like.shape[1:]))

@@ -1,0 +1,202 @@
+"""Trains one stage of a joint model of sound and picture, resumable at any step (arXiv 2409.17550, section 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from openfoley.codecs.folded import FoldedCodec
+from openfoley.data.pairs.pair import PairBatch, Pairs, batch_of
+from openfoley.encoders.words import vocabulary_of
+from openfoley.flow.ddim import noised
+from openfoley.generators.joint.config import JointConfig
+from openfoley.generators.joint.model import JointGenerator, Pair, PairText
+from openfoley.hub.load import load_weights
+from openfoley.hub.pair_parts import FORMAT, PairModelConfig, base_modules
+from openfoley.hub.save import save_weights
+from openfoley.training.joint.objective import all_powers, base_loss, joint_losses, kept_captions
+from openfoley.training.joint.presets import PairTraining
+from openfoley.training.loop.ema import averaged
+from openfoley.training.loop.optimizer import make_optimizer
+from openfoley.training.loop.run import Run
+
+BETAS = (0.9, 0.999)
+CURVE_POINTS = 20
+"""Timesteps of a loss curve, evenly spaced."""
+DEFAULT_STEPS, VIDEO_GUIDANCE, AUDIO_GUIDANCE = 25, 2.0, 2.0
+"""At Gym size; not tuned. The published ones, 7.5 and 2.5, are for models with a wide choice of what to make."""
+
+
+class Networks(nn.Module):
+    """The generator and the words that its U-Nets read."""
+
+    def __init__(self, config: PairModelConfig) -> None:
+        super().__init__()
+        self.generator = JointGenerator(config.generator)
+        self.video_words, self.audio_words, files = base_modules(config, self.generator)
+        self.files = files
+
+    def text(self, captions: Sequence[str]) -> PairText:
+        return PairText(self.video_words(captions), self.audio_words(captions))
+
+
+class Trained(nn.Module):
+    """What a stage trains, under one roof: for the optimiser, the average and the checkpoint. Shares its weights with
+    the networks."""
+
+    def __init__(self, weights: Mapping[str, nn.Parameter]) -> None:
+        super().__init__()
+        self.weights = nn.ParameterDict({name.replace(".", "/"): value for name, value in weights.items()})
+
+
+def train_stage_on(
+    preset: PairTraining, training: Pairs, validation: Pairs, out: Path, *, resume: bool
+) -> tuple[PairModelConfig, Networks]:
+    """Writes out/{model.safetensors (averages of all that is trained, and of that file's rest the start), log.csv};
+    returns the networks with the averaged weights."""
+    run = Run.of(preset, out, resume=resume)
+    config = model_config(preset, training)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(preset.seed)
+        networks = Networks(config)
+    for base in preset.bases:
+        load_weights(networks.files[base.name], base / "model.safetensors")
+    networks.to(preset.device).train()
+    trained = Trained(chosen_weights(networks, preset))
+    networks.requires_grad_(False)
+    trained.requires_grad_(True)
+    average = averaged(trained, preset.ema_decay)
+    optimizer = make_optimizer("adamw", [trained], preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay)
+    run.attach(model=trained, average=average, optimizer=optimizer)
+    codec, device = FoldedCodec(preset.codec), torch.device(preset.device)
+    held = latents_of(codec, batch_of(validation, range(min(preset.validation, len(validation)))), device)
+
+    for step in run.steps():
+        random = run.generator(step)
+        batch = drawn(training, preset.batch, random)
+        captions = kept_captions(one_caption(batch, random), preset.caption_drop, random)
+        latents = latents_of(codec, batch, device)[0]
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            losses = stage_losses(networks, preset, latents, captions, random)
+        factor = run.rate_factor(step, preset.warmup_steps)
+        norm = optimizer.descend(losses["loss"], trained.parameters(), factor=factor, limit=preset.gradient_norm)
+        average.update_parameters(trained)
+        run.log(step, always=False, **losses, gradient_norm=norm)
+        if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
+            with with_average(trained, average.module):
+                run.log(step, always=True, **validated(networks, preset, *held, run.generator(-1)))
+    with torch.no_grad():
+        _copy(trained, average.module)
+    save_weights(networks.files[preset.stage].state_dict(), out / "model.safetensors", exact=True)
+    if preset.trained != "connectors":
+        for name in ("video", "audio"):
+            save_weights(networks.files[name].state_dict(), out / f"{name}.safetensors", exact=True)
+    return config, networks
+
+
+def model_config(preset: PairTraining, training: Pairs) -> PairModelConfig:
+    """What the folder of the finished model says of it, but for the curves."""
+    words = vocabulary_of(caption for captions in training.captions for caption in captions)
+    return PairModelConfig(
+        format=FORMAT, kind="pair", name="pair", generator=preset.architecture, codec=preset.codec,
+        frames=training.form.count, video_words=words, audio_words=words, longest=preset.longest, steps=DEFAULT_STEPS,
+        video_guidance=VIDEO_GUIDANCE, audio_guidance=AUDIO_GUIDANCE, curves=None,
+    )  # fmt: skip
+
+
+def chosen_weights(networks: Networks, preset: PairTraining) -> dict[str, nn.Parameter]:
+    """A base stage: its U-Net and words. The third: the connectors, and what `preset.trained` adds."""
+    found = {f"{preset.stage}.{name}": value for name, value in networks.files[preset.stage].named_parameters()}
+    if preset.stage == "connectors" and preset.trained != "connectors":
+        for base in ("video", "audio"):
+            for name, value in networks.files[base].named_parameters():
+                if preset.trained == "everything" or "motion_modules" in name:
+                    found[f"{base}.{name}"] = value
+    return found
+
+
+def stage_losses(
+    networks: Networks, preset: PairTraining, latents: Pair, captions: Sequence[str], random: torch.Generator
+) -> dict[str, Float[Tensor, ""]]:
+    generator, powers = networks.generator, all_powers(preset.architecture, latents.video.device)
+    if preset.stage == "video":
+        text = networks.video_words(captions)
+        return {
+            "loss": base_loss(lambda x, t: generator.video_noise(x, t, text, None), latents.video, powers[0], random)
+        }
+    if preset.stage == "audio":
+        vector = networks.audio_words(captions)
+        return {
+            "loss": base_loss(lambda x, t: generator.audio_noise(x, t, vector, None), latents.audio, powers[1], random)
+        }
+    return joint_losses(generator, networks.text(captions), latents, powers, preset.self_condition, random)
+
+
+@torch.no_grad()
+def validated(
+    networks: Networks, preset: PairTraining, latents: Pair, captions: Sequence[str], random: torch.Generator
+) -> dict[str, float]:
+    """The losses of this stage on the validation clips, the same noise and timesteps every time."""
+    with torch.autocast(latents.video.device.type, dtype=torch.bfloat16):
+        losses = stage_losses(networks, preset, latents, captions, random)
+    return {f"validation_{name}": float(value) for name, value in losses.items()}
+
+
+@torch.no_grad()
+def loss_curve(
+    networks: Networks, config: JointConfig, latents: Pair, captions: Sequence[str], random: torch.Generator
+) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
+    """Timesteps, and the losses of the video's and the sound's U-Net alone at each (`hub.pair_parts.LossCurves`)."""
+    generator, text = networks.generator, networks.text(captions)
+    powers = all_powers(config, latents.video.device)
+    at = [int(t) for t in torch.linspace(0, len(powers[0]) - 1, CURVE_POINTS).round()]
+    curves: tuple[list[float], list[float]] = ([], [])
+    for t in at:
+        times = torch.full((len(latents.video),), t, device=latents.video.device)
+        for number, (x0, power) in enumerate(zip(latents, powers, strict=True)):
+            noise = torch.randn(x0.shape, generator=random).to(x0)
+            x = noised(x0, noise, power[t].view(*(1 for _ in x0.shape)))
+            found = (
+                generator.video_noise(x, times, text.video, None)
+                if number == 0
+                else generator.audio_noise(x, times, text.audio, None)
+            )
+            curves[number].append(float((found - noise).square().mean()))
+    return tuple(at), tuple(curves[0]), tuple(curves[1])
+
+
+def latents_of(codec: FoldedCodec, batch: PairBatch, device: torch.device) -> tuple[Pair, list[str]]:
+    """And the plainest captions."""
+    latents = Pair(codec.encode_video(batch.frames).to(device), codec.encode_audio(batch.sound).to(device))
+    return latents, [captions[0] for captions in batch.captions]
+
+
+def drawn(pairs: Pairs, size: int, random: torch.Generator) -> PairBatch:
+    return batch_of(pairs, torch.randint(len(pairs), (size,), generator=random).tolist())
+
+
+def one_caption(batch: PairBatch, random: torch.Generator) -> list[str]:
+    """Any of a clip's captions."""
+    return [c[int(torch.randint(len(c), (), generator=random))] for c in batch.captions]
+
+
+@contextmanager
+def with_average(trained: Trained, average: nn.Module) -> Iterator[None]:
+    """The networks with the averaged weights, while the block runs."""
+    kept = {name: value.detach().clone() for name, value in trained.state_dict().items()}
+    with torch.no_grad():
+        _copy(trained, average)
+    try:
+        yield
+    finally:
+        trained.load_state_dict(kept)
+
+
+def _copy(trained: Trained, source: nn.Module) -> None:
+    values: dict[str, Shaped[Tensor, "..."]] = source.state_dict()
+    trained.load_state_dict(values)

@@ -1,0 +1,123 @@
+"""Sound and picture together, end to end on a tiny model, and every wrong request in one line."""
+
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+
+import tiny_pairs
+from openfoley.cli import main
+from openfoley.errors import UsageError, WeightsError
+from openfoley.hub.pair import load_pair_model
+from openfoley.joint import JointPipeline, PairRequest, load_pair
+from openfoley.media.read.sound_file import read_audio
+from openfoley.media.source import Source
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_pairs.model_folder(tmp_path_factory.mktemp("pair") / "model")
+
+
+@pytest.fixture(scope="module")
+def pipeline(folder: Path) -> JointPipeline:
+    return load_pair(folder)
+
+
+def test_importing_the_package_does_not_import_diffusers() -> None:
+    code = "import openfoley, openfoley.joint, sys; sys.exit('diffusers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_command_writes_both_into_one_file(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pair.mp4"
+    command = ["generate-pair", "--model", str(folder), "--prompt", "a box", "--out", str(out), "--count", "2"]
+    assert main([*command, "--seed", "5"]) == 0
+    paths = sorted(tmp_path.iterdir())
+    assert [path.name for path in paths] == ["pair-5.mp4", "pair-6.mp4"]
+    info = Source.file(paths[0]).info
+    assert (info.duration, info.frame_rate, info.width, info.audio_streams) == (2, 8, 32, 1)
+    assert main([*command, "--seed", "5"]) == 2  # they exist
+
+
+def test_a_pair_does_not_depend_on_how_many_are_made(pipeline: JointPipeline) -> None:
+    several = pipeline.generate(PairRequest(prompt="a box", seed=1, count=2))
+    alone = pipeline.generate(prompt="a box", seed=2)[0]
+    assert torch.equal(several[1].frames, alone.frames) and torch.equal(several[1].sound, alone.sound)
+    assert not torch.equal(several[0].sound, alone.sound)
+
+
+def test_gamma_changes_the_result_and_1_is_none(pipeline: JointPipeline) -> None:
+    plain, warped = (pipeline.generate(prompt="a box", gamma=gamma)[0] for gamma in (1.0, 2.0))
+    assert not torch.equal(plain.sound, warped.sound)
+
+
+def test_a_given_video_gets_a_sound_and_stays(pipeline: JointPipeline, make_video, tmp_path: Path) -> None:
+    film = make_video("given.mp4", duration_s=2.0, rate=Fraction(8))
+    one = pipeline.generate(given_video=film, prompt="a box")[0]
+    other = pipeline.generate(prompt="a box")[0]
+    assert one.frames.float().std() > 0 and not torch.equal(one.sound, other.sound)
+    again = pipeline.generate(given_video=one.save(tmp_path / "one.mkv"), prompt="a box")[0]
+    assert (again.frames.float() - one.frames.float()).abs().mean() < 6  # but for the video's coding
+
+
+def test_a_given_sound_gets_a_video_and_stays(pipeline: JointPipeline, make_video) -> None:
+    film = make_video("sound.mp4", duration_s=2.0, sound=True)
+    pair = pipeline.generate(given_sound=film, prompt="a box")[0]
+    wanted = read_audio(film, 16_000).samples.mean(0)[:32_000]
+    torch.testing.assert_close(pair.sound[: len(wanted)], wanted)
+
+
+WRONG = [
+    ({}, "there is no prompt"),
+    ({"prompt": "  "}, "prompt must not be empty"),
+    ({"prompt": "a", "gamma": 9.0}, "gamma must be from 0.2 to 5"),
+    ({"prompt": "a", "gamma": "fast"}, "gamma must be a number, 'auto' or 'map'"),
+    ({"prompt": "a", "steps": 0}, "steps must be a whole number from 1 to 1000"),
+    ({"given_video": Path("a.mp4"), "given_sound": Path("a.wav")}, "nothing is left to generate"),
+]
+
+
+@pytest.mark.parametrize(("asked", "said"), WRONG)
+def test_a_wrong_request_is_refused(asked: dict, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        PairRequest(**asked)
+
+
+def test_what_the_model_cannot_do_is_said_with_what_it_can(pipeline: JointPipeline, make_video) -> None:
+    with pytest.raises(UsageError, match="makes 1 to 4 s .at most 32 frames.* got 5 s; it was trained on 2 s"):
+        pipeline.generate(prompt="a box", duration=5)
+    with pytest.raises(UsageError, match="the prompt has 7 words, tiny-pair reads at most 6"):
+        pipeline.generate(prompt="a box a box a box a")
+    with pytest.raises(UsageError, match="has no loss curves"):
+        pipeline.generate(prompt="a box", gamma="auto")
+    with pytest.raises(UsageError, match="is 1.00 s long, the pair 2 s; cut it to that length"):
+        pipeline.generate(prompt="a box", given_video=make_video("short.mp4", duration_s=1.0))
+    with pytest.raises(UsageError, match="is 1.00 s long, the pair 2 s"):
+        pipeline.generate(prompt="a box", given_sound=make_video("short-sound.mp4", duration_s=1.0, sound=True))
+
+
+def test_models_without_weights_say_what_to_do(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openfoley.hub.pair.SHIPPED_FOLDER", tmp_path)
+    with pytest.raises(WeightsError, match="svg-gym is not trained yet.*openfoley train pair --stage"):
+        load_pair_model("svg-gym")
+    with pytest.raises(WeightsError, match="no connectors are published"):
+        load_pair_model("svg-animatediff-audioldm")
+    with pytest.raises(UsageError, match="unknown model 'nothing'"):
+        load_pair_model("nothing")
+    assert main(["generate-pair", "--prompt", "a", "--out", str(tmp_path / "a.mp4")]) == 1
+    assert main(["generate-pair", "--prompt", "a", "--out", str(tmp_path / "a.wav")]) == 2
+    assert main(["generate-pair", "--out", str(tmp_path / "a.mp4")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and all(line.startswith("openfoley: error: ") for line in lines)
+
+
+def test_without_diffusers_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(UsageError, match=r"pip install 'openfoley\[joint\]'"):
+        load_pair_model(folder)

@@ -1,0 +1,55 @@
+"""The stages' objectives against theory, and that captions are dropped whatever the batch."""
+
+import pytest
+import torch
+
+import tiny_pairs
+from openfoley.flow.ddim import VIDEO, data_from_noise
+from openfoley.generators.joint.config import KINDS, Kind
+from openfoley.generators.joint.model import JointGenerator, Pair, PairText
+from openfoley.training.joint.objective import all_powers, base_loss, joint_losses, kept_captions
+
+
+def seeded(number: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(number)
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+def test_a_tenth_of_the_captions_is_dropped(batch: int) -> None:
+    kept = [one for number in range(2000 // batch) for one in kept_captions(["x"] * batch, 0.1, seeded(number))]
+    assert 0.08 < kept.count("") / len(kept) < 0.12
+
+
+def test_the_best_predictor_of_gaussian_data_reaches_the_closed_form() -> None:
+    """E[n | x] = sqrt(1 - a) x for data of variance 1: the loss is the mean of a over all timesteps."""
+    powers = VIDEO.signal_power()
+
+    def best(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return (1 - powers[t]).sqrt()[:, None] * x
+
+    loss = base_loss(best, torch.randn(20_000, 4), powers, seeded())
+    assert float(loss) == pytest.approx(float(powers.mean()), rel=0.03)
+
+
+def test_noise_known_exactly_gives_the_data() -> None:
+    powers, x0, noise = VIDEO.signal_power(), torch.randn(3, 4), torch.randn(3, 4)
+    a = powers[[10, 400, 990]][:, None]
+    torch.testing.assert_close(
+        data_from_noise(a.sqrt() * x0 + (1 - a).sqrt() * noise, noise, a), x0, atol=1e-3, rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_connectors_learn_from_pairs_and_all_of_them_do(kind: Kind) -> None:
+    model = JointGenerator(tiny_pairs.config_of(kind)).requires_grad_(False)
+    for value in model.connectors.parameters():
+        torch.nn.init.normal_(value, std=0.1)
+    model.connectors.requires_grad_(True)
+    x0 = Pair(torch.randn(2, 48, 16, 8, 8), torch.randn(2, 16, 50, 16))
+    text = PairText(torch.randn(2, 6, 16), torch.randn(2, 16))
+    losses = joint_losses(model, text, x0, all_powers(model.config), 0.5, seeded())
+    torch.testing.assert_close(losses["loss"], losses["video"] + losses["audio"])
+    losses["loss"].backward()
+    dead = [name for name, p in model.connectors.named_parameters() if p.grad is None or not p.grad.any()]
+    assert dead == []
+    assert all(p.grad is None for unet in (model.video, model.audio) for p in unet.parameters())

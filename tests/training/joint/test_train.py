@@ -1,0 +1,81 @@
+"""A stage resumes to the same weights, trains what it says and nothing else, and leaves a model that generates."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import tiny_pairs
+from openfoley.errors import UsageError
+from openfoley.training.joint import recipe
+from openfoley.training.joint.train import train_stage_on
+from openfoley.training.loop.run import Run
+
+PAIRS = tiny_pairs.FewPairs()
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("pair")
+    for stage in ("video", "audio"):
+        train_stage_on(tiny_pairs.preset(stage), PAIRS, PAIRS, folder / stage, resume=False)
+    return folder / "video", folder / "audio"
+
+
+def test_a_base_stage_resumes_to_the_same_weights(
+    bases: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stop(Exception):
+        pass
+
+    log = Run.log
+
+    def stopping(run: Run, step: int, **values: object) -> None:
+        log(run, step, **values)  # type: ignore[arg-type]
+        if step == 2:
+            raise Stop
+
+    monkeypatch.setattr(Run, "log", stopping)
+    monkeypatch.setattr("openfoley.training.loop.run.EVERY", None)
+    with pytest.raises(Stop):
+        train_stage_on(tiny_pairs.preset("video"), PAIRS, PAIRS, tmp_path / "video", resume=False)
+    monkeypatch.undo()
+    train_stage_on(tiny_pairs.preset("video"), PAIRS, PAIRS, tmp_path / "video", resume=True)
+    once, again = (load_file(folder / "model.safetensors") for folder in (bases[0], tmp_path / "video"))
+    assert all(torch.equal(once[key], again[key]) for key in once)
+
+
+@pytest.mark.parametrize("trained", ["connectors", "motion"])
+def test_the_third_stage_trains_what_it_says(bases: tuple[Path, Path], tmp_path: Path, trained: str) -> None:
+    preset = tiny_pairs.preset("connectors", bases=bases, trained=trained, steps=2)
+    train_stage_on(preset, PAIRS, PAIRS, tmp_path / "out", resume=False)
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+    if trained == "connectors":
+        assert not (tmp_path / "out" / "video.safetensors").exists()
+        return
+    before, after = load_file(bases[0] / "model.safetensors"), load_file(tmp_path / "out" / "video.safetensors")
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed and all("motion_modules" in key for key in changed)
+
+
+def test_what_is_missing_is_said_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no trained video model; train it first: --stage video"):
+        recipe.train_stage("connectors", "gym", tmp_path)
+    with pytest.raises(UsageError, match="steps must be at least 1"):
+        recipe.train_stage("video", "gym", tmp_path, steps=0)
+    with pytest.raises(UsageError, match="preset 'full'"):
+        recipe.train_stage("video", "full", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_three_stages_make_a_model(tmp_path: Path) -> None:
+    from openfoley.joint import PairRequest, load_pair
+
+    for stage in ("video", "audio", "connectors"):
+        made = recipe.train_stage(stage, "gym", tmp_path, steps=1, scenes=4)
+    pipeline = load_pair(made)
+    pair = pipeline.generate(PairRequest(prompt="a stick taps a box", steps=2, gamma="auto"))[0]
+    assert pair.frames.shape == (16, 3, 32, 32) and pair.sound.shape == (32_000,)
+    assert sum(file.stat().st_size for file in made.iterdir()) < 14e6

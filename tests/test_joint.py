@@ -11,7 +11,9 @@ import torch
 import tiny_pairs
 from openfoley.cli import main
 from openfoley.errors import UsageError, WeightsError
+from openfoley.hub.cards import svg
 from openfoley.hub.pair import load_pair_model
+from openfoley.hub.registry import check_model
 from openfoley.joint import JointPipeline, PairRequest, load_pair
 from openfoley.media.read.sound_file import read_audio
 from openfoley.media.source import Source
@@ -96,7 +98,7 @@ def test_what_the_model_cannot_do_is_said_with_what_it_can(pipeline: JointPipeli
         pipeline.generate(prompt="a box", gamma="auto")
     with pytest.raises(UsageError, match="is 1.00 s long, the pair 2 s; cut it to that length"):
         pipeline.generate(prompt="a box", given_video=make_video("short.mp4", duration_s=1.0))
-    with pytest.raises(UsageError, match="is 1.00 s long, the pair 2 s"):
+    with pytest.raises(UsageError, match=r"is 1.0\d s long, the pair 2 s"):
         pipeline.generate(prompt="a box", given_sound=make_video("short-sound.mp4", duration_s=1.0, sound=True))
 
 
@@ -115,6 +117,26 @@ def test_models_without_weights_say_what_to_do(
     assert main(["generate-pair", "--out", str(tmp_path / "a.mp4")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3 and all(line.startswith("openfoley: error: ") for line in lines)
+
+
+def test_the_list_of_models_has_them_and_the_other_line_refuses_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "svg-gym"]) == 0
+    assert "16 frames of 32 x 32 pixels" in capsys.readouterr().out
+    with pytest.raises(
+        UsageError, match="svg-gym makes sound and picture together; use it with openfoley generate-pair"
+    ):
+        check_model("svg-gym")
+
+
+def test_the_card_counts_its_networks() -> None:
+    from openfoley.generators.joint.config import FULL, GYM
+    from openfoley.generators.joint.model import JointGenerator
+
+    for config, card in ((GYM, svg.GYM), (FULL, svg.ANIMATEDIFF_AUDIOLDM)):
+        with torch.device("meta"):
+            count = sum(value.numel() for value in JointGenerator(config).parameters())
+        assert count == card.parameters
+    assert 2 * svg.GYM.parameters < 14e6
 
 
 def test_without_diffusers_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from openfoley.errors import WeightsError
 
 if TYPE_CHECKING:
     from openfoley.hub.cards.base import Card
+    from openfoley.hub.cards.svg import PairCard
 
 TASK_WIDTH = 48  # letters, in the list of models
 LIBRARIES = ("torch", "transformers", "av", "numpy", "safetensors", "tokenizers")
@@ -23,14 +24,18 @@ LIBRARIES = ("torch", "transformers", "av", "numpy", "safetensors", "tokenizers"
 def models(options: Namespace) -> int:
     """All named models, or one card: purpose, size, licence, and which files are on disk."""
     from openfoley.hub.cards import CARDS
+    from openfoley.hub.cards.svg import PAIR_CARDS
     from openfoley.hub.download import cache_folder
     from openfoley.hub.registry import find_card
 
+    if options.name in PAIR_CARDS:
+        return _pair_model(PAIR_CARDS[options.name], options.json)
     weights_dir = Path(options.weights_dir) if options.weights_dir else None
     cards = [find_card(options.name)] if options.name else list(CARDS.values())
     rows = [_row(card, weights_dir) for card in cards]
     if options.json:
-        print_json({"models": rows})
+        pairs = [_pair_row(card) for card in PAIR_CARDS.values()]
+        print_json({"models": rows} if options.name else {"models": rows, "pair_models": pairs})
         return 0
     if options.name:
         for key, value in rows[0].items():
@@ -50,11 +55,39 @@ def models(options: Namespace) -> int:
             f"{row['name']:<22} {row['sample_rate']:>6} {row['channels']:>8} {amounts[0]:>10} {amounts[1]:>8} "
             f"{amounts[2]:>7}  {row['task']:<{TASK_WIDTH}} {row['licence']}"
         )
+    print("\nsound and picture together (openfoley generate-pair):")
+    for card in PAIR_CARDS.values():
+        print(
+            f"{card.name:<24} {card.parameters / 1e6:>7.1f} M  {card.task}; {card.clip}; {_pair_row(card)['weights']}"
+        )
     note(
         f"openfoley models NAME shows one; downloads are kept in {cache_folder()} and files that models share are "
         "fetched once"
     )
     return 0
+
+
+def _pair_model(card: PairCard, as_json: bool) -> int:
+    row = _pair_row(card)
+    if as_json:
+        print_json({"models": [row]})
+        return 0
+    for key, value in row.items():
+        print(f"{key:<14} {', '.join(value) if isinstance(value, list) else value}")
+    return 0
+
+
+def _pair_row(card: PairCard) -> dict[str, Any]:
+    from openfoley.hub.cards.svg import CONNECTORS_MISSING, TRAIN_GYM
+    from openfoley.hub.registry import CONFIG_NAME, SHIPPED_FOLDER
+
+    missing = f"not trained yet; {TRAIN_GYM}" if card.shipped else CONNECTORS_MISSING
+    is_here = (SHIPPED_FOLDER / card.name / CONFIG_NAME).is_file()
+    bases = [f"{base.repository} ({base.licence})" for base in card.bases]
+    return {
+        "name": card.name, "task": card.task, "scope": card.scope, "clip": card.clip, "parameters": card.parameters,
+        "licence": card.licence, "weights": "shipped" if is_here else missing, **({"bases": bases} if bases else {}),
+    }  # fmt: skip
 
 
 def _row(card: Card, weights_dir: Path | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from openfoley.errors import UsageError, WeightsError
 from openfoley.hub.cards import CARDS
 from openfoley.hub.cards.base import Card
+from openfoley.hub.cards.svg import PAIR_CARDS
 from openfoley.request import Defaults, Request
 
 CONFIG_NAME = "config.json"
@@ -76,7 +77,7 @@ def check_model(name_or_folder: str | os.PathLike[str]) -> None:
 
 
 def find_card(name: str) -> Card:
-    """The card of a named model; UsageError lists the known names."""
+    """The card of a named model that makes sound for a picture; UsageError lists the known names."""
     if name not in CARDS:
         raise UsageError(f"unknown model {name!r}; pass one of {', '.join(CARDS)}")
     return CARDS[name]
@@ -96,6 +97,8 @@ def find_model(name_or_folder: str | os.PathLike[str]) -> Path:
         if not (folder / CONFIG_NAME).is_file():
             raise WeightsError(f"the shipped model {text!r} is not in this installation; install OpenFoley again")
         return folder
+    if text in PAIR_CARDS:
+        raise UsageError(f"{text} makes sound and picture together; use it with openfoley generate-pair")
     folder = Path(text)
     if not folder.is_dir():
         raise UsageError(f"unknown model {text!r}; pass one of {', '.join(CARDS)} or a folder that holds {CONFIG_NAME}")

@@ -42,7 +42,7 @@ GYM = PairCard(
     task="text to video with sound; sound for a video; video for a sound",
     scope="Foley Gym close-ups of 2 s; not for real footage",
     clip="2 s: 16 frames of 32 x 32 pixels, 16 kHz mono",
-    parameters=6_541_471,
+    parameters=6_598_272,
     licence="Apache-2.0",
     shipped=True,
 )
@@ -51,7 +51,7 @@ ANIMATEDIFF_AUDIOLDM = PairCard(
     task=GYM.task,
     scope="real footage, with connectors that the user trains; none are published",
     clip="4 s: 32 frames of 256 x 256 pixels, 16 kHz mono",
-    parameters=2_196_420_000,
+    parameters=2_196_428_891,
     licence="CC-BY-NC-SA 4.0 (AudioLDM), CreativeML OpenRAIL-M (Stable Diffusion 1.5)",
     shipped=False,
     bases=(

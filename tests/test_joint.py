@@ -122,9 +122,7 @@ def test_models_without_weights_say_what_to_do(
 def test_the_list_of_models_has_them_and_the_other_line_refuses_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "svg-gym"]) == 0
     assert "16 frames of 32 x 32 pixels" in capsys.readouterr().out
-    with pytest.raises(
-        UsageError, match="svg-gym makes sound and picture together; use it with openfoley generate-pair"
-    ):
+    with pytest.raises(UsageError, match="svg-gym makes sound and picture together; use it with"):
         check_model("svg-gym")
 
 

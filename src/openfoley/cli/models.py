@@ -55,11 +55,10 @@ def models(options: Namespace) -> int:
             f"{row['name']:<22} {row['sample_rate']:>6} {row['channels']:>8} {amounts[0]:>10} {amounts[1]:>8} "
             f"{amounts[2]:>7}  {row['task']:<{TASK_WIDTH}} {row['licence']}"
         )
-    print("\nsound and picture together (openfoley generate-pair):")
+    print("sound and picture together (openfoley generate-pair):")
     for card in PAIR_CARDS.values():
-        print(
-            f"{card.name:<24} {card.parameters / 1e6:>7.1f} M  {card.task}; {card.clip}; {_pair_row(card)['weights']}"
-        )
+        about = f"{card.task}; {card.clip}; {_pair_row(card)['weights']}"
+        print(f"{card.name:<24} {_amount('parameters', card.parameters):>8}  {about}")
     note(
         f"openfoley models NAME shows one; downloads are kept in {cache_folder()} and files that models share are "
         "fetched once"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -102,11 +103,11 @@ def data_of(data: str, out: Path, scenes: int | None) -> tuple[Pairs, Pairs]:
     if data != GYM_DATA:
         if scenes is not None:
             raise UsageError("scenes is for --data gym; leave it out")
-        return GymPairs.open(Path(data) / "train"), GymPairs.open(Path(data) / "validation")
+        return cast(Pairs, GymPairs.open(Path(data) / "train")), cast(Pairs, GymPairs.open(Path(data) / "validation"))
     train = scenes or GYM_SCENES["train"]
 
     def made(split: Split, count: int) -> Pairs:
         seeds = seeds_of(split, count, world=WORLD)
-        return GymPairs.build(out / "data" / split, seeds, workers=1 if count < FEW else None)
+        return cast(Pairs, GymPairs.build(out / "data" / split, seeds, workers=1 if count < FEW else None))
 
     return made("train", train), made("validation", min(train, GYM_SCENES["validation"]))

@@ -22,6 +22,7 @@ from openfoley.request import Cue, Cut, Request, Sampling, asked_words, option, 
 NAMES = [one.name for _, one in options_of(Request())]
 EVERY = {  # a value of every option that is not its default
     "prompt": "rain", "negative_prompt": "music", "select": "a drum", "negative_picture": "none", "beside": ("a dog",),
+    "whole_video": "off",
     "select_box": Box(0.1, 0.25, 0.5, 1.0, Fraction(1, 3)), "select_mask_by": "grey",
     "reference": Path("tone.wav"),
     "reference_span": (Fraction(1, 4), Fraction(3, 4)), "steps": 3, "guidance": 2.5, "text_guidance": 1.0,

@@ -8,7 +8,8 @@
 The same windows as for a file, but short: each has the last `context` seconds of sound as known latents and adds
 `chunk` seconds, without overlap, which would add latency. A sample depends on no frame later than `look_ahead_s` after
 it: its chunk must be complete, the encoders look ahead, and the decoder needs a few more latents. There is no cut
-detection.
+detection. Where the model has adapters, each window is conditioned on what has been seen so far, the last 5 minutes of
+it; `whole_video="off"` leaves that out.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from openfoley.media.read.frame_picker import FramePicker
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline
 from openfoley.request import Request, Seconds
+from openfoley.synthesis.adapted import reading_whole
 from openfoley.synthesis.assembler import TakeAssembler
-from openfoley.synthesis.conditions import ConditionBuilder
+from openfoley.synthesis.conditions import ConditionBuilder, selecting_texts
 from openfoley.synthesis.crossfade import Run
 from openfoley.synthesis.features import FeatureRun, frame_request
 from openfoley.synthesis.job import resolved
@@ -55,7 +57,7 @@ def stream(
     **options: object,
 ) -> Stream:
     """A stream for frames at a constant `rate` (Hz). chunk, context: s. options: prompting and sampling as
-    in `Pipeline.generate`. Raises UsageError."""
+    in `Pipeline.generate`; a window knows the past alone of the whole video (`whole_video`). Raises UsageError."""
     if not FRAME_RATES[0] <= rate <= FRAME_RATES[1]:
         raise UsageError(f"rate must be from {FRAME_RATES[0]} to {FRAME_RATES[1]} frames per second, got {rate}")
     if not (0 < chunk <= LONGEST_S and 0 <= context <= LONGEST_S):
@@ -83,11 +85,12 @@ class Stream:
     def __init__(
         self, pipeline: Pipeline, rate: Fraction, request: Request, new_latents: int, context_latents: int
     ) -> None:
-        model, self.device = model_for(pipeline.model, request), pipeline.device
+        model, self.device = reading_whole(model_for(pipeline.model, request), request, None), pipeline.device
         self.codec, self.rate, self.request = model.codec, rate, request
         self.new, self.context = new_latents, context_latents
         self.shot = Shot(0, Fraction(0), ENDLESS, "start")
-        self.builder = ConditionBuilder(model, [self.shot], iter(()), self.device)
+        texts = selecting_texts([request.prompting])
+        self.builder = ConditionBuilder(model, [self.shot], iter(()), self.device, texts=texts)
         self.sampler = WindowSampler(model.generator, self.builder, request)
         self.inputs = {name: _Input(name, e, rate, self.device) for name, e in self.builder.encoders.items()}
         self.sink = _Sink(model.codec.channels)

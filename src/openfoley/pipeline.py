@@ -35,13 +35,15 @@ def load(
     device: str | torch.device = "cpu",
     weights_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    adapters: str | os.PathLike[str] | None = None,
 ) -> Pipeline:
     """A pipeline around a shipped or published model, or a model folder. Raises UsageError, WeightsError.
 
-    weights_dir: where a published model's files are searched; progress: of fetching what is not here, in megabytes.
+    weights_dir: where a published model's files are searched; progress: of fetching what is not here, in megabytes;
+    adapters: a file of `openfoley train adapters`, if they are not in the model's folder.
     """
     phase.info("loading %s", name_or_dir)
-    return Pipeline(load_model(name_or_dir, device, weights_dir, progress))
+    return Pipeline(load_model(name_or_dir, device, weights_dir, progress, adapters))
 
 
 @dataclass(frozen=True)

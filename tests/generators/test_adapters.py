@@ -137,7 +137,7 @@ def test_what_is_added_reaches_both_conditions(kind: str) -> None:
 
 
 def test_a_slice_with_its_reach_is_what_the_whole_sequence_gives() -> None:
-    config = replace(paper(SALSA_V, mlp_width=16), unit_kernel=3, kernel=7)
+    config = replace(paper(SALSA_V), mlp_width=16)
     frame = Sliced(config)
     for parameter in frame.parameters():
         nn.init.normal_(parameter, std=0.3)

@@ -10,7 +10,7 @@ from pathlib import Path
 from openfoley.cli.messages import Terminated, note, print_json
 from openfoley.cli.request_arguments import request_of
 from openfoley.errors import OpenFoleyError, UsageError
-from openfoley.hub.registry import check_model, check_selects, sampling_of
+from openfoley.hub.registry import check_model, check_selects, check_whole_video, sampling_of
 from openfoley.media.read.opening import shown
 from openfoley.request import Request, windows_asked
 from openfoley.synthesis.saving import Delivery, identity
@@ -30,6 +30,7 @@ def checked_request(options: Namespace) -> Request:
     sampling = request.sampling.resolved(defaults)
     options.steps, options.guidance = sampling.steps, sampling.guidance
     check_selects(options.model, request)
+    check_whole_video(options.model, request, options.adapters)
     windows_asked(request.timeline, CONTEXT_S, NEW_S)
     reference, cuts = request.prompting.reference, request.timeline.cuts
     if reference is not None and not reference.is_file():
@@ -45,7 +46,8 @@ def delivery_of(options: Namespace, paths: Sequence[Path], stems: Sequence[Path]
     """The outputs of this command, and which of them an earlier run has written. stems: beside them."""
     words = {name: value for name, value in vars(options).items() if name not in NO_RESULT}
     files = [
-        getattr(options, name, None) for name in ("video", "sound", "cues", "cuts", "reference", "select_mask", "model")
+        getattr(options, name, None)
+        for name in ("video", "sound", "cues", "cuts", "reference", "select_mask", "model", "adapters")
     ]
     return Delivery(paths, identity(words, files), options.force, stems)
 

@@ -49,7 +49,7 @@ def _run(options: Namespace, verb: str) -> int:
 
     from openfoley.pipeline import load
 
-    pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", "MB"))
+    pipeline = load(options.model, options.device, options.weights_dir, Bar("weights", "MB"), options.adapters)
     with resumable(delivery.work):
         make = pipeline.edit if verb == "edit" else pipeline.extend
         take = make(source, request=request, work=delivery.work, progress=Bar("sound"))

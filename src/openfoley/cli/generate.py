@@ -37,7 +37,7 @@ def run(options: Namespace) -> int:
     def pipeline() -> Pipeline:
         from openfoley.pipeline import load
 
-        return load(options.model, options.device, options.weights_dir, Bar("weights", "MB"))
+        return load(options.model, options.device, options.weights_dir, Bar("weights", "MB"), options.adapters)
 
     if len(options.video) > 1 or options.out_dir is not None or any(Path(one).is_dir() for one in options.video):
         info = pipeline.cache_info

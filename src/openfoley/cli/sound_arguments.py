@@ -59,6 +59,9 @@ def _shared(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) -> N
     add = parser.add_argument
     add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
     add("--weights-dir", metavar="DIR", help="where a published model's files are (the cache; openfoley models)")
+    add(
+        "--adapters", metavar="FILE", help="adapters for --whole-video, by train adapters (those in the model's folder)"
+    )
     add("--strict", action="store_true", help="refuse a damaged video instead of using what can be read")
 
 

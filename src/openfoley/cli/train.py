@@ -34,6 +34,20 @@ def selective(options: Namespace) -> int:
     return 0
 
 
+def adapters(options: Namespace) -> int:
+    from openfoley.training.adapters.recipe import AdapterRecipe, train
+
+    weights = Path(options.weights_dir) if options.weights_dir else None
+    recipe = AdapterRecipe(
+        options.model, Path(options.out), options.data, options.variant, options.scenes, options.device, weights
+    )
+    path = train(recipe, resume=options.resume, steps=options.steps)
+    note(f"trained adapters; they are in {path}")
+    if (model := recipe.place("model")).is_dir():
+        note(f"the model with them is in {model}")
+    return 0
+
+
 def everything(options: Namespace) -> int:
     from openfoley.evaluation.reports.suite import run_report
     from openfoley.training.recipe import assemble, report_folder, settings_of, train_all

@@ -51,6 +51,23 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
 
     add_pair_training(inner, command)
 
+    summary = "What lets every window of a long video know the whole of it; the generator is frozen."
+    add = command(inner, "adapters", "train", "adapters", summary).add_argument
+    add("--model", metavar="NAME|DIR", default="salsa-v-gym", help="the model that gets adapters (salsa-v-gym)")
+    add("--data", metavar="DIR|gym", default="gym", help="a folder of videos with sound, 20 s or longer (Gym scenes)")
+    add("--out", metavar="DIR", required=True, help="folder for features, checkpoints, logs and adapters.safetensors")
+    add("--resume", action="store_true", help="continue from the last checkpoint")
+    add("--steps", metavar="N", type=whole, help="optimiser steps (8000; full size 20000)")
+    add("--scenes", metavar="N", type=whole, default=64, help="long scenes of the Gym to learn from (64)")
+    add(
+        "--variant",
+        metavar="NAME",
+        default="shipped",
+        help="for comparison: mean, attention, frame-only, ... (shipped)",
+    )
+    add("--device", metavar="D", default="cpu", help="torch device (cpu)")
+    add("--weights-dir", metavar="DIR", help="where a published model's weights lie")
+
     data = commands.add_parser("data", help="Prepare data sets and features for training.")
     verbs = data.add_subparsers(title="commands", metavar="VERB", dest="verb", required=True)
     render = command(verbs, "render", "data", "render", "Scenes of the Foley Gym as arrays for training.")

@@ -17,11 +17,12 @@ from openfoley.config import from_dict
 from openfoley.encoders.base import FrameEncoder
 from openfoley.encoders.text_selection import TextSelectionConfig
 from openfoley.errors import OpenFoleyError, UsageError, WeightsError
+from openfoley.hub.adapters import with_adapters
 from openfoley.hub.download import Progress
 from openfoley.hub.familiarity import Familiarity
 from openfoley.hub.filling import fill, ready, unfilled
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZERS, Model, all_parts, build_part
-from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, SELECTION, find_model, published
+from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, SELECTION, adapters_beside, find_model, published
 from openfoley.hub.selection import selective_model
 
 if TYPE_CHECKING:
@@ -35,14 +36,28 @@ def load_model(
     device: str | torch.device = "cpu",
     weights_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    adapters: str | os.PathLike[str] | None = None,
 ) -> Model:
     """The model `name_or_folder` in float32 and evaluation mode on `device`.
+
+    adapters: a file of `openfoley train adapters`; None: adapters.safetensors in the model's folder, if it has one.
 
     weights_dir: searched first for a published model's files; those neither there nor in the cache are downloaded, with
     `progress` in megabytes.
     Raises UsageError for an unknown name or device, WeightsError for files that are missing, damaged or do not match.
     """
     path("name_or_folder", name_or_folder)
+    found = Path(adapters) if adapters is not None else adapters_beside(name_or_folder)
+    model = _base_model(name_or_folder, device, weights_dir, progress)
+    return model if found is None else with_adapters(model, found)
+
+
+def _base_model(
+    name_or_folder: str | os.PathLike[str],
+    device: str | torch.device,
+    weights_dir: str | os.PathLike[str] | None,
+    progress: Progress | None,
+) -> Model:
     if (card := published(name_or_folder)) is not None:
         from openfoley.hub.foreign import load_foreign
 

@@ -15,6 +15,7 @@ from openfoley.codecs.base import Codec
 from openfoley.config import from_dict, to_dict
 from openfoley.encoders.base import Encoder, FrameEncoder, HasTextTower, TextEncoder, TextTower
 from openfoley.errors import WeightsError
+from openfoley.generators.adapters.model import Adapters
 from openfoley.generators.base import Generator
 from openfoley.hub.familiarity import Familiarity
 from openfoley.types import TEXT, WORDS
@@ -65,6 +66,7 @@ class Model:
     parts: Mapping[str, nn.Module]  # the networks, as a model folder keeps them
     familiarity: Familiarity | None = None  # of a video with the training set, if the folder has it
     selective: Model | None = None  # in its place where a text selects, if the folder has one (`hub.selection`)
+    adapters: Adapters | None = None  # with which every window knows the whole video, if it has them (`hub.adapters`)
 
     @classmethod
     def of_parts(cls, name: str, parts: Mapping[str, nn.Module], config: dict[str, Any]) -> Model:

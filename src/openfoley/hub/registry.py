@@ -18,6 +18,7 @@ DEFAULT_MODEL = "salsa-v-gym"
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 SHIPPED = tuple(name for name, card in CARDS.items() if not card.files)
 SELECTION = "selection"  # section of config.json and name of the file of what selects by text, where a folder has it
+ADAPTERS_NAME = "adapters.safetensors"  # in a model's folder: what lets every window know the whole video
 SELECTIVE_KINDS = ("selective-synchformer",)  # of sync encoders
 CONFIGS = {"salsa-v": "openfoley.generators.salsa_v.config", "mmaudio": "openfoley.generators.mmaudio.config"}
 
@@ -68,6 +69,30 @@ def no_selection(option: str, model: str) -> UsageError:
     return UsageError(
         f"{option} is not an option of {model}: its encoders do not select by text; models that do: {others}"
     )
+
+
+def check_whole_video(name_or_folder: str | os.PathLike[str], request: Request, adapters: str | None = None) -> None:
+    """UsageError if the request asks for what adapters do, and neither the model nor a file has them."""
+    if adapters is not None and not Path(adapters).is_file():
+        raise UsageError(f"the adapters {adapters!r} do not exist or are no file; train some with train adapters")
+    if request.prompting.whole_video == "on" and adapters is None and adapters_beside(name_or_folder) is None:
+        raise no_adapters(os.fspath(name_or_folder))
+
+
+def no_adapters(model: str) -> UsageError:
+    """The error for a request that needs adapters."""
+    return UsageError(
+        f"whole_video=on needs adapters, and {model} has none; train some: openfoley train adapters --model {model} "
+        "--data gym --out DIR"
+    )
+
+
+def adapters_beside(name_or_folder: str | os.PathLike[str]) -> Path | None:
+    """The adapters in a model's folder; None where it has none."""
+    if published(name_or_folder) is not None:
+        return None
+    path = find_model(name_or_folder) / ADAPTERS_NAME
+    return path if path.is_file() else None
 
 
 def check_model(name_or_folder: str | os.PathLike[str]) -> None:

@@ -17,7 +17,7 @@ from openfoley.encoders.selective_sync import SelectiveSync
 from openfoley.encoders.text_selection import TextSelectionConfig
 from openfoley.errors import OutputError, WeightsError
 from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZERS, Model, all_parts, section
-from openfoley.hub.registry import CONFIG_NAME, SELECTION
+from openfoley.hub.registry import ADAPTERS_NAME, CONFIG_NAME, SELECTION
 from openfoley.hub.selection import selection_tensors
 from openfoley.media.write.atomic import cannot_write
 
@@ -47,7 +47,12 @@ def save_model(folder: Path, model: Model) -> Path:
         sync, generator = (model.selective.parts[part] for part in ("sync", "generator"))
         assert isinstance(sync, SelectiveSync)
         configs[SELECTION], tensors[SELECTION] = to_dict(sync.config), selection_tensors(model, sync, generator)
-    return write_folder(folder, model.name, configs, tensors, tokenizers_of(model.parts))
+    write_folder(folder, model.name, configs, tensors, tokenizers_of(model.parts))
+    if model.adapters is not None:
+        from openfoley.hub.adapters import save_adapters
+
+        save_adapters(folder / ADAPTERS_NAME, model.adapters.config, model.adapters.state_dict(), model)
+    return folder
 
 
 def tokenizers_of(parts: Mapping[str, nn.Module]) -> dict[str, str]:
@@ -113,6 +118,15 @@ def save_part(
         for name, values in others.items():
             if values:
                 save_weights(values, unfinished / f"{name}.safetensors", exact=True)
+    return folder
+
+
+def add_adapters(source: Path, folder: Path, adapters: Path) -> Path:
+    """A model folder's files, to the byte, with adapters beside them; written atomically."""
+    with _complete(folder) as unfinished:
+        for file in source.iterdir():
+            shutil.copyfile(file, unfinished / file.name)
+        shutil.copyfile(adapters, unfinished / ADAPTERS_NAME)
     return folder
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from openfoley.codecs.base import Codec
 from openfoley.errors import UsageError
-from openfoley.hub.registry import check_selects, sampling_of
+from openfoley.hub.registry import check_selects, check_whole_video, sampling_of
 from openfoley.media.read.content_hash import file_hash
 from openfoley.media.read.opening import shown
 from openfoley.media.sample_file import SampleFile
@@ -115,6 +115,7 @@ def sampling_checked(model: str, request: Request) -> Request:
     if wrong := request.sampling.unsupported(supported):
         raise UsageError(f"{wrong} is not an option of {model}; it has {', '.join(sorted(supported))}")
     check_selects(model, request)
+    check_whole_video(model, request)
     return replace(request, sampling=request.sampling.resolved(defaults))
 
 

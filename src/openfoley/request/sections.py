@@ -61,8 +61,9 @@ class Prompting:
     select: the thing in the picture that sounds, for models with a selective encoder. select_box, select_mask: its
     place, without words or beside them (`region`); a Box, its text or four numbers. negative_picture: what guidance
     moves away from besides the negative prompt's text: what that text selects from the picture, or (None is "selected")
-    nothing of it, as SelVA was released. beside: further negative texts, each a branch of its own: what the other stems
-    select (`synthesis.selected_stems`).
+    nothing of it, as SelVA was released. whole_video: whether each window is conditioned on the whole video (live: on
+    the past) through the model's adapters (`generators.adapters`). beside: further negative texts, each a branch of its
+    own: what the other stems select (`synthesis.selected_stems`).
     """
 
     prompt: str | None = option(text, "what it should sound like", "T")
@@ -92,6 +93,13 @@ class Prompting:
         OneOf(("selected", "none")),
         "what the negative prompt selects from the picture, with models that select; none: as SelVA was released",
         usual="selected",
+    )
+    whole_video: Literal["auto", "on", "off"] = option(
+        OneOf(("auto", "on", "off")),
+        "condition every window on the whole video, with a model that has adapters; auto: where there is more than one "
+        "window",
+        usual="auto",
+        default="auto",
     )
     beside: tuple[str, ...] = option(Several(some_text), default=())
     reference: Path | None = option(path, "a sound file whose timbre the result should match", "FILE")

@@ -6,7 +6,7 @@ Files, live pictures, projects and evaluation all go through `ConditionBuilder`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -14,16 +14,18 @@ import torch
 from torch import Tensor
 
 from openfoley.encoders.base import FrameEncoder, MaskedPooling, MaskedSelection, TextConditioned, TextEncoder
+from openfoley.generators.base import ReadsStretches
 from openfoley.hub.parts import Model
 from openfoley.region import Region
 from openfoley.request import Prompting
 from openfoley.synthesis.feature_reader import FeatureReader, Span
-from openfoley.synthesis.features import FeatureRun, WholeVideo, frame_encoders, frames_of
+from openfoley.synthesis.features import FeatureRun, frame_encoders, frames_of
 from openfoley.synthesis.region_features import MID_GREY, SYNC
 from openfoley.synthesis.selection import words_encoders
+from openfoley.synthesis.whole_video import LIVE_S, WholeVideo, shots_sequence
 from openfoley.timeline.plan import PlannedWindow
 from openfoley.timeline.shots import Shot
-from openfoley.types import TEXT, Conditions, FeatureSequence
+from openfoley.types import NEAR, SHOTS, TEXT, Conditions, FeatureSequence
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +107,12 @@ def _selected(encoder: FrameEncoder, trunk: FeatureSequence, words: FeatureSeque
 
 
 class ConditionBuilder:
-    """Reads features just ahead of the windows, and builds the conditions of each."""
+    """Reads features just ahead of the windows, and builds the conditions of each.
+
+    again: opens the feed once more, for a generator that reads the whole video: the first pass is for what it knows of
+    the whole, the second for the windows. Without it, as live, the whole is what has been read so far. texts: all that
+    select, for the whole video (`selecting_texts`).
+    """
 
     def __init__(
         self,
@@ -114,8 +121,10 @@ class ConditionBuilder:
         feed: Iterator[FeatureRun],
         device: torch.device,
         regions: Mapping[Region, FeatureReader] | None = None,
+        again: Callable[[], Iterator[FeatureRun]] | None = None,
+        texts: Sequence[str | None] = (None,),
     ) -> None:
-        self.shots, self.device = shots, device
+        self.shots, self.device, self.again = shots, device, again
         self.latent_rate: Fraction = model.codec.latent_rate
         self.encoders: dict[str, FrameEncoder] = frame_encoders(model)
         self.texts = Texts(model.text_encoder, device)
@@ -124,8 +133,18 @@ class ConditionBuilder:
         only_whole = [name for name, encoder in self.encoders.items() if encoder.inputs.whole_video]
         self.windowed = [name for name in self.encoders if name not in only_whole]
         self.read_whole = list(self.encoders) if model.generator.reads_whole_video else only_whole
-        self.whole = WholeVideo() if self.read_whole else None
-        on_run = None if self.whole is None else self.whole.add
+        self.stretches = model.generator.whole_input if isinstance(model.generator, ReadsStretches) else None
+        self.near = Fraction(0)  # s beyond a window in which sync features are given one by one
+        self.whole: WholeVideo | None = None
+        if self.read_whole:
+            read = {name: self.encoders[name] for name in self.read_whole}
+            stretch_s = None if self.stretches is None else self.stretches.stretch_s
+            most_s = LIVE_S if again is None and self.stretches is not None else None
+            self.whole = WholeVideo(read, self._select_run, stretch_s=stretch_s, texts=texts, most_s=most_s)
+        if self.stretches is not None:
+            self.near = Fraction(self.stretches.reach) / self.encoders[SYNC].outputs.rate
+            self.reach = max(self.reach, self.near)
+        on_run = None if self.whole is None or again is not None else self._add_to_whole
         self.reader = FeatureReader(self.encoders, shots, feed, device, on_run)
         self.regions = regions or {}
         self.blanks: dict[str, Tensor] = {}
@@ -145,25 +164,26 @@ class ConditionBuilder:
         span = Span((window.first_latent - reference) / rate, seen_from, start, end)
         self._read_until(shot.index, end + self.reach)
         seen = {name: self.reader.sequence(name, shot, span) for name in self.windowed}
-        whole = {name: self._in_whole(name, span.zero) for name in self.read_whole}
+        around = None if self.stretches is None else self.reader.sequence(SYNC, shot, span, self.near)
         seen, shares = self._in_region(prompting.region, seen, shot, span, keep)
         if not keep:
             self.reader.forget(shot.index, start - self.reach)
         self.selections.begin((planned, reference, prompting.region))
         text, chosen = self.texts(prompting.described), prompting.selected
-        own, own_whole = self.selections(seen, chosen, shares=shares), self.selections(whole, chosen, "whole")
-        selected = Conditions({**own, TEXT: text}, own_whole)
+        own = self.selections(seen, chosen, shares=shares)
+        selected = Conditions({**own, TEXT: text}, self._in_whole(chosen, span, own, around))
         nothing = selected.null()
         by_text = {name for name, encoder in self.encoders.items() if isinstance(encoder, TextConditioned)}
         if prompting.negative_picture == "none":
             by_text = set()
-        trunk, whole_trunk = ({name: part[name] for name in part if name in by_text} for part in (seen, whole))
+        trunk = {name: sequence for name, sequence in seen.items() if name in by_text}
 
         def against(negative: str) -> Conditions:
             own = self.selections(trunk, negative, shares=shares)
-            own_whole = self.selections(whole_trunk, negative, "whole")
             features = {**nothing.features, **own, TEXT: self.texts(negative)}
-            return Conditions(features, {**nothing.whole, **own_whole})
+            own_whole = self._in_whole(negative, span, own, around) if by_text else {}
+            known = {name: one for name, one in own_whole.items() if name in {*by_text, NEAR, SHOTS}}
+            return Conditions(features, {**nothing.whole, **known})
 
         return selected, [against(negative) for negative in prompting.negatives]
 
@@ -199,18 +219,63 @@ class ConditionBuilder:
             self.blanks[name] = features[middle : middle + group]
         return self.blanks[name]
 
-    def _in_whole(self, name: str, zero: Fraction) -> FeatureSequence:
-        """The features of one encoder in the whole video, or in as much of it as is there."""
+    def _in_whole(
+        self, text: str | None, span: Span, own: Mapping[str, FeatureSequence], around: FeatureSequence | None
+    ) -> dict[str, FeatureSequence]:
+        """The whole video, or as much of it as is there, as a text selects from it; and for a generator that reads it
+        in stretches its shots and the sync features `around` the window, where `own` are those of the window."""
+        if self.whole is None:
+            return {}
+        zero = span.zero
+        found = {name: self.whole.sequence(name, text, zero, self.device) for name in self.read_whole}
+        if around is not None:
+            found[SHOTS] = shots_sequence(self.shots, zero, self.device)
+            if SYNC in own:
+                found[NEAR] = self._near(text, own[SYNC], around, span)
+        return found
+
+    def _near(self, text: str | None, own: FeatureSequence, around: FeatureSequence, span: Span) -> FeatureSequence:
+        """The window's sync features and those that lie beyond its ends."""
+        if not own.time_s.shape[1]:
+            return own
+        half = 0.5 / float(self.encoders[SYNC].outputs.rate)
+        first, last = float(own.time_s[0, 0]) - half, float(own.time_s[0, -1]) + half
+        before, behind = around.time_s[0] < first, around.time_s[0] > last
+        if span.has_unseen:
+            before = torch.zeros_like(before)
+        parts = []
+        for name, chosen in (("before", before), ("behind", behind)):
+            part = {SYNC: around.each(lambda rows, chosen=chosen: rows[:, chosen])}
+            parts.append(self.selections(part, text, name)[SYNC] if bool(chosen.any()) else None)
+        pieces = [piece for piece in (parts[0], own, parts[1]) if piece is not None]
+        if len(pieces) == 1:
+            return own
+        return FeatureSequence(
+            *(torch.cat([getattr(piece, name) for piece in pieces], 1) for name in ("values", "time_s", "present"))
+        )
+
+    def _select_run(self, name: str, trunk: Tensor, text: str | None) -> Tensor:
+        """What a text selects from the next features of the whole video."""
+        encoder = self.encoders[name]
+        assert isinstance(encoder, TextConditioned)
+        present = torch.ones(1, len(trunk), dtype=torch.bool, device=trunk.device)
+        sequence = FeatureSequence(trunk[None], torch.zeros(1, len(trunk), device=trunk.device), present)
+        return _selected(encoder, sequence, self.words[encoder.inputs.words](text), None)[0]
+
+    def _add_to_whole(self, run: FeatureRun) -> None:
         assert self.whole is not None
-        origins = {shot.index: self.reader.origin(name, shot.index) for shot in self.shots}
-        features, instants = self.whole.features(name, origins, self.encoders[name].outputs.rate)
-        times = torch.tensor([float(t - zero) for t in instants], dtype=torch.float32, device=self.device)
-        present = torch.ones(1, len(times), dtype=torch.bool, device=self.device)
-        return FeatureSequence(features[None], times[None], present)
+        self.whole.add(run, self.reader.origin(run.name, run.shot))
+
+    def _know_whole(self) -> None:
+        """The first pass over the video, for a generator that reads the whole of it."""
+        if self.whole is not None and self.again is not None:
+            for run in self.reader.feed:
+                self._add_to_whole(run)
+            self.reader.feed, self.again = self.again(), None
 
     def _read_until(self, shot: int, time: Fraction) -> None:
-        """All of the video, where the generator reads the whole of it."""
-        self.reader.read_until(shot, time, everything=self.whole is not None)
+        self._know_whole()
+        self.reader.read_until(shot, time)
 
     def take(self, run: FeatureRun) -> None:
         """The next features of one encoder in one shot."""
@@ -223,6 +288,13 @@ class ConditionBuilder:
     def pass_over(self, planned: PlannedWindow) -> None:
         """Read up to a window that is not sampled, and let go of what lies before it."""
         start = planned.window.first_latent / self.latent_rate
+        self._know_whole()
         for reader in (self.reader, *self.regions.values()):
             reader.read_until(planned.shot.index, start)
             reader.forget(planned.shot.index, start - self.reach)
+
+
+def selecting_texts(promptings: Sequence[Prompting]) -> list[str | None]:
+    """All texts by which these select from the picture."""
+    texts: list[str | None] = [one.selected for one in promptings]
+    return [*texts, *(negative for one in promptings if one.negative_picture != "none" for negative in one.negatives)]

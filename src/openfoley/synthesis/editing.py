@@ -17,6 +17,7 @@ from openfoley.media.limiter import CEILING_DBTP
 from openfoley.media.read.sound_source import SoundSource
 from openfoley.media.source import Source
 from openfoley.request import Request, Timeline, windows_asked
+from openfoley.synthesis.adapted import reading_whole
 from openfoley.synthesis.job import (
     Job,
     RunOptions,
@@ -112,6 +113,7 @@ def _regenerated(
     reference = reference_latents(model, request)
     timeline = replace(request.timeline, cues=counted_up(request.timeline.cue_list, seed), span=span)
     request = replace(request, timeline=timeline)
+    model = reading_whole(model, request, planned(model, shots, timeline, reference))
     plan = planned(model, shots, timeline, reference, span, Fraction(length, sound.sample_rate))
     existing = existing_sound(sound, length, span, known)
     stretch = stretch_to_generate(existing, codec)

@@ -48,11 +48,11 @@ class FeatureReader:
         self.ended: set[tuple[str, int]] = set()
         self.is_over = False
 
-    def sequence(self, name: str, shot: Shot, span: Span) -> FeatureSequence:
-        """The features of one encoder in a window, of what has been read."""
+    def sequence(self, name: str, shot: Shot, span: Span, reach: Fraction | None = None) -> FeatureSequence:
+        """The features of one encoder in a window, of what has been read. reach: s beyond its ends (the encoder's)."""
         buffer = self.buffer(name, shot.index)
         outputs = self.encoders[name].outputs
-        reach = Fraction(outputs.reach) / outputs.rate
+        reach = Fraction(outputs.reach) / outputs.rate if reach is None else reach
         first = span.seen_from if span.has_unseen else span.seen_from - reach
         features, times = buffer.window(span.zero, first, span.end + reach)
         present = torch.ones(len(times), dtype=torch.bool, device=self.device)
@@ -73,13 +73,13 @@ class FeatureReader:
         """The instant (s) of the encoder's first feature in a shot."""
         return first_instant(self.encoders[name], self.shots[shot])
 
-    def read_until(self, shot: int, time: Fraction, everything: bool = False) -> None:
-        """Read until every feature of the shot before `time` (s) is there, or the shot is over; or all of the video."""
+    def read_until(self, shot: int, time: Fraction) -> None:
+        """Read until every feature of the shot before `time` (s) is there, or the shot is over."""
 
         def is_short(name: str) -> bool:
             return (name, shot) not in self.ended and self.buffer(name, shot).end < time
 
-        while not self.is_over and (everything or any(is_short(name) for name in self.encoders)):
+        while not self.is_over and any(is_short(name) for name in self.encoders):
             run = next(self.feed, None)
             if run is None:
                 self.is_over = True

@@ -6,7 +6,7 @@ features are those of the shot alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -115,26 +115,3 @@ class ShotEncoding:
             yield FeatureRun(self.name, self.shot, torch.cat([nothing, *features]), is_last=True)
         self.shot, self.frame_in_shot = self.shot + 1, 0
         self.stream = self.encoder.stream()
-
-
-class WholeVideo:
-    """All features of a video, collected as they come, for generators that read the whole of it.
-
-    A few numbers per feature and second: an hour of the shipped model's is 46 MB.
-    """
-
-    def __init__(self) -> None:
-        self.runs: dict[str, list[tuple[int, Tensor]]] = {}
-
-    def add(self, run: FeatureRun) -> None:
-        self.runs.setdefault(run.name, []).append((run.shot, run.features))
-
-    def features(self, name: str, origins: Mapping[int, Fraction], rate: Fraction) -> tuple[Tensor, list[Fraction]]:
-        """All features [n, dim] of an encoder and their instants (s). origins: of the first feature of each shot."""
-        counts: dict[int, int] = {}
-        times: list[Fraction] = []
-        for shot, features in self.runs.get(name, []):
-            first = counts.get(shot, 0)
-            times += [origins[shot] + k / rate for k in range(first, first + len(features))]
-            counts[shot] = first + len(features)
-        return torch.cat([features for _, features in self.runs[name]]), times

@@ -25,6 +25,7 @@ from openfoley.media.source import Source, phase
 from openfoley.media.time.timecode import Timecode, time_in, zero
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.request import Cue, Cut, Prompting, Request, Timeline, check_span, option, options_of, windows_asked
+from openfoley.synthesis.adapted import check_whole_video, reading_whole
 from openfoley.synthesis.assembler import Surroundings
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.features import frame_requests
@@ -133,7 +134,10 @@ class Job:
         model = model_for(model, request)
         reference, timeline = reference_latents(model, request), request.timeline
         shots = shots_in(model, source, timeline, options.store)
-        plan = planned(model, shots, timeline, reference, timeline.span_s if in_span else None)
+        plan = planned(model, shots, timeline, reference)
+        model = reading_whole(model, request, plan)
+        if in_span and timeline.span_s is not None:
+            plan = planned(model, shots, timeline, reference, timeline.span_s)
         if only_in is not None:
             plan = sampled_for(plan, only_in, model.codec.latent_rate)
         samples = (0, sample_count(model, source.info.duration))
@@ -185,6 +189,7 @@ def resolved(model: Model, source: Source, request: Request) -> Request:
             f"join swap needs a generator trained with known latents, and {model.name} is none; pass crossfade, "
             "equal-power or hard"
         )
+    check_whole_video(model, request)
     return replace(request, sampling=sampling.resolved(generator.defaults))
 
 

@@ -12,18 +12,21 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 from openfoley.hub.familiarity import SeenPictures, warn_of_pictures
 from openfoley.hub.knowledge import warn_of_words
 from openfoley.media.read.opening import shown
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import phase
+from openfoley.request import Request
 from openfoley.synthesis.assembler import TakeAssembler
-from openfoley.synthesis.conditions import ConditionBuilder
+from openfoley.synthesis.conditions import ConditionBuilder, selecting_texts
 from openfoley.synthesis.crossfade import runs_of
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.features import FeatureRun, encoded_pictures, frame_encoders
 from openfoley.synthesis.job import Job, Progress, RunOptions, request_key
+from openfoley.synthesis.kept_runs import KeptRuns
 from openfoley.synthesis.region_features import region_readers, regions_of
 from openfoley.synthesis.resume import Work
 from openfoley.synthesis.selection import warn_of_negative_picture
@@ -32,6 +35,7 @@ from openfoley.timeline.plan import PlannedWindow
 
 logger = logging.getLogger(__name__)
 Made = tuple[list[TakeAssembler[SampleFile]], Work | None]
+Feed = Callable[[], Iterator[FeatureRun]]
 
 
 def run(job: Job, options: RunOptions) -> Made:
@@ -132,11 +136,15 @@ class JobUnderWay:
             return True
         return job.around is None and not any(one.silent for one in job.plan)
 
-    def begin(self, feed: Iterator[FeatureRun]) -> None:
-        """feed: of the shots from `first_shot` on, and perhaps of earlier ones."""
-        job, first = self.job, self.first_shot
+    def begin(self, feed: Iterator[FeatureRun], again: Callable[[], Iterator[FeatureRun]] | None = None) -> None:
+        """feed: of the shots from `first_shot` on, and perhaps of earlier ones. again: opens it once more, for a
+        generator that reads the whole video."""
+        job, first, next_shot = self.job, self.first_shot, self.job.plan[self.done].shot.index
         own = (run for run in feed if run.shot >= first)
-        builder = ConditionBuilder(job.model, job.shots, own, job.model.device, self.regions)
+        second = None if again is None else lambda: (run for run in again() if run.shot >= next_shot)
+        builder = ConditionBuilder(
+            job.model, job.shots, own, job.model.device, self.regions, second, _texts(job.requests)
+        )
         regenerated_from = None if job.around is None else job.plan[0].first_new
         self.sampler = ParallelSampler(
             [
@@ -197,10 +205,16 @@ def _run_group(group: Sequence[JobUnderWay]) -> None:
     """Run jobs whose encoders and shots are the same."""
     first, model = group[0], group[0].job.model
     seen = None if model.familiarity is None else SeenPictures(model.familiarity)
-    runs = _feed(first.job, first.options.store, min(one.first_shot for one in group))
-    feed = SharedFeed(_watched(runs, seen), len(group))
-    for number, one in enumerate(group):
-        one.begin(feed.reader(number))
+    source = _feed(first.job, first.options.store, min(one.first_shot for one in group))
+    if reads_whole := model.generator.reads_whole_video:  # each job passes over all that is kept
+        source = _watched_first(source, seen)
+        feed = SharedFeed(iter(()), len(group))
+        for one in group:
+            one.begin(_when_read(source), source)
+    else:
+        feed = SharedFeed(_watched(source(), seen), len(group))
+        for number, one in enumerate(group):
+            one.begin(feed.reader(number))
     sampled = sum(one.sampled for one in group)
     phase.info("encoding pictures and sampling %d window%s", sampled, "s" * (sampled != 1))
     left = dict(enumerate(group))
@@ -210,7 +224,7 @@ def _run_group(group: Sequence[JobUnderWay]) -> None:
         if not left[number].has_windows:
             feed.leave(number)
             del left[number]
-    if any(one.reads_all for one in group):
+    if not reads_whole and any(one.reads_all for one in group):
         feed.finish()
     if seen is not None:
         warn_of_pictures(model.name, seen)
@@ -219,7 +233,8 @@ def _run_group(group: Sequence[JobUnderWay]) -> None:
 def _pictures_of(job: Job) -> object:
     """The same for jobs of one source whose features are the same."""
     kinds = tuple((name, type(one)) for name, one in frame_encoders(job.model).items())
-    return id(job.model.parts), kinds, tuple(job.shots)
+    networks = tuple(id(module) for part, module in job.model.parts.items() if part != "generator")
+    return networks, kinds, tuple(job.shots), job.model.generator.reads_whole_video
 
 
 def _warn_of_words(job: Job) -> None:
@@ -236,12 +251,37 @@ def _watched(feed: Iterator[FeatureRun], seen: SeenPictures | None) -> Iterator[
         yield run
 
 
-def _feed(job: Job, store: FeatureStore | None, first_shot: int) -> Iterator[FeatureRun]:
+def _watched_first(source: Feed, seen: SeenPictures | None) -> Feed:
+    """The same, the first time watched."""
+    unwatched = [seen]
+
+    def opened() -> Iterator[FeatureRun]:
+        return _watched(source(), unwatched.pop() if unwatched else None)
+
+    return opened
+
+
+def _when_read(source: Feed) -> Iterator[FeatureRun]:
+    """Opened when the first run is asked for: another job may have read and kept the video by then."""
+    yield from source()
+
+
+def _feed(job: Job, store: FeatureStore | None, first_shot: int) -> Feed:
+    """Opens the features from a shot on; once more, for a generator that reads the whole video, from what was kept."""
     if not job.source.has_picture:
-        return iter(())
-    if store is not None:
-        return store.runs(job.model, job.source, job.shots, job.model.device, first_shot)
-    return encoded_pictures(job.model, job.source, job.shots, job.model.device, first_shot)
+        return lambda: iter(())
+    place = (job.model, job.source, job.shots, job.model.device, first_shot)
+    compute, reads_whole = partial(encoded_pictures, *place), job.model.generator.reads_whole_video
+    if store is not None and (not reads_whole or store.keeps(job.model, job.source)):
+        return partial(store.runs, *place)
+    return KeptRuns(compute, job.model.device) if reads_whole else compute
+
+
+def _texts(requests: Sequence[Request]) -> list[str | None]:
+    """All texts that select, of the requests and of their cues."""
+    promptings = [one.prompting for one in requests]
+    cues = [one.prompting.in_cue(cue) for one in requests for cue in one.timeline.cue_list]
+    return selecting_texts([*promptings, *cues])
 
 
 def _in_seconds(

@@ -86,3 +86,5 @@ def check_picture(source: Source, request: Request) -> None:
     """UsageError for a selection from nothing."""
     if request.asks_picture is not None and not source.has_picture:
         raise UsageError(f"{request.asks_picture} needs a picture to choose from; pass a video, or only a prompt")
+    if request.prompting.whole_video == "on" and not source.has_picture:
+        raise UsageError("whole_video=on needs a picture; pass a video, or leave it out")

@@ -16,7 +16,6 @@ FrameKind = Literal["none", "sliced", "queries"]
 OverallKind = Literal["none", "mean", "attention", "shots"]
 
 PAPER_KERNEL, PAPER_UNIT_KERNEL = 7, 3  # features, of MMAudio's sync projection (arXiv 2412.15322, section 3.3)
-PAPER_MLP = 2560  # inner width of MMAudio-L's gated units
 STRETCH_S = Fraction(1)
 SHARE = 0.05  # of the generator's parameters: the most that `compact` takes
 
@@ -61,13 +60,15 @@ class Architecture(Protocol):
     def semantic_dim(self) -> int: ...
     @property
     def text_dim(self) -> int: ...
+    @property
+    def mlp_width(self) -> int: ...
 
 
-def paper(base: Architecture, mlp_width: int = PAPER_MLP) -> AdapterConfig:
-    """The paper's size on this generator."""
+def paper(base: Architecture) -> AdapterConfig:
+    """The paper's size on this generator: gated units as wide as its own."""
     return AdapterConfig(
         width=base.width, sync_dim=base.sync_dim, semantic_dim=base.semantic_dim, text_dim=base.text_dim,
-        frame="sliced", overall="mean", inner=base.width, mlp_width=mlp_width,
+        frame="sliced", overall="mean", inner=base.width, mlp_width=base.mlp_width,
         kernel=PAPER_KERNEL, unit_kernel=PAPER_UNIT_KERNEL, queries=0, heads=0, stretch_s=STRETCH_S,
     )  # fmt: skip
 

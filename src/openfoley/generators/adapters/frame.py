@@ -6,8 +6,6 @@ The features lie around the window, one by one (`types.NEAR`); the result has on
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -18,12 +16,6 @@ from openfoley.generators.adapters.config import AdapterConfig
 from openfoley.generators.base import Places
 from openfoley.nn.gated import GatedUnit, TimeConv
 from openfoley.types import FeatureSequence
-
-
-class FrameAdapter(Protocol):
-    def __call__(
-        self, near: FeatureSequence, whole: FeatureSequence, middle_s: Float[Tensor, " batch"]
-    ) -> Float[Tensor, "batch n width"]: ...
 
 
 class Sliced(nn.Module):

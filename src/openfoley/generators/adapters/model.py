@@ -82,7 +82,9 @@ class AdaptedGenerator(nn.Module):
         middle_s = torch.full((conditions.batch,), middle, device=conditions.device)
         return prepared.plus(*self.adapters(conditions, prepared.places, middle_s))
 
-    def velocity(self, x_t: Latents, t: Rows, step: Rows, known: IsKnown, prepared: Extensible) -> Latents:
+    def velocity(
+        self, x_t: Latents, t: Rows, step: Rows, known: IsKnown, prepared: Extensible
+    ) -> Float[Tensor, "rows latents dim"]:
         """The base's."""
         return cast(Generator[Extensible], self.base).velocity(x_t, t, step, known, prepared)
 

@@ -1,0 +1,98 @@
+"""The adapters of a model (`generators.adapters`) as one file: adapters.safetensors, beside the model or anywhere.
+
+Its metadata hold the configuration and the fingerprint of the model that they were trained on; on another one they are
+refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from jaxtyping import Shaped
+from torch import Tensor
+
+from openfoley.config import from_dict, to_dict
+from openfoley.errors import WeightsError
+from openfoley.generators.adapters.config import AdapterConfig
+from openfoley.generators.adapters.model import AdaptedGenerator, Adapters
+from openfoley.generators.base import Generator
+from openfoley.hub.filling import fill, unfilled
+from openfoley.hub.fingerprint import fingerprint
+from openfoley.hub.parts import PARTS, Model
+from openfoley.hub.save import save_weights
+
+FORMAT = 1
+KEY = "adapters"  # of the metadata
+DIMS = ("width", "sync_dim", "semantic_dim", "text_dim")  # that adapters and generator share
+SHOWN_DIGITS = 12  # of a fingerprint, in messages
+
+
+def save_adapters(path: Path, config: AdapterConfig, tensors: Mapping[str, Shaped[Tensor, "..."]], base: Model) -> Path:
+    """Write adapters that were trained on `base`; matrices in bfloat16."""
+    about = {"format": FORMAT, "config": to_dict(config), "base": base_of(base), "base_name": base.name}
+    save_weights(tensors, path, metadata={KEY: json.dumps(about)})  # of several keys the order would be random
+    return path
+
+
+def with_adapters(model: Model, path: Path) -> Model:
+    """The model with the adapters of a file. WeightsError for a damaged file, or one of another base or width."""
+    from openfoley.hub.load import read_weights
+
+    tensors, about = read_weights(path), _about(path)
+    config = from_dict(AdapterConfig, about["config"], where=f"{str(path)!r}: config")
+    generator: Any = model.parts["generator"]
+    for name in DIMS:
+        ours, theirs = getattr(generator.config, name), getattr(config, name)
+        if ours != theirs and not (name == "semantic_dim" and theirs == 0):  # it reads sync features alone
+            raise WeightsError(
+                f"{str(path)!r} is for a generator with {name} {theirs} ({about['base_name']}), {model.name} has "
+                f"{ours}; {_advice(model.name)}"
+            )
+    if about["base"] != (own := base_of(model)):
+        raise WeightsError(
+            f"{str(path)!r} belongs to another model: {about['base_name']} {about['base'][:SHOWN_DIGITS]}, this is "
+            f"{model.name} {own[:SHOWN_DIGITS]}; {_advice(model.name)}"
+        )
+    adapters = unfilled(lambda: Adapters(config))
+    fill(adapters, tensors, f"{str(path)!r} does not match its config", assign=True)
+    adapters = cast(Adapters, adapters.to(model.device).eval().requires_grad_(False))
+    selective = None if model.selective is None else replace(model.selective, adapters=adapters)
+    return replace(model, adapters=adapters, selective=selective)
+
+
+def adapted(model: Model) -> Model:
+    """The model whose generator reads the whole video through its adapters."""
+    assert model.adapters is not None
+    generator = AdaptedGenerator(model.parts["generator"], model.adapters)
+    parts = {**model.parts, "generator": generator.eval()}
+    return replace(model, parts=parts, generator=cast(Generator, generator))
+
+
+def base_of(model: Model) -> str:
+    """What adapters belong to: all parts of the model, wherever it lies."""
+    return fingerprint(model, PARTS)
+
+
+def _advice(model: str) -> str:
+    return f"train some: openfoley train adapters --model {model} --data gym --out DIR"
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """The metadata of a file of adapters."""
+    from safetensors import safe_open
+
+    with safe_open(str(path), "pt") as file:
+        text = (file.metadata() or {}).get(KEY)
+    try:
+        about = json.loads(text or "{}")
+    except ValueError as error:
+        raise WeightsError(f"{str(path)!r}: its config cannot be read: {error}") from None
+    if not {"format", "config", "base", "base_name"} <= set(about):
+        raise WeightsError(f"{str(path)!r} holds no adapters: its metadata lack config and base")
+    if about["format"] != FORMAT:
+        raise WeightsError(f"{str(path)!r} has format {about['format']!r}, this version reads {FORMAT}")
+    return about

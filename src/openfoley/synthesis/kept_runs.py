@@ -1,0 +1,87 @@
+"""Features of a video that are read twice: first for what every window knows of the whole, then by the windows.
+
+They are kept in memory up to a bound and in a temporary file beyond it, so that the pictures are decoded once; of a
+video whose features are larger than `most_bytes` (a selective encoder's trunk) the pictures are decoded again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openfoley.errors import OutputError
+from openfoley.media.settings import DISK_FULL
+from openfoley.synthesis.feature_store import MOST_BYTES, NUMBER_BYTES
+from openfoley.synthesis.features import FeatureRun
+
+logger = logging.getLogger(__name__)
+IN_MEMORY_BYTES = 8_000_000  # 8 min of the Gym's encoders
+
+
+class KeptRuns:
+    """A feed that can be opened again. compute: opens it by decoding; the first feed is to be read to its end."""
+
+    def __init__(
+        self, compute: Callable[[], Iterator[FeatureRun]], device: torch.device, most_bytes: int = MOST_BYTES
+    ) -> None:
+        self.compute, self.device, self.most_bytes = compute, device, most_bytes
+        self._runs: list[tuple[str, int, bool, tuple[int, ...], Tensor | int]] = []  # features, or their place
+        self._bytes, self._file = 0, None
+        self._file: BinaryIO | None
+        self._is_whole = False
+
+    def __call__(self) -> Iterator[FeatureRun]:
+        """The runs, from the first on."""
+        return self._replayed() if self._is_whole else self._recorded()
+
+    def _recorded(self) -> Iterator[FeatureRun]:
+        keeps, self._runs, self._bytes, self._file = True, [], 0, None
+        for run in self.compute():
+            keeps = keeps and self._keep(run)
+            yield run
+        self._is_whole = keeps
+
+    def _keep(self, run: FeatureRun) -> bool:
+        features = run.features.detach().to("cpu", torch.float32)
+        size = features.numel() * NUMBER_BYTES
+        if self._bytes + size > self.most_bytes:
+            self._runs, self._file = [], None
+            logger.warning("the features of this video are too large to keep: its pictures are decoded twice")
+            return False
+        held: Tensor | int = features
+        if self._bytes + size > IN_MEMORY_BYTES:
+            held = self._written(features)
+        self._runs.append((run.name, run.shot, run.is_last, tuple(features.shape), held))
+        self._bytes += size
+        return True
+
+    def _written(self, features: Tensor) -> int:
+        """Where the features begin in the file."""
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 (goes with its owner)
+            place = self._file.seek(0, os.SEEK_END)
+            self._file.write(features.contiguous().numpy().tobytes())
+        except OSError as error:
+            why = "the disk is full; free some space and run again" if error.errno in DISK_FULL else error.strerror
+            raise OutputError(f"cannot keep features in {tempfile.gettempdir()!r}: {why}") from None
+        return place
+
+    def _replayed(self) -> Iterator[FeatureRun]:
+        for name, shot, is_last, shape, held in self._runs:
+            yield FeatureRun(name, shot, self._read(held, shape).to(self.device), is_last)
+
+    def _read(self, held: Tensor | int, shape: tuple[int, ...]) -> Tensor:
+        if isinstance(held, Tensor):
+            return held
+        assert self._file is not None
+        self._file.seek(held)
+        data = self._file.read(int(np.prod(shape)) * NUMBER_BYTES)
+        return torch.from_numpy(np.frombuffer(data, np.float32).reshape(shape).copy())

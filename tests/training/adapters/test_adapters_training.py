@@ -251,7 +251,7 @@ def test_a_folder_of_videos_is_split_and_what_cannot_be_used_is_left_out(
 
 
 def test_gym_clips_are_named_by_seed_and_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    seeds = tuple(seeds_of("train", 3, recipe_module.FIRST_SEED))
+    seeds = tuple(seeds_of("train", 3, recipe_module.FIRST_SEED, recipe_module.WORLD))
     made = GymLongClips(seeds, (3, 12), "train")
     assert [name.split()[-1] for name in made.names] == ["3", "12", "3"] and len(set(made.names)) == 3
     clip = made.read(1)

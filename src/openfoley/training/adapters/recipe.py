@@ -37,9 +37,9 @@ from openfoley.training.loop.checkpoint import check_unused
 GYM = "gym"
 SHIPPED = "shipped"
 SPLITS: tuple[Split, ...] = ("train", "validation")
-WORLD: World = "flat"
+WORLD: World = "long"
 FIRST_SEED = 5_000_000
-"""Within each split: none of the scenes that anything else was trained on."""
+"""Within each split of the world of long scenes: none of those that studies and caches begin with."""
 SCENES: Mapping[Split, int] = {"train": 64, "validation": 8}
 DURATIONS_S: Mapping[Split, tuple[int, ...]] = {"train": (60, 90, 120, 180, 300), "validation": (60, 120)}
 FULL_WIDTH = 448  # of the smallest published generator: from here on the size is the paper's

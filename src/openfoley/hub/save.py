@@ -123,7 +123,7 @@ def save_part(
 
 def add_adapters(source: Path, folder: Path, adapters: Path) -> Path:
     """A model folder's files, to the byte, with adapters beside them; written atomically."""
-    with _complete(folder) as unfinished:
+    with complete_folder(folder) as unfinished:
         for file in source.iterdir():
             shutil.copyfile(file, unfinished / file.name)
         shutil.copyfile(adapters, unfinished / ADAPTERS_NAME)

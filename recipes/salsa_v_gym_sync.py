@@ -1,24 +1,27 @@
 """Continues the shipped sync encoder on both worlds, on CPU cores: python recipes/salsa_v_gym_sync.py WORK
 
     --minutes M ...   of the stages, each on one core (default 75 76)
+    --parallel        all stages begin with the encoder of --model, at the same time, on a core each
     --flat N          flat scenes (default 1500)
     --bodies N        scenes of solid bodies (default 3000); they need the extra gym
     --part, --first   of the scenes, as in salsa_v_gym_curve.py, whose scenes in the same WORK these are
     --model MODEL     whose sync encoder is continued (default salsa-v-gym)
     --workers P       rendering processes (default: all cores)
 
-Every stage begins with new heads on the encoder of the one before. WORK/sync-K is the encoder of stage K, WORK/sync the
-mean of their weights, which is better than either (docs/log.md, E15), and what salsa_v_gym_tune.py takes as --sync. The
-same command resumes.
+Every stage begins with new heads on the encoder of the one before, or on that of --model. WORK/sync-K is the encoder of
+stage K, WORK/sync the mean of their weights, which is better than either (docs/log.md, E15), and what
+salsa_v_gym_tune.py takes as --sync. The same command resumes.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import multiprocessing
 import os
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,8 +43,14 @@ MOST_STEPS = 20_000  # the time ends each stage first
 
 def train(asked: argparse.Namespace, number: int, start: Path) -> Path:
     """The weights of stage `number`, continued from those of `start`."""
+    import torch
+
+    from openfoley.nn.memory import keep_freed_memory
     from openfoley.training.sync.train import CPU, continued, train_sync
 
+    keep_freed_memory()
+    torch.set_num_threads(1)  # more gain nothing on snippets this small
+    logging.basicConfig(level=logging.INFO, format=f"stage {number + 1}: %(message)s")
     stage, flat, bodies = STAGES[number], asked.flat // asked.part, asked.bodies // asked.part
     parts = [part_folder(asked.work, "flat", k) for k in range(flat)]
     parts += [part_folder(asked.work, "bodies", k) for k in range(bodies)]
@@ -65,7 +74,7 @@ def train(asked: argparse.Namespace, number: int, start: Path) -> Path:
 
 
 def mean_of(folders: Sequence[Path], out: Path) -> Path:
-    """An encoder whose weights are the mean of those of encoders that were trained from one another."""
+    """A part whose weights are the mean of those of parts that were trained from one another, or from the same one."""
     from safetensors.torch import load_file
 
     from openfoley.hub.save import save_weights
@@ -83,6 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--minutes", type=float, nargs=len(STAGES), default=[75.0, 76.0])
+    parser.add_argument("--parallel", action="store_true")
     parser.add_argument("--flat", type=int, default=1500)
     parser.add_argument("--bodies", type=int, default=3000)
     parser.add_argument("--part", type=int, default=500)
@@ -101,12 +111,16 @@ def main() -> None:
     asked.work.mkdir(parents=True, exist_ok=True)
     asked.counts = [asked.bodies]
     render(asked)
-    weights = find_model(asked.model) / "sync.safetensors"
-    folders = []
-    for number in range(len(STAGES)):
-        weights = train(asked, number, weights)
-        folders.append(weights.parent)
-    print(mean_of(folders, asked.work / "sync"))
+    start = find_model(asked.model) / "sync.safetensors"
+    if asked.parallel:
+        with ProcessPoolExecutor(len(STAGES), multiprocessing.get_context("spawn")) as pool:
+            stages = [pool.submit(train, asked, number, start) for number in range(len(STAGES))]
+            trained = [stage.result() for stage in stages]
+    else:
+        trained = []
+        for number in range(len(STAGES)):
+            trained.append(train(asked, number, trained[-1] if trained else start))
+    print(mean_of([weights.parent for weights in trained], asked.work / "sync"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
     --parts K       Gym caches of --scenes scenes each (defaults 3 and 400)
     --steps N       of the training (default 1000)
     --minutes M     ends the training after this time, with its rate at the end (default: none)
-    --seed S        of the training (default 1)
+    --seeds S ...   of the trainings, one for each, at the same time, on a core each; OUT has the mean of their weights
+                    (default 1: one training, on all cores)
     --rate R        its learning rate (default 1e-4; 5e-4 is too high for these small batches)
     --bodies S      share of the scenes with solid bodies (default 0.33); they need the extra gym
     --seen DIR ...  Gym caches that --sync was trained on (WORK/data of salsa_v_gym_sync.py): the first 60 % of the
@@ -22,14 +23,24 @@ looks different from one with a sound. Two shared CPU cores (AVX512-BF16): scene
 19 on one of them. Expected on 256 validation scenes: event F1 0.87 to 0.88, 0.865 before (docs/log.md).
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import logging
+import multiprocessing
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from salsa_v_gym_sync import mean_of
+
+if TYPE_CHECKING:
+    from openfoley.training.salsa_v.train import GeneratorTraining
 
 
 def compute_features(name: str, scenes: Path, folder: Path) -> None:
@@ -58,6 +69,22 @@ def part_folders(model: Path, folder: Path) -> dict[str, Path]:
     return {part: folder / part for part in PARTS}
 
 
+def train(preset: GeneratorTraining, folder: Path, threads: int) -> Path:
+    """The folder of a generator trained by the preset."""
+    import torch
+
+    from openfoley.nn.memory import keep_freed_memory
+    from openfoley.training.gym_losses.presets import LOSSES
+    from openfoley.training.salsa_v.train import train_generator
+
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    logging.basicConfig(level=logging.INFO, format=f"seed {preset.seed}: %(message)s")
+    if not (folder / "model.safetensors").exists():
+        train_generator(preset, folder, resume=True, extra=LOSSES)
+    return folder
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
@@ -69,7 +96,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=400)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--minutes", type=float)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--bodies", type=float, default=0.33)
     parser.add_argument("--seen", type=Path, nargs="+", default=[])
@@ -84,9 +111,8 @@ def main() -> None:
     from openfoley.hub.parts import TOKENIZER_NAME
     from openfoley.hub.registry import find_model
     from openfoley.hub.save import assemble_model
-    from openfoley.training.gym_losses.presets import CPU, LOSSES
+    from openfoley.training.gym_losses.presets import CPU
     from openfoley.training.recipe import MODEL_NAME, SILENT_EVERY, validation_seeds
-    from openfoley.training.salsa_v.train import train_generator
 
     work, out, source = asked.work, asked.out, find_model(asked.model)
     if out.exists():
@@ -116,15 +142,16 @@ def main() -> None:
         CPU,
         features=features,
         start=source / "generator.safetensors",
-        seed=asked.seed,
         steps=asked.steps,
         time_limit_s=None if asked.minutes is None else 60 * asked.minutes,
         learning_rate=asked.rate,
         seen_share=CPU.seen_share if seen else 0.0,
     )
-    train_generator(preset, work / "generator", resume=True, extra=LOSSES)
-
-    parts["generator"] = work / "generator"
+    with ProcessPoolExecutor(len(asked.seeds), multiprocessing.get_context("spawn")) as pool:
+        threads = max(1, asked.workers // len(asked.seeds))
+        of_seeds = [(replace(preset, seed=seed), work / f"generator-{seed}", threads) for seed in asked.seeds]
+        trained = list(pool.map(train, *zip(*of_seeds, strict=True)))
+    parts["generator"] = mean_of(trained, work / "generator") if len(trained) > 1 else trained[0]
     assemble_model(out, MODEL_NAME, parts, source / TOKENIZER_NAME)
 
 

@@ -1,5 +1,7 @@
 """Close-ups: their contacts are apart, in the picture."""
 
+import hashlib
+import json
 from collections import Counter
 from fractions import Fraction
 
@@ -10,7 +12,7 @@ from openfoley.gym.materials import HELD_OUT_MATERIALS
 from openfoley.gym.picture import render_picture
 from openfoley.gym.records import Scene
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import seeds_of
+from openfoley.gym.seeds import VERSIONS, seeds_of
 from openfoley.gym.sound import scene_contacts
 from openfoley.gym.truth import truth
 
@@ -53,3 +55,12 @@ def test_the_held_out_split_differs_in_its_materials() -> None:
              for o in sample_scene(seed, 2.0, split="heldout").objects}  # fmt: skip
     assert shown == set(HELD_OUT_MATERIALS)
     assert not shown & {o.material for scene in scenes() for o in scene.objects}
+
+
+def test_the_scenes_of_this_version_have_not_changed() -> None:
+    content = [
+        [scene.captions, [[round(c.time_s, 6), round(c.impulse, 6)] for _, c in scene_contacts(scene)]]
+        for scene in scenes()
+    ]
+    assert VERSIONS["close-up"] == 1
+    assert hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16] == "9e60a35b60d9e3bd"

@@ -178,7 +178,24 @@ def _evaluate(commands: Any) -> None:
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
     add("--out", metavar="DIR", required=True, help="folder for the report and its pictures")
     add("--json", action="store_true", help="print one JSON object on standard output")
+    _pair(inner)
     add_studies(inner, _command)
+
+
+def _pair(inner: Any) -> None:
+    pair = _command(inner, "pair", "evaluate", "pair", "Do picture and sound of generated clips fit each other?")
+    add = pair.add_argument
+    add("folders", metavar="GENERATED", nargs="+", help="folders: <name>.mp4, or <name>-1.mp4 ... for several seeds")
+    add("reference", metavar="REFERENCE", help="true clips: videos with sound, or a set of `openfoley data pairs`")
+    add("--judge", metavar="DIR", help="of `evaluate pair-judge`: event F1 and Frechet distances (AV-Align alone)")
+    add("--split", choices=SPLITS, default="evaluation", help="of sets of pairs (evaluation)")
+    add("--json", action="store_true", help="print one JSON object on standard output")
+    judge = _command(inner, "pair-judge", "evaluate", "pair_judge", "Train the Gym's detectors of events in pairs.")
+    add = judge.add_argument
+    add("--out", metavar="DIR", required=True, help="folder of the judge; a finished one is loaded")
+    add("--size", metavar="N", type=whole, default=32, help="pixels of the pictures it looks at (32)")
+    add("--workers", metavar="P", type=whole, help="processes that render (all cores)")
+    add("--json", action="store_true", help="print one JSON object on standard output")
 
 
 def _demo(commands: Any) -> None:

@@ -48,3 +48,27 @@ def report(options: Namespace) -> int:
         print((out / "results.md").read_text(encoding="utf-8"))
     note(f"wrote {out / 'results.md'}, {out / 'results.json'} and pictures")
     return 0
+
+
+def pair(options: Namespace) -> int:
+    """Folders of generated clips against true ones."""
+    from openfoley.evaluation.reports.pair_files import evaluate_pairs, table
+    from openfoley.evaluation.reports.pair_judge import load_pair_judge
+
+    judge = load_pair_judge(Path(options.judge)) if options.judge else None
+    folders = [Path(folder) for folder in options.folders]
+    bar = Bar("clips", unit="clips")
+    record = evaluate_pairs(folders, Path(options.reference), judge, split=options.split, progress=bar)
+    print_json(record) if options.json else print(table(record))
+    return 0
+
+
+def pair_judge(options: Namespace) -> int:
+    """Train the judge of pairs, or load it, and print its ceilings."""
+    from openfoley.evaluation.reports.pair_judge import ceiling_table, train_pair_judge
+
+    bar = Bar("scenes", unit="scenes")
+    judge = train_pair_judge(Path(options.out), size=options.size, workers=options.workers, progress=bar)
+    print_json(judge.about) if options.json else print(ceiling_table(judge.about["ceilings"]))
+    note(f"the judge is in {options.out}")
+    return 0

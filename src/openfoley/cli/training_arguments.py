@@ -88,10 +88,35 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
     join = command(verbs, "join", "data", "join", "Join several folders of features.")
     join.add_argument("features", metavar="FEATURES", nargs="+", help="folders of `openfoley data features`")
     join.add_argument("--out", metavar="DIR", required=True, help="folder, created if missing")
-    pairs = command(verbs, "mono-audio", "data", "mono_audio", "Pairs of videos, one of them to be heard, for SelVA.")
-    add = pairs.add_argument
+    _pairs(verbs, command, whole)
+    mono = command(verbs, "mono-audio", "data", "mono_audio", "Pairs of videos, one of them to be heard, for SelVA.")
+    add = mono.add_argument
     add("unav", metavar="UNAV_DIR", help="UnAV-100's videos and unav100_annotations.json, in it or below")
     add("vggsound", metavar="VGGSOUND_CSV", help="VGGSound's vggsound.csv")
     add("--out", metavar="DIR", required=True, help="folder, which must not exist")
     add("--pairs", metavar="N", type=whole, default=280, help="pairs of each kind at most, two clips each (280)")
     add("--seed", metavar="S", type=whole, default=0, help="of the choice of pairs and sides (0)")
+
+
+PAIR_KINDS = ("gym", "greatest-hits", "landscape", "vggsound", "avsync15", "folder")
+
+
+def _pairs(verbs: Any, command: Callable[..., Any], whole: Callable[[str], int]) -> None:
+    from openfoley.gym.seeds import SPLITS
+
+    pairs = command(
+        verbs, "pairs", "data", "pairs", "Short clips of picture and sound with captions, for joint models."
+    )
+    add = pairs.add_argument
+    add("kind", choices=PAIR_KINDS, help="rendered by the Gym, or cut from your copy of a data set (docs/pairs.md)")
+    add("folder", metavar="DIR", nargs="?", help="your copy; not for gym")
+    add("--out", metavar="DIR", required=True, help="folder, created if missing; an interrupted run continues")
+    add("--size", metavar="N", type=whole, help="pixels of the square pictures (gym 32, else 256)")
+    add("--duration", metavar="S", type=float, help="seconds of a clip (2; gym: always 2)")
+    add("--fps", metavar="F", type=float, help="frames a second (8; gym: always 8)")
+    add("--per-video", metavar="N", type=whole, help="clips of each video, the first ones (all)")
+    add("--validation", metavar="S", type=float, help="share of the videos for training kept for validation (0.05)")
+    add("--split", choices=SPLITS, help="gym: the split to render (train)")
+    add("--count", metavar="K", type=whole, help="gym: how many clips, 0.1 s of a core and 113 kB each")
+    add("--first", metavar="N", type=whole, help="gym: clips of the split to skip (0)")
+    add("--workers", metavar="P", type=whole, help="processes (all cores)")

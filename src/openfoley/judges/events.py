@@ -79,23 +79,29 @@ class EventHead(nn.Module):
     def candidates(
         self, tokens: Float[Tensor, "n dim"], span: TokenSpan
     ) -> tuple[Float[np.ndarray, " events"], Float[np.ndarray, " events"]]:
-        """Times (s) and outputs (0..1) of the local maxima, in time order; finer than a step by a parabola through
-        three logits."""
+        """As `peaks`."""
         if not len(tokens):
             return np.zeros(0), np.zeros(0)
         logits = self.eval()(tokens[None])[0].double().cpu().numpy()
-        scores = expit(logits)
-        around = np.lib.stride_tricks.sliding_window_view(
-            np.pad(scores, APART_STEPS, constant_values=-1.0), 2 * APART_STEPS + 1
-        )
-        peaks = np.flatnonzero((scores >= around.max(1)) & (scores > FAINTEST))
-        peaks = peaks[np.diff(peaks, prepend=-2 * APART_STEPS) > APART_STEPS]
-        edged = np.pad(logits, 1, mode="edge")
-        before, here, after = edged[peaks], edged[peaks + 1], edged[peaks + 2]
-        bend = np.minimum(before - 2 * here + after, -1e-9)
-        shift = np.clip((before - after) / (2 * bend), -0.5, 0.5)
-        times_s = span.steps_s(len(tokens))[peaks] + shift / (span.rate * STEPS_PER_TOKEN)
-        return np.maximum(times_s, 0.0), scores[peaks]
+        return peaks(logits, float(span.steps_s(len(tokens))[0]), span.rate * STEPS_PER_TOKEN)
+
+
+def peaks(
+    logits: Float[np.ndarray, " steps"], first_s: float, step_rate: float
+) -> tuple[Float[np.ndarray, " events"], Float[np.ndarray, " events"]]:
+    """Times (s) and outputs (0..1) of the local maxima of steps, the first of which is at `first_s`, in time order;
+    finer than a step by a parabola through three logits."""
+    scores = expit(logits)
+    around = np.lib.stride_tricks.sliding_window_view(
+        np.pad(scores, APART_STEPS, constant_values=-1.0), 2 * APART_STEPS + 1
+    )
+    found = np.flatnonzero((scores >= around.max(1)) & (scores > FAINTEST))
+    found = found[np.diff(found, prepend=-2 * APART_STEPS) > APART_STEPS]
+    edged = np.pad(logits, 1, mode="edge")
+    before, here, after = edged[found], edged[found + 1], edged[found + 2]
+    bend = np.minimum(before - 2 * here + after, -1e-9)
+    shift = np.clip((before - after) / (2 * bend), -0.5, 0.5)
+    return np.maximum(first_s + (found + shift) / step_rate, 0.0), scores[found]
 
 
 def event_targets(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Recipe:
 
 def fit(
     build: Callable[[], Judge],
-    examples: Float[Tensor, "n ..."],
+    examples: Shaped[Tensor, "n ..."],
     labels: Shaped[Tensor, "n ..."],
     loss_of: Callable[[Tensor, Tensor], Tensor],
     recipe: Recipe,

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from openfoley.cli import main
 from openfoley.data.pairs import gym_pairs
+from openfoley.data.pairs.clip_folder import open_pairs
 from openfoley.data.pairs.gym_pairs import GymPairs, render_pair
 from openfoley.data.pairs.pair import PairForm, batch_of
 from openfoley.errors import UsageError
@@ -77,3 +79,18 @@ def test_an_interrupted_build_continues_from_its_last_block(tmp_path: Path, monk
 def test_forms_that_cannot_be_are_refused(given: dict) -> None:
     with pytest.raises(UsageError, match="a pair needs 2 or more frames"):
         PairForm(**given)
+
+
+def test_the_command_renders_a_split_and_refuses_what_is_for_other_kinds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["data", "pairs", "gym", "--out", str(tmp_path), "--workers", "1"]
+    assert main([*words, "--count", "2", "--split", "validation", "--first", "3"]) == 0
+    assert f"2 clips in {tmp_path / 'validation'}" in capsys.readouterr().err
+    pairs = open_pairs(tmp_path, "validation")
+    assert [pairs[k].name for k in range(2)] == [str(s) for s in seeds_of("validation", 2, 3, "close-up")]
+    with pytest.raises(UsageError, match="holds no finished pairs"):
+        open_pairs(tmp_path, "train")
+    for more, said in (([], "needs --count"), (["--count", "1", "--fps", "4"], "--fps is not for data pairs gym")):
+        assert main([*words, *more]) == 2
+        assert said in capsys.readouterr().err

@@ -49,12 +49,20 @@ class GymPairs:
     def form(self) -> PairForm:
         return PairForm(count=self.frames.shape[1], size=self.frames.shape[-1])
 
-    @cached_property
+    @property
     def digest(self) -> str:
+        return self._digest
+
+    @property
+    def captions(self) -> Sequence[tuple[str, ...]]:
+        return self._captions
+
+    @cached_property
+    def _digest(self) -> str:
         return hashlib.sha256(json.dumps([self.truth, self.frames.shape]).encode()).hexdigest()
 
     @cached_property
-    def captions(self) -> list[tuple[str, ...]]:
+    def _captions(self) -> list[tuple[str, ...]]:
         return [tuple(record["captions"]) for record in self.truth]
 
     def __len__(self) -> int:

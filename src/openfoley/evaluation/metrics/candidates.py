@@ -1,7 +1,7 @@
 """Events with a confidence each: the threshold of the largest F1, and average precision.
 
 Average precision is the area under precision over recall, sum_k (R_k - R_k-1) P_k over falling thresholds. Scored are
-visible events within 50 ms, as everywhere.
+visible events, within 50 ms unless another tolerance is given.
 """
 
 from __future__ import annotations
@@ -39,9 +39,11 @@ class Candidates:
         return Onsets(self.times_s[chosen], np.full(chosen.sum(), np.nan), self.scores[chosen])
 
 
-def best_threshold(found: Sequence[Candidates], truths: Sequence[Truth]) -> tuple[float, float]:
+def best_threshold(
+    found: Sequence[Candidates], truths: Sequence[Truth], tolerance_s: float = MAIN_TOLERANCE_S
+) -> tuple[float, float]:
     """The one of THRESHOLDS with the largest pooled F1 (the highest of equal ones), and that F1."""
-    f1 = pooled_f1(_sums(found, truths).sum(0))
+    f1 = pooled_f1(_sums(found, truths, tolerance_s).sum(0))
     best = int(f1.argmax())
     return float(THRESHOLDS[best]), float(f1[best])
 
@@ -56,10 +58,12 @@ def average_precision(found: Sequence[Candidates], truths: Sequence[Truth]) -> E
     return Estimate(float(_area(flat.sum(0, keepdims=True))[0]), ratio_interval(_area, flat), events)
 
 
-def _sums(found: Sequence[Candidates], truths: Sequence[Truth]) -> Float[np.ndarray, "clips thresholds 3"]:
+def _sums(
+    found: Sequence[Candidates], truths: Sequence[Truth], tolerance_s: float = MAIN_TOLERANCE_S
+) -> Float[np.ndarray, "clips thresholds 3"]:
     """Hits, detections and events of each clip at every threshold."""
     seen = [truth.only(True) for truth in truths]
-    at = [clip_sums([one.above(level) for one in found], seen, MAIN_TOLERANCE_S) for level in THRESHOLDS]
+    at = [clip_sums([one.above(level) for one in found], seen, tolerance_s) for level in THRESHOLDS]
     return np.stack(at, axis=1)
 
 

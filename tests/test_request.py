@@ -32,7 +32,8 @@ EVERY = {  # a value of every option that is not its default
     "cues": (Cue(Fraction(0), Fraction(1, 3), "steps", "wind", 5, 6.0, "steps", "a shoe", Box(0.0, 0.0, 0.5, 0.5)),),
     "span": (Fraction(1), Fraction(5, 3)),
     "sound": Path("old.wav"), "audio_stream": 1, "duration": Fraction(5, 2), "context": Fraction(1, 4),
-    "window": Fraction(4), "audio": "replace", "sample_rate": 48000, "bit_depth": "16", "start_timecode": "01:00:00:00",
+    "window": Fraction(4), "join": "equal-power", "overlap": Fraction(1, 2),
+    "audio": "replace", "sample_rate": 48000, "bit_depth": "16", "start_timecode": "01:00:00:00",
     "nudge": 12.5, "force": True,
 }  # fmt: skip
 ALONE = {"select_mask": Path("mask.png")}  # which excludes another one of these

@@ -22,11 +22,10 @@ from openfoley.encoders.selective_sync import SelectiveSync
 from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.adapters.config import AdapterConfig, compact, paper
 from openfoley.generators.adapters.model import AdaptedGenerator, Adapters
-from openfoley.hub.adapters import save_adapters
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.load import load_model
 from openfoley.hub.registry import ADAPTERS_NAME
-from openfoley.hub.save import add_adapters, add_selection, save_model
+from openfoley.hub.save import add_adapters, add_selection, save_adapters, save_model
 from openfoley.hub.selection import selection_tensors
 from openfoley.live import stream
 from openfoley.media.source import Source

@@ -243,10 +243,10 @@ def test_a_window_that_starts_between_segments_reads_the_feature_of_its_time() -
     """Segments 0.1 s late: each latent reads what it would read 0.1 s earlier."""
     model = seeded_model("tiny_v1")
     conditions = seeded_conditions(TINY, 1, 16, 40)
-    tokens, index = model.conditions._sync_tokens(conditions, 50)
+    tokens, index, _ = model.conditions._sync_tokens(conditions, 50)
     sync = conditions["sync"]
     late = conditions.replaced(sync=replace(sync, time_s=sync.time_s + 0.1))
-    _, shifted = model.conditions._sync_tokens(late, 50)
+    _, shifted, _ = model.conditions._sync_tokens(late, 50)
     expected = ((torch.arange(50) + 0.5 - 0.1 * 50 / 8) * 40 / 50).floor().clamp(0, 39)
     assert torch.equal(shifted[0].float(), expected) and not torch.equal(shifted, index)
     assert tokens.shape == (1, 40, 24)
@@ -274,7 +274,7 @@ def test_latents_of_a_window_read_the_sync_features_that_training_gave_them(name
         model = MMAudioGenerator(replace(config, width=64, heads=1, mlp_width=32, joint_blocks=1, audio_blocks=1))
     embedding = model.conditions.to_empty(device="cpu")
     conditions = seeded_conditions(config, 1, 64, 192)
-    _, index = embedding._sync_tokens(conditions, config.window_latents)
+    _, index, _ = embedding._sync_tokens(conditions, config.window_latents)
     numbers = torch.arange(192.0)[None, None]
     expected = F.interpolate(numbers, size=config.window_latents, mode="nearest-exact")[0, 0]
     assert torch.equal(index[0], expected.long())

@@ -93,9 +93,10 @@ def test_a_stem_samples_only_what_its_cue_needs_and_sounds_only_there(
         planned: PlannedWindow,
         takes: Sequence[TakeAssembler],
         progress: Callable[[float], None] | None = None,
+        following: PlannedWindow | None = None,
     ) -> list[torch.Tensor]:
         sampled.append(planned)
-        return real(self, planned, takes, progress)
+        return real(self, planned, takes, progress, following)
 
     monkeypatch.setattr(WindowSampler, "__call__", counted)
     source = Source.file(make_video("film.mp4", duration_s=6.0))

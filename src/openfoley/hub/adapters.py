@@ -7,23 +7,18 @@ refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from jaxtyping import Shaped
-from torch import Tensor
-
-from openfoley.config import from_dict, to_dict
+from openfoley.config import from_dict
 from openfoley.errors import WeightsError
 from openfoley.generators.adapters.config import AdapterConfig
 from openfoley.generators.adapters.model import AdaptedGenerator, Adapters
 from openfoley.generators.base import Generator
-from openfoley.hub.filling import fill, unfilled
+from openfoley.hub.filling import fill, read_weights, unfilled
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.hub.parts import PARTS, Model
-from openfoley.hub.save import save_weights
 
 FORMAT = 1
 KEY = "adapters"  # of the metadata
@@ -31,17 +26,8 @@ DIMS = ("width", "sync_dim", "semantic_dim", "text_dim")  # that adapters and ge
 SHOWN_DIGITS = 12  # of a fingerprint, in messages
 
 
-def save_adapters(path: Path, config: AdapterConfig, tensors: Mapping[str, Shaped[Tensor, "..."]], base: Model) -> Path:
-    """Write adapters that were trained on `base`; matrices in bfloat16."""
-    about = {"format": FORMAT, "config": to_dict(config), "base": base_of(base), "base_name": base.name}
-    save_weights(tensors, path, metadata={KEY: json.dumps(about)})  # of several keys the order would be random
-    return path
-
-
 def with_adapters(model: Model, path: Path) -> Model:
     """The model with the adapters of a file. WeightsError for a damaged file, or one of another base or width."""
-    from openfoley.hub.load import read_weights
-
     tensors, about = read_weights(path), _about(path)
     config = from_dict(AdapterConfig, about["config"], where=f"{str(path)!r}: config")
     generator: Any = model.parts["generator"]

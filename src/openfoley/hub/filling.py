@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,23 @@ from openfoley.hub.memory import release_after_use
 
 ENCODERS = ("sync", "semantic", "words")
 ONE_BUILDER = threading.Lock()  # of modules without memory
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; floating point ones as float32, matrices that are stored so mapped from it."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise WeightsError(f"{str(path)!r} is missing")
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{str(path)!r} is not a complete safetensors file: {error}") from None
+    return {
+        key: value.to(torch.float32 if value.is_floating_point() else value.dtype, copy=value.ndim < 2)
+        for key, value in tensors.items()
+    }
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], where: str, *, assign: bool = False) -> None:

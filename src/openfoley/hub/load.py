@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from openfoley.checks import path
 from openfoley.codecs.base import Codec
@@ -20,7 +20,7 @@ from openfoley.errors import OpenFoleyError, UsageError, WeightsError
 from openfoley.hub.adapters import with_adapters
 from openfoley.hub.download import Progress
 from openfoley.hub.familiarity import Familiarity
-from openfoley.hub.filling import fill, ready, unfilled
+from openfoley.hub.filling import fill, read_weights, ready, unfilled
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZERS, Model, all_parts, build_part
 from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, SELECTION, adapters_beside, find_model, published
 from openfoley.hub.selection import selective_model
@@ -148,23 +148,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         if part in config and not (folder / name).is_file():
             raise WeightsError(f"{str(folder / name)!r} is missing")
     return config
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; floating point ones as float32, matrices that are stored so mapped from it."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise WeightsError(f"{str(path)!r} is missing")
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{str(path)!r} is not a complete safetensors file: {error}") from None
-    return {
-        key: value.to(torch.float32 if value.is_floating_point() else value.dtype, copy=value.ndim < 2)
-        for key, value in tensors.items()
-    }
 
 
 def load_weights(module: nn.Module, path: Path, *, may_lack: str | None = None) -> bool:

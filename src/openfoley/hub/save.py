@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from openfoley.config import to_dict
 from openfoley.encoders.selective_sync import SelectiveSync
 from openfoley.encoders.text_selection import TextSelectionConfig
 from openfoley.errors import OutputError, WeightsError
+from openfoley.generators.adapters.config import AdapterConfig
+from openfoley.hub.adapters import FORMAT as ADAPTERS_FORMAT
+from openfoley.hub.adapters import KEY as ADAPTERS_KEY
+from openfoley.hub.adapters import base_of
+from openfoley.hub.filling import read_weights
 from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZERS, Model, all_parts, section
 from openfoley.hub.registry import ADAPTERS_NAME, CONFIG_NAME, SELECTION
 from openfoley.hub.selection import selection_tensors
@@ -49,8 +55,6 @@ def save_model(folder: Path, model: Model) -> Path:
         configs[SELECTION], tensors[SELECTION] = to_dict(sync.config), selection_tensors(model, sync, generator)
     write_folder(folder, model.name, configs, tensors, tokenizers_of(model.parts))
     if model.adapters is not None:
-        from openfoley.hub.adapters import save_adapters
-
         save_adapters(folder / ADAPTERS_NAME, model.adapters.config, model.adapters.state_dict(), model)
     return folder
 
@@ -70,8 +74,6 @@ def tokenizers_of(parts: Mapping[str, nn.Module]) -> dict[str, str]:
 
 def assemble_model(folder: Path, name: str, parts: Mapping[str, Path], tokenizer: Path) -> Path:
     """Assemble a model folder from trained parts, each a folder with config.json and model.safetensors."""
-    from openfoley.hub.load import read_weights
-
     configs, tensors = {}, {}
     for part in PARTS:
         config_path = parts[part] / CONFIG_NAME
@@ -119,6 +121,13 @@ def save_part(
             if values:
                 save_weights(values, unfinished / f"{name}.safetensors", exact=True)
     return folder
+
+
+def save_adapters(path: Path, config: AdapterConfig, tensors: Mapping[str, Shaped[Tensor, "..."]], base: Model) -> Path:
+    """Write adapters that were trained on `base`; matrices in bfloat16."""
+    about = {"format": ADAPTERS_FORMAT, "config": to_dict(config), "base": base_of(base), "base_name": base.name}
+    save_weights(tensors, path, metadata={ADAPTERS_KEY: json.dumps(about)})  # of several keys the order would be random
+    return path
 
 
 def add_adapters(source: Path, folder: Path, adapters: Path) -> Path:

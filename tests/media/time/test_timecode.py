@@ -275,6 +275,6 @@ def test_a_project_keeps_the_instant_of_a_start_that_is_counted_otherwise(tmp_pa
 
     source = Source.file(with_track(tmp_path / "a.mov", Fraction(50), "00:00:00:00", (0, 25, 1, 25)))
     request = Request.of(cuts="none", start_timecode="01:00:00:20")
-    entry, _, request = describe_video(tmp_path / "cache", source, "a.mov", "salsa-v-gym", request)
-    start = start_of(new_record(entry, ModelEntry("m", ""), request))
+    entry, settings = describe_video(tmp_path / "cache", source, "a.mov", "salsa-v-gym", request)
+    start = start_of(new_record(entry, ModelEntry("m", ""), settings.request))
     assert entry.start_timecode == "01:00:00:40" and start.seconds == 3600 + Fraction(20, 25)

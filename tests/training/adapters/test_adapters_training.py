@@ -20,9 +20,10 @@ from openfoley.generators.adapters.config import compact, paper
 from openfoley.generators.adapters.model import Adapters
 from openfoley.generators.base import WholeInput
 from openfoley.gym.seeds import seeds_of
-from openfoley.hub.adapters import adapted, save_adapters, with_adapters
+from openfoley.hub.adapters import adapted, with_adapters
 from openfoley.hub.load import load_model
 from openfoley.hub.parts import Model
+from openfoley.hub.save import save_adapters
 from openfoley.media.source import Source
 from openfoley.pipeline import load
 from openfoley.request import Cut, Prompting

@@ -94,7 +94,7 @@ def timed_conditions(offset_s: float, batch: int = 1) -> Conditions:
 def test_each_latent_reads_the_sync_feature_nearest_to_its_centre(offset_s: float) -> None:
     model = MMAudioGenerator(TINY).eval()
     conditions = timed_conditions(offset_s)
-    _, index = model.conditions._sync_tokens(conditions, 86)
+    _, index, _ = model.conditions._sync_tokens(conditions, 86)
     read = conditions["sync"].time_s[0, index[0]]
     centre = latent_times(86, TINY.hop_length, TINY.sample_rate)
     assert (read - centre).abs().max() <= 0.5 / 24 + 1e-5

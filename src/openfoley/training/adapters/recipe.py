@@ -23,11 +23,11 @@ from openfoley.errors import UsageError
 from openfoley.generators.adapters.config import VARIANTS, AdapterConfig, compact, paper
 from openfoley.generators.base import WholeInput
 from openfoley.gym.seeds import Split, World, seeds_of
-from openfoley.hub.adapters import base_of, save_adapters
+from openfoley.hub.adapters import base_of
 from openfoley.hub.load import load_model, read_weights
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import ADAPTERS_NAME, find_model, published
-from openfoley.hub.save import add_adapters
+from openfoley.hub.save import add_adapters, save_adapters
 from openfoley.training.adapters.draws import SYNC, LongWindows
 from openfoley.training.adapters.features import long_features
 from openfoley.training.adapters.presets import full_size, gym_size

@@ -48,6 +48,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
     from openfoley.nn.memory import keep_freed_memory
+    from openfoley.nn.onednn import without_amx
     from openfoley.training.selective.recipe import (
         SOURCES,
         Pair,
@@ -63,6 +64,7 @@ def main() -> None:
     if asked.out.exists():
         parser.error(f"{str(asked.out)!r} exists already; name a new folder")
     keep_freed_memory()
+    without_amx()
     pair = Pair(
         asked.model, asked.work, variant=asked.variant, scenes=asked.scenes, bodies=asked.bodies, bank=asked.bank,
         suffix="" if asked.steps == STEPS else f"-{asked.steps}",

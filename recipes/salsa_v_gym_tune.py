@@ -48,10 +48,12 @@ def compute_features(name: str, scenes: Path, folder: Path) -> None:
     import torch
 
     from openfoley.nn.memory import keep_freed_memory
+    from openfoley.nn.onednn import without_amx
     from openfoley.training.features import features_of_model
 
     torch.set_num_threads(1)
     keep_freed_memory()
+    without_amx()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     features_of_model(name, scenes, folder)
 
@@ -74,11 +76,13 @@ def train(preset: GeneratorTraining, folder: Path, threads: int) -> Path:
     import torch
 
     from openfoley.nn.memory import keep_freed_memory
+    from openfoley.nn.onednn import without_amx
     from openfoley.training.gym_losses.presets import LOSSES
     from openfoley.training.salsa_v.train import train_generator
 
     torch.set_num_threads(threads)
     keep_freed_memory()
+    without_amx()
     logging.basicConfig(level=logging.INFO, format=f"seed {preset.seed}: %(message)s")
     if not (folder / "model.safetensors").exists():
         train_generator(preset, folder, resume=True, extra=LOSSES)

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import shape_checks
+from openfoley.nn.onednn import without_amx
 
 if TYPE_CHECKING:
     from openfoley.pipeline import Pipeline
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 TEST_SEED = 1234
 sys.path.insert(0, str(Path(__file__).parent / "goldens"))  # `import seeded`, the weights of the golden checks
 shape_checks.install()
+without_amx()  # as the commands do
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from openfoley.cli.arguments import build_parser, protect_dashes
 from openfoley.cli.messages import PHASES, Terminated, complain, explained, note, wants_traceback
 from openfoley.errors import OpenFoleyError, UsageError
 from openfoley.nn.memory import keep_freed_memory
+from openfoley.nn.onednn import without_amx
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parsed = parser.parse_args(protect_dashes(arguments))
         _quieten()
         keep_freed_memory()
+        without_amx()
         return parsed.run(parsed) or 0
     except OpenFoleyError as error:
         if wants_traceback():

@@ -49,8 +49,10 @@ def one_thread() -> None:
     import torch
 
     from openfoley.nn.memory import keep_freed_memory
+    from openfoley.nn.onednn import without_amx
 
     keep_freed_memory()
+    without_amx()
     torch.set_num_threads(1)
 
 

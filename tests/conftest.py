@@ -16,7 +16,6 @@ import pytest
 import torch
 
 import shape_checks
-from openfoley.nn.onednn import without_amx
 
 if TYPE_CHECKING:
     from openfoley.pipeline import Pipeline
@@ -24,7 +23,14 @@ if TYPE_CHECKING:
 TEST_SEED = 1234
 sys.path.insert(0, str(Path(__file__).parent / "goldens"))  # `import seeded`, the weights of the golden checks
 shape_checks.install()
-without_amx()  # as the commands do
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_matrix_tiles() -> None:
+    """As the commands do, before the first layer runs."""
+    from openfoley.nn.onednn import without_amx
+
+    without_amx()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Keep oneDNN, which computes torch's layers on a CPU, from the matrix tiles (AMX) of Intel processors.
 
-With torch 2.13 on an Intel processor with AMX, a step of the codec's training in bfloat16 begins at a loss of 3.33 where
-every other instruction set gives 7.61, and diverges (docs/log.md, X10).
+With torch 2.13 on an Intel processor with AMX, a training of the codec in bfloat16 begins at a loss of 3.33 where every
+other instruction set gives 7.61, and diverges (docs/log.md, X10).
 """
 
 import os

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from openfoley.errors import UsageError
 from openfoley.request import Cue, Cut
-from openfoley.timeline.plan import OVERLAP_LATENTS, Window, describe, make_plan, sampled_for
+from openfoley.timeline.plan import OVERLAP_LATENTS, Window, WindowLayout, describe, make_plan, sampled_for
 from openfoley.timeline.shots import Shot, shots_of
 
 RATE = Fraction(44100, 1024)
@@ -18,7 +18,7 @@ RATE = Fraction(44100, 1024)
 
 def plan_windows(duration: Fraction, **options: int) -> list[Window]:
     """The windows of one shot of `duration` s."""
-    return [one.window for one in make_plan([Shot(0, Fraction(0), duration, "start")], RATE, **options)]
+    return [one.window for one in make_plan([Shot(0, Fraction(0), duration, "start")], RATE, WindowLayout(**options))]
 
 
 @settings(max_examples=200, deadline=None)
@@ -84,7 +84,7 @@ def test_windows_never_straddle_a_cut(cuts: list[Cut], rule: str, context: int) 
     fresh start knows anything."""
     shots = shots_of(Fraction(60), cuts, rule)  # type: ignore[arg-type]
     slack = 2 / RATE
-    for one in make_plan(shots, RATE, context=context):
+    for one in make_plan(shots, RATE, WindowLayout(context=context)):
         assert one.shot.start - slack <= one.first_new / RATE
         assert one.window.end_latent / RATE <= one.shot.end + slack
         assert one.join != "reset" or one.window.context == 0
@@ -94,7 +94,7 @@ def test_windows_never_straddle_a_cut(cuts: list[Cut], rule: str, context: int) 
 @settings(max_examples=100, deadline=None)
 @given(cuts=CUTS, context=st.integers(0, 88))
 def test_carried_cuts_leave_no_gap(cuts: list[Cut], context: int) -> None:
-    plan = make_plan(shots_of(Fraction(60), cuts, "carry"), RATE, context=context)
+    plan = make_plan(shots_of(Fraction(60), cuts, "carry"), RATE, WindowLayout(context=context))
     new = [n for one in plan for n in range(one.first_new, one.window.new_end)]
     assert new == list(range(ceil(60 * RATE)))
 
@@ -121,7 +121,7 @@ def test_a_span_is_covered_once_and_known_latents_stay_in_its_shots(
 ) -> None:
     shots = shots_of(Fraction(60), cuts, "reset")
     span = (Fraction(start, 1000), min(Fraction(60), Fraction(start + length, 1000)))
-    plan = make_plan(shots, RATE, context=context, span=span)
+    plan = make_plan(shots, RATE, WindowLayout(context=context), span=span)
     assert plan[0].first_new <= span[0] * RATE and plan[-1].window.new_end >= span[1] * RATE
     for one, following in pairwise(plan):
         assert (
@@ -159,7 +159,7 @@ def test_a_cue_splits_a_shot_and_continues_its_sound() -> None:
 
 def test_of_a_stem_only_the_windows_in_its_cues_and_their_neighbours_are_sampled() -> None:
     cue = Cue(Fraction(100), Fraction(101), "a door", stem="door")
-    plan = make_plan(shots_of(Fraction(200), (), "auto"), RATE, window=345, context=22, cues=(cue,))
+    plan = make_plan(shots_of(Fraction(200), (), "auto"), RATE, WindowLayout(345, 22), cues=(cue,))
     stem = sampled_for(plan, (cue,), RATE)
     sampled = [one for one in stem if not one.silent]
     assert len(plan) > 25 and len(sampled) == 3 and [one.cue for one in sampled] == [None, cue, None]
@@ -172,11 +172,11 @@ def test_of_a_stem_only_the_windows_in_its_cues_and_their_neighbours_are_sampled
 def test_a_cut_keeps_a_stem_from_reaching_over_it() -> None:
     cue = Cue(Fraction(10), Fraction(12), stem="door")
     shots = shots_of(Fraction(30), [Cut(Fraction(10)), Cut(Fraction(12))], "reset")
-    plan = make_plan(shots, RATE, window=345, context=22, cues=(cue,))
+    plan = make_plan(shots, RATE, WindowLayout(345, 22), cues=(cue,))
     assert [one.shot.index for one in sampled_for(plan, (cue,), RATE) if not one.silent] == [1]
 
 
 def test_a_cue_shorter_than_a_latent_has_its_window_sampled() -> None:
     cue = Cue(Fraction(10), Fraction(10) + Fraction(1, 1000), stem="click")
-    plan = make_plan(shots_of(Fraction(60), (), "auto"), RATE, window=345, context=22, cues=(cue,))
+    plan = make_plan(shots_of(Fraction(60), (), "auto"), RATE, WindowLayout(345, 22), cues=(cue,))
     assert any(not one.silent for one in sampled_for(plan, (cue,), RATE))

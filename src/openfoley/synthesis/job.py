@@ -36,7 +36,15 @@ from openfoley.synthesis.resume import FORMAT
 from openfoley.synthesis.selection import check_picture, check_selection, model_for
 from openfoley.timeline.cues import given_cues, read_cues
 from openfoley.timeline.cut_list import read_cuts
-from openfoley.timeline.plan import CONTEXT_S, NEW_S, OVERLAP_LATENTS, PlannedWindow, make_plan, sampled_for
+from openfoley.timeline.plan import (
+    CONTEXT_S,
+    NEW_S,
+    OVERLAP_LATENTS,
+    PlannedWindow,
+    WindowLayout,
+    make_plan,
+    sampled_for,
+)
 from openfoley.timeline.shots import Shot, cut_rule, shots_of
 
 logger = logging.getLogger(__name__)
@@ -253,12 +261,9 @@ def planned(
             f"a window of {float(latents / rate):.2f} s has no room for {float(taken / rate):.2f} s of reference "
             f"and {float(known):g} s of context; pass a shorter reference span or context, or a longer window"
         )
-    cues = timeline.cue_list
     overlap = OVERLAP_LATENTS if timeline.overlap is None else round(timeline.overlap * rate)
-    return make_plan(
-        shots, rate, window=latents - taken, context=known_latents, join=timeline.join, overlap=overlap, cues=cues,
-        span=span, existing_end=existing_end,
-    )  # fmt: skip
+    layout = WindowLayout(latents - taken, known_latents, timeline.join, overlap)
+    return make_plan(shots, rate, layout, cues=timeline.cue_list, span=span, existing_end=existing_end)
 
 
 def warn_of_length(model: Model, plan: Sequence[PlannedWindow]) -> None:

@@ -31,6 +31,33 @@ Join = Literal["start", "continue", "carry", "reset"]
 
 
 @dataclass(frozen=True)
+class WindowLayout:
+    """How windows follow each other; lengths in latents. A window has at most `window`; a later one knows `context` of
+    the one before, which in the same shot generated `overlap` more; these are crossfaded with its own, but not across a
+    cue's edge. join "hard": nothing overlaps; "equal-power": the samples are crossfaded; "swap": a later window knows
+    these latents too, which the one before makes together with it (SaFa, arXiv 2502.05130, its neighbours in pairs).
+    """
+
+    window: int = WINDOW_LATENTS
+    context: int = CONTEXT_LATENTS
+    join: JoinKind = "crossfade"
+    overlap: int = OVERLAP_LATENTS
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.context < self.window:
+            allowed = f"from 0 to {self.window - 1} latents (less than the window)"
+            raise UsageError(f"context must be {allowed}, got {self.context}")
+
+    @property
+    def applied(self) -> WindowLayout:
+        """With the context and overlap that `join` leaves."""
+        overlap = 0 if self.join == "hard" else min(self.overlap, (self.window - self.context) // 4)
+        if self.join == "swap":  # what would be crossfaded is known too
+            return replace(self, context=self.context + overlap, overlap=0)
+        return replace(self, overlap=overlap)
+
+
+@dataclass(frozen=True)
 class Window:
     """A run of latents generated at once. The first `context` of them are known (clean): the end of the window before,
     or of existing sound; so are the last `after`, where a span is generated in front of existing sound. The last
@@ -94,29 +121,20 @@ class _Stretch:
 def make_plan(
     shots: Sequence[Shot],
     latent_rate: Fraction,
+    layout: WindowLayout = WindowLayout(),
     *,
-    window: int = WINDOW_LATENTS,
-    context: int = CONTEXT_LATENTS,
-    join: JoinKind = "crossfade",
-    overlap: int = OVERLAP_LATENTS,
     cues: Sequence[Cue] = (),
     span: tuple[Fraction, Fraction] | None = None,
     existing_end: Fraction | None = None,
 ) -> list[PlannedWindow]:
-    """Windows of at most `window` latents over all shots, or over `span` (s) with existing sound on its outside.
+    """Windows over all shots, or over `span` (s) with existing sound on its outside.
 
-    A later window knows `context` latents of the one before, which in the same shot generated `overlap` more; these are
-    crossfaded with its own, but not across a cue's edge. join "hard": nothing overlaps; "equal-power": the samples are
-    crossfaded; "swap": a later window knows these latents too, which the one before makes together with it (SaFa, arXiv
-    2502.05130, its neighbours in pairs). With `span` the first window also knows up to
-    `context` latents before it and the last as many behind it, both only within their shot (before: across a carried
-    cut too) and, behind it, within the existing sound (existing_end: where that ends, s; None: with the shot).
+    With `span` the first window also knows up to `context` latents before it and the last as many behind it, both only
+    within their shot (before: across a carried cut too) and, behind it, within the existing sound (existing_end: where
+    that ends, s; None: with the shot).
     """
-    if not 0 <= context < window:
-        raise UsageError(f"context must be from 0 to {window - 1} latents (less than the window), got {context}")
-    overlap = 0 if join == "hard" else min(overlap, (window - context) // 4)
-    if join == "swap":  # what would be crossfaded is known too
-        context, overlap = context + overlap, 0
+    layout = layout.applied
+    window, context = layout.window, layout.context
     if span is not None and 2 * context >= window:  # the last window of a span knows both of its sides
         raise UsageError(f"context must be under {window // 2} latents (half a window) on both sides, got {context}")
     planned: list[PlannedWindow] = []
@@ -136,10 +154,10 @@ def make_plan(
             after = max(0, min(context, floor(known_end * latent_rate) - stretch.end))
         beyond = stretches[number + 1] if number + 1 < len(stretches) else None
         follows = beyond.end - beyond.first if beyond is not None and beyond.join == "continue" else 0
-        planned += _windows(stretch, window, (context, overlap), before, after, follows)
-    if join == "equal-power":
+        planned += _windows(stretch, layout, before, after, follows)
+    if layout.join == "equal-power":
         return [_changed(one, crossfaded=0, faded=one.window.crossfaded) for one in planned]
-    return _sharing(planned) if join == "swap" else planned
+    return _sharing(planned) if layout.join == "swap" else planned
 
 
 def _sharing(plan: Sequence[PlannedWindow]) -> list[PlannedWindow]:
@@ -236,12 +254,10 @@ def _first_latent_to_continue(shot: Shot, shots: Sequence[Shot], latent_rate: Fr
     return ceil(shot.start * latent_rate)
 
 
-def _windows(
-    stretch: _Stretch, window: int, common: tuple[int, int], before: int, after: int, follows: int
-) -> list[PlannedWindow]:
-    """The fewest windows that hold the stretch, evenly filled: none is tiny. common: context and overlap. follows:
-    latents of the same shot after the stretch that are still to be generated (`after` are there already)."""
-    before, (context, overlap) = max(0, before), common
+def _windows(stretch: _Stretch, layout: WindowLayout, before: int, after: int, follows: int) -> list[PlannedWindow]:
+    """The fewest windows that hold the stretch, evenly filled: none is tiny. follows: latents of the same shot after
+    the stretch that are still to be generated (`after` are there already)."""
+    before, window, context, overlap = max(0, before), layout.window, layout.context, layout.overlap
     fresh, last_overlap = stretch.end - stretch.first, min(overlap, follows)
     taken_at_end = after + last_overlap
     count = max(1, ceil(Fraction(fresh + before + taken_at_end - context - overlap, window - context - overlap)))

@@ -29,7 +29,7 @@ from openfoley.pipeline import load
 from openfoley.request import Cut, Prompting
 from openfoley.synthesis.conditions import ConditionBuilder
 from openfoley.synthesis.features import encoded_pictures
-from openfoley.timeline.plan import make_plan
+from openfoley.timeline.plan import WindowLayout, make_plan
 from openfoley.timeline.shots import shots_of
 from openfoley.training.adapters import features as features_module
 from openfoley.training.adapters import recipe as recipe_module
@@ -99,7 +99,7 @@ def test_a_window_is_what_a_generation_gives_the_generator(
     whole_model = adapted(with_adapters(model, path))
     source = Clips().read(0).source
     shots = shots_of(Fraction(DURATION_S), [Cut(time) for time in CUTS], "reset")
-    planned = make_plan(shots, model.codec.latent_rate, window=86, context=11)
+    planned = make_plan(shots, model.codec.latent_rate, WindowLayout(window=86, context=11))
 
     def feed() -> Any:
         return encoded_pictures(whole_model, source, shots, model.device)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 import openfoley
-from openfoley.nn.memory import keep_freed_memory
+from openfoley.nn.process import prepare_process
 from openfoley.pipeline import Pipeline
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--takes", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     asked = parser.parse_args()
-    keep_freed_memory()  # as the command line does
+    prepare_process()  # as the command line does
     pipeline = openfoley.load("salsa-v-gym", asked.device)
     alone, batched = [], []
     for run in range(asked.runs):

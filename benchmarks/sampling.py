@@ -21,7 +21,7 @@ from openfoley.evaluation.reports.contradicting import contradicting
 from openfoley.evaluation.reports.figures import materials_of, onsets_of, reach_and_decay
 from openfoley.evaluation.reports.judge import load_classifier
 from openfoley.evaluation.reports.sounds import set_sounds
-from openfoley.nn.memory import keep_freed_memory
+from openfoley.nn.process import prepare_process
 from openfoley.pipeline import load
 from openfoley.request import Request
 from openfoley.synthesis.feature_store import FeatureStore
@@ -30,7 +30,7 @@ WHOLE = ("steps", "seed")
 
 
 def main(name: str, judge_file: Path, folders: Sequence[Path], rows: Sequence[str]) -> None:
-    keep_freed_memory()
+    prepare_process()
     pipeline, judge, caches = load(name), load_classifier(judge_file), [GymCache.open(path) for path in folders]
     records = [record for cache in caches for record in cache.truth]
     frames, true = np.concatenate([c.frames for c in caches]), np.concatenate([c.sound for c in caches])

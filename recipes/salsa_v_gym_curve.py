@@ -192,7 +192,9 @@ def main() -> None:
 
     from openfoley.data.disk import write_json
     from openfoley.gym.seeds import check_world
+    from openfoley.nn.process import prepare_process
 
+    prepare_process()
     check_world("bodies")
     asked.work.mkdir(parents=True, exist_ok=True)
     render(asked)

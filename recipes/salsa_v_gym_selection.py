@@ -47,8 +47,7 @@ def main() -> None:
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
-    from openfoley.nn.memory import keep_freed_memory
-    from openfoley.nn.onednn import without_amx
+    from openfoley.nn.process import prepare_process
     from openfoley.training.selective.recipe import (
         SOURCES,
         Pair,
@@ -63,8 +62,7 @@ def main() -> None:
         parser.error(f"unknown variant {asked.variant!r}; use one of {', '.join(VARIANTS)}")
     if asked.out.exists():
         parser.error(f"{str(asked.out)!r} exists already; name a new folder")
-    keep_freed_memory()
-    without_amx()
+    prepare_process()
     pair = Pair(
         asked.model, asked.work, variant=asked.variant, scenes=asked.scenes, bodies=asked.bodies, bank=asked.bank,
         suffix="" if asked.steps == STEPS else f"-{asked.steps}",

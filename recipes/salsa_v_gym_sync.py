@@ -45,12 +45,10 @@ def train(asked: argparse.Namespace, number: int, start: Path) -> Path:
     """The weights of stage `number`, continued from those of `start`."""
     import torch
 
-    from openfoley.nn.memory import keep_freed_memory
-    from openfoley.nn.onednn import without_amx
+    from openfoley.nn.process import prepare_process
     from openfoley.training.sync.train import CPU, continued, train_sync
 
-    keep_freed_memory()
-    without_amx()
+    prepare_process()
     torch.set_num_threads(1)  # more gain nothing on snippets this small
     logging.basicConfig(level=logging.INFO, format=f"stage {number + 1}: %(message)s")
     stage, flat, bodies = STAGES[number], asked.flat // asked.part, asked.bodies // asked.part

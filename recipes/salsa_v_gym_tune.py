@@ -47,13 +47,11 @@ def compute_features(name: str, scenes: Path, folder: Path) -> None:
     """Features by the model's codec and encoders, with one thread."""
     import torch
 
-    from openfoley.nn.memory import keep_freed_memory
-    from openfoley.nn.onednn import without_amx
+    from openfoley.nn.process import prepare_process
     from openfoley.training.features import features_of_model
 
     torch.set_num_threads(1)
-    keep_freed_memory()
-    without_amx()
+    prepare_process()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     features_of_model(name, scenes, folder)
 
@@ -75,14 +73,12 @@ def train(preset: GeneratorTraining, folder: Path, threads: int) -> Path:
     """The folder of a generator trained by the preset."""
     import torch
 
-    from openfoley.nn.memory import keep_freed_memory
-    from openfoley.nn.onednn import without_amx
+    from openfoley.nn.process import prepare_process
     from openfoley.training.gym_losses.presets import LOSSES
     from openfoley.training.salsa_v.train import train_generator
 
     torch.set_num_threads(threads)
-    keep_freed_memory()
-    without_amx()
+    prepare_process()
     logging.basicConfig(level=logging.INFO, format=f"seed {preset.seed}: %(message)s")
     if not (folder / "model.safetensors").exists():
         train_generator(preset, folder, resume=True, extra=LOSSES)

@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from openfoley.cli.arguments import build_parser, protect_dashes
 from openfoley.cli.messages import PHASES, Terminated, complain, explained, note, wants_traceback
 from openfoley.errors import OpenFoleyError, UsageError
-from openfoley.nn.memory import keep_freed_memory
-from openfoley.nn.onednn import without_amx
+from openfoley.nn.process import prepare_process
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -29,8 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = build_parser()
         parsed = parser.parse_args(protect_dashes(arguments))
         _quieten()
-        keep_freed_memory()
-        without_amx()
+        prepare_process()
         return parsed.run(parsed) or 0
     except OpenFoleyError as error:
         if wants_traceback():

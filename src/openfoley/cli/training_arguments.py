@@ -51,7 +51,7 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
 
     add_pair_training(inner, command)
 
-    summary = "What lets every window of a long video know the whole of it; the generator is frozen."
+    summary = "Adapters that condition every window of a long video on the whole of it; the generator is frozen."
     add = command(inner, "adapters", "train", "adapters", summary).add_argument
     add("--model", metavar="NAME|DIR", default="salsa-v-gym", help="the model that gets adapters (salsa-v-gym)")
     add("--data", metavar="DIR|gym", default="gym", help="a folder of videos with sound, 20 s or longer (Gym scenes)")
@@ -89,7 +89,7 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
     join.add_argument("features", metavar="FEATURES", nargs="+", help="folders of `openfoley data features`")
     join.add_argument("--out", metavar="DIR", required=True, help="folder, created if missing")
     _pairs(verbs, command, whole)
-    mono = command(verbs, "mono-audio", "data", "mono_audio", "Pairs of videos, one of them to be heard, for SelVA.")
+    mono = command(verbs, "mono-audio", "data", "mono_audio", "Pairs of videos side by side, one of which has the target sound, for SelVA.")
     add = mono.add_argument
     add("unav", metavar="UNAV_DIR", help="UnAV-100's videos and unav100_annotations.json, in it or below")
     add("vggsound", metavar="VGGSOUND_CSV", help="VGGSound's vggsound.csv")

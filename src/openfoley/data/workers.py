@@ -48,11 +48,9 @@ def one_thread() -> None:
     """For the workers of a pool: as many processes as cores, each with one thread."""
     import torch
 
-    from openfoley.nn.memory import keep_freed_memory
-    from openfoley.nn.onednn import without_amx
+    from openfoley.nn.process import prepare_process
 
-    keep_freed_memory()
-    without_amx()
+    prepare_process()
     torch.set_num_threads(1)
 
 

@@ -1,7 +1,8 @@
 """Keep oneDNN, which computes torch's layers on a CPU, from the matrix tiles (AMX) of Intel processors.
 
-With torch 2.13 on an Intel processor with AMX, a training of the codec in bfloat16 begins at a loss of 3.33 where every
-other instruction set gives 7.61, and diverges (docs/log.md, X10).
+With torch 2.13 and AMX, a one-dimensional convolution in bfloat16 with stride 8 and up to 8 input channels gives values
+that have nothing to do with the right ones (relative error 1.0; `python benchmarks/onednn_bfloat16.py`, docs/log.md,
+X10). The waveform codec has two of them.
 """
 
 import os

@@ -89,7 +89,7 @@ def add_training(commands: Any, command: Callable[..., Any], whole: Callable[[st
     join.add_argument("features", metavar="FEATURES", nargs="+", help="folders of `openfoley data features`")
     join.add_argument("--out", metavar="DIR", required=True, help="folder, created if missing")
     _pairs(verbs, command, whole)
-    mono = command(verbs, "mono-audio", "data", "mono_audio", "Pairs of videos side by side, one of which has the target sound, for SelVA.")
+    mono = command(verbs, "mono-audio", "data", "mono_audio", "Pairs of videos, one with the target sound, for SelVA.")
     add = mono.add_argument
     add("unav", metavar="UNAV_DIR", help="UnAV-100's videos and unav100_annotations.json, in it or below")
     add("vggsound", metavar="VGGSOUND_CSV", help="VGGSound's vggsound.csv")

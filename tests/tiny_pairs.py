@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -51,9 +52,11 @@ def config_of(kind: Kind = "cmc-pe") -> JointConfig:
     return replace(TINY, connectors=replace(TINY.connectors, kind=kind))
 
 
-def preset(stage: Stage, **asked: object) -> PairTraining:
-    small = {"architecture": TINY, "data": "few", "steps": 4, "batch": 2, "validation": 2, "warmup_steps": 1}
-    return replace(GYM_BASE, stage=stage, **small | asked)  # type: ignore[arg-type]
+def preset(stage: Stage, **changes: Any) -> PairTraining:
+    small = replace(
+        GYM_BASE, stage=stage, architecture=TINY, data="few", steps=4, batch=2, validation=2, warmup_steps=1
+    )
+    return replace(small, **changes)
 
 
 def model_folder(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -47,9 +47,9 @@ DURATION = Number(0.1, 600, " s")
 
 @dataclass(frozen=True)
 class PairRequest:
-    """What is asked; None: the model's default. gamma: how much cleaner the video's timesteps are (1: as the sound's),
-    `auto`: where both are equally known on validation clips, as one exponent; `map`: the same without an exponent.
-    seed: of the first pair, the next have the seeds after it. duration in s."""
+    """What to generate; None: the model's default. gamma: how much cleaner the video's timesteps are (1: as the
+    sound's), `auto`: where both are equally known on validation clips, as one exponent; `map`: the same without an
+    exponent. seed: of the first pair, the next have the seeds after it. duration in s."""
 
     prompt: str | None = None
     negative_prompt: str = ""
@@ -118,9 +118,9 @@ class JointPipeline:
     def __init__(self, model: PairModel) -> None:
         self.model = model
 
-    def generate(self, request: PairRequest | None = None, **asked: object) -> list[MadePair]:
-        """request, or its fields by name. UsageError, MediaError."""
-        return generate_pair(self.model, replace(request or PairRequest(**asked), **(asked if request else {})))  # type: ignore[arg-type]
+    def generate(self, request: PairRequest | None = None, **fields: Any) -> list[MadePair]:
+        """request, with these fields changed, or its fields alone. UsageError, MediaError."""
+        return generate_pair(self.model, PairRequest(**fields) if request is None else replace(request, **fields))
 
 
 def load_pair(

@@ -11,6 +11,7 @@ from openfoley.cli.messages import Bar, note, print_json
 FIELDS = (
     "prompt", "negative_prompt", "gamma", "steps", "seed", "count", "duration", "video_guidance", "audio_guidance",
 )  # fmt: skip
+TRAINING_FIELDS = ("stage", "preset", "data", "kind", "trains", "steps", "scenes", "device")
 
 
 def generate(options: Namespace) -> int:
@@ -37,11 +38,9 @@ def generate(options: Namespace) -> int:
 
 
 def train(options: Namespace) -> int:
-    from openfoley.training.joint.recipe import train_stage
+    from openfoley.training.joint import recipe
 
-    made = train_stage(
-        options.stage, options.preset, Path(options.out), data=options.data, kind=options.kind, trains=options.trains,
-        steps=options.steps, scenes=options.scenes, device=options.device, resume=options.resume,
-    )  # fmt: skip
+    chosen = {name: getattr(options, name) for name in TRAINING_FIELDS}
+    made = recipe.train(recipe.PairRecipe(out=Path(options.out), **chosen), resume=options.resume)
     note(f"trained {options.stage}; it is in {made}")
     return 0

@@ -52,7 +52,10 @@ def add_pair_training(inner: Any, command: Callable[..., Any]) -> None:
     add("--stage", choices=STAGES, required=True, help="in this order; the third needs the other two in DIR")
     add("--preset", choices=("gym", "full"), default="gym", help="size (gym)")
     add(
-        "--data", metavar="gym|DIR", default="gym", help="Gym close-ups, rendered once, or pairs (openfoley data pairs)"
+        "--data",
+        metavar="gym|DIR",
+        default="gym",
+        help="Gym close-ups, rendered once, or DIR of openfoley data pairs, any kind, --size 32 (gym)",
     )
     add("--out", metavar="DIR", required=True, help="folder for data, checkpoints, logs and the model")
     add("--kind", choices=KINDS, default="cmc-pe", help="of the connectors (cmc-pe)")

@@ -1,16 +1,22 @@
 """A stage resumes to the same weights, trains what it says and nothing else, and leaves a model that generates."""
 
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import tiny_pairs
+from openfoley.data.pairs.making import make_pairs
+from openfoley.data.pairs.pair import PairForm
 from openfoley.errors import UsageError
-from openfoley.training.joint import recipe
+from openfoley.media.write.encode import write_video
+from openfoley.training.joint.recipe import PairRecipe, train
 from openfoley.training.joint.train import train_stage_on
 from openfoley.training.loop.run import Run
+from openfoley.types import Audio
 
 PAIRS = tiny_pairs.FewPairs()
 
@@ -31,8 +37,8 @@ def test_a_base_stage_resumes_to_the_same_weights(
 
     log = Run.log
 
-    def stopping(run: Run, step: int, **values: object) -> None:
-        log(run, step, **values)  # type: ignore[arg-type]
+    def stopping(run: Run, step: int, **values: Any) -> None:
+        log(run, step, **values)
         if step == 2:
             raise Stop
 
@@ -61,12 +67,47 @@ def test_the_third_stage_trains_what_it_says(bases: tuple[Path, Path], tmp_path:
 
 def test_what_is_missing_is_said_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no trained video model; train it first: --stage video"):
-        recipe.train_stage("connectors", "gym", tmp_path)
+        train(PairRecipe("connectors", tmp_path))
     with pytest.raises(UsageError, match="steps must be at least 1"):
-        recipe.train_stage("video", "gym", tmp_path, steps=0)
+        train(PairRecipe("video", tmp_path, steps=0))
+    with pytest.raises(UsageError, match="scenes must be at least 1"):
+        train(PairRecipe("video", tmp_path, scenes=0))
+    with pytest.raises(UsageError, match="kind and trains are for the stage connectors"):
+        train(PairRecipe("video", tmp_path, trains="motion"))
+    with pytest.raises(UsageError, match="is not a folder; make pairs with `openfoley data pairs`"):
+        train(PairRecipe("video", tmp_path, data=str(tmp_path / "none")))
     with pytest.raises(UsageError, match="preset 'full'"):
-        recipe.train_stage("video", "full", tmp_path)
+        train(PairRecipe("video", tmp_path, preset="full"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's own videos with captions."""
+    folder = tmp_path_factory.mktemp("copies")
+    for number in range(8):
+        frames = torch.full((16, 3, 48, 48), 30 * number, dtype=torch.uint8)
+        write_video(folder / f"{number}.mp4", frames, Fraction(8), audio=Audio(0.1 * torch.randn(1, 32_000), 16_000))
+    rows = "".join(f"{number}.mp4,a box of grey {number}\n" for number in range(8))
+    (folder / "captions.csv").write_text(f"file,caption\n{rows}")
+    return folder
+
+
+def made_of(copies: Path, out: Path, size: int) -> str:
+    make_pairs("folder", copies, out, PairForm(size=size), validation=0.5, workers=1)
+    return str(out)
+
+
+def test_data_of_a_folder_are_clips_of_own_videos(copies: Path, tmp_path: Path) -> None:
+    chosen = PairRecipe("video", tmp_path / "out", data=made_of(copies, tmp_path / "pairs", 32))
+    training, validation = chosen.pairs()
+    assert len(training) and len(validation)
+    captions = sorted(caption for part in (training, validation) for (caption,) in part.captions)
+    assert set(captions) <= {f"a box of grey {number}" for number in range(8)}
+    assert chosen.settings(training).data == training.digest
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError, match="64 pixels.*data pairs --size 32 --fps 8"):
+        train(PairRecipe("video", tmp_path / "out", data=made_of(copies, tmp_path / "large", 64)))
 
 
 @pytest.mark.slow
@@ -74,7 +115,7 @@ def test_three_stages_make_a_model(tmp_path: Path) -> None:
     from openfoley.joint import PairRequest, load_pair
 
     for stage in ("video", "audio", "connectors"):
-        made = recipe.train_stage(stage, "gym", tmp_path, steps=1, scenes=4)
+        made = train(PairRecipe(stage, tmp_path, steps=1, scenes=4))
     pipeline = load_pair(made)
     pair = pipeline.generate(PairRequest(prompt="a stick taps a box", steps=2, gamma="auto"))[0]
     assert pair.frames.shape == (16, 3, 32, 32) and pair.sound.shape == (32_000,)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -36,10 +35,6 @@ class ClipFolder:
 
     @property
     def digest(self) -> str:
-        return self._digest
-
-    @cached_property
-    def _digest(self) -> str:
         about = [str(self.form), [(file.name, file.stat().st_size) for file in self.files], self.captions]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
@@ -102,18 +97,10 @@ class JoinedPairs:
 
     @property
     def digest(self) -> str:
-        return self._digest
-
-    @property
-    def captions(self) -> Sequence[tuple[str, ...]]:
-        return self._captions
-
-    @cached_property
-    def _digest(self) -> str:
         return hashlib.sha256(json.dumps([part.digest for part in self.parts]).encode()).hexdigest()
 
-    @cached_property
-    def _captions(self) -> list[tuple[str, ...]]:
+    @property
+    def captions(self) -> list[tuple[str, ...]]:
         return [caption for part in self.parts for caption in part.captions]
 
     @cached_property

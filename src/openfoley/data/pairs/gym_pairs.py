@@ -14,7 +14,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -51,18 +50,10 @@ class GymPairs:
 
     @property
     def digest(self) -> str:
-        return self._digest
-
-    @property
-    def captions(self) -> Sequence[tuple[str, ...]]:
-        return self._captions
-
-    @cached_property
-    def _digest(self) -> str:
         return hashlib.sha256(json.dumps([self.truth, self.frames.shape]).encode()).hexdigest()
 
-    @cached_property
-    def _captions(self) -> list[tuple[str, ...]]:
+    @property
+    def captions(self) -> list[tuple[str, ...]]:
         return [tuple(record["captions"]) for record in self.truth]
 
     def __len__(self) -> int:
@@ -71,7 +62,8 @@ class GymPairs:
     def __getitem__(self, index: int) -> Pair:
         frames, sound = (np.array(part[index]) for part in (self.frames, self.sound))
         samples = torch.from_numpy(sound).float() / FULL_SCALE
-        return Pair(str(self.truth[index]["seed"]), torch.from_numpy(frames), samples, self.captions[index])
+        record = self.truth[index]
+        return Pair(str(record["seed"]), torch.from_numpy(frames), samples, tuple(record["captions"]))
 
     @classmethod
     def open(cls, folder: Path) -> GymPairs:

@@ -100,11 +100,10 @@ class JointGenerator(nn.Module):
         """predicted: the data as predicted at the step before; None: zeros. times: of the encoders, which in training
         are others than the U-Nets' (separate connector timesteps)."""
         kind, name = self.connectors.config.kind, self.connectors.config.encoder_input
-        video, audio = predicted or Pair(None, None)  # type: ignore[arg-type]
-        seen = encoder_input(x.video, video, name)
-        heard = encoder_input(x.audio[..., None], None if audio is None else audio[..., None], name)
-        of_video = self.connectors.encode_video(seen, time_embedding(self.video, times.video))
-        of_audio = self.connectors.encode_audio(heard, time_embedding(self.audio, times.audio))
+        video = encoder_input(x.video, None if predicted is None else predicted.video, name)
+        audio = encoder_input(x.audio[..., None], None if predicted is None else predicted.audio[..., None], name)
+        of_video = self.connectors.encode_video(video, time_embedding(self.video, times.video))
+        of_audio = self.connectors.encode_audio(audio, time_embedding(self.audio, times.audio))
         return PairConditions(video=pooled(of_audio, kind), audio=pooled(of_video, kind))
 
     def noise(self, x: Pair, times: PairTimes, text: PairText, conditions: PairConditions | None) -> Pair:

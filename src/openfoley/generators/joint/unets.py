@@ -61,11 +61,11 @@ def audio_unet(config: UNetConfig) -> UNet2DConditionModel:
 
     down = ["CrossAttnDownBlock2D" if attends else "DownBlock2D" for attends in config.attends]
     up = ["CrossAttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(config.attends)]
+    attended: Any = config.widths  # x itself; one for each level, which diffusers annotates as tuple[int]
     return UNet2DConditionModel(
         in_channels=config.channels, out_channels=config.channels, block_out_channels=config.widths,
         layers_per_block=config.layers, down_block_types=tuple(down), up_block_types=tuple(up),
-        cross_attention_dim=config.widths,  # type: ignore[arg-type]  # diffusers annotates tuple[int]
-        attention_head_dim=config.heads, norm_num_groups=config.groups,
+        cross_attention_dim=attended, attention_head_dim=config.heads, norm_num_groups=config.groups,
         class_embed_type="simple_projection", projection_class_embeddings_input_dim=config.condition,
         class_embeddings_concat=True,
     )  # fmt: skip

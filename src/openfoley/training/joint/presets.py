@@ -17,7 +17,7 @@ Trained = Literal["connectors", "motion", "everything"]
 class PairTraining:
     """A recipe of one stage. data: the digest of the clips. trained: in the third stage, besides the connectors the
     motion modules (the published script) or all of both U-Nets. bases: of the first two stages, for the third.
-    scenes: to be rendered where the data are the Gym's; validation: clips of every figure."""
+    validation: clips of every figure."""
 
     stage: Stage
     architecture: JointConfig

@@ -187,6 +187,28 @@ def test_projects_use_them_and_remember(pipeline: Pipeline, folder: Path, video:
         project.set(whole_video="half")
 
 
+def test_a_project_remembers_the_file_of_its_adapters(
+    pipeline: Pipeline, tiny_model: Path, adapters: Path, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"window": 2, "context": 0.25, "cuts": "none", "steps": 2, "whole_video": "on"}
+    with pytest.raises(UsageError, match="whole_video=on needs adapters"):
+        Project.new(tmp_path / "p", video, model=tiny_model, **asked)
+    with monkeypatch.context() as here:
+        here.chdir(adapters.parent)
+        Project.new(tmp_path / "p", video, model=tiny_model, adapters=adapters.name, **asked)
+    project = Project(tmp_path / "p")
+    assert project.record.model.adapters == str(adapters)
+    (own,) = project.take(seed=1)
+    (given,) = project.take(pipeline, seed=1)
+    assert own.sha256 == given.sha256
+    project.set(whole_video="on")
+    with pytest.raises(WeightsError, match="has other weights or adapters than when the project was made"):
+        project.take(load(tiny_model), seed=1)
+    words = ["project", "new", str(tmp_path / "q"), str(video), "--model", str(tiny_model), "--adapters"]
+    assert main([*words, "nowhere"]) == 2 and not (tmp_path / "q").exists()
+    assert main([*words, str(adapters)]) == 0 and Project(tmp_path / "q").record.model == project.record.model
+
+
 def test_a_stream_knows_the_past_only(pipeline: Pipeline, seen: list[Conditions]) -> None:
     frames = torch.randint(255, (96, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 

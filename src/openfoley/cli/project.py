@@ -17,7 +17,10 @@ from openfoley.projects.storage import read_project
 def new(options: Namespace) -> int:
     from openfoley.projects.project import Project
 
-    made = Project.new(options.project, options.video, request_of(options), model=options.model, device=options.device)
+    made = Project.new(
+        options.project, options.video, request_of(options),
+        model=options.model, adapters=options.adapters, device=options.device,
+    )  # fmt: skip
     record = made.record
     cuts = f"{len(record.cuts)} cut{'s' * (len(record.cuts) != 1)}"
     note(f"made {made.folder}: {cuts}, starts at {start_of(record)}")

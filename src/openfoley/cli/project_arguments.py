@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from openfoley.cli.request_arguments import GENERATED, add_options, whole
-from openfoley.hub.registry import DEFAULT_MODEL
+from openfoley.cli.sound_arguments import add_model
 from openfoley.request import TAKES_RANGE, Output, Prompting, Sampling, Timeline
 
 AddCommand = Callable[..., argparse.ArgumentParser]
@@ -53,7 +53,7 @@ def add_project(commands: Any, command: AddCommand) -> None:
 def _new(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("video", metavar="VIDEO", help="any video file")
-    add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
+    add_model(parser)
     add_options(parser, Prompting, Sampling, Timeline, Output, without=(*GENERATED, *FILES_OF_TAKES))
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
 

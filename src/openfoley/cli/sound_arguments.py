@@ -53,15 +53,21 @@ def add_sound(commands: Any, command: AddCommand) -> None:
         _written(parser, f"a .wav, .flac, .mov or .mkv (STEM.{verb}.EXT)")
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The model, and adapters that are not in its folder."""
+    add = parser.add_argument
+    add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
+    add(
+        "--adapters", metavar="FILE", help="adapters for --whole-video, by train adapters (those in the model's folder)"
+    )
+
+
 def _shared(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) -> None:
     """Options of the sound and the model."""
     add_options(parser, Prompting, Sampling, Timeline, Output, without=without)
     add = parser.add_argument
-    add("--model", metavar="NAME|DIR", default=DEFAULT_MODEL, help=f"a model's name or folder ({DEFAULT_MODEL})")
+    add_model(parser)
     add("--weights-dir", metavar="DIR", help="where a published model's files are (the cache; openfoley models)")
-    add(
-        "--adapters", metavar="FILE", help="adapters for --whole-video, by train adapters (those in the model's folder)"
-    )
     add("--strict", action="store_true", help="refuse a damaged video instead of using what can be read")
 
 

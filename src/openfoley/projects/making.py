@@ -92,7 +92,7 @@ def changed_settings(
             raise UsageError(f"{name!r} is not a project setting; settings: {', '.join(known)}")
     given = {name: fields_by_name[name].default if value is None else value for name, value in options.items()}
     base = at_files(folder, record, record.request)
-    request = sampling_checked(record.model.name, Request.of(base, **given))
+    request = sampling_checked(record.model.name, Request.of(base, **given), record.model.adapters)
     first, duration = start_of(record), record.video.duration
     asked = request.timeline if "cuts" in given else replace(request.timeline, cuts="none")
     cache = FeatureStore(folder / CACHE_FOLDER)
@@ -109,13 +109,13 @@ def changed_settings(
     return Settings(request, cuts, masks)
 
 
-def sampling_checked(model: str, request: Request) -> Request:
+def sampling_checked(model: str, request: Request, adapters: str | None = None) -> Request:
     """The request with the model's defaults filled in. UsageError for an option that the model does not support."""
     defaults, supported = sampling_of(model)
     if wrong := request.sampling.unsupported(supported):
         raise UsageError(f"{wrong} is not an option of {model}; it has {', '.join(sorted(supported))}")
     check_selects(model, request)
-    check_whole_video(model, request)
+    check_whole_video(model, request, adapters)
     return replace(request, sampling=request.sampling.resolved(defaults))
 
 

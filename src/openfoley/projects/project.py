@@ -74,17 +74,22 @@ class Project:
         request: Request | None = None,
         *,
         model: str | os.PathLike[str] = DEFAULT_MODEL,
+        adapters: str | os.PathLike[str] | None = None,
         device: str = "cpu",
         **options: object,
     ) -> Project:
         """Make a project for a video; its cuts are detected and stored in the file, where they can be edited.
 
+        adapters: a file of `openfoley train adapters`, if they are not in the model's folder; its path is stored.
         options: of `request.Request`; the defaults of its takes.
         """
         for name, value in {"folder": folder, "video": video, "model": model}.items():
             path(name, value)
         check_model(model)
-        asked = sampling_checked(os.fspath(model), Request.of(request, **options))
+        if adapters is not None:
+            path("adapters", adapters)
+        of_file = None if adapters is None else os.path.abspath(adapters)
+        asked = sampling_checked(os.fspath(model), Request.of(request, **options), of_file)
         file, folder = checked_video(video), Path(folder)
         if (folder / FILE_NAME).exists():
             raise UsageError(f"{shown(folder)} is already a project; choose another folder, or delete it first")
@@ -92,7 +97,7 @@ class Project:
         source, name = Source.file(file, with_hash=True), os.fspath(model)
         entry, begun = describe_video(folder, source, video, name, asked)
         phase.info("loading %s", name)
-        model_entry = ModelEntry(name, fingerprint(load_model(name, device)))
+        model_entry = ModelEntry(name, fingerprint(load_model(name, device, adapters=of_file)), of_file)
         record = new_record(entry, model_entry, begun.request, begun.cuts, begun.masks)
         try:
             (folder / TAKES_FOLDER).mkdir(parents=True, exist_ok=True)
@@ -244,10 +249,10 @@ class Project:
     @staticmethod
     def _checked(pipeline: Pipeline | None, record: Record, device: str) -> Pipeline:
         """The project's model. WeightsError if its weights have changed."""
-        pipeline = load(record.model.name, device) if pipeline is None else pipeline
+        pipeline = load(record.model.name, device, adapters=record.model.adapters) if pipeline is None else pipeline
         if fingerprint(pipeline.model) != record.model.sha256:
             raise WeightsError(
-                f"the model {record.model.name!r} has other weights than when the project was made; "
+                f"the model {record.model.name!r} has other weights or adapters than when the project was made; "
                 "put the old ones back, or make a new project"
             )
         return pipeline

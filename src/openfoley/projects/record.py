@@ -49,10 +49,12 @@ class MaskEntry:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """The model's name or folder, and the hash of its weights and configuration."""
+    """The model's name or folder, the file of its adapters (None: in its folder, or none), and the hash of its weights
+    and configuration with the adapters'."""
 
     name: str
     sha256: str
+    adapters: str | None = None
 
 
 @dataclass(frozen=True)

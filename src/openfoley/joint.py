@@ -69,7 +69,7 @@ class PairRequest:
         if self.prompt is not None:
             some_text("prompt", self.prompt)
         elif self.given_video is None and self.given_sound is None:
-            raise UsageError("there is no prompt; say what is to be seen and heard: --prompt 'a stick taps a box'")
+            raise UsageError("there is no prompt; describe the scene and its sound: --prompt 'a stick taps a box'")
         text("negative_prompt", self.negative_prompt)
         if self.gamma not in ("auto", "map"):
             if isinstance(self.gamma, str):
@@ -135,7 +135,7 @@ def generate_pair(
 ) -> list[MadePair]:
     """`request.count` pairs, one after the other, so that their bytes do not depend on how many there are. on_step: is
     given the finished steps of all and their number."""
-    frames = frames_asked(model, request)
+    frames = requested_frames(model, request)
     samples = model.codec.sample_rate * frames // model.rate
     steps = LocalSteps.of(model.generator.config, request.steps or model.steps, _gamma(model, request))
     for prompt in (request.prompt or "", request.negative_prompt):
@@ -144,10 +144,10 @@ def generate_pair(
         model.video_guidance if request.video_guidance is None else request.video_guidance,
         model.audio_guidance if request.audio_guidance is None else request.audio_guidance,
     )
-    seen, heard = _given(model, request, frames, samples)
+    known_frames, known_sound = _given(model, request, frames, samples)
     given = GivenPair(
-        None if seen is None else model.codec.encode_video(seen[None]).to(model.device),
-        None if heard is None else model.codec.encode_audio(heard[None]).to(model.device),
+        None if known_frames is None else model.codec.encode_video(known_frames[None]).to(model.device),
+        None if known_sound is None else model.codec.encode_audio(known_sound[None]).to(model.device),
     )
     with torch.no_grad():
         negative, positive = model.texts([request.negative_prompt]), model.texts([request.prompt or ""])
@@ -158,13 +158,13 @@ def generate_pair(
             model.generator, noise, negative, positive, steps, guidance, given,
             on_step=lambda done, before=number: on_step(before * each + done, request.count * each),
         )  # fmt: skip
-        video = model.codec.decode_video(latents.video.cpu())[0] if seen is None else seen
-        sound = model.codec.decode_audio(latents.audio.cpu())[0] if heard is None else heard
+        video = model.codec.decode_video(latents.video.cpu())[0] if known_frames is None else known_frames
+        sound = model.codec.decode_audio(latents.audio.cpu())[0] if known_sound is None else known_sound
         made.append(MadePair(video, model.rate, sound, model.codec.sample_rate, request.seed + number))
     return made
 
 
-def frames_asked(model: PairModel, request: PairRequest) -> int:
+def requested_frames(model: PairModel, request: PairRequest) -> int:
     """The number of frames; UsageError for more than the motion modules have positions for, saying what is possible."""
     if request.duration is None:
         return model.frames

@@ -8,7 +8,6 @@ import torch
 from openfoley.flow.ddim import AUDIO, VIDEO
 from openfoley.flow.equal_information import (
     TRAINED_STEPS,
-    descending,
     gamma_of,
     known_by_loss,
     known_by_snr,
@@ -65,9 +64,11 @@ def test_noisy_losses_give_the_curve_of_the_variance() -> None:
     assert (found - true).abs().max() < 0.04
 
 
-def test_descending_pools_what_is_out_of_order() -> None:
-    assert descending(torch.tensor([3.0, 1.0, 2.0, 0.0])).tolist() == [3.0, 1.5, 1.5, 0.0]
-    assert descending(torch.tensor([1.0, 2.0, 3.0])).tolist() == [2.0, 2.0, 2.0]
+def test_losses_out_of_order_are_pooled() -> None:
+    timesteps = torch.tensor([0.0, 300.0, 600.0, 999.0])
+    for losses, known in (([0.9, 0.3, 0.6, 0.0], [0.9, 0.45, 0.45, 0.0]), ([0.1, 0.2, 0.3, 0.4], [0.25] * 4)):
+        found = known_by_loss(timesteps, torch.tensor(losses))[timesteps.long()]
+        torch.testing.assert_close(found, torch.tensor(known))
 
 
 def test_a_slower_schedule_is_the_cleaner_one() -> None:

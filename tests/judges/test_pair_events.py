@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from openfoley.data.pairs.pair import MODALITIES, Modality
 from openfoley.judges.events import peaks
 from openfoley.judges.pair_events import (
     DETECTORS,
     EMBEDDING,
-    MODALITIES,
     UNKNOWN,
-    Modality,
     event_steps,
     train_detector,
 )  # fmt: skip
@@ -47,9 +46,9 @@ def clips(modality: Modality, count: int, seed: int) -> tuple[torch.Tensor, list
 def test_trained_on_events_it_finds_those_of_other_clips(modality: Modality) -> None:
     detector = DETECTORS[modality]()
     given, times = clips(modality, 48, 0)
-    heard = detector.heard(given[:2])
-    assert heard.features.shape == (2, EMBEDDING)
-    steps = heard.events.shape[1]
+    outputs = detector.outputs(given[:2])
+    assert outputs.features.shape == (2, EMBEDDING)
+    steps = outputs.events.shape[1]
     assert steps / float(detector.step_rate(RATES[modality])) == pytest.approx(2, abs=0.03)
     spans = (steps, detector.first_s(RATES[modality]), float(detector.step_rate(RATES[modality])))
     targets = torch.stack([event_steps(one, modality, *spans) for one in times])

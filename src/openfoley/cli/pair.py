@@ -18,9 +18,9 @@ def generate(options: Namespace) -> int:
     from openfoley.hub.pair import check_pair_model, load_pair_model
     from openfoley.joint import PairRequest, check_pair_output, generate_pair
 
-    asked: dict[str, Any] = {name: getattr(options, name) for name in FIELDS}
-    asked |= {name: Path(path) for name in ("given_video", "given_sound") if (path := getattr(options, name))}
-    request = PairRequest(**asked)
+    fields: dict[str, Any] = {name: getattr(options, name) for name in FIELDS}
+    fields |= {name: Path(path) for name in ("given_video", "given_sound") if (path := getattr(options, name))}
+    request = PairRequest(**fields)
     out, seeds = Path(options.out), range(options.seed, options.seed + options.count)
     paths = [out] if options.count == 1 else [out.with_name(f"{out.stem}-{seed}{out.suffix}") for seed in seeds]
     for path in paths:

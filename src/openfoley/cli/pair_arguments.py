@@ -17,8 +17,8 @@ def add_pair(commands: Any, command: Callable[..., Any]) -> None:
     """command: makes a command whose module is imported when it runs (cli.arguments)."""
     parser = command(commands, "generate-pair", "pair", "generate", "A video with its sound, from words.")
     add = parser.add_argument
-    add("--prompt", metavar="T", help="what is to be seen and heard")
-    add("--negative-prompt", metavar="T", default="", help="what is not")
+    add("--prompt", metavar="T", help="the scene and its sound in words")
+    add("--negative-prompt", metavar="T", default="", help="what to avoid")
     add(
         "--out",
         metavar="FILE",

@@ -13,8 +13,10 @@ gamma is found by a sweep, and finding it is left open).
 `known_by_snr` gives the same curves without data, for white data of a given variance: what schedules alone say.
 """
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.optimize import isotonic_regression
 from torch import Tensor
 
 from openfoley.flow.ddim import TRAINED_STEPS, NoiseSchedule
@@ -34,7 +36,7 @@ def known_by_snr(schedule: NoiseSchedule, variance: float) -> Curve:
 def known_by_loss(timesteps: Float[Tensor, " points"], losses: Float[Tensor, " points"]) -> Curve:
     """known(t) from measured losses of predicted noise (mean per element): made descending by pooling neighbours that
     are out of order (isotonic regression), then interpolated. timesteps ascend."""
-    fitted = descending(losses.double().clamp(0, 1))
+    fitted = torch.from_numpy(-isotonic_regression(-losses.double().clamp(0, 1).numpy()).x)
     return _interpolated(torch.arange(TRAINED_STEPS, dtype=torch.float64), timesteps.double(), fitted).float()
 
 
@@ -55,23 +57,8 @@ def gamma_of(video_of_audio: Curve) -> float:
     return float((weight * audio.log() * video.log()).sum() / (weight * audio.log().square()).sum())
 
 
-def descending(values: Float[Tensor, " points"]) -> Float[Tensor, " points"]:
-    """The nearest sequence that never rises (pool adjacent violators)."""
-    pools: list[tuple[float, int]] = []
-    for value in values.tolist():
-        pools.append((value, 1))
-        while len(pools) > 1 and pools[-2][0] < pools[-1][0]:
-            (a, n), (b, m) = pools[-2:]
-            pools[-2:] = [((a * n + b * m) / (n + m), n + m)]
-    return torch.tensor([mean for mean, count in pools for _ in range(count)], dtype=values.dtype)
-
-
 def _interpolated(
-    at: Float[Tensor, " asked"], x: Float[Tensor, " points"], y: Float[Tensor, " points"]
-) -> Float[Tensor, " asked"]:
+    at: Float[Tensor, " values"], x: Float[Tensor, " points"], y: Float[Tensor, " points"]
+) -> Float[Tensor, " values"]:
     """Linear between points, constant outside; of points with one x the last counts. x never falls."""
-    right = torch.searchsorted(x, at, right=True).clamp(1, len(x) - 1)
-    left = right - 1
-    width = (x[right] - x[left]).clamp(min=torch.finfo(x.dtype).tiny)
-    share = ((at - x[left]) / width).clamp(0, 1)
-    return y[left] + share * (y[right] - y[left])
+    return torch.from_numpy(np.interp(at.numpy(), x.numpy(), y.numpy()))

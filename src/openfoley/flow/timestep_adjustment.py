@@ -3,7 +3,7 @@
     t_video / T = (t / T)^sqrt(gamma)        t_audio / T = (t / T)^(1 / sqrt(gamma))
 
 From one global t: t_video / T = (t_audio / T)^gamma. With gamma > 1 the video is the cleaner of the two at every step,
-and the sound follows what is already seen; 1 leaves both as they are. The networks were trained at all timesteps, so
+and the sound is denoised after it; 1 leaves both as they are. The networks were trained at all timesteps, so
 any two lists can be walked in lockstep.
 """
 

@@ -53,27 +53,42 @@ class TokenSpan:
         return self.first_s + (step + 0.5) / (self.rate * STEPS_PER_TOKEN)
 
 
-class EventHead(nn.Module):
-    """Tokens [batch, n, dim] -> logits [batch, n * STEPS_PER_TOKEN]."""
+class TemporalTrunk(nn.Module):
+    """Tokens [batch, n, dim] -> hidden [batch, n, WIDTH], and logits of `steps` steps for each token."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, steps: int, rare: float) -> None:
+        """rare: the logit of the share of events."""
         super().__init__()
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("deviation", torch.ones(dim))
         self.enter = nn.Linear(dim, WIDTH)
         self.layers = nn.ModuleList(
             [nn.Conv1d(WIDTH, WIDTH, TAPS, padding=TAPS // 2 * apart, dilation=apart) for apart in SPREADS]
         )
         self.norms = nn.ModuleList([nn.LayerNorm(WIDTH) for _ in SPREADS])
         self.dropout = nn.Dropout(DROPOUT)
-        self.leave = nn.Linear(WIDTH, STEPS_PER_TOKEN)
-        nn.init.constant_(self.leave.bias, RARE)
+        self.leave = nn.Linear(WIDTH, steps)
+        nn.init.constant_(self.leave.bias, rare)
 
-    def forward(self, tokens: Float[Tensor, "batch n dim"]) -> Float[Tensor, "batch steps"]:
-        x = self.dropout(self.enter((tokens - self.get_buffer("mean")) / self.get_buffer("deviation")))
+    def hidden(self, tokens: Float[Tensor, "batch n dim"]) -> Float[Tensor, "batch n width"]:
+        x = self.dropout(self.enter(tokens))
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = x + F.gelu(layer(norm(x).mT).mT)
-        return rearrange(self.leave(self.dropout(x)), "batch n steps -> batch (n steps)")
+        return x
+
+    def event_logits(self, hidden: Float[Tensor, "batch n width"]) -> Float[Tensor, "batch steps"]:
+        return rearrange(self.leave(self.dropout(hidden)), "batch n steps -> batch (n steps)")
+
+
+class EventHead(TemporalTrunk):
+    """Tokens [batch, n, dim] -> logits [batch, n * STEPS_PER_TOKEN]."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, STEPS_PER_TOKEN, RARE)
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("deviation", torch.ones(dim))
+
+    def forward(self, tokens: Float[Tensor, "batch n dim"]) -> Float[Tensor, "batch steps"]:
+        standardised = (tokens - self.get_buffer("mean")) / self.get_buffer("deviation")
+        return self.event_logits(self.hidden(standardised))
 
     @torch.inference_mode()
     def candidates(

@@ -1,4 +1,4 @@
-"""Detectors of events in a pair: one sees 16 small frames, the other hears 2 s; both read the scene's name off it too.
+"""Detectors of events in a pair: one of 16 small frames, one of 2 s of sound; both classify action and material too.
 
     frames -> previous, this, next -> 3 convolutions -> mean and maximum of each   8 tokens a second, 4 steps each
     sound  -> log-mel -> Linear                                                   50 tokens a second, 1 step each
@@ -12,10 +12,10 @@ is exp(-(time to the nearest event)^2 / 2 s^2); s is half a frame for pictures, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -24,19 +24,17 @@ from einops import rearrange
 from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 
+from openfoley.data.pairs.pair import Modality
 from openfoley.gym.close_up import FAMILIES
 from openfoley.gym.materials import MATERIALS
-from openfoley.judges.events import SPREADS, TAPS, peaks
+from openfoley.judges.events import WIDTH, TemporalTrunk, peaks
 from openfoley.judges.training import Recipe, fit
 from openfoley.media.spectrogram import log_mel
 
-Modality = Literal["picture", "sound"]
-MODALITIES: tuple[Modality, ...] = get_args(Modality)
 ACTIONS, NAMED_MATERIALS = FAMILIES, tuple(MATERIALS)
 UNKNOWN = -1
 """Class of a clip that has none: nothing sounds in it."""
 
-WIDTH, DROPOUT = 64, 0.1
 EMBEDDING = 32
 """Dimensions: covariances of some hundred clips have full rank."""
 PICTURE_WIDTHS, STEPS_PER_FRAME = (16, 32, 48), 4
@@ -58,8 +56,8 @@ RECIPES: dict[Modality, Recipe] = {
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What a detector says of some clips: logits of the steps, features, logits of the names."""
+class DetectorOutputs:
+    """Of some clips: logits of the steps, features, logits of the names."""
 
     events: Float[Tensor, "batch steps"]
     features: Float[Tensor, "batch dim"]
@@ -67,62 +65,48 @@ class Heard:
     materials: Float[Tensor, "batch materials"]
 
 
-class PairDetector(nn.Module):
-    """A trunk that makes tokens, and what both modalities share."""
-
-    modality: Modality
+class PairDetector(TemporalTrunk, ABC):
+    """What both modalities share; each has its own tokens and clock."""
 
     def __init__(self, dim: int, steps_per_token: int) -> None:
-        super().__init__()
-        self.steps_per_token = steps_per_token
-        self.enter = nn.Linear(dim, WIDTH)
-        self.layers = nn.ModuleList(
-            [nn.Conv1d(WIDTH, WIDTH, TAPS, padding=TAPS // 2 * apart, dilation=apart) for apart in SPREADS]
-        )
-        self.norms = nn.ModuleList([nn.LayerNorm(WIDTH) for _ in SPREADS])
-        self.dropout = nn.Dropout(DROPOUT)
-        self.leave = nn.Linear(WIDTH, steps_per_token)
+        super().__init__(dim, steps_per_token, RARE)
         self.embed = nn.Linear(2 * WIDTH, EMBEDDING)
         self.action, self.material = nn.Linear(EMBEDDING, len(ACTIONS)), nn.Linear(EMBEDDING, len(NAMED_MATERIALS))
-        nn.init.constant_(self.leave.bias, RARE)
 
+    @abstractmethod
     def tokens(self, given: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "batch n dim"]:
-        raise NotImplementedError
+        """Of clips: frames or samples."""
 
-    def heard(self, given: Shaped[Tensor, "batch ..."]) -> Heard:
+    @abstractmethod
+    def step_rate(self, rate: Fraction) -> Fraction:
+        """Steps a second. rate: of the clips' frames or samples, Hz."""
+
+    @abstractmethod
+    def first_s(self, rate: Fraction) -> float:
+        """Time of the first step."""
+
+    def outputs(self, given: Shaped[Tensor, "batch ..."]) -> DetectorOutputs:
         """Of clips [batch, ...]: frames or samples."""
-        x = self.dropout(self.enter(self.tokens(given)))
-        for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = x + F.gelu(layer(norm(x).mT).mT)
+        x = self.hidden(self.tokens(given))
         features = self.embed(torch.cat([x.mean(1), x.amax(1)], -1))
         named = self.dropout(F.gelu(features))
-        steps = rearrange(self.leave(self.dropout(x)), "batch n steps -> batch (n steps)")
-        return Heard(steps, features, self.action(named), self.material(named))
+        return DetectorOutputs(self.event_logits(x), features, self.action(named), self.material(named))
 
     def forward(self, given: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "batch outputs"]:
         """All logits side by side, as the loss reads them."""
-        heard = self.heard(given)
-        return torch.cat([heard.events, heard.actions, heard.materials], -1)
+        outputs = self.outputs(given)
+        return torch.cat([outputs.events, outputs.actions, outputs.materials], -1)
 
     @torch.inference_mode()
     def detect(self, given: Shaped[Tensor, "batch ..."], rate: Fraction) -> list[tuple[np.ndarray, np.ndarray]]:
         """Times (s) and outputs (0..1) of the possible events of each clip. rate: of its frames or samples, Hz."""
-        logits = self.eval().heard(given).events.double().cpu().numpy()
+        logits = self.eval().outputs(given).events.double().cpu().numpy()
         step_rate = float(self.step_rate(rate))
         return [peaks(one, self.first_s(rate), step_rate) for one in logits]
-
-    def step_rate(self, rate: Fraction) -> Fraction:
-        raise NotImplementedError
-
-    def first_s(self, rate: Fraction) -> float:
-        """Time of the first step."""
-        raise NotImplementedError
 
 
 class PictureDetector(PairDetector):
     """uint8 [batch, frames, 3, size, size]. Steps of a frame divide the time from it to the next."""
-
-    modality = "picture"
 
     def __init__(self) -> None:
         super().__init__(2 * PICTURE_WIDTHS[-1], STEPS_PER_FRAME)
@@ -150,8 +134,6 @@ class PictureDetector(PairDetector):
 
 class SoundDetector(PairDetector):
     """Samples [batch, time] at 16 kHz."""
-
-    modality = "sound"
 
     def __init__(self) -> None:
         super().__init__(MELS, 1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from openfoley.evaluation.metrics.av_align import READINGS, av_align, motion_peaks, pair_av_align
+from openfoley.evaluation.metrics.av_align import READINGS, Reading, av_align, motion_peaks, pair_av_align
 from openfoley.evaluation.metrics.flow import farneback, mean_flow
 from openfoley.evaluation.metrics.onset_peaks import onset_peaks, spectral_flux
 
@@ -31,11 +31,11 @@ def test_three_readings_of_one_clip_differ() -> None:
 
 
 @pytest.mark.parametrize("reading", READINGS)
-def test_equal_peaks_score_one_distant_ones_zero_and_a_whole_frame_is_too_far(reading: str) -> None:
+def test_equal_peaks_score_one_distant_ones_zero_and_a_whole_frame_is_too_far(reading: Reading) -> None:
     peaks = np.array([0.25, 1.0, 1.5])
-    assert av_align(peaks, peaks, 8.0, reading) == 1.0  # type: ignore[arg-type]
-    assert av_align(peaks, peaks + 0.125, 8.0, reading) == 0.0  # type: ignore[arg-type]
-    assert av_align(peaks, peaks[:0], 8.0, reading) == av_align(peaks[:0], peaks, 8.0, reading) == 0.0  # type: ignore[arg-type]
+    assert av_align(peaks, peaks, 8.0, reading) == 1.0
+    assert av_align(peaks, peaks + 0.125, 8.0, reading) == 0.0
+    assert av_align(peaks, peaks[:0], 8.0, reading) == av_align(peaks[:0], peaks, 8.0, reading) == 0.0
 
 
 def test_taken_picture_peaks_leave_the_next_to_a_later_sound() -> None:

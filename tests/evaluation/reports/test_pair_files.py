@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from openfoley.cli import main
 from openfoley.data.onset_detector import detect
 from openfoley.data.pairs.gym_pairs import GymPairs, render_pair
-from openfoley.data.pairs.pair import GYM_FORM, Pair, PairForm
+from openfoley.data.pairs.pair import GYM_FORM, Modality, Pair, PairForm
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.av_align import READINGS
 from openfoley.evaluation.metrics.pair import agreement, agreement_f1
@@ -35,14 +36,15 @@ def truth_of(seed: int) -> np.ndarray:
 class Stub:
     """Events of the picture from the truth, those of the sound by a detector, features by means: no network."""
 
-    name, size, about = "stub", 32, {}
+    name, size = "stub", 32
+    about: dict[str, Any] = {}
 
-    def events(self, modality: str, pairs: Sequence[Pair], form: PairForm) -> list[np.ndarray]:
+    def events(self, modality: Modality, pairs: Sequence[Pair], form: PairForm) -> list[np.ndarray]:
         if modality == "picture":
             return [truth_of(int(pair.name.partition("-")[0])) for pair in pairs]
         return [detect(pair.sound[None], form.sample_rate).times_s for pair in pairs]
 
-    def features(self, modality: str, pairs: Sequence[Pair], form: PairForm) -> np.ndarray:
+    def features(self, modality: Modality, pairs: Sequence[Pair], form: PairForm) -> np.ndarray:
         if modality == "picture":
             return np.stack([pair.frames.double().mean((0, 2, 3)).numpy() for pair in pairs])
         return np.stack([pair.sound.double().reshape(4, -1).square().mean(1).log1p().numpy() for pair in pairs])
@@ -69,7 +71,7 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_clips_that_are_the_references_have_its_figures_and_exchanged_sounds_have_not(sets: Path) -> None:
-    record = evaluate_pairs([sets / "same", sets / "moved"], sets / "gym", Stub())  # type: ignore[arg-type]
+    record = evaluate_pairs([sets / "same", sets / "moved"], sets / "gym", Stub())
     assert record["clips"]["same"] == {"clips": 12, "prompts": 6}
     figures = record["figures"]
     ceiling, own, moved = (figures[name]["event F1"]["value"] for name in ("reference", "same", "moved"))
@@ -91,18 +93,18 @@ def test_the_order_of_clips_does_not_matter(sets: Path) -> None:
     pairs = GymPairs.open(sets / "gym" / "evaluation")
     clips = [pairs[k] for k in range(len(pairs))]
     one, two = (
-        pair_files.measure("x", part, tuple(c.name for c in part), GYM_FORM, Stub(), [])  # type: ignore[arg-type]
+        pair_files.measure("x", part, tuple(c.name for c in part), GYM_FORM, Stub(), [])
         for part in (clips, clips[::-1])
     )
     assert one.sums is not None and two.sums is not None
     assert agreement_f1(one.sums) == agreement_f1(two.sums) and np.array_equal(one.align, two.align[::-1])
 
 
-def test_agreement_counts_what_is_seen_and_heard_together() -> None:
-    seen, heard = [np.array([0.5, 1.0]), np.zeros(0)], [np.array([0.56, 1.5, 1.6]), np.array([0.2])]
-    assert agreement(seen, heard).tolist() == [[1, 3, 2], [0, 1, 0]]
-    assert agreement_f1(agreement(seen, heard)) == pytest.approx(2 / 6)
-    assert agreement_f1(agreement(seen, seen)) == 1.0 and agreement_f1(np.zeros((2, 3))) == 0.0
+def test_agreement_counts_visible_and_audible_events_at_the_same_time() -> None:
+    visible, audible = [np.array([0.5, 1.0]), np.zeros(0)], [np.array([0.56, 1.5, 1.6]), np.array([0.2])]
+    assert agreement(visible, audible).tolist() == [[1, 3, 2], [0, 1, 0]]
+    assert agreement_f1(agreement(visible, audible)) == pytest.approx(2 / 6)
+    assert agreement_f1(agreement(visible, visible)) == 1.0 and agreement_f1(np.zeros((2, 3))) == 0.0
 
 
 def test_generated_clips_are_found_by_name_and_strangers_are_refused(sets: Path, tmp_path: Path) -> None:
@@ -119,6 +121,8 @@ def test_generated_clips_are_found_by_name_and_strangers_are_refused(sets: Path,
     (tmp_path / "fewer" / source.name).write_bytes(source.read_bytes())
     with pytest.raises(UsageError, match="hold clips of other prompts, or other numbers"):
         evaluate_pairs([sets / "same", tmp_path / "fewer"], sets / "gym")
+    with pytest.raises(UsageError, match="two sets are named 'same'; rename a folder"):
+        evaluate_pairs([sets / "same", sets / "same"], sets / "gym")
 
 
 def test_the_command_prints_a_table_or_an_object_and_needs_a_judge_that_is_there(

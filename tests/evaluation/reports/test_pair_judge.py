@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from openfoley.data.pairs.pair import GYM_FORM, Pair, PairForm
+from openfoley.data.pairs.pair import GYM_FORM, MODALITIES, Pair, PairForm
 from openfoley.errors import UsageError
 from openfoley.evaluation.reports import pair_judge
 from openfoley.evaluation.reports.pair_judge import FIRST_SEED, ceiling_table, inputs, load_pair_judge, train_pair_judge
 from openfoley.gym.seeds import seed_range
 from openfoley.judges import pair_events
-from openfoley.judges.pair_events import MODALITIES, RECIPES
+from openfoley.judges.pair_events import RECIPES
 from openfoley.judges.training import Recipe
 
 

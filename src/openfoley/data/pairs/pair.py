@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from jaxtyping import Float, UInt8
@@ -19,6 +19,8 @@ from torch import Tensor
 
 from openfoley.errors import UsageError
 
+Modality = Literal["picture", "sound"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 FULL_SCALE = 32767
 """Of sound that is kept as 16-bit integers."""
 

@@ -7,8 +7,8 @@ A peak of the sound and one of the picture agree if they are strictly less than 
     svg           (2409.17550)  P R / (P + R - P R), P of the sound peaks, R of the picture peaks that agree with some
 
 A, V: numbers of peaks. Without any agreement all are 0. Peaks of the sound are `onset_peaks`, of the picture
-`motion_peaks` of the mean optical flow between frames. AV-Align asks whether things move when they sound, not whether
-what is seen is what is heard: `metrics.pair` does, where the truth is known.
+`motion_peaks` of the mean optical flow between frames. AV-Align compares times of motion with times of
+onsets; `metrics.pair` compares visible with audible events, by detectors that are trained on the Gym.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def av_align(
 ) -> float:
     """The score, 0..1, of peaks at these times (s)."""
     near = np.abs(sound_s[:, None] - picture_s[None]) < 1 / fps
-    heard, seen = int(near.any(1).sum()), int(near.any(0).sum())
-    if not heard:
+    sounds, pictures = int(near.any(1).sum()), int(near.any(0).sum())
+    if not sounds:
         return 0.0
     if reading == "svg":
-        precision, recall = heard / len(sound_s), seen / len(picture_s)
+        precision, recall = sounds / len(sound_s), pictures / len(picture_s)
         return precision * recall / (precision + recall - precision * recall)
-    agree = heard if reading == "tempotokens" else _one_to_one(near)
+    agree = sounds if reading == "tempotokens" else _one_to_one(near)
     return agree / (len(sound_s) + len(picture_s) - agree)
 
 

@@ -1,5 +1,5 @@
-"""`openfoley evaluate pair GENERATED ... REFERENCE`: do picture and sound of generated clips fit, and are they like the
-reference's?
+"""`openfoley evaluate pair GENERATED ... REFERENCE`: agreement of picture and sound in generated clips, and
+distance of their features from the reference's.
 
     AV-Align                      in each published reading (metrics.av_align)
     event F1                      of the judge's two detectors, beside the same on the reference, which is its ceiling,
@@ -23,12 +23,12 @@ import numpy as np
 from jaxtyping import Float
 
 from openfoley.data.pairs.clip_folder import ClipFolder, open_pairs
-from openfoley.data.pairs.pair import GYM_FORM, Pair, PairForm, Pairs
+from openfoley.data.pairs.layouts import SUFFIXES
+from openfoley.data.pairs.pair import GYM_FORM, MODALITIES, Pair, PairForm, Pairs
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.av_align import READINGS, pair_av_align
 from openfoley.evaluation.metrics.frechet import frechet_distance
-from openfoley.evaluation.metrics.pair import Embedder, agreement, agreement_f1
-from openfoley.evaluation.reports.pair_judge import PairJudge
+from openfoley.evaluation.metrics.pair import Embedder, EventJudge, agreement, agreement_f1
 from openfoley.evaluation.stats.prompts import Statistic, estimate, paired_estimate
 from openfoley.media.read.opening import shown
 
@@ -52,7 +52,7 @@ class Measured:
 def evaluate_pairs(
     generated: Sequence[Path],
     reference: Path,
-    judge: PairJudge | None = None,
+    judge: EventJudge | None = None,
     embedders: Sequence[Embedder] | None = None,
     *,
     split: str = "evaluation",
@@ -70,8 +70,9 @@ def evaluate_pairs(
     for folder in generated:
         pairs = opened(folder, split, judge, form)
         made = [pairs[index] for index in range(len(pairs))]
-        sets.append((folder.name, made, prompts_of(folder, [one.name for one in made], sets[0][2])))
+        sets.append((folder.resolve().name, made, prompts_of(folder, [one.name for one in made], sets[0][2])))
         total += len(made)
+    _check_comparable([name for name, _, _ in sets], [prompts for _, _, prompts in sets[1:]])
     measured, done = [], 0
     for name, made, prompts in sets:
         measured.append(measure(name, made, prompts, form, judge, chosen))
@@ -81,11 +82,23 @@ def evaluate_pairs(
     return report(measured, judge, chosen)
 
 
-def opened(folder: Path, split: str, judge: PairJudge | None, form: PairForm | None = None) -> Pairs:
+def _check_comparable(names: Sequence[str], prompts: Sequence[Sequence[str]]) -> None:
+    """UsageError for two sets of one name, and for generated sets of other prompts, or of other numbers of them."""
+    if repeated := sorted(name for name in {*names} if names.count(name) > 1):
+        raise UsageError(f"two sets are named {repeated[0]!r}; rename a folder")
+    for name, each in zip(names[1:], prompts, strict=True):
+        if sorted(each) != sorted(prompts[0]):
+            raise UsageError(
+                f"{name} and {names[1]} hold clips of other prompts, or other numbers of them; compare folders of "
+                "the same prompts and seeds"
+            )
+
+
+def opened(folder: Path, split: str, judge: EventJudge | None, form: PairForm | None = None) -> Pairs:
     """Pairs of a set, or the videos of a folder, at a form: of the reference, else of the judge."""
     if not folder.is_dir():
         raise UsageError(f"{shown(folder)} is no folder; pass one of videos with sound, or of `openfoley data pairs`")
-    videos = any(path.is_file() and path.suffix == ".mp4" for path in folder.iterdir())
+    videos = any(path.is_file() and path.suffix.lower() in SUFFIXES for path in folder.iterdir())
     if not videos:
         return open_pairs(folder, split)
     size = judge.size if judge is not None else GYM_FORM.size
@@ -111,7 +124,7 @@ def measure(
     clips: Sequence[Pair],
     prompts: tuple[str, ...],
     form: PairForm,
-    judge: PairJudge | None,
+    judge: EventJudge | None,
     embedders: Sequence[Embedder],
 ) -> Measured:
     """Of clips in memory."""
@@ -121,17 +134,15 @@ def measure(
         align[k] = [scores[reading] for reading in READINGS]
     sums = shuffled = None
     if judge is not None:
-        seen, heard = (judge.events(modality, clips, form) for modality in ("picture", "sound"))
-        sums, shuffled = agreement(seen, heard), agreement(seen, heard[1:] + heard[:1])
+        visible, audible = (judge.events(modality, clips, form) for modality in MODALITIES)
+        sums, shuffled = agreement(visible, audible), agreement(visible, audible[1:] + audible[:1])
     features = {
-        (one.name, modality): one.features(modality, clips, form)
-        for one in embedders
-        for modality in ("picture", "sound")
+        (one.name, modality): one.features(modality, clips, form) for one in embedders for modality in MODALITIES
     }
     return Measured(name, prompts, align, sums, shuffled, features)
 
 
-def report(measured: Sequence[Measured], judge: PairJudge | None, embedders: Sequence[Embedder]) -> dict[str, Any]:
+def report(measured: Sequence[Measured], judge: EventJudge | None, embedders: Sequence[Embedder]) -> dict[str, Any]:
     """Figures of the sets, the first of which is the reference, and differences from the second."""
     reference, *made = measured
     rows = {one.name: _figures(one, reference, is_reference=one is reference) for one in measured}
@@ -170,20 +181,15 @@ def _figures(one: Measured, reference: Measured, *, is_reference: bool) -> dict[
         if not (is_reference and name.startswith("Frechet"))
     }
     if one.sums is not None and one.shuffled is not None:
-        shuffled, (_, heard, seen) = one.shuffled, one.sums.mean(0)
+        shuffled, (_, audible, visible) = one.shuffled, one.sums.mean(0)
         found["event F1 by chance"] = estimate(lambda rows: agreement_f1(shuffled[rows]), one.prompts)
-        found["events seen in a clip"] = {"value": float(seen)}
-        found["events heard in a clip"] = {"value": float(heard)}
+        found["visible events in a clip"] = {"value": float(visible)}
+        found["audible events in a clip"] = {"value": float(audible)}
     return found
 
 
 def _differences(one: Measured, first: Measured, reference: Measured) -> dict[str, Any]:
-    """Of the prompts that both have as often. UsageError where they differ."""
-    if sorted(one.prompts) != sorted(first.prompts):
-        raise UsageError(
-            f"{one.name} and {first.name} hold clips of other prompts, or other numbers of them; compare folders of "
-            "the same prompts and seeds"
-        )
+    """Of the same prompts, each as often in both."""
     ours, theirs = (statistics_of(each, reference) for each in (one, first))
     order = {each.name: np.argsort(np.array(each.prompts), kind="stable") for each in (one, first)}
     prompts = [one.prompts[k] for k in order[one.name]]

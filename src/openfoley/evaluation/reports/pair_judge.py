@@ -25,7 +25,7 @@ from torch import Tensor
 
 from openfoley.data.disk import write_json
 from openfoley.data.pairs.gym_pairs import WORLD, GymPairs
-from openfoley.data.pairs.pair import GYM_FORM, Pair, PairForm, Pairs
+from openfoley.data.pairs.pair import GYM_FORM, MODALITIES, Modality, Pair, PairForm, Pairs
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.candidates import Candidates, best_threshold
 from openfoley.evaluation.metrics.f1 import clip_sums, f1_of
@@ -36,10 +36,8 @@ from openfoley.hub.save import save_weights
 from openfoley.judges.pair_events import (
     ACTIONS,
     DETECTORS,
-    MODALITIES,
     NAMED_MATERIALS,
     UNKNOWN,
-    Modality,
     PairDetector,
     event_steps,
     train_detector,
@@ -68,7 +66,7 @@ class PairJudge:
         return f"gym-pairs-{self.about['gym']}"
 
     def events(self, modality: Modality, pairs: Sequence[Pair], form: PairForm) -> list[np.ndarray]:
-        """Times (s) of what is seen, or heard, in each clip."""
+        """Times (s) of the visible, or audible, events of each clip."""
         found = self.candidates(modality, pairs, form)
         return [one.above(self.thresholds[modality]) for one in found]
 
@@ -81,7 +79,7 @@ class PairJudge:
     def features(self, modality: Modality, pairs: Sequence[Pair], form: PairForm) -> Float[np.ndarray, "clips dim"]:
         """The Gym's embedding of pictures, or of sounds."""
         given, _ = inputs(modality, pairs, form, self.size)
-        parts = [self.detectors[modality].heard(part).features for part in given.split(AT_ONCE)]
+        parts = [self.detectors[modality].outputs(part).features for part in given.split(AT_ONCE)]
         return torch.cat(parts).double().numpy()
 
     @property
@@ -155,20 +153,20 @@ def ceilings(judge: PairJudge, pairs: GymPairs) -> dict[str, Any]:
     """F1 of both detectors against the truth, all and by action, and of one against the other, at each tolerance;
     "shuffled": the picture against the sound of the next clip, what agrees by chance."""
     clips, truths, form = all_of(pairs), truths_of(pairs), pairs.form
-    seen, heard = (judge.events(modality, clips, form) for modality in MODALITIES)
+    visible, audible = (judge.events(modality, clips, form) for modality in MODALITIES)
     actions = np.array([record["objects"][0]["action"] for record in pairs.truth])
     by_action: dict[str, dict[str, float]] = {}
-    for modality, found in zip(MODALITIES, (seen, heard), strict=True):
+    for modality, found in zip(MODALITIES, (visible, audible), strict=True):
         sums = clip_sums(found, truths, TOLERANCE_S)
         by_action[modality] = {action: round(f1_of(sums[actions == action])["f1"], 3) for action in sorted({*actions})}
     return {
         "tolerance_s": TOLERANCE_S,
         "by_tolerance": {
             f"{tolerance_s:g}": {
-                "picture": f1_of(clip_sums(seen, truths, tolerance_s)),
-                "sound": f1_of(clip_sums(heard, truths, tolerance_s)),
-                "pair": f1_of(agreement(seen, heard, tolerance_s)),
-                "shuffled": f1_of(agreement(seen, heard[1:] + heard[:1], tolerance_s)),
+                "picture": f1_of(clip_sums(visible, truths, tolerance_s)),
+                "sound": f1_of(clip_sums(audible, truths, tolerance_s)),
+                "pair": f1_of(agreement(visible, audible, tolerance_s)),
+                "shuffled": f1_of(agreement(visible, audible[1:] + audible[:1], tolerance_s)),
             }
             for tolerance_s in TOLERANCES_S
         },
@@ -188,7 +186,7 @@ def truths_of(pairs: GymPairs) -> list[Truth]:
 def _trained(modality: Modality, pairs: GymPairs) -> PairDetector:
     given, rate = inputs(modality, all_of(pairs), pairs.form, pairs.form.size)
     blank = DETECTORS[modality]()
-    steps = blank.heard(given[:2]).events.shape[1]
+    steps = blank.outputs(given[:2]).events.shape[1]
     spans = {"steps": steps, "first_s": blank.first_s(rate), "step_rate": float(blank.step_rate(rate))}
     events = torch.stack([event_steps(truth.scored_s, modality, **spans) for truth in truths_of(pairs)])
     return train_detector(modality, given, events, _names(modality, pairs))
@@ -208,12 +206,12 @@ def _names(modality: Modality, pairs: GymPairs) -> Float[Tensor, "clips 2"]:
 def _named(judge: PairJudge, modality: Modality, pairs: GymPairs) -> dict[str, float]:
     """Share of the clips whose action and material are named rightly."""
     given, _ = inputs(modality, all_of(pairs), pairs.form, judge.size)
-    heard = [judge.detectors[modality].heard(part) for part in given.split(AT_ONCE)]
+    outputs = [judge.detectors[modality].outputs(part) for part in given.split(AT_ONCE)]
     wanted = _names(modality, pairs)
     known = wanted[:, 0] != UNKNOWN
     guesses = {
-        "action": torch.cat([one.actions for one in heard]),
-        "material": torch.cat([one.materials for one in heard]),
+        "action": torch.cat([one.actions for one in outputs]),
+        "material": torch.cat([one.materials for one in outputs]),
     }
     return {
         name: float((guess.argmax(-1) == wanted[:, column])[known].float().mean())
@@ -224,7 +222,7 @@ def _named(judge: PairJudge, modality: Modality, pairs: GymPairs) -> dict[str, f
 def ceiling_table(ceilings: dict[str, Any]) -> str:
     """As text: what the detectors find in true pairs of other seeds."""
     columns = ("picture", "sound", "pair", "shuffled")
-    lines = ["F1 on true pairs: what is seen and what is heard against the truth, one against the other, and by chance"]
+    lines = ["F1 on true pairs: visible and audible events against the truth, against each other, and by chance"]
     lines.append(f"{'within':>10}" + "".join(f"{name:>24}" for name in columns))
     for tolerance_s, row in ceilings["by_tolerance"].items():
         bounds = [(row[name]["f1"], *row[name]["interval"]) for name in columns]

@@ -1,6 +1,6 @@
 """Intervals and tests where each prompt has several seeds: prompts are drawn with repetition, then seeds within each.
 
-Clips of one prompt share what is asked for, so that they count less than clips of as many prompts. Intervals are
+Clips of one prompt share their content, so that they count less than clips of as many prompts. Intervals are
 percentiles of the draws, which are narrow for few prompts (0.88 instead of 0.95 at 8, 0.92 at 20): ask for 100. Draws
 of distances between distributions, which repeated clips make larger, are shifted to have the mean of all clips.
 """

@@ -55,7 +55,7 @@ def video_unet(config: UNetConfig, motion_frames: int) -> UNetMotionModel:
 
 
 def audio_unet(config: UNetConfig) -> UNet2DConditionModel:
-    """AudioLDM's: its text is one vector, concatenated to the time embedding; its "cross"-attention sees x alone."""
+    """AudioLDM's: its text is one vector, joined to the time embedding; its "cross"-attention attends to x alone."""
     check_diffusers()
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 

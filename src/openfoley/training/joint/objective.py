@@ -59,7 +59,7 @@ def joint_losses(
     noise = Pair(*(torch.randn(each.shape, generator=random).to(each) for each in x0))
     t = _timesteps(batch, random).to(device)
     times, others = PairTimes(t, t), PairTimes(*(_timesteps(batch, random).to(device) for _ in range(2)))
-    sees = Pair(*((torch.rand(batch, generator=random) < self_condition).to(device) for _ in range(2)))
+    conditioned = Pair(*((torch.rand(batch, generator=random) < self_condition).to(device) for _ in range(2)))
 
     def at(of: PairTimes) -> Pair:
         shares = [_at(p, s, like) for p, s, like in zip(powers, of, x0, strict=True)]
@@ -68,7 +68,7 @@ def joint_losses(
     x = at(times)
     predicted = None
     if model.connectors.config.encoder_input == "x_pred":
-        predicted = predicted_data(model, text, x, times, powers, sees)
+        predicted = predicted_data(model, text, x, times, powers, conditioned)
     found = model.noise(x, times, text, model.conditions(at(others), predicted, others))
     video, audio = ((f - n).square().mean() for f, n in zip(found, noise, strict=True))
     return {"loss": video + audio, "video": video, "audio": audio}
@@ -76,13 +76,13 @@ def joint_losses(
 
 @torch.no_grad()
 def predicted_data(
-    model: JointGenerator, text: PairText, x: Pair, times: PairTimes, powers: tuple[Powers, Powers], sees: Pair
+    model: JointGenerator, text: PairText, x: Pair, times: PairTimes, powers: tuple[Powers, Powers], conditioned: Pair
 ) -> Pair:
-    """x0 as the model predicts it with encoders that see zeros; zeros where `sees` [batch] of a modality is False."""
+    """Predicted x0, without self-conditioning; zeros where `conditioned` [batch] of a modality is False."""
     eps = model.noise(x, times, text, model.conditions(x, None, times))
     shares = [_at(p, t, like) for p, t, like in zip(powers, times, x, strict=True)]
     found = [data_from_noise(*each) for each in zip(x, eps, shares, strict=True)]
-    return Pair(*(torch.where(_rows(s, f), f, 0.0) for f, s in zip(found, sees, strict=True)))
+    return Pair(*(torch.where(_rows(s, f), f, 0.0) for f, s in zip(found, conditioned, strict=True)))
 
 
 def all_powers(config: JointConfig, device: torch.device | str = "cpu") -> tuple[Powers, Powers]:

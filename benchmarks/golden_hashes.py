@@ -3,13 +3,15 @@
 Renders Gym clips, runs the command line on them (takes, prompts, cuts and cues, reference, an edit, an extend, a run
 that is killed and resumed, stems, a project's render), and hashes the samples of each output. `record` writes the
 hashes with the machine they belong to, `check` compares and exits with 1 where one differs. One thread, one take at a
-time. The bits depend on the processor and on torch: compare only files recorded on the same machine.
+time. The bits depend on the processor, on the instruction set that oneDNN uses there and on torch: hashes of another
+machine are not compared (exit code 2).
 """
 
 import hashlib
 import json
 import os
 import platform
+import re
 import struct
 import subprocess
 import sys
@@ -22,6 +24,11 @@ import torch
 SHORT, LONG = 4_200_007, 4_200_000  # unused seeds of the training split
 KILL_AFTER_S = 120  # at the latest
 DEFAULT_FILE = Path(__file__).with_name("golden_hashes.json")
+PROCESSOR_FIELDS = ("vendor_id", "cpu family", "model", "stepping", "model name", "CPU implementer", "CPU part")
+LAYER = (
+    "import torch; from openfoley.cli import main; main(['models']); "
+    "torch.nn.Conv2d(64, 64, 3)(torch.zeros(4, 64, 64, 64))"
+)
 CUES = "start,end,prompt,seed,stem\n0,2,a wooden ball,3,ball\n2,4,,5,\n"
 
 
@@ -37,6 +44,31 @@ def run(*words: object) -> None:
 
 def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def machine() -> dict[str, str]:
+    """What the bits depend on."""
+    return {"processor": processor(), "onednn": onednn_isa(), "torch": torch.__version__,
+            "cpu": torch.backends.cpu.get_cpu_capability()}  # fmt: skip
+
+
+def processor() -> str:
+    """Its model: on Linux with the numbers that tell processors of one name apart."""
+    info = Path("/proc/cpuinfo")
+    if not info.is_file():
+        return platform.processor() or platform.machine()
+    first, *_ = info.read_text().split("\n\n")
+    fields = dict(map(str.strip, line.split(":", 1)) for line in first.splitlines() if ":" in line)
+    return ", ".join(f"{name} {fields[name]}" for name in PROCESSOR_FIELDS if name in fields) or platform.machine()
+
+
+def onednn_isa() -> str:
+    """The instruction set that oneDNN may use in a command of openfoley, as oneDNN reports it at its first layer."""
+    done = subprocess.run(
+        [sys.executable, "-c", LAYER], capture_output=True, text=True, env={**environment(), "ONEDNN_VERBOSE": "1"}
+    )
+    found = re.search(r"cpu,isa:(.+)", done.stdout)
+    return found[1].strip() if found else "none"
 
 
 def kill_after_a_window(*words: object, state: Path) -> None:
@@ -122,19 +154,17 @@ def outputs(folder: Path) -> dict[str, Path]:
 
 
 def main(verb: str = "check", file: str = str(DEFAULT_FILE)) -> int:
+    here = machine()
+    recorded = None if verb == "record" else json.loads(Path(file).read_text())
+    if recorded is not None and recorded["machine"] != here:
+        print(f"not compared: recorded on {recorded['machine']}, this is {here}; record the old version here first")
+        return 2
     with tempfile.TemporaryDirectory() as name:
         hashes = {key: samples_hash(path) for key, path in outputs(Path(name)).items()}
-    machine = {"processor": platform.processor() or platform.machine(), "torch": torch.__version__,
-               "cpu": torch.backends.cpu.get_cpu_capability()}  # fmt: skip
-    if verb == "record":
-        Path(file).write_text(json.dumps({"machine": machine, "hashes": hashes}, indent=1) + "\n")
+    if recorded is None:
+        Path(file).write_text(json.dumps({"machine": here, "hashes": hashes}, indent=1) + "\n")
         print(f"recorded {len(hashes)} hashes in {file}")
         return 0
-    recorded = json.loads(Path(file).read_text())
-    if recorded["machine"] != machine:
-        print(
-            f"recorded on another machine: {recorded['machine']}, this is {machine}; record the old version here first"
-        )
     changed = [key for key in recorded["hashes"] if hashes.get(key) != recorded["hashes"][key]]
     print(f"{len(recorded['hashes']) - len(changed)} of {len(recorded['hashes'])} golden hashes unchanged")
     for key in changed:

@@ -101,7 +101,7 @@ def test_auto_uses_them_where_there_is_more_than_one_window(
     short = [pipeline.generate(video, **one, whole_video=asked).audio.samples for asked in ("off", "auto")]
     assert "not used" not in caplog.text
     short.append(pipeline.generate(video, **one, whole_video="on").audio.samples)
-    assert caplog.text.count("one window, which sees all of it") == 1 and not seen
+    assert caplog.text.count("one window, which contains all of it") == 1 and not seen
     assert torch.equal(short[0], short[1]) and torch.equal(short[0], short[2])
 
 

@@ -8,7 +8,7 @@
 The same windows as for a file, but short: each has the last `context` seconds of sound as known latents and adds
 `chunk` seconds, without overlap, which would add latency. A sample depends on no frame later than `look_ahead_s` after
 it: its chunk must be complete, the encoders look ahead, and the decoder needs a few more latents. There is no cut
-detection. Where the model has adapters, each window is conditioned on what has been seen so far, the last 5 minutes of
+detection. Where the model has adapters, each window is conditioned on the video so far, the last 5 minutes of
 it; `whole_video="off"` leaves that out.
 """
 
@@ -57,7 +57,7 @@ def stream(
     **options: object,
 ) -> Stream:
     """A stream for frames at a constant `rate` (Hz). chunk, context: s. options: prompting and sampling as
-    in `Pipeline.generate`; a window knows the past alone of the whole video (`whole_video`). Raises UsageError."""
+    in `Pipeline.generate`; `whole_video` conditions a window on the past alone. Raises UsageError."""
     if not FRAME_RATES[0] <= rate <= FRAME_RATES[1]:
         raise UsageError(f"rate must be from {FRAME_RATES[0]} to {FRAME_RATES[1]} frames per second, got {rate}")
     if not (0 < chunk <= LONGEST_S and 0 <= context <= LONGEST_S):

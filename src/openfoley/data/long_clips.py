@@ -1,4 +1,4 @@
-"""Clips of minutes with their sound, from which adapters learn what a window gains by knowing the whole video.
+"""Clips of minutes with their sound, for training adapters that condition a window on the whole video.
 
 Gym scenes, or a folder of videos with sound, DIR: every video below it of at least SHORTEST_S, or with DIR/labels.csv
 (`data.labelled_clips`) those that it names, whose labels are their captions.

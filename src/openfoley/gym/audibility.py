@@ -1,4 +1,4 @@
-"""Which events of a scene can be heard in its mix: loud enough, not masked by what rings just before, and not beside
+"""Which events of a scene are audible in its mix: loud enough, not masked by what rings just before, and not beside
 a louder one."""
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Powers:
     early: float = 0.0
 
     def add(self, wave: Float[Tensor, " samples"], sample_rate: int, gain_power: float) -> None:
-        """An object's wave, heard with `gain_power`, mean over both sides."""
+        """An object's wave, rendered with `gain_power`, mean over both sides."""
         self.loudness += _power(wave, LOUDNESS_WINDOW_S, sample_rate) * gain_power
         self.early += _power(wave, MASKING_WINDOW_S, sample_rate) * gain_power
 
@@ -69,14 +69,14 @@ def audible_beside(
     """For events in order of time, and the level of what rings before each."""
     masked_below_db = DENSE_MASKED_BELOW_DB if dense else MASKED_BELOW_DB
     loudness = [decibels(one.loudness) for one in powers]
-    heard = [
+    unmasked = [
         own_db > FAINT_DB and decibels(one.early) > ring - masked_below_db
         for one, own_db, ring in zip(powers, loudness, rings_db, strict=True)
     ]
     if dense:
-        kept = _loudest_apart([k for k, one in enumerate(heard) if one], times_s, loudness)
+        kept = _loudest_apart([k for k, one in enumerate(unmasked) if one], times_s, loudness)
         return tuple(k in kept for k in range(len(times_s)))
-    return tuple(one and _is_loudest(k, times_s, loudness) for k, one in enumerate(heard))
+    return tuple(one and _is_loudest(k, times_s, loudness) for k, one in enumerate(unmasked))
 
 
 def _is_loudest(k: int, times_s: Sequence[float], loudness: Sequence[float]) -> bool:

@@ -54,7 +54,7 @@ def sample_close_up(
 
 
 def _performance(rng: np.random.Generator, duration_s: float, *, sounds: bool, heldout: bool) -> Performance:
-    """The first of TRIES whose contacts can be told apart; the last one if none can."""
+    """The first of TRIES whose contacts keep APART_S from one another; the last one if none does."""
     name = str(rng.choice(list(FAMILIES)))
     act = Performance()
     for _ in range(TRIES):
@@ -74,7 +74,7 @@ def _apart(times: list[float]) -> bool:
 
 
 def _framing(act: Performance, duration_s: float, aspect: float, filled: float) -> Camera:
-    """A still camera, level, that sees all that is shown of the parts; they take the share `filled` of the picture."""
+    """A still, level camera with all visible parts in its picture; they take the share `filled` of the picture."""
     times = np.linspace(0.0, duration_s, FRAMED_TIMES)
     boxes = np.concatenate([_extent(part, times) for part in act.parts])
     (left, low), (right, high) = boxes[:, :2].min(0), boxes[:, 2:].max(0)
@@ -99,7 +99,7 @@ def _extent(part: Part, times: np.ndarray) -> np.ndarray:
 
 
 def _plain_grade(rng: np.random.Generator) -> Grade:
-    """Plain floor and wall, soft light, no noise: what is left to see is the thing."""
+    """Plain floor and wall, soft light, no noise: only the thing stands out."""
     light = np.array([rng.uniform(-0.7, 0.7), rng.uniform(0.5, 1.0), rng.uniform(-1.0, -0.5)])
     light /= np.linalg.norm(light)
     floor, wall = _plain(rng, 0.12, 0.5), _plain(rng, 0.2, 0.8)

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from openfoley.errors import UsageError
-from openfoley.gym.heard import Levels
+from openfoley.gym.levels import Levels
 from openfoley.gym.long.sound import LongSound
 from openfoley.gym.picture import scene_frames
 from openfoley.gym.records import Scene

@@ -1,4 +1,4 @@
-"""Where a sound is heard: gains of left and right by its place in the picture, and the room."""
+"""Spatial rendering: gains of left and right by the position in the picture, and the reverberation of the room."""
 
 import numpy as np
 import torch

@@ -15,7 +15,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from openfoley.gym.audibility import Powers, audible_events, decibels
-from openfoley.gym.heard import Levels, scene_contacts, scene_frictions
+from openfoley.gym.levels import Levels, scene_contacts, scene_frictions
 from openfoley.gym.long.sound import LongSound
 from openfoley.gym.placed import convolve, placed_gains, room_of
 from openfoley.gym.records import Friction, GymObject, Scene, Shot
@@ -32,7 +32,7 @@ CEILING = 0.89
 
 @dataclass(frozen=True)
 class SceneSound(Levels):
-    """The mix and, unless they were not asked for, the stems that add up to it; and its levels."""
+    """The mix, the stems that add up to it (none without `with_stems`), and its levels."""
 
     mix: Float[Tensor, "2 samples"]
     stems: dict[str, Float[Tensor, "2 samples"]]
@@ -71,9 +71,10 @@ def _joined(scene: Scene, sample_rate: int, with_stems: bool) -> SceneSound:
     """The sound of a long scene, all of it in memory; `LongSound` gives it in chunks."""
     sound = LongSound(scene, sample_rate)
     mix = torch.cat(list(sound), -1)
+    levels = sound.levels
     ids = dict.fromkeys(one.id for one in scene.objects) if with_stems else {}
     stems = {id: torch.cat(list(LongSound(scene, sample_rate, only=id)), -1) for id in ids}
-    return SceneSound(*sound.levels.all, mix, stems)
+    return SceneSound(levels.loudness_db, levels.audible, levels.lasting_db, mix, stems)
 
 
 @dataclass(frozen=True)

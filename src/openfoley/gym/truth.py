@@ -7,7 +7,7 @@ import numpy as np
 
 from openfoley.gym.audibility import FAINT_DB
 from openfoley.gym.bodies.visible import visible
-from openfoley.gym.heard import Levels, scene_contacts, scene_frictions
+from openfoley.gym.levels import Levels, scene_contacts, scene_frictions
 from openfoley.gym.picture import project
 from openfoley.gym.records import Contact, Friction, Scene, Shot
 from openfoley.gym.seeds import VERSIONS, world_of
@@ -63,7 +63,7 @@ def truth(scene: Scene, sound: Levels | None, rate: Fraction) -> dict:
 
 def _lasts_audibly(shot: Shot, sound: Levels, number: int) -> bool:
     """Solid bodies may roll and slide ever so slowly, and sources of long scenes begin softly; in the flat world every
-    lasting sound is meant to be heard."""
+    lasting sound is meant to be audible."""
     return (shot.stage is None and shot.place is None) or sound.lasting_db[number] > FAINT_DB
 
 

@@ -66,7 +66,7 @@ class Model:
     parts: Mapping[str, nn.Module]  # the networks, as a model folder keeps them
     familiarity: Familiarity | None = None  # of a video with the training set, if the folder has it
     selective: Model | None = None  # in its place where a text selects, if the folder has one (`hub.selection`)
-    adapters: Adapters | None = None  # with which every window knows the whole video, if it has them (`hub.adapters`)
+    adapters: Adapters | None = None  # that condition every window on the whole video, if it has them (`hub.adapters`)
 
     @classmethod
     def of_parts(cls, name: str, parts: Mapping[str, nn.Module], config: dict[str, Any]) -> Model:

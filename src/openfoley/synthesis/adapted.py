@@ -1,4 +1,4 @@
-"""Whether the windows of a request know the whole video, and the model in which they do."""
+"""Whether the windows of a request are conditioned on the whole video, and the model that does so."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_whole_video(model: Model, request: Request) -> None:
-    """UsageError for a request whose windows cannot know the whole video although it asks for that."""
+    """UsageError for whole_video=on where the whole video cannot be read."""
     if request.prompting.whole_video != "on":
         return
     if model.adapters is None and not model.generator.reads_whole_video:
@@ -31,11 +31,11 @@ def check_whole_video(model: Model, request: Request) -> None:
 def reading_whole(model: Model, request: Request, plan: Sequence[PlannedWindow] | None) -> Model:
     """The model that runs a request, with its adapters where `Prompting.whole_video` asks for them. plan: of the whole
     video; None: of a stream, whose end is unknown."""
-    asked = request.prompting.whole_video
-    if model.adapters is None or asked == "off" or request.regions:
+    setting = request.prompting.whole_video
+    if model.adapters is None or setting == "off" or request.regions:
         return model
     if plan is not None and len(plan) < 2:
-        if asked == "on":
-            logger.warning("the video has one window, which sees all of it: the adapters for the whole are not used")
+        if setting == "on":
+            logger.warning("the video has one window, which contains all of it: the adapters are not used")
         return model
     return adapted(model)

@@ -109,8 +109,8 @@ def _selected(encoder: FrameEncoder, trunk: FeatureSequence, words: FeatureSeque
 class ConditionBuilder:
     """Reads features just ahead of the windows, and builds the conditions of each.
 
-    again: opens the feed once more, for a generator that reads the whole video: the first pass is for what it knows of
-    the whole, the second for the windows. Without it, as live, the whole is what has been read so far. texts: all that
+    again: opens the feed once more, for a generator that reads the whole video: the first pass is for the whole, the
+    second for the windows. Without it, as live, the whole is what has been read so far. texts: all that
     select, for the whole video (`selecting_texts`).
     """
 
@@ -266,7 +266,7 @@ class ConditionBuilder:
         assert self.whole is not None
         self.whole.add(run, self.reader.origin(run.name, run.shot))
 
-    def _know_whole(self) -> None:
+    def _fill_whole(self) -> None:
         """The first pass over the video, for a generator that reads the whole of it."""
         if self.whole is not None and self.again is not None:
             for run in self.reader.feed:
@@ -274,7 +274,7 @@ class ConditionBuilder:
             self.reader.feed, self.again = self.again(), None
 
     def _read_until(self, shot: int, time: Fraction) -> None:
-        self._know_whole()
+        self._fill_whole()
         self.reader.read_until(shot, time)
 
     def take(self, run: FeatureRun) -> None:
@@ -288,7 +288,7 @@ class ConditionBuilder:
     def pass_over(self, planned: PlannedWindow) -> None:
         """Read up to a window that is not sampled, and let go of what lies before it."""
         start = planned.window.first_latent / self.latent_rate
-        self._know_whole()
+        self._fill_whole()
         for reader in (self.reader, *self.regions.values()):
             reader.read_until(planned.shot.index, start)
             reader.forget(planned.shot.index, start - self.reach)

@@ -1,4 +1,4 @@
-"""Features of a video that are read twice: first for what every window knows of the whole, then by the windows.
+"""Features of a video that are read twice: first for the whole-video condition, then by the windows.
 
 They are kept in memory up to a bound and in a temporary file beyond it, so that the pictures are decoded once; of a
 video whose features are larger than `most_bytes` (a selective encoder's trunk) the pictures are decoded again.

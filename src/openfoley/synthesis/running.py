@@ -69,13 +69,13 @@ def for_each(options: RunOptions, names: Sequence[str]) -> list[RunOptions]:
     done = dict.fromkeys(names, 0.0)
 
     def own(name: str) -> RunOptions:
-        def told(done_s: float, total_s: float) -> None:
+        def report(done_s: float, total_s: float) -> None:
             done[name] = done_s
             if options.progress is not None:
                 options.progress(sum(done.values()) / len(done), total_s)
 
         work = None if options.work is None else options.work.with_name(f"{options.work.name}-{name}")
-        return replace(options, work=work, progress=told)
+        return replace(options, work=work, progress=report)
 
     return [own(name) for name in names]
 

@@ -1,6 +1,6 @@
-"""What a generator knows of the whole video: the features of each shot as means over short stretches, or each of them.
+"""Whole-video features for a generator: the features of each shot as means over short stretches, or each of them.
 
-A window of any part of a film thus knows all of it. An hour in stretches of 1 s is 3.7 MB for the Gym's encoders; what
+Every window is conditioned on all of them. An hour in stretches of 1 s is 3.7 MB for the Gym's encoders; what
 is larger than `IN_MEMORY_BYTES` is mapped from a temporary file.
 """
 

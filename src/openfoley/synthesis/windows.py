@@ -28,7 +28,7 @@ WindowProgress = Callable[[float], None]  # windows done, counting steps of the 
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Pending:
     """A window before it is sampled: the request as its cue has it, its conditions, and of each take the seed and the
     known latents. first_latent: of the sequence, the reference in front included."""
 
@@ -75,11 +75,11 @@ class WindowSampler:
         """The window's latents for each take; known ones, before and after, bit for bit. progress: receives how many
         takes are done, counting steps. following: the window that it is denoised together with, where the plan says
         that it shares latents; of that one only these are used."""
-        asked = self._asked(planned, takes)
+        pending = self._pending(planned, takes)
         beside = None
         if planned.window.shared and following is not None:
-            beside = self._asked(following, takes, made_until=planned.first_new)
-        batches = [range(len(takes))] if self._is_batched(asked) else [range(n, n + 1) for n in range(len(takes))]
+            beside = self._pending(following, takes, made_until=planned.first_new)
+        batches = [range(len(takes))] if self._is_batched(pending) else [range(n, n + 1) for n in range(len(takes))]
         made: list[Tensor] = []
         for rows in batches:
 
@@ -87,7 +87,7 @@ class WindowSampler:
                 if progress is not None:
                     progress(done + count * step / self.steps)
 
-            one, sampling = asked.rows(rows), asked.request.sampling
+            one, sampling = pending.rows(rows), pending.request.sampling
             if beside is None:
                 latents = sample_latents(
                     self.generator, one.conditions, one.source, sampling, negatives=one.negatives, known=one.known,
@@ -104,7 +104,9 @@ class WindowSampler:
         """Latents of the reference."""
         return 0 if self.reference is None else self.reference.shape[1]
 
-    def _asked(self, planned: PlannedWindow, takes: Sequence[TakeAssembler], made_until: int | None = None) -> _Asked:
+    def _pending(
+        self, planned: PlannedWindow, takes: Sequence[TakeAssembler], made_until: int | None = None
+    ) -> _Pending:
         """made_until: of a window that is not yet made, up to which latent the sound before it is."""
         request, cue = for_cue(self.request, planned.cue), planned.cue
         keep = made_until is not None
@@ -112,9 +114,9 @@ class WindowSampler:
         seeds = [take.seed if cue is None or cue.seed is None else cue.seed + n for n, take in enumerate(takes)]
         seeds = [own_seed(seed, self.regenerated_from, cue) for seed in seeds]
         known = [self._known(planned, take, conditions.device, made_until) for take in takes]
-        return _Asked(request, conditions, negatives, seeds, known, planned.window.first_latent - self._length)
+        return _Pending(request, conditions, negatives, seeds, known, planned.window.first_latent - self._length)
 
-    def _shared(self, planned: PlannedWindow, beside: _Asked) -> Shared:
+    def _shared(self, planned: PlannedWindow, beside: _Pending) -> Shared:
         """Where the shared latents lie in the two sequences."""
         count = planned.window.shared
         left = self._length + planned.window.latent_count - count
@@ -126,9 +128,9 @@ class WindowSampler:
         assert steps is not None, "the request is resolved"
         return steps
 
-    def _is_batched(self, asked: _Asked) -> bool:
+    def _is_batched(self, pending: _Pending) -> bool:
         wanted = self.request.sampling.batch_takes
-        return asked.conditions.device.type == "cuda" if wanted is None else wanted
+        return pending.conditions.device.type == "cuda" if wanted is None else wanted
 
     def _known(
         self, planned: PlannedWindow, take: TakeAssembler, device: torch.device, made_until: int | None

@@ -75,7 +75,7 @@ def test_the_command_measures_every_way_on_the_same_clips_and_computes_nothing_t
     record = json.loads(capsys.readouterr().out)
     about, figures = record["about"], record["figures"]
     weights, selected = (set(about[name].values()) for name in ("weights", "selections"))
-    assert len(weights) == 1 and len(selected) == 2, "models that differ only in their selective pair are told apart"
+    assert len(weights) == 1 and len(selected) == 2, "another selective pair is another fingerprint"
     assert list(figures) == ["side-by-side", "one-scene"]
     for one in figures.values():
         ways = one["ways"]

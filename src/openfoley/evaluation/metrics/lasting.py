@@ -27,7 +27,7 @@ GAP_S = 0.001
 
 
 def covered_windows(record: dict[str, Any]) -> list[float]:
-    """Starts (s) of the windows throughout which one source is heard, of a truth record (`gym.truth`)."""
+    """Starts (s) of the windows throughout which one source sounds, of a truth record (`gym.truth`)."""
     spans: dict[str, list[list[float]]] = {}
     for event in sorted(record["events"], key=lambda e: e["time_s"]):
         if event.get("continuous") and event.get("audible", True):

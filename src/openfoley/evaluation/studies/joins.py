@@ -113,12 +113,12 @@ def _row(study: Study[JoinsRequest], seed: int, name: str) -> Row:
     frames = pictures_of(scene)
     rate: Fraction = study.pipeline.model.codec.latent_rate
     base = Request.of(steps=request.steps, reference_guidance=request.reference_guidance, cuts="none")
-    asked = varied(base, name)
-    plan = [one.window for one in study.pipeline.plan(Source.tensor(frames, RATE), asked)]
+    varied_request = varied(base, name)
+    plan = [one.window for one in study.pipeline.plan(Source.tensor(frames, RATE), varied_request)]
     places = [join_place(one, other) for one, other in pairwise(plan)]
     joins = [float(place / rate) for place, _ in places]
     gaps = dict(zip(GAPS, (0.0, max((float(both / rate) for _, both in places), default=0.0)), strict=True))
-    sounds = study.sounds(Source.tensor(frames, RATE), asked, TAKES)
+    sounds = study.sounds(Source.tensor(frames, RATE), varied_request, TAKES)
     sample_rate = sounds[0].sample_rate
     takes = [sound.samples.mean(0) for sound in sounds]
     audio, record = true_sound(scene)

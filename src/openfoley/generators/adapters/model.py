@@ -43,11 +43,13 @@ class Adapters(nn.Module):
         """What is added to the global condition, and to the frame-aligned one at `places`. middle_s: of the window, s
         after its first latent."""
         whole, width = conditions.whole, self.config.width
-        knows = torch.stack([one.present.any(1) for name, one in whole.items() if name in conditions.features]).any(0)
+        has_context = torch.stack(
+            [one.present.any(1) for name, one in whole.items() if name in conditions.features]
+        ).any(0)
         overall = middle_s.new_zeros(len(middle_s), width)
         rows = middle_s.new_zeros(len(places.owner), width)
         if self.overall is not None:
-            overall = self.overall(conditions, middle_s) * knows[:, None]
+            overall = self.overall(conditions, middle_s) * has_context[:, None]
         if self.frame is not None:
             near = whole[NEAR]
             rows = at_places(self.frame(near, whole["sync"], middle_s), near, places)

@@ -1,8 +1,8 @@
 """h_global: what is added to the global condition, c_g + h_global(pictures and text of the whole video)
 (arXiv 2508.11074).
 
-The paper averages; a mean cannot tell a video that changes in its middle from one that does not. Ours gathers with
-learned queries, from pictures and sync features, each at its distance from the window.
+The paper averages; a mean does not distinguish a video that changes in its middle from one that does not. Ours gathers
+with learned queries, from pictures and sync features, each at its distance from the window.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A place has one look, one room and one or two lasting sources (`sources`). It is shown in shots as long as the flat
 world's, each with a camera and actors of its own; the sound goes on over the cuts. A source sounds as long as the place
-is shown, or begins or ends in it, seen in the picture unless the camera looks past it.
+is shown, or begins or ends in it, visible unless the camera looks past it.
 """
 
 from collections.abc import Sequence
@@ -46,15 +46,15 @@ def sample_long_scene(
     any_aspect = float(rng.choice([16 / 9, 4 / 3, 1.0, 2.0, 9 / 16], p=[0.45, 0.2, 0.2, 0.1, 0.05]))
     form = _Form(split == "heldout", is_silent, aspect or any_aspect, single_shot)
     shots: list[Shot] = []
-    told: list[Performance] = []
+    lasting: list[Performance] = []
     start, place = 0.0, 0
     while start < duration_s - 1e-9:
         end = duration_s if single_shot else _place_end(rng, start, duration_s)
         made, sources = _sample_place(rng, form, (start, end), place, len(shots))
-        shots, told = shots + made, told + sources
+        shots, lasting = shots + made, lasting + sources
         start, place = end, place + 1
-    actors = [act for act in shots[0].performances if act.objects and act not in told]
-    captions = scene_captions(told + actors[:CAPTIONED_ACTORS], rng)
+    actors = [act for act in shots[0].performances if act.objects and act not in lasting]
+    captions = scene_captions(lasting + actors[:CAPTIONED_ACTORS], rng)
     gain_db = float(rng.uniform(-8, 0))
     return Scene(seed, split, duration_s, form.aspect, gain_db, tuple(shots), captions[0], captions)
 
@@ -69,7 +69,7 @@ def _place_end(rng: np.random.Generator, start_s: float, duration_s: float) -> f
 def _sample_place(
     rng: np.random.Generator, form: _Form, between: tuple[float, float], place: int, first_shot: int
 ) -> tuple[list[Shot], list[Performance]]:
-    """The shots of a place, numbered from `first_shot` on, and its lasting sources as they are heard in all of them."""
+    """The shots of a place, numbered from `first_shot` on, and its lasting sources, the same in all of them."""
     start, end = between
     grade, room = sample_grade(rng, form.heldout), sample_room(rng)
     count = 0 if form.silent else 1 + int(rng.random() < SECOND_SOURCE_SHARE)

@@ -1,8 +1,8 @@
 """The sound of a long scene, chunk by chunk: memory does not depend on its length.
 
-Each place (`records.Shot.place`) has one room; its impacts ring on and its lasting sounds go on over the cuts between
-its shots, at which only panning and distance change, in 5 ms. A place's sound ends with a fade of 10 ms where the next
-begins. Chunks are counted from the place's start; the room's tail of each reaches into the next.
+Each place (`records.Shot.place`) has one room; its impacts ring on and its lasting sounds continue over the cuts
+between its shots, at which only panning and distance change, in 5 ms. A place's sound ends with a fade of 10 ms where
+the next begins. Chunks are counted from the place's start; the room's tail of each reaches into the next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from openfoley.gym.audibility import MASKING_WINDOW_S, Powers, audible_beside, decibels, ring_db
-from openfoley.gym.heard import Levels, scene_contacts, scene_frictions
+from openfoley.gym.levels import Levels, scene_contacts, scene_frictions
 from openfoley.gym.long.timbre import lasting_wave
 from openfoley.gym.placed import convolve, placed_gains, room_of
 from openfoley.gym.records import Contact, Friction, GymObject, Scene, Shot, Track
@@ -67,7 +67,7 @@ class LongSound:
                 tail = dry[:, -room.shape[-1] :]
                 if last == place.last and last < self.samples:
                     wet[:, -len(falling) :] *= falling[-wet.shape[-1] :]
-                self._listen(wet, before, first, last)
+                self._measure_rings(wet, before, first, last)
                 before = wet[:, -int(MASKING_WINDOW_S * self.rate) :]
                 yield wet
 
@@ -135,7 +135,7 @@ class LongSound:
         self, shot: Shot, friction: Friction, between: tuple[float, float], times: np.ndarray
     ) -> Float[Tensor, "2 samples"]:
         """Level and gains at each of `times`: 0 outside the span, with straight edges that add up to one where the
-        next shot goes on."""
+        next shot continues."""
         ticks = _ticks(times, 0)
         level = np.clip(friction.level(ticks), 0, 1) * self.gain * LOUDEST * FRICTION_LEVEL
         gains = placed_gains(self.scene, shot, friction.position(ticks), ticks) * level[:, None]
@@ -143,8 +143,8 @@ class LongSound:
         both = np.stack([np.interp(times, ticks, gains[:, side]) * rise * fall for side in range(2)])
         return torch.from_numpy(both.astype(np.float32))
 
-    def _listen(self, mix: Sound, before: Float[Tensor, "2 earlier"], first: int, last: int) -> None:
-        """What rings before each contact of a chunk."""
+    def _measure_rings(self, mix: Sound, before: Float[Tensor, "2 earlier"], first: int, last: int) -> None:
+        """The level of what rings before each contact of a chunk."""
         joined = torch.cat([before, mix], -1)
         for _, contact in self.contacts:
             at = round(contact.time_s * self.rate)

@@ -1,7 +1,7 @@
-"""Sources whose sound lasts, and what is seen of them: rain, fire, a fan, a stream, an engine, somebody walking.
+"""Sources of lasting sounds and their visible parts: rain, fire, a fan, a stream, an engine, somebody walking.
 
-A source is one object for all shots of its place. Its level follows what is seen: water that runs, a wheel's speed,
-feet. Where it begins or ends inside its place, that is seen too.
+A source is one object for all shots of its place. Its level follows its visible motion: running water, a wheel's speed,
+steps. A source that begins or ends inside its place does so visibly.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ STEP_JITTER = 0.015
 """Of the time from one step to the next."""
 WALK_REACH_M = 0.6
 ENGINE_TURNS_HZ = (0.9, 2.4)
-"""Of the wheel that is seen; the sound's lowest tone is `timbre.FIRINGS` times as high."""
+"""Of the visible wheel; the sound's lowest tone is `timbre.FIRINGS` times as high."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ Wave = Float[Tensor, " samples"]
 BLOCK = 1 << 14  # samples of noise; half of it is new
 POP_BLOCK_S = 0.25
 FIRINGS = 14.0
-"""Of an engine in a turn of the wheel that is seen, which turns far more slowly than its shaft: 13 to 34 Hz."""
+"""Of an engine in a turn of the visible wheel, which turns far more slowly than its shaft: 13 to 34 Hz."""
 HARMONICS = 16
 CRACKLES_HZ, BUBBLES_HZ = 9.0, 40.0
 CRACKLE_S, BUBBLE_S = 0.045, 0.06  # longest sound of one

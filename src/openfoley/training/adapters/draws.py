@@ -49,7 +49,7 @@ class Drawn:
 @dataclass(frozen=True)
 class WholeDraws:
     """whole_s: shortest and longest span, s. past_share: of those that end with the window. context_drop: probability
-    that a window knows nothing of the whole for h_syn, and for h_global."""
+    that a window's whole is absent for h_syn, and for h_global."""
 
     whole_s: tuple[float, float] = (8.0, 300.0)
     past_share: float = 0.2

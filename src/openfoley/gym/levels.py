@@ -1,4 +1,4 @@
-"""What of a scene sounds, in order, and how loud it is."""
+"""The contacts and lasting sounds of a scene in order, and the levels at which they are rendered."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,6 @@ class Levels:
     loudness_db: tuple[float, ...]
     audible: tuple[bool, ...]
     lasting_db: tuple[float, ...]
-
-    @property
-    def all(self) -> tuple[tuple[float, ...], tuple[bool, ...], tuple[float, ...]]:
-        return self.loudness_db, self.audible, self.lasting_db
 
 
 def scene_contacts(scene: Scene) -> list[tuple[Shot, Contact]]:

@@ -1,4 +1,4 @@
-"""Seeds of the Gym, fixed in one place so that training and evaluation never mix: a seed tells its world and split."""
+"""Seeds of the Gym, fixed in one place so that training and evaluation never mix: a seed determines world and split."""
 
 from collections.abc import Iterable
 from typing import Literal, get_args
@@ -14,7 +14,7 @@ Split = Literal["train", "validation", "evaluation", "heldout"]
 WORLDS: tuple[World, ...] = ("flat", "bodies")
 """Those that sound for video is trained on and judged in, in clips of some seconds."""
 SCENE_WORLDS: tuple[World, ...] = (*WORLDS, "long")
-"""Those whose scenes are as long as one asks."""
+"""Those whose scenes have any duration."""
 SPLITS: tuple[Split, ...] = get_args(Split)
 SEEDS_PER_SPLIT = 10_000_000
 FIRST_SEEDS: dict[World, int] = {"flat": 0, "bodies": 100_000_000, "close-up": 200_000_000, "long": 300_000_000}

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from openfoley.encoders.base import Frames, Inputs, Outputs
+from openfoley.errors import OutputError
 from openfoley.synthesis import kept_runs, whole_video
 from openfoley.synthesis.features import FeatureRun
 from openfoley.synthesis.kept_runs import KeptRuns
@@ -150,3 +151,16 @@ def test_temporary_files_have_no_name(tmp_path: Path, monkeypatch: pytest.Monkey
     rows = GrowingRows(3)
     rows.append(torch.zeros(4, 3))
     assert rows._file is not None and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full device of Linux")
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: open("/dev/full", "r+b", buffering=0))
+    for module in (whole_video, kept_runs):
+        monkeypatch.setattr(module, "IN_MEMORY_BYTES", 8)
+    with pytest.raises(OutputError, match="the disk is full"):
+        GrowingRows(3).append(torch.zeros(4, 3))
+    with pytest.raises(OutputError, match="the disk is full"):
+        list(KeptRuns(lambda: iter([FeatureRun("sync", 0, torch.zeros(5, 3), True)]), CPU)())

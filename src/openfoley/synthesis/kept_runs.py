@@ -7,17 +7,13 @@ video whose features are larger than `most_bytes` (a selective encoder's trunk) 
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
+import math
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from openfoley.errors import OutputError
-from openfoley.media.settings import DISK_FULL
+from openfoley.media.sample_file import SampleFile
 from openfoley.synthesis.feature_store import MOST_BYTES, NUMBER_BYTES
 from openfoley.synthesis.features import FeatureRun
 
@@ -33,8 +29,8 @@ class KeptRuns:
     ) -> None:
         self.compute, self.device, self.most_bytes = compute, device, most_bytes
         self._runs: list[tuple[str, int, bool, tuple[int, ...], Tensor | int]] = []  # features, or their place
-        self._bytes, self._file = 0, None
-        self._file: BinaryIO | None
+        self._bytes = 0
+        self._file: SampleFile | None = None
         self._is_whole = False
 
     def __call__(self) -> Iterator[FeatureRun]:
@@ -64,24 +60,19 @@ class KeptRuns:
 
     def _written(self, features: Tensor) -> int:
         """Where the features begin in the file."""
-        try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115 (goes with its owner)
-            place = self._file.seek(0, os.SEEK_END)
-            self._file.write(features.contiguous().numpy().tobytes())
-        except OSError as error:
-            why = "the disk is full; free some space and run again" if error.errno in DISK_FULL else error.strerror
-            raise OutputError(f"cannot keep features in {tempfile.gettempdir()!r}: {why}") from None
+        self._file = self._file or SampleFile(1)
+        place = self._file.length
+        self._file.append(features.reshape(1, -1))
         return place
 
     def _replayed(self) -> Iterator[FeatureRun]:
+        if self._file is not None:
+            self._file.close()
+        numbers = None if self._file is None else self._file.mapped()[0]
         for name, shot, is_last, shape, held in self._runs:
-            yield FeatureRun(name, shot, self._read(held, shape).to(self.device), is_last)
-
-    def _read(self, held: Tensor | int, shape: tuple[int, ...]) -> Tensor:
-        if isinstance(held, Tensor):
-            return held
-        assert self._file is not None
-        self._file.seek(held)
-        data = self._file.read(int(np.prod(shape)) * NUMBER_BYTES)
-        return torch.from_numpy(np.frombuffer(data, np.float32).reshape(shape).copy())
+            if isinstance(held, Tensor):
+                features = held
+            else:
+                assert numbers is not None
+                features = numbers[held : held + math.prod(shape)].reshape(shape).clone()
+            yield FeatureRun(name, shot, features.to(self.device), is_last)

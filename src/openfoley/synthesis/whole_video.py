@@ -6,17 +6,15 @@ is larger than `IN_MEMORY_BYTES` is mapped from a temporary file.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import BinaryIO
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from openfoley.encoders.base import FrameEncoder, TextConditioned
+from openfoley.media.sample_file import SampleFile
 from openfoley.synthesis.features import FeatureRun
 from openfoley.timeline.shots import Shot
 from openfoley.types import FeatureSequence
@@ -112,7 +110,7 @@ class GrowingRows:
     def __init__(self, dim: int) -> None:
         self.dim, self.count = dim, 0
         self._held: list[Tensor] = []
-        self._file: BinaryIO | None = None
+        self._file: SampleFile | None = None
 
     def append(self, rows: Float[Tensor, "n dim"]) -> None:
         rows = rows.detach().to("cpu", torch.float32)
@@ -120,10 +118,10 @@ class GrowingRows:
         if self._file is None:
             self._held.append(rows)
             if 4 * self.count * self.dim > IN_MEMORY_BYTES:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115 (goes with its owner)
+                self._file = SampleFile(self.dim)
                 rows, self._held = torch.cat(self._held), []
         if self._file is not None:
-            self._file.write(rows.contiguous().numpy().tobytes())
+            self._file.append(rows.T)
 
     def keep_last(self, count: int) -> None:
         assert self._file is None, "a few minutes stay in memory"
@@ -133,8 +131,8 @@ class GrowingRows:
         if self._file is None:
             self._held = [torch.cat([torch.zeros(0, self.dim), *self._held])]
             return self._held[0]
-        self._file.flush()
-        return torch.from_numpy(np.memmap(self._file, np.float32, "c", shape=(self.count, self.dim)))
+        self._file.close()
+        return self._file.mapped().T
 
 
 def shots_sequence(shots: Sequence[Shot], zero: Fraction, device: torch.device) -> FeatureSequence:

@@ -14,12 +14,12 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.evaluation.metrics.joins import FLOOR_POWER
 from openfoley.evaluation.stats.pooled import mean_of
 
 WINDOW_S = 4.0
 FRAME_S = 0.05
 QUANTILE = 0.2
-FLOOR_POWER = 1e-8  # -80 dB
 FEWEST = 4
 """Windows that a clip needs."""
 GAP_S = 0.001

@@ -37,6 +37,7 @@ from openfoley.data.gym_cache import FRAME_RATE as RATE
 from openfoley.data.onset_detector import detect
 from openfoley.evaluation.metrics.f1 import f1_difference, f1_of
 from openfoley.evaluation.metrics.joins import (
+    FLOOR_POWER,
     delta_change,
     delta_figures,
     delta_sums,
@@ -71,7 +72,6 @@ FIRST_SEED = {"evaluation": 3_000_000, "validation": 300_000}  # within the spli
 AROUND_S = 0.25  # on each side of an instant
 AWAY_S = 0.6  # other instants keep this far from joins and from the ends
 OTHERS = 4  # other instants for each join
-FLOOR_POWER = 1e-8  # -80 dB: floor of levels
 MELS, FFT, HOP = 48, 512, 110  # 2.5 ms at 44.1 kHz
 KINDS = ("soft", "hard", "true")
 GAPS = ("jump", "jump_over_the_fade")

@@ -11,6 +11,7 @@ that are as long as the scene.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
@@ -20,7 +21,7 @@ from openfoley.evaluation.stats.pooled import mean_of
 from openfoley.evaluation.studies.clips import RATE, only_in, pictures_of, true_sound
 from openfoley.evaluation.studies.requests import LengthsRequest
 from openfoley.evaluation.studies.study import SEED, Progress, Row, Study, change, figure, onsets, study_of, table
-from openfoley.evaluation.studies.variations import section_of, varied
+from openfoley.evaluation.studies.variations import varied
 from openfoley.gym.scene import sample_scene
 from openfoley.media.source import Source
 from openfoley.request import Request
@@ -33,10 +34,7 @@ MARGIN_S = 0.5  # a window is a little longer than its clip, so that rounding to
 def run(request: LengthsRequest, progress: Progress | None = None) -> dict[str, Any]:
     """Scenes as long as the longest of `lengths` (s)."""
     study = study_of(request)
-    by_row = {
-        name: study.scenes(FIRST_SEED, lambda seed, name=name: _row(study, seed, name), progress, of=section_of(name))
-        for name in request.rows
-    }
+    by_row = study.scenes_by_row(request.rows, FIRST_SEED, partial(_row, study), progress)
     first, *others = request.rows
     lengths = [str(length) for length in request.lengths]
     figures: dict[str, Any] = {length: _at([row[length] for row in by_row[first]]) for length in lengths}

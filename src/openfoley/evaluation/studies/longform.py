@@ -13,6 +13,7 @@ of thirty. 32 scenes of ten minutes have 1,905 events in the last.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,13 @@ import torch
 
 from openfoley.errors import UsageError
 from openfoley.evaluation.metrics.f1 import f1_difference, f1_of, visible_sums
+from openfoley.evaluation.metrics.joins import FLOOR_POWER
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.stats.pooled import mean_of
 from openfoley.evaluation.studies.clips import RATE, excerpt, pictures_of, times_in, true_sound
 from openfoley.evaluation.studies.requests import LongformRequest
 from openfoley.evaluation.studies.study import Progress, Row, Study, change, figure, onsets, shown, study_of, table
-from openfoley.evaluation.studies.variations import section_of, varied
+from openfoley.evaluation.studies.variations import varied
 from openfoley.gym.picture import frame_count
 from openfoley.gym.scene import sample_scene
 from openfoley.media.source import Source
@@ -35,7 +37,6 @@ from openfoley.types import Audio
 FIRST_SEED = 2_000_000  # within the evaluation split, away from those of the report
 LAST_S = 60.0  # scored at the end of each mark
 BEFORE_S = 1.0  # s of sound before it for the detector, so that decaying sound is not detected as an onset
-FLOOR_POWER = 1e-8  # -80 dB
 
 
 def run(request: LongformRequest, progress: Progress | None = None) -> dict[str, Any]:
@@ -44,10 +45,7 @@ def run(request: LongformRequest, progress: Progress | None = None) -> dict[str,
     if 60 * shortest < LAST_S:
         raise UsageError(f"minutes must be at least {LAST_S / 60:g}, got {shortest:g}")
     study = study_of(request)
-    by_row = {
-        name: study.scenes(FIRST_SEED, lambda seed, name=name: _row(study, seed, name), progress, of=section_of(name))
-        for name in request.rows
-    }
+    by_row = study.scenes_by_row(request.rows, FIRST_SEED, partial(_row, study), progress)
     first = by_row[request.rows[0]]
     rows = {name: _figures(own, first if n else None, request) for n, (name, own) in enumerate(by_row.items())}
     figures = {**rows[request.rows[0]], "rows": rows}

@@ -20,6 +20,7 @@ from openfoley.data.onset_detector import Onsets, detect
 from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.reports.workspace import Workspace, write_whole
 from openfoley.evaluation.studies.requests import ModelRequest, StudyRequest
+from openfoley.evaluation.studies.variations import section_of
 from openfoley.generators.sampling import SAMPLING
 from openfoley.gym.seeds import seeds_of
 from openfoley.hub.fingerprint import fingerprint
@@ -110,6 +111,15 @@ class Study(Generic[Asked]):
         each."""
         seeds = seeds_of("evaluation", candidates * self.request.clips, first, self.request.world)
         return self.rows(self.request.clips, lambda k: compute(seeds[k]), progress, candidates=len(seeds), of=of)
+
+    def scenes_by_row(
+        self, names: Sequence[str], first: int, compute: Callable[[int, str], Row | None], progress: Progress | None
+    ) -> dict[str, list[Row]]:
+        """`scenes` of each row (`variations`) of the study: the same seeds with other options."""
+        return {
+            name: self.scenes(first, lambda seed, name=name: compute(seed, name), progress, of=section_of(name))
+            for name in names
+        }
 
     def sounds(self, source: Source, request: Request, seeds: Sequence[int]) -> list[Audio]:
         """One for each seed, 44.1 kHz, stereo; all sounds of a source share its features."""

@@ -34,6 +34,10 @@ class FewPairs:
     digest: str = "few"
 
     @property
+    def names(self) -> Sequence[str]:
+        return [str(number) for number in range(self.count)]
+
+    @property
     def captions(self) -> Sequence[tuple[str, ...]]:
         return [CAPTIONS[number % 2] for number in range(self.count)]
 

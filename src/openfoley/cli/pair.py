@@ -20,6 +20,8 @@ def generate(options: Namespace) -> int:
 
     fields: dict[str, Any] = {name: getattr(options, name) for name in FIELDS}
     fields |= {name: Path(path) for name in ("given_video", "given_sound") if (path := getattr(options, name))}
+    if options.captions:
+        return _generate_set(options, fields)
     request = PairRequest(**fields)
     out, seeds = Path(options.out), range(options.seed, options.seed + options.count)
     paths = [out] if options.count == 1 else [out.with_name(f"{out.stem}-{seed}{out.suffix}") for seed in seeds]
@@ -34,6 +36,20 @@ def generate(options: Namespace) -> int:
     if options.json:
         rows = [{"path": str(path), "seed": pair.seed} for pair, path in zip(pairs, paths, strict=True)]
         print_json({"model": model.name, "pairs": rows})
+    return 0
+
+
+def _generate_set(options: Namespace, fields: dict[str, Any]) -> int:
+    from openfoley.data.pairs.clip_folder import open_pairs
+    from openfoley.hub.pair import load_pair_model
+    from openfoley.joint_set import generate_set
+
+    pairs = open_pairs(Path(options.captions), options.split)
+    model = load_pair_model(options.model, options.device)
+    paths = generate_set(model, pairs, Path(options.out), on_pair=Bar("pairs", unit="pairs"), **fields)
+    note(f"{len(paths)} pairs for {len(pairs)} captions in {options.out}")
+    if options.json:
+        print_json({"model": model.name, "pairs": [str(path) for path in paths]})
     return 0
 
 

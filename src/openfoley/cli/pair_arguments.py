@@ -10,6 +10,7 @@ from openfoley.cli.request_arguments import number, whole
 
 STAGES = ("video", "audio", "connectors")
 TRAINED = ("connectors", "motion", "everything")
+SPLITS = ("train", "validation", "evaluation", "heldout")
 KINDS = ("cmc-pe", "cross-attention", "joint-attention")
 
 
@@ -23,8 +24,10 @@ def add_pair(commands: Any, command: Callable[..., Any]) -> None:
         "--out",
         metavar="FILE",
         required=True,
-        help="the video to write, .mp4, .mov or .mkv; with --count NAME-SEED.mp4",
+        help="the video to write, .mp4, .mov or .mkv; with --count NAME-SEED.mp4; with --captions a folder",
     )
+    add("--captions", metavar="DIR", help="pairs for every clip of a set of `openfoley data pairs`, by its caption")
+    add("--split", choices=SPLITS, default="evaluation", help="of --captions (evaluation)")
     add("--model", metavar="NAME|DIR", default="svg-gym", help="a model's name or folder (svg-gym)")
     add(
         "--gamma",

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from openfoley.media.write.atomic import cannot_write, whole_file
+from openfoley.errors import UsageError
+from openfoley.media.read.opening import shown
+from openfoley.media.write.atomic import cannot_write, make_folder, whole_file
 
 NOT_RESERVABLE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 """Errors of file systems without preallocation."""
@@ -18,6 +20,21 @@ def write_json(path: Path, value: Any, indent: int | None = None) -> None:
     """Write the file atomically."""
     with whole_file(path) as file:
         file.write((json.dumps(value, indent=indent) + "\n").encode())
+
+
+def claim_folder(folder: Path, record: Path, about: Any) -> None:
+    """Begin an output folder, or continue in one: `record`, a file in it, says what it is made of. UsageError where it
+    was begun with something else, or where other things are in the folder."""
+    if record.is_file():
+        if json.loads(record.read_text()) != json.loads(json.dumps(about)):
+            raise UsageError(
+                f"{shown(folder)} was begun with other input or settings; choose another folder or delete it"
+            )
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"the output {shown(folder)} holds other things; give a folder that is empty or not there")
+    make_folder(record.parent)
+    write_json(record, about)
 
 
 def create_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.memmap:

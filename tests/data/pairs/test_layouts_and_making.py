@@ -137,7 +137,7 @@ def test_an_interrupted_run_continues_behind_the_last_finished_video(
         make_pairs("avsync15", classes, out, FORM, validation=0, workers=1)
     with pytest.raises(UsageError, match="holds no finished pairs"):
         open_pairs(out)
-    with pytest.raises(UsageError, match="was begun with other videos or settings"):
+    with pytest.raises(UsageError, match="was begun with other input or settings"):
         make_pairs("avsync15", classes, out, FORM, per_video=1, validation=0, workers=1)
     made = make_pairs("avsync15", classes, out, FORM, validation=0, workers=1)
     assert len(cut_videos) == 6 and cut_videos[2] == cut_videos[3]

@@ -38,6 +38,10 @@ class ClipFolder:
         about = [str(self.form), [(file.name, file.stat().st_size) for file in self.files], self.captions]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
+    @property
+    def names(self) -> list[str]:
+        return [file.stem for file in self.files]
+
     def __len__(self) -> int:
         return len(self.files)
 
@@ -98,6 +102,10 @@ class JoinedPairs:
     @property
     def digest(self) -> str:
         return hashlib.sha256(json.dumps([part.digest for part in self.parts]).encode()).hexdigest()
+
+    @property
+    def names(self) -> list[str]:
+        return [name for part in self.parts for name in part.names]
 
     @property
     def captions(self) -> list[tuple[str, ...]]:

@@ -53,6 +53,10 @@ class GymPairs:
         return hashlib.sha256(json.dumps([self.truth, self.frames.shape]).encode()).hexdigest()
 
     @property
+    def names(self) -> list[str]:
+        return [str(record["seed"]) for record in self.truth]
+
+    @property
     def captions(self) -> list[tuple[str, ...]]:
         return [tuple(record["captions"]) for record in self.truth]
 

@@ -27,7 +27,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from openfoley.data.disk import write_json
+from openfoley.data.disk import claim_folder, write_json
 from openfoley.data.pairs.layouts import Listed, listed, share_of
 from openfoley.data.pairs.pair import PairForm
 from openfoley.data.workers import render_pool
@@ -80,7 +80,8 @@ def make_pairs(
     about = _about(kind, videos, form, per_video, validation)
     if (out / FINISHED).is_file():
         return _made_before(out, about)
-    _begin(out, about)
+    claim_folder(out, out / UNFINISHED / "about.json", about)
+    make_folder(out / CLIPS)
     jobs = [(number, video, out, form, per_video) for number, video in enumerate(videos)]
     left = [job for job in jobs if not _kept(out, job[0]).is_file()]
     pool = nullcontext(None) if workers == 1 else render_pool(workers)
@@ -104,22 +105,6 @@ def _about(
         "validation": validation,
         "videos": hashlib.sha256(json.dumps(listing).encode()).hexdigest(),
     }
-
-
-def _begin(out: Path, about: dict[str, Any]) -> None:
-    """The folder for what is unfinished; UsageError where `out` holds other things."""
-    path = out / UNFINISHED / "about.json"
-    if path.is_file():
-        if json.loads(path.read_text()) != about:
-            raise UsageError(
-                f"{shown(out)} was begun with other videos or settings; choose another folder or delete it"
-            )
-        return
-    if out.is_dir() and any(out.iterdir()):
-        raise UsageError(f"the output {shown(out)} holds other things; give a folder that is empty or not there")
-    for folder in (out, out / CLIPS, out / UNFINISHED):
-        make_folder(folder)
-    write_json(path, about)
 
 
 def _made_before(out: Path, about: dict[str, Any]) -> Made:

@@ -59,7 +59,7 @@ GYM_FORM = PairForm()
 
 @dataclass(frozen=True)
 class Pair:
-    """A clip. name: unique in its set. captions: the plainest first."""
+    """A clip. name: unique in its set, unless that joins several. captions: the plainest first."""
 
     name: str
     frames: UInt8[Tensor, "frames 3 height width"]
@@ -80,6 +80,11 @@ class Pairs(Protocol):
     @property
     def digest(self) -> str:
         """The identity of the set: hexadecimal."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of every clip, without reading one."""
         ...
 
     @property

@@ -6,6 +6,7 @@ long video begin with the last ones of the window before.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -71,6 +72,7 @@ def train_adapters(
     held_out = _held_out(preset, validation)
     averages = AdaptedGenerator(base, cast(Adapters, average.module))
     learner, teacher = cast(TrainedGenerator, model), cast(TrainedGenerator, averages)
+    base_errors = flow_errors(cast(TrainedGenerator, base), held_out, device)
 
     for step in run.steps():
         random = run.generator(step, device)
@@ -82,7 +84,7 @@ def train_adapters(
         average.update_parameters(adapters)
         run.log(step, always=False, **parts, gradient_norm=norm)
         if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
-            run.log(step, always=True, **validate(teacher, cast(TrainedGenerator, base), held_out, device))
+            run.log(step, always=True, **validation_figures(flow_errors(teacher, held_out, device), base_errors))
     save_weights(average.module.state_dict(), out / "model.safetensors", exact=True)
     return out / "model.safetensors"
 
@@ -115,34 +117,33 @@ def _all_of(windows: LongWindows, clip: int) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def validate(model: TrainedGenerator, base: TrainedGenerator, batch: Batch, device: torch.device) -> dict[str, float]:
-    """Flow-matching error at fixed times and noise with the adapters, and by how much the base's own is larger, without
-    a prompt and without known latents; of two batches of windows, so that few are in memory at once."""
-    halves = (
-        [batch]
-        if len(batch.latents) < 2
-        else [_part(batch, rows) for rows in torch.arange(len(batch.latents)).chunk(2)]
-    )
-    errors: dict[str, list[Tensor]] = {}
-    for number, half in enumerate(halves):
-        half = to_device(half, device)
+def flow_errors(model: TrainedGenerator, batch: Batch, device: torch.device) -> dict[float, float]:
+    """Flow-matching error at fixed times and noise, without a prompt and without known latents; of two batches of
+    windows, so that few are in memory at once."""
+    errors: dict[float, list[Tensor]] = {time: [] for time in TIMES}
+    for number, rows in enumerate(torch.arange(len(batch.latents)).chunk(2)):
+        half = to_device(_part(batch, rows), device)
         data, conditions = half.latents, half.conditions.without(TEXT)
         noise = torch.randn(data.shape, generator=torch.Generator().manual_seed(number)).to(device)
         known = torch.zeros(data.shape[:2], dtype=torch.bool, device=device)
         zero = torch.zeros(len(data), device=device)
         for time in TIMES:
             t = torch.full_like(zero, time)
-            for name, one in (("with", model), ("without", base)):
-                with torch.autocast(device.type, dtype=torch.bfloat16):
-                    predicted = one(on_path(noise, data, t), t, zero, known, conditions)
-                error = velocity_error(predicted, path_velocity(noise, data), known)
-                errors.setdefault(f"{name}_{time}", []).append(error.float().cpu())
-    means = {name: float(torch.cat(each).mean()) for name, each in errors.items()}
-    figures = {f"validation_t{time}": means[f"with_{time}"] for time in TIMES}
-    gains = [means[f"without_{time}"] - means[f"with_{time}"] for time in TIMES]
-    return figures | {f"gain_t{time}": gain for time, gain in zip(TIMES, gains, strict=True)} | {
-        "validation_gain": sum(gains) / len(gains)
-    }  # fmt: skip
+            with torch.autocast(device.type, dtype=torch.bfloat16):
+                predicted = model(on_path(noise, data, t), t, zero, known, conditions)
+            error = velocity_error(predicted, path_velocity(noise, data), known)
+            errors[time].append(error.float().cpu())
+    return {time: float(torch.cat(each).mean()) for time, each in errors.items()}
+
+
+def validation_figures(adapted: Mapping[float, float], base: Mapping[float, float]) -> dict[str, float]:
+    """The errors with the adapters, and by how much the base's own are larger."""
+    gains = {time: base[time] - error for time, error in adapted.items()}
+    return {
+        **{f"validation_t{time}": error for time, error in adapted.items()},
+        **{f"gain_t{time}": gain for time, gain in gains.items()},
+        "validation_gain": sum(gains.values()) / len(gains),
+    }
 
 
 def _part(batch: Batch, rows: Tensor) -> Batch:

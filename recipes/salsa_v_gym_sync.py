@@ -6,10 +6,12 @@
     --bodies N        scenes of solid bodies (default 3000); they need the extra gym
     --part, --first   of the scenes, as in salsa_v_gym_curve.py, whose scenes in the same WORK these are
     --model MODEL     whose sync encoder is continued (default salsa-v-gym)
+    --start FOLDER    of an encoder that is continued instead of it (WORK/sync of an earlier run, say)
+    --seeds S ...     of the stages (default 1 2)
     --workers P       rendering processes (default: all cores)
 
-Every stage begins with new heads on the encoder of the one before, or on that of --model. WORK/sync-K is the encoder of
-stage K, WORK/sync the mean of their weights, which is better than either (docs/log.md, E15), and what
+Every stage begins with new heads on the encoder of the one before, or on that of --model or --start. WORK/sync-K is
+the encoder of stage K, WORK/sync the mean of their weights, which is better than either (docs/log.md, E15), and what
 salsa_v_gym_tune.py takes as --sync. The same command resumes.
 """
 
@@ -32,12 +34,11 @@ from salsa_v_gym_curve import judged_folder, part_folder, render
 class Stage:
     """What differs between the stages. bodies: share of body scenes against one of flat scenes."""
 
-    seed: int
     encoder_rate: float
     bodies: float
 
 
-STAGES = (Stage(seed=1, encoder_rate=0.5, bodies=1.8), Stage(seed=2, encoder_rate=0.4, bodies=1.2))
+STAGES = (Stage(encoder_rate=0.5, bodies=1.8), Stage(encoder_rate=0.4, bodies=1.2))
 MOST_STEPS = 20_000  # the time ends each stage first
 
 
@@ -61,7 +62,7 @@ def train(asked: argparse.Namespace, number: int, start: Path) -> Path:
         more_data=tuple(parts[1:]),
         data_shares=(1 / flat,) * flat + (stage.bodies / bodies,) * bodies,
         validation=judged_folder(asked.work, "bodies", "validation"),
-        seed=stage.seed,
+        seed=asked.seeds[number],
         encoder_rate=stage.encoder_rate,
         time_limit_s=60 * asked.minutes[number],
         frozen_steps=300,
@@ -98,6 +99,8 @@ def main() -> None:
     parser.add_argument("--part", type=int, default=500)
     parser.add_argument("--first", type=int, default=30_000)
     parser.add_argument("--model", default="salsa-v-gym")
+    parser.add_argument("--start", type=Path)
+    parser.add_argument("--seeds", type=int, nargs=len(STAGES), default=[1, 2])
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     if any(count < asked.part or count % asked.part for count in (asked.flat, asked.bodies)):
@@ -108,10 +111,12 @@ def main() -> None:
     from openfoley.hub.registry import find_model
 
     check_world("bodies")
+    start = asked.start / "model.safetensors" if asked.start else find_model(asked.model) / "sync.safetensors"
+    if not start.exists():
+        parser.error(f"--start {str(asked.start)!r} has no model.safetensors; name WORK/sync of an earlier run")
     asked.work.mkdir(parents=True, exist_ok=True)
     asked.counts = [asked.bodies]
     render(asked)
-    start = find_model(asked.model) / "sync.safetensors"
     if asked.parallel:
         with ProcessPoolExecutor(len(STAGES), multiprocessing.get_context("spawn")) as pool:
             stages = [pool.submit(train, asked, number, start) for number in range(len(STAGES))]

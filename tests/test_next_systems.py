@@ -258,7 +258,7 @@ def test_edits_and_projects_take_the_third_generator(
 
     generator = third.model.generator
     with monkeypatch.context() as patch:  # as its card in the hub would have it
-        patch.setattr(module, "load_model", lambda name, device: third.model)
+        patch.setattr(module, "load_model", lambda name, device, **_: third.model)
         patch.setattr(module, "check_model", lambda name: None)
         patch.setattr(making, "sampling_of", lambda name: (generator.defaults, generator.supported_options))
         project = Project.new(tmp_path / "p", video, model="third", cuts="none")

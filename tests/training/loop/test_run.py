@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,15 @@ def test_ctrl_c_in_the_last_step_stops_what_would_come_next(tmp_path: Path) -> N
     assert Run(tmp_path, total_steps=2, seed=7, resume=True).first_step == 2
 
 
+@pytest.fixture
+def ends_by_ctrl_c() -> Iterator[None]:
+    """As in a terminal; a shell's background jobs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ends_by_ctrl_c")
 def test_a_second_ctrl_c_does_not_wait_for_the_step(tmp_path: Path) -> None:
     run = Run(tmp_path, total_steps=5, seed=7, resume=False)
     with pytest.raises(KeyboardInterrupt):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from openfoley.flow.masking import Known
-from openfoley.flow.replacement import pull_towards, sample_with_replacement
+from openfoley.flow.replacement import Start, pull_towards, sample_with_replacement
 
 LENGTH, KNOWN, SEQUENCES = 16, 4, 4000
 WAYS = {
@@ -41,9 +41,8 @@ def measured(rho: float, steps: int, rounds: int, strength: float) -> tuple[floa
         return torch.randn(true.shape, generator=random)
 
     pull = pull_towards(velocity, Known(true, known), strength) if strength else None
-    made = sample_with_replacement(velocity, fresh(), Known(true, known), fresh, steps=steps, rounds=rounds, pull=pull)[
-        ..., 0
-    ]
+    start = Start(velocity, fresh(), Known(true, known), fresh, pull)
+    made = sample_with_replacement(start, steps=steps, rounds=rounds)[..., 0]
     before, first = made[:, KNOWN - 1], made[:, KNOWN]
     slope = float((before * first).mean() / before.square().mean())
     left_over = float((first - rho * before).var()) / (1 - rho**2)

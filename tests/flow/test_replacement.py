@@ -7,8 +7,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from openfoley.flow.exchange import Shared
 from openfoley.flow.masking import Known
-from openfoley.flow.replacement import fresh_noise, pull_towards, sample_with_replacement, taken_back
+from openfoley.flow.replacement import (
+    Start,
+    fresh_noise,
+    pull_towards,
+    sample_together_with_replacement,
+    sample_with_replacement,
+    taken_back,
+)
 from openfoley.flow.samplers import sample
 from openfoley.flow.settings import SHORTCUT
 
@@ -41,15 +49,14 @@ def continued(rho: float, rounds: int, pull: float) -> tuple[Tensor, Tensor]:
     noise = torch.randn(true.shape, generator=random)
     known = (torch.arange(LENGTH) < KNOWN).expand(SEQUENCES, -1)
     velocity = exact_velocity(rho)
-    made = sample_with_replacement(
+    start = Start(
         velocity,
         noise,
         Known(true, known),
         lambda: torch.randn(true.shape, generator=random),
-        steps=STEPS,
-        rounds=rounds,
-        pull=pull_towards(velocity, Known(true, known), pull) if pull else None,
+        pull_towards(velocity, Known(true, known), pull) if pull else None,
     )
+    made = sample_with_replacement(start, steps=STEPS, rounds=rounds)
     assert torch.equal(made[:, :KNOWN], true[:, :KNOWN])
     return true[..., 0], made[..., 0]
 
@@ -84,10 +91,30 @@ def test_without_known_latents_it_is_plain_euler_sampling() -> None:
     plain = sample(velocity, noise, Known(noise, nothing), steps=8, step_size=0.0, solver=SHORTCUT)
     source = fresh_noise([1, 2, 3], noise)
     done: list[int] = []
-    made = sample_with_replacement(
-        velocity, noise, Known(noise, nothing), source, steps=8, rounds=2, on_step=done.append
-    )
+    start = Start(velocity, noise, Known(noise, nothing), source)
+    made = sample_with_replacement(start, steps=8, rounds=2, on_step=done.append)
     assert torch.equal(made, plain) and done == list(range(1, 9))
+
+
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_of_two_sequences_every_second_shared_latent_goes_on_with_both(rounds: int) -> None:
+    """Of two constant velocities, what is exchanged after each step has the mean, the rest its own."""
+    noise, known = torch.randn(1, LENGTH, 1), torch.zeros(1, LENGTH, dtype=torch.bool)
+    known[:, 0] = True
+
+    def start(speed: float) -> Start:
+        return Start(lambda x, t, step, known: torch.full_like(x, speed), noise, Known(noise, known), lambda: noise)
+
+    shared = Shared(left=LENGTH - 4, right=LENGTH - 4, count=4)
+    one, other = sample_together_with_replacement([start(1.0), start(3.0)], steps=8, rounds=0, shared=shared)
+    for made, own in ((one, 1.0), (other, 3.0)):
+        expected = noise + own
+        expected[:, [LENGTH - 3, LENGTH - 1]] = noise[:, [LENGTH - 3, LENGTH - 1]] + 2.0
+        expected[:, 0] = noise[:, 0]
+        torch.testing.assert_close(made, expected)
+    apart = sample_together_with_replacement([start(1.0), start(3.0)], steps=8, rounds=rounds)
+    again = [sample_with_replacement(start(speed), steps=8, rounds=rounds) for speed in (1.0, 3.0)]
+    assert all(torch.equal(a, b) for a, b in zip(apart, again, strict=True))
 
 
 def test_a_draw_taken_back_has_the_paths_mean_and_spread() -> None:

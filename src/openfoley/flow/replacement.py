@@ -19,11 +19,13 @@ benchmarks/replacement.py measures them on Gaussian sequences; docs/method.md ha
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.flow.exchange import Shared
 from openfoley.flow.masking import Known
 from openfoley.flow.path import Latents, Rows, Velocity, on_path
 
@@ -43,49 +45,83 @@ def fresh_noise(seeds: Sequence[int], like: Latents) -> Callable[[], Tensor]:
     return draw
 
 
+@dataclass(frozen=True)
+class Start:
+    """A sequence before the first step. velocity receives `known` all False and step 0: every latent is at time t.
+    fresh: noise for the known latents and for steps taken back."""
+
+    velocity: Velocity
+    noise: Latents
+    known: Known
+    fresh: Callable[[], Tensor]
+    pull: Pull | None = None
+
+
 @torch.no_grad()
 def sample_with_replacement(
-    velocity: Velocity,
-    noise: Latents,
-    known: Known,
-    fresh: Callable[[], Tensor],
-    *,
-    steps: int,
-    rounds: int,
-    pull: Pull | None = None,
-    on_step: Callable[[int], None] | None = None,
+    start: Start, *, steps: int, rounds: int, on_step: Callable[[int], None] | None = None
 ) -> Latents:
     """The latents at t = 1; known ones leave bit for bit as they entered. Without known latents: Euler sampling.
 
-    velocity receives `known` all False and step 0: every latent is at time t. fresh: noise for the known latents and
-    for steps taken back. on_step: receives the number of steps done.
+    on_step: receives the number of steps done.
     """
-    inside, nothing = known.is_known[..., None], torch.zeros_like(known.is_known)
-    has_known = bool(known.is_known.any())
+    (latents,) = sample_together_with_replacement([start], steps=steps, rounds=rounds, on_step=on_step)
+    return latents
 
-    def at(number: int) -> Rows:
-        """The time before that step."""
-        return torch.full((len(noise),), number / steps, device=noise.device)
 
-    def forward(x: Latents, number: int, beside: Latents) -> Latents:
-        """One step; the known latents move along their path from the noise `beside`."""
-        change = velocity(x, at(number), at(0), nothing).to(x.dtype)
-        if not has_known:
-            return x + change / steps
-        if pull is not None and number:
-            change = change + pull(x, at(number)).to(x.dtype)
-        return torch.where(inside, on_path(beside, known.latent, at(number + 1)), x + change / steps)
-
-    x, beside = noise, noise
+@torch.no_grad()
+def sample_together_with_replacement(
+    starts: Sequence[Start],
+    *,
+    steps: int,
+    rounds: int,
+    shared: Shared | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> list[Latents]:
+    """As `sample_with_replacement`, of several sequences step by step. shared: latents of the first two that are
+    exchanged after each step, its repetitions included."""
+    walks = [_Walk(start, steps) for start in starts]
     for number in range(steps):
-        x = forward(x, number, beside)
-        for _ in range(rounds if has_known and number else 0):  # back at t = 0 all would be noise again
-            beside = fresh()
-            back = taken_back(x, (number + 1) / steps, number / steps, fresh())
-            x = forward(torch.where(inside, on_path(beside, known.latent, at(number)), back), number, beside)
+        for walk in walks:
+            walk.step(number, rounds)
+        if shared is not None:
+            walks[0].x, walks[1].x = shared.exchanged(walks[0].x, walks[1].x)
         if on_step is not None:
             on_step(number + 1)
-    return torch.where(inside, known.latent, x)
+    return [torch.where(walk.inside, walk.start.known.latent, walk.x) for walk in walks]
+
+
+class _Walk:
+    """One sequence on its way. beside: the noise from which the known latents' path begins."""
+
+    def __init__(self, start: Start, steps: int) -> None:
+        self.start, self.steps = start, steps
+        self.inside, self.nothing = start.known.is_known[..., None], torch.zeros_like(start.known.is_known)
+        self.has_known = bool(start.known.is_known.any())
+        self.x = self.beside = start.noise
+
+    def step(self, number: int, rounds: int) -> None:
+        self.x = self._forward(self.x, number)
+        for _ in range(rounds if self.has_known and number else 0):  # back at t = 0 all would be noise again
+            self.beside = self.start.fresh()
+            back = taken_back(self.x, (number + 1) / self.steps, number / self.steps, self.start.fresh())
+            self.x = self._forward(torch.where(self.inside, self._known_at(number), back), number)
+
+    def _forward(self, x: Latents, number: int) -> Latents:
+        """One step; the known latents move along their path."""
+        change = self.start.velocity(x, self._time(number), self._time(0), self.nothing).to(x.dtype)
+        if not self.has_known:
+            return x + change / self.steps
+        if self.start.pull is not None and number:
+            change = change + self.start.pull(x, self._time(number)).to(x.dtype)
+        return torch.where(self.inside, self._known_at(number + 1), x + change / self.steps)
+
+    def _known_at(self, number: int) -> Latents:
+        return on_path(self.beside, self.start.known.latent, self._time(number))
+
+    def _time(self, number: int) -> Rows:
+        """Before that step."""
+        return torch.full((len(self.start.noise),), number / self.steps, device=self.start.noise.device)
 
 
 def taken_back(

@@ -14,7 +14,7 @@ from openfoley.flow.masking import Known
 from openfoley.flow.noise import NoiseSource
 from openfoley.generators.base import Branches, Generator
 from openfoley.generators.masked import sample_masked, sample_masked_together
-from openfoley.generators.unmasked import sample_unmasked
+from openfoley.generators.unmasked import sample_unmasked, sample_unmasked_together
 from openfoley.request import Sampling
 from openfoley.types import Conditions
 
@@ -71,8 +71,7 @@ def sample_beside_next(
     sampling: Sampling,
     on_step: Callable[[int], None] | None = None,
 ) -> Float[Tensor, "batch latents dim"]:
-    """The window's latents, denoised together with the window that follows. The generator accepts known latents."""
-    assert generator.accepts_known, "the request is checked"
+    """The window's latents, denoised together with the window that follows."""
     sampling = sampling.resolved(generator.defaults)
     both = [
         (
@@ -82,4 +81,7 @@ def sample_beside_next(
         )
         for one in (window, following)
     ]
-    return sample_masked_together(generator, both, sampling, shared, on_step)[0]
+    if generator.accepts_known:
+        return sample_masked_together(generator, both, sampling, shared, on_step)[0]
+    seeds = [window.source.window_seeds, following.source.window_seeds]
+    return sample_unmasked_together(generator, both, seeds, sampling, shared, on_step)[0]

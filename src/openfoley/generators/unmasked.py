@@ -18,11 +18,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.flow.exchange import Shared
 from openfoley.flow.guidance import rescaled
 from openfoley.flow.masking import Known
 from openfoley.flow.path import Velocity
-from openfoley.flow.replacement import fresh_noise, pull_towards, sample_with_replacement
-from openfoley.flow.settings import DEFAULT_REPLACEMENT
+from openfoley.flow.replacement import Start, fresh_noise, pull_towards, sample_together_with_replacement
+from openfoley.flow.settings import DEFAULT_REPLACEMENT, Replacement
 from openfoley.generators.base import Branches, Generator
 from openfoley.request import Sampling
 from openfoley.types import TEXT, Conditions
@@ -38,21 +39,50 @@ def sample_unmasked(
     on_step: Callable[[int], None] | None = None,
 ) -> Float[Tensor, "batch latents dim"]:
     """float32 latents; known ones are returned bit for bit. seeds: of the fresh noise of replacement."""
+    (latents,) = sample_unmasked_together(generator, [(branches, noise, known)], [seeds], sampling, None, on_step)
+    return latents
+
+
+def sample_unmasked_together(
+    generator: Generator,
+    sequences: Sequence[tuple[Branches, Float[Tensor, "batch _ dim"], Known]],
+    seeds: Sequence[Sequence[int]],
+    sampling: Sampling,
+    shared: Shared | None,
+    on_step: Callable[[int], None] | None = None,
+) -> list[Float[Tensor, "batch _ dim"]]:
+    """As `sample_unmasked`, of several sequences step by step. shared: latents that the first two exchange."""
+    assert sampling.steps is not None
+    replacement = sampling.replacement or DEFAULT_REPLACEMENT
+    starts = [
+        _start(generator, *one, of_seeds, sampling, replacement) for one, of_seeds in zip(sequences, seeds, strict=True)
+    ]
+    return sample_together_with_replacement(
+        starts, steps=sampling.steps, rounds=replacement.rounds, shared=shared, on_step=on_step
+    )
+
+
+def _start(
+    generator: Generator,
+    branches: Branches,
+    noise: Float[Tensor, "batch latents dim"],
+    known: Known,
+    seeds: Sequence[int],
+    sampling: Sampling,
+    replacement: Replacement,
+) -> Start:
     assert sampling.steps is not None
     latents, step = noise.shape[1], generator.trained_step(sampling.steps)
     weighted = weighted_branches(branches, sampling)
     velocity = combined_velocity(generator, weighted, latents, step, sampling.rescale or 0.0)
-    pull, replacement = None, sampling.replacement or DEFAULT_REPLACEMENT
+    pull = None
     if replacement.pull and bool(known.is_known.any()):
         with torch.inference_mode(False), torch.no_grad():
             # Copies outside inference mode: gradients pass the network that they condition.
             ordinary = branches.conditions.map(lambda sequence: sequence.each(torch.clone))
             alone = combined_velocity(generator, [(ordinary, 1.0)], latents)
         pull = pull_towards(alone, known, replacement.pull)
-    return sample_with_replacement(
-        velocity, noise, known, fresh_noise(seeds, noise), steps=sampling.steps, rounds=replacement.rounds, pull=pull,
-        on_step=on_step,
-    )  # fmt: skip
+    return Start(velocity, noise, known, fresh_noise(seeds, noise), pull)
 
 
 def weighted_branches(branches: Branches, sampling: Sampling) -> list[tuple[Conditions, float]]:

@@ -192,11 +192,6 @@ def resolved(model: Model, source: Source, request: Request) -> Request:
         allowed = ", ".join(sorted(generator.supported_options))
         raise UsageError(f"{wrong} is not an option of {model.name}; it has {allowed}")
     check_selection(model, request)
-    if request.timeline.join == "swap" and not generator.accepts_known:
-        raise UsageError(
-            f"join swap needs a generator trained with known latents, and {model.name} is none; pass crossfade, "
-            "equal-power or hard"
-        )
     check_whole_video(model, request)
     return replace(request, sampling=sampling.resolved(generator.defaults))
 

@@ -25,8 +25,8 @@ from openfoley.errors import UsageError
 from openfoley.flow.timestep_adjustment import HIGHEST_GAMMA, LOWEST_GAMMA, PAPER_GAMMA
 from openfoley.generators.joint.model import Pair
 from openfoley.generators.joint.sampling import GivenPair, LocalSteps, PairGuidance, TimestepMap, sample_pair
-from openfoley.hub.pair import DEFAULT_PAIR_MODEL, load_pair_model
-from openfoley.hub.pair_parts import PairModel
+from openfoley.hub.pair import DEFAULT_PAIR_MODEL, Precision, load_pair_model
+from openfoley.hub.pair_parts import PairLimits, PairModel
 from openfoley.media.frames import FrameRequest
 from openfoley.media.read.opening import shown
 from openfoley.media.read.sound_file import read_audio
@@ -124,10 +124,13 @@ class JointPipeline:
 
 
 def load_pair(
-    name_or_folder: str | os.PathLike[str] = DEFAULT_PAIR_MODEL, device: str | torch.device = "cpu"
+    name_or_folder: str | os.PathLike[str] = DEFAULT_PAIR_MODEL,
+    device: str | torch.device = "cpu",
+    weights_dir: str | os.PathLike[str] | None = None,
+    precision: Precision = "float32",
 ) -> JointPipeline:
-    """A model of sound and picture together. UsageError, WeightsError."""
-    return JointPipeline(load_pair_model(name_or_folder, device))
+    """A model of sound and picture together; see `hub.pair.load_pair_model`. UsageError, WeightsError."""
+    return JointPipeline(load_pair_model(name_or_folder, device, weights_dir, precision=precision))
 
 
 def generate_pair(
@@ -159,12 +162,12 @@ def generate_pair(
             on_step=lambda done, before=number: on_step(before * each + done, request.count * each),
         )  # fmt: skip
         video = model.codec.decode_video(latents.video.cpu())[0] if known_frames is None else known_frames
-        sound = model.codec.decode_audio(latents.audio.cpu())[0] if known_sound is None else known_sound
+        sound = model.codec.decode_audio(latents.audio.cpu())[0, :samples] if known_sound is None else known_sound
         made.append(MadePair(video, model.rate, sound, model.codec.sample_rate, request.seed + number))
     return made
 
 
-def requested_frames(model: PairModel, request: PairRequest) -> int:
+def requested_frames(model: PairLimits, request: PairRequest) -> int:
     """The number of frames; UsageError for more than the motion modules have positions for, saying what is possible."""
     if request.duration is None:
         return model.frames
@@ -211,11 +214,10 @@ def _given(
 
 def given_frames(model: PairModel, path: Path, frames: int) -> UInt8[Tensor, "frames 3 height width"]:
     """Of a video as long as the pair, within a frame; the middle of its picture."""
-    channels, _, rows, columns = model.codec.video_shape(frames)
-    fold = round((channels / 3) ** 0.5)
+    size = model.codec.picture_size
     source = Source.file(path)
     _check_length(model, path, float(source.info.duration), frames / model.rate)
-    request = FrameRequest("given", Fraction(model.rate), fold * rows, fold * columns, fit="cover")
+    request = FrameRequest("given", Fraction(model.rate), size, size, fit="cover")
     found = torch.cat([chunk.frames for chunk in source.chunks([request])])[:frames]
     return torch.cat((found, found[-1:].expand(frames - len(found), -1, -1, -1)))
 

@@ -17,5 +17,10 @@ def add_models(commands: Any, command: Callable[..., Any]) -> None:
     convert = command(commands, "convert", "models", "convert", "Convert checkpoints to a safetensors folder.")
     convert.add_argument("source", metavar="FILE_OR_DIR", help="a checkpoint, or a folder with all files of a model")
     convert.add_argument("out", metavar="OUT", help="the folder to write")
+    convert.add_argument(
+        "--weights-dir",
+        metavar="DIR",
+        help="for connectors of sound and picture together: their base models",
+    )
     convert.add_argument("--force", action="store_true", help="overwrite an existing folder")
     convert.add_argument("--json", action="store_true", help="print one JSON object on standard output")

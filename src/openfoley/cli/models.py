@@ -28,9 +28,9 @@ def models(options: Namespace) -> int:
     from openfoley.hub.download import cache_folder
     from openfoley.hub.registry import find_card
 
-    if options.name in PAIR_CARDS:
-        return _pair_model(PAIR_CARDS[options.name], options.json)
     weights_dir = Path(options.weights_dir) if options.weights_dir else None
+    if options.name in PAIR_CARDS:
+        return _pair_model(PAIR_CARDS[options.name], options.json, weights_dir)
     cards = [find_card(options.name)] if options.name else list(CARDS.values())
     rows = [_row(card, weights_dir) for card in cards]
     if options.json:
@@ -66,13 +66,17 @@ def models(options: Namespace) -> int:
     return 0
 
 
-def _pair_model(card: PairCard, as_json: bool) -> int:
+def _pair_model(card: PairCard, as_json: bool, weights_dir: Path | None) -> int:
+    from openfoley.hub.pair_files import missing_parts
+
     row = _pair_row(card)
+    if card.bases:
+        row |= {"download": _amount("download_bytes", card.download_bytes), "missing": missing_parts(card, weights_dir)}
     if as_json:
         print_json({"models": [row]})
         return 0
     for key, value in row.items():
-        print(f"{key:<14} {', '.join(value) if isinstance(value, list) else value}")
+        print(f"{key:<14} {', '.join(value) or 'nothing' if isinstance(value, list) else value}")
     return 0
 
 
@@ -227,7 +231,8 @@ def convert(options: Namespace) -> int:
     """Convert a third-party checkpoint, or a folder of them, to a safetensors folder."""
     from openfoley.hub.convert import convert as converted
 
-    what = converted(Path(options.source), Path(options.out), force=options.force)
+    weights_dir = Path(options.weights_dir) if options.weights_dir else None
+    what = converted(Path(options.source), Path(options.out), force=options.force, weights_dir=weights_dir)
     note(f"wrote {options.out}: {what}")
     if options.json:
         print_json({"out": options.out, "what": what})

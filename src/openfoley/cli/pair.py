@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openfoley.cli.messages import Bar, note, print_json
+
+if TYPE_CHECKING:
+    from openfoley.hub.pair_parts import PairModel
 
 FIELDS = (
     "prompt", "negative_prompt", "gamma", "steps", "seed", "count", "duration", "video_guidance", "audio_guidance",
 )  # fmt: skip
-TRAINING_FIELDS = ("stage", "preset", "data", "kind", "trains", "steps", "scenes", "device")
+TRAINING_FIELDS = ("stage", "preset", "data", "kind", "trains", "steps", "scenes", "device", "accumulation")
 
 
 def generate(options: Namespace) -> int:
-    from openfoley.hub.pair import check_pair_model, load_pair_model
-    from openfoley.joint import PairRequest, check_pair_output, generate_pair
+    from openfoley.hub.pair import pair_limits
+    from openfoley.joint import PairRequest, check_pair_output, generate_pair, requested_frames
 
     fields: dict[str, Any] = {name: getattr(options, name) for name in FIELDS}
     fields |= {name: Path(path) for name in ("given_video", "given_sound") if (path := getattr(options, name))}
@@ -27,8 +30,8 @@ def generate(options: Namespace) -> int:
     paths = [out] if options.count == 1 else [out.with_name(f"{out.stem}-{seed}{out.suffix}") for seed in seeds]
     for path in paths:
         check_pair_output(path, options.force)
-    check_pair_model(options.model)
-    model = load_pair_model(options.model, options.device)
+    requested_frames(pair_limits(options.model), request)
+    model = _model(options)
     pairs = generate_pair(model, request, Bar("steps", unit="steps"))
     for pair, path in zip(pairs, paths, strict=True):
         pair.save(path, force=options.force)
@@ -41,11 +44,10 @@ def generate(options: Namespace) -> int:
 
 def _generate_set(options: Namespace, fields: dict[str, Any]) -> int:
     from openfoley.data.pairs.clip_folder import open_pairs
-    from openfoley.hub.pair import load_pair_model
     from openfoley.joint_set import generate_set
 
     pairs = open_pairs(Path(options.captions), options.split)
-    model = load_pair_model(options.model, options.device)
+    model = _model(options)
     paths = generate_set(model, pairs, Path(options.out), on_pair=Bar("pairs", unit="pairs"), **fields)
     note(f"{len(paths)} pairs for {len(pairs)} captions in {options.out}")
     if options.json:
@@ -53,10 +55,21 @@ def _generate_set(options: Namespace, fields: dict[str, Any]) -> int:
     return 0
 
 
+def _model(options: Namespace) -> PairModel:
+    from openfoley.hub.pair import load_pair_model
+
+    return load_pair_model(
+        options.model, options.device, options.weights_dir, Bar("weights", "MB"), precision=options.precision
+    )
+
+
 def train(options: Namespace) -> int:
     from openfoley.training.joint import recipe
 
     chosen = {name: getattr(options, name) for name in TRAINING_FIELDS}
-    made = recipe.train(recipe.PairRecipe(out=Path(options.out), **chosen), resume=options.resume)
+    weights_dir = Path(options.weights_dir) if options.weights_dir else None
+    made = recipe.train(
+        recipe.PairRecipe(out=Path(options.out), weights_dir=weights_dir, **chosen), resume=options.resume
+    )
     note(f"trained {options.stage}; it is in {made}")
     return 0

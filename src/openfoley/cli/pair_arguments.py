@@ -11,6 +11,7 @@ from openfoley.cli.request_arguments import number, whole
 STAGES = ("video", "audio", "connectors")
 TRAINED = ("connectors", "motion", "everything")
 SPLITS = ("train", "validation", "evaluation", "heldout")
+PRECISIONS = ("float32", "bfloat16")
 KINDS = ("cmc-pe", "cross-attention", "joint-attention")
 
 
@@ -45,6 +46,8 @@ def add_pair(commands: Any, command: Callable[..., Any]) -> None:
     add("--video-guidance", metavar="G", type=number, help="weight of the prompt for the picture (the model's)")
     add("--audio-guidance", metavar="G", type=number, help="weight of the prompt for the sound (the model's)")
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
+    add("--precision", choices=PRECISIONS, default="float32", help="of the networks that sample (float32)")
+    add("--weights-dir", metavar="DIR", help="where the published base models of connectors are (the cache, the Hub)")
     add("--force", action="store_true", help="overwrite existing files")
     add("--json", action="store_true", help="print one JSON object on standard output")
 
@@ -53,18 +56,25 @@ def add_pair_training(inner: Any, command: Callable[..., Any]) -> None:
     summary = "Sound and picture together: two base models, then what connects them."
     add = command(inner, "pair", "pair", "train", summary).add_argument
     add("--stage", choices=STAGES, required=True, help="in this order; the third needs the other two in DIR")
-    add("--preset", choices=("gym", "full"), default="gym", help="size (gym)")
+    add(
+        "--preset",
+        choices=("gym", "full"),
+        default="gym",
+        help="size; full: connectors between published base models, --stage connectors alone (gym)",
+    )
     add(
         "--data",
         metavar="gym|DIR",
         default="gym",
-        help="Gym close-ups, rendered once, or DIR of openfoley data pairs, any kind, --size 32 (gym)",
+        help="Gym close-ups, rendered once, or DIR of openfoley data pairs, any kind, --size 32 (full: 256) (gym)",
     )
     add("--out", metavar="DIR", required=True, help="folder for data, checkpoints, logs and the model")
     add("--kind", choices=KINDS, default="cmc-pe", help="of the connectors (cmc-pe)")
     add("--trains", choices=TRAINED, default="connectors", help="in the third stage: these alone, or more (connectors)")
     add("--steps", metavar="N", type=whole, help="optimiser steps (the preset's)")
     add("--scenes", metavar="N", type=whole, help="Gym close-ups to render for the training (the preset's)")
+    add("--accumulation", metavar="N", type=whole, help="passes of one clip for an update, with --preset full (16)")
+    add("--weights-dir", metavar="DIR", help="where the published base models are, with --preset full")
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")
     add("--resume", action="store_true", help="continue from the last checkpoint")
 

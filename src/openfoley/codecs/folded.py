@@ -60,13 +60,21 @@ class FoldedCodec:
     def __init__(self, config: FoldedConfig) -> None:
         self.config = config
 
+    @property
+    def picture_size(self) -> int:
+        return self.config.size
+
     def video_shape(self, frames: int) -> tuple[int, int, int, int]:
         side, fold = self.config.size // self.config.fold, self.config.fold
         return 3 * fold * fold, frames, side, side
 
     def audio_shape(self, samples: int) -> tuple[int, int, int]:
         fold = self.config.time_fold * self.config.band_fold
-        return fold, samples // (HOP * self.config.time_fold), BANDS // self.config.band_fold
+        return fold, self.sound_steps(samples), BANDS // self.config.band_fold
+
+    def sound_steps(self, samples: int) -> int:
+        """All: nothing is padded."""
+        return samples // (HOP * self.config.time_fold)
 
     def encode_video(self, frames: Frames) -> Video:
         fold = self.config.fold

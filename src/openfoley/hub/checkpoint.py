@@ -43,6 +43,7 @@ ROOT_KEYS = (  # one of each network
 )
 WRAPPERS = re.compile(r"(?<![^.])(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # anywhere
 AVERAGE = re.compile(r"(^|[._])ema([._]|$)")  # in the path to a network
+CONNECTOR = re.compile(r"(?:^|\.)(connector_(?:in|out)_(?:audio|video)\..+)")  # of sound and picture together
 DEPTH = 4  # levels of nested mappings that are searched
 COPY_BYTES = 1 << 20
 
@@ -195,6 +196,8 @@ def recognise(state: Mapping[str, Tensor]) -> Recognised | None:
         layers = len({key.split(".")[2] for key in state if key.startswith("encoder.block.")})
         is_base = (width, layers) == (768, 12) and "encoder.block.0.layer.1.DenseReluDense.wi_0.weight" in state
         return Recognised("words", "t5-base" if is_base else f"T5 of width {width}, {layers} layers")
+    if any(CONNECTOR.search(key) for key in state):
+        return Recognised("connectors", "svg")
     return None
 
 

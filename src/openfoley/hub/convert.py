@@ -12,7 +12,7 @@ from openfoley.generators.mmaudio.foreign import STATISTICS, latent_statistics
 from openfoley.hub.cards import CARDS
 from openfoley.hub.cards.base import ForeignPart
 from openfoley.hub.cards.mmaudio import TOKENIZER_FILES
-from openfoley.hub.checkpoint import Recognised, check_archive, check_finite, read_checkpoint, recognise
+from openfoley.hub.checkpoint import CONNECTOR, Recognised, check_archive, check_finite, read_checkpoint, recognise
 from openfoley.hub.foreign import (
     NAMES_OF_PARTS,
     assemble,
@@ -22,6 +22,7 @@ from openfoley.hub.foreign import (
     selective_from,
     sync_from,
 )
+from openfoley.hub.pair_foreign import convert_connectors
 from openfoley.hub.parts import all_parts, section
 from openfoley.hub.save import save_part, tokenizers_of, write_folder
 
@@ -29,8 +30,9 @@ WHOLE: tuple[ForeignPart, ...] = ("network", "vae", "vocoder", "sync", "clip")
 WHOLE_SELVA: tuple[ForeignPart, ...] = ("network", "vae", "vocoder", "selective", "clip", "words")
 
 
-def convert(source: Path, out: Path, *, force: bool = False) -> str:
+def convert(source: Path, out: Path, *, force: bool = False, weights_dir: Path | None = None) -> str:
     """Convert a checkpoint to a part's folder, or a folder of checkpoints to a model folder; returns what it was.
+    weights_dir: the base models of connectors of sound and picture together, which their folder names.
 
     A network keeps its latent statistics in `latent_statistics.safetensors` beside it, for the codec.
     """
@@ -40,12 +42,14 @@ def convert(source: Path, out: Path, *, force: bool = False) -> str:
         raise UsageError(f"the output {str(out)!r} exists; replace it with force=True")
     if out.exists() and out.resolve() in (source.resolve(), *source.resolve().parents):
         raise UsageError(f"the output {str(out)!r} contains the source; choose another folder")
-    return _convert_folder(source, out) if source.is_dir() else _convert_file(source, out)
+    return _convert_folder(source, out) if source.is_dir() else _convert_file(source, out, weights_dir)
 
 
-def _convert_file(source: Path, out: Path) -> str:
+def _convert_file(source: Path, out: Path, weights_dir: Path | None) -> str:
     check_archive(source)
     state = read_checkpoint(source)
+    if any(CONNECTOR.search(key) for key in state):
+        return convert_connectors(state, out, weights_dir, repr(str(source)))
     kind = _known(recognise(state), source)
     if kind.part == "network":
         module, part = generator_from(kind.variant, state), "generator"

@@ -24,10 +24,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from openfoley.errors import OutputError, WeightsError
-from openfoley.hub.cards.base import WeightFile
 from openfoley.media.settings import DISK_FULL
 from openfoley.media.write.locks import try_lock
 
@@ -44,6 +43,26 @@ LOCK_POLL_S = 0.5
 
 Progress = Callable[[float, float], None]  # megabytes done, megabytes in total
 Opener = Callable[[str, int], Any]  # url, first byte -> response of urllib
+
+
+class Download(Protocol):
+    """A file to fetch: `WeightFile`, `pair_files.BaseFile`. md5: the publisher's sum, or None."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def md5(self) -> str | None: ...
+
+
+class NotPublished(WeightsError):
+    """The server has no file of this name."""
 
 
 def cache_folder() -> Path:
@@ -79,7 +98,7 @@ def is_online(url: str, timeout_s: float = CONNECT_TIMEOUT_S) -> bool:
     return bool(reached)
 
 
-def fetch(file: WeightFile, folder: Path, progress: Progress | None = None, opener: Opener | None = None) -> Path:
+def fetch(file: Download, folder: Path, progress: Progress | None = None, opener: Opener | None = None) -> Path:
     """The file in `folder`, downloaded if missing. Raises WeightsError or OutputError."""
     path = folder / file.name
     try:
@@ -102,7 +121,7 @@ def open_url(url: str, first_byte: int) -> Any:
     return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=READ_TIMEOUT_S)
 
 
-def _fetch_whole(file: WeightFile, path: Path, progress: Progress | None, opener: Opener) -> None:
+def _fetch_whole(file: Download, path: Path, progress: Progress | None, opener: Opener) -> None:
     partial = path.with_name(path.name + ".partial")
     there = partial.stat().st_size if partial.exists() else 0
     _check_space(file, path.parent, there)
@@ -115,7 +134,8 @@ def _fetch_whole(file: WeightFile, path: Path, progress: Progress | None, opener
             reason = "the connection closed early"
         except urllib.error.HTTPError as error:
             if error.code != 416:  # the range starts at the end: it is already complete
-                raise WeightsError(f"{file.url} answered {error.code} {error.reason}; {_by_hand(file, path)}") from None
+                kind = NotPublished if error.code == http.client.NOT_FOUND else WeightsError
+                raise kind(f"{file.url} answered {error.code} {error.reason}; {_by_hand(file, path)}") from None
             break
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
@@ -127,7 +147,7 @@ def _fetch_whole(file: WeightFile, path: Path, progress: Progress | None, opener
     partial.replace(path)
 
 
-def _continue(file: WeightFile, partial: Path, first_byte: int, progress: Progress | None, opener: Opener) -> bool:
+def _continue(file: Download, partial: Path, first_byte: int, progress: Progress | None, opener: Opener) -> bool:
     """Append what the server sends, from `first_byte` if it supports ranges; True if the file is complete."""
     with opener(file.url, first_byte) as response:
         resumed = response.status == http.client.PARTIAL_CONTENT
@@ -143,7 +163,7 @@ def _continue(file: WeightFile, partial: Path, first_byte: int, progress: Progre
     return total is None or done >= total
 
 
-def _check_space(file: WeightFile, folder: Path, there: int) -> None:
+def _check_space(file: Download, folder: Path, there: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < file.size_bytes - there + MARGIN_BYTES:
         raise OutputError(
@@ -152,7 +172,7 @@ def _check_space(file: WeightFile, folder: Path, there: int) -> None:
         )
 
 
-def check_hash(file: WeightFile, path: Path) -> None:
+def check_hash(file: Download, path: Path) -> None:
     """WeightsError if the hash differs from the published one or, without one, from that of the first download."""
     algorithm = "md5" if file.md5 else "sha256"
     with path.open("rb") as data:
@@ -185,7 +205,7 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _by_hand(file: WeightFile, path: Path) -> str:
+def _by_hand(file: Download, path: Path) -> str:
     return f"fetch it by hand and put it at {str(path)!r}"
 
 

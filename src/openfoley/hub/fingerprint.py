@@ -1,12 +1,16 @@
-"""A loaded model's identity: the sha256 of its parts' configuration and weights, independent of their location."""
+"""Identities, independent of any location: a loaded model's, the sha256 of its parts' configuration and weights, and
+that of a network's tensors alone."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from jaxtyping import Shaped
+from torch import Tensor
 
 from openfoley.config import to_dict
 from openfoley.hub.memory import released
@@ -22,7 +26,18 @@ def fingerprint(model: Model, parts: Sequence[str] | None = None) -> str:
     for part, module in modules.items():
         config = to_dict(module.config) if part == "adapters" else model.config.get(part)
         digest.update(json.dumps([part, config], sort_keys=True, default=str).encode())
-        for name, value in released(dict(sorted(module.state_dict().items()))):
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        _add(digest, module.state_dict())
     return digest.hexdigest()
+
+
+def tensors_fingerprint(state: Mapping[str, Shaped[Tensor, "..."]]) -> str:
+    """64 hexadecimal digits for these names and values."""
+    digest = hashlib.sha256()
+    _add(digest, state)
+    return digest.hexdigest()
+
+
+def _add(digest: Any, state: Mapping[str, Shaped[Tensor, "..."]]) -> None:
+    for name, value in released(dict(sorted(state.items()))):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)

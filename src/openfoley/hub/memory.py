@@ -47,13 +47,16 @@ def fits(count: int, device: torch.device) -> bool:
 
 def check_memory(card: Card, device: torch.device) -> None:
     """WeightsError if the model, in float32, does not fit."""
-    free, needed = available_bytes(device), card.memory_bytes
-    if device.type != "cpu":
-        needed += card.encoder_bytes
+    needed = card.memory_bytes + (card.encoder_bytes if device.type != "cpu" else 0)
+    check_fits(card.name, needed, device, "close other programs, or choose a smaller model (openfoley models)")
+
+
+def check_fits(name: str, needed: int, device: torch.device, advice: str) -> None:
+    """WeightsError if so many bytes are not free."""
+    free = available_bytes(device)
     if free is not None and free < needed:
         raise WeightsError(
-            f"{card.name} needs about {needed / 1e9:.1f} GB of memory on {device}, {free / 1e9:.1f} GB are free; "
-            "close other programs, or choose a smaller model (openfoley models)"
+            f"{name} needs about {needed / 1e9:.1f} GB of memory on {device}, {free / 1e9:.1f} GB are free; {advice}"
         )
 
 

@@ -1,4 +1,5 @@
-"""Load and save models of sound and picture together (`hub.pair_parts`)."""
+"""Load and save models of sound and picture together: whole ones (`hub.pair_parts`), and connectors between published
+base models (`hub.pair_connectors`)."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Shaped
@@ -16,14 +18,18 @@ from openfoley.config import from_dict, to_dict
 from openfoley.errors import UsageError, WeightsError
 from openfoley.generators.joint.model import JointGenerator
 from openfoley.generators.joint.unets import check_diffusers
+from openfoley.hub import pair_connectors
 from openfoley.hub.cards.svg import CONNECTORS_MISSING, GYM, PAIR_CARDS, TRAIN_GYM
+from openfoley.hub.download import Progress
 from openfoley.hub.filling import fill
 from openfoley.hub.load import checked_device, read_weights
-from openfoley.hub.pair_parts import FORMAT, STAGES, PairModel, PairModelConfig, Words, base_modules
+from openfoley.hub.pair_parts import FORMAT, STAGES, Limits, PairModel, PairModelConfig, Words, base_modules
 from openfoley.hub.registry import CONFIG_NAME, SHIPPED_FOLDER
 from openfoley.hub.save import complete_folder, save_weights
 
 DEFAULT_PAIR_MODEL = GYM.name
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def check_pair_model(name_or_folder: str | os.PathLike[str]) -> Path:
@@ -44,12 +50,25 @@ def check_pair_model(name_or_folder: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def load_pair_model(name_or_folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> PairModel:
-    """In float32 and evaluation mode. UsageError, WeightsError."""
+def load_pair_model(
+    name_or_folder: str | os.PathLike[str],
+    device: str | torch.device = "cpu",
+    weights_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    precision: Precision = "float32",
+) -> PairModel:
+    """In evaluation mode. weights_dir, progress: for the base models of connectors of full size (`hub.pair_files`).
+    precision: of the networks that sample. UsageError, WeightsError."""
     folder = check_pair_model(name_or_folder)
     check_diffusers()
-    target = checked_device(device)
-    config = read_pair_config(folder)
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    target, dtype = checked_device(device), PRECISIONS[precision]
+    content = read_pair_config(folder)
+    if content["kind"] == pair_connectors.KIND:
+        bases = Path(weights_dir) if weights_dir else None
+        return pair_connectors.load_connectors(folder, content, target, dtype, bases, progress)
+    config = from_dict(PairModelConfig, content, where=str(folder / CONFIG_NAME))
     with torch.random.fork_rng(devices=[]):  # their start is replaced
         generator = JointGenerator(config.generator)
         video, audio, files = base_modules(config, generator)
@@ -58,24 +77,37 @@ def load_pair_model(name_or_folder: str | os.PathLike[str], device: str | torch.
         fill(module, read_weights(path), f"{str(path)!r} does not match its config")
         module.to(target).eval().requires_grad_(False)
     return PairModel(
-        config.name, generator.eval(), FoldedCodec(config.codec), Words(video, audio, config.name), config.frames,
-        config.codec.rate, config.steps, config.video_guidance, config.audio_guidance, config.curves,
+        config.name, generator.to(dtype).eval(), FoldedCodec(config.codec), Words(video, audio, config.name),
+        config.frames, config.codec.rate, config.steps, config.video_guidance, config.audio_guidance, config.curves,
     )  # fmt: skip
 
 
-def read_pair_config(folder: Path) -> PairModelConfig:
+def pair_limits(name_or_folder: str | os.PathLike[str]) -> Limits:
+    """Of a model, without loading it. UsageError, WeightsError."""
+    folder = check_pair_model(name_or_folder)
+    content, where = read_pair_config(folder), str(folder / CONFIG_NAME)
+    if content["kind"] == pair_connectors.KIND:
+        mine = from_dict(pair_connectors.ConnectorsConfig, content, where=where)
+        return Limits(mine.name, mine.frames, mine.rate, mine.generator.motion_frames)
+    config = from_dict(PairModelConfig, content, where=where)
+    return Limits(config.name, config.frames, config.codec.rate, config.generator.motion_frames)
+
+
+def read_pair_config(folder: Path) -> dict[str, Any]:
+    """Of a whole model or of connectors. UsageError, WeightsError."""
     path = folder / CONFIG_NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{str(path)!r} cannot be read: {error}") from None
-    if not isinstance(content, dict) or content.get("kind") != "pair":
+    formats = {"pair": FORMAT, pair_connectors.KIND: pair_connectors.FORMAT}
+    if not isinstance(content, dict) or content.get("kind") not in formats:
         raise UsageError(
             f"{str(folder)!r} is not a model of sound and picture together; use it with `openfoley generate`"
         )
-    if content.get("format") != FORMAT:
-        raise WeightsError(f"{str(path)!r}: expected format {FORMAT}, found {content.get('format')!r}")
-    return from_dict(PairModelConfig, content, where=str(path))
+    if content.get("format") != (expected := formats[content["kind"]]):
+        raise WeightsError(f"{str(path)!r}: expected format {expected}, found {content.get('format')!r}")
+    return content
 
 
 def save_pair_model(

@@ -28,14 +28,21 @@ Stage = Literal["video", "audio", "connectors"]
 
 
 class PairCodec(Protocol):
-    """Clips to latents and back. rate: frames a second; sample_rate: Hz, one channel."""
+    """Clips to latents and back. sample_rate: Hz, one channel. picture_size: pixels of a side."""
 
     @property
     def sample_rate(self) -> int: ...
 
+    @property
+    def picture_size(self) -> int: ...
+
     def video_shape(self, frames: int) -> tuple[int, int, int, int]: ...
 
     def audio_shape(self, samples: int) -> tuple[int, int, int]: ...
+
+    def sound_steps(self, samples: int) -> int:
+        """The latents' time steps that hold the sound; the rest of `audio_shape` is padding."""
+        ...
 
     def encode_video(
         self, frames: UInt8[Tensor, "batch frames 3 height width"]
@@ -47,7 +54,9 @@ class PairCodec(Protocol):
 
     def encode_audio(self, sounds: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch c steps bands"]: ...
 
-    def decode_audio(self, latents: Float[Tensor, "batch c steps bands"]) -> Float[Tensor, "batch samples"]: ...
+    def decode_audio(self, latents: Float[Tensor, "batch c steps bands"]) -> Float[Tensor, "batch samples"]:
+        """With the padding's."""
+        ...
 
 
 class PairTexts(Protocol):
@@ -114,6 +123,32 @@ class Words:
         if count > longest:
             raise UsageError(f"the prompt has {count} words, {self.name} reads at most {longest}; shorten it")
         warn_of_unseen(self.name, self.video.numbers.unknown(text))
+
+
+class PairLimits(Protocol):
+    """What a model can be asked for; see `PairModel`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def rate(self) -> int: ...
+
+    @property
+    def longest_frames(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`PairLimits` of a model that is not loaded."""
+
+    name: str
+    frames: int
+    rate: int
+    longest_frames: int
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def test_what_is_missing_is_said_before_any_work(tmp_path: Path) -> None:
         train(PairRecipe("video", tmp_path, trains="motion"))
     with pytest.raises(UsageError, match="is not a folder; make pairs with `openfoley data pairs`"):
         train(PairRecipe("video", tmp_path, data=str(tmp_path / "none")))
-    with pytest.raises(UsageError, match="preset 'full'"):
+    with pytest.raises(UsageError, match="the base models of preset full are published"):
         train(PairRecipe("video", tmp_path, preset="full"))
     assert list(tmp_path.iterdir()) == []
 

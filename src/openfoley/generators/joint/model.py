@@ -89,6 +89,8 @@ def _name(place: Place) -> str:
 
 
 class JointGenerator(nn.Module):
+    """Latents, noise and predicted data keep the caller's dtype; each network computes in that of its weights."""
+
     def __init__(self, config: JointConfig) -> None:
         super().__init__()
         self.config = config
@@ -102,8 +104,9 @@ class JointGenerator(nn.Module):
         kind, name = self.connectors.config.kind, self.connectors.config.encoder_input
         video = encoder_input(x.video, None if predicted is None else predicted.video, name)
         audio = encoder_input(x.audio[..., None], None if predicted is None else predicted.audio[..., None], name)
-        of_video = self.connectors.encode_video(video, time_embedding(self.video, times.video))
-        of_audio = self.connectors.encode_audio(audio, time_embedding(self.audio, times.audio))
+        dtype = next(self.connectors.parameters()).dtype
+        of_video = self.connectors.encode_video(video.to(dtype), time_embedding(self.video, times.video))
+        of_audio = self.connectors.encode_audio(audio.to(dtype), time_embedding(self.audio, times.audio))
         return PairConditions(video=pooled(of_audio, kind), audio=pooled(of_video, kind))
 
     def noise(self, x: Pair, times: PairTimes, text: PairText, conditions: PairConditions | None) -> Pair:
@@ -116,16 +119,18 @@ class JointGenerator(nn.Module):
     def video_noise(
         self, x: Video, t: Timesteps, text: Float[Tensor, "batch tokens text_width"], condition: Condition | None
     ) -> Video:
-        frames = x.shape[2]
+        frames, dtype = x.shape[2], self.video.dtype
         text = text.repeat_interleave(frames, dim=0)  # UNetMotionModel wants it once for every frame
         with inserted(self.video, self._taking(self.connectors.into_video, condition), frames):
-            return self.video(x, t, encoder_hidden_states=text).sample
+            return self.video(x.to(dtype), t, encoder_hidden_states=text.to(dtype)).sample.to(x.dtype)
 
     def audio_noise(
         self, x: Audio, t: Timesteps, text: Float[Tensor, "batch text_width"], condition: Condition | None
     ) -> Audio:
+        dtype = self.audio.dtype
         with inserted(self.audio, self._taking(self.connectors.into_audio, condition), None):
-            return self.audio(x, t, encoder_hidden_states=None, class_labels=text).sample
+            found = self.audio(x.to(dtype), t, encoder_hidden_states=None, class_labels=text.to(dtype)).sample
+        return found.to(x.dtype)
 
     def _taking(self, blocks: nn.ModuleDict, condition: Condition | None) -> dict[Place, partial[Tensor]]:
         if condition is None:

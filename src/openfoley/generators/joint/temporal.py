@@ -63,6 +63,7 @@ class TemporalAttention(nn.Module):
     ) -> PixelTracks:
         y = x + sinusoids(seconds, x.shape[-1])
         y = _normed(y, dim=1) * self.gain  # over time, each channel for itself
+        y = y.to(self.query.weight.dtype)
         query, key, value = (
             rearrange(z, "b f (h d) -> b h f d", h=HEADS) for z in (self.query(y), *self.key_value(y).chunk(2, dim=-1))
         )
@@ -83,7 +84,8 @@ class RelativeBias(nn.Module):
         index = torch.arange(frames, device=device, dtype=torch.float32)
         distance = index[:, None] - index
         scaled = distance.sign() * (distance.abs() + 1).log()
-        return self.layers(scaled[..., None]).permute(2, 0, 1)
+        weight = next(self.layers.parameters())
+        return self.layers(scaled[..., None].to(weight.dtype)).permute(2, 0, 1)
 
 
 class ShiftedGated(nn.Module):

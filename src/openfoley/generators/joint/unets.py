@@ -1,4 +1,5 @@
-"""The two base networks, of diffusers: no other module imports it, and this one only when a network is built.
+"""The base networks, two U-Nets and the VAEs, of diffusers: no other module imports it, and this one only when a
+network is built.
 
 Forward hooks put a connector behind a level: it is added to the level's output, which on the way down also takes the
 place of the level's last skip (arXiv 2409.17550's placement). Nothing of diffusers is changed; the hooks are removed
@@ -20,6 +21,7 @@ from openfoley.errors import require_package
 from openfoley.generators.joint.config import UNetConfig
 
 if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.models.unets.unet_motion_model import UNetMotionModel
 
@@ -69,6 +71,16 @@ def audio_unet(config: UNetConfig) -> UNet2DConditionModel:
         class_embed_type="simple_projection", projection_class_embeddings_input_dim=config.condition,
         class_embeddings_concat=True,
     )  # fmt: skip
+
+
+def picture_vae(config: Mapping[str, Any]) -> AutoencoderKL:
+    """Stable Diffusion's, or AudioLDM's for spectrograms as pictures of one channel. config: of its config.json."""
+    check_diffusers()
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    made = AutoencoderKL.from_config({key: value for key, value in config.items() if not key.startswith("_")})
+    assert isinstance(made, AutoencoderKL)
+    return made
 
 
 def time_embedding(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ForeignPart = Literal["network", "vae", "vocoder", "sync", "selective", "clip", "words", "tokenizer", "words-tokenizer"]
+ForeignPart = Literal[
+    "network", "vae", "vocoder", "sync", "selective", "clip", "words", "tokenizer", "words-tokenizer", "connectors"
+]
 ENCODERS: tuple[ForeignPart, ...] = ("sync", "selective", "clip", "words")
 
 

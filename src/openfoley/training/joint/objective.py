@@ -52,9 +52,11 @@ def joint_losses(
     powers: tuple[Powers, Powers],
     self_condition: float,
     random: torch.Generator,
+    sound_steps: int | None = None,
 ) -> Losses:
     """loss, video and audio. powers: of the video's and the sound's schedule. self_condition: share of the clips whose
-    encoders see predicted data, each modality for itself."""
+    encoders see predicted data, each modality for itself. sound_steps: of the latents that are not padding (None: all);
+    the sound's loss is over these."""
     batch, device = len(x0.video), x0.video.device
     noise = Pair(*(torch.randn(each.shape, generator=random).to(each) for each in x0))
     t = _timesteps(batch, random).to(device)
@@ -70,7 +72,8 @@ def joint_losses(
     if model.connectors.config.encoder_input == "x_pred":
         predicted = predicted_data(model, text, x, times, powers, conditioned)
     found = model.noise(x, times, text, model.conditions(at(others), predicted, others))
-    video, audio = ((f - n).square().mean() for f, n in zip(found, noise, strict=True))
+    video = (found.video - noise.video).square().mean()
+    audio = (found.audio - noise.audio)[:, :, :sound_steps].square().mean()
     return {"loss": video + audio, "video": video, "audio": audio}
 
 

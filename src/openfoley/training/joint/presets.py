@@ -8,20 +8,22 @@ from openfoley.codecs import folded
 from openfoley.codecs.folded import FoldedConfig
 from openfoley.generators.joint import config
 from openfoley.generators.joint.config import JointConfig
+from openfoley.hub.pair_bases import BaseIdentity
 from openfoley.hub.pair_parts import Stage
 
 Trained = Literal["connectors", "motion", "everything"]
 
 
-@dataclass(frozen=True)
-class PairTraining:
+@dataclass(frozen=True, kw_only=True)
+class JointTraining:
     """A recipe of one stage. data: the digest of the clips. trained: in the third stage, besides the connectors the
-    motion modules (the published script) or all of both U-Nets. bases: of the first two stages, for the third.
-    validation: clips of every figure."""
+    motion modules (the published script) or all of both U-Nets. batch: clips of one pass. validation: clips of every
+    figure. Their defaults are the paper's: AdamW at 1e-5, 1000 epochs of 387 updates (GreatestHits); its average was
+    over the connectors alone, ours is over all that is trained, as a model whose connectors and motion modules are of
+    different ages was never evaluated."""
 
     stage: Stage
     architecture: JointConfig
-    codec: FoldedConfig
     data: str
     trained: Trained = "connectors"
     steps: int = 387_000
@@ -33,22 +35,57 @@ class PairTraining:
     caption_drop: float = 0.1
     self_condition: float = 0.5
     ema_decay: float = 0.9999
-    longest: int = 24
     validate_every: int = 1000
     validation: int = 32
-    bases: tuple[Path, ...] = ()
     device: str = "cpu"
     seed: int = 1
     time_limit_s: float | None = None
 
+    @property
+    def passes(self) -> int:
+        """Whose gradients are added up for one update."""
+        return 1
 
-PAPER = PairTraining("connectors", config.FULL, folded.GYM, "")
-"""Steps: 1000 epochs of 387 updates (GreatestHits). AdamW at 1e-5; its average was over the connectors alone, ours is
-over all that is trained, as a model whose connectors and motion modules are of different ages was never evaluated."""
+    @property
+    def together(self) -> int:
+        """Validation clips of one pass."""
+        return self.validation
 
-GYM_BASE = replace(
-    PAPER, stage="video", architecture=config.GYM, steps=6000, batch=16, learning_rate=5e-4, warmup_steps=200,
-    weight_decay=1e-4, ema_decay=0.999,
+
+@dataclass(frozen=True, kw_only=True)
+class PairTraining(JointTraining):
+    """Of a small model, all of whose networks are trained here. longest: words of a prompt. bases: of the first two
+    stages, for the third."""
+
+    codec: FoldedConfig
+    longest: int = 24
+    bases: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullTraining(JointTraining):
+    """Between published base models. size: of the pictures, pixels of a side. accumulation: passes of `batch` clips for
+    one update (8 GPUs x 2 passes of one clip as published). bases: what the connectors belong to."""
+
+    size: int
+    batch: int = 1
+    accumulation: int = 16
+    bases: tuple[BaseIdentity, ...] = ()
+
+    @property
+    def passes(self) -> int:
+        return self.accumulation
+
+    @property
+    def together(self) -> int:
+        return self.batch
+
+
+FULL = FullTraining(stage="connectors", architecture=config.FULL, data="", size=256)
+
+GYM_BASE = PairTraining(
+    stage="video", architecture=config.GYM, codec=folded.GYM, data="", steps=6000, batch=16, learning_rate=5e-4,
+    warmup_steps=200, weight_decay=1e-4, ema_decay=0.999,
 )  # fmt: skip
 GYM = {
     "video": GYM_BASE,

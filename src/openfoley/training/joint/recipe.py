@@ -1,4 +1,4 @@
-"""`openfoley train pair`: data, one stage, and after the third the model folder.
+"""`openfoley train pair`: data, one stage, and after the third the model folder. Published size: `training.joint.full`.
 
 DIR/data        Gym close-ups, rendered once          DIR/video, audio, connectors    a stage: weights, log, checkpoint
 DIR/model       the finished model, for `generate-pair --model`
@@ -12,21 +12,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
-from openfoley.codecs.folded import FoldedCodec
 from openfoley.data.pairs.clip_folder import open_pairs
 from openfoley.data.pairs.gym_pairs import WORLD, GymPairs
-from openfoley.data.pairs.pair import Pairs, batch_of
+from openfoley.data.pairs.pair import Pairs
 from openfoley.errors import UsageError
-from openfoley.generators.joint.config import Kind
+from openfoley.generators.joint.config import JointConfig, Kind
 from openfoley.generators.joint.unets import check_diffusers
 from openfoley.gym.seeds import Split, seeds_of
 from openfoley.hub.load import checked_device, read_weights
 from openfoley.hub.pair import save_pair_model
-from openfoley.hub.pair_parts import STAGES, LossCurves, PairModelConfig, Stage
+from openfoley.hub.pair_parts import STAGES, PairModelConfig, Stage
+from openfoley.training.joint.curves import held_curves
 from openfoley.training.joint.presets import GYM, GYM_SCENES, PairTraining, Trained
-from openfoley.training.joint.train import Networks, latents_of, loss_curve, train_stage_on
+from openfoley.training.joint.train import Networks, train_stage_on
 from openfoley.training.loop.checkpoint import check_unused
 
 GYM_DATA = "gym"
@@ -38,7 +36,8 @@ FEW = 100
 @dataclass(frozen=True)
 class PairRecipe:
     """A stage and the folder of all three. data: `GYM_DATA` or a folder of `openfoley data pairs`. kind: of the
-    connectors. trains: in the third stage. steps, scenes (of the Gym): the preset's if None."""
+    connectors. trains: in the third stage. steps, scenes (of the Gym), accumulation (passes for one update, at full
+    size): the preset's if None. weights_dir: of the published base models, at full size."""
 
     stage: Stage
     out: Path
@@ -49,6 +48,8 @@ class PairRecipe:
     steps: int | None = None
     scenes: int | None = None
     device: str = "cpu"
+    accumulation: int | None = None
+    weights_dir: Path | None = None
 
     @property
     def variant(self) -> str:
@@ -87,18 +88,26 @@ class PairRecipe:
                 f"takes at most {base.architecture.motion_frames} of {codec.size} at {codec.rate}; make them with "
                 f"openfoley data pairs --size {codec.size} --fps {codec.rate}"
             )
-        connectors = replace(base.architecture.connectors, kind=self.kind)
-        if self.kind == "cross-attention":  # as published: the single vector is of x_t alone
-            connectors = replace(connectors, encoder_input="x_cur")
         return replace(
-            base, architecture=replace(base.architecture, connectors=connectors), data=training.digest,
-            trained=self.trains, steps=self.steps or base.steps, bases=self.bases, device=self.device,
+            base, architecture=with_kind(base.architecture, self.kind), data=training.digest, trained=self.trains,
+            steps=self.steps or base.steps, bases=self.bases, device=self.device,
         )  # fmt: skip
+
+
+def with_kind(architecture: JointConfig, kind: Kind) -> JointConfig:
+    connectors = replace(architecture.connectors, kind=kind)
+    if kind == "cross-attention":  # as published: the single vector is of x_t alone
+        connectors = replace(connectors, encoder_input="x_cur")
+    return replace(architecture, connectors=connectors)
 
 
 def train(recipe: PairRecipe, *, resume: bool = False) -> Path:
     """The folder of the stage, or after the third the model's. UsageError, before any work, for what is missing."""
     _check(recipe, resume)
+    if recipe.preset == "full":
+        from openfoley.training.joint.full import train_full
+
+        return train_full(recipe, resume=resume)
     training, validation = recipe.pairs()
     preset = recipe.settings(training)
     config, networks = train_stage_on(preset, training, validation, recipe.place, resume=resume)
@@ -110,17 +119,18 @@ def train(recipe: PairRecipe, *, resume: bool = False) -> Path:
 def _check(recipe: PairRecipe, resume: bool) -> None:
     check_diffusers()
     checked_device(recipe.device)
-    if recipe.preset != "gym":
-        raise UsageError(
-            f"preset {recipe.preset!r} needs latents of the published VAEs, which this version does not compute; "
-            "pass gym"
-        )
-    for name, count in (("steps", recipe.steps), ("scenes", recipe.scenes)):
+    if recipe.preset not in ("gym", "full"):
+        raise UsageError(f"preset must be gym or full, got {recipe.preset!r}")
+    for name, count in (("steps", recipe.steps), ("scenes", recipe.scenes), ("accumulation", recipe.accumulation)):
         if count is not None and count < 1:
             raise UsageError(f"{name} must be at least 1, got {count}")
     if recipe.scenes is not None and recipe.data != GYM_DATA:
         raise UsageError("scenes is for --data gym; leave it out")
-    if missing := [base.name for base in recipe.bases if not (base / WEIGHTS).is_file()]:
+    if recipe.preset == "full":
+        _check_full(recipe)
+    elif recipe.accumulation is not None or recipe.weights_dir is not None:
+        raise UsageError("accumulation and weights_dir are for --preset full; leave them out")
+    elif missing := [base.name for base in recipe.bases if not (base / WEIGHTS).is_file()]:
         raise UsageError(
             f"{str(recipe.out)!r} holds no trained {missing[0]} model; train it first: --stage {missing[0]}"
         )
@@ -129,18 +139,27 @@ def _check(recipe: PairRecipe, resume: bool) -> None:
     check_unused(recipe.place, resume)
 
 
+def _check_full(recipe: PairRecipe) -> None:
+    if recipe.stage != "connectors":
+        raise UsageError(
+            f"the base models of preset full are published and not trained here, got --stage {recipe.stage}; pass "
+            "--stage connectors (their U-Nets may be trained with it: --trains motion or everything)"
+        )
+    if recipe.data == GYM_DATA:
+        raise UsageError(
+            "preset full learns from real clips: pass --data DIR, made with openfoley data pairs KIND SOURCE "
+            "--size 256 --duration 4 --out DIR"
+        )
+
+
 def _save_model(
     recipe: PairRecipe, preset: PairTraining, config: PairModelConfig, networks: Networks, validation: Pairs
 ) -> Path:
     """The weights of all three stages, and the loss curves of both U-Nets on the validation clips."""
-    held = batch_of(validation, range(min(preset.validation, len(validation))))
-    curves = loss_curve(
-        networks, preset.architecture, *latents_of(FoldedCodec(preset.codec), held, torch.device(preset.device)),
-        torch.Generator().manual_seed(preset.seed),
-    )  # fmt: skip
+    curves = held_curves(networks, preset, validation)
     sources = {base.name: base / WEIGHTS for base in recipe.bases} | {"connectors": recipe.place / WEIGHTS}
     if recipe.trains != "connectors":
         sources |= {base.name: recipe.place / f"{base.name}.safetensors" for base in recipe.bases}
-    named = replace(config, name=recipe.out.name, curves=LossCurves(*curves))
+    named = replace(config, name=recipe.out.name, curves=curves)
     tensors = {name: read_weights(path) for name, path in sources.items()}
     return save_pair_model(recipe.out / f"model{recipe.variant}", named, tensors)

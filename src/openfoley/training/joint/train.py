@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
 from openfoley.codecs.folded import FoldedCodec
 from openfoley.data.pairs.pair import PairBatch, Pairs, batch_of
 from openfoley.encoders.words import vocabulary_of
-from openfoley.flow.ddim import noised
-from openfoley.generators.joint.config import JointConfig
 from openfoley.generators.joint.model import JointGenerator, Pair, PairText
 from openfoley.hub.load import load_weights
-from openfoley.hub.pair_parts import FORMAT, PairModelConfig, base_modules
+from openfoley.hub.pair_parts import FORMAT, PairCodec, PairModelConfig, base_modules
 from openfoley.hub.save import save_weights
 from openfoley.training.joint.objective import all_powers, base_loss, joint_losses, kept_captions
-from openfoley.training.joint.presets import PairTraining
+from openfoley.training.joint.presets import JointTraining, PairTraining
 from openfoley.training.loop.ema import averaged
 from openfoley.training.loop.optimizer import make_optimizer
 from openfoley.training.loop.run import Run
 
 BETAS = (0.9, 0.999)
-CURVE_POINTS = 20
-"""Timesteps of a loss curve, evenly spaced."""
 DEFAULT_STEPS, VIDEO_GUIDANCE, AUDIO_GUIDANCE = 25, 2.0, 2.0
 """At Gym size; not tuned. The published ones, 7.5 and 2.5, are for models with a wide choice of what to make."""
+
+
+class PairNetworks(Protocol):
+    """What a training computes with."""
+
+    generator: JointGenerator
+
+    @property
+    def codec(self) -> PairCodec: ...
+
+    def text(self, captions: Sequence[str]) -> PairText: ...
 
 
 class Networks(nn.Module):
@@ -40,6 +49,7 @@ class Networks(nn.Module):
         self.generator = JointGenerator(config.generator)
         self.video_words, self.audio_words, files = base_modules(config, self.generator)
         self.files = files
+        self.codec = FoldedCodec(config.codec)
 
     def text(self, captions: Sequence[str]) -> PairText:
         return PairText(self.video_words(captions), self.audio_words(captions))
@@ -69,34 +79,45 @@ def train_stage_on(
     networks.to(preset.device).train()
     trained = Trained(chosen_weights(networks, preset))
     networks.requires_grad_(False)
-    trained.requires_grad_(True)
-    average = averaged(trained, preset.ema_decay)
-    optimizer = make_optimizer("adamw", [trained], preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay)
-    run.attach(model=trained, average=average, optimizer=optimizer)
-    codec, device = FoldedCodec(preset.codec), torch.device(preset.device)
-    held = latents_of(codec, batch_of(validation, range(min(preset.validation, len(validation)))), device)
-
-    for step in run.steps():
-        random = run.generator(step)
-        batch = drawn(training, preset.batch, random)
-        captions = kept_captions(one_caption(batch, random), preset.caption_drop, random)
-        latents = latents_of(codec, batch, device)[0]
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            losses = stage_losses(networks, preset, latents, captions, random)
-        factor = run.rate_factor(step, preset.warmup_steps)
-        norm = optimizer.descend(losses["loss"], trained.parameters(), factor=factor, limit=preset.gradient_norm)
-        average.update_parameters(trained)
-        run.log(step, always=False, **losses, gradient_norm=norm)
-        if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
-            with with_average(trained, average.module):
-                run.log(step, always=True, **validated(networks, preset, *held, run.generator(-1)))
-    with torch.no_grad():
-        _copy(trained, average.module)
+    optimise(run, preset, networks, trained, training, validation)
     save_weights(networks.files[preset.stage].state_dict(), out / "model.safetensors", exact=True)
     if preset.trained != "connectors":
         for name in ("video", "audio"):
             save_weights(networks.files[name].state_dict(), out / f"{name}.safetensors", exact=True)
     return config, networks
+
+
+def optimise(
+    run: Run, preset: JointTraining, networks: PairNetworks, trained: Trained, training: Pairs, validation: Pairs
+) -> None:
+    """All steps of a stage; at the end the networks have the averaged weights. Gradients of several passes are added
+    up, each divided by their number."""
+    trained.requires_grad_(True)
+    average = averaged(trained, preset.ema_decay)
+    optimizer = make_optimizer("adamw", [trained], preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay)
+    run.attach(model=trained, average=average, optimizer=optimizer)
+    device, sound_steps = torch.device(preset.device), networks.codec.sound_steps(int(training.form.samples))
+    held = latents_of(networks.codec, first_of(validation, preset.validation), device)
+
+    for step in run.steps():
+        random = run.generator(step)
+        optimizer.zero_grad()
+        for _ in range(preset.passes):
+            batch = drawn(training, preset.batch, random)
+            captions = kept_captions(one_caption(batch, random), preset.caption_drop, random)
+            latents = latents_of(networks.codec, batch, device)[0]
+            with torch.autocast(device.type, dtype=torch.bfloat16):
+                losses = stage_losses(networks, preset, latents, captions, random, sound_steps)
+            (losses["loss"] / preset.passes).backward()
+        factor = run.rate_factor(step, preset.warmup_steps)
+        norm = optimizer.update(trained.parameters(), factor=factor, limit=preset.gradient_norm)
+        average.update_parameters(trained)
+        run.log(step, always=False, **losses, gradient_norm=norm)
+        if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
+            with with_average(trained, average.module):
+                run.log(step, always=True, **validated(networks, preset, *held, run.generator(-1), sound_steps))
+    with torch.no_grad():
+        _copy(trained, average.module)
 
 
 def model_config(preset: PairTraining, training: Pairs) -> PairModelConfig:
@@ -121,56 +142,58 @@ def chosen_weights(networks: Networks, preset: PairTraining) -> dict[str, nn.Par
 
 
 def stage_losses(
-    networks: Networks, preset: PairTraining, latents: Pair, captions: Sequence[str], random: torch.Generator
+    networks: PairNetworks,
+    preset: JointTraining,
+    latents: Pair,
+    captions: Sequence[str],
+    random: torch.Generator,
+    sound_steps: int | None = None,
 ) -> dict[str, Float[Tensor, ""]]:
+    """sound_steps: see `joint_losses`."""
     generator, powers = networks.generator, all_powers(preset.architecture, latents.video.device)
+    text = networks.text(captions)
+    if preset.stage == "connectors":
+        return joint_losses(generator, text, latents, powers, preset.self_condition, random, sound_steps)
     if preset.stage == "video":
-        text = networks.video_words(captions)
-        return {
-            "loss": base_loss(lambda x, t: generator.video_noise(x, t, text, None), latents.video, powers[0], random)
-        }
-    if preset.stage == "audio":
-        vector = networks.audio_words(captions)
-        return {
-            "loss": base_loss(lambda x, t: generator.audio_noise(x, t, vector, None), latents.audio, powers[1], random)
-        }
-    return joint_losses(generator, networks.text(captions), latents, powers, preset.self_condition, random)
+        return {"loss": base_loss(partial(_alone, generator.video_noise, text.video), latents.video, powers[0], random)}
+    return {"loss": base_loss(partial(_alone, generator.audio_noise, text.audio), latents.audio, powers[1], random)}
+
+
+def _alone(
+    noise_of: Callable[..., Float[Tensor, "..."]],
+    text: Float[Tensor, "..."],
+    x: Float[Tensor, "..."],
+    t: Int64[Tensor, " batch"],
+) -> Float[Tensor, "..."]:
+    """Of a bare U-Net."""
+    return noise_of(x, t, text, None)
 
 
 @torch.no_grad()
 def validated(
-    networks: Networks, preset: PairTraining, latents: Pair, captions: Sequence[str], random: torch.Generator
+    networks: PairNetworks,
+    preset: JointTraining,
+    latents: Pair,
+    captions: Sequence[str],
+    random: torch.Generator,
+    sound_steps: int | None = None,
 ) -> dict[str, float]:
     """The losses of this stage on the validation clips, the same noise and timesteps every time."""
-    with torch.autocast(latents.video.device.type, dtype=torch.bfloat16):
-        losses = stage_losses(networks, preset, latents, captions, random)
-    return {f"validation_{name}": float(value) for name, value in losses.items()}
+    sums: dict[str, float] = {}
+    for first in range(0, len(captions), preset.together):
+        rows = slice(first, first + preset.together)
+        part, some = Pair(*(each[rows] for each in latents)), captions[rows]
+        with torch.autocast(latents.video.device.type, dtype=torch.bfloat16):
+            losses = stage_losses(networks, preset, part, some, random, sound_steps)
+        sums = {name: sums.get(name, 0.0) + len(some) * float(value) for name, value in losses.items()}
+    return {f"validation_{name}": value / len(captions) for name, value in sums.items()}
 
 
-@torch.no_grad()
-def loss_curve(
-    networks: Networks, config: JointConfig, latents: Pair, captions: Sequence[str], random: torch.Generator
-) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
-    """Timesteps, and the losses of the video's and the sound's U-Net alone at each (`hub.pair_parts.LossCurves`)."""
-    generator, text = networks.generator, networks.text(captions)
-    powers = all_powers(config, latents.video.device)
-    at = [int(t) for t in torch.linspace(0, len(powers[0]) - 1, CURVE_POINTS).round()]
-    curves: tuple[list[float], list[float]] = ([], [])
-    for t in at:
-        times = torch.full((len(latents.video),), t, device=latents.video.device)
-        for number, (x0, power) in enumerate(zip(latents, powers, strict=True)):
-            noise = torch.randn(x0.shape, generator=random).to(x0)
-            x = noised(x0, noise, power[t].view(*(1 for _ in x0.shape)))
-            found = (
-                generator.video_noise(x, times, text.video, None)
-                if number == 0
-                else generator.audio_noise(x, times, text.audio, None)
-            )
-            curves[number].append(float((found - noise).square().mean()))
-    return tuple(at), tuple(curves[0]), tuple(curves[1])
+def first_of(pairs: Pairs, count: int) -> PairBatch:
+    return batch_of(pairs, range(min(count, len(pairs))))
 
 
-def latents_of(codec: FoldedCodec, batch: PairBatch, device: torch.device) -> tuple[Pair, list[str]]:
+def latents_of(codec: PairCodec, batch: PairBatch, device: torch.device) -> tuple[Pair, list[str]]:
     """And the plainest captions."""
     latents = Pair(codec.encode_video(batch.frames).to(device), codec.encode_audio(batch.sound).to(device))
     return latents, [captions[0] for captions in batch.captions]
@@ -188,7 +211,7 @@ def one_caption(batch: PairBatch, random: torch.Generator) -> list[str]:
 @contextmanager
 def with_average(trained: Trained, average: nn.Module) -> Iterator[None]:
     """The networks with the averaged weights, while the block runs."""
-    kept = {name: value.detach().clone() for name, value in trained.state_dict().items()}
+    kept = {name: value.detach().to("cpu", copy=True) for name, value in trained.state_dict().items()}
     with torch.no_grad():
         _copy(trained, average)
     try:

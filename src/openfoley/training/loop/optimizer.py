@@ -52,11 +52,18 @@ class Both:
     def descend(
         self, loss: Float[Tensor, ""], weights: Iterable[nn.Parameter], *, factor: float, limit: float
     ) -> Float[Tensor, ""]:
-        """One update against the gradient of `loss`, whose norm over `weights` is clipped to `limit`. Returns the norm
-        before that. factor: of the rates that the optimisers were made with (`loop.schedule`)."""
+        """One update against the gradient of `loss`: `zero_grad`, `backward`, `update`."""
+        self.zero_grad()
+        loss.backward()
+        return self.update(weights, factor=factor, limit=limit)
+
+    def zero_grad(self) -> None:
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+
+    def update(self, weights: Iterable[nn.Parameter], *, factor: float, limit: float) -> Float[Tensor, ""]:
+        """Against the gradients that `weights` have, whose norm is clipped to `limit`. Returns the norm before that.
+        factor: of the rates that the optimisers were made with (`loop.schedule`)."""
         norm = nn.utils.clip_grad_norm_(weights, limit)
         for group in self.param_groups:
             group["lr"] = factor * group.setdefault("peak_lr", group["lr"])

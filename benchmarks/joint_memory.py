@@ -1,5 +1,5 @@
-"""Memory of the joint model of published size (arXiv 2409.17550), by `hub.pair_memory`; with --run also the time and the
-peak of one real sampling step on this machine's CPU, with random weights.
+"""Memory of the joint model of published size (arXiv 2409.17550), by `hub.pair_memory`; with --run the time and peak of
+one real sampling step on this machine's CPU, with random weights.
 
     python benchmarks/joint_memory.py [--run] [--frames N] [--threads N]
 
@@ -39,15 +39,16 @@ def helpers() -> dict[str, nn.Module]:
     )  # fmt: skip
 
     def vae(channels: int, latents: int, widths: tuple[int, ...]) -> nn.Module:
-        levels: dict[str, Any] = {
+        made: dict[str, Any] = {
+            "in_channels": channels,
+            "out_channels": channels,
+            "latent_channels": latents,
+            "layers_per_block": 2,
             "down_block_types": ("DownEncoderBlock2D",) * len(widths),
             "up_block_types": ("UpDecoderBlock2D",) * len(widths),
             "block_out_channels": widths,
         }
-        return picture_vae(
-            {"in_channels": channels, "out_channels": channels, "latent_channels": latents, "layers_per_block": 2}
-            | levels
-        )
+        return picture_vae(made)
 
     vocoder = SpeechT5HifiGanConfig(
         model_in_dim=64, upsample_initial_channel=1024, upsample_rates=[5, 4, 2, 2, 2],

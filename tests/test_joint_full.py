@@ -23,8 +23,8 @@ from openfoley.hub.pair_bases import Bases, load_bases
 from openfoley.hub.pair_connectors import ConnectorsConfig, save_connectors
 from openfoley.joint import JointPipeline, PairRequest, given_frames
 from openfoley.media.source import Source
-from openfoley.training.joint import presets
-from openfoley.training.joint.full import FullNetworks, chosen_weights, generator_of, train_full
+from openfoley.training.joint import curves, presets
+from openfoley.training.joint.full import FullNetworks, chosen_weights, generator_of
 from openfoley.training.joint.recipe import PairRecipe, train
 from openfoley.training.joint.train import Trained, optimise
 from openfoley.training.loop.run import Run
@@ -203,7 +203,11 @@ def test_two_updates_change_what_is_trained_and_nothing_else(bases: Bases, tmp_p
     assert "validation_loss" in log and "nan" not in log
 
 
-def test_a_training_leaves_a_model_that_generates(weights: Path, tmp_path: Path) -> None:
+def test_a_training_leaves_a_model_that_generates(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curves, "CURVE_POINTS", 3)
+    monkeypatch.setattr(presets, "FULL", replace(PRESET, steps=1, validation=1))
     chosen = PairRecipe(
         "connectors", tmp_path / "mine", "full", data="clips", trains="motion", weights_dir=weights, accumulation=1
     )
@@ -214,7 +218,6 @@ def test_a_training_leaves_a_model_that_generates(weights: Path, tmp_path: Path)
     assert pipeline.generate(prompt="a bell", steps=2, gamma="auto")[0].frames.shape == (8, 3, 16, 16)
     with pytest.raises(UsageError, match=r"checkpoint.pt exists; resume that training"):
         train(chosen)
-    train_full(chosen, resume=True)  # it is finished: writes the model again
 
 
 def test_a_wrong_training_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from openfoley.hub.live_bytes import FusedAttention, LiveBytes, peak_bytes
+from openfoley.hub.live_bytes import LiveBytes, fused_attention, peak_bytes
 from openfoley.hub.pair_memory import parameter_bytes, sampling_memory
 from openfoley.training.joint import presets
 from openfoley.training.joint.full import TRAINED_BYTES, training_memory
@@ -46,10 +46,14 @@ def test_attention_counts_without_its_scores_and_gives_gradients() -> None:
     query = meta(1, 2, KILO, 8).requires_grad_(True)
     mask = meta(2, KILO, KILO).requires_grad_(True)
     assert peak_bytes(lambda: F.scaled_dot_product_attention(query, query, query)) == 4 * 2 * KILO * 8
-    with FusedAttention(), LiveBytes():
+    with fused_attention(), LiveBytes():
         F.scaled_dot_product_attention(query, query, value=query, attn_mask=mask).sum().backward()
     assert query.grad is not None and query.grad.shape == query.shape
     assert mask.grad is not None and mask.grad.shape == mask.shape
+    here = torch.randn(1, 2, 4, 8)
+    wanted = F.scaled_dot_product_attention(here, here, here)
+    with fused_attention():
+        assert torch.equal(F.scaled_dot_product_attention(here, here, here), wanted)
 
 
 def test_memory_of_a_model_follows_what_is_trained_and_in_which_precision() -> None:

@@ -25,7 +25,7 @@ from openfoley.codecs.folded import BANDS, HOP, MIDDLE_GREY, SAMPLE_RATE, Audio,
 TIME_MULTIPLE = 8
 """Steps of a sound's latents come in multiples of this."""
 PICTURES_AT_ONCE = 4
-"""Through the VAE: 256 x 256 pixels take about 0.3 GB each on the way back."""
+"""Through the VAE: 256 x 256 pixels take 0.2 GB each on the way back (benchmarks/joint_memory.py)."""
 
 
 class Vae(Protocol):

@@ -7,21 +7,25 @@ queries, keys, values and the result, and no matrix of scores (on the meta devic
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
+
+ONE_COUNT = threading.Lock()
+"""Of computations whose attention is replaced."""
 
 
 def peak_bytes(compute: Callable[[], Any]) -> int:
     """Of new meta tensors while `compute` runs, all alive at once."""
-    with FusedAttention(), LiveBytes() as live:
+    with fused_attention(), LiveBytes() as live:
         compute()
     return live.peak
 
@@ -35,10 +39,11 @@ class LiveBytes(TorchDispatchMode):
         self._sizes: dict[int, int] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        given = {storage._cdata for storage in _storages((args, kwargs))}
         made = func(*args, **(kwargs or {}))
-        for value in tree_iter(made):
-            if isinstance(value, Tensor) and value.is_meta:
-                self._count(value.untyped_storage())
+        for storage in _storages(made):
+            if storage._cdata not in given:  # a view of a weight is nothing new
+                self._count(storage)
         return made
 
     def _count(self, storage: torch.UntypedStorage) -> None:
@@ -53,17 +58,27 @@ class LiveBytes(TorchDispatchMode):
         self.now -= self._sizes.pop(key)
 
 
-class FusedAttention(TorchFunctionMode):
-    """Attention by its shapes alone."""
+def _storages(values: Any) -> list[torch.UntypedStorage]:
+    return [each.untyped_storage() for each in tree_iter(values) if isinstance(each, Tensor) and each.is_meta]
 
-    def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
-        if func is F.scaled_dot_product_attention:
-            given = dict(zip(("query", "key", "value", "attn_mask"), args, strict=False)) | (kwargs or {})
-            return _Fused.apply(given["query"], given["key"], given["value"], given.get("attn_mask"))
-        if func is Tensor.backward:  # what checkpoints compute anew on the way back, too
-            with self:
-                return torch.autograd.backward(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+
+@contextmanager
+def fused_attention() -> Iterator[None]:
+    """Attention by its shapes alone, for every caller in this process, while the block runs. (A TorchFunctionMode would
+    be narrower, but is not in force where checkpoints compute anew.)"""
+
+    def fused(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *_: Any, **__: Any) -> Tensor:
+        if not query.is_meta:
+            return plain(query, key, value, attn_mask, *_, **__)
+        return _Fused.apply(query, key, value, attn_mask)
+
+    with ONE_COUNT:
+        plain = F.scaled_dot_product_attention
+        F.scaled_dot_product_attention = fused  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            F.scaled_dot_product_attention = plain
 
 
 class _Fused(torch.autograd.Function):

@@ -104,16 +104,16 @@ ANIMATEDIFF_AUDIOLDM = PairCard(
         BaseModel(
             "guoyww/animatediff-motion-adapter-v1-5-2",
             "Apache-2.0 (AnimateDiff's; the repository itself has no licence file)",
-            (_network("motion", "", DIFFUSERS_NAMES, 453_208_320),),
+            (_network("motion", "", DIFFUSERS_NAMES, 453_210_000),),
         ),
         BaseModel(
             "cvssp/audioldm-m-full",
             "CC-BY-NC-SA 4.0",
             (
-                _network("audio-unet", "unet", DIFFUSERS_NAMES, 415_946_504),
-                _network("mel-vae", "vae", DIFFUSERS_NAMES, 55_000_000),
-                _network("vocoder", "vocoder", TRANSFORMERS_NAMES, 55_000_000),
-                _network("clap", "text_encoder", TRANSFORMERS_NAMES, 125_000_000),
+                _network("audio-unet", "unet", DIFFUSERS_NAMES, 415_950_000),
+                _network("mel-vae", "vae", DIFFUSERS_NAMES, 55_376_873),
+                _network("vocoder", "vocoder", TRANSFORMERS_NAMES, 55_264_897),
+                _network("clap", "text_encoder", TRANSFORMERS_NAMES, 125_302_016),
                 _tokenizer("clap-tokenizer"),
             ),
         ),

@@ -91,5 +91,5 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         query, key, value, mask, _ = ctx.saved_tensors
-        wanted = mask is not None and mask.requires_grad
-        return *(torch.empty_like(x) for x in (query, key, value)), torch.empty_like(mask) if wanted else None
+        of_mask = torch.empty_like(mask) if mask is not None and mask.requires_grad else None
+        return *(torch.empty_like(x) for x in (query, key, value)), of_mask

@@ -63,8 +63,8 @@ def _unet_config(unet: Config, where: str, condition: str = "cross_attention_dim
         raise WeightsError(f"{where}: down_block_types {list(kinds)} are of another kind of U-Net")
     return UNetConfig(
         channels=values["in_channels"], widths=tuple(unet["block_out_channels"]),
-        attends=tuple(kind == ATTENDING_DOWN for kind in kinds), layers=values["layers_per_block"], heads=heads,
-        condition=values[condition], groups=values["norm_num_groups"],
+        attends=tuple(kind == ATTENDING_DOWN for kind in kinds), layers=values["layers_per_block"],
+        heads=values["attention_head_dim"], condition=values[condition], groups=values["norm_num_groups"],
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """`openfoley train pair --preset full`: connectors between published base models (arXiv 2409.17550, section 3.4).
 
 Latents and texts come from the frozen VAEs and encoders, without gradient. What is trained is kept in float32, the rest
-in bfloat16; passes run under bfloat16 autocast and with diffusers' gradient checkpointing in both U-Nets, one clip at a
-time, and their gradients are added up. OUT/connectors holds checkpoint and log, OUT/model what `generate-pair --model`
-takes together with the same base weights.
+in bfloat16; passes run under bfloat16 autocast and with gradient checkpointing, one clip at a time, and their gradients
+are added up. OUT/connectors holds checkpoint and log, OUT/model what `generate-pair --model` takes together with the
+same base weights.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from openfoley.data.pairs.pair import PairForm, Pairs
 from openfoley.errors import UsageError
+from openfoley.generators.joint.blocks import ConnectorBlock
+from openfoley.generators.joint.encoder import ResidualBlock
 from openfoley.generators.joint.model import Connectors, JointGenerator, PairText
+from openfoley.generators.joint.temporal import TemporalBlock
 from openfoley.hub.cards.svg import ANIMATEDIFF_AUDIOLDM
 from openfoley.hub.live_bytes import peak_bytes
 from openfoley.hub.load import checked_device
@@ -43,6 +48,8 @@ FRAME_MULTIPLE = 8
 TRAINED_BYTES = 4 + 8 + 4 + 2
 """For each element that is trained, beside its weight: gradient, AdamW's two moments, average, autocast's copy."""
 MOTION = "motion_modules"
+BLOCKS = (ResidualBlock, TemporalBlock, ConnectorBlock)
+"""Of the connectors."""
 
 
 class FullNetworks:
@@ -118,9 +125,12 @@ def generator_of(bases: Bases, preset: FullTraining, device: torch.device) -> Jo
 
 
 def with_checkpoints(generator: JointGenerator) -> None:
-    """Both U-Nets compute their activations anew on the way back."""
+    """Activations inside the blocks of U-Nets and connectors are computed anew on the way back."""
     generator.video.enable_gradient_checkpointing()
     generator.audio.enable_gradient_checkpointing()
+    for block in generator.connectors.modules():
+        if isinstance(block, BLOCKS):
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
 
 
 def chosen_weights(generator: JointGenerator, trained: Trained) -> dict[str, nn.Parameter]:

@@ -19,7 +19,7 @@ from openfoley.generators.joint.model import JointGenerator, Pair, PairText
 from openfoley.hub.load import load_weights
 from openfoley.hub.pair_parts import FORMAT, PairCodec, PairModelConfig, base_modules
 from openfoley.hub.save import save_weights
-from openfoley.training.joint.objective import all_powers, base_loss, joint_losses, kept_captions
+from openfoley.training.joint.objective import Losses, all_powers, base_loss, joint_losses, kept_captions
 from openfoley.training.joint.presets import JointTraining, PairTraining
 from openfoley.training.loop.ema import averaged
 from openfoley.training.loop.optimizer import make_optimizer
@@ -102,6 +102,7 @@ def optimise(
     for step in run.steps():
         random = run.generator(step)
         optimizer.zero_grad()
+        losses: Losses = {}
         for _ in range(preset.passes):
             batch = drawn(training, preset.batch, random)
             captions = kept_captions(one_caption(batch, random), preset.caption_drop, random)

@@ -25,7 +25,8 @@ from openfoley.joint import JointPipeline, PairRequest, given_frames
 from openfoley.media.source import Source
 from openfoley.training.joint import curves, presets
 from openfoley.training.joint.full import FullNetworks, chosen_weights, generator_of
-from openfoley.training.joint.recipe import PairRecipe, train
+from openfoley.training.joint.pair_recipe import PairRecipe
+from openfoley.training.joint.recipe import train
 from openfoley.training.joint.train import Trained, optimise
 from openfoley.training.loop.run import Run
 

@@ -64,12 +64,11 @@ def _model(options: Namespace) -> PairModel:
 
 
 def train(options: Namespace) -> int:
-    from openfoley.training.joint import recipe
+    from openfoley.training.joint.pair_recipe import PairRecipe
+    from openfoley.training.joint.recipe import train as train_pair
 
     chosen = {name: getattr(options, name) for name in TRAINING_FIELDS}
     weights_dir = Path(options.weights_dir) if options.weights_dir else None
-    made = recipe.train(
-        recipe.PairRecipe(out=Path(options.out), weights_dir=weights_dir, **chosen), resume=options.resume
-    )
+    made = train_pair(PairRecipe(out=Path(options.out), weights_dir=weights_dir, **chosen), resume=options.resume)
     note(f"trained {options.stage}; it is in {made}")
     return 0

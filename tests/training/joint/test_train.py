@@ -13,7 +13,8 @@ from openfoley.data.pairs.making import make_pairs
 from openfoley.data.pairs.pair import PairForm
 from openfoley.errors import UsageError
 from openfoley.media.write.encode import write_video
-from openfoley.training.joint.recipe import PairRecipe, train
+from openfoley.training.joint.pair_recipe import PairRecipe
+from openfoley.training.joint.recipe import train
 from openfoley.training.joint.train import train_stage_on
 from openfoley.training.loop.run import Run
 from openfoley.types import Audio

@@ -35,8 +35,8 @@ from openfoley.hub.pair_parts import PairCodec, PairTexts
 from openfoley.training.joint import presets
 from openfoley.training.joint.curves import held_curves
 from openfoley.training.joint.objective import all_powers, joint_losses
+from openfoley.training.joint.pair_recipe import PairRecipe, with_kind
 from openfoley.training.joint.presets import FullTraining, Trained
-from openfoley.training.joint.recipe import PairRecipe, with_kind
 from openfoley.training.joint.train import Trained as TrainedWeights
 from openfoley.training.joint.train import optimise
 from openfoley.training.loop.run import Run

@@ -142,13 +142,13 @@ def test_a_command_writes_a_pair_and_both_conditional_tasks_run(
     assert for_sound.sound.shape == plain.sound.shape and not torch.equal(for_sound.frames, plain.frames)
 
 
-def test_what_cannot_be_made_is_said_in_a_line(pipeline: JointPipeline) -> None:
+def test_what_cannot_be_made_is_said_in_a_line(pipeline: JointPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="at most 32 frames of its motion modules.* got 5 s; it was trained on 1 s"):
         pipeline.generate(prompt="a box", duration=5)
     with pytest.raises(UsageError, match="is 25 tokens long, CLIP of svg-animatediff-audioldm reads at most 18"):
         pipeline.generate(prompt="a" * 25)
     texts = pipeline.model.texts
-    texts.clap.longest = 10  # type: ignore[attr-defined]
+    monkeypatch.setattr(texts.clap, "longest", 10)  # of the tiny tokenizer; the pipeline is shared
     with pytest.raises(UsageError, match="is 11 tokens long, CLAP of svg-animatediff-audioldm reads at most 8"):
         texts.check("a" * 11)
 
@@ -224,7 +224,7 @@ def test_a_training_leaves_a_model_that_generates(
 def test_a_wrong_training_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(match: str, stage: str = "connectors", **changes: object) -> None:
         with pytest.raises(UsageError, match=match):
-            train(PairRecipe(stage, tmp_path / "out", **{"preset": "full", "data": "clips", **changes}))  # type: ignore[arg-type]
+            train(PairRecipe(stage, tmp_path / "out", **{"preset": "full", "data": "clips", **changes}))
 
     refused("the base models of preset full are published .* got --stage video", stage="video")
     refused("preset full learns from real clips: pass --data DIR, made with .*--size 256", data="gym")

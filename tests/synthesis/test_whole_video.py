@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import tracemalloc
 from collections.abc import Iterator
 from fractions import Fraction
@@ -153,11 +156,15 @@ def test_temporary_files_have_no_name(tmp_path: Path, monkeypatch: pytest.Monkey
     assert rows._file is not None and list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full device of Linux")
+class FullDisk(io.BytesIO):
+    def write(self, _: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     import tempfile
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: open("/dev/full", "r+b", buffering=0))
+    monkeypatch.setattr(tempfile, "TemporaryFile", FullDisk)
     for module in (whole_video, kept_runs):
         monkeypatch.setattr(module, "IN_MEMORY_BYTES", 8)
     with pytest.raises(OutputError, match="the disk is full"):

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -74,11 +75,8 @@ def fused_attention() -> Iterator[None]:
 
     with ONE_COUNT:
         plain = F.scaled_dot_product_attention
-        F.scaled_dot_product_attention = fused  # type: ignore[assignment]
-        try:
+        with patch.object(F, "scaled_dot_product_attention", fused):
             yield
-        finally:
-            F.scaled_dot_product_attention = plain
 
 
 class _Fused(torch.autograd.Function):

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.generators.joint.config import ConnectorConfig
-from openfoley.generators.joint.layers import Attention, Gated, Tokens, zeroed
+from openfoley.generators.joint.layers import Attention, Gated, Recomputable, Tokens, zeroed
 from openfoley.nn.rope import rotate, turned
 
 NORM_EPSILON = 1e-6
@@ -32,7 +32,7 @@ Level = Float[Tensor, "batch channels time a b"]
 Condition = Float[Tensor, "batch condition_width condition_steps"]
 
 
-class ConnectorBlock(nn.Module):
+class ConnectorBlock(Recomputable):
     """The frame around one of the three kinds. by_frame: attention is within each time step (video).
 
     The statistics of `norm` are over all frames, but for `cross-attention`, whose are each frame's own (as published).

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from openfoley.generators.joint.config import ConnectorConfig
-from openfoley.generators.joint.layers import zeroed
+from openfoley.generators.joint.layers import Recomputable, zeroed
 from openfoley.generators.joint.temporal import TemporalBlock
 
 Clip = Float[Tensor, "batch channels time a b"]
@@ -62,7 +62,7 @@ def _along(
     return rearrange(block(rearrange(y, "(b t) c h w -> b c t h w", b=batch)), "b c t h w -> (b t) c h w")
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(Recomputable):
     """Two convolutions, the time added between them; the second starts at zero."""
 
     def __init__(self, inputs: int, outputs: int, time_width: int, groups: int) -> None:

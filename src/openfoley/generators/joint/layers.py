@@ -1,14 +1,28 @@
 """Attention and gated layers of the connectors, with the arithmetic of diffusers' transformer blocks."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 GATED_FACTOR = 4
 """Hidden channels of a gated layer for each channel that enters."""
 
 Tokens = Float[Tensor, "batch tokens width"]
+
+
+class Recomputable(nn.Module):
+    """A block whose activations may be computed anew on the way back instead of being kept, as diffusers' blocks.
+    recomputes: off, until a training asks for it."""
+
+    recomputes = False
+
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        call = super().__call__
+        return checkpoint(call, *inputs, use_reentrant=False, **named) if self.recomputes else call(*inputs, **named)
 
 
 class Attention(nn.Module):

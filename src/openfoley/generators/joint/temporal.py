@@ -12,7 +12,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from openfoley.generators.joint.layers import zeroed
+from openfoley.generators.joint.layers import Recomputable, zeroed
 
 HEADS = 8
 VARIANCE_FLOOR = 1e-5
@@ -23,7 +23,7 @@ Video = Float[Tensor, "batch channels frames height width"]
 PixelTracks = Float[Tensor, "pixels frames channels"]
 
 
-class TemporalBlock(nn.Module):
+class TemporalBlock(Recomputable):
     """fps: of the frames, Hz; positions are seconds."""
 
     def __init__(self, channels: int, groups: int, fps: float) -> None:

@@ -11,19 +11,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from openfoley.data.pairs.pair import PairForm, Pairs
 from openfoley.errors import UsageError
-from openfoley.generators.joint.blocks import ConnectorBlock
-from openfoley.generators.joint.encoder import ResidualBlock
+from openfoley.generators.joint.layers import Recomputable
 from openfoley.generators.joint.model import Connectors, JointGenerator, PairText
-from openfoley.generators.joint.temporal import TemporalBlock
 from openfoley.hub.cards.svg import ANIMATEDIFF_AUDIOLDM
 from openfoley.hub.live_bytes import peak_bytes
 from openfoley.hub.load import checked_device
@@ -48,8 +44,6 @@ FRAME_MULTIPLE = 8
 TRAINED_BYTES = 4 + 8 + 4 + 2
 """For each element that is trained, beside its weight: gradient, AdamW's two moments, average, autocast's copy."""
 MOTION = "motion_modules"
-BLOCKS = (ResidualBlock, TemporalBlock, ConnectorBlock)
-"""Of the connectors."""
 
 
 class FullNetworks:
@@ -129,8 +123,8 @@ def with_checkpoints(generator: JointGenerator) -> None:
     generator.video.enable_gradient_checkpointing()
     generator.audio.enable_gradient_checkpointing()
     for block in generator.connectors.modules():
-        if isinstance(block, BLOCKS):
-            block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+        if isinstance(block, Recomputable):
+            block.recomputes = True
 
 
 def chosen_weights(generator: JointGenerator, trained: Trained) -> dict[str, nn.Parameter]:

@@ -11,7 +11,6 @@ noise is added is not known; here before, so that a step looks as in sampling.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 import torch
@@ -62,15 +61,14 @@ class LatentPairCodec(nn.Module):
     @torch.no_grad()
     def encode_video(self, frames: Frames) -> Video:
         pictures = rearrange(frames, "b t c h w -> (b t) c h w")
-        latents = torch.cat(
-            [_encoded(self.picture_vae, part.to(self._device).float() / MIDDLE_GREY - 1) for part in _parts(pictures)]
-        )
+        parts = (part.to(self._device).float() / MIDDLE_GREY - 1 for part in pictures.split(PICTURES_AT_ONCE))
+        latents = torch.cat([_encoded(self.picture_vae, part) for part in parts])
         return rearrange(latents, "(b t) c h w -> b c t h w", b=len(frames))
 
     @torch.no_grad()
     def decode_video(self, latents: Video) -> Frames:
         pictures = rearrange(latents, "b c t h w -> (b t) c h w").to(self._device)
-        made = torch.cat([_pixels(_decoded(self.picture_vae, part)) for part in _parts(pictures)])
+        made = torch.cat([_pixels(_decoded(self.picture_vae, part)) for part in pictures.split(PICTURES_AT_ONCE)])
         return rearrange(made, "(b t) c h w -> b t c h w", b=len(latents))
 
     @torch.no_grad()
@@ -106,10 +104,6 @@ def _encoded(vae: nn.Module, x: Float[Tensor, "batch channels a b"]) -> Float[Te
 
 def _decoded(vae: nn.Module, z: Float[Tensor, "batch latent_channels c d"]) -> Float[Tensor, "batch channels a b"]:
     return cast(Vae, vae).decode(z / _config(vae).scaling_factor).sample
-
-
-def _parts(pictures: Tensor) -> Iterator[Tensor]:
-    yield from pictures.split(PICTURES_AT_ONCE)
 
 
 def _pixels(x: Float[Tensor, "batch 3 height width"]) -> Tensor:

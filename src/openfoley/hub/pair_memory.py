@@ -13,6 +13,7 @@ from functools import cache
 import torch
 from torch import nn
 
+from openfoley.codecs.latent_pairs import TIME_MULTIPLE
 from openfoley.generators.joint.config import JointConfig
 from openfoley.generators.joint.model import JointGenerator, Pair, PairText
 from openfoley.generators.joint.sampling import LocalSteps, sample_pair
@@ -23,7 +24,7 @@ from openfoley.hub.memory import check_fits
 HELPERS: tuple[PartName, ...] = ("vae", "clip", "mel-vae", "vocoder", "clap")
 """Networks in float32 that encode and decode."""
 CLIP_TOKENS = 77
-STEPS_A_SECOND, STEP_MULTIPLE, ROWS = 25, 8, 16
+STEPS_A_SECOND, ROWS = 25, 16
 """Of a sound's latents (`codecs.latent_pairs`)."""
 PICTURE_LATENTS = 32
 """Rows and columns of 256 x 256 pixels."""
@@ -71,7 +72,7 @@ def parameter_bytes(network: nn.Module) -> int:
 def meta_latents(config: JointConfig, clips: int, frames: int) -> tuple[Pair, PairText]:
     """Latents and texts of clips at full size, in float32."""
     steps = round(STEPS_A_SECOND * frames / config.connectors.fps)
-    steps = -(-steps // STEP_MULTIPLE) * STEP_MULTIPLE
+    steps = -(-steps // TIME_MULTIPLE) * TIME_MULTIPLE
     made = [
         torch.empty(clips, *shape, device="meta")
         for shape in (

@@ -233,7 +233,7 @@ def test_with_a_selection_the_whole_is_selected_too(
     sync: Any = SelectiveSync(model.parts["sync"], block)
     for parameter in sync.selection.parameters():
         nn.init.normal_(parameter, std=0.5)
-    both = add_selection(tiny_model, tmp_path / "both", block, selection_tensors(model, sync))
+    both = add_selection(tiny_model, tmp_path / "both", model, block, selection_tensors(model, sync))
     shutil.copyfile(adapters, both / ADAPTERS_NAME)
     pipeline = load(both)
     made = {

@@ -14,7 +14,7 @@ from openfoley.encoders import selective_sync
 from openfoley.encoders.selective_sync import SelectiveSync
 from openfoley.encoders.sync import SyncEncoder
 from openfoley.errors import UsageError, WeightsError
-from openfoley.hub.load import load_model
+from openfoley.hub.load import load_base, load_model
 from openfoley.hub.registry import check_selects
 from openfoley.hub.save import add_selection, save_model
 from openfoley.hub.selection import selection_tensors, selective_model
@@ -37,7 +37,7 @@ def folder(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         nn.init.normal_(parameter, std=0.5)
     tensors = selection_tensors(model, sync)
     tensors[f"generator.{CHANGED}"] = torch.full_like(model.parts["generator"].state_dict()[CHANGED], 0.3)
-    return add_selection(tiny_model, tmp_path_factory.mktemp("selective") / "model", BLOCK, tensors)
+    return add_selection(tiny_model, tmp_path_factory.mktemp("selective") / "model", model, BLOCK, tensors)
 
 
 def test_a_fresh_selection_stores_the_block_alone_and_changes_nothing(tiny_model: Path) -> None:
@@ -103,3 +103,20 @@ def test_tensors_that_do_not_fit_are_named(
     save_file(tensors | ({} if shape is None else {key: torch.zeros(shape)}), broken / "selection.safetensors")
     with pytest.raises(WeightsError, match=said):
         load_model(broken)
+
+
+def test_a_selection_beside_other_weights_than_its_own_is_refused_but_can_be_trained_anew(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Base weights that were copied into a folder leave its selection behind."""
+    changed = shutil.copytree(folder, tmp_path / "changed")
+    weights = load_file(changed / "generator.safetensors")
+    weights["out.bias"] += 0.5
+    save_file(weights, changed / "generator.safetensors")
+    with pytest.raises(WeightsError, match=r"belongs to another model: tiny \w{12}, this is tiny \w{12}; train one: o"):
+        load_model(changed)
+    assert load_base(changed).selective is None
+    plain = shutil.copytree(folder, tmp_path / "plain")
+    save_file(load_file(plain / "selection.safetensors"), plain / "selection.safetensors")
+    with pytest.raises(WeightsError, match="its metadata lack the model that it was trained on; train one"):
+        load_model(plain)

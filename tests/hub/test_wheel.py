@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from openfoley.cli import main
-from openfoley.hub.registry import SHIPPED_FOLDER
+from openfoley.hub.registry import ADAPTERS_NAME, DEFAULT_MODEL, SELECTION, SHIPPED_FOLDER
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +17,15 @@ def test_the_wheel_holds_the_shipped_weights() -> None:
     builder = WheelBuilder(str(ROOT))
     included = {file.distribution_path for file in builder.recurse_included_files()}
     weights = {f"openfoley/hub/weights/{path.relative_to(SHIPPED_FOLDER)}" for path in SHIPPED_FOLDER.glob("*/*")}
-    assert weights <= included and sum(path.endswith(".safetensors") for path in weights) == 5
+    assert weights <= included and sum(path.endswith(".safetensors") for path in weights) >= 5
+
+
+def test_the_shipped_weights_are_small() -> None:
+    """Limits in MB: of all of a model, of what selects by text, of the adapters for the whole video."""
+    sizes = {path: path.stat().st_size / 1e6 for path in (SHIPPED_FOLDER / DEFAULT_MODEL).iterdir()}
+    assert 20 < sum(sizes.values()) < 45
+    for name, most in ((f"{SELECTION}.safetensors", 5), (ADAPTERS_NAME, 2)):
+        assert all(size < most for path, size in sizes.items() if path.name == name), name
 
 
 @pytest.mark.parametrize("command", [["demo", "--out", "x"], ["evaluate", "report", "--out", "x"]])

@@ -16,14 +16,13 @@ from openfoley.errors import WeightsError
 from openfoley.generators.adapters.config import AdapterConfig
 from openfoley.generators.adapters.model import AdaptedGenerator, Adapters
 from openfoley.generators.base import Generator
-from openfoley.hub.filling import fill, read_weights, unfilled
-from openfoley.hub.fingerprint import fingerprint
-from openfoley.hub.parts import PARTS, Model
+from openfoley.hub.filling import fill, read_metadata, read_weights, unfilled
+from openfoley.hub.fingerprint import SHOWN_DIGITS, base_of
+from openfoley.hub.parts import Model
 
 FORMAT = 1
 KEY = "adapters"  # of the metadata
 DIMS = ("width", "sync_dim", "semantic_dim", "text_dim")  # that adapters and generator share
-SHOWN_DIGITS = 12  # of a fingerprint, in messages
 
 
 def with_adapters(model: Model, path: Path) -> Model:
@@ -58,21 +57,13 @@ def adapted(model: Model) -> Model:
     return replace(model, parts=parts, generator=cast(Generator, generator))
 
 
-def base_of(model: Model) -> str:
-    """What adapters belong to: all parts of the model, wherever it lies."""
-    return fingerprint(model, PARTS)
-
-
 def _advice(model: str) -> str:
     return f"train some: openfoley train adapters --model {model} --data gym --out DIR"
 
 
 def _about(path: Path) -> dict[str, Any]:
     """The metadata of a file of adapters."""
-    from safetensors import safe_open
-
-    with safe_open(str(path), "pt") as file:
-        text = (file.metadata() or {}).get(KEY)
+    text = read_metadata(path).get(KEY)
     try:
         about = json.loads(text or "{}")
     except ValueError as error:

@@ -34,6 +34,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     }
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file that `read_weights` reads."""
+    from safetensors import safe_open
+
+    with safe_open(str(path), "pt") as file:
+        return dict(file.metadata() or {})
+
+
 def fill(module: nn.Module, state: Mapping[str, Tensor], where: str, *, assign: bool = False) -> None:
     """Give the module exactly these tensors; WeightsError names the first key, shape or value that does not fit.
     assign: they become its parameters, else they are copied into those."""

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from openfoley.config import to_dict
 from openfoley.hub.memory import released
-from openfoley.hub.parts import Model, all_parts
+from openfoley.hub.parts import PARTS, Model, all_parts
+
+SHOWN_DIGITS = 12  # of a fingerprint, in messages
 
 
 def fingerprint(model: Model, parts: Sequence[str] | None = None) -> str:
@@ -28,6 +30,11 @@ def fingerprint(model: Model, parts: Sequence[str] | None = None) -> str:
         digest.update(json.dumps([part, config], sort_keys=True, default=str).encode())
         _add(digest, module.state_dict())
     return digest.hexdigest()
+
+
+def base_of(model: Model) -> str:
+    """What adapters and a selection belong to: the four parts of a model, wherever it lies."""
+    return fingerprint(model, PARTS)
 
 
 def tensors_fingerprint(state: Mapping[str, Shaped[Tensor, "..."]]) -> str:

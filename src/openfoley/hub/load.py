@@ -23,7 +23,7 @@ from openfoley.hub.familiarity import Familiarity
 from openfoley.hub.filling import fill, read_weights, ready, unfilled
 from openfoley.hub.parts import FORMAT, PARTS, TOKENIZERS, Model, all_parts, build_part
 from openfoley.hub.registry import CONFIG_NAME, DEFAULT_MODEL, SELECTION, adapters_beside, find_model, published
-from openfoley.hub.selection import selective_model
+from openfoley.hub.selection import check_base, selective_model
 
 if TYPE_CHECKING:
     from openfoley.encoders.semantic import SemanticEncoder
@@ -48,16 +48,20 @@ def load_model(
     """
     path("name_or_folder", name_or_folder)
     found = Path(adapters) if adapters is not None else adapters_beside(name_or_folder)
-    model = _base_model(name_or_folder, device, weights_dir, progress)
+    model = load_base(name_or_folder, device, weights_dir, progress)
+    if published(name_or_folder) is None and SELECTION in model.config:
+        model = with_selection(model, find_model(name_or_folder), model.device)
     return model if found is None else with_adapters(model, found)
 
 
-def _base_model(
+def load_base(
     name_or_folder: str | os.PathLike[str],
-    device: str | torch.device,
-    weights_dir: str | os.PathLike[str] | None,
-    progress: Progress | None,
+    device: str | torch.device = "cpu",
+    weights_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
 ) -> Model:
+    """As `load_model`, without what its folder may have for selection by text and for the whole video: these may belong
+    to earlier weights, and new ones are trained on this."""
     if (card := published(name_or_folder)) is not None:
         from openfoley.hub.foreign import load_foreign
 
@@ -68,8 +72,7 @@ def _base_model(
     modules = {}
     for part in all_parts(config):
         modules[part] = ready(part, _loaded(part, config[part], folder, f"{part}.safetensors"), target)
-    model = replace(Model.of_parts(config["name"], modules, config), familiarity=Familiarity.load(folder))
-    return with_selection(model, folder, target) if SELECTION in config else model
+    return replace(Model.of_parts(config["name"], modules, config), familiarity=Familiarity.load(folder))
 
 
 def with_selection(model: Model, folder: Path, device: torch.device) -> Model:
@@ -77,6 +80,7 @@ def with_selection(model: Model, folder: Path, device: torch.device) -> Model:
     config = from_dict(TextSelectionConfig, model.config[SELECTION], where=SELECTION)
     path = folder / f"{SELECTION}.safetensors"
     selective = selective_model(model, config, read_weights(path), f"{str(path)!r} does not match its config")
+    check_base(model, path)
     for part in ("sync", "generator"):
         selective.parts[part].to(device).eval().requires_grad_(False)
     return replace(model, selective=selective)

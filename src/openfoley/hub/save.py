@@ -20,11 +20,11 @@ from openfoley.errors import OutputError, WeightsError
 from openfoley.generators.adapters.config import AdapterConfig
 from openfoley.hub.adapters import FORMAT as ADAPTERS_FORMAT
 from openfoley.hub.adapters import KEY as ADAPTERS_KEY
-from openfoley.hub.adapters import base_of
 from openfoley.hub.filling import read_weights
+from openfoley.hub.fingerprint import base_of
 from openfoley.hub.parts import FORMAT, KINDS, PARTS, TOKENIZERS, Model, all_parts, section
 from openfoley.hub.registry import ADAPTERS_NAME, CONFIG_NAME, SELECTION
-from openfoley.hub.selection import selection_tensors
+from openfoley.hub.selection import metadata_of, selection_tensors
 from openfoley.media.write.atomic import cannot_write
 
 
@@ -53,7 +53,8 @@ def save_model(folder: Path, model: Model) -> Path:
         sync, generator = (model.selective.parts[part] for part in ("sync", "generator"))
         assert isinstance(sync, SelectiveSync)
         configs[SELECTION], tensors[SELECTION] = to_dict(sync.config), selection_tensors(model, sync, generator)
-    write_folder(folder, model.name, configs, tensors, tokenizers_of(model.parts))
+    metadata = {} if model.selective is None else {SELECTION: metadata_of(model)}
+    write_folder(folder, model.name, configs, tensors, tokenizers_of(model.parts), metadata=metadata)
     if model.adapters is not None:
         save_adapters(folder / ADAPTERS_NAME, model.adapters.config, model.adapters.state_dict(), model)
     return folder
@@ -94,10 +95,11 @@ def write_folder(
     tokenizers: Mapping[str, str],
     *,
     exact: bool = False,
+    metadata: Mapping[str, dict[str, str]] = {},
 ) -> Path:
     """Write the folder atomically. A part's section names its kind unless it is the default. configs, tensors: of the
     parts, and of the selection if there is one. tokenizers: contents by file name. exact: matrices keep their
-    precision."""
+    precision. metadata: of the parts' files."""
     whole = {"format": FORMAT, "name": name}
     whole |= {part: {"kind": KINDS[part], **configs[part]} for part in all_parts(configs)}
     whole |= {SELECTION: configs[SELECTION]} if SELECTION in configs else {}
@@ -106,7 +108,7 @@ def write_folder(
         for file, text in tokenizers.items():
             (unfinished / file).write_text(text, encoding="utf-8")
         for part, values in tensors.items():
-            save_weights(values, unfinished / f"{part}.safetensors", exact=exact)
+            save_weights(values, unfinished / f"{part}.safetensors", exact=exact, metadata=metadata.get(part))
     return folder
 
 
@@ -139,14 +141,17 @@ def add_adapters(source: Path, folder: Path, adapters: Path) -> Path:
     return folder
 
 
-def add_selection(source: Path, folder: Path, config: TextSelectionConfig, tensors: Mapping[str, Tensor]) -> Path:
-    """A model folder's files, to the byte, with a selection; written atomically."""
+def add_selection(
+    source: Path, folder: Path, base: Model, config: TextSelectionConfig, tensors: Mapping[str, Tensor]
+) -> Path:
+    """A model folder's files, to the byte, with a selection that was trained on `base`, the model that they are;
+    written atomically."""
     whole = json.loads((source / CONFIG_NAME).read_text(encoding="utf-8")) | {SELECTION: to_dict(config)}
     with complete_folder(folder) as unfinished:
         for file in source.iterdir():
             shutil.copyfile(file, unfinished / file.name)
         (unfinished / CONFIG_NAME).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-        save_weights(tensors, unfinished / f"{SELECTION}.safetensors")
+        save_weights(tensors, unfinished / f"{SELECTION}.safetensors", metadata=metadata_of(base))
     return folder
 
 

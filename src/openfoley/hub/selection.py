@@ -5,14 +5,17 @@
                   the sync encoder's own
     generator.*   tensors of the generator that differ from its own
 
-Both models share all other weights. Without a text that selects the folder's model is used as it is.
+Both models share all other weights. Without a text that selects the folder's model is used as it is. The metadata hold
+the fingerprint of the model that it was trained on; beside another one it is refused.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -26,11 +29,14 @@ from openfoley.encoders.sync import SyncEncoder
 from openfoley.encoders.text_selection import TextSelectionConfig
 from openfoley.errors import WeightsError
 from openfoley.generators.base import Generator
-from openfoley.hub.filling import fill, unfilled
+from openfoley.hub.filling import fill, read_metadata, unfilled
+from openfoley.hub.fingerprint import SHOWN_DIGITS, base_of
 from openfoley.hub.parts import Model
 from openfoley.types import WORDS
 
 BLOCK, POOLING, GENERATOR = "selection.", "sync.", "generator."  # of the file's keys
+KEY = "selection"  # of the metadata
+ADVICE = "train one: openfoley train selective-encoder, or remove the file and the section of config.json"
 Tensors = Mapping[str, Shaped[Tensor, "..."]]
 
 
@@ -73,6 +79,25 @@ def selection_tensors(model: Model, sync: nn.Module, generator: nn.Module | None
         if not torch.equal(value, own[key]):
             tensors[f"{GENERATOR}{key}"] = value
     return tensors
+
+
+def metadata_of(base: Model) -> dict[str, str]:
+    """Of the file of a selection that was trained on this model."""
+    return {KEY: json.dumps({"base": base_of(base), "base_name": base.name})}
+
+
+def check_base(model: Model, path: Path) -> None:
+    """WeightsError for a file that was trained on another model than that which it lies beside."""
+    try:
+        about = json.loads(read_metadata(path).get(KEY, "{}"))
+        base, name = str(about["base"]), str(about["base_name"])
+    except (ValueError, KeyError, TypeError):
+        raise WeightsError(f"{str(path)!r}: its metadata lack the model that it was trained on; {ADVICE}") from None
+    if base != (own := base_of(model)):
+        raise WeightsError(
+            f"{str(path)!r} belongs to another model: {name} {base[:SHOWN_DIGITS]}, this is {model.name} "
+            f"{own[:SHOWN_DIGITS]}; {ADVICE}"
+        )
 
 
 def _without(prefix: str, tensors: Tensors) -> dict[str, Tensor]:

@@ -49,7 +49,7 @@ def selecting(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
         sync = SelectiveSync(trunk, block)
         for parameter in sync.selection.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
-        made.append(add_selection(tiny_model, folder / name, block, selection_tensors(model, sync)))
+        made.append(add_selection(tiny_model, folder / name, model, block, selection_tensors(model, sync)))
     return made[0], made[1]
 
 

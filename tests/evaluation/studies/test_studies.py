@@ -76,6 +76,7 @@ def test_joins(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         one = figures["rows"][row]
         assert one["soft"]["clips"] == 2 and one["energy_delta"]["waveform_mean"]["value"] > 0
         assert one["beside_first"]["energy_delta"]["ratio"] >= 0 and "interval" in one["beside_first"]["auc"]
+        assert one["f1"]["events"] == one["f1_near"]["events"] + one["f1_elsewhere"]["events"]
     more = replace(request, rows=(*rows, "overlap=0.5"))
     monkeypatch.undo()
     monkeypatch.setattr(clips, "SIDE", 24)

@@ -84,6 +84,12 @@ def test_features_of_the_same_clip_and_weights_are_kept(model: Model, tmp_path: 
     third = Clips()
     long_features(model, third, tmp_path)
     assert third.read_numbers == [0, 1]
+    shared = Clips()
+    for part in (1, 0):
+        features_module.compute_features(model, shared, tmp_path / "shared", range(part, 2, 2))
+    assert shared.read_numbers == [1, 0]
+    long_features(model, shared, tmp_path / "shared")
+    assert shared.read_numbers == [1, 0], "nothing is computed again"
     one = found[0]
     assert one.starts == (0, 4, 9) and one.duration == DURATION_S and one.has_text
     assert one.counts == {"sync": (96, 120, 96), "semantic": (32, 40, 32)}

@@ -88,7 +88,7 @@ def test_both_stages_train_from_a_folder_and_give_a_model_that_selects(
     small = replace(full_size.ENCODER, items=2, validation_items=3, warmup_steps=1, loaders=2)
     monkeypatch.setattr(full_size, "ENCODER", small)
     monkeypatch.setattr(full_size, "BATCH_CLIPS", 2)
-    monkeypatch.setattr(recipe, "load_model", lambda *_: base)
+    monkeypatch.setattr(recipe, "load_base", lambda *_: base)
     pair = recipe.Pair("tiny", tmp_path / "out", data)
     with pytest.raises(UsageError, match="pass --data DIR"):
         recipe.train_encoder(replace(pair, data=None), resume=False)

@@ -57,7 +57,7 @@ from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.stats.bootstrap import LOOP_DRAWS, interval
 from openfoley.evaluation.studies.clips import pictures_of, true_sound
 from openfoley.evaluation.studies.requests import JoinsRequest
-from openfoley.evaluation.studies.study import Progress, Row, Study, figure, shown, study_of, table
+from openfoley.evaluation.studies.study import Progress, Row, Study, change, figure, shown, study_of, table
 from openfoley.evaluation.studies.variations import section_of, varied
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import seeds_of
@@ -118,7 +118,7 @@ def _row(study: Study[JoinsRequest], seed: int, name: str) -> Row:
     places = [join_place(one, other) for one, other in pairwise(plan)]
     joins = [float(place / rate) for place, _ in places]
     gaps = dict(zip(GAPS, (0.0, max((float(both / rate) for _, both in places), default=0.0)), strict=True))
-    sounds = study.sounds(Source.tensor(frames, RATE), varied_request, TAKES)
+    sounds = study.sounds(Source.tensor(frames, RATE), varied_request, TAKES, name)
     sample_rate = sounds[0].sample_rate
     takes = [sound.samples.mean(0) for sound in sounds]
     audio, record = true_sound(scene)
@@ -266,6 +266,7 @@ def _figures(rows: Sequence[Row], soft: dict[str, Any], true: dict[str, Any]) ->
         **{gap: _jump_ratio(rows, gap) for gap in GAPS},
         "energy_delta": delta_figures([_summed(row["delta"]) for row in rows]),
         "precision": precision_behind([_events(row) for row in rows]),
+        "f1": f1_of([_every(row) for row in rows]),
         "f1_near": f1_of([_events(row)["around"] for row in rows]),
         "f1_elsewhere": f1_of([_events(row)["elsewhere"] for row in rows]),
         "lasting": lasting_figures([_mean_of_takes(row) for row in rows]),
@@ -290,6 +291,7 @@ def _beside(ours: tuple[Sequence[Row], dict[str, Any]], first: tuple[Sequence[Ro
         "energy_delta": delta_change(
             [_summed(row["delta"]) for row in rows], [_summed(row["delta"]) for row in others]
         ),
+        "f1": f1_difference(*([_every(row) for row in part] for part in (rows, others))),
         "f1_near": f1_difference(*([one["around"] for one in part] for part in sums)),
         "f1_elsewhere": f1_difference(*([one["elsewhere"] for one in part] for part in sums)),
         "lasting": lasting_change(*([_mean_of_takes(row) for row in part] for part in (rows, others))),
@@ -303,6 +305,12 @@ def _summed(takes: Sequence[Sequence[float]]) -> list[float]:
 def _events(row: Row) -> dict[str, list[float]]:
     """Both takes of a clip."""
     return {region: _summed([one[region] for one in row["events"]]) for region in row["events"][0]}
+
+
+def _every(row: Row) -> list[float]:
+    """All events of both takes of a clip: those around joins and those away from them."""
+    regions = _events(row)
+    return _summed([regions["around"], regions["elsewhere"]])
 
 
 def _mean_of_takes(row: Row) -> dict[str, float]:
@@ -339,7 +347,7 @@ def _table(figures: dict[str, Any]) -> list[str]:
         lines.append(f"level {gap.replace('_', ' ')}, joins / elsewhere | {levels} = {ratio} | | |")
     head = (
         "row | AUC | Energy delta 10 ms / true | distance to true, beside the first | precision behind / elsewhere | "
-        "F1 within 0.2 s | lasting level, spread / true / against true, dB"
+        "F1 within 0.2 s | F1 of all events, minus the first's | lasting level, spread / true / against true, dB"
     )
     return [
         *table("joins against other instants | value | joins | others | clips", lines),
@@ -356,8 +364,9 @@ def _row_line(name: str, one: dict[str, Any]) -> str:
         nearer += f", {beside['energy_delta']['ratio']:.2f} {shown(beside['energy_delta']['ratio_interval'], 2)}"
     shares = f"{precision['behind']:.3f} / {precision['elsewhere']:.3f} = {precision['ratio']:.2f}"
     spread = " / ".join(f"{lasting[name]['mean']:.2f}" for name in ("own", "true", "against_true"))
+    whole = figure(one["f1"]) + (f", {change(beside['f1'])}" if beside else "")
     deltas = f"{delta['waveform_mean']['value']:.4f} / {delta['waveform_true']['value']:.4f}"
     return (
         f"{name} | {figure(one['soft'], 'auc')} | {deltas} | {nearer} | {shares} {shown(precision['interval'], 2)} | "
-        f"{figure(one['f1_near'])} | {spread}"
+        f"{figure(one['f1_near'])} | {whole} | {spread}"
     )

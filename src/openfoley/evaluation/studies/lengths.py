@@ -61,7 +61,7 @@ def _row(study: Study[LengthsRequest], seed: int, name: str) -> Row:
                 continue
             asked = Request.of(steps=study.request.steps, cuts="none", window=window, seed=SEED)
             asked = varied(asked, name) if way == "extended" else asked
-            made = study.sound(part, asked)
+            made = study.sound(part, asked, name)
             count = min(made.samples.shape[-1], round(length * audio.sample_rate))
             ours, theirs = made.samples[:, :count], audio.samples[:, :count]
             row[str(length)][way] = {

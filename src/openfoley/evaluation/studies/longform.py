@@ -58,7 +58,7 @@ def _row(study: Study[LongformRequest], seed: int, name: str) -> Row:
     scene = sample_scene(seed, end_s, split="evaluation", silent=False, aspect=1.0)
     pictures = pictures_of(scene)
     varied_request = varied(Request.of(seed=seed % 1000, steps=request.steps, cuts=request.cuts), name)
-    whole = study.sound(Source.tensor(pictures, RATE), varied_request)
+    whole = study.sound(Source.tensor(pictures, RATE), varied_request, name)
     row: Row = {"seed": seed, "minutes": {}}
     truth = None
     for minute in minutes:
@@ -72,7 +72,8 @@ def _row(study: Study[LongformRequest], seed: int, name: str) -> Row:
             "sums": visible_sums(times_in(onsets(part).times_s, before_s, before_s + LAST_S), truth),
             "level_db": _level_db(own) - _level_db(true.samples),
         }
-    fresh = study.sound(Source.tensor(pictures[frame_count(end_s - LAST_S, RATE) :], RATE), varied_request)
+    end = Source.tensor(pictures[frame_count(end_s - LAST_S, RATE) :], RATE)
+    fresh = study.sound(end, varied_request, name)
     assert truth is not None, "the request has minutes"
     return {**row, "fresh": visible_sums(onsets(fresh).times_s, truth)}
 

@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from openfoley.data.onset_detector import Onsets, detect
 from openfoley.evaluation.reports.sounds import gym_sounds
 from openfoley.evaluation.reports.workspace import Workspace, write_whole
 from openfoley.evaluation.studies.requests import ModelRequest, StudyRequest
-from openfoley.evaluation.studies.variations import section_of
+from openfoley.evaluation.studies.variations import DEFAULT_ROW, adapters_of, section_of
 from openfoley.generators.sampling import SAMPLING
 from openfoley.gym.seeds import seeds_of
+from openfoley.hub.adapters import with_adapters
 from openfoley.hub.fingerprint import fingerprint
 from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
@@ -55,12 +58,21 @@ class Study(Generic[Asked]):
         }
         self.workspace = Workspace(self.folder, self.about)
         self.store = FeatureStore(self.folder / "features")
+        self._of_rows: dict[Path, Pipeline] = {}
 
     @property
     def pipeline(self) -> Pipeline:
         """Of a study of one model."""
         (one,) = self.pipelines.values()
         return one
+
+    def pipeline_of(self, row: str) -> Pipeline:
+        """Of a row (`variations`): with the adapters that it names."""
+        if (path := adapters_of(row)) is None:
+            return self.pipeline
+        if path not in self._of_rows:
+            self._of_rows[path] = replace(self.pipeline, model=with_adapters(self.pipeline.model, path))
+        return self._of_rows[path]
 
     def rows(
         self,
@@ -121,12 +133,12 @@ class Study(Generic[Asked]):
             for name in names
         }
 
-    def sounds(self, source: Source, request: Request, seeds: Sequence[int]) -> list[Audio]:
-        """One for each seed, 44.1 kHz, stereo; all sounds of a source share its features."""
-        return gym_sounds(self.pipeline, source, request, seeds, self.store)
+    def sounds(self, source: Source, request: Request, seeds: Sequence[int], row: str = DEFAULT_ROW) -> list[Audio]:
+        """One for each seed, 44.1 kHz, stereo; all sounds of a source share its features. row: whose adapters."""
+        return gym_sounds(self.pipeline_of(row), source, request, seeds, self.store)
 
-    def sound(self, source: Source, request: Request) -> Audio:
-        return self.sounds(source, request, [request.sampling.seed])[0]
+    def sound(self, source: Source, request: Request, row: str = DEFAULT_ROW) -> Audio:
+        return self.sounds(source, request, [request.sampling.seed], row)[0]
 
     def finish(self, figures: dict[str, Any], table: Sequence[str]) -> dict[str, Any]:
         """Write results.json and results.md (the lines of a table); the record."""

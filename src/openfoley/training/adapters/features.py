@@ -9,7 +9,7 @@ folder/0000/clip.json              {name, origin, duration, starts, counts, has_
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -79,14 +79,19 @@ class LongFeatures:
 def long_features(model: Model, clips: LongClips, folder: Path) -> list[LongFeatures]:
     """The features of every clip in `folder`; those of the same clip and weights are kept. UsageError for a model whose
     features depend on a text."""
+    compute_features(model, clips, folder, range(len(clips.names)))
+    return [LongFeatures.open(folder / f"{number:04d}") for number in range(len(clips.names))]
+
+
+def compute_features(model: Model, clips: LongClips, folder: Path, numbers: Sequence[int]) -> None:
+    """Of these clips, where they are not there."""
     if any(isinstance(encoder, TextConditioned) for encoder in model.encoders.values()):
         raise UsageError(f"{model.name} sees what a text selects; train adapters on the model that it is made from")
     origin, names = fingerprint(model, tuple(part for part in model.parts if part != "generator")), list(clips.names)
-    for number, name in logged(list(enumerate(names)), "features of long clips", unit="clips", every=4):
-        place = folder / f"{number:04d}"
+    for number in logged(numbers, "features of long clips", unit="clips", every=4):
+        place, name = folder / f"{number:04d}", names[number]
         if not _is_of(place, name, origin):
             _compute(model, clips.read(number), place, {"name": name, "origin": origin})
-    return [LongFeatures.open(folder / f"{number:04d}") for number in range(len(names))]
 
 
 def _is_of(place: Path, name: str, origin: str) -> bool:

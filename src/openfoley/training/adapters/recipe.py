@@ -5,7 +5,7 @@ training/                     checkpoint and log
 adapters.safetensors          for `--adapters`, or for the model's folder
 model/                        a copy of the model's folder with them, if the model has a folder
 
-A variant's folders have its name behind them; it shares the features.
+A variant's folders have its name behind them; it shares the features. recipes/salsa_v_gym_adapters.py makes a table.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from openfoley.errors import UsageError
 from openfoley.generators.adapters.config import VARIANTS, AdapterConfig, compact, paper
 from openfoley.generators.base import WholeInput
 from openfoley.gym.seeds import Split, World, seeds_of
-from openfoley.hub.adapters import base_of
-from openfoley.hub.load import load_model, read_weights
+from openfoley.hub.fingerprint import base_of
+from openfoley.hub.load import load_base, read_weights
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import ADAPTERS_NAME, find_model, published
 from openfoley.hub.save import add_adapters, save_adapters
 from openfoley.training.adapters.draws import SYNC, LongWindows
-from openfoley.training.adapters.features import long_features
+from openfoley.training.adapters.features import compute_features, long_features
 from openfoley.training.adapters.presets import full_size, gym_size
 from openfoley.training.adapters.train import AdapterTraining, train_adapters
 from openfoley.training.loop.checkpoint import check_unused
@@ -49,7 +49,7 @@ FULL_WIDTH = 448  # of the smallest published generator: from here on the size i
 class AdapterRecipe:
     """A model and the folder in which its adapters are trained. data: `GYM` or a folder of videos (`data.long_clips`).
     variant: one of `generators.adapters.config.VARIANTS`. scenes: of the Gym, for training. weights_dir: as for
-    `load_model`."""
+    `load_model`. suffix: behind the names of folders and files."""
 
     model: str
     out: Path
@@ -58,16 +58,18 @@ class AdapterRecipe:
     scenes: int = SCENES["train"]
     device: str = "cpu"
     weights_dir: Path | None = None
+    suffix: str = ""
 
     def place(self, name: str) -> Path:
         """Of this variant."""
         stem, dot, suffix = name.partition(".")
-        return self.out / f"{stem}{'' if self.variant == SHIPPED else f'-{self.variant}'}{dot}{suffix}"
+        own = "" if self.variant == SHIPPED else f"-{self.variant}"
+        return self.out / f"{stem}{own}{self.suffix}{dot}{suffix}"
 
     @cached_property
     def loaded(self) -> Model:
         """Without adapters that it has already."""
-        return replace(load_model(self.model, self.device, self.weights_dir), adapters=None)
+        return load_base(self.model, self.device, self.weights_dir)
 
     @property
     def is_full_size(self) -> bool:
@@ -115,6 +117,13 @@ def train(recipe: AdapterRecipe, *, resume: bool, steps: int | None = None) -> P
     if published(recipe.model) is None:
         add_adapters(find_model(recipe.model), recipe.place("model"), path)
     return path
+
+
+def features_of(recipe: AdapterRecipe, part: int, parts: int) -> None:
+    """Compute every `parts`-th clip's features, from the `part`-th on: a share of what `train` begins with."""
+    for split, clips in recipe.clips.items():
+        numbers = range(part, len(clips.names), parts)
+        compute_features(recipe.loaded, clips, recipe.out / "features" / split, numbers)
 
 
 def _preset(recipe: AdapterRecipe, config: AdapterConfig, clips: Mapping[Split, LongClips]) -> AdapterTraining:

@@ -39,7 +39,7 @@ from openfoley.generators.mmaudio.model import MMAudioGenerator
 from openfoley.generators.salsa_v.model import SalsaVGenerator
 from openfoley.gym.seeds import Split, check_world, mixed_seeds, seeds_of
 from openfoley.hub.fingerprint import fingerprint
-from openfoley.hub.load import load_model, load_weights, read_weights
+from openfoley.hub.load import load_base, load_weights, read_weights
 from openfoley.hub.parts import Model
 from openfoley.hub.registry import find_model
 from openfoley.hub.save import add_selection, save_weights
@@ -98,7 +98,8 @@ class Pair:
 
     @cached_property
     def loaded(self) -> Model:
-        return load_model(self.model, self.device, self.weights_dir)
+        """Without a selection that it has already."""
+        return load_base(self.model, self.device, self.weights_dir)
 
     @property
     def is_full_size(self) -> bool:
@@ -274,4 +275,4 @@ def _assembled(pair: Pair, student: Student, generator: nn.Module) -> Path:
         assert isinstance(pair.words, T5TextEncoder)
         return full_size.write_model(folder, pair.loaded, network, pair.words, generator)
     tensors = selection_tensors(pair.loaded, network, generator)
-    return add_selection(find_model(pair.model), folder, pair.encoder.selection, tensors)
+    return add_selection(find_model(pair.model), folder, pair.loaded, pair.encoder.selection, tensors)

@@ -11,7 +11,7 @@
     --clips N             of each set of `openfoley evaluate selection` for the pair (default 100; 0: not measured)
     --rows NAME ...       of the table, of equal steps (training/selective/variants.py; default: none), beside shipped
     --row-steps N         of stage 1 of each; stage 2 is the pair's (default 2000)
-    --row-clips N         of each set, with a third one of twins, which an attribute alone tells (default 50)
+    --row-clips N         of each set, with a third one of twins, which an attribute alone tells (default 50; 0)
     --attributes N        validation scenes among which twins are sought; the error of stage 1 there is printed for the
                           pair and the rows (default 800; 0: none)
     --workers P           processes (default: all cores)
@@ -84,14 +84,19 @@ def copy(model: Path, out: Path) -> None:
     print(f"the model is in {out}", flush=True)
 
 
-def print_plan(pair: Pair, rows: list[Pair]) -> None:
+def measured_rows(asked: argparse.Namespace) -> Path:
+    """Other rows are another study."""
+    return asked.work / "-".join(["measured", *asked.rows])
+
+
+def print_plan(asked: argparse.Namespace, pair: Pair, rows: list[Pair]) -> None:
     from openfoley.training.selective.recipe import SOURCES
 
     trained = [(pair, "encoder"), (pair, "generator"), *((row, "encoder") for row in rows)]
     finished = [*(pair.out / name / "sources.json" for name in SOURCES.values()),
                 *(pair.out / "tokens" / split / "bank.from" for split in SOURCES),
                 *(one.folder(f"selective-{part}") / "model.safetensors" for one, part in trained),
-                *(pair.out / name / "results.md" for name in ("measured", "measured-rows"))]  # fmt: skip
+                *(folder / "results.md" for folder in (pair.out / "measured", measured_rows(asked)))]  # fmt: skip
     for path in finished:
         print(f"{'there  ' if path.is_file() else 'missing'} {path}")
 
@@ -129,7 +134,7 @@ def main() -> None:
     prepare_process()
     pair, rows = pair_of(asked), rows_of(asked)
     if asked.plan:
-        print_plan(pair, rows)
+        print_plan(asked, pair, rows)
         return
     prepare(pair)
     plain = [pair_of(asked), *rows_of(asked)]  # without what is loaded, for other processes
@@ -143,9 +148,9 @@ def main() -> None:
     if asked.clips:
         measured(SelectionRequest(asked.work / "measured", asked.clips, model=str(asked.out), sets=SETS), asked.workers)
         judge = asked.work / "measured" / FILE_NAME
-    if rows:
+    if rows and asked.row_clips:
         measured(
-            SelectionRequest(asked.work / "measured-rows", asked.row_clips, model=models[0],
+            SelectionRequest(measured_rows(asked), asked.row_clips, model=models[0],
                              beside=tuple(models[1:]), sets=CROWDS, judge=judge), asked.workers)  # fmt: skip
 
 

@@ -1,20 +1,22 @@
 """How dense the contacts of the Gym are, what of them can be seen, and what they cost, without a picture:
 
-    python benchmarks/gym_contacts.py [PART ...]    families, scenes, engine, sound (default: all)
-    --scenes N     scenes of each world and shots of each family (default 150 and 10: 2 minutes of processor time)
+    python benchmarks/gym_contacts.py [PART ...]    families, misses, scenes, engine, sound (default: all)
+    --scenes N     scenes of each world and shots of each family (default 150 and 10: 3 minutes of processor time)
     --first F      of the training seeds (default 1,000)
 
-families: contacts of one family alone in a shot of 8 s. scenes: events of whole scenes of 8 s as the reports score
-them. engine: a dropped ball against free fall. sound: what rendering one costs. Intervals: 95 %, over
-shots or scenes.
+families: contacts of one family alone in a shot of 8 s. misses: its silent near misses in which something that is led
+enters another thing all the same: led and fixed bodies pass through each other unheard. scenes: events of whole scenes
+of 8 s as the reports score them. engine: a dropped ball against free fall. sound: what rendering one costs. Intervals:
+95 %, over shots or scenes.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 
@@ -22,11 +24,13 @@ from openfoley.evaluation.metrics.recall import GAP_EDGES_S, gaps_s, range_words
 from openfoley.evaluation.metrics.truth import from_dict
 from openfoley.evaluation.stats.bootstrap import ratio_interval
 from openfoley.gym.bodies.contacts import events, impacts, pair_forces
-from openfoley.gym.bodies.description import Body, Free, Piece
+from openfoley.gym.bodies.description import Body, Driven, Free, Piece
 from openfoley.gym.bodies.families import FAMILIES, HELD_OUT_FAMILIES, SPARSE_FAMILIES
 from openfoley.gym.bodies.families.mechanism import Builder
 from openfoley.gym.bodies.matter import MATTER
+from openfoley.gym.bodies.model import build
 from openfoley.gym.bodies.physics import Simulation, simulate
+from openfoley.gym.bodies.poses import rotation_matrix
 from openfoley.gym.bodies.records import Sphere, Surface
 from openfoley.gym.bodies.scene import LARGEST_M, SMALLEST_M
 from openfoley.gym.materials import SOLID
@@ -39,6 +43,8 @@ from openfoley.gym.truth import truth
 
 DURATION_S, RATE = 8.0, Fraction(24)
 SHOTS, SCENES, REPEATS, OBJECTS = 10, 150, 5, 10
+INSTANTS, ENTERS = 40, 0.02
+"""Of a near miss's shot; a depth in sizes of a typical thing that counts."""
 STEPS_S = (0.0005, 0.001)
 HEIGHTS_M = np.linspace(0.05, 2.0, 40)
 RADIUS_M, RESTITUTION = 0.05, 0.5
@@ -99,6 +105,48 @@ def scenes(first: int, count: int | None) -> None:
         shares = [share(np.stack([close[:, k], close.sum(1)], axis=1)) for k in range(len(gaps))]
         means = [f"{counts[:, k].mean():.1f}" for k in range(2)]
         row(world, f"{spent.mean():.2f}", *means, share(counts[:, :0:-1]), *shares, share(clean), len(found))
+
+
+def misses(first: int, shots: int | None) -> None:
+    """By family: near misses that pass through something, and how deep they enter it, in sizes of a typical thing."""
+    head("family", "near misses that enter something", "deepest, in sizes", "N shots")
+    for name, family in (FAMILIES | HELD_OUT_FAMILIES).items():
+        depths = []
+        for seed in seeds_of("train", shots or SHOTS, first, "bodies"):
+            rng = np.random.default_rng(seed)
+            size_m = float(np.exp(rng.uniform(np.log(SMALLEST_M), np.log(LARGEST_M))))
+            play = family(Builder(rng, 0.0, DURATION_S, size_m, SOLID, "o", False))
+            depths.append(_deepest_m(play.bodies) / size_m)
+        entered = np.array([(depth > ENTERS, 1) for depth in depths], dtype=float)
+        row(name, share(entered), f"{max(depths):.2f}", len(depths))
+
+
+def _deepest_m(bodies: Sequence[Body]) -> float:
+    """How far a body that is led enters another, over INSTANTS of the shot; 0 if it stays clear of all."""
+    import mujoco
+
+    model, simulation = build(bodies), simulate(bodies, 0.0, DURATION_S)
+    state, deepest = mujoco.MjData(model.compiled), 0.0
+    pairs = [
+        (one, other)
+        for k, one in enumerate(model.order)
+        for other in model.order[k + 1 :]
+        if isinstance(one.motion, Driven) and not (one.soft or other.soft)
+    ]
+    of_body = dict(zip((body.id for body in model.order), model.geoms, strict=True))
+    for time_s in np.linspace(0.0, DURATION_S, INSTANTS, endpoint=False):
+        for body, motion in zip(model.order, simulation.motions, strict=True):
+            place, turn = motion.at(np.array([time_s]))
+            for geom in of_body[body.id]:
+                matrix = rotation_matrix(turn[0])
+                state.geom_xpos[geom] = place[0] + matrix @ model.compiled.geom_pos[geom]
+                state.geom_xmat[geom] = (matrix @ rotation_matrix(model.compiled.geom_quat[geom])).ravel()
+        for one, other in pairs:
+            for a, b in product(of_body[one.id], of_body[other.id]):
+                reach = model.compiled.geom_rbound[[a, b]].sum()
+                if np.linalg.norm(state.geom_xpos[a] - state.geom_xpos[b]) < reach:
+                    deepest = max(deepest, -mujoco.mj_geomDistance(model.compiled, state, a, b, reach, None))
+    return deepest
 
 
 def _scene_figures(world: World, first: int, count: int) -> Iterator[tuple[float, tuple, tuple, tuple]]:
@@ -163,7 +211,7 @@ def crowded(scene: Scene, contacts: int) -> Scene:
     return replace(scene, shots=(replace(scene.shots[0], performances=(Performance(objects, [], hits),)),))
 
 
-PARTS = {part.__name__: part for part in (families, scenes, engine, sound)}
+PARTS = {part.__name__: part for part in (families, misses, scenes, engine, sound)}
 
 
 def main() -> int:

@@ -1,10 +1,11 @@
 """At which movements silent scenes sound: python benchmarks/silent_movers.py OUT [OUT of other models ...]
 
-OUT: a folder of `openfoley evaluate tokens --world flat --silent N --out OUT`. Every false event of its silent scenes,
-of the generated sound and of the head on the sync tokens, is given to the nearest instant at which something visible
-turns back, stops, starts, appears, vanishes, jumps or is cut, within NEAR_S; the rest happens in steady motion. A turn
-is sharp if the speed hardly falls before it, as at a collision. Beside the counts: how many there would be at random
-times, and how certain the head is of the sound's false events.
+OUT: a folder of `openfoley evaluate tokens --silent N --out OUT`, of the flat world or of bodies. Every false event of
+its silent scenes, of the generated sound and of the head on the sync tokens, is given to the nearest instant at which
+something visible turns back, stops, starts, appears, vanishes, jumps or is cut, within NEAR_S; the rest happens in
+steady motion. A turn is sharp if the speed hardly falls before it, as at a collision. Beside the counts: how many there
+would be at random times, and how certain the head is of the sound's false events. Movers are the flat world's actions,
+and the families of bodies, whose origins are followed: hidden ones too, as long as they are in the picture.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 from openfoley.gym.picture import project
 from openfoley.gym.records import Part, Performance, Scene, Shot
 from openfoley.gym.scene import sample_scene
-from openfoley.gym.seeds import split_of
+from openfoley.gym.seeds import split_of, world_of
 
 NEAR_S = 0.06
 GRID_HZ = 240
@@ -39,8 +40,19 @@ class Instant:
     phase: str
 
 
+@dataclass(frozen=True)
+class Followed:
+    """A point of what moves: its place (m) [n, 3] and whether it is there [n], at the times of a shot."""
+
+    mover: str
+    place: np.ndarray
+    shown: np.ndarray
+
+
 def mover_of(act: Performance) -> str:
-    """The action of an actor, or the kind of a background object."""
+    """The family or action of an actor, or the kind of a background object."""
+    if act.family:
+        return act.family
     if act.objects:
         return act.objects[0].action
     part = act.parts[0]
@@ -50,10 +62,10 @@ def mover_of(act: Performance) -> str:
 def instants_of(scene: Scene) -> list[Instant]:
     """In order; those of several parts of a mover (a pendulum and its cord) within NEAR_S are one."""
     found = [Instant(shot.start_s, "cut", "cut") for shot in scene.shots[1:]]
-    for shot in scene.shots:
-        for act in shot.performances:
-            for part in act.parts:
-                found += [Instant(time_s, mover_of(act), phase) for time_s, phase in phases(scene, shot, part)]
+    for number, shot in enumerate(scene.shots):
+        at = np.arange(shot.start_s, min(shot.end_s, scene.duration_s), 1 / GRID_HZ)
+        for one in (*parts(shot, at), *bodies(shot, number, at)):
+            found += [Instant(time_s, one.mover, phase) for time_s, phase in phases(scene, shot, one, at)]
     kept: list[Instant] = []
     last: dict[tuple[str, str], float] = {}
     for one in sorted(found, key=lambda one: one.time_s):
@@ -63,18 +75,39 @@ def instants_of(scene: Scene) -> list[Instant]:
     return kept
 
 
-def phases(scene: Scene, shot: Shot, part: Part) -> Iterator[tuple[float, str]]:
-    """(time, phase) of a part, on the screen; the outermost point of a turning part is followed."""
-    at = np.arange(shot.start_s, min(shot.end_s, scene.duration_s), 1 / GRID_HZ)
+def parts(shot: Shot, at: np.ndarray) -> Iterator[Followed]:
+    """Of the flat world."""
+    for act in shot.performances:
+        for part in act.parts:
+            shown = (part.opacity(at) > 0.5) if part.opacity else np.ones(len(at), dtype=bool)
+            yield Followed(mover_of(act), outermost(part, at), shown)
+
+
+def outermost(part: Part, at: np.ndarray) -> np.ndarray:
+    """The place of a part, of one that turns that of its outermost point."""
     place = np.array(part.position(at), dtype=np.float64)
     if part.angle is not None and max(part.half) > 0:
         arm = max(part.half) + part.radius
         turned = part.angle(at) + (0 if part.half[0] >= part.half[1] else np.pi / 2)
         place += arm * np.stack([np.cos(turned), np.sin(turned), 0 * turned], axis=1)
-    x, y, _, _ = project(shot.camera, scene.aspect, place, at)
+    return place
+
+
+def bodies(shot: Shot, number: int, at: np.ndarray) -> Iterator[Followed]:
+    """Solid ones that move in the shot of this number, each once."""
+    families = {f"object{number}{k}": mover_of(act) for k, act in enumerate(shot.performances)}
+    solids = {id(solid.motion): solid for solid in (shot.stage.solids if shot.stage else ())}
+    for solid in solids.values():
+        if len(solid.motion.position) > 1:
+            shown = (at >= solid.shown[0]) & (at < solid.shown[1])
+            yield Followed(families.get(solid.owner.split(".")[0], "background"), solid.motion.at(at)[0], shown)
+
+
+def phases(scene: Scene, shot: Shot, one: Followed, at: np.ndarray) -> Iterator[tuple[float, str]]:
+    """(time, phase) of what is followed, on the screen."""
+    x, y, _, _ = project(shot.camera, scene.aspect, one.place, at)
     screen = np.stack([x * scene.aspect, y], axis=1)
-    shown = (part.opacity(at) > 0.5) if part.opacity else np.ones(len(at), dtype=bool)
-    shown &= (x > 0) & (x < 1) & (y > 0) & (y < 1)
+    shown = one.shown & (x > 0) & (x < 1) & (y > 0) & (y < 1)
     for k in np.flatnonzero(np.diff(shown.astype(int))):
         yield float(at[k + 1]), "appears" if shown[k + 1] else "vanishes"
     step = np.linalg.norm(np.diff(screen, axis=0), axis=1)
@@ -121,7 +154,7 @@ def report(folder: Path) -> None:
     totals, count, certainty = Counter(), Counter(), []
     movers, sounding = Counter(), Counter()
     for row in rows:
-        scene = sample_scene(row["seed"], DURATION_S, split=split_of(row["seed"]), silent=True)
+        scene = sample_scene(row["seed"], DURATION_S, split=split_of(row["seed"], world_of(row["seed"])), silent=True)
         instants = instants_of(scene)
         present = {mover_of(act) for shot in scene.shots for act in shot.performances}
         movers.update(present)

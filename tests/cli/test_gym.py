@@ -9,13 +9,15 @@ from typing import Any
 import av
 import pytest
 import soundfile
+import torch
 
 from body_scenes import SEED, crowded
 from openfoley.cli import main
+from openfoley.errors import OutputError
 from openfoley.gym import files
 from openfoley.gym import scene as entry
 from openfoley.gym.records import Scene
-from openfoley.gym.seeds import VERSIONS
+from openfoley.gym.seeds import VERSIONS, check_world
 
 
 def test_gym_render_leaves_video_sound_and_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,6 +97,7 @@ def test_seeds_and_worlds_are_checked_before_anything_is_written(
         ("--size 15x64", "size must be 16x16 to 4096x4096 pixels, got 15x64"),
         ("--size 64x8000", "size must be 16x16 to 4096x4096 pixels, got 64x8000"),
         ("--size 64", "argument --size: expected WIDTHxHEIGHT such as 640x360, got '64'"),
+        ("--device round", "device 'round' is unknown to PyTorch; pass cpu, cuda, cuda:1 or mps"),
     ],
 )
 def test_a_form_that_cannot_be_rendered_is_refused_before_anything_is_written(
@@ -146,6 +149,31 @@ def test_bodies_without_the_extra_are_refused_in_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("pip install 'openfoley[gym]'") and not list(tmp_path.iterdir())
     assert main(f"gym render --seed 1 --duration 0.2 --size 16x16 --out {tmp_path / 'flat'}".split()) == 0
+
+
+def test_bodies_whose_kernels_cannot_be_kept_are_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("WARP_CACHE_PATH", str(tmp_path / "file" / "warp"))
+    assert main(f"gym render --world bodies --seed {SEED} --duration 1 --out {tmp_path / 'out'}".split()) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("set WARP_CACHE_PATH to a folder that can be written") and not (tmp_path / "out").exists()
+    (tmp_path / "warp").mkdir()
+    monkeypatch.setenv("WARP_CACHE_PATH", str(tmp_path / "warp"))
+    monkeypatch.setattr("os.access", lambda *_: False)  # read-only: of use if it holds kernels
+    with pytest.raises(OutputError):
+        check_world("bodies")
+    (tmp_path / "warp" / "kernel").touch()
+    check_world("bodies")
+
+
+def test_the_device_reaches_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr("openfoley.hub.load.checked_device", lambda device: torch.device(device))
+    monkeypatch.setattr(files, "render_sound", lambda *_, device, **__: given.append(device) or 1 / 0)
+    words = f"gym render --seed 1 --duration 0.2 --size 16x16 --device cuda:1 --out {tmp_path}"
+    assert main(words.split()) == 1 and given == ["cuda:1"]
 
 
 def test_a_simulated_scene_is_the_same_twice_and_has_a_moving_picture(

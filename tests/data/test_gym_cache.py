@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from body_scenes import SEED, crowded
+from openfoley.cli import main
 from openfoley.data.gym_cache import FINISHED, GymCache
 from openfoley.data.stills import Stills
 from openfoley.errors import OutputError, UsageError
@@ -72,6 +73,24 @@ def test_scenes_of_bodies_without_the_extra_are_refused_before_anything_is_rende
         with pytest.raises(UsageError, match=r"pip install 'openfoley\[gym\]'"):
             kind.build(tmp_path / "cache", [3, SEED], split="train", workers=1)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--count 0", "count must be a whole number >= 1, got 0"),
+        ("--count -1", "count must be at least 0, got -1"),
+        ("--count 1 --workers 0", "workers must be a whole number >= 1, got 0"),
+        ("--count 1 --silent-every 0", "silent every must be a whole number >= 1, got 0"),
+        ("--count 1 --duration 0", "a whole number of seconds up to 3600, got 0"),
+    ],
+)
+def test_numbers_that_make_no_cache_are_refused_before_anything_is_written(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "render", *words.split(), "--world", "bodies", "--out", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line and not list(tmp_path.iterdir())
 
 
 def test_a_cache_has_scenes_of_any_duration_and_no_other(tmp_path: Path) -> None:

@@ -152,6 +152,7 @@ def _gym(commands: Any) -> None:
     add("--size", metavar="WxH", type=size, default=(640, 360), help="pixels (640x360)")
     add("--silent", action="store_true", help="no sound in the .mp4 (the .wav and .json keep the ground truth)")
     add("--stems", action="store_true", help="also <seed>.<object>.wav, each object's sound alone")
+    add("--device", metavar="D", default="cpu", help="torch device of picture and room (cpu)")
     add("--out", metavar="DIR", required=True, help="folder, created if missing")
     add("--force", action="store_true", help="overwrite existing files")
     add("--json", action="store_true", help="print one JSON object on standard output")

@@ -20,14 +20,16 @@ def render(options: Namespace) -> int:
         split_of(seed, options.world)
 
     from openfoley.gym.files import SUFFIXES, SceneFormat, render_files
+    from openfoley.hub.load import checked_device
 
+    device = str(checked_device(options.device))
     folder, started = Path(options.out), time.monotonic()
 
     def progress(number: int) -> None:
         note(f"rendered {folder / str(seeds[number - 1])} {' '.join(SUFFIXES)} ({number} of {len(seeds)})")
 
     form = SceneFormat(options.fps, *options.size, silent=options.silent, stems=options.stems)
-    render_files(seeds, options.duration, folder, form, force=options.force, progress=progress)
+    render_files(seeds, options.duration, folder, form, force=options.force, device=device, progress=progress)
     if options.json:
         elapsed_s = time.monotonic() - started
         print_json({"folder": str(folder), "seeds": list(seeds), "elapsed_s": round(elapsed_s, 3)})

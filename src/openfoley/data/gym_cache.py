@@ -9,6 +9,7 @@ All scenes of a cache are equally long. They are written in parts, so memory doe
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int16, UInt8
 
+from openfoley.checks import Number
 from openfoley.data.disk import create_array, write_json
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import OutputError, UsageError
@@ -39,6 +41,7 @@ FINISHED = "truth.json"
 """Written last: a folder that holds it is complete."""
 FRAMES, SAMPLES = int(FRAME_RATE * int(DURATION_S)), int(SAMPLE_RATE * DURATION_S)  # of that
 LONGEST_S = 3600.0
+COUNT = Number(1, math.inf, whole=True)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,10 @@ class GymCache:
         shared by several caches; a finished cache of the same seeds is reused (UsageError if another version of the Gym
         rendered it, or one of another duration, or if the extra of a world is missing).
         silent_every: every so many scenes one is silent motion, the others by chance."""
+        COUNT("count", len(seeds))
+        for name, value in (("workers", workers), ("silent every", silent_every)):
+            if value is not None:
+                COUNT(name, value)
         folder = Path(folder)
         if (folder / FINISHED).is_file():
             cache = cls.open(folder)

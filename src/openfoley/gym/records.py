@@ -95,13 +95,14 @@ class Friction:
 
 @dataclass
 class Performance:
-    """One actor's contribution to a shot."""
+    """One actor's contribution to a shot. family: of its mechanism, where it is one of solid bodies."""
 
     objects: list[GymObject] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     contacts: list[Contact] = field(default_factory=list)
     frictions: list[Friction] = field(default_factory=list)
     caption: str = ""
+    family: str = ""
 
 
 @dataclass(frozen=True)

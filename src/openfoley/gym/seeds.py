@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 from openfoley.errors import UsageError, require_package
+from openfoley.gym.bodies.kernel_cache import check_kernel_cache
 
 World = Literal["flat", "bodies", "close-up", "long"]
 """flat: face-on things with closed-form motion; bodies: solid bodies in three dimensions (extra `gym`); close-up: one
@@ -51,6 +52,8 @@ def split_of(seed: int, world: World = "flat") -> Split:
 def seeds_of(split: Split, count: int, first: int = 0, world: World = "flat") -> list[int]:
     """`count` seeds of a split, from its `first`-th on."""
     seeds = seed_range(split, world)
+    if count < 0:
+        raise UsageError(f"count must be at least 0, got {count}")
     if not 0 <= first <= first + count <= len(seeds):
         raise UsageError(f"the {split} split has {len(seeds)} seeds, got {first}..{first + count - 1}")
     return list(seeds[first : first + count])
@@ -73,9 +76,13 @@ def check_worlds(seeds: Iterable[int]) -> None:
 
 
 def check_world(world: World) -> None:
-    """UsageError, before any work, where the extra that a world needs is not installed."""
-    for package in ("mujoco", "warp") if world == "bodies" else ():
+    """UsageError, before any work, where the extra that a world needs is not installed; OutputError where the kernels
+    that it compiles cannot be kept."""
+    if world != "bodies":
+        return
+    for package in ("mujoco", "warp"):
         require_package(package, "gym", "the Gym's world of bodies")
+    check_kernel_cache()
 
 
 def _all_seeds(world: World) -> range:

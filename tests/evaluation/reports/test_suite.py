@@ -19,7 +19,7 @@ from openfoley.evaluation.reports import judge, pictures, suite, workspace
 from openfoley.evaluation.reports.contradicting import contradicting
 from openfoley.evaluation.reports.figures import onsets_of, reach_and_decay, relative_to
 from openfoley.evaluation.reports.judge import examples, render_sound_of
-from openfoley.evaluation.reports.results import Row
+from openfoley.evaluation.reports.results import FLOORS, Row, rows_of
 from openfoley.evaluation.reports.suite import Suite
 from openfoley.evaluation.reports.workspace import Workspace
 from openfoley.gym.materials import SOLID
@@ -30,6 +30,7 @@ from openfoley.pipeline import Pipeline
 from openfoley.request import Request
 from openfoley.types import Audio
 
+PAIR = ("precision", "recall")
 EVENT = {"time_s": 0.5, "end_s": 0.5, "action": "hit", "object_id": "a", "material": "wood", "loudness_db": -20.0}
 
 
@@ -173,6 +174,12 @@ def test_the_whole_report_runs_with_a_random_model_and_continues(
     for of in ("recall", "held out: recall", "outside clips: recall"):
         ranges = (f"{of}, nearest other contact ", f"{of}, below the loudest contact ")
         assert sum(name.startswith(ranges) for name in names) == 6
+    floors = {row.name: row.floor for row in rows_of(record["sections"], FLOORS["bodies"])}
+    assert list(floors) == names and floors["recall, nearest other contact 0 .. 0.1 s"] == 0.5
+    assert floors["recall, nearest other contact 0.1 .. 0.25 s"] is None
+    for of in ("visible events, 8 steps", "held out: visible events", "outside clips, visible"):
+        score = {kind: next(r for r in record["table"] if r["name"] == f"{kind} +-50 ms, {of}") for kind in PAIR}
+        assert all(0 <= score[kind]["value"] <= 1 for kind in PAIR) or of.startswith("held")
     for name in ("gym_sounds", "through_codec", "train_judge"):  # nothing is computed a second time
         monkeypatch.setattr(suite, name, None)
     assert suite.run_report(tiny_model, out, clips=8, outside=outside) == record

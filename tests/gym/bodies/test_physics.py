@@ -112,6 +112,24 @@ def test_a_pendulum_meets_another_after_a_quarter_period() -> None:
     assert np.diff(times[:4]) == pytest.approx(np.full(3, period / 2), abs=0.012)
 
 
+@pytest.mark.parametrize(("mode", "slower"), [(1.0, -1.0), (-1.0, 1.0)], ids=["together", "against each other"])
+def test_a_chain_of_two_swings_in_its_modes(mode: float, slower: float) -> None:
+    """Of equal bobs on links of length l the lower leans by +-sqrt(2) of the upper, and w^2 = g / l (2 -+ sqrt(2))."""
+    length, radius, lean = 0.4, 0.005, 0.03
+    ratio = mode * np.sqrt(2)
+    bob = (Piece(Sphere(radius), PAINT, touches=False),)
+    hung = Joint("hinge", (0, 0, 1), (0, length, 0), start=lean)
+    upper = Body("upper", bob, WOOD, (0, 2, 0), motion=hung)
+    # A place is in the parent's axes; its joint's start is relative to the parent.
+    lower = Body("lower", bob, WOOD, (0, -length, 0), motion=replace(hung, start=lean * (ratio - 1)), parent="upper")
+    motion = simulate([upper, lower], 0.0, 4.0, ground=None).motions
+    swing = {b: m.position[:, 0] for b, m in zip(("upper", "lower"), motion, strict=True)}
+    assert swing["lower"][0] / swing["upper"][0] == pytest.approx(1 + ratio, rel=0.02)
+    crossings = np.flatnonzero(np.diff(np.sign(swing["upper"])))
+    half_period = np.diff(crossings).mean() / motion[0].rate_hz
+    assert half_period == pytest.approx(np.pi / np.sqrt(G / length * (2 + slower * np.sqrt(2))), rel=0.02)
+
+
 def test_dominoes_fall_one_after_another() -> None:
     piece = (Piece(Box((0.01, 0.06, 0.03)), PAINT),)
     row = [Body(f"d{k}", piece, WOOD, (0.06 * k, 0.06, 0), motion=Free(), object_id="o") for k in range(8)]

@@ -113,6 +113,7 @@ def test_sounds_lie_within_their_shot_and_belong_to_its_objects() -> None:
         for shot in scene.shots:
             for play in shot.performances:
                 assert {c.object_id for c in play.contacts} <= {o.id for o in play.objects}
+                assert play.family in FAMILIES
                 assert all(shot.start_s <= c.time_s < shot.end_s and 0 < c.impulse <= 1 for c in play.contacts)
                 assert all(shot.start_s <= f.start_s < f.end_s <= shot.end_s for f in play.frictions)
 

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ import warp as wp
 from jaxtyping import Float
 from torch import Tensor
 
+from openfoley.gym.bodies.kernel_cache import kernel_cache
 from openfoley.gym.bodies.pack import pack_world, records
 from openfoley.gym.bodies.poses import poses_of
 from openfoley.gym.bodies.rays import Lens, Tile, TileLists, paint_tiles
@@ -81,9 +81,7 @@ def start() -> None:
     """Start Warp, once, without its greeting and, on a machine without a GPU, its warning that there is none."""
     wp.config.log_level = wp.LOG_ERROR
     if wp.config.kernel_cache_dir is None and not os.environ.get("WARP_CACHE_PATH"):
-        # Warp would take an empty or relative XDG_CACHE_HOME for a folder in the working folder.
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        wp.config.kernel_cache_dir = str((Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "warp")
+        wp.config.kernel_cache_dir = str(kernel_cache())
     with _native_warnings_dropped():
         wp.init()
 

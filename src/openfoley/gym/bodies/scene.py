@@ -55,8 +55,9 @@ class _Span:
 
 @dataclass(frozen=True)
 class _Simulated:
-    """What happened in a shot. size_m: of a typical thing."""
+    """What happened in a shot. families: of the mechanisms; size_m: of a typical thing."""
 
+    families: list[str]
     mechanisms: list[Mechanism]
     simulation: Simulation
     contacts: list[Contact]
@@ -99,11 +100,11 @@ def sample_bodies_scene(
 def _sample_shot(rng: np.random.Generator, span: _Span) -> Shot:
     done, camera, subject = _simulate_with_camera(rng, span)
     performances = []
-    for mechanism in done.mechanisms:
+    for family, mechanism in zip(done.families, done.mechanisms, strict=True):
         names = {o.id for o in mechanism.objects}
         contacts = [c for c in done.contacts if c.object_id in names and c.time_s < span.end_s - CUT_MARGIN_S]
         lasting = [f for f in done.frictions if f.object_id in names]
-        performances.append(Performance(mechanism.objects, [], contacts, lasting, mechanism.caption))
+        performances.append(Performance(mechanism.objects, [], contacts, lasting, mechanism.caption, family))
     solids = [*_solids(done.simulation), *distractors(rng, done.region)]
     if rng.random() < OCCLUDER_SHARE:
         solids.append(occluder(rng, np.median(subject.places, axis=0), subject.middle_s, camera))
@@ -144,12 +145,14 @@ def _simulate(rng: np.random.Generator, span: _Span, *, empty: bool) -> _Simulat
     count = 0 if empty else 2 if rng.random() < TWO_FAMILIES_SHARE or span.several else 1
     size_m = float(np.exp(rng.uniform(np.log(SMALLEST_M), np.log(LARGEST_M))))
     floor = float(rng.uniform(0.3, 0.9)) if rng.random() < TABLE_SHARE else 0.0
+    chosen: list[str] = []
     mechanisms: list[Mechanism] = []
     bodies: list[Body] = []
     for k in range(count):
         sounds = not span.silent and (k == 0 or rng.random() > NEAR_MISS_SHARE or span.several)
         builder = Builder(rng, span.start_s, span.end_s, size_m, materials, f"object{span.number}{k}", sounds)
-        mechanisms.append(families[str(rng.choice(drawn))](builder))
+        chosen.append(str(rng.choice(drawn)))
+        mechanisms.append(families[chosen[-1]](builder))
     beside = [0.0] if count < 2 else [-1.1 * mechanisms[0].radius, 1.1 * mechanisms[1].radius]
     for mechanism, x in zip(mechanisms, beside, strict=False):
         turn = rotation.about((0, 1, 0), float(rng.choice([0.0, np.pi]) + rng.normal(0, 0.25)))
@@ -162,7 +165,7 @@ def _simulate(rng: np.random.Generator, span: _Span, *, empty: bool) -> _Simulat
     if floor:
         bodies += table(rng, region, f"table{span.number}")
     simulation = simulate(bodies, span.start_s, span.end_s)
-    return _Simulated(mechanisms, simulation, *sounds_of(simulation, span.start_s), region, size_m)
+    return _Simulated(chosen, mechanisms, simulation, *sounds_of(simulation, span.start_s), region, size_m)
 
 
 def sounds_of(simulation: Simulation, start_s: float) -> tuple[list[Contact], list[Friction]]:

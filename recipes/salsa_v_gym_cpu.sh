@@ -15,8 +15,9 @@
 # and stills of 16,000, and takes 3,000 semantic, 2,800 sync and 1,500 generator steps: 95 minutes in one go (docs/results.md)
 # with flat scenes alone, some 107 with a fifth of bodies (scaled).
 #
-# Of the shipped model the codec was made by `cpu` and the semantic encoder by `cpu-long`, sync encoder and generator by salsa_v_gym_gpu.py, the generator then by salsa_v_gym_tune.py.
-# Trained on a CPU in parts (docs/log.md, 2026-11-24 to 26) these two gave F1 0.81 on validation scenes; the shipped ones give 0.88.
+# Of the shipped model the codec was made by `cpu` and the semantic encoder by `cpu-long`, sync encoder and generator by salsa_v_gym_gpu.py, the generator then by salsa_v_gym_tune.py,
+# and both again on both worlds by salsa_v_gym_sync.py and salsa_v_gym_tune.py (docs/results/training.md).
+# Trained on a CPU in parts (docs/log.md, 2026-11-24 to 26) these two gave F1 0.81 on validation scenes; those of the GPU 0.88.
 # Scores: docs/results.md. An interrupted part resumes with --resume.
 set -euo pipefail
 cd "$(dirname "$0")/.."

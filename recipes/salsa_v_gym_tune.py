@@ -17,10 +17,10 @@
 For a small change of the Gym that needs no full training (salsa_v_gym_gpu.py). WORK (8 GB) holds scenes, features and
 checkpoints: the same command resumes. OUT becomes a model folder, written atomically.
 
-The shipped generator was made with `--model FOLDER --first 17000 --bodies 0`, FOLDER being the weights of the GPU
-(src/openfoley/hub/weights/salsa-v-gym at commit d6350ad), after the Gym had been changed so that a silently shaken box
-looks different from one with a sound. Two shared CPU cores (AVX512-BF16): scenes 4 min, features 6, training
-19 on one of them. Expected on 256 validation scenes: event F1 0.87 to 0.88, 0.865 before (docs/log.md).
+The shipped generator was made by four calls, after the weights of the GPU (src/openfoley/hub/weights/salsa-v-gym at
+commit d6350ad): one with `--model FOLDER --first 17000 --bodies 0` on the corrected Gym (two shared CPU cores: scenes
+4 min, features 6, training 19 on one of them; event F1 on 256 validation scenes 0.865 before, 0.87 to 0.88 after), and
+three on the features of another sync encoder, which docs/results/training.md lists with their curves.
 """
 
 from __future__ import annotations

@@ -40,6 +40,9 @@ class Number:
         return f", {self.low:g} to {self.high:g}" if self.high < math.inf else ""
 
 
+COUNT = Number(1, math.inf, whole=True)
+
+
 @dataclass(frozen=True)
 class OneOf:
     """A check: one of these values."""

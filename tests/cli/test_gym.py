@@ -91,7 +91,7 @@ def test_seeds_and_worlds_are_checked_before_anything_is_written(
         ("--duration 0.01", "duration must be at least one frame, 0.0417 s, and at most 3600 s, got 0.01"),
         ("--duration nan", "duration must be at least one frame"),
         ("--duration 3601", "at most 3600 s, got 3601"),
-        ("--count 0", "count must be at least 1, got 0"),
+        ("--count 0", "count must be a whole number >= 1, got 0"),
         ("--fps 0", "fps must be in 1..240, got 0"),
         ("--fps 500", "fps must be in 1..240, got 500"),
         ("--size 15x64", "size must be 16x16 to 4096x4096 pixels, got 15x64"),

@@ -79,7 +79,7 @@ def test_scenes_of_bodies_without_the_extra_are_refused_before_anything_is_rende
     ("words", "said"),
     [
         ("--count 0", "count must be a whole number >= 1, got 0"),
-        ("--count -1", "count must be at least 0, got -1"),
+        ("--count -1", "count must be a whole number >= 1, got -1"),
         ("--count 1 --workers 0", "workers must be a whole number >= 1, got 0"),
         ("--count 1 --silent-every 0", "silent every must be a whole number >= 1, got 0"),
         ("--count 1 --duration 0", "a whole number of seconds up to 3600, got 0"),

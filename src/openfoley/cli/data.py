@@ -6,6 +6,7 @@ from argparse import Namespace
 from fractions import Fraction
 from pathlib import Path
 
+from openfoley.checks import COUNT
 from openfoley.cli.messages import Bar, note
 from openfoley.errors import UsageError
 
@@ -17,6 +18,7 @@ def render(options: Namespace) -> int:
     from openfoley.data.gym_cache import GymCache
     from openfoley.gym.seeds import seeds_of
 
+    COUNT("count", options.count)
     seeds = seeds_of(options.split, options.count, first=options.first, world=options.world)
     cache = GymCache.build(
         Path(options.out), seeds, split=options.split, workers=options.workers, duration_s=float(options.duration),
@@ -67,6 +69,7 @@ def _gym_pairs(options: Namespace) -> int:
     _refuse(options, "gym", "folder", "duration", "fps", "per_video", "validation")
     if options.count is None:
         raise UsageError("data pairs gym needs --count: how many clips")
+    COUNT("count", options.count)
     split = options.split or "train"
     seeds = seeds_of(split, options.count, options.first or 0, WORLD)
     form, bar = PairForm(size=options.size or GYM_FORM.size), Bar("clips", unit="clips")

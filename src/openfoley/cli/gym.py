@@ -6,15 +6,14 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
+from openfoley.checks import COUNT
 from openfoley.cli.messages import note, print_json
-from openfoley.errors import UsageError
 
 
 def render(options: Namespace) -> int:
     from openfoley.gym.seeds import split_of
 
-    if options.count < 1:
-        raise UsageError(f"count must be at least 1, got {options.count}")
+    COUNT("count", options.count)
     seeds = range(options.seed, options.seed + options.count)
     for seed in (seeds[0], seeds[-1]):
         split_of(seed, options.world)

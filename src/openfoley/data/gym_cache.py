@@ -9,7 +9,6 @@ All scenes of a cache are equally long. They are written in parts, so memory doe
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
@@ -21,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int16, UInt8
 
-from openfoley.checks import Number
+from openfoley.checks import COUNT
 from openfoley.data.disk import create_array, write_json
 from openfoley.data.workers import logged, render_pool
 from openfoley.errors import OutputError, UsageError
@@ -41,7 +40,6 @@ FINISHED = "truth.json"
 """Written last: a folder that holds it is complete."""
 FRAMES, SAMPLES = int(FRAME_RATE * int(DURATION_S)), int(SAMPLE_RATE * DURATION_S)  # of that
 LONGEST_S = 3600.0
-COUNT = Number(1, math.inf, whole=True)
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,6 @@ def split_of(seed: int, world: World = "flat") -> Split:
 def seeds_of(split: Split, count: int, first: int = 0, world: World = "flat") -> list[int]:
     """`count` seeds of a split, from its `first`-th on."""
     seeds = seed_range(split, world)
-    if count < 0:
-        raise UsageError(f"count must be at least 0, got {count}")
     if not 0 <= first <= first + count <= len(seeds):
         raise UsageError(f"the {split} split has {len(seeds)} seeds, got {first}..{first + count - 1}")
     return list(seeds[first : first + count])

@@ -66,6 +66,15 @@ def test_muon_takes_hidden_matrices_only() -> None:
     assert len(make_optimizer("adamw", [model], 0.01, betas=(0.9, 0.99), weight_decay=0.0).optimizers) == 1
 
 
+def test_a_parameter_without_elements_is_trained_with_adam() -> None:
+    """A variant without [SUP] tokens has a table of none."""
+    model = nn.Linear(8, 8, bias=False)
+    empty = nn.ParameterList([torch.zeros(0, 8)])
+    muon, adam = make_optimizer("muon", [model, empty], 0.01, betas=(0.9, 0.99), weight_decay=0.0).optimizers
+    assert [w.shape for w in muon.param_groups[0]["params"]] == [(8, 8)]
+    assert [w.shape for w in adam.param_groups[0]["params"]] == [(0, 8)]
+
+
 def test_state_comes_back() -> None:
     def train(model: nn.Module, optimizer: Both, steps: int, seed: int) -> None:
         data = torch.Generator().manual_seed(seed)

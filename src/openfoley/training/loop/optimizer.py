@@ -105,4 +105,5 @@ def make_optimizer(
 
 
 def _is_matrix(weight: Tensor) -> bool:
-    return weight.ndim >= 2 and min(weight.shape[0], weight[0].numel()) > 1
+    rows = weight.shape[0] if weight.ndim >= 2 else 0
+    return rows > 1 and weight.numel() > rows

@@ -4,7 +4,7 @@ import pytest
 import svg_seeded
 import torch
 
-from openfoley.flow.ddim import AUDIO, VIDEO, NoiseSchedule, ddim_step, noised, powers
+from openfoley.flow.ddim import AUDIO, VIDEO, NoiseSchedule, ddim_step, noise_from_velocity, noised, powers
 from openfoley.flow.timestep_adjustment import Modality, adjusted, mapped
 
 SCHEDULES: dict[Modality, NoiseSchedule] = {"video": VIDEO, "audio": AUDIO}
@@ -71,6 +71,13 @@ def test_true_noise_leads_back_to_the_data() -> None:
     for step in range(7):
         x = ddim_step(x, noise, now[step], following[step]).x
     torch.testing.assert_close(x, noised(x0, noise, VIDEO.signal_power()[0]), atol=1e-4, rtol=1e-4)
+
+
+def test_the_true_velocity_gives_the_noise() -> None:
+    a = VIDEO.signal_power()[[0, 500, 999]][:, None]
+    x0, noise = torch.randn(3, 5), torch.randn(3, 5)
+    velocity = a.sqrt() * noise - (1 - a).sqrt() * x0
+    torch.testing.assert_close(noise_from_velocity(noised(x0, noise, a), velocity, a), noise, atol=1e-6, rtol=1e-5)
 
 
 def test_video_is_the_cleaner_by_gamma() -> None:

@@ -19,6 +19,9 @@ from torch import Tensor
 TRAINED_STEPS = 1000
 """T, of every model here."""
 
+Prediction = Literal["noise", "velocity"]
+"""What a network gives for x_t: the noise in it, or v = sqrt(a_t) eps - sqrt(1 - a_t) x0 (arXiv 2202.00512)."""
+
 Steps = Int64[Tensor, " steps"]
 Sample = Float[Tensor, "*axes"]
 
@@ -75,6 +78,13 @@ def data_from_noise(
 ) -> Float[Tensor, "*axes"]:
     """x0 for the noise in x_t."""
     return (x - (1 - power).sqrt() * eps) / power.sqrt()
+
+
+def noise_from_velocity(
+    x: Float[Tensor, "*axes"], velocity: Float[Tensor, "*axes"], power: Float[Tensor, "*#axes"]
+) -> Float[Tensor, "*axes"]:
+    """The noise in x_t."""
+    return power.sqrt() * velocity + (1 - power).sqrt() * x
 
 
 def noised(

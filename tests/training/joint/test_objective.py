@@ -1,10 +1,12 @@
 """The stages' objectives against theory, and that captions are dropped whatever the batch."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import tiny_pairs
-from openfoley.flow.ddim import VIDEO, data_from_noise
+from openfoley.flow.ddim import VIDEO, Prediction, data_from_noise
 from openfoley.generators.joint.config import KINDS, Kind
 from openfoley.generators.joint.model import JointGenerator, Pair, PairText
 from openfoley.training.joint.objective import all_powers, base_loss, joint_losses, kept_captions
@@ -20,15 +22,17 @@ def test_a_tenth_of_the_captions_is_dropped(batch: int) -> None:
     assert 0.08 < kept.count("") / len(kept) < 0.12
 
 
-def test_the_best_predictor_of_gaussian_data_reaches_the_closed_form() -> None:
-    """E[n | x] = sqrt(1 - a) x for data of variance 1: the loss is the mean of a over all timesteps."""
+@pytest.mark.parametrize("prediction", ["noise", "velocity"])
+def test_the_best_predictor_of_gaussian_data_reaches_the_closed_form(prediction: Prediction) -> None:
+    """E[n | x] = sqrt(1 - a) x for data of variance 1: the loss is the mean of a over all timesteps; of velocities,
+    whose mean given x is 0, it is 1."""
     powers = VIDEO.signal_power()
 
     def best(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         return (1 - powers[t]).sqrt()[:, None] * x
 
-    loss = base_loss(best, torch.randn(20_000, 4), powers, seeded())
-    assert float(loss) == pytest.approx(float(powers.mean()), rel=0.03)
+    loss = base_loss(best, torch.randn(20_000, 4), powers, seeded(), prediction)
+    assert float(loss) == pytest.approx(float(powers.mean()) if prediction == "noise" else 1.0, rel=0.03)
 
 
 def test_noise_known_exactly_gives_the_data() -> None:
@@ -37,6 +41,20 @@ def test_noise_known_exactly_gives_the_data() -> None:
     torch.testing.assert_close(
         data_from_noise(a.sqrt() * x0 + (1 - a).sqrt() * noise, noise, a), x0, atol=1e-3, rtol=1e-3
     )
+
+
+def test_a_model_of_velocity_has_the_noise_of_its_output() -> None:
+    config = tiny_pairs.config_of()
+    assert config.prediction == "velocity"
+    model = JointGenerator(config).eval()
+    other = JointGenerator(replace(config, prediction="noise")).eval()
+    other.load_state_dict(model.state_dict())
+    x, t, text = torch.randn(2, 16, 50, 16), torch.tensor([10, 900]), torch.randn(2, 16)
+    a = config.audio_schedule.signal_power()[t].view(2, 1, 1, 1)
+    with torch.no_grad():
+        noise, velocity = (each.audio_noise(x, t, text, None) for each in (model, other))
+    wanted = a.sqrt() * x - (1 - a).sqrt() * velocity
+    torch.testing.assert_close(data_from_noise(x, noise, a), wanted, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from openfoley.flow.ddim import NoiseSchedule, noise_from_velocity
 from openfoley.generators.joint.blocks import Condition, ConnectorBlock, pooled
 from openfoley.generators.joint.config import JointConfig, UNetConfig
 from openfoley.generators.joint.encoder import Encoder, encoder_input
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 Video = Float[Tensor, "batch video_channels frames height width"]
 Audio = Float[Tensor, "batch audio_channels steps bands"]
+Latents = Float[Tensor, "batch *axes"]
 Timesteps = Int64[Tensor, " batch"]
 
 
@@ -122,7 +124,8 @@ class JointGenerator(nn.Module):
         frames, dtype = x.shape[2], self.video.dtype
         text = text.repeat_interleave(frames, dim=0)  # UNetMotionModel wants it once for every frame
         with inserted(self.video, self._taking(self.connectors.into_video, condition), frames):
-            return self.video(x.to(dtype), t, encoder_hidden_states=text.to(dtype)).sample.to(x.dtype)
+            found = self.video(x.to(dtype), t, encoder_hidden_states=text.to(dtype)).sample
+        return self._noise_of(found.to(x.dtype), x, t, self.config.video_schedule)
 
     def audio_noise(
         self, x: Audio, t: Timesteps, text: Float[Tensor, "batch text_width"], condition: Condition | None
@@ -130,7 +133,14 @@ class JointGenerator(nn.Module):
         dtype = self.audio.dtype
         with inserted(self.audio, self._taking(self.connectors.into_audio, condition), None):
             found = self.audio(x.to(dtype), t, encoder_hidden_states=None, class_labels=text.to(dtype)).sample
-        return found.to(x.dtype)
+        return self._noise_of(found.to(x.dtype), x, t, self.config.audio_schedule)
+
+    def _noise_of(self, found: Latents, x: Latents, t: Timesteps, schedule: NoiseSchedule) -> Latents:
+        """The noise in x by what a U-Net gave."""
+        if self.config.prediction == "noise":
+            return found
+        power = schedule.signal_power().to(x.device)[t].view(-1, *(1 for _ in x.shape[1:]))
+        return noise_from_velocity(x, found, power)
 
     def _taking(self, blocks: nn.ModuleDict, condition: Condition | None) -> dict[Place, partial[Tensor]]:
         if condition is None:

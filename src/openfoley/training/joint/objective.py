@@ -7,6 +7,8 @@ The connectors' step, for one t of both U-Nets and timesteps t_con of the encode
     eps = U-Nets(x, t | encoders(noised(x0, n, t_con), p, t_con))
     loss = mean (eps_video - n)^2 + mean (eps_audio - n)^2
 
+Where a model predicts velocity (`flow.ddim`), both are of velocities instead: each clip's error of the noise / a_t.
+
 Because t_con is drawn on its own, sampling may give the two modalities different timesteps without new training.
 """
 
@@ -18,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from openfoley.flow.ddim import TRAINED_STEPS, data_from_noise, noised
+from openfoley.flow.ddim import TRAINED_STEPS, Prediction, data_from_noise, noised
 from openfoley.generators.joint.config import JointConfig
 from openfoley.generators.joint.model import JointGenerator, Pair, PairText, PairTimes
 
@@ -38,11 +40,24 @@ def base_loss(
     x0: Float[Tensor, "..."],
     powers: Powers,
     random: torch.Generator,
+    prediction: Prediction = "noise",
 ) -> Float[Tensor, ""]:
     """Of one U-Net alone, at random timesteps. noise_of: its noise for x and t."""
     t = _timesteps(len(x0), random).to(x0.device)
     noise = torch.randn(x0.shape, generator=random).to(x0)
-    return (noise_of(noised(x0, noise, _at(powers, t, x0)), t) - noise).square().mean()
+    power = _at(powers, t, x0)
+    return squared_error(noise_of(noised(x0, noise, power), t), noise, power, prediction).mean()
+
+
+def squared_error(
+    found: Float[Tensor, "..."],
+    noise: Float[Tensor, "..."],
+    power: Float[Tensor, "..."],
+    prediction: Prediction,
+) -> Float[Tensor, "..."]:
+    """Of what the network predicts, given the noise that follows from it: sqrt(a) (v' - v) = eps' - eps."""
+    error = (found - noise).square()
+    return error if prediction == "noise" else error / power
 
 
 def joint_losses(
@@ -72,8 +87,9 @@ def joint_losses(
     if model.connectors.config.encoder_input == "x_pred":
         predicted = predicted_data(model, text, x, times, powers, conditioned)
     found = model.noise(x, times, text, model.conditions(at(others), predicted, others))
-    video = (found.video - noise.video).square().mean()
-    audio = (found.audio - noise.audio)[:, :, :sound_steps].square().mean()
+    shares = [_at(p, t, like) for p, like in zip(powers, x0, strict=True)]
+    video, audio = (squared_error(*each, model.config.prediction) for each in zip(found, noise, shares, strict=True))
+    video, audio = video.mean(), audio[:, :, :sound_steps].mean()
     return {"loss": video + audio, "video": video, "audio": audio}
 
 

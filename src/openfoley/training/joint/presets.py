@@ -18,9 +18,9 @@ Trained = Literal["connectors", "motion", "everything"]
 class JointTraining:
     """A recipe of one stage. data: the digest of the clips. trained: in the third stage, besides the connectors the
     motion modules (the published script) or all of both U-Nets. batch: clips of one pass. validation: clips of every
-    figure. Their defaults are the paper's: AdamW at 1e-5, 1000 epochs of 387 updates (GreatestHits); its average was
-    over the connectors alone, ours is over all that is trained, as a model whose connectors and motion modules are of
-    different ages was never evaluated."""
+    figure. precision: of the passes. Their defaults are the paper's: AdamW at 1e-5, 1000 epochs of 387 updates
+    (GreatestHits); its average was over the connectors alone, ours is over all that is trained, as a model whose
+    connectors and motion modules are of different ages was never evaluated."""
 
     stage: Stage
     architecture: JointConfig
@@ -37,6 +37,7 @@ class JointTraining:
     ema_decay: float = 0.9999
     validate_every: int = 1000
     validation: int = 32
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
     device: str = "cpu"
     seed: int = 1
     time_limit_s: float | None = None
@@ -85,13 +86,14 @@ FULL = FullTraining(stage="connectors", architecture=config.FULL, data="", size=
 
 GYM_BASE = PairTraining(
     stage="video", architecture=config.GYM, codec=folded.GYM, data="", steps=6000, batch=16, learning_rate=5e-4,
-    warmup_steps=200, weight_decay=1e-4, ema_decay=0.999,
+    warmup_steps=200, weight_decay=1e-4, ema_decay=0.999, precision="float32",
 )  # fmt: skip
 GYM = {
     "video": GYM_BASE,
     "audio": replace(GYM_BASE, stage="audio"),
     "connectors": replace(GYM_BASE, stage="connectors", steps=4000, batch=8),
 }
-"""One core, measured on 3 steps each in bfloat16: 2.2, 0.6 and 2.7 s a step, so 3.6, 1.0 and 3.0 hours."""
+"""One core, 3 steps each: 2.2, 0.6 and 2.7 s a step in bfloat16, which takes 1.4 to 1.5 times as long as float32 on a
+CPU (docs/log.md, J6): about 2.5, 0.8 and 2.0 hours."""
 
 GYM_SCENES = {"train": 6000, "validation": 128}

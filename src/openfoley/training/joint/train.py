@@ -107,7 +107,7 @@ def optimise(
             batch = drawn(training, preset.batch, random)
             captions = kept_captions(one_caption(batch, random), preset.caption_drop, random)
             latents = latents_of(networks.codec, batch, device)[0]
-            with torch.autocast(device.type, dtype=torch.bfloat16):
+            with precision_of(preset, device):
                 losses = stage_losses(networks, preset, latents, captions, random, sound_steps)
             (losses["loss"] / preset.passes).backward()
         factor = run.rate_factor(step, preset.warmup_steps)
@@ -155,9 +155,11 @@ def stage_losses(
     text = networks.text(captions)
     if preset.stage == "connectors":
         return joint_losses(generator, text, latents, powers, preset.self_condition, random, sound_steps)
-    if preset.stage == "video":
-        return {"loss": base_loss(partial(_alone, generator.video_noise, text.video), latents.video, powers[0], random)}
-    return {"loss": base_loss(partial(_alone, generator.audio_noise, text.audio), latents.audio, powers[1], random)}
+    chosen = {
+        "video": (partial(_alone, generator.video_noise, text.video), latents.video, powers[0]),
+        "audio": (partial(_alone, generator.audio_noise, text.audio), latents.audio, powers[1]),
+    }
+    return {"loss": base_loss(*chosen[preset.stage], random, preset.architecture.prediction)}
 
 
 def _alone(
@@ -184,10 +186,15 @@ def validated(
     for first in range(0, len(captions), preset.together):
         rows = slice(first, first + preset.together)
         part, some = Pair(*(each[rows] for each in latents)), captions[rows]
-        with torch.autocast(latents.video.device.type, dtype=torch.bfloat16):
+        with precision_of(preset, latents.video.device):
             losses = stage_losses(networks, preset, part, some, random, sound_steps)
         sums = {name: sums.get(name, 0.0) + len(some) * float(value) for name, value in losses.items()}
     return {f"validation_{name}": value / len(captions) for name, value in sums.items()}
+
+
+def precision_of(preset: JointTraining, device: torch.device) -> torch.autocast:
+    """That passes run under."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=preset.precision == "bfloat16")
 
 
 def first_of(pairs: Pairs, count: int) -> PairBatch:

@@ -14,7 +14,7 @@ from openfoley.errors import UsageError, WeightsError
 from openfoley.hub.cards import svg
 from openfoley.hub.pair import load_pair_model
 from openfoley.hub.registry import check_model
-from openfoley.joint import JointPipeline, PairRequest, load_pair
+from openfoley.joint import JointPipeline, MadePair, PairRequest, load_pair
 from openfoley.media.read.sound_file import read_audio
 from openfoley.media.source import Source
 
@@ -57,6 +57,22 @@ def test_gamma_changes_the_result_and_1_is_none(pipeline: JointPipeline) -> None
     assert not torch.equal(plain.sound, warped.sound)
 
 
+def test_without_connectors_each_model_is_alone(pipeline: JointPipeline) -> None:
+    def made(gamma: float, connected: bool) -> MadePair:
+        return pipeline.generate(prompt="a box", gamma=gamma, connected=connected)[0]
+
+    assert not torch.equal(made(1.0, True).sound, made(1.0, False).sound)
+    blocks = pipeline.model.generator.connectors
+    kept = {name: value.clone() for name, value in blocks.state_dict().items()}
+    for name, value in blocks.named_parameters():
+        if ".leave." in name and "into_" in name:
+            value.data.zero_()
+    zeroed = made(1.5, True)
+    blocks.load_state_dict(kept)
+    alone = made(1.5, False)
+    assert torch.equal(zeroed.sound, alone.sound) and torch.equal(zeroed.frames, alone.frames)
+
+
 def test_a_given_video_gets_a_sound_and_stays(pipeline: JointPipeline, make_video, tmp_path: Path) -> None:
     film = make_video("given.mp4", duration_s=2.0, rate=Fraction(8))
     one = pipeline.generate(given_video=film, prompt="a box")[0]
@@ -79,6 +95,7 @@ WRONG = [
     ({"prompt": "a", "gamma": 9.0}, "gamma must be from 0.2 to 5"),
     ({"prompt": "a", "gamma": "fast"}, "gamma must be a number, 'auto' or 'map'"),
     ({"prompt": "a", "steps": 0}, "steps must be a whole number from 1 to 1000"),
+    ({"given_video": Path("a.mp4"), "connected": False}, "without connectors a given video or sound changes nothing"),
     ({"given_video": Path("a.mp4"), "given_sound": Path("a.wav")}, "nothing is left to generate"),
 ]
 

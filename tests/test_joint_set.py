@@ -8,6 +8,7 @@ import torch
 import tiny_pairs
 from openfoley.cli import main
 from openfoley.data.disk import write_json
+from openfoley.data.pairs.clip_folder import read_pair
 from openfoley.data.pairs.gym_pairs import GymPairs
 from openfoley.errors import UsageError
 from openfoley.evaluation.reports.pair_files import evaluate_pairs
@@ -15,7 +16,7 @@ from openfoley.gym.seeds import seeds_of
 from openfoley.hub.pair import load_pair_model
 from openfoley.hub.pair_parts import PairModel
 from openfoley.joint import PairRequest, generate_pair
-from openfoley.joint_set import generate_set
+from openfoley.joint_set import Given, generate_set
 from openfoley.media.read.sound_file import read_audio
 
 PAIRS = tiny_pairs.FewPairs(2)
@@ -66,6 +67,31 @@ def test_other_settings_and_other_files_are_refused(model: PairModel, tmp_path: 
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("given", ["video", "sound"])
+def test_what_is_given_of_a_clip_is_kept_and_the_other_is_made_for_it(
+    model: PairModel, tmp_path: Path, given: Given
+) -> None:
+    paths = generate_set(model, PAIRS, tmp_path / given, given=given, steps=1)
+    for path, clip in zip(paths, (PAIRS[0], PAIRS[1]), strict=True):
+        made = read_pair(path, PAIRS.form)
+        if given == "video":  # but for the video's coding
+            assert (made.frames.float() - clip.frames.float()).abs().mean() < 6
+        else:
+            bounds = 2000 * (4 + int(clip.name)) + torch.tensor([-200, 600])
+            inside = made.sound[int(bounds[0]) : int(bounds[1])].square().sum() / made.sound.square().sum()
+            assert inside > 0.9
+    with pytest.raises(UsageError, match="was begun with other input or settings"):
+        generate_set(model, PAIRS, tmp_path / given, steps=1)
+
+
+def test_what_is_given_must_have_the_models_form(model: PairModel, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="clips have 16 frames of 32 pixels at 8 Hz, what is given .* needs 24 of 32"):
+        generate_set(model, PAIRS, tmp_path / "out", given="video", duration=3)
+    with pytest.raises(UsageError, match="without connectors what is given changes nothing"):
+        generate_set(model, PAIRS, tmp_path / "out", given="sound", connected=False)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_makes_what_evaluate_pair_compares(folder: Path, tmp_path: Path) -> None:
     place = tmp_path / "gym" / "evaluation"
     pairs = GymPairs.build(place, seeds_of("evaluation", 2, 60, "close-up"), workers=1)
@@ -75,3 +101,5 @@ def test_the_command_makes_what_evaluate_pair_compares(folder: Path, tmp_path: P
     record = evaluate_pairs([tmp_path / "out"], tmp_path / "gym")
     assert record["clips"]["out"] == {"clips": 2, "prompts": 2}
     assert main([*command, "--out", str(tmp_path / "new"), "--prompt", "a box"]) == 2
+    alone = ["generate-pair", "--model", str(folder), "--prompt", "a box", "--out", str(tmp_path / "a.mp4")]
+    assert main([*alone, "--given", "video"]) == 2

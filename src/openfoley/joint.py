@@ -49,7 +49,8 @@ DURATION = Number(0.1, 600, " s")
 class PairRequest:
     """What to generate; None: the model's default. gamma: how much cleaner the video's timesteps are (1: as the
     sound's), `auto`: where both are equally known on validation clips, as one exponent; `map`: the same without an
-    exponent. seed: of the first pair, the next have the seeds after it. duration in s."""
+    exponent. seed: of the first pair, the next have the seeds after it. duration in s. connected: False leaves the
+    connectors out, each base model for itself."""
 
     prompt: str | None = None
     negative_prompt: str = ""
@@ -62,10 +63,13 @@ class PairRequest:
     given_sound: Path | None = None
     video_guidance: float | None = None
     audio_guidance: float | None = None
+    connected: bool = True
 
     def __post_init__(self) -> None:
         if self.given_video is not None and self.given_sound is not None:
             raise UsageError("a video and a sound are both given: nothing is left to generate; give one of them")
+        if not self.connected and (self.given_video or self.given_sound):
+            raise UsageError("without connectors a given video or sound changes nothing; leave one of both out")
         if self.prompt is not None:
             some_text("prompt", self.prompt)
         elif self.given_video is None and self.given_sound is None:
@@ -82,6 +86,14 @@ class PairRequest:
                 check(name, getattr(self, name))
         COUNT("count", self.count)
         SEED("seed", self.seed)
+
+
+@dataclass(frozen=True)
+class KnownPair:
+    """What is given of a pair: at most one of both, as long as the pair and in the codec's form."""
+
+    frames: UInt8[Tensor, "frames 3 height width"] | None = None
+    sound: Float[Tensor, " samples"] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,10 +146,13 @@ def load_pair(
 
 
 def generate_pair(
-    model: PairModel, request: PairRequest, on_step: Callable[[int, int], None] = lambda done, total: None
+    model: PairModel,
+    request: PairRequest,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    known: KnownPair | None = None,
 ) -> list[MadePair]:
     """`request.count` pairs, one after the other, so that their bytes do not depend on how many there are. on_step: is
-    given the finished steps of all and their number."""
+    given the finished steps of all and their number. known: in place of the request's files."""
     frames = requested_frames(model, request)
     samples = model.codec.sample_rate * frames // model.rate
     steps = LocalSteps.of(model.generator.config, request.steps or model.steps, _gamma(model, request))
@@ -147,10 +162,10 @@ def generate_pair(
         model.video_guidance if request.video_guidance is None else request.video_guidance,
         model.audio_guidance if request.audio_guidance is None else request.audio_guidance,
     )
-    known_frames, known_sound = _given(model, request, frames, samples)
+    known = known or _known(model, request, frames, samples)
     given = GivenPair(
-        None if known_frames is None else model.codec.encode_video(known_frames[None]).to(model.device),
-        None if known_sound is None else model.codec.encode_audio(known_sound[None]).to(model.device),
+        None if known.frames is None else model.codec.encode_video(known.frames[None]).to(model.device),
+        None if known.sound is None else model.codec.encode_audio(known.sound[None]).to(model.device),
     )
     with torch.no_grad():
         negative, positive = model.texts([request.negative_prompt]), model.texts([request.prompt or ""])
@@ -158,11 +173,11 @@ def generate_pair(
     for number in range(request.count):
         noise = noise_of(model, request.seed + number, frames, samples)
         latents = sample_pair(
-            model.generator, noise, negative, positive, steps, guidance, given,
+            model.generator, noise, negative, positive, steps, guidance, given, request.connected,
             on_step=lambda done, before=number: on_step(before * each + done, request.count * each),
         )  # fmt: skip
-        video = model.codec.decode_video(latents.video.cpu())[0] if known_frames is None else known_frames
-        sound = model.codec.decode_audio(latents.audio.cpu())[0, :samples] if known_sound is None else known_sound
+        video = model.codec.decode_video(latents.video.cpu())[0] if known.frames is None else known.frames
+        sound = model.codec.decode_audio(latents.audio.cpu())[0, :samples] if known.sound is None else known.sound
         made.append(MadePair(video, model.rate, sound, model.codec.sample_rate, request.seed + number))
     return made
 
@@ -202,14 +217,12 @@ def _gamma(model: PairModel, request: PairRequest) -> float | TimestepMap:
     return min(max(model.curves.gamma, LOWEST_GAMMA), HIGHEST_GAMMA)
 
 
-def _given(
-    model: PairModel, request: PairRequest, frames: int, samples: int
-) -> tuple[UInt8[Tensor, "frames 3 height width"] | None, Float[Tensor, " samples"] | None]:
+def _known(model: PairModel, request: PairRequest, frames: int, samples: int) -> KnownPair:
     if request.given_video is not None:
-        return given_frames(model, request.given_video, frames), None
+        return KnownPair(frames=given_frames(model, request.given_video, frames))
     if request.given_sound is not None:
-        return None, given_samples(model, request.given_sound, samples)
-    return None, None
+        return KnownPair(sound=given_samples(model, request.given_sound, samples))
+    return KnownPair()
 
 
 def given_frames(model: PairModel, path: Path, frames: int) -> UInt8[Tensor, "frames 3 height width"]:

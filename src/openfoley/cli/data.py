@@ -66,13 +66,19 @@ def _gym_pairs(options: Namespace) -> int:
     from openfoley.data.pairs.pair import GYM_FORM, PairForm
     from openfoley.gym.seeds import seeds_of
 
-    _refuse(options, "gym", "folder", "duration", "fps", "per_video", "validation")
+    _refuse(options, "gym", "folder", "fps", "per_video", "validation")
     if options.count is None:
         raise UsageError("data pairs gym needs --count: how many clips")
     COUNT("count", options.count)
     split = options.split or "train"
     seeds = seeds_of(split, options.count, options.first or 0, WORLD)
-    form, bar = PairForm(size=options.size or GYM_FORM.size), Bar("clips", unit="clips")
+    duration_s = GYM_FORM.duration_s if options.duration is None else Fraction(str(options.duration))
+    count = duration_s * GYM_FORM.rate
+    if count.denominator != 1:
+        raise UsageError(
+            f"duration must be a whole number of frames, got {float(duration_s):g} s at {float(GYM_FORM.rate):g} Hz"
+        )
+    form, bar = PairForm(int(count), size=options.size or GYM_FORM.size), Bar("clips", unit="clips")
     made = GymPairs.build(Path(options.out) / split, seeds, form, workers=options.workers, progress=bar)
     note(f"{len(made)} clips in {made.folder}")
     return 0

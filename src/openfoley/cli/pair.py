@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openfoley.cli.messages import Bar, note, print_json
+from openfoley.errors import UsageError
 
 if TYPE_CHECKING:
     from openfoley.hub.pair_parts import PairModel
 
 FIELDS = (
     "prompt", "negative_prompt", "gamma", "steps", "seed", "count", "duration", "video_guidance", "audio_guidance",
+    "connected",
 )  # fmt: skip
 TRAINING_FIELDS = ("stage", "preset", "data", "kind", "trains", "steps", "scenes", "device", "accumulation")
 
@@ -25,6 +27,8 @@ def generate(options: Namespace) -> int:
     fields |= {name: Path(path) for name in ("given_video", "given_sound") if (path := getattr(options, name))}
     if options.captions:
         return _generate_set(options, fields)
+    if options.given:
+        raise UsageError("given is for a set: pass --captions DIR too, or a file with --given-video or --given-sound")
     request = PairRequest(**fields)
     out, seeds = Path(options.out), range(options.seed, options.seed + options.count)
     paths = [out] if options.count == 1 else [out.with_name(f"{out.stem}-{seed}{out.suffix}") for seed in seeds]
@@ -48,7 +52,8 @@ def _generate_set(options: Namespace, fields: dict[str, Any]) -> int:
 
     pairs = open_pairs(Path(options.captions), options.split)
     model = _model(options)
-    paths = generate_set(model, pairs, Path(options.out), on_pair=Bar("pairs", unit="pairs"), **fields)
+    bar = Bar("pairs", unit="pairs")
+    paths = generate_set(model, pairs, Path(options.out), given=options.given, on_pair=bar, **fields)
     note(f"{len(paths)} pairs for {len(pairs)} captions in {options.out}")
     if options.json:
         print_json({"model": model.name, "pairs": [str(path) for path in paths]})

@@ -43,6 +43,8 @@ def add_pair(commands: Any, command: Callable[..., Any]) -> None:
     add("--duration", metavar="D", type=number, help="seconds (those of the training clips)")
     add("--given-video", metavar="V", help="make sound for this video, as long as the pair")
     add("--given-sound", metavar="A", help="make a video for this sound, as long as the pair")
+    add("--given", choices=("video", "sound"), help="of each clip of --captions; the other is made for it")
+    add("--no-connectors", dest="connected", action="store_false", help="each base model alone, for comparison")
     add("--video-guidance", metavar="G", type=number, help="weight of the prompt for the picture (the model's)")
     add("--audio-guidance", metavar="G", type=number, help="weight of the prompt for the sound (the model's)")
     add("--device", metavar="D", default="cpu", help="torch device (cpu)")

@@ -91,6 +91,13 @@ def test_the_command_renders_a_split_and_refuses_what_is_for_other_kinds(
     assert [pairs[k].name for k in range(2)] == [str(s) for s in seeds_of("validation", 2, 3, "close-up")]
     with pytest.raises(UsageError, match="holds no finished pairs"):
         open_pairs(tmp_path, "train")
-    for more, said in (([], "needs --count"), (["--count", "1", "--fps", "4"], "--fps is not for data pairs gym")):
+    assert main([*words, "--count", "1", "--split", "evaluation", "--duration", "3"]) == 0
+    assert len(open_pairs(tmp_path, "evaluation")[0].frames) == 24
+    for more, said in (
+        ([], "needs --count"),
+        (["--count", "1", "--fps", "4"], "--fps is not for data pairs gym"),
+        (["--count", "1", "--duration", "2.1"], "duration must be a whole number of frames, got 2.1 s at 8 Hz"),
+        (["--count", "1", "--split", "evaluation"], "holds pairs of 24 frames of 32 pixels"),
+    ):
         assert main([*words, *more]) == 2
         assert said in capsys.readouterr().err

@@ -94,7 +94,10 @@ class GymPairs:
             pairs = cls.open(folder)
             check_scenes(folder, pairs.truth, seeds)
             if pairs.form != form:
-                raise UsageError(f"{str(folder)!r} holds pairs of {pairs.form.size} pixels; choose another folder")
+                raise UsageError(
+                    f"{str(folder)!r} holds pairs of {pairs.form.count} frames of {pairs.form.size} pixels; choose "
+                    "another folder"
+                )
             return pairs
         check_worlds(seeds)
         make_folder(folder)

@@ -69,9 +69,11 @@ def sample_pair(
     steps: LocalSteps,
     guidance: PairGuidance = PairGuidance(),
     given: GivenPair = GivenPair(),
+    connected: bool = True,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Pair:
-    """Latents of both; a given one is returned as it is. on_step: called with the number of finished steps."""
+    """Latents of both; a given one is returned as it is. connected False: each base model alone. on_step: called with
+    the number of finished steps."""
     text = PairText(torch.cat((negative.video, positive.video)), torch.cat((negative.audio, positive.audio)))
     x, predicted = noise, None
     for step in range(len(steps.video)):
@@ -79,7 +81,7 @@ def sample_pair(
             x = x._replace(video=noised(given.video, noise.video, steps.video_powers[0][step]))
         if given.audio is not None:
             x = x._replace(audio=noised(given.audio, noise.audio, steps.audio_powers[0][step]))
-        x, predicted = _step(model, x, predicted, text, steps, step, guidance, given)
+        x, predicted = _step(model, x, predicted, text, steps, step, guidance, given, connected)
         on_step(step + 1)
     return Pair(x.video if given.video is None else given.video, x.audio if given.audio is None else given.audio)
 
@@ -93,21 +95,23 @@ def _step(
     step: int,
     guidance: PairGuidance,
     given: GivenPair,
+    connected: bool,
 ) -> tuple[Pair, Pair]:
     """The next sample and the predicted data."""
     both = Pair(*(torch.cat((each, each)) for each in x))
     before = None if predicted is None else Pair(*(torch.cat((each, each)) for each in predicted))
     rows, device = len(both.video), x.video.device
     times = PairTimes(steps.video[step].to(device).expand(rows), steps.audio[step].to(device).expand(rows))
-    conditions = model.conditions(both, before, times)
+    conditions = model.conditions(both, before, times) if connected else None
+    of_sound, of_video = (None, None) if conditions is None else (conditions.video, conditions.audio)
     video, audio = given.video, given.audio
     x_video, x_audio = x
     if video is None:
-        eps = _guided(model.video_noise(both.video, times.video, text.video, conditions.video), guidance.video)
+        eps = _guided(model.video_noise(both.video, times.video, text.video, of_sound), guidance.video)
         now, following = (each[step].to(device) for each in steps.video_powers)
         x_video, video = ddim_step(x_video, eps, now, following)
     if audio is None:
-        eps = _guided(model.audio_noise(both.audio, times.audio, text.audio, conditions.audio), guidance.audio)
+        eps = _guided(model.audio_noise(both.audio, times.audio, text.audio, of_video), guidance.audio)
         now, following = (each[step].to(device) for each in steps.audio_powers)
         x_audio, audio = ddim_step(x_audio, eps, now, following)
     return Pair(x_video, x_audio), Pair(video, audio)

@@ -23,7 +23,8 @@ FEW = 100
 class PairRecipe:
     """A stage and the folder of all three. data: `GYM_DATA` or a folder of `openfoley data pairs`. kind: of the
     connectors. trains: in the third stage. steps, scenes (of the Gym), accumulation (passes for one update, at full
-    size): the preset's if None. weights_dir: of the published base models, at full size."""
+    size): the preset's if None. weights_dir: of the published base models, at full size. label: of a variant of the
+    third stage, in its folders' names; kind and what is trained if None."""
 
     stage: Stage
     out: Path
@@ -36,10 +37,13 @@ class PairRecipe:
     device: str = "cpu"
     accumulation: int | None = None
     weights_dir: Path | None = None
+    label: str | None = None
 
     @property
     def variant(self) -> str:
         """Behind the names of the third stage's folders."""
+        if self.label is not None:
+            return f"-{self.label}"
         return "" if (self.kind, self.trains) == ("cmc-pe", "connectors") else f"-{self.kind}-{self.trains}"
 
     @property

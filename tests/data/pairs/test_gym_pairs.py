@@ -46,7 +46,7 @@ def test_a_built_folder_holds_what_single_scenes_are_and_is_opened_again(tmp_pat
     assert batch.frames.shape == (2, 16, 3, 32, 32) and batch.captions[1] == pairs[0].captions
     with pytest.raises(UsageError, match="scenes of other seeds"):
         GymPairs.build(tmp_path / "train", SEEDS[:2], workers=1)
-    with pytest.raises(UsageError, match="pairs of 32 pixels"):
+    with pytest.raises(UsageError, match="pairs of 16 frames of 32 pixels"):
         GymPairs.build(tmp_path / "train", SEEDS, PairForm(size=48), workers=1)
 
 

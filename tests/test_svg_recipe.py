@@ -29,7 +29,7 @@ def recipe() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("skip", [set(), {"motion", "short"}, {"cross-attention", "motion", "short"}])
+@pytest.mark.parametrize("skip", [set(), {"motion"}, {"joint-attention", "motion"}, {"cross-attention", "motion"}])
 def test_every_job_needs_jobs_before_it_and_no_table_needs_what_is_left_out(
     recipe: ModuleType, tmp_path: Path, skip: set[str]
 ) -> None:
@@ -37,17 +37,34 @@ def test_every_job_needs_jobs_before_it_and_no_table_needs_what_is_left_out(
     names = list(jobs)
     for place, (name, job) in enumerate(jobs.items()):
         assert all(names.index(need) < place for need in job.needs), name
-        assert not any(left_out in need for need in (name, *job.needs) for left_out in skip)
-    assert {"table kinds", "table gamma", "table tasks", "table twice"} <= set(names)
+        assert not any(need in (f"train {one}", f"set {one}") for need in (name, *job.needs) for one in skip)
+    assert {"table ceilings", "table gamma", "table tasks", "table length", "table twice"} <= set(names)
     assert len({job.done for job in jobs.values()}) == len(jobs)
 
 
-def test_the_variants_have_folders_of_their_own_and_the_short_one_half_the_steps(
+def test_a_table_says_which_sets_it_is_without_so_that_it_is_made_again_with_them(
     recipe: ModuleType, tmp_path: Path
 ) -> None:
-    settings = recipe.Settings(tmp_path, steps=(6, 6, 8))
-    assert len({settings.model(variant) for variant in recipe.VARIANTS}) == len(recipe.VARIANTS)
-    assert settings.recipe("connectors", "short").steps == 4
+    settings = recipe.Settings(tmp_path)
+    few, more, every = (
+        {name for name in recipe.jobs_of(settings, frozenset(skip)) if name.startswith("table")}
+        for skip in ({"joint-attention", "motion"}, {"motion"}, ())
+    )
+    assert "table kinds-without-joint-attention" in few and "table kinds" not in few
+    assert "table kinds" in more and "table trained" not in more
+    assert {"table kinds", "table trained", "table curves"} <= every and few < every
+
+
+def test_what_is_the_core_is_begun_before_the_other_trainings(recipe: ModuleType, tmp_path: Path) -> None:
+    names = list(recipe.jobs_of(recipe.Settings(tmp_path)))
+    assert names.index("table kinds-without-joint-attention") < names.index("train joint-attention")
+
+
+def test_the_variants_have_folders_of_their_own(recipe: ModuleType, tmp_path: Path) -> None:
+    settings = recipe.Settings(tmp_path, steps=(6, 6, 8), hours=(3, 1, 2))
+    assert len({settings.model(variant) for variant in (*recipe.VARIANTS, recipe.HALF)}) == len(recipe.VARIANTS) + 1
+    chosen = settings.recipe("connectors", "joint-attention")
+    assert (chosen.kind, chosen.steps, chosen.hours) == ("joint-attention", 8, 2)
     assert settings.recipe("connectors", "cmc-pe").place == tmp_path / "connectors"
 
 

@@ -16,7 +16,7 @@ FIELDS = (
     "prompt", "negative_prompt", "gamma", "steps", "seed", "count", "duration", "video_guidance", "audio_guidance",
     "connected",
 )  # fmt: skip
-TRAINING_FIELDS = ("stage", "preset", "data", "kind", "trains", "steps", "scenes", "device", "accumulation")
+TRAINING_FIELDS = ("stage", "preset", "data", "kind", "trains", "steps", "hours", "scenes", "device", "accumulation")
 
 
 def generate(options: Namespace) -> int:

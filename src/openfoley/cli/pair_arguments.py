@@ -74,6 +74,7 @@ def add_pair_training(inner: Any, command: Callable[..., Any]) -> None:
     add("--kind", choices=KINDS, default="cmc-pe", help="of the connectors (cmc-pe)")
     add("--trains", choices=TRAINED, default="connectors", help="in the third stage: these alone, or more (connectors)")
     add("--steps", metavar="N", type=whole, help="optimiser steps (the preset's)")
+    add("--hours", metavar="H", type=number, help="at most, with the learning rate's schedule at its end by then")
     add("--scenes", metavar="N", type=whole, help="Gym close-ups to render for the training (the preset's)")
     add("--accumulation", metavar="N", type=whole, help="passes of one clip for an update, with --preset full (16)")
     add("--weights-dir", metavar="DIR", help="where the published base models are, with --preset full")

@@ -27,8 +27,8 @@ def test_parameters_of_every_part() -> None:
     assert [millions(part) for part in parts] == [222.99, 123.42, 100.30, 21.04]
 
 
-@pytest.mark.parametrize(("kind", "size"), [("cross-attention", 323.69)])
-def test_parameters_of_the_single_vector_variant(kind: str, size: float) -> None:
+@pytest.mark.parametrize(("kind", "size"), [("cross-attention", 323.69), ("joint-attention", 305.56)])
+def test_parameters_of_the_other_kinds(kind: str, size: float) -> None:
     with torch.device("meta"):
         connectors = Connectors(replace(FULL, connectors=replace(FULL.connectors, kind=kind)))
     assert millions(connectors) == size

@@ -33,6 +33,13 @@ def test_every_tensor_gets_a_gradient() -> None:
     assert [name for name, value in block.named_parameters() if value.grad is None or not value.grad.any()] == []
 
 
+def test_a_faint_sequence_counts_as_much_as_a_strong_one() -> None:
+    block = ConnectorBlock(64, CONFIG, by_frame=True)
+    torch.nn.init.normal_(block.leave.weight)
+    x, condition = torch.randn(1, 64, 5, 2, 2), torch.randn(1, 64, 9)
+    torch.testing.assert_close(block(x, 0.1 * condition), block(x, condition), atol=2e-3, rtol=2e-3)
+
+
 def test_the_sequence_matters_by_its_order() -> None:
     block = ConnectorBlock(64, CONFIG, by_frame=True)
     torch.nn.init.normal_(block.leave.weight)

@@ -8,7 +8,7 @@ import torch
 import tiny_pairs
 from openfoley.flow.ddim import VIDEO, Prediction, data_from_noise
 from openfoley.generators.joint.config import KINDS, Kind
-from openfoley.generators.joint.model import JointGenerator, Pair, PairText
+from openfoley.generators.joint.model import JointGenerator, Pair, PairText, PairTimes
 from openfoley.training.joint.objective import all_powers, base_loss, joint_losses, kept_captions
 
 
@@ -55,6 +55,23 @@ def test_a_model_of_velocity_has_the_noise_of_its_output() -> None:
         noise, velocity = (each.audio_noise(x, t, text, None) for each in (model, other))
     wanted = a.sqrt() * x - (1 - a).sqrt() * velocity
     torch.testing.assert_close(data_from_noise(x, noise, a), wanted, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_untrained_connectors_of_any_kind_leave_both_unets_as_they_are_to_the_bit(kind: Kind) -> None:
+    model = JointGenerator(tiny_pairs.config_of(kind)).eval()
+    x = Pair(torch.randn(2, 48, 16, 8, 8), torch.randn(2, 16, 50, 16))
+    times = PairTimes(torch.tensor([20, 900]), torch.tensor([30, 800]))
+    text = PairText(torch.randn(2, 6, 16), torch.randn(2, 16))
+    with torch.no_grad():
+        conditions = model.conditions(x, None, times)
+        found, bare = (model.noise(x, times, text, given) for given in (conditions, None))
+        for name, value in model.connectors.named_parameters():
+            if ".leave." in name and name.startswith("into_"):
+                torch.nn.init.normal_(value, std=0.2)
+        other = model.noise(x, times, text, conditions)
+    assert torch.equal(found.video, bare.video) and torch.equal(found.audio, bare.audio)
+    assert not torch.equal(other.video, bare.video) and not torch.equal(other.audio, bare.audio)
 
 
 @pytest.mark.parametrize("kind", KINDS)

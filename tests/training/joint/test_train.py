@@ -1,5 +1,6 @@
 """A stage resumes to the same weights, trains what it says and nothing else, and leaves a model that generates."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from openfoley.data.pairs.pair import PairForm
 from openfoley.errors import UsageError
 from openfoley.media.write.encode import write_video
 from openfoley.training.joint.pair_recipe import PairRecipe
-from openfoley.training.joint.recipe import train
-from openfoley.training.joint.train import train_stage_on
+from openfoley.training.joint.recipe import save_half, train
+from openfoley.training.joint.train import HALF_FILE, train_stage_on
 from openfoley.training.loop.run import Run
 from openfoley.types import Audio
 
@@ -66,11 +67,41 @@ def test_the_third_stage_trains_what_it_says(bases: tuple[Path, Path], tmp_path:
     assert changed and all("motion_modules" in key for key in changed)
 
 
+def averages(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    return load_file(folder / "out" / name)
+
+
+def test_the_half_is_what_a_training_of_the_whole_had_then(bases: tuple[Path, Path], tmp_path: Path) -> None:
+    preset = tiny_pairs.preset("connectors", bases=bases, steps=4, warmup_steps=4)  # so that the rate is the same
+    train_stage_on(preset, PAIRS, PAIRS, tmp_path / "whole" / "out", resume=False)
+    half, whole = (averages(tmp_path / "whole", name) for name in (HALF_FILE, "model.safetensors"))
+    train_stage_on(replace(preset, steps=2), PAIRS, PAIRS, tmp_path / "short" / "out", resume=False)
+    short = averages(tmp_path / "short", "model.safetensors")
+    assert all(torch.equal(half[name], short[name]) for name in half)
+    assert any(not torch.equal(half[name], whole[name]) for name in half)
+
+
+def test_a_training_that_is_given_less_time_ends_with_a_model(bases: tuple[Path, Path], tmp_path: Path) -> None:
+    preset, out = tiny_pairs.preset("connectors", bases=bases, steps=1000), tmp_path / "out"
+    train_stage_on(replace(preset, time_limit_s=1.0), PAIRS, PAIRS, out, resume=False)
+    steps = torch.load(out / "checkpoint.pt", weights_only=True)["step"]
+    assert 0 < steps < 1000 and (out / "model.safetensors").is_file() and (out / HALF_FILE).is_file()
+    for name in ("model.safetensors", HALF_FILE):
+        (out / name).unlink()
+    train_stage_on(replace(preset, time_limit_s=1e-3), PAIRS, PAIRS, out, resume=True)
+    assert torch.load(out / "checkpoint.pt", weights_only=True)["step"] == steps
+    assert (out / "model.safetensors").is_file() and (out / HALF_FILE).is_file()
+
+
 def test_what_is_missing_is_said_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no trained video model; train it first: --stage video"):
         train(PairRecipe("connectors", tmp_path))
     with pytest.raises(UsageError, match="steps must be at least 1"):
         train(PairRecipe("video", tmp_path, steps=0))
+    with pytest.raises(UsageError, match="hours must be more than 0, got -1"):
+        train(PairRecipe("video", tmp_path, hours=-1))
+    with pytest.raises(UsageError, match="no weights of half of the training in"):
+        save_half(PairRecipe("connectors", tmp_path))
     with pytest.raises(UsageError, match="scenes must be at least 1"):
         train(PairRecipe("video", tmp_path, scenes=0))
     with pytest.raises(UsageError, match="kind and trains are for the stage connectors"):

@@ -11,7 +11,8 @@ b]: a and b are height and width of a frame; a spectrogram has one b.
 - `joint-attention`: x attends to itself and to the other modality's sequence in one attention, with rotary positions in
   time (AVFullDiT, arXiv 2512.02457, whose audio index is rescaled so that both meet at the same times). Open in its
   text, and chosen here: nothing is masked; the sequence is that of the other modality's encoder, so that the U-Nets run
-  independently of each other as in the other two kinds; positions turn all channels of a head.
+  independently of each other as in the other two kinds, and each modality has a norm, keys and values of its own; the
+  longer one counts its steps; positions turn all channels of a head; it starts at zero by the frame above.
 """
 
 import torch
@@ -120,10 +121,11 @@ class SharedBlock(nn.Module):
         self.out = nn.Linear(channels, channels)
         self.gated = Gated(channels, channels)
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(2))
+        self.norm_other = nn.LayerNorm(config.width)  # the sequence as pooled is small beside y, by sqrt(its steps)
 
     def forward(self, x: Level, condition: Condition) -> Level:
         z, places = _folded(x, by_frame=False), x.shape[3] * x.shape[4]
-        y, other = self.norms[0](z), condition.mT
+        y, other = self.norms[0](z), self.norm_other(condition.mT)
         query, key, value = (self._heads(layer(y)) for layer in (self.query, self.key, self.value))
         other_key, other_value = (self._heads(layer(other)) for layer in (self.other_key, self.other_value))
         own, theirs = clock(x.shape[2], other.shape[1])

@@ -78,7 +78,7 @@ def train_full(recipe: PairRecipe, *, resume: bool) -> Path:
     )
     unets = {name: value for name, value in weights.items() if not name.startswith("connectors.")}
     connectors = networks.generator.connectors.state_dict()
-    return save_connectors(recipe.out / f"model{recipe.variant}", config, connectors, unets)
+    return save_connectors(recipe.model, config, connectors, unets)
 
 
 def settings(recipe: PairRecipe, training: Pairs) -> FullTraining:
@@ -90,6 +90,7 @@ def settings(recipe: PairRecipe, training: Pairs) -> FullTraining:
     return replace(
         base, architecture=replace(architecture, connectors=connectors), data=training.digest, trained=recipe.trains,
         steps=recipe.steps or base.steps, accumulation=recipe.accumulation or base.accumulation, device=recipe.device,
+        time_limit_s=recipe.time_limit_s,
     )  # fmt: skip
 
 

@@ -23,8 +23,8 @@ FEW = 100
 class PairRecipe:
     """A stage and the folder of all three. data: `GYM_DATA` or a folder of `openfoley data pairs`. kind: of the
     connectors. trains: in the third stage. steps, scenes (of the Gym), accumulation (passes for one update, at full
-    size): the preset's if None. weights_dir: of the published base models, at full size. label: of a variant of the
-    third stage, in its folders' names; kind and what is trained if None."""
+    size): the preset's if None. weights_dir: of the published base models, at full size. hours: at most, over all
+    resumptions; the learning rate's schedule ends by then. It may be another when the training is resumed."""
 
     stage: Stage
     out: Path
@@ -37,19 +37,26 @@ class PairRecipe:
     device: str = "cpu"
     accumulation: int | None = None
     weights_dir: Path | None = None
-    label: str | None = None
+    hours: float | None = None
 
     @property
     def variant(self) -> str:
         """Behind the names of the third stage's folders."""
-        if self.label is not None:
-            return f"-{self.label}"
         return "" if (self.kind, self.trains) == ("cmc-pe", "connectors") else f"-{self.kind}-{self.trains}"
 
     @property
     def place(self) -> Path:
         """Of the stage."""
         return self.out / f"{self.stage}{self.variant}"
+
+    @property
+    def model(self) -> Path:
+        """The finished model's folder, after the third stage."""
+        return self.out / f"model{self.variant}"
+
+    @property
+    def time_limit_s(self) -> float | None:
+        return None if self.hours is None else 3600 * self.hours
 
     @property
     def bases(self) -> tuple[Path, ...]:
@@ -80,7 +87,7 @@ class PairRecipe:
             )
         return replace(
             base, architecture=with_kind(base.architecture, self.kind), data=training.digest, trained=self.trains,
-            steps=self.steps or base.steps, bases=self.bases, device=self.device,
+            steps=self.steps or base.steps, bases=self.bases, device=self.device, time_limit_s=self.time_limit_s,
         )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ GYM = {
     "audio": replace(GYM_BASE, stage="audio"),
     "connectors": replace(GYM_BASE, stage="connectors", steps=4000, batch=8),
 }
-"""One core, 3 steps each: 2.2, 0.6 and 2.7 s a step in bfloat16, which takes 1.4 to 1.5 times as long as float32 on a
-CPU (docs/log.md, J6): about 2.5, 0.8 and 2.0 hours."""
+"""One core: 1.43, 0.39 and 1.87 s a step, 2.4, 0.7 and 2.1 hours; bfloat16 takes 1.5 times as long on a CPU
+(docs/log.md, J7)."""
 
 GYM_SCENES = {"train": 6000, "validation": 128}

@@ -1,7 +1,7 @@
 """`openfoley train pair`: data, one stage, and after the third the model folder. Published size: `training.joint.full`.
 
 DIR/data        Gym close-ups, rendered once          DIR/video, audio, connectors    a stage: weights, log, checkpoint
-DIR/model       the finished model, for `generate-pair --model`
+DIR/model       the finished model, for `generate-pair --model`     DIR/model-half    as it was half-way (`save_half`)
 
 A variant of the third stage (another kind of connectors, more weights trained) has its name behind `connectors` and
 `model`; it shares the data and the first two stages.
@@ -9,20 +9,26 @@ A variant of the third stage (another kind of connectors, more weights trained) 
 
 from __future__ import annotations
 
+import json
+import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from openfoley.data.disk import write_json
 from openfoley.data.pairs.pair import Pairs
 from openfoley.errors import UsageError
 from openfoley.generators.joint.unets import check_diffusers
 from openfoley.hub.load import checked_device, read_weights
 from openfoley.hub.pair import save_pair_model
 from openfoley.hub.pair_parts import PairModelConfig
+from openfoley.hub.registry import CONFIG_NAME
+from openfoley.hub.save import complete_folder, save_weights
 from openfoley.training.joint.curves import held_curves
 from openfoley.training.joint.full import train_full
 from openfoley.training.joint.pair_recipe import GYM_DATA, PairRecipe
 from openfoley.training.joint.presets import PairTraining
-from openfoley.training.joint.train import Networks, train_stage_on
+from openfoley.training.joint.train import HALF_FILE, Networks, train_stage_on
 from openfoley.training.loop.checkpoint import check_unused
 
 WEIGHTS = "model.safetensors"
@@ -49,6 +55,8 @@ def _check(recipe: PairRecipe, resume: bool) -> None:
     for name, count in (("steps", recipe.steps), ("scenes", recipe.scenes), ("accumulation", recipe.accumulation)):
         if count is not None and count < 1:
             raise UsageError(f"{name} must be at least 1, got {count}")
+    if recipe.hours is not None and not 0 < recipe.hours < math.inf:
+        raise UsageError(f"hours must be more than 0, got {recipe.hours:g}")
     if recipe.scenes is not None and recipe.data != GYM_DATA:
         raise UsageError("scenes is for --data gym; leave it out")
     if recipe.preset == "full":
@@ -87,4 +95,19 @@ def _save_model(
         sources |= {base.name: recipe.place / f"{base.name}.safetensors" for base in recipe.bases}
     named = replace(config, name=recipe.out.name, curves=curves)
     tensors = {name: read_weights(path) for name, path in sources.items()}
-    return save_pair_model(recipe.out / f"model{recipe.variant}", named, tensors)
+    return save_pair_model(recipe.model, named, tensors)
+
+
+def save_half(recipe: PairRecipe) -> Path:
+    """The model as it was after half of a finished third stage, beside the model."""
+    half = recipe.place / HALF_FILE
+    for path, missing in ((half, "weights of half of the training"), (recipe.model / CONFIG_NAME, "finished model")):
+        if not path.is_file():
+            raise UsageError(f"no {missing} in {str(path.parent)!r}; train with --stage connectors --trains connectors")
+    content = json.loads((recipe.model / CONFIG_NAME).read_text(encoding="utf-8"))
+    with complete_folder(recipe.model.with_name(f"{recipe.model.name}-half")) as unfinished:
+        for base in recipe.bases:
+            shutil.copyfile(recipe.model / f"{base.name}.safetensors", unfinished / f"{base.name}.safetensors")
+        save_weights(read_weights(half), unfinished / "connectors.safetensors")
+        write_json(unfinished / CONFIG_NAME, content, indent=1)
+    return recipe.model.with_name(f"{recipe.model.name}-half")

@@ -19,6 +19,7 @@ from openfoley.generators.joint.model import JointGenerator, Pair, PairText
 from openfoley.hub.load import load_weights
 from openfoley.hub.pair_parts import FORMAT, PairCodec, PairModelConfig, base_modules
 from openfoley.hub.save import save_weights
+from openfoley.media.write.atomic import replace_when_done
 from openfoley.training.joint.objective import Losses, all_powers, base_loss, joint_losses, kept_captions
 from openfoley.training.joint.presets import JointTraining, PairTraining
 from openfoley.training.loop.ema import averaged
@@ -26,6 +27,9 @@ from openfoley.training.loop.optimizer import make_optimizer
 from openfoley.training.loop.run import Run
 
 BETAS = (0.9, 0.999)
+HALF, HALF_FILE = 0.5, "half.safetensors"
+"""Of a training of connectors: then the averaged weights are kept, as a training of half the length (but for the end of
+the learning rate's schedule)."""
 DEFAULT_STEPS, VIDEO_GUIDANCE, AUDIO_GUIDANCE = 25, 2.0, 2.0
 """At Gym size; not tuned. The published ones, 7.5 and 2.5, are for models with a wide choice of what to make."""
 
@@ -67,8 +71,8 @@ class Trained(nn.Module):
 def train_stage_on(
     preset: PairTraining, training: Pairs, validation: Pairs, out: Path, *, resume: bool
 ) -> tuple[PairModelConfig, Networks]:
-    """Writes out/{model.safetensors (averages of all that is trained, and of that file's rest the start), log.csv};
-    returns the networks with the averaged weights."""
+    """Writes out/{model.safetensors (averages of all that is trained, and of that file's rest the start), log.csv}, and
+    of connectors alone HALF_FILE; returns the networks with the averaged weights."""
     run = Run.of(preset, out, resume=resume)
     config = model_config(preset, training)
     with torch.random.fork_rng(devices=[]):
@@ -79,7 +83,9 @@ def train_stage_on(
     networks.to(preset.device).train()
     trained = Trained(chosen_weights(networks, preset))
     networks.requires_grad_(False)
-    optimise(run, preset, networks, trained, training, validation)
+    keeps = preset.stage == "connectors" and preset.trained == "connectors"
+    half = out / HALF_FILE if keeps else None
+    optimise(run, preset, networks, trained, training, validation, half)
     save_weights(networks.files[preset.stage].state_dict(), out / "model.safetensors", exact=True)
     if preset.trained != "connectors":
         for name in ("video", "audio"):
@@ -88,16 +94,23 @@ def train_stage_on(
 
 
 def optimise(
-    run: Run, preset: JointTraining, networks: PairNetworks, trained: Trained, training: Pairs, validation: Pairs
+    run: Run,
+    preset: JointTraining,
+    networks: PairNetworks,
+    trained: Trained,
+    training: Pairs,
+    validation: Pairs,
+    half: Path | None = None,
 ) -> None:
     """All steps of a stage; at the end the networks have the averaged weights. Gradients of several passes are added
-    up, each divided by their number."""
+    up, each divided by their number. half: where the connectors' averages of half of the training are kept."""
     trained.requires_grad_(True)
     average = averaged(trained, preset.ema_decay)
     optimizer = make_optimizer("adamw", [trained], preset.learning_rate, betas=BETAS, weight_decay=preset.weight_decay)
     run.attach(model=trained, average=average, optimizer=optimizer)
     device, sound_steps = torch.device(preset.device), networks.codec.sound_steps(int(training.form.samples))
     held = latents_of(networks.codec, first_of(validation, preset.validation), device)
+    keeps_half = half is not None and not (run.first_step and half.exists())
 
     for step in run.steps():
         random = run.generator(step)
@@ -117,8 +130,20 @@ def optimise(
         if (step + 1) % preset.validate_every == 0 or run.ends_with(step):
             with with_average(trained, average.module):
                 run.log(step, always=True, **validated(networks, preset, *held, run.generator(-1), sound_steps))
+        if keeps_half and half is not None and (run.progress(step + 1) >= HALF or run.ends_with(step)):
+            with with_average(trained, average.module):
+                _save_half(networks, half)
+            run.log(step, always=True, half=step + 1)
+            keeps_half = False
     with torch.no_grad():
         _copy(trained, average.module)
+    if keeps_half and half is not None:  # resumed with less time than it had taken
+        _save_half(networks, half)
+
+
+def _save_half(networks: PairNetworks, path: Path) -> None:
+    with replace_when_done(path, force=True) as unfinished:
+        save_weights(networks.generator.connectors.state_dict(), unfinished, exact=True)
 
 
 def model_config(preset: PairTraining, training: Pairs) -> PairModelConfig:

@@ -11,7 +11,7 @@ from openfoley.cli import main
 from openfoley.gym.scene import sample_scene
 from openfoley.hub.cards import CARDS
 from openfoley.hub.parts import PARTS
-from openfoley.hub.registry import CONFIG_NAME, SHIPPED, SHIPPED_FOLDER, generator_kind, published
+from openfoley.hub.registry import CONFIG_NAME, SELECTION, SHIPPED, SHIPPED_FOLDER, generator_kind, published, selects
 
 
 def test_the_words_are_those_of_the_training_scenes() -> None:
@@ -27,7 +27,7 @@ def test_the_words_are_those_of_the_training_scenes() -> None:
 
 def test_the_shipped_card_counts_its_weights() -> None:
     card, elements = CARDS["salsa-v-gym"], {}
-    for path in ((SHIPPED_FOLDER / card.name / f"{part}.safetensors") for part in PARTS):
+    for path in ((SHIPPED_FOLDER / card.name / f"{part}.safetensors") for part in (*PARTS, SELECTION)):
         with path.open("rb") as file:
             header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
@@ -42,7 +42,7 @@ def test_each_card_is_either_shipped_or_published_and_its_family_is_a_generator(
     assert SHIPPED == ("salsa-v-gym",)
     for name, card in CARDS.items():
         assert card.name == name and (published(name) is None) == (name in SHIPPED)
-        assert generator_kind(name) == card.family
+        assert generator_kind(name) == card.family and selects(name) == card.selects
         whole = {"network", "vae", "vocoder", "clip", "tokenizer"}
         whole |= {"selective", "words", "words-tokenizer"} if card.selects else {"sync"}
         assert {file.part for file in card.files} in (set(), whole)

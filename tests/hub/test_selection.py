@@ -15,7 +15,7 @@ from openfoley.encoders.selective_sync import SelectiveSync
 from openfoley.encoders.sync import SyncEncoder
 from openfoley.errors import UsageError, WeightsError
 from openfoley.hub.load import load_base, load_model
-from openfoley.hub.registry import check_selects
+from openfoley.hub.registry import DEFAULT_MODEL, check_selects
 from openfoley.hub.save import add_selection, save_model
 from openfoley.hub.selection import selection_tensors, selective_model
 from openfoley.pipeline import load
@@ -120,3 +120,12 @@ def test_a_selection_beside_other_weights_than_its_own_is_refused_but_can_be_tra
     save_file(load_file(plain / "selection.safetensors"), plain / "selection.safetensors")
     with pytest.raises(WeightsError, match="its metadata lack the model that it was trained on; train one"):
         load_model(plain)
+
+
+def test_the_shipped_model_selects_and_without_a_name_is_as_before_to_the_byte(make_video: Callable[..., Path]) -> None:
+    video, model, asked = make_video(duration_s=1.0), load(DEFAULT_MODEL), {"prompt": "a wooden ball", "steps": 2}
+    base = replace(model, model=load_base(DEFAULT_MODEL))
+    assert base.model.selective is None and model.model.selective is not None
+    sound = model.generate(video, **asked).audio.samples
+    assert torch.equal(sound, base.generate(video, **asked).audio.samples)
+    assert not torch.equal(sound, model.generate(video, select="a wooden ball", **asked).audio.samples)

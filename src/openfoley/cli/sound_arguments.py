@@ -29,7 +29,7 @@ def add_sound(commands: Any, command: AddCommand) -> None:
         action="store_true",
         help="also write each stem of --cues, beside the mix as NAME.STEM.wav",
     )
-    words = "a stem for each named thing in the picture, up to 8, and their mix, with models that select by text"
+    words = "a stem for each named thing in the picture, up to 8, and their mix, with models that have --select"
     add("--select-all", metavar="'A; B'", help=words)
     words = "--select-all: guide each stem away from what the other names select (--apart)"
     add("--apart", action=argparse.BooleanOptionalAction, help=words)

@@ -70,9 +70,9 @@ class Prompting:
     negative_prompt: str | None = option(text, "what it should not sound like", "T")
     select: str | None = option(
         some_text,
-        "the thing in the picture that sounds, with models that select by text, such as selva",
+        "the thing in the picture that sounds, with models that select by text: salsa-v-gym, selva",
         "T",
-        usual="what --prompt says, or everything",
+        usual="everything; selva: what --prompt says, if it is given",
     )
     select_box: Box | None = option(
         box,

@@ -32,7 +32,7 @@ from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.projects.project import Project
 from openfoley.region import Box
-from openfoley.request import Cut
+from openfoley.request import Cue, Cut
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.types import NEAR, SHOTS, Conditions
 
@@ -253,6 +253,13 @@ def test_with_a_selection_the_whole_is_selected_too(
     seen.clear()
     stems = pipeline.select_all(video, ["a ball", "a door"], **FAST)
     assert set(stems) == {"a ball", "a door"} and seen
+    cue, wholes = Cue(Fraction(4), Fraction(5), prompt="a ball", select="a ball"), []
+    for one, own in ((pipeline, cue), (load(tiny_model, adapters=adapters), replace(cue, select=None))):
+        seen.clear()
+        one.generate(video, **FAST, prompt="a door", cues=(own,), whole_video="on")
+        wholes.append([conditions.whole["sync"].values[:1] for conditions in seen])
+    differ = [not torch.allclose(*pair, atol=1e-4) for pair in zip(*wholes, strict=True)]
+    assert not differ[0] and any(differ), "a window without a name reads the whole video as the base does"
 
 
 def test_a_generator_without_pictures_reads_sync_features_alone(

@@ -89,9 +89,9 @@ class Stream:
         self.codec, self.rate, self.request = model.codec, rate, request
         self.new, self.context = new_latents, context_latents
         self.shot = Shot(0, Fraction(0), ENDLESS, "start")
-        texts = selecting_texts([request.prompting])
+        texts = selecting_texts(model, [request.prompting])
         self.builder = ConditionBuilder(model, [self.shot], iter(()), self.device, texts=texts)
-        self.sampler = WindowSampler(model.generator, self.builder, request)
+        self.sampler = WindowSampler(model.generator, self.builder, request, plain=model.plain)
         self.inputs = {name: _Input(name, e, rate, self.device) for name, e in self.builder.encoders.items()}
         self.sink = _Sink(model.codec.channels)
         sample_count = int(ENDLESS) * model.codec.sample_rate

@@ -10,7 +10,7 @@ from openfoley.encoders.base import FrameEncoder, TextConditioned, TextEncoder, 
 from openfoley.encoders.selective_sync import SelectiveSync
 from openfoley.encoders.semantic import SemanticEncoder
 from openfoley.encoders.semantic_words import SemanticWords
-from openfoley.encoders.sync import SyncEncoder
+from openfoley.encoders.sync import SyncEncoder, pooled
 from openfoley.encoders.tokenizer import train_tokenizer
 
 WIDE = {"image_size": 32, "patch_size": 16, "hidden_size": 32, "heads": 2, "mlp_size": 32}
@@ -66,6 +66,25 @@ def test_the_trunk_is_computed_once_and_any_run_of_it_is_selected_by_itself(word
     present[:, 5:9] = False
     hidden = encoder.select(trunk, present, *text)
     assert not hidden[:, 5:9].any() and torch.equal(hidden[:, 9:], whole[:, 9:])
+
+
+def test_without_a_word_the_features_are_the_sync_encoders_own(words: SemanticWords) -> None:
+    encoder = student(trained=True)
+    for parameter in encoder.pooling.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    frames, (tokens, is_word) = frames_of(20).repeat(2, 1, 1, 1, 1), words.encode_words(["a wooden ball", "a ball"])
+    is_word[1] = False
+    trunk, present = encoder.encode(frames), torch.ones(2, 20, dtype=torch.bool)
+    chosen, everything = encoder.select(trunk, present, tokens, is_word)
+    torch.testing.assert_close(everything, encoder.trunk.encode(frames)[1])
+    torch.testing.assert_close(chosen, encoder.select(trunk[:1], present[:1], tokens[:1], is_word[:1])[0])
+    assert not torch.allclose(chosen, everything, atol=1e-2)
+    half = torch.tensor([1.0, 0.0, 1.0, 0.0]).expand(2, 20, 4)
+    masked = encoder.select(trunk, present, tokens, is_word, half)[1]
+    expected = pooled(trunk[1:].unflatten(-1, (4, 32)), encoder.trunk.pooling, encoder.trunk.peak, encoder.trunk.norm,
+                      half[1:])  # fmt: skip
+    torch.testing.assert_close(masked, expected[0])
+    assert not torch.allclose(masked, everything, atol=1e-2)
 
 
 def test_only_selection_and_pooling_are_trained_and_the_teacher_keeps_its_own() -> None:

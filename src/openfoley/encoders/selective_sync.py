@@ -3,8 +3,9 @@
     patch tokens of the sync encoder (frozen, computed once for all texts) -> one block of `text_selection` -> pooling
 
 The words are the tokens of the model's own semantic text tower (`semantic_words`). A token meets the words alone, so
-any run of frames may be selected by itself. Selection and pooling are trained; the pooling is a copy: without a text
-the sync encoder stays as it is. A second of trunk is 24 x 36 x 128 numbers at Gym size, 0.4 MB in float32.
+any run of frames may be selected by itself. Selection and pooling are trained; the pooling is a copy. Every training
+item has a name: where none is given, as beside a cue that selects, the sync encoder's own pooling sees all (with the
+words of no text the pair is silent there). A second of trunk is 24 x 36 x 128 numbers at Gym size, 0.4 MB in float32.
 """
 
 from collections.abc import Iterator
@@ -73,8 +74,12 @@ class SelectiveSync(nn.Module):
         is_word: Bool[Tensor, "batch tokens"],
         seen: Float[Tensor, "batch n patches"] | None = None,
     ) -> Float[Tensor, "batch n dim"]:
-        """Frames that are not present give zeros."""
-        features = self.selected(trunk.unflatten(-1, (-1, self.trunk.dim)), text, is_word, seen)
+        """Frames that are not present give zeros, a row without a word the sync encoder's own features."""
+        tokens, is_named = trunk.unflatten(-1, (-1, self.trunk.dim)), is_word.any(1)
+        features = self.selected(tokens, text, is_word, seen)
+        if not is_named.all():
+            own = pooled(tokens, self.trunk.pooling, self.trunk.peak, self.trunk.norm, seen)
+            features = torch.where(is_named[:, None, None], features, own)
         return torch.where(present[..., None], features, 0.0).to(trunk)
 
     def encode(self, frames: UInt8[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch n trunk_dim"]:

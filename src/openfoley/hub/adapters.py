@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from torch import nn
+
 from openfoley.config import from_dict
 from openfoley.errors import WeightsError
 from openfoley.generators.adapters.config import AdapterConfig
@@ -51,10 +53,16 @@ def with_adapters(model: Model, path: Path) -> Model:
 
 def adapted(model: Model) -> Model:
     """The model whose generator reads the whole video through its adapters."""
-    assert model.adapters is not None
-    generator = AdaptedGenerator(model.parts["generator"], model.adapters)
-    parts = {**model.parts, "generator": generator.eval()}
-    return replace(model, parts=parts, generator=cast(Generator, generator))
+    adapters = model.adapters
+    assert adapters is not None
+
+    def wrapped(generator: nn.Module) -> AdaptedGenerator:
+        return AdaptedGenerator(generator, adapters).eval()
+
+    generator = wrapped(model.parts["generator"])
+    plain = None if model.plain is None else cast(Generator, wrapped(cast(nn.Module, model.plain)))
+    parts = {**model.parts, "generator": generator}
+    return replace(model, parts=parts, generator=cast(Generator, generator), plain=plain)
 
 
 def _advice(model: str) -> str:

@@ -66,6 +66,7 @@ class Model:
     parts: Mapping[str, nn.Module]  # the networks, as a model folder keeps them
     familiarity: Familiarity | None = None  # of a video with the training set, if the folder has it
     selective: Model | None = None  # in its place where a text selects, if the folder has one (`hub.selection`)
+    plain: Generator | None = None  # of `selective`: the base's, for windows in which no text selects
     adapters: Adapters | None = None  # that condition every window on the whole video, if it has them (`hub.adapters`)
 
     @classmethod

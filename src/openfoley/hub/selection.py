@@ -5,7 +5,8 @@
                   the sync encoder's own
     generator.*   tensors of the generator that differ from its own
 
-Both models share all other weights. Without a text that selects the folder's model is used as it is. The metadata hold
+Both models share all other weights. Without a text that selects the folder's model is used as it is, also for single
+windows of a request that selects elsewhere (a cue): `Model.plain`, `SelectiveSync.select`. The metadata hold
 the fingerprint of the model that it was trained on; beside another one it is refused.
 """
 
@@ -62,7 +63,9 @@ def selective_model(model: Model, config: TextSelectionConfig, tensors: Tensors,
     fill(changed, {**generator.state_dict(), **_without(GENERATOR, tensors)}, where, assign=True)
     parts = {**model.parts, "sync": sync, "generator": changed}
     encoders = {**model.encoders, "sync": sync, WORDS: SemanticWords(meaning)}
-    return replace(model, parts=parts, encoders=encoders, generator=cast(Generator, changed), selective=None)
+    return replace(
+        model, parts=parts, encoders=encoders, generator=cast(Generator, changed), selective=None, plain=model.generator
+    )
 
 
 def selection_tensors(model: Model, sync: nn.Module, generator: nn.Module | None = None) -> dict[str, Tensor]:

@@ -127,6 +127,7 @@ class ConditionBuilder:
         self.shots, self.device, self.again = shots, device, again
         self.latent_rate: Fraction = model.codec.latent_rate
         self.encoders: dict[str, FrameEncoder] = frame_encoders(model)
+        self.prompt_selects = model.plain is None
         self.texts = Texts(model.text_encoder, device)
         self.words = {name: Texts(encoder, device) for name, encoder in words_encoders(model).items()}
         self.reach = max(Fraction(e.outputs.reach) / e.outputs.rate for e in self.encoders.values())
@@ -156,8 +157,9 @@ class ConditionBuilder:
         """The conditions of a window that has `reference` latents of another sound in front of it, and a
         negative branch for each negative text: the text itself, and of the picture what it selects
         (`Prompting.negative_picture`). Over the reference and over sound carried on from before a cut nothing
-        is seen. Where a text selects, the prompt and what is selected stand in for each other. keep: what lies before
-        the window stays readable, for the window before it."""
+        is seen. Where a text selects, the prompt and what is selected stand in for each other; with a pair beside a
+        base (`Model.plain`) the prompt does not select, and a window without `select` is the base's. keep: what lies
+        before the window stays readable, for the window before it."""
         window, shot, rate = planned.window, planned.shot, self.latent_rate
         start, end = window.first_latent / rate, window.end_latent / rate
         seen_from = max(start, shot.start) if shot.join == "carry" else start
@@ -169,12 +171,12 @@ class ConditionBuilder:
         if not keep:
             self.reader.forget(shot.index, start - self.reach)
         self.selections.begin((planned, reference, prompting.region))
-        text, chosen = self.texts(prompting.described), prompting.selected
+        text, chosen = self.texts(prompting.described), chosen_text(prompting, self.prompt_selects)
         own = self.selections(seen, chosen, shares=shares)
         selected = Conditions({**own, TEXT: text}, self._in_whole(chosen, span, own, around))
         nothing = selected.null()
         by_text = {name for name, encoder in self.encoders.items() if isinstance(encoder, TextConditioned)}
-        if prompting.negative_picture == "none":
+        if prompting.negative_picture == "none" or (chosen is None and not self.prompt_selects):
             by_text = set()
         trunk = {name: sequence for name, sequence in seen.items() if name in by_text}
 
@@ -294,7 +296,12 @@ class ConditionBuilder:
             reader.forget(planned.shot.index, start - self.reach)
 
 
-def selecting_texts(promptings: Sequence[Prompting]) -> list[str | None]:
+def chosen_text(prompting: Prompting, prompt_selects: bool) -> str | None:
+    """What a selective encoder reads."""
+    return prompting.selected if prompt_selects else prompting.select
+
+
+def selecting_texts(model: Model, promptings: Sequence[Prompting]) -> list[str | None]:
     """All texts by which these select from the picture."""
-    texts: list[str | None] = [one.selected for one in promptings]
+    texts = [chosen_text(one, model.plain is None) for one in promptings]
     return [*texts, *(negative for one in promptings if one.negative_picture != "none" for negative in one.negatives)]

@@ -19,7 +19,6 @@ from openfoley.hub.knowledge import warn_of_words
 from openfoley.media.read.opening import shown
 from openfoley.media.sample_file import SampleFile
 from openfoley.media.source import phase
-from openfoley.request import Request
 from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.conditions import ConditionBuilder, selecting_texts
 from openfoley.synthesis.crossfade import runs_of
@@ -102,7 +101,7 @@ class JobUnderWay:
                 "resuming from %s: %d of %d windows are finished", shown(self.saved.folder), self.done, len(job.plan)
             )
         _warn_of_words(job)
-        warn_of_negative_picture(job.requests[0])
+        warn_of_negative_picture(job.model, job.requests[0])
         self.progress = _in_seconds(options.progress, job.plan, codec.latent_rate, job.source.info.duration)
         if self.progress is not None and self.done:
             self.progress(self.done)
@@ -142,13 +141,11 @@ class JobUnderWay:
         job, first, next_shot = self.job, self.first_shot, self.job.plan[self.done].shot.index
         own = (run for run in feed if run.shot >= first)
         second = None if again is None else lambda: (run for run in again() if run.shot >= next_shot)
-        builder = ConditionBuilder(
-            job.model, job.shots, own, job.model.device, self.regions, second, _texts(job.requests)
-        )
+        builder = ConditionBuilder(job.model, job.shots, own, job.model.device, self.regions, second, _texts(job))
         regenerated_from = None if job.around is None else job.plan[0].first_new
         self.sampler = ParallelSampler(
             [
-                WindowSampler(job.model.generator, builder, one, job.reference, regenerated_from)
+                WindowSampler(job.model.generator, builder, one, job.reference, regenerated_from, job.model.plain)
                 for one in job.requests[:: len(job.seeds)]
             ]
         )
@@ -277,11 +274,11 @@ def _feed(job: Job, store: FeatureStore | None, first_shot: int) -> Feed:
     return KeptRuns(compute, job.model.device) if reads_whole else compute
 
 
-def _texts(requests: Sequence[Request]) -> list[str | None]:
+def _texts(job: Job) -> list[str | None]:
     """All texts that select, of the requests and of their cues."""
-    promptings = [one.prompting for one in requests]
-    cues = [one.prompting.in_cue(cue) for one in requests for cue in one.timeline.cue_list]
-    return selecting_texts([*promptings, *cues])
+    promptings = [one.prompting for one in job.requests]
+    cues = [one.prompting.in_cue(cue) for one in job.requests for cue in one.timeline.cue_list]
+    return selecting_texts(job.model, [*promptings, *cues])
 
 
 def _in_seconds(

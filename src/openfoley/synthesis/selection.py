@@ -75,9 +75,12 @@ def _check_length(text: str, encoder: TextEncoder, words: str) -> None:
         raise UsageError(f"select is {count} tokens {words} {encoder.longest}; shorten it: {text[:40]!r}...")
 
 
-def warn_of_negative_picture(request: Request) -> None:
-    """A negative picture belongs to a negative text, and without one it changes nothing."""
+def warn_of_negative_picture(model: Model, request: Request) -> None:
+    """A negative picture belongs to a negative text, and of a pair beside a base to a text that selects; without one it
+    changes nothing."""
     prompting, cues = request.prompting, request.timeline.cue_list
+    if prompting.negative_picture and model.plain is not None and not request.selections:
+        logger.warning("negative_picture has no effect without select; pass select too")
     if prompting.negative_picture and not prompting.negatives and not any(cue.negative_prompt for cue in cues):
         logger.warning("negative_picture has no effect without a negative prompt; pass negative_prompt too")
 

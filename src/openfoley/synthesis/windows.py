@@ -39,6 +39,10 @@ class _Pending:
     known: Sequence[Known]
     first_latent: int
 
+    @property
+    def selects_nothing(self) -> bool:
+        return self.request.prompting.select is None
+
     def rows(self, takes: Sequence[int]) -> WindowInput:
         """For some of the takes."""
         latents = self.known[0].latent.shape[1]
@@ -56,7 +60,8 @@ class WindowSampler:
 
     request: prompts and sampling, where no cue says otherwise. reference: latents [1, n, latent_dim] of a sound that
     every window is to resemble: clean and unseen in front of it. regenerated_from: the first latent of a span that is
-    regenerated, see `own_seed`.
+    regenerated, see `own_seed`. plain: the generator of windows in which no text selects, if that is another
+    (`Model.plain`).
     """
 
     generator: Generator
@@ -64,6 +69,7 @@ class WindowSampler:
     request: Request
     reference: Float[Tensor, "1 n dim"] | None = None
     regenerated_from: int | None = None
+    plain: Generator | None = None
 
     def __call__(
         self,
@@ -79,6 +85,7 @@ class WindowSampler:
         beside = None
         if planned.window.shared and following is not None:
             beside = self._pending(following, takes, made_until=planned.first_new)
+        generator = self.plain if self.plain is not None and pending.selects_nothing else self.generator
         batches = [range(len(takes))] if self._is_batched(pending) else [range(n, n + 1) for n in range(len(takes))]
         made: list[Tensor] = []
         for rows in batches:
@@ -90,12 +97,12 @@ class WindowSampler:
             one, sampling = pending.rows(rows), pending.request.sampling
             if beside is None:
                 latents = sample_latents(
-                    self.generator, one.conditions, one.source, sampling, negatives=one.negatives, known=one.known,
+                    generator, one.conditions, one.source, sampling, negatives=one.negatives, known=one.known,
                     on_step=on_step,
                 )  # fmt: skip
             else:
                 shared = self._shared(planned, beside)
-                latents = sample_beside_next(self.generator, one, beside.rows(rows), shared, sampling, on_step)
+                latents = sample_beside_next(generator, one, beside.rows(rows), shared, sampling, on_step)
             made += latents[:, self._length :].split(1)
         return made
 

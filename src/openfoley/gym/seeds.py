@@ -21,7 +21,7 @@ SEEDS_PER_SPLIT = 10_000_000
 FIRST_SEEDS: dict[World, int] = {"flat": 0, "bodies": 100_000_000, "close-up": 200_000_000, "long": 300_000_000}
 GOLDEN = (5**0.5 - 1) / 2
 """Its multiples, modulo 1, fill 0..1 evenly however many are taken."""
-VERSIONS: dict[World, int] = {"flat": 2, "bodies": 2, "close-up": 1, "long": 1}
+VERSIONS: dict[World, int] = {"flat": 2, "bodies": 3, "close-up": 1, "long": 1}
 """Incremented when a seed of that world gives another scene, picture or sound than before."""
 
 

@@ -13,6 +13,7 @@ from openfoley.gym.bodies.records import UNTURNED, Box, Capsule, Cylinder, Quate
 CORDS: tuple[Vector, ...] = ((0.1, 0.1, 0.1), (0.7, 0.65, 0.5), (0.85, 0.85, 0.85))
 SKIN: tuple[Vector, ...] = ((0.85, 0.62, 0.48), (0.6, 0.38, 0.25), (0.3, 0.18, 0.11), (0.9, 0.72, 0.6))
 
+TUB_SIDES = 10
 GUARD_M = 0.015
 """Half the thickness of what things in a vessel meet, whatever is seen: they dent thinner walls beyond their middle."""
 
@@ -99,7 +100,7 @@ def walls(
 
 
 def tub(
-    radius: float, depth: float, thick: float, paint: Surface, *, flare: float = 0.0, sides: int = 10
+    radius: float, depth: float, thick: float, paint: Surface, *, flare: float = 0.0, sides: int = TUB_SIDES
 ) -> list[Piece]:
     """A round wall of boards that lean outwards by `flare` (rad) on a disc; the inside of its floor is at y = 0 and
     `radius` wide."""

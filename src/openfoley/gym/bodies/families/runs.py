@@ -11,12 +11,16 @@ from openfoley.gym.bodies.description import Body, Driven, Free, Piece, PoseTrac
 from openfoley.gym.bodies.families.drops import APPEARS_S
 from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.motions import turning
-from openfoley.gym.bodies.families.parts import rod, tub
+from openfoley.gym.bodies.families.parts import TUB_SIDES, rod, tub
 from openfoley.gym.bodies.families.things import pieces_of, plural
 from openfoley.gym.bodies.matter import GROUND
 from openfoley.gym.bodies.records import Box, Surface, Vector
 
 MOST = 6
+BASIN, BASIN_DEEP, BASIN_THICK, MOST_FLARE = 1.6, 0.8, 0.08, 0.5
+"""Of what the marbles arrive in, in sizes of a marble: its radius, its depth, half the thickness of its boards; rad."""
+CLEAR = 0.7
+"""Distance of a marble's middle from what it glides past, in its sizes."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,9 @@ def marble_run(builder: Builder) -> Mechanism:
     play.bodies.append(Body(f"{p.id}.run", tuple(_troughs(p, run, size, paint))))
     end = run.way(0) * (run.long / 2 + size * 1.2) + run.middle(0)[0]
     if p.chance(0.75):
-        basin = tub(size * 1.6, size * 0.8, size * 0.08, paint, flare=p.uniform(0.0, 0.5))
-        play.bodies.append(Body(f"{p.id}.basin", tuple(basin), GROUND, (end, size * 0.16, 0.0)))
+        thick = size * BASIN_THICK
+        basin = tub(size * BASIN, size * BASIN_DEEP, thick, paint, flare=p.uniform(0.0, MOST_FLARE))
+        play.bodies.append(Body(f"{p.id}.basin", tuple(basin), GROUND, (end, 2 * thick, 0.0)))
     top = run.middle(levels - 1)
     if not p.sounds:
         ball = pieces_of("marble", size, material, p)
@@ -116,14 +121,17 @@ def _troughs(builder: Builder, run: _Run, size: float, paint: Surface) -> list[P
 
 
 def _gliding(builder: Builder, run: _Run, size: float) -> PoseTrack:
-    """To and fro and down before the troughs, as if in the air, then up again."""
+    """To and fro and down before the troughs and the basin, as if in the air, then up again."""
     p, top = builder, run.middle(run.levels - 1)[1]
     period, rate, phase = p.uniform(5, 9), p.uniform(0.15, 0.5), p.uniform(0, 6.28)
     axis, spin = turning(p)
+    # The corners of the basin's boards reach farthest.
+    basin = (BASIN + 2 * BASIN_THICK + BASIN_DEEP * float(np.sin(MOST_FLARE))) / float(np.cos(np.pi / TUB_SIDES))
+    before = max(run.wide + 4 * run.thick, basin * size) + CLEAR * size
 
     def path(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x = 0.45 * run.long * np.sin(2 * np.pi * rate * t)
         y = size + top * (0.5 + 0.5 * np.cos(2 * np.pi * t / period + phase))
-        return motion.points(x, y, -run.wide - 1.3 * size), rotation.about_many(axis, spin(t))
+        return motion.points(x, y, -before), rotation.about_many(axis, spin(t))
 
     return path

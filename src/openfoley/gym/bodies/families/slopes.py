@@ -9,7 +9,7 @@ from openfoley.gym.bodies.description import Body, Driven, Free
 from openfoley.gym.bodies.families.drops import APPEARS_S
 from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.motions import path_along, swings
-from openfoley.gym.bodies.families.things import ALONG_X, NOUNS, ROUND, lowest, pieces_of
+from openfoley.gym.bodies.families.things import ALONG_X, NOUNS, ROUND, farthest, lowest, pieces_of
 from openfoley.gym.bodies.records import Vector
 
 ROLLING = ("rod", "die", "pebble", "jack", "ring", "dumbbell", "mug", "plate")
@@ -40,7 +40,11 @@ def stairs(builder: Builder) -> Mechanism:
         if not p.sounds:
             amount = swings(p, 0.5, p.uniform(1.5, 4.0))
             slope = (long, -rise * steps, 0.0)
-            motion = Driven(path_along((0, rise * steps / 2 + size * 1.6, start[2]), slope, amount))
+            # The edges of the steps lie on a line that is one rise above the one through their middles.
+            clear = (farthest(pieces) + size * p.uniform(0.1, 0.5)) * float(np.hypot(rise, tread)) / tread
+            base = (0.0, rise * (steps / 2 + 1) + clear, start[2])
+            play.height = max(play.height, rise * (steps + 1) + clear + size)
+            motion = Driven(path_along(base, slope, amount))
         play.bodies.append(
             Body(
                 f"{p.id}.{k}",

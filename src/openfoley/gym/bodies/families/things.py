@@ -5,6 +5,7 @@ import numpy as np
 from openfoley.gym.bodies import rotation
 from openfoley.gym.bodies.description import Piece
 from openfoley.gym.bodies.families.mechanism import Builder
+from openfoley.gym.bodies.poses import reach
 from openfoley.gym.bodies.records import UNTURNED, Box, Capsule, Cylinder, Hull, Shape, Sphere, Surface, Vector
 
 ROUND = ("ball", "marble")
@@ -99,6 +100,11 @@ def _lump(builder: Builder, r: float) -> tuple[Vector, ...]:
 def lowest(pieces: tuple[Piece, ...]) -> float:
     """How far a thing reaches below its middle (m), standing as it is described."""
     return max(-piece.offset[1] + _below(piece) for piece in pieces)
+
+
+def farthest(pieces: tuple[Piece, ...]) -> float:
+    """How far a thing reaches from its middle (m), however it is turned."""
+    return max(float(np.linalg.norm(piece.offset)) + reach(piece.shape) for piece in pieces)
 
 
 def _below(piece: Piece) -> float:

@@ -15,8 +15,10 @@ from torch import Tensor
 from openfoley.config import to_dict
 from openfoley.hub.memory import released
 from openfoley.hub.parts import PARTS, Model, all_parts
+from openfoley.hub.registry import SELECTION
 
 SHOWN_DIGITS = 12  # of a fingerprint, in messages
+SELECTED = ("sync", "generator")  # parts in which a selection differs
 
 
 def fingerprint(model: Model, parts: Sequence[str] | None = None) -> str:
@@ -35,6 +37,14 @@ def fingerprint(model: Model, parts: Sequence[str] | None = None) -> str:
 def base_of(model: Model) -> str:
     """What adapters and a selection belong to: the four parts of a model, wherever it lies."""
     return fingerprint(model, PARTS)
+
+
+def selection_fingerprint(model: Model) -> str | None:
+    """Of what selects by text beside the model's own parts (`hub.selection`); None where nothing does."""
+    if model.selective is None:
+        return None
+    shape = json.dumps(model.config.get(SELECTION), sort_keys=True)
+    return hashlib.sha256(f"{shape} {fingerprint(model.selective, SELECTED)}".encode()).hexdigest()
 
 
 def tensors_fingerprint(state: Mapping[str, Shaped[Tensor, "..."]]) -> str:

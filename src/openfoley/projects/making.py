@@ -27,6 +27,7 @@ from openfoley.projects.history import start_of
 from openfoley.projects.masks import at_files, files_of, masks_of, stored
 from openfoley.projects.picture import path_in, unseen
 from openfoley.projects.record import TAKES_FOLDER, Record, Settings, Span, TakeEntry, VideoEntry
+from openfoley.projects.selections import selection_of
 from openfoley.request import Cut, Output, Prompting, Request, Sampling, Timeline, options_of
 from openfoley.synthesis.feature_store import FeatureStore
 from openfoley.synthesis.job import Progress, first_frame_code, sample_count
@@ -61,6 +62,11 @@ class TakeOrder:
     def seeds(self) -> range:
         first = self.request.sampling.seed
         return range(first, first + self.takes)
+
+    def request_of(self, stem: str | None) -> Request:
+        """With the cues of this stem alone."""
+        timeline = self.request.timeline
+        return replace(self.request, timeline=replace(timeline, cues=cues_of_stem(timeline.cue_list, stem)))
 
 
 def describe_video(
@@ -147,11 +153,13 @@ def make_takes(
     for stem in order.stems:
         with closing(_sounds(folder, record, source, pipeline, order, stem, progress)) as sounds:
             for take in sounds:
-                yield _written(folder, record, order, stem, number, take)
+                yield _written(folder, record, order, stem, number, take, pipeline)
                 number += 1
 
 
-def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, number: int, take: Take) -> TakeEntry:
+def _written(
+    folder: Path, record: Record, order: TakeOrder, stem: str | None, number: int, take: Take, pipeline: Pipeline
+) -> TakeEntry:
     """Write a take's file."""
     reference = order.request.prompting.reference
     made = replace(take.request, timeline=Timeline(), output=Output())
@@ -167,6 +175,7 @@ def _written(folder: Path, record: Record, order: TakeOrder, stem: str | None, n
         stem=stem,
         reference_sha256=None if reference is None else file_hash(reference),
         mask_sha256=masks[0].sha256 if masks else None,
+        selection_sha256=selection_of(pipeline.model, take.request),
         made_over=tuple(t.number for t in record.layers(stem)) if order.span else (),
     )
     (folder / TAKES_FOLDER).mkdir(exist_ok=True)
@@ -255,9 +264,9 @@ def _sounds(
 ) -> Generator[Take, None, None]:
     """The takes of one stem; for a span, only its samples."""
     seeds = order.seeds
-    cues = cues_of_stem(order.request.timeline.cue_list, stem)
-    timeline = replace(order.request.timeline, cuts=cuts_of(record), cues=cues)
-    request = replace(order.request, timeline=timeline)
+    request = order.request_of(stem)
+    request = replace(request, timeline=replace(request.timeline, cuts=cuts_of(record)))
+    cues = request.timeline.cue_list
     run = {"store": FeatureStore(folder / CACHE_FOLDER), "progress": progress}
     if order.span is None:
         work = _work_of(folder, record, stem)  # after a crash the same command resumes from here

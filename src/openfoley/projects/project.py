@@ -44,6 +44,7 @@ from openfoley.projects.masks import at_files, check_masks, mask_problems
 from openfoley.projects.picture import picture_of, picture_problem, unseen, with_picture
 from openfoley.projects.record import FILE_NAME, TAKES_FOLDER, ModelEntry, Record, Span, TakeEntry, new_record
 from openfoley.projects.rendering import render
+from openfoley.projects.selections import check_selection_weights
 from openfoley.projects.showing import plain
 from openfoley.projects.storage import only_process, read_project, write_project
 from openfoley.request import Request, Seconds, check_takes
@@ -144,6 +145,8 @@ class Project:
             part = None if span is None else asked
             order = TakeOrder(part, takes, request, stems_for(record, part, stem))
             pipeline = self._checked(pipeline, record, self.device)
+            for stem in order.stems:
+                check_selection_weights(record, pipeline.model, order.request_of(stem))
             made: list[TakeEntry] = []
             try:
                 with closing(make_takes(self.folder, record, source, pipeline, order, progress)) as entries:

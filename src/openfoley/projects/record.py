@@ -70,6 +70,7 @@ class TakeEntry:
     stem: str | None = None
     reference_sha256: str | None = None
     mask_sha256: str | None = None
+    selection_sha256: str | None = None  # of what a text selected with, if that lies beside the model's own parts
     made_over: tuple[int, ...] = ()  # the takes in the mix when it was made: its context on both sides
 
     @property

@@ -55,7 +55,11 @@ def test_the_shipped_model_takes_a_gym_scene_for_known_and_bars_for_strange(capl
     colours = torch.tensor([[255, 255, 0, 0], [255, 0, 255, 0], [0, 255, 255, 0]], dtype=torch.uint8)
     bars = colours.repeat_interleave(24, 1)[:, None].expand(3, 96, 96).repeat(48, 1, 1, 1)
     pipeline.generate(Source.tensor(bars, 24), steps=1, prompt="a dog barks", cuts="none")
-    assert "never saw the words dog, barks" in caplog.text
+    assert "never saw the words dog, barks" in caplog.text and "there is --model mmaudio-large" in caplog.text
+    caplog.clear()
+    pipeline.generate(Source.tensor(bars, 24), steps=1, select="a dog", cuts="none")
+    assert caplog.text.count("for real footage there is --model selva-large-44k") == 2, "words and pictures"
+    assert "mmaudio" not in caplog.text
 
 
 def test_a_silent_result_is_reported_with_what_to_do(

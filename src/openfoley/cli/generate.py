@@ -100,7 +100,7 @@ def silent_words(model: str, request: Request, what: str = "the result") -> str:
         steps.insert(0, "a --prompt that describes the picture")
     if "temperature" in sampling_of(model)[1]:
         steps.append("a higher --temperature such as 0.8")
-    real = real_footage_words(model)
+    real = real_footage_words(model, bool(request.selections))
     return f"{what} is silent: the model found no sound events; try {', '.join(steps)}" + (
         f", or for real footage {real}" if real else ""
     )

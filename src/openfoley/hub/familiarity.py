@@ -84,11 +84,11 @@ class SeenPictures:
         return self.distance > self.familiarity.threshold
 
 
-def warn_of_pictures(model: str, seen: SeenPictures) -> None:
-    """Warn once about a video that is unlike the training set."""
+def warn_of_pictures(model: str, seen: SeenPictures, selects: bool = False) -> None:
+    """Warn once about a video that is unlike the training set. selects: as in `real_footage_words`."""
     if seen.is_unlike_training:
         logger.warning(
             "%s knows Gym-like scenes, and these pictures are unlike them (distance %.1f, %.1f at most in training): "
             "expect missing sounds; for real footage there is %s",
-            model, seen.distance, seen.familiarity.threshold, real_footage_words(model),
+            model, seen.distance, seen.familiarity.threshold, real_footage_words(model, selects),
         )  # fmt: skip

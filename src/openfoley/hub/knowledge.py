@@ -11,6 +11,7 @@ from openfoley.hub.cards import CARDS
 logger = logging.getLogger(__name__)
 
 FOR_REAL_FOOTAGE = "mmaudio-large-44k-v2"
+SELECTS_IN_REAL_FOOTAGE = "selva-large-44k"
 
 
 def unknown_words(model: str, texts: Iterable[str | None]) -> list[str]:
@@ -22,21 +23,22 @@ def unknown_words(model: str, texts: Iterable[str | None]) -> list[str]:
     return [word for word in dict.fromkeys(words) if word not in card.words]
 
 
-def real_footage_words(model: str) -> str:
-    """The model for real footage and its download size; empty if this one is for real footage."""
+def real_footage_words(model: str, selects: bool = False) -> str:
+    """The model for real footage and its download size; empty if this one is for real footage. selects: the request
+    selects by text, so the model must be one that does."""
     own = CARDS.get(model)
     if own is not None and own.files:
         return ""
-    card = CARDS.get(FOR_REAL_FOOTAGE)
+    card = CARDS.get(SELECTS_IN_REAL_FOOTAGE if selects else FOR_REAL_FOOTAGE)
     return "" if card is None else f"--model {card.name} (a download of {card.download_bytes / 1e9:.1f} GB)"
 
 
-def warn_of_words(model: str, texts: Iterable[str | None]) -> None:
-    """Warn once about words that are not in the model's training captions."""
+def warn_of_words(model: str, texts: Iterable[str | None], selects: bool = False) -> None:
+    """Warn once about words that are not in the model's training captions. selects: as in `real_footage_words`."""
     if unknown := unknown_words(model, texts):
         logger.warning(
             "%s never saw the words %s: it knows Gym-like scenes (openfoley models %s lists its words); for real "
-            "footage there is %s", model, ", ".join(unknown), model, real_footage_words(model),
+            "footage there is %s", model, ", ".join(unknown), model, real_footage_words(model, selects),
         )  # fmt: skip
 
 

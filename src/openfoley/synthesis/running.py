@@ -224,7 +224,7 @@ def _run_group(group: Sequence[JobUnderWay]) -> None:
     if not reads_whole and any(one.reads_all for one in group):
         feed.finish()
     if seen is not None:
-        warn_of_pictures(model.name, seen)
+        warn_of_pictures(model.name, seen, any(_selects(one.job) for one in group))
 
 
 def _pictures_of(job: Job) -> object:
@@ -237,7 +237,11 @@ def _pictures_of(job: Job) -> object:
 def _warn_of_words(job: Job) -> None:
     prompting, cues = job.request.prompting, job.request.timeline.cue_list
     said = [prompting.prompt, *(cue.prompt for cue in cues), *(t for one in job.requests for t in one.selections)]
-    warn_of_words(job.model.name, said)
+    warn_of_words(job.model.name, said, _selects(job))
+
+
+def _selects(job: Job) -> bool:
+    return any(one.selections for one in job.requests)
 
 
 def _watched(feed: Iterator[FeatureRun], seen: SeenPictures | None) -> Iterator[FeatureRun]:

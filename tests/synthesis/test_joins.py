@@ -13,7 +13,7 @@ import openfoley
 from openfoley.errors import UsageError
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Cue, Cut, Request
-from openfoley.request.sections import JOINS
+from openfoley.request.timeline import JOINS
 from openfoley.synthesis import windows as engine
 from openfoley.synthesis.assembler import TakeAssembler
 from openfoley.synthesis.crossfade import rising

@@ -22,7 +22,10 @@ from openfoley.checks import Number, path
 from openfoley.errors import UsageError
 from openfoley.region import Region, box, parsed
 from openfoley.request.cues import Cue, one_region
-from openfoley.request.sections import Output, Prompting, Sampling, Timeline
+from openfoley.request.output import Output
+from openfoley.request.prompting import Prompting
+from openfoley.request.sampling import Sampling
+from openfoley.request.timeline import Timeline
 
 TAKES_RANGE = (1, 99)
 

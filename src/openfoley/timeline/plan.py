@@ -15,7 +15,7 @@ from typing import Literal
 from openfoley.errors import UsageError
 from openfoley.media.time.timecode import Timecode, timecode_at
 from openfoley.request import Cue, asked_words
-from openfoley.request.sections import Join as JoinKind
+from openfoley.request.timeline import Join as JoinKind
 from openfoley.timeline.shots import CUT_FADE_S, Shot
 
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models

@@ -34,7 +34,9 @@ import argparse
 import json
 import logging
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -62,6 +64,7 @@ GUIDANCE_PROMPTS, FIRST_PROMPT = 40, 10_000
 """Validation prompts, and the first of their split's seeds: away from those that training validates on."""
 TWICE_FRAMES = 32
 CHOSEN_BY, CHANCE = "event F1", "event F1 by chance"
+LOCK_WAIT_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -341,21 +344,33 @@ def curves(settings: Settings, variants: list[str], name: str) -> None:
 
 
 def run_job(name: str, job: Job, logs: Path) -> None:
-    """In a process of its own, with one thread; SIGTERM ends it."""
+    """In a process of its own, with one thread; SIGTERM ends it, and so does the end of the process that began it."""
     import torch
 
+    from openfoley.media.write.locks import try_lock
     from openfoley.nn.process import prepare_process
 
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(message)s", filename=logs / f"{name.replace(' ', '-')}.log"
-    )
+    file = logs / f"{name.replace(' ', '-')}.log"
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", filename=file)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     prepare_process()
-    try:
-        job.run()
-    except Exception:
-        logging.exception("%s failed", name)
-        raise SystemExit(1) from None
+    with open(file, "a") as held:
+        while not try_lock(held.fileno()):  # of a recipe that was killed: its last step is still running
+            logging.info("waits for the process that does the same")
+            time.sleep(LOCK_WAIT_S)
+        try:
+            job.run()
+        except Exception:
+            logging.exception("%s failed", name)
+            raise SystemExit(1) from None
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def run_all(jobs: dict[str, Job], cores: int, logs: Path) -> None:

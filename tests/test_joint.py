@@ -1,5 +1,7 @@
 """Sound and picture together, end to end on a tiny model, and every wrong request in one line."""
 
+import json
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -134,6 +136,84 @@ def test_models_without_weights_say_what_to_do(
     assert main(["generate-pair", "--out", str(tmp_path / "a.mp4")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3 and all(line.startswith("openfoley: error: ") for line in lines)
+
+
+@pytest.fixture
+def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loaded(*_: object, **__: object) -> None:
+        raise AssertionError("weights are read")
+
+    for name in ("openfoley.hub.pair.load_pair_model", "openfoley.hub.pair.read_weights"):
+        monkeypatch.setattr(name, loaded)
+
+
+@pytest.mark.usefixtures("unloadable")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--gamma", "auto"], "has no loss curves"),
+        (["--gamma", "9"], "gamma must be from 0.2 to 5"),
+        (["--prompt", "a box a box a box a"], "the prompt has 7 words"),
+        (["--negative-prompt", "a box a box a box a"], "the prompt has 7 words"),
+        (["--duration", "5"], "makes 1 to 4 s"),
+        (["--given-video", "short.mp4"], "s long, the pair 2 s"),
+        (["--given-sound", "short.mp4"], "s long, the pair 2 s"),
+        (["--given-video", "nowhere.mp4"], "nowhere.mp4"),
+        (["--out", "there.mp4"], "there.mp4 exists"),
+        (["--model", "nothing"], "unknown model 'nothing'"),
+        (["--model", "svg-animatediff-audioldm"], "no connectors are published"),
+        (["--model", "broken"], "has no connectors.safetensors"),
+        (["--captions", "set", "--gamma", "auto"], "has no loss curves"),
+        (["--captions", "set", "--prompt", "a"], "prompt is for a single pair"),
+        (["--captions", "set", "--out", "full"], "holds other things"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_before_weights_are_read(
+    folder: Path, make_video, tmp_path: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_video("short.mp4", duration_s=1.0, sound=True).rename(tmp_path / "short.mp4")
+    (tmp_path / "there.mp4").touch()
+    shutil.copytree(folder, tmp_path / "broken")
+    (tmp_path / "broken" / "connectors.safetensors").unlink()
+    (tmp_path / "full" / "thing").mkdir(parents=True)
+    monkeypatch.setattr("openfoley.data.pairs.clip_folder.open_pairs", lambda *_: tiny_pairs.FewPairs(2))
+    prompt = [] if "--captions" in words else ["--prompt", "a box"]
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["generate-pair", "--model", str(folder), "--out", "out.mp4", *prompt, *words]) in (1, 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("openfoley: error: ") and said in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_doctor_names_pair_models_and_those_in_a_folder(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENFOLEY_CACHE", str(tmp_path / "cache"))
+    for name in ("whole", "broken"):
+        shutil.copytree(folder, tmp_path / "weights" / name)
+    (tmp_path / "weights" / "broken" / "audio.safetensors").unlink()
+    assert main(["doctor", "--json", "--weights-dir", str(tmp_path / "weights")]) == 0
+    pairs = json.loads(capsys.readouterr().out)["pairs"]
+    published = pairs["models"]["svg-animatediff-audioldm"]
+    assert (
+        "0 of 10 parts" in published["state"] and "unet of SG161222/Realistic_Vision_V5.1_noVAE" in published["missing"]
+    )
+    assert pairs["models"]["svg-gym"]["missing"] == [] and pairs["diffusers"]
+    broken, whole = pairs["folders"]
+    assert whole["what"] == "tiny-pair, 16 frames at 8 Hz, for --model"
+    assert broken["what"].startswith("damaged: ") and "has no audio.safetensors" in broken["what"]
+    assert main(["doctor"]) == 0
+    assert "openfoley models svg-animatediff-audioldm lists what is missing" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_card_says_the_counted_memory() -> None:
+    from openfoley.generators.joint.config import FULL
+    from openfoley.hub.pair_memory import sampling_memory
+
+    card = svg.ANIMATEDIFF_AUDIOLDM
+    assert card.memory_bytes == pytest.approx(sampling_memory(FULL, 32, torch.float32).total, rel=0.01)
 
 
 def test_the_list_of_models_has_them_and_the_other_line_refuses_them(capsys: pytest.CaptureFixture[str]) -> None:

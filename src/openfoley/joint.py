@@ -26,7 +26,7 @@ from openfoley.flow.timestep_adjustment import HIGHEST_GAMMA, LOWEST_GAMMA, PAPE
 from openfoley.generators.joint.model import Pair
 from openfoley.generators.joint.sampling import GivenPair, LocalSteps, PairGuidance, TimestepMap, sample_pair
 from openfoley.hub.pair import DEFAULT_PAIR_MODEL, Precision, load_pair_model
-from openfoley.hub.pair_parts import PairLimits, PairModel
+from openfoley.hub.pair_parts import LossCurves, PairLimits, PairModel, check_words
 from openfoley.media.frames import FrameRequest
 from openfoley.media.read.opening import shown
 from openfoley.media.read.sound_file import read_audio
@@ -196,6 +196,20 @@ def requested_frames(model: PairLimits, request: PairRequest) -> int:
     return frames
 
 
+def check_request(limits: PairLimits, request: PairRequest) -> None:
+    """What is wrong with a request for a model that need not be loaded, given files too. UsageError, MediaError."""
+    frames = requested_frames(limits, request)
+    _check_gamma(limits, request)
+    for prompt in (request.prompt or "", request.negative_prompt):
+        if limits.longest_words is not None:
+            check_words(limits.name, limits.longest_words, prompt)
+    if (video := request.given_video) is not None:
+        _check_length(limits, video, float(Source.file(video).info.duration), frames / limits.rate)
+    if (sound := request.given_sound) is not None:
+        audio = read_audio(sound)
+        _check_length(limits, sound, audio.samples.shape[-1] / audio.sample_rate, frames / limits.rate)
+
+
 def noise_of(model: PairModel, seed: int, frames: int, samples: int) -> Pair:
     """Of one pair: it depends on the seed and the lengths alone."""
     random = torch.Generator().manual_seed(seed)
@@ -207,14 +221,21 @@ def noise_of(model: PairModel, seed: int, frames: int, samples: int) -> Pair:
 def _gamma(model: PairModel, request: PairRequest) -> float | TimestepMap:
     if not isinstance(request.gamma, str):
         return float(request.gamma)
-    if model.curves is None:
+    curves = _check_gamma(model, request)
+    assert curves is not None
+    if request.gamma == "map":
+        return curves.video_of_audio
+    return min(max(curves.gamma, LOWEST_GAMMA), HIGHEST_GAMMA)
+
+
+def _check_gamma(model: PairLimits, request: PairRequest) -> LossCurves | None:
+    """The curves that `auto` and `map` need."""
+    if model.curves is None and isinstance(request.gamma, str):
         raise UsageError(
             f"{model.name} has no loss curves, from which gamma {request.gamma!r} is computed; pass a number such as "
             f"{PAPER_GAMMA}"
         )
-    if request.gamma == "map":
-        return model.curves.video_of_audio
-    return min(max(model.curves.gamma, LOWEST_GAMMA), HIGHEST_GAMMA)
+    return model.curves
 
 
 def _known(model: PairModel, request: PairRequest, frames: int, samples: int) -> KnownPair:
@@ -242,7 +263,7 @@ def given_samples(model: PairModel, path: Path, samples: int) -> Float[Tensor, "
     return torch.nn.functional.pad(found, (0, max(0, samples - len(found))))[:samples]
 
 
-def _check_length(model: PairModel, path: Path, found_s: float, wanted_s: float) -> None:
+def _check_length(model: PairLimits, path: Path, found_s: float, wanted_s: float) -> None:
     if abs(found_s - wanted_s) > 1 / model.rate:
         raise UsageError(
             f"{shown(path)} is {found_s:.2f} s long, the pair {wanted_s:g} s; cut it to that length, or pass "

@@ -15,7 +15,6 @@ from openfoley.errors import WeightsError
 
 if TYPE_CHECKING:
     from openfoley.hub.cards.base import Card
-    from openfoley.hub.cards.svg import PairCard
 
 TASK_WIDTH = 48  # letters, in the list of models
 LIBRARIES = ("torch", "transformers", "av", "numpy", "safetensors", "tokenizers")
@@ -23,6 +22,7 @@ LIBRARIES = ("torch", "transformers", "av", "numpy", "safetensors", "tokenizers"
 
 def models(options: Namespace) -> int:
     """All named models, or one card: purpose, size, licence, and which files are on disk."""
+    from openfoley.cli.pair_models import pair_row, show_pair_model
     from openfoley.hub.cards import CARDS
     from openfoley.hub.cards.svg import PAIR_CARDS
     from openfoley.hub.download import cache_folder
@@ -30,11 +30,11 @@ def models(options: Namespace) -> int:
 
     weights_dir = Path(options.weights_dir) if options.weights_dir else None
     if options.name in PAIR_CARDS:
-        return _pair_model(PAIR_CARDS[options.name], options.json, weights_dir)
+        return show_pair_model(PAIR_CARDS[options.name], options.json, weights_dir)
     cards = [find_card(options.name)] if options.name else list(CARDS.values())
     rows = [_row(card, weights_dir) for card in cards]
     if options.json:
-        pairs = [_pair_row(card) for card in PAIR_CARDS.values()]
+        pairs = [pair_row(card) for card in PAIR_CARDS.values()]
         print_json({"models": rows} if options.name else {"models": rows, "pair_models": pairs})
         return 0
     if options.name:
@@ -57,40 +57,13 @@ def models(options: Namespace) -> int:
         )
     print("sound and picture together (openfoley generate-pair):")
     for card in PAIR_CARDS.values():
-        about = f"{card.task}; {card.clip}; {_pair_row(card)['weights']}"
+        about = f"{card.task}; {card.clip}; {pair_row(card)['weights']}"
         print(f"{card.name:<24} {_amount('parameters', card.parameters):>8}  {about}")
     note(
         f"openfoley models NAME shows one; downloads are kept in {cache_folder()} and files that models share are "
         "fetched once"
     )
     return 0
-
-
-def _pair_model(card: PairCard, as_json: bool, weights_dir: Path | None) -> int:
-    from openfoley.hub.pair_files import missing_parts
-
-    row = _pair_row(card)
-    if card.bases:
-        row |= {"download": _amount("download_bytes", card.download_bytes), "missing": missing_parts(card, weights_dir)}
-    if as_json:
-        print_json({"models": [row]})
-        return 0
-    for key, value in row.items():
-        print(f"{key:<14} {', '.join(value) or 'nothing' if isinstance(value, list) else value}")
-    return 0
-
-
-def _pair_row(card: PairCard) -> dict[str, Any]:
-    from openfoley.hub.cards.svg import CONNECTORS_MISSING, TRAIN_GYM
-    from openfoley.hub.registry import CONFIG_NAME, SHIPPED_FOLDER
-
-    missing = f"not trained yet; {TRAIN_GYM}" if card.shipped else CONNECTORS_MISSING
-    is_here = (SHIPPED_FOLDER / card.name / CONFIG_NAME).is_file()
-    bases = [f"{base.repository} ({base.licence})" for base in card.bases]
-    return {
-        "name": card.name, "task": card.task, "scope": card.scope, "clip": card.clip, "parameters": card.parameters,
-        "licence": card.licence, "weights": "shipped" if is_here else missing, **({"bases": bases} if bases else {}),
-    }  # fmt: skip
 
 
 def _row(card: Card, weights_dir: Path | None) -> dict[str, Any]:
@@ -141,6 +114,7 @@ def _words(words: tuple[str, ...]) -> str:
 def doctor(options: Namespace) -> int:
     """The environment, the devices, and every checkpoint found, recognised by content."""
     from openfoley import __version__
+    from openfoley.cli.pair_models import pair_lines, pair_report
     from openfoley.hub.cards import CARDS
     from openfoley.hub.download import cache_folder
 
@@ -151,13 +125,14 @@ def doctor(options: Namespace) -> int:
         "openfoley": __version__,
         "python": platform.python_version(),
         "system": platform.platform(),
-        "libraries": {name: _installed(name) for name in LIBRARIES},
+        "libraries": {name: installed(name) for name in LIBRARIES},
         "devices": _devices(),
         "memory_needed_bytes": {card.name: card.memory_bytes for card in CARDS.values()},
         "cache": str(cache),
         "cache_free_bytes": shutil.disk_usage(near).free,
         "weights_folder": str(folder),
         "weights": _weights(folder),
+        "pairs": pair_report(Path(options.weights_dir) if options.weights_dir else None),
     }
     if options.json:
         print_json(report)
@@ -173,10 +148,12 @@ def doctor(options: Namespace) -> int:
     print(f"weights in {folder}:" + ("" if report["weights"] else " none"))
     for entry in report["weights"]:
         print(f"  {entry['file']}: {entry['what']}")
+    print(*pair_lines(report["pairs"]), sep="\n")
     return 0
 
 
-def _installed(name: str) -> str | None:
+def installed(name: str) -> str | None:
+    """Its version."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -21,7 +21,7 @@ TRAINING_FIELDS = ("stage", "preset", "data", "kind", "trains", "steps", "hours"
 
 def generate(options: Namespace) -> int:
     from openfoley.hub.pair import pair_limits
-    from openfoley.joint import PairRequest, check_pair_output, generate_pair, requested_frames
+    from openfoley.joint import PairRequest, check_pair_output, check_request, generate_pair
 
     fields: dict[str, Any] = {name: getattr(options, name) for name in FIELDS}
     fields |= {name: Path(path) for name in ("given_video", "given_sound") if (path := getattr(options, name))}
@@ -34,7 +34,7 @@ def generate(options: Namespace) -> int:
     paths = [out] if options.count == 1 else [out.with_name(f"{out.stem}-{seed}{out.suffix}") for seed in seeds]
     for path in paths:
         check_pair_output(path, options.force)
-    requested_frames(pair_limits(options.model), request)
+    check_request(pair_limits(options.model), request)
     model = _model(options)
     pairs = generate_pair(model, request, Bar("steps", unit="steps"))
     for pair, path in zip(pairs, paths, strict=True):
@@ -48,12 +48,13 @@ def generate(options: Namespace) -> int:
 
 def _generate_set(options: Namespace, fields: dict[str, Any]) -> int:
     from openfoley.data.pairs.clip_folder import open_pairs
-    from openfoley.joint_set import generate_set
+    from openfoley.hub.pair import pair_limits
+    from openfoley.joint_set import generate_set, plan_set
 
-    pairs = open_pairs(Path(options.captions), options.split)
+    pairs, out = open_pairs(Path(options.captions), options.split), Path(options.out)
+    plan_set(pair_limits(options.model), pairs, out, given=options.given, **fields)
     model = _model(options)
-    bar = Bar("pairs", unit="pairs")
-    paths = generate_set(model, pairs, Path(options.out), given=options.given, on_pair=bar, **fields)
+    paths = generate_set(model, pairs, out, given=options.given, on_pair=Bar("pairs", unit="pairs"), **fields)
     note(f"{len(paths)} pairs for {len(pairs)} captions in {options.out}")
     if options.json:
         print_json({"model": model.name, "pairs": [str(path) for path in paths]})

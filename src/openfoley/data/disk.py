@@ -25,16 +25,21 @@ def write_json(path: Path, value: Any, indent: int | None = None) -> None:
 def claim_folder(folder: Path, record: Path, about: Any) -> None:
     """Begin an output folder, or continue in one: `record`, a file in it, says what it is made of. UsageError where it
     was begun with something else, or where other things are in the folder."""
+    check_claim(folder, record, about)
+    if not record.is_file():
+        make_folder(record.parent)
+        write_json(record, about)
+
+
+def check_claim(folder: Path, record: Path, about: Any) -> None:
+    """What `claim_folder` refuses, before work; writes nothing."""
     if record.is_file():
         if json.loads(record.read_text()) != json.loads(json.dumps(about)):
             raise UsageError(
                 f"{shown(folder)} was begun with other input or settings; choose another folder or delete it"
             )
-        return
-    if folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"the output {shown(folder)} holds other things; give a folder that is empty or not there")
-    make_folder(record.parent)
-    write_json(record, about)
 
 
 def create_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.memmap:

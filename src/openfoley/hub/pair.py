@@ -88,13 +88,24 @@ def pair_limits(name_or_folder: str | os.PathLike[str]) -> Limits:
     content, where = read_pair_config(folder), str(folder / CONFIG_NAME)
     if content["kind"] == pair_connectors.KIND:
         mine = from_dict(pair_connectors.ConnectorsConfig, content, where=where)
-        return Limits(mine.name, mine.frames, mine.rate, mine.generator.motion_frames)
+        return Limits(mine.name, mine.frames, mine.rate, mine.generator.motion_frames, mine.curves, None)
     config = from_dict(PairModelConfig, content, where=where)
-    return Limits(config.name, config.frames, config.codec.rate, config.generator.motion_frames)
+    return Limits(
+        config.name, config.frames, config.codec.rate, config.generator.motion_frames, config.curves, config.longest
+    )  # fmt: skip
+
+
+def is_pair_folder(folder: Path) -> bool:
+    """Whether its config says that it is a model of sound and picture together."""
+    try:
+        content = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("kind") in ("pair", pair_connectors.KIND)
 
 
 def read_pair_config(folder: Path) -> dict[str, Any]:
-    """Of a whole model or of connectors. UsageError, WeightsError."""
+    """Of a whole model or of connectors, whose files are there. UsageError, WeightsError."""
     path = folder / CONFIG_NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -107,6 +118,9 @@ def read_pair_config(folder: Path) -> dict[str, Any]:
         )
     if content.get("format") != (expected := formats[content["kind"]]):
         raise WeightsError(f"{str(path)!r}: expected format {expected}, found {content.get('format')!r}")
+    stems = ("connectors",) if content["kind"] == pair_connectors.KIND else STAGES
+    if missing := [f"{stem}.safetensors" for stem in stems if not (folder / f"{stem}.safetensors").is_file()]:
+        raise WeightsError(f"{str(folder)!r} has no {', '.join(missing)}; copy the whole folder, or train it again")
     return content
 
 

@@ -119,10 +119,14 @@ class Words:
         return PairText(self.video(texts), self.audio(texts))
 
     def check(self, text: str) -> None:
-        count, longest = len(words_of(text)), self.video.numbers.longest
-        if count > longest:
-            raise UsageError(f"the prompt has {count} words, {self.name} reads at most {longest}; shorten it")
+        check_words(self.name, self.video.numbers.longest, text)
         warn_of_unseen(self.name, self.video.numbers.unknown(text))
+
+
+def check_words(name: str, longest: int, text: str) -> None:
+    """UsageError for a prompt of more than `longest` words. name: of the model."""
+    if (count := len(words_of(text))) > longest:
+        raise UsageError(f"the prompt has {count} words, {name} reads at most {longest}; shorten it")
 
 
 class PairLimits(Protocol):
@@ -140,15 +144,23 @@ class PairLimits(Protocol):
     @property
     def longest_frames(self) -> int: ...
 
+    @property
+    def curves(self) -> LossCurves | None: ...
+
+    @property
+    def longest_words(self) -> int | None: ...
+
 
 @dataclass(frozen=True)
 class Limits:
-    """`PairLimits` of a model that is not loaded."""
+    """`PairLimits` of a model that is not loaded. longest_words: of a prompt (None: its texts know when loaded)."""
 
     name: str
     frames: int
     rate: int
     longest_frames: int
+    curves: LossCurves | None
+    longest_words: int | None
 
 
 @dataclass(frozen=True)
@@ -170,6 +182,11 @@ class PairModel:
     @property
     def longest_frames(self) -> int:
         return self.generator.config.motion_frames
+
+    @property
+    def longest_words(self) -> int | None:
+        """Of a prompt; None where tokens are counted (`texts.check`)."""
+        return self.texts.video.numbers.longest if isinstance(self.texts, Words) else None
 
     @property
     def device(self) -> torch.device:

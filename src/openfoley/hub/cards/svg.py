@@ -38,7 +38,9 @@ class BaseModel:
 
 @dataclass(frozen=True)
 class PairCard:
-    """parameters: of all networks that sample. shipped: the weights come with this package."""
+    """parameters: of all networks that sample. shipped: the weights come with this package. memory_bytes: peak of
+    sampling on a CPU in float32; measured for the small model (Python and torch are most of it), for the published size
+    counted without those (benchmarks/joint_memory.py)."""
 
     name: str
     task: str
@@ -47,6 +49,7 @@ class PairCard:
     parameters: int
     licence: str
     shipped: bool
+    memory_bytes: int
     bases: tuple[BaseModel, ...] = ()
 
     @property
@@ -81,6 +84,7 @@ GYM = PairCard(
     parameters=6_598_272,
     licence="Apache-2.0",
     shipped=True,
+    memory_bytes=550_000_000,
 )
 ANIMATEDIFF_AUDIOLDM = PairCard(
     name="svg-animatediff-audioldm",
@@ -90,6 +94,7 @@ ANIMATEDIFF_AUDIOLDM = PairCard(
     parameters=2_196_428_891,
     licence="CC-BY-NC-SA 4.0 (AudioLDM), CreativeML OpenRAIL-M (Stable Diffusion 1.5)",
     shipped=False,
+    memory_bytes=13_139_248_960,
     bases=(
         BaseModel(
             "SG161222/Realistic_Vision_V5.1_noVAE",

@@ -86,11 +86,17 @@ def train_stage_on(
     keeps = preset.stage == "connectors" and preset.trained == "connectors"
     half = out / HALF_FILE if keeps else None
     optimise(run, preset, networks, trained, training, validation, half)
-    save_weights(networks.files[preset.stage].state_dict(), out / "model.safetensors", exact=True)
     if preset.trained != "connectors":
         for name in ("video", "audio"):
-            save_weights(networks.files[name].state_dict(), out / f"{name}.safetensors", exact=True)
+            _save(networks.files[name], out / f"{name}.safetensors")
+    _save(networks.files[preset.stage], out / "model.safetensors")
     return config, networks
+
+
+def _save(module: nn.Module, path: Path) -> None:
+    """Whole or not at all: a stage whose weights are there counts as finished."""
+    with replace_when_done(path, force=True) as unfinished:
+        save_weights(module.state_dict(), unfinished, exact=True)
 
 
 def optimise(

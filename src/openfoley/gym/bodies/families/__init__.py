@@ -6,6 +6,7 @@ Every family is a function `(Builder) -> Mechanism`. HELD_OUT_FAMILIES never app
 from collections.abc import Callable
 
 from openfoley.gym.bodies.families.bowls import bowl, funnel
+from openfoley.gym.bodies.families.chains import chains
 from openfoley.gym.bodies.families.chimes import chimes
 from openfoley.gym.bodies.families.conveyors import conveyor
 from openfoley.gym.bodies.families.cradle import cradle
@@ -29,7 +30,7 @@ FAMILIES: dict[str, Family] = {
     f.__name__: f
     for f in (
         drops, piles, stairs, ramp, dominoes, pendulum_into_blocks, skittles, pyramid, bowl, funnel, seesaw, door, lid,
-        cradle, hammers, wheel, shaken, conveyor, marble_run, putting, knocking, stirring,
+        cradle, hammers, wheel, shaken, conveyor, marble_run, putting, knocking, stirring, chains,
     )
 }  # fmt: skip
 SPARSE_FAMILIES = ("stairs", "door", "lid", "cradle", "hammers", "wheel", "putting", "knocking", "stirring")

@@ -33,11 +33,11 @@ SLOWEST = (0.5, 0.9)
 
 def render(job: tuple[int, int, str]) -> tuple[float, ...]:
     """Processor time (s) of a scene by PARTS, and the clock at its end. job: seed, pixels, folder."""
+    from openfoley.gym.files import encode_scene
     from openfoley.gym.picture import scene_frames
     from openfoley.gym.scene import sample_scene
     from openfoley.gym.sound import render_sound
     from openfoley.gym.truth import truth
-    from openfoley.media.write.encode import write_video
     from openfoley.types import Audio
 
     seed, side, folder = job
@@ -49,7 +49,7 @@ def render(job: tuple[int, int, str]) -> tuple[float, ...]:
     sound = render_sound(scene, with_stems=False)
     record = truth(scene, sound, RATE)
     marks.append(time.process_time())
-    write_video(Path(folder) / f"{seed}.mp4", iter(frames), RATE, audio=Audio(sound.mix, 44_100))
+    encode_scene(Path(folder) / f"{seed}.mp4", scene, frames, RATE, Audio(sound.mix, 44_100))
     (Path(folder) / f"{seed}.json").write_text(json.dumps(record))
     marks.append(time.process_time())
     return (*np.diff(marks), time.time())

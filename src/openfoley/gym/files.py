@@ -29,6 +29,10 @@ SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 HIGHEST_RATE, LONGEST_S = 240, 3600.0
 """Hz and s"""
 SUFFIXES = (".mp4", ".wav", ".json")
+BODIES_CRF = 17
+BODIES_PICTURE, BODIES_SOUND = {"preset": "veryfast"}, {"aac_coder": "fast"}
+"""Of x264 and FFmpeg's AAC encoder: on scenes of bodies as good as the usual settings, in half the time (log G13). The
+flat world keeps those: its bytes would change, and its sound would suffer."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,18 @@ def _write_scene(scene: Scene, folder: Path, form: SceneFormat, device: str) -> 
         mix, levels = sound.mix.cpu(), sound
     with replace_when_done(folder / f"{scene.seed}.mp4", force=True) as path:
         audio = None if form.silent else Audio(mix, SAMPLE_RATE)
-        write_video(path, scene_frames(scene, form.rate, form.height, form.width, device), form.rate, audio=audio)
+        encode_scene(path, scene, scene_frames(scene, form.rate, form.height, form.width, device), form.rate, audio)
     with replace_when_done(folder / f"{scene.seed}.json", force=True) as path:
         path.write_text(json.dumps(truth(scene, levels, form.rate), indent=1), encoding="utf-8")
     return [*written, folder / f"{scene.seed}.mp4", folder / f"{scene.seed}.json"]
+
+
+def encode_scene(path: Path, scene: Scene, frames: Iterable[Tensor], rate: Fraction, audio: Audio | None) -> None:
+    """Write a scene's frames and sound as a video; its encoders' settings depend on the world."""
+    if world_of(scene.seed) == "bodies":
+        write_video(path, frames, rate, crf=BODIES_CRF, audio=audio, options=BODIES_PICTURE, sound_options=BODIES_SOUND)
+    else:
+        write_video(path, frames, rate, audio=audio)
 
 
 def _write_long_sound(scene: Scene, folder: Path, with_stems: bool) -> tuple[Tensor, Levels, list[Path]]:

@@ -33,7 +33,17 @@ FAST = wp.constant(0.25)
 EDGE = wp.constant(0.15)
 """Difference of the sun's share and highlight between neighbours from which on a pixel gets all samples."""
 
-wp.set_module_options({"enable_backward": False, "fast_math": True, "optimization_level": 3})
+BLOCK = wp.constant(4)
+"""Pixels, height and width, that one thread refines."""
+
+COMPILER_FLAGS = (
+    "-march=native -ffast-math -Wno-nan-infinity-disabled -fno-vectorize -fno-slp-vectorize"
+    " -mllvm=-inline-threshold=100000"
+)
+"""Of the CPU's code. What is not inlined copies the whole World at every call: 40 % more time (log G13)."""
+wp.set_module_options(
+    {"enable_backward": False, "fast_math": True, "optimization_level": 3, "cpu_compiler_flags": COMPILER_FLAGS}
+)
 
 
 @wp.struct
@@ -44,7 +54,7 @@ class Tile:
     row: int
     column: int
     samples: int
-    always: int  # 1 where every pixel gets all samples, not only those at edges and at what is thin or fast
+    swept: int  # 1 where a sharp shadow may move during the exposure
     steady: int  # 1 where nothing moves during the exposure but the camera
     seen_first: int
     seen_last: int
@@ -150,24 +160,51 @@ def footprint(hit: Hit, world_to_own: wp.mat33, ray: wp.vec3, side: wp.vec3) -> 
 
 
 @wp.func
-def shade(world: World, time: int, hit: Hit, tile: Tile, near: wp.array[int]) -> Shade:
-    found = Shade()
-    found.who = hit.who
-    found.time = time
-    found.normal = hit.normal
+def shade(world: World, time: int, hit: Hit, tile: Tile, near: wp.array[int], known: Shade, same: bool) -> Shade:
+    """same: the sky's share is the known one."""
+    found = known
     found.sun = 1.0
-    found.sky = 1.0
-    if hit.who < world.solids and world.has_ground == 1:
-        high = GROUND_SHARE * world.forms[hit.who].thickness
-        found.sky = 1.0 - OCCLUSION * wp.clamp(-hit.p[1] / high - hit.normal[1] + 1.0, 0.0, 1.0)
+    if not same:
+        found.who = hit.who
+        found.time = time
+        found.normal = hit.normal
+        found.sky = 1.0
+        if hit.who < world.solids and world.has_ground == 1:
+            high = GROUND_SHARE * world.forms[hit.who].thickness
+            found.sky = 1.0 - OCCLUSION * wp.clamp(-hit.p[1] / high - hit.normal[1] + 1.0, 0.0, 1.0)
     lit = wp.dot(hit.normal, world.to_sun) > 0.0
     for i in range(tile.near_first, tile.near_last):
         k = near[i]
         if k != hit.who:
             if lit and found.sun > 0.0:
                 found.sun *= sun_share(world, time, k, hit.p)
-            found.sky *= sky_share(world, time, k, hit.p, hit.normal)
+            if not same:
+                found.sky *= sky_share(world, time, k, hit.p, hit.normal)
     return found
+
+
+@wp.func
+def is_swept(world: World, subframes: int, hit: Hit, pixel: float, tile: Tile, near: wp.array[int]) -> bool:
+    """Whether a shadow that moves during the exposure may pass over a point. pixel: its size there (m)."""
+    time = tile.frame * subframes + subframes / 2
+    if wp.dot(hit.normal, world.to_sun) > 0.0:
+        for i in range(tile.near_first, tile.near_last):
+            k = near[i]
+            sweep = world.sweep[tile.frame, k]
+            if sweep > FAST * pixel and k != hit.who:
+                toward = world.place[time, k] - hit.p
+                along = wp.dot(toward, world.to_sun)
+                wide = world.forms[k].reach + sweep
+                if along > -wide and wp.length_sq(toward) - along * along < wide * wide:
+                    least = float(1.0)  # noqa: UP018
+                    most = float(0.0)  # noqa: UP018
+                    for part in range(subframes):
+                        share = sun_share(world, tile.frame * subframes + part, k, hit.p)
+                        least = wp.min(least, share)
+                        most = wp.max(most, share)
+                    if most - least > EDGE:
+                        return True
+    return False
 
 
 @wp.func
@@ -181,17 +218,52 @@ def face_number(world: World, hit: Hit) -> float:
 
 
 @wp.func
+def beside(marks: wp.array3d[wp.vec2], frame: int, row: int, column: int, k: int) -> wp.vec2:
+    """The mark of neighbour k, 0..3, of a pixel, its own at the picture's border. A straight edge through the
+    pixel separates its middle from that of one of these four."""
+    i = wp.clamp(row + (k / 2) * (2 * (k % 2) - 1), 0, marks.shape[1] - 1)
+    j = wp.clamp(column + (1 - k / 2) * (2 * (k % 2) - 1), 0, marks.shape[2] - 1)
+    return marks[frame, i, j]
+
+
+@wp.func
 def has_edge(marks: wp.array3d[wp.vec2], frame: int, row: int, column: int) -> bool:
     """Whether a pixel's face or its sunlight differs from a neighbour's, or something thin or fast is there."""
     own = marks[frame, row, column]
     if own[0] < 0.0:
         return True
-    for i in range(wp.max(row - 1, 0), wp.min(row + 2, marks.shape[1])):
-        for j in range(wp.max(column - 1, 0), wp.min(column + 2, marks.shape[2])):
-            other = marks[frame, i, j]
-            if own[0] != other[0] or wp.abs(own[1] - other[1]) > EDGE:
-                return True
+    for k in range(4):
+        other = beside(marks, frame, row, column, k)
+        if own[0] != other[0] or wp.abs(own[1] - other[1]) > EDGE:
+            return True
     return False
+
+
+@wp.func
+def has_shadow_edge(marks: wp.array3d[wp.vec2], frame: int, row: int, column: int, subframes: int) -> bool:
+    """Whether a pixel's sunlight differs from a neighbour's, or a shadow may pass over it, or it over a shadow."""
+    own = marks[frame, row, column]
+    if own[0] < -1.0 or (own[0] < 0.0 and subframes > 1):
+        return True
+    for k in range(4):
+        other = beside(marks, frame, row, column, k)
+        if other[0] < -1.0 or wp.abs(own[1] - other[1]) > EDGE:
+            return True
+    return False
+
+
+@wp.func
+def is_plain(marks: wp.array3d[wp.vec2], frame: int, row: int, column: int) -> bool:
+    """Whether a block of pixels and those around it show one face in even sunlight: none has an edge."""
+    own = marks[frame, row, column]
+    if own[0] < 0.0:
+        return False
+    for i in range(wp.max(row - 1, 0), wp.min(row + BLOCK + 1, marks.shape[1])):
+        for j in range(wp.max(column - 1, 0), wp.min(column + BLOCK + 1, marks.shape[2])):
+            other = marks[frame, i, j]
+            if own[0] != other[0] or wp.abs(own[1] - other[1]) > 0.5 * EDGE:
+                return False
+    return True
 
 
 @wp.func
@@ -254,60 +326,75 @@ def paint_tiles(
     picture: wp.array3d[wp.vec3],
 ):
     """First (refine 0) one ray through the middle of each of 2 x 2 pixels of a tile, which leaves in marks the face it
-    met and the sunlight there; then (refine 1) all samples of one pixel where there is an edge, or something thin or
-    fast may be."""
+    met and the sunlight there; then (refine 1), of a block of pixels, all samples of those where there is an edge, or
+    something thin or fast may be."""
     number, item = wp.tid()
     tile = lists.tiles[number]
-    row = tile.row * TILE + item / TILE
-    column = tile.column * TILE + item % TILE
     height = picture.shape[1]
     width = picture.shape[2]
+    side = 2
+    pixels = 1
     count = 4
     if refine == 1:
-        if row >= height or column >= width:
-            return
-        if tile.always == 0 and not has_edge(marks, tile.frame, row, column):
-            return
+        side = BLOCK
+        pixels = BLOCK * BLOCK
         count = tile.samples
-    total = wp.vec3(0.0, 0.0, 0.0)
-    known = Shade()
-    known.who = -1
-    share = float(0.0)  # noqa: UP018
-    for i in range(count):
-        time = tile.frame * lens.subframes
-        if refine == 0:
-            row = tile.row * TILE + item / (TILE / 2) * 2 + i / 2
-            column = tile.column * TILE + item % (TILE / 2) * 2 + i % 2
-            place = middle_of(row, column, height, width)
-            time += lens.subframes / 2
-        else:
-            place = sample_of(i, count, row, column, height, width)
-            time += subframe_of(i, count, lens.subframes)
-        camera = lens.axes[time]
-        ray = wp.normalize(camera * wp.vec3(place[0], place[1], 1.0))
-        spread = float(0.0)  # noqa: UP018
-        if refine == 0:
-            spread = wp.length(wp.vec3(camera[0, 1], camera[1, 1], camera[2, 1])) / float(height)
-        hit = first_hit(world, time, lens.eyes[time], ray, tile, lists.seen, spread)
-        mark = wp.vec2(face_number(world, hit), 0.0)
-        light = backdrop(world, ray)
-        if hit.who >= 0:
-            paint = world.paints[hit.who]
-            same = known.who == hit.who and wp.dot(known.normal, hit.normal) > SAME_NORMAL
-            # The slow patterns are blurred to a pixel: once is enough, unless the body moves.
-            if refine == 0 or paint.pattern < GRAIN or not same or (known.time != time and tile.steady == 0):
-                share = second_share(world, time, hit, paint, camera, ray, height, width)
-            # Shares of sun and sky vary little from pixel to pixel and in an exposure, unless the sun is sharp.
-            if not same or world.softness < SHARP:
-                known = shade(world, time, hit, tile, lists.near)
-            glint = highlight(world, paint, hit.normal, ray) * known.sun
-            mark[1] = known.sun + glint
-            light = light_from(world, hit, paint, share, ray, known, glint)
-        total += light
-        if refine == 0 and row < height and column < width:
-            if hit.grown == 1:
-                mark[0] = -1.0
-            marks[tile.frame, row, column] = mark
-            picture[tile.frame, row, column] = light
-    if refine == 1:
-        picture[tile.frame, row, column] = total / float(count)
+    first_row = tile.row * TILE + item / (TILE / side) * side
+    first_column = tile.column * TILE + item % (TILE / side) * side
+    if first_row >= height or first_column >= width:
+        return
+    if refine == 1 and is_plain(marks, tile.frame, first_row, first_column):
+        return
+    for pixel in range(pixels):
+        row = first_row + pixel / BLOCK
+        column = first_column + pixel % BLOCK
+        if refine == 1 and (row >= height or column >= width or not has_edge(marks, tile.frame, row, column)):
+            continue
+        total = wp.vec3(0.0, 0.0, 0.0)
+        known = Shade()
+        known.who = -1
+        share = float(0.0)  # noqa: UP018
+        uneven = world.softness < SHARP  # shares of the sun vary from sample to sample
+        if refine == 1 and uneven:
+            uneven = has_shadow_edge(marks, tile.frame, row, column, lens.subframes)
+        for i in range(count):
+            time = tile.frame * lens.subframes
+            if refine == 0:
+                row = first_row + i / 2
+                column = first_column + i % 2
+                place = middle_of(row, column, height, width)
+                time += lens.subframes / 2
+            else:
+                place = sample_of(i, count, row, column, height, width)
+                time += subframe_of(i, count, lens.subframes)
+            camera = lens.axes[time]
+            ray = wp.normalize(camera * wp.vec3(place[0], place[1], 1.0))
+            spread = float(0.0)  # noqa: UP018
+            if refine == 0:
+                spread = wp.length(wp.vec3(camera[0, 1], camera[1, 1], camera[2, 1])) / float(height)
+            hit = first_hit(world, time, lens.eyes[time], ray, tile, lists.seen, spread)
+            mark = wp.vec2(face_number(world, hit), 1.0)
+            light = backdrop(world, ray)
+            if hit.who >= 0:
+                paint = world.paints[hit.who]
+                same = known.who == hit.who and wp.dot(known.normal, hit.normal) > SAME_NORMAL
+                # The slow patterns are blurred to a pixel: once is enough, unless the body moves.
+                if refine == 0 or paint.pattern < GRAIN or not same or (known.time != time and tile.steady == 0):
+                    share = second_share(world, time, hit, paint, camera, ray, height, width)
+                # Shares of sun and sky vary little from pixel to pixel and in an exposure, unless the sun is sharp.
+                if not same or uneven:
+                    known = shade(world, time, hit, tile, lists.near, known, same)
+                glint = highlight(world, paint, hit.normal, ray) * known.sun
+                mark[1] = known.sun + glint
+                light = light_from(world, hit, paint, share, ray, known, glint)
+            total += light
+            if refine == 0 and row < height and column < width:
+                if hit.grown == 1:
+                    mark[0] = -1.0
+                elif tile.swept == 1 and hit.who >= 0:
+                    if is_swept(world, lens.subframes, hit, spread * hit.way, tile, lists.near):
+                        mark[0] = -2.0
+                marks[tile.frame, row, column] = mark
+                picture[tile.frame, row, column] = light
+        if refine == 1:
+            picture[tile.frame, row, column] = total / float(count)

@@ -21,7 +21,7 @@ from torch import Tensor
 from openfoley.gym.bodies.kernel_cache import kernel_cache
 from openfoley.gym.bodies.pack import pack_world, records
 from openfoley.gym.bodies.poses import poses_of
-from openfoley.gym.bodies.rays import Lens, Tile, TileLists, paint_tiles
+from openfoley.gym.bodies.rays import BLOCK, Lens, Tile, TileLists, paint_tiles
 from openfoley.gym.bodies.records import Stage
 from openfoley.gym.bodies.shading import World
 from openfoley.gym.bodies.tiles import SUBFRAMES, TILE, Work, tile_work
@@ -71,9 +71,9 @@ def _paint(world: World, work: Work, view: View, picture: Tensor, marks: Tensor)
     lens.subframes = work.subframes
     targets = [wp.from_torch(marks, dtype=wp.vec2), wp.from_torch(picture, dtype=wp.vec3)]
     stream = wp.stream_from_torch(picture.device) if device.is_cuda else None
-    for refine, threads in ((0, TILE * TILE // 4), (1, TILE * TILE)):
+    for refine, side in ((0, 2), (1, int(BLOCK))):
         given = [world, lists, lens, refine, *targets]
-        wp.launch(paint_tiles, dim=(len(work.tiles), threads), inputs=given, device=device, stream=stream)
+        wp.launch(paint_tiles, dim=(len(work.tiles), (TILE // side) ** 2), inputs=given, device=device, stream=stream)
 
 
 @cache

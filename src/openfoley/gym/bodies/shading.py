@@ -149,12 +149,15 @@ def sun_share(world: World, time: int, k: int, p: wp.vec3) -> float:
     form = world.forms[k]
     toward = world.place[time, k] - p
     along = wp.dot(toward, world.to_sun)
-    aside = wp.length(toward - world.to_sun * along)
+    beside = wp.length_sq(toward - world.to_sun * along)
     wide = form.reach + world.softness * wp.max(along + form.reach, 0.0)
+    if along < -form.reach or beside > wide * wide:
+        return 1.0
+    aside = wp.sqrt(beside)
     # A body that looks smaller than the sun covers a part of it only.
     sun_radius = wp.max(along * world.softness, 1.0e-6)
     small = wp.min(form.width / sun_radius, 1.0) * wp.min(form.reach / sun_radius, 1.0)
-    if along < -form.reach or aside > wide or small < FAINT:
+    if small < FAINT:
         return 1.0
     turn = wp.transpose(world.turn[time, k])
     origin = turn * (-toward)
@@ -219,10 +222,12 @@ def sky_share(world: World, time: int, k: int, p: wp.vec3, normal: wp.vec3) -> f
 def highlight(world: World, paint: Paint, normal: wp.vec3, ray: wp.vec3) -> float:
     """The sun's reflection in a rough surface, in shares of the sun (Blinn's, normalized)."""
     facing = wp.dot(normal, world.to_sun)
+    if paint.gloss == 0.0 or facing < 0.0:
+        return 0.0
     rough = wp.max(paint.roughness, SMOOTHEST)
     power = 2.0 / (rough * rough * rough * rough)
     below_peak = power * (1.0 - wp.dot(normal, wp.normalize(world.to_sun - ray)))
-    if paint.gloss == 0.0 or facing < 0.0 or below_peak > 8.0:
+    if below_peak > 8.0:
         return 0.0
     peak = wp.min((power + 8.0) / 25.0, BRIGHTEST)
     return paint.gloss * 0.3 * peak * wp.exp(-below_peak) * facing  # cos^n = exp(-n (1 - cos)) nearly, e^-8 = 0.0003

@@ -91,13 +91,13 @@ def tile_work(stage: Stage, poses: Poses, view: View, frames: int, size: tuple[i
     steady = ~np.any((seen | near) & moving, axis=-1)
     blurred = np.any(seen & moving, axis=-1) & (parts > 1)
     samples = np.where(blurred, BLURRED_SAMPLES, SAMPLES)
-    always = ~steady & (parts > 1) & (stage.light.softness < SHARP)  # sharp shadows move
+    swept = np.any(near & moving, axis=-1) & (parts > 1) & (stage.light.softness < SHARP)
     depth = ((poses.place - view.eye[:, None]) * view.ahead[:, None]).sum(-1)[::parts]
     metre = view.focal * size[0] / np.maximum(depth, 0.01)  # in pixels
     for radius, least in SMALL:
         small = seen & (np.sqrt(sizes.reach * sizes.thickness) * metre < radius)[:, None, None]
         samples = np.where(small.any(-1), np.maximum(samples, least), samples)
-    tiles = np.stack([samples, always, steady], axis=-1)
+    tiles = np.stack([samples, swept, steady], axis=-1)
     if not view.still:
         return TileWork(_work(seen, near, tiles, np.ones_like(steady), parts), None)
     plate = _work(seen[:1] & ~moving, near[:1] & ~moving, tiles[:1] | (0, 0, 1), np.ones_like(steady[:1]), parts)
@@ -105,7 +105,7 @@ def tile_work(stage: Stage, poses: Poses, view: View, frames: int, size: tuple[i
 
 
 def _work(seen: Mask, near: Mask, tiles: np.ndarray, chosen: np.ndarray, subframes: int) -> Work:
-    """The chosen tiles with their lists. tiles [frames, rows, columns, 3]: samples, always, steady."""
+    """The chosen tiles with their lists. tiles [frames, rows, columns, 3]: samples, swept, steady."""
     columns, lists = [np.argwhere(chosen), tiles[chosen]], []
     for mask in (seen[chosen], near[chosen]):
         ends = np.cumsum(mask.sum(-1))

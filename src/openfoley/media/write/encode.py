@@ -35,10 +35,12 @@ def write_video(
     audio: Audio | None = None,
     bit_depth: str = "24",
     options: dict[str, str] | None = None,
+    sound_options: dict[str, str] | None = None,
 ) -> int:
     """Write uint8 pictures [3, H, W] or [n, 3, H, W] as frames k / rate, with `audio` from time 0; their number.
 
-    4:2:0 where both sides are even, else 4:4:4. The container and the sound's codec follow from the suffix.
+    4:2:0 where both sides are even, else 4:4:4. The container and the sound's codec follow from the suffix. options,
+    sound_options: FFmpeg's, of the two encoders.
     """
     import av
     from av.video.reformatter import VideoReformatter
@@ -56,7 +58,7 @@ def write_video(
         track = None
         if audio is not None:
             sound = sound_format(path.suffix, bit_depth)
-            track = SoundTrack(out, sound, audio.sample_rate, channels=audio.samples.shape[0])
+            track = SoundTrack(out, sound, audio.sample_rate, audio.samples.shape[0], options=sound_options)
         out.start_encoding()
         count, written = 0, 0  # frames, samples
         for picture in chain([first], pictures):

@@ -115,10 +115,13 @@ class SoundTrack:
         sample_rate: int,
         channels: int = 2,
         start: Fraction = Fraction(0),
+        options: dict[str, str] | None = None,
     ) -> None:
         self.sound, self.channels, self.layout = sound, channels, "mono" if channels == 1 else "stereo"
         self.sample_rate = codec_rate(sound, sample_rate)
-        self.stream: AudioStream = out.add_stream(sound.codec, rate=self.sample_rate)  # type: ignore[call-overload]
+        self.stream: AudioStream = out.add_stream(  # type: ignore[call-overload]
+            sound.codec, rate=self.sample_rate, options=options or {}
+        )
         self.stream.codec_context.layout = self.layout
         self.stream.codec_context.format = sound.sample_format
         self.stream.codec_context.time_base = Fraction(1, self.sample_rate)

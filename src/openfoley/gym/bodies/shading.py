@@ -149,11 +149,11 @@ def sun_share(world: World, time: int, k: int, p: wp.vec3) -> float:
     form = world.forms[k]
     toward = world.place[time, k] - p
     along = wp.dot(toward, world.to_sun)
-    beside = wp.length_sq(toward - world.to_sun * along)
+    off_axis = wp.length_sq(toward - world.to_sun * along)
     wide = form.reach + world.softness * wp.max(along + form.reach, 0.0)
-    if along < -form.reach or beside > wide * wide:
+    if along < -form.reach or off_axis > wide * wide:
         return 1.0
-    aside = wp.sqrt(beside)
+    aside = wp.sqrt(off_axis)
     # A body that looks smaller than the sun covers a part of it only.
     sun_radius = wp.max(along * world.softness, 1.0e-6)
     small = wp.min(form.width / sun_radius, 1.0) * wp.min(form.reach / sun_radius, 1.0)

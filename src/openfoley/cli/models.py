@@ -132,7 +132,7 @@ def doctor(options: Namespace) -> int:
         "cache_free_bytes": shutil.disk_usage(near).free,
         "weights_folder": str(folder),
         "weights": _weights(folder),
-        "pairs": pair_report(Path(options.weights_dir) if options.weights_dir else None),
+        "pairs": pair_report(Path(options.weights_dir) if options.weights_dir else None, installed("diffusers")),
     }
     if options.json:
         print_json(report)

@@ -40,9 +40,9 @@ def pair_row(card: PairCard) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def pair_report(weights_dir: Path | None) -> dict[str, Any]:
-    """For `doctor`: the package that they need, each named model, and the models in the weights folder."""
-    from openfoley.cli.models import installed
+def pair_report(weights_dir: Path | None, diffusers: str | None) -> dict[str, Any]:
+    """For `doctor`: the version of the package that they need, each named model, and the models in the weights
+    folder."""
     from openfoley.hub.cards.svg import PAIR_CARDS
     from openfoley.hub.pair_files import missing_parts
 
@@ -55,7 +55,7 @@ def pair_report(weights_dir: Path | None) -> dict[str, Any]:
         state = f"{own}; {parts}" if parts else own
         states[card.name] = {"state": state, "missing": missing, "memory_needed_bytes": card.memory_bytes}
     folders = [] if weights_dir is None or not weights_dir.is_dir() else _pair_folders(weights_dir)
-    return {"diffusers": installed("diffusers"), "models": states, "folders": folders}
+    return {"diffusers": diffusers, "models": states, "folders": folders}
 
 
 def pair_lines(report: dict[str, Any]) -> list[str]:

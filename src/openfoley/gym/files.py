@@ -11,7 +11,7 @@ from torch import Tensor
 from openfoley.errors import UsageError
 from openfoley.gym.levels import Levels
 from openfoley.gym.long.sound import LongSound
-from openfoley.gym.picture import scene_frames
+from openfoley.gym.picture import Frames, scene_frames
 from openfoley.gym.records import Scene
 from openfoley.gym.scene import sample_scene
 from openfoley.gym.seeds import Split, check_worlds, split_of, world_of
@@ -124,7 +124,7 @@ def _write_scene(scene: Scene, folder: Path, form: SceneFormat, device: str) -> 
     return [*written, folder / f"{scene.seed}.mp4", folder / f"{scene.seed}.json"]
 
 
-def encode_scene(path: Path, scene: Scene, frames: Iterable[Tensor], rate: Fraction, audio: Audio | None) -> None:
+def encode_scene(path: Path, scene: Scene, frames: Iterable[Frames], rate: Fraction, audio: Audio | None) -> None:
     """Write a scene's frames and sound as a video; its encoders' settings depend on the world."""
     if world_of(scene.seed) == "bodies":
         write_video(path, frames, rate, crf=BODIES_CRF, audio=audio, options=BODIES_PICTURE, sound_options=BODIES_SOUND)

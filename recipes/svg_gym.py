@@ -361,7 +361,7 @@ def run_job(name: str, job: Job, logs: Path) -> None:
             time.sleep(LOCK_WAIT_S)
         try:
             job.run()
-        except Exception:
+        except Exception:  # whatever it is: its traceback belongs in the job's log, and the process ends
             logging.exception("%s failed", name)
             raise SystemExit(1) from None
 

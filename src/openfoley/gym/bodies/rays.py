@@ -316,6 +316,76 @@ def light_from(world: World, hit: Hit, paint: Paint, share: float, ray: wp.vec3,
     return light
 
 
+@wp.func
+def paint_samples(
+    world: World,
+    lists: TileLists,
+    lens: Lens,
+    tile: Tile,
+    refine: int,
+    first_row: int,
+    first_column: int,
+    marks: wp.array3d[wp.vec2],
+    picture: wp.array3d[wp.vec3],
+):
+    """refine 0: one ray for each of 2 x 2 pixels, to their marks and the picture. 1: all samples of one pixel."""
+    height = picture.shape[1]
+    width = picture.shape[2]
+    row = first_row
+    column = first_column
+    count = 4
+    uneven = world.softness < SHARP  # shares of the sun vary from sample to sample
+    if refine == 1:
+        count = tile.samples
+        if uneven:
+            uneven = has_shadow_edge(marks, tile.frame, row, column, lens.subframes)
+    total = wp.vec3(0.0, 0.0, 0.0)
+    known = Shade()
+    known.who = -1
+    share = float(0.0)  # noqa: UP018
+    for i in range(count):
+        time = tile.frame * lens.subframes
+        if refine == 0:
+            row = first_row + i / 2
+            column = first_column + i % 2
+            place = middle_of(row, column, height, width)
+            time += lens.subframes / 2
+        else:
+            place = sample_of(i, count, row, column, height, width)
+            time += subframe_of(i, count, lens.subframes)
+        camera = lens.axes[time]
+        ray = wp.normalize(camera * wp.vec3(place[0], place[1], 1.0))
+        spread = float(0.0)  # noqa: UP018
+        if refine == 0:
+            spread = wp.length(wp.vec3(camera[0, 1], camera[1, 1], camera[2, 1])) / float(height)
+        hit = first_hit(world, time, lens.eyes[time], ray, tile, lists.seen, spread)
+        mark = wp.vec2(face_number(world, hit), 1.0)
+        light = backdrop(world, ray)
+        if hit.who >= 0:
+            paint = world.paints[hit.who]
+            same = known.who == hit.who and wp.dot(known.normal, hit.normal) > SAME_NORMAL
+            # The slow patterns are blurred to a pixel: once is enough, unless the body moves.
+            if refine == 0 or paint.pattern < GRAIN or not same or (known.time != time and tile.steady == 0):
+                share = second_share(world, time, hit, paint, camera, ray, height, width)
+            # Shares of sun and sky vary little from pixel to pixel and in an exposure, unless the sun is sharp.
+            if not same or uneven:
+                known = shade(world, time, hit, tile, lists.near, known, same)
+            glint = highlight(world, paint, hit.normal, ray) * known.sun
+            mark[1] = known.sun + glint
+            light = light_from(world, hit, paint, share, ray, known, glint)
+        total += light
+        if refine == 0 and row < height and column < width:
+            if hit.grown == 1:
+                mark[0] = -1.0
+            elif tile.swept == 1 and hit.who >= 0:
+                if is_swept(world, lens.subframes, hit, spread * hit.way, tile, lists.near):
+                    mark[0] = -2.0
+            marks[tile.frame, row, column] = mark
+            picture[tile.frame, row, column] = light
+    if refine == 1:
+        picture[tile.frame, row, column] = total / float(count)
+
+
 @wp.kernel
 def paint_tiles(
     world: World,
@@ -334,11 +404,9 @@ def paint_tiles(
     width = picture.shape[2]
     side = 2
     pixels = 1
-    count = 4
     if refine == 1:
         side = BLOCK
         pixels = BLOCK * BLOCK
-        count = tile.samples
     first_row = tile.row * TILE + item / (TILE / side) * side
     first_column = tile.column * TILE + item % (TILE / side) * side
     if first_row >= height or first_column >= width:
@@ -348,53 +416,5 @@ def paint_tiles(
     for pixel in range(pixels):
         row = first_row + pixel / BLOCK
         column = first_column + pixel % BLOCK
-        if refine == 1 and (row >= height or column >= width or not has_edge(marks, tile.frame, row, column)):
-            continue
-        total = wp.vec3(0.0, 0.0, 0.0)
-        known = Shade()
-        known.who = -1
-        share = float(0.0)  # noqa: UP018
-        uneven = world.softness < SHARP  # shares of the sun vary from sample to sample
-        if refine == 1 and uneven:
-            uneven = has_shadow_edge(marks, tile.frame, row, column, lens.subframes)
-        for i in range(count):
-            time = tile.frame * lens.subframes
-            if refine == 0:
-                row = first_row + i / 2
-                column = first_column + i % 2
-                place = middle_of(row, column, height, width)
-                time += lens.subframes / 2
-            else:
-                place = sample_of(i, count, row, column, height, width)
-                time += subframe_of(i, count, lens.subframes)
-            camera = lens.axes[time]
-            ray = wp.normalize(camera * wp.vec3(place[0], place[1], 1.0))
-            spread = float(0.0)  # noqa: UP018
-            if refine == 0:
-                spread = wp.length(wp.vec3(camera[0, 1], camera[1, 1], camera[2, 1])) / float(height)
-            hit = first_hit(world, time, lens.eyes[time], ray, tile, lists.seen, spread)
-            mark = wp.vec2(face_number(world, hit), 1.0)
-            light = backdrop(world, ray)
-            if hit.who >= 0:
-                paint = world.paints[hit.who]
-                same = known.who == hit.who and wp.dot(known.normal, hit.normal) > SAME_NORMAL
-                # The slow patterns are blurred to a pixel: once is enough, unless the body moves.
-                if refine == 0 or paint.pattern < GRAIN or not same or (known.time != time and tile.steady == 0):
-                    share = second_share(world, time, hit, paint, camera, ray, height, width)
-                # Shares of sun and sky vary little from pixel to pixel and in an exposure, unless the sun is sharp.
-                if not same or uneven:
-                    known = shade(world, time, hit, tile, lists.near, known, same)
-                glint = highlight(world, paint, hit.normal, ray) * known.sun
-                mark[1] = known.sun + glint
-                light = light_from(world, hit, paint, share, ray, known, glint)
-            total += light
-            if refine == 0 and row < height and column < width:
-                if hit.grown == 1:
-                    mark[0] = -1.0
-                elif tile.swept == 1 and hit.who >= 0:
-                    if is_swept(world, lens.subframes, hit, spread * hit.way, tile, lists.near):
-                        mark[0] = -2.0
-                marks[tile.frame, row, column] = mark
-                picture[tile.frame, row, column] = light
-        if refine == 1:
-            picture[tile.frame, row, column] = total / float(count)
+        if refine == 0 or (row < height and column < width and has_edge(marks, tile.frame, row, column)):
+            paint_samples(world, lists, lens, tile, refine, row, column, marks, picture)

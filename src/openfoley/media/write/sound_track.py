@@ -119,6 +119,7 @@ class SoundTrack:
     ) -> None:
         self.sound, self.channels, self.layout = sound, channels, "mono" if channels == 1 else "stereo"
         self.sample_rate = codec_rate(sound, sample_rate)
+        # PyAV's overloads are of literal codec names; here the name is looked up by the file's suffix.
         self.stream: AudioStream = out.add_stream(  # type: ignore[call-overload]
             sound.codec, rate=self.sample_rate, options=options or {}
         )

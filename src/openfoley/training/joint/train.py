@@ -138,18 +138,13 @@ def optimise(
                 run.log(step, always=True, **validated(networks, preset, *held, run.generator(-1), sound_steps))
         if keeps_half and half is not None and (run.progress(step + 1) >= HALF or run.ends_with(step)):
             with with_average(trained, average.module):
-                _save_half(networks, half)
+                _save(networks.generator.connectors, half)
             run.log(step, always=True, half=step + 1)
             keeps_half = False
     with torch.no_grad():
         _copy(trained, average.module)
     if keeps_half and half is not None:  # resumed with less time than it had taken
-        _save_half(networks, half)
-
-
-def _save_half(networks: PairNetworks, path: Path) -> None:
-    with replace_when_done(path, force=True) as unfinished:
-        save_weights(networks.generator.connectors.state_dict(), unfinished, exact=True)
+        _save(networks.generator.connectors, half)
 
 
 def model_config(preset: PairTraining, training: Pairs) -> PairModelConfig:

@@ -11,7 +11,6 @@ from openfoley.gym.bodies.families.mechanism import Builder, Mechanism
 from openfoley.gym.bodies.families.parts import cord, hand, rod
 from openfoley.gym.bodies.matter import Matter, volume
 from openfoley.gym.bodies.records import Box, Sphere, Surface, Vector
-from openfoley.gym.motion import GRAVITY
 from openfoley.gym.records import Track
 
 MATERIALS = {
@@ -188,7 +187,7 @@ def _lowered(builder: Builder, play: Mechanism, chain: _Chain) -> str:
     # A straight chain that came down upright would strike like a rod with the hand's mass behind it.
     slant, sway = p.uniform(0.15, 0.5) * p.pick((-1.0, 1.0)), p.uniform(0.2, 0.45) * p.pick((-1.0, 1.0))
     axis = (float(np.sin(slant)), float(np.cos(slant)), 0.0)
-    slide = Joint("slide", axis, servo=Servo(_downs(p, (high - low) / axis[1]), LED_HZ, 3 * GRAVITY * mass))
+    slide = Joint("slide", axis, servo=Servo(_downs(p, (high - low) / axis[1]), LED_HZ, 3 * motion.GRAVITY * mass))
     held, name = 2 * thick + chain.reach + high, f"{p.id}.holder"
     fingers = tuple(hand(link * 1.2, p))
     play.bodies.append(Body(name, fingers, HELD, (0, held, 0), motion=slide, mass_kg=mass / chain.count))

@@ -92,8 +92,14 @@ class Pipeline:
         `timeline.plan.describe` prints them."""
         return list(Job.planned(self.model, video, [0], *self._asked(request, options), in_span=True).plan)
 
-    def plans(self, source: Source, request: Request) -> dict[str | None, list[PlannedWindow]]:
-        """The plan of each stem of the request's cues; of None where no cue names a stem."""
+    def plans(
+        self, source: Source, request: Request, names: Sequence[str] = ()
+    ) -> dict[str | None, list[PlannedWindow]]:
+        """The plan of each stem: of these names, as for `select_all`, or of the request's cues; of None where no cue
+        names a stem."""
+        if names:
+            asked = self._selecting(request, names, apart=True)
+            return {name: self.plan(source, one) for name, one in zip(names, asked, strict=True)}
         cues, rate = request.timeline.cue_list, self.model.codec.latent_rate
         if not any(cue.stem for cue in cues):
             return {None: self.plan(source, request)}
@@ -149,12 +155,17 @@ class Pipeline:
         `generate` gives with this `select`. `synthesis.stems.save_stems` writes stems and mix."""
         flag("apart", apart)
         asked, run_options = self._asked(request, options)
-        promptings = stem_promptings(asked, names, apart)
-        requests = [replace(asked, prompting=one) for one in promptings]
-        for one in requests:
-            check_selection(self.model, one)
+        requests = self._selecting(asked, names, apart)
+        promptings = tuple(one.prompting for one in requests)
         takes = self._takes(video, seeds, requests[0], run_options, promptings=promptings)
         return {name: takes[n * len(seeds) : (n + 1) * len(seeds)] for n, name in enumerate(names)}
+
+    def _selecting(self, request: Request, names: Sequence[str], apart: bool) -> list[Request]:
+        """What the stem of each name is asked for, checked."""
+        requests = [replace(request, prompting=one) for one in stem_promptings(request, names, apart)]
+        for one in requests:
+            check_selection(self.model, one)
+        return requests
 
     @staticmethod
     def _asked(request: Request | None, options: dict[str, object]) -> tuple[Request, RunOptions]:

@@ -113,6 +113,9 @@ def test_the_plan_is_printed_and_nothing_is_made(run: Callable[..., int], here: 
     assert run("generate", "clip.mp4", "--plan", "--cues", "cues.csv") == 0
     printed = capsys.readouterr().out
     assert printed.count("window ") == 3 and "stem wind\n" in printed and "stem door\n" in printed
+    assert run("generate", "clip.mp4", "--plan", "--cues", "cues.csv", "--stems") == 0
+    printed = capsys.readouterr().out
+    assert all(f"stem {name}: clip.foley.{name}.wav\n" in printed for name in ("wind", "door", "rest"))
     assert (here / "clip.foley.mp4").read_text() == "mine"
 
 

@@ -85,6 +85,35 @@ def test_the_command_writes_stems_and_their_sum(
     assert np.abs(stems[1]).max() > 1e-3 and single.read_bytes() == files[1].read_bytes()
 
 
+def test_the_plan_lists_each_stem_and_the_files_that_the_command_then_writes(
+    selective_model: Path, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["generate", str(film), "--model", str(selective_model), "--steps", "1", "--cuts", "none", "--takes", "2"]
+    words += ["--select-all", "a Ball; door", "--out", str(tmp_path / "film.flac")]
+    assert main([*words, "--plan"]) == 0
+    tables = [text.split("\n", 1) for text in capsys.readouterr().out.strip().split("\n\n")]
+    files = {
+        name: [str(tmp_path / f"film.take0{take}.{word}.flac") for take in (1, 2)]
+        for name, word in (("a Ball", "a-ball"), ("door", "door"))
+    }
+    assert [header for header, _ in tables] == [f"stem {name}: {', '.join(own)}" for name, own in files.items()]
+    assert main([*words, "--plan", "--json"]) == 0
+    plans = json.loads(capsys.readouterr().out)["plans"]
+    assert {one["stem"]: one["files"] for one in plans} == files
+    assert [one["table"] for one in plans] == [table for _, table in tables]
+    assert not list(tmp_path.iterdir())
+    assert main([*words, "--json"]) == 0
+    takes = json.loads(capsys.readouterr().out)["takes"]
+    assert {name: [one["stems"][name] for one in takes] for name in files} == files
+
+
+def test_the_plan_of_a_name_that_is_too_long_is_refused(
+    selective_model: Path, film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["generate", str(film), "--model", str(selective_model), "--select-all", "ball " * 90, "--plan"]
+    assert main(words) == 2 and "tokens long, tiny-selva reads at most 63" in capsys.readouterr().err
+
+
 def test_stems_that_exist_are_refused_before_the_model_is_loaded(
     selective_model: Path,
     film: Path,

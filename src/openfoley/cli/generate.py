@@ -17,7 +17,7 @@ from openfoley.errors import UsageError
 from openfoley.hub.knowledge import real_footage_words
 from openfoley.hub.registry import check_selects, sampling_of
 from openfoley.media.source import Source
-from openfoley.media.write.outputs import AUDIO_SUFFIXES, check_saving, checked_video, take_paths
+from openfoley.media.write.outputs import AUDIO_SUFFIXES, check_saving, checked_video, default_output, take_paths
 from openfoley.media.write.rehearsal import Rehearsal
 from openfoley.request import Request, check_takes
 from openfoley.synthesis.saving import Delivery
@@ -75,7 +75,7 @@ def generate(options: Namespace, loaded: Callable[[], Pipeline]) -> int:
     pipeline = loaded()
     request = resolved(pipeline.model, source, request)
     if delivery is None:
-        return _print_plans(options, pipeline, source, request)
+        return _print_plans(options, pipeline, source, request, names)
     if names:
         return _selected(options, pipeline, source, request, names, seeds, delivery)
     if options.stems or any(cue.stem for cue in request.timeline.cue_list):
@@ -169,18 +169,32 @@ def _checked_delivery(
     return delivery
 
 
-def _print_plans(options: Namespace, pipeline: Pipeline, source: Source, request: Request) -> int:
-    """A table for each sound that would be made: one, or as many as stems."""
+def _print_plans(options: Namespace, pipeline: Pipeline, source: Source, request: Request, names: Sequence[str]) -> int:
+    """A table for each sound that would be made: one, or as many as stems, with the files of each."""
     from openfoley.synthesis.job import first_frame_code
     from openfoley.timeline.plan import describe
 
     start, rate = first_frame_code(source, request.output.start_timecode), pipeline.model.codec.latent_rate
-    tables = {name: describe(plan, rate, start) for name, plan in pipeline.plans(source, request).items()}
+    tables = {name: describe(plan, rate, start) for name, plan in pipeline.plans(source, request, names).items()}
+    files = _stem_files(options, [name for name in tables if name])
     if options.json:
-        print_json({"video": options.video, "plans": [{"stem": name, "table": text} for name, text in tables.items()]})
-    else:
-        print("\n\n".join(f"stem {name}\n{text}" if name else text for name, text in tables.items()))
+        plans = [{"stem": name, "files": files[name] if name else [], "table": text} for name, text in tables.items()]
+        print_json({"video": options.video, "plans": plans})
+        return 0
+    headers = {name: f"stem {name}" + (f": {', '.join(own)}" if own else "") for name, own in files.items()}
+    print("\n\n".join(f"{headers[name]}\n{text}" if name else text for name, text in tables.items()))
     return 0
+
+
+def _stem_files(options: Namespace, stems: Sequence[str]) -> dict[str, list[str]]:
+    """The files that each stem would be written to, one a take; none for those of cues without --stems."""
+    from openfoley.synthesis.stems import stem_path
+
+    if options.select_all is None and not options.stems:
+        return {name: [] for name in stems}
+    word = file_word if options.select_all is not None else str
+    paths = take_paths(_asked_output(options) or default_output(Path(options.video)), options.takes)
+    return {name: [str(stem_path(path, word(name))) for path in paths] for name in stems}
 
 
 def _stems(

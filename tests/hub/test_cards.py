@@ -4,14 +4,25 @@ import json
 import math
 import re
 import struct
+from pathlib import Path
 
 import pytest
 
 from openfoley.cli import main
 from openfoley.gym.scene import sample_scene
+from openfoley.hub import registry
 from openfoley.hub.cards import CARDS
 from openfoley.hub.parts import PARTS
-from openfoley.hub.registry import CONFIG_NAME, SELECTION, SHIPPED, SHIPPED_FOLDER, generator_kind, published, selects
+from openfoley.hub.registry import (
+    ADAPTERS_NAME,
+    CONFIG_NAME,
+    SELECTION,
+    SHIPPED,
+    SHIPPED_FOLDER,
+    generator_kind,
+    published,
+    selects,
+)
 
 
 def test_the_words_are_those_of_the_training_scenes() -> None:
@@ -42,10 +53,39 @@ def test_each_card_is_either_shipped_or_published_and_its_family_is_a_generator(
     assert SHIPPED == ("salsa-v-gym",)
     for name, card in CARDS.items():
         assert card.name == name and (published(name) is None) == (name in SHIPPED)
-        assert generator_kind(name) == card.family and selects(name) == card.selects
+        assert generator_kind(name) == card.family
         whole = {"network", "vae", "vocoder", "clip", "tokenizer"}
-        whole |= {"selective", "words", "words-tokenizer"} if card.selects else {"sync"}
+        whole |= {"selective", "words", "words-tokenizer"} if selects(name) else {"sync"}
         assert {file.part for file in card.files} in (set(), whole)
+
+
+def test_models_says_what_selects_by_text_and_has_adapters(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the files: the shipped model without its selection and with adapters says so."""
+    name = "salsa-v-gym"
+
+    def said(model: str) -> dict[str, str]:
+        assert main(["models", model]) == 0
+        return {line[:16].strip(): line[16:] for line in capsys.readouterr().out.splitlines()}
+
+    for model, selection in (
+        (name, "yes (--select)"),
+        ("selva-small-16k", "yes (--select)"),
+        ("mmaudio-small-16k", "no"),
+    ):
+        assert (shown := said(model))["selects by text"] == selection and shown["name"] == model
+        assert shown["adapters"] == "none"
+    config = json.loads((SHIPPED_FOLDER / name / CONFIG_NAME).read_text())
+    (tmp_path / name).mkdir()
+    (tmp_path / name / CONFIG_NAME).write_text(json.dumps({k: v for k, v in config.items() if k != SELECTION}))
+    (tmp_path / name / ADAPTERS_NAME).touch()
+    monkeypatch.setattr(registry, "SHIPPED_FOLDER", tmp_path)
+    shown = said(name)
+    assert shown["selects by text"] == "no" and shown["adapters"] == "yes (--whole-video)"
+    assert main(["models", name, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["models"]
+    assert row["selects_by_text"] is False and row["adapters"] is True
 
 
 def test_a_model_is_shown_with_the_words_it_knows(capsys: pytest.CaptureFixture[str]) -> None:

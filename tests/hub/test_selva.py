@@ -18,6 +18,7 @@ from openfoley.hub.cards import CARDS
 from openfoley.hub.checkpoint import Recognised, recognise
 from openfoley.hub.convert import convert
 from openfoley.hub.load import load_model
+from openfoley.hub.registry import selects
 
 ENCODER = json.loads((seeded.FOLDER / "selva_shapes.json").read_text())["video_encoder"]
 NETWORKS = json.loads((seeded.FOLDER / "mmaudio_network_shapes.json").read_text())
@@ -35,7 +36,7 @@ def test_each_network_is_pinned_and_loads_strictly(variant: str, keys: int) -> N
     card, state = CARDS[f"selva-{variant}"], on_meta(NETWORKS[variant.replace("-", "_")]["shapes"])
     (network,) = (file for file in card.files if file.part == "network")
     assert len(state) == keys and network.size_bytes == 4 * sum(value.numel() for value in state.values())
-    assert network.md5 is not None and len(network.md5) == 32 and card.selects
+    assert network.md5 is not None and len(network.md5) == 32 and selects(card.name)
     assert recognise(state) == Recognised("network", variant)
     foreign.generator_from(variant, state)
     assert card.licence == network.licence == "no licence is published for SelVA's own files"
@@ -121,7 +122,7 @@ def test_offline_every_file_is_named_with_its_address(tmp_path: Path, monkeypatc
 def test_models_shows_what_is_known_of_licences(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "selva-large-44k"]) == 0
     shown = capsys.readouterr().out
-    assert "licence        no licence is published for SelVA's own files" in shown
+    assert "licence         no licence is published for SelVA's own files" in shown
     for file in ("generator_large_44k_sup_5.pth", "video_enc_sup_5.pth"):
         assert f"{file}: no licence is published for SelVA's own files" in shown
     assert "flan_t5_base.safetensors: Apache-2.0" in shown and "v1-44.pth: CC-BY-NC 4.0" in shown

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from openfoley.hub.cards.base import Card
 
 TASK_WIDTH = 48  # letters, in the list of models
+ANSWERS = {"selects_by_text": ("yes (--select)", "no"), "adapters": ("yes (--whole-video)", "none")}  # yes, no
 LIBRARIES = ("torch", "transformers", "av", "numpy", "safetensors", "tokenizers")
 
 
@@ -43,7 +44,7 @@ def models(options: Namespace) -> int:
                 print(f"\n{_words(cards[0].words)}")
             elif value not in ([], ""):
                 shown = ", ".join(value) if isinstance(value, list) else _amount(key, value)
-                print(f"{key.removesuffix('_bytes').replace('_', ' '):<14} {shown}")
+                print(f"{key.removesuffix('_bytes').replace('_', ' '):<15} {shown}")
         return 0
     print(
         f"{'model':<22} {'Hz':>6} {'channels':>8} {'parameters':>10} {'download':>8} {'memory':>7}  "
@@ -69,7 +70,7 @@ def models(options: Namespace) -> int:
 def _row(card: Card, weights_dir: Path | None) -> dict[str, Any]:
     from openfoley.hub.download import cache_folder
     from openfoley.hub.foreign import locate
-    from openfoley.hub.registry import CONFIG_NAME, SHIPPED_FOLDER
+    from openfoley.hub.registry import CONFIG_NAME, SHIPPED_FOLDER, adapters_beside, selects
 
     folder, missing = SHIPPED_FOLDER / card.name, []
     here = "all" if (folder / CONFIG_NAME).is_file() else "none"
@@ -81,6 +82,8 @@ def _row(card: Card, weights_dir: Path | None) -> dict[str, Any]:
         "name": card.name,
         "task": card.task,
         "scope": card.scope,
+        "selects_by_text": selects(card.name),
+        "adapters": adapters_beside(card.name) is not None,
         "sample_rate": card.sample_rate,
         "channels": card.channels,
         "parameters": card.parameters,
@@ -98,6 +101,9 @@ def _row(card: Card, weights_dir: Path | None) -> dict[str, Any]:
 
 
 def _amount(key: str, value: Any) -> str:
+    if key in ANSWERS:
+        yes, no = ANSWERS[key]
+        return yes if value else no
     if key == "parameters":
         return f"{value / 1e6:.0f} M"
     if key.endswith("_bytes"):

@@ -59,7 +59,7 @@ def check_selects(name_or_folder: str | os.PathLike[str], request: Request) -> N
 def selects(name_or_folder: str | os.PathLike[str]) -> bool:
     """Whether a text selects in a model's encoders; nothing is loaded."""
     if (card := published(name_or_folder)) is not None:
-        return card.selects
+        return any(file.part == "selective" for file in card.files)
     return kind_in_folder("sync", name_or_folder) in SELECTIVE_KINDS or bool(_section(SELECTION, name_or_folder))
 
 

@@ -54,7 +54,6 @@ class Card:
     licence: str
     kernel_bytes: int = 0  # of convolution kernels that the generator caches on a CPU where they fit
     files: tuple[WeightFile, ...] = ()
-    selects: bool = False  # has an encoder whose features a text selects
     words: tuple[str, ...] = ()  # all words of its training captions, where they are few enough to list
 
     @property

@@ -28,7 +28,6 @@ CARDS = (
         working_bytes=990_000_000,
         trained_s=8.0,
         licence="Apache-2.0",
-        selects=True,
         words=tuple(WORDS.split()),
     ),
 )

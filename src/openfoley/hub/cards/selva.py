@@ -73,7 +73,6 @@ def _card(base: Card) -> Card:
         working_bytes=base.working_bytes + TRUNK_WINDOW_BYTES,
         licence=NO_LICENCE,
         files=files,
-        selects=True,
     )
 
 

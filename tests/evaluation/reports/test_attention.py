@@ -1,5 +1,6 @@
 """openfoley attention: maps of the patches that attend to the words, at their instants, and [SUP]'s own curve."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from openfoley.cli import main
 from openfoley.encoders.selective_synchformer import SelectiveSynchformer
 from openfoley.encoders.text_selection import CrossAttention
-from openfoley.evaluation.reports.attention import attention_maps
+from openfoley.evaluation.reports.attention import AttentionMaps, attention_maps, draw
 from openfoley.hub.load import load_model
 from openfoley.media.frames import FrameChunk, FrameRequest
 from openfoley.media.source import Source
@@ -85,6 +86,15 @@ def test_the_video_is_decoded_once_for_maps_and_pictures(
         [chunk.frames for chunk in chunks(Source.file(video), [frame_request("sync", frame_encoders(model)["sync"])])]
     )
     assert torch.equal(maps.pictures, frames[[round(25 * float(at)) for at in maps.picture_s]])
+
+
+def test_the_drawing_says_what_its_colours_and_curves_are_in() -> None:
+    pytest.importorskip("matplotlib")
+    words, pictures = torch.tensor([0.1, 0.7]).expand(4, 2, 2), torch.zeros(8, 3, 4, 4, dtype=torch.uint8)
+    maps = AttentionMaps(words, torch.arange(4) / 25, pictures, torch.arange(8) / 50, supplementary=2)
+    *_, (bar, curves) = itertools.pairwise(draw(maps, "ball").axes)
+    assert bar.get_ylabel() == curves.get_ylabel() == "share of attention (0 to 1)"
+    assert bar.get_ylim() == pytest.approx((0.1, 0.7)) and curves.get_xlabel() == "time, s"
 
 
 def test_the_command_draws_them_or_refuses_in_one_line(

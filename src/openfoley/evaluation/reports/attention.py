@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PICTURES = 8  # in the drawing
+SHARE = "share of attention (0 to 1)"
 
 
 @runtime_checkable
@@ -126,11 +127,11 @@ def draw(maps: AttentionMaps, text: str) -> Figure:
         axis.set_title(f"{float(at):.2f} s", fontsize=8)
         axis.set_axis_off()
         if column == len(maps.pictures) - 1:
-            figure.colorbar(shown, ax=axis, shrink=0.6)
+            figure.colorbar(shown, ax=axis, shrink=0.6, label=SHARE)
     axis = figure.add_subplot(grid[1, :])
     axis.plot(maps.time_s, maps.words.mean((1, 2)), label="words, mean of the picture")
     axis.plot(maps.time_s, maps.words.amax((1, 2)), label="words, most attentive patch", linewidth=0.8)
     axis.plot(maps.time_s, maps.supplementary_share, label=f"{maps.supplementary} [SUP], mean of the picture")
-    axis.set(xlabel="time, s", ylabel="share of attention", ylim=(-0.02, 1.02))
+    axis.set(xlabel="time, s", ylabel=SHARE, ylim=(-0.02, 1.02))
     axis.legend(fontsize=8)
     return figure

@@ -109,6 +109,7 @@ def test_the_plan_is_printed_and_nothing_is_made(run: Callable[..., int], here: 
     assert run("generate", "clip.mp4", "--plan", "--reference", "short.wav", "--json") == 0
     (plan,) = json.loads(capsys.readouterr().out)["plans"]
     assert plan["stem"] is None and len(plan["table"].splitlines()) == 2
+    assert plan["files"] == ["clip.foley.mp4"]
     (here / "cues.csv").write_text("start,end,stem\n0,1,wind\n0.5,2,door\n1,2,\n")
     assert run("generate", "clip.mp4", "--plan", "--cues", "cues.csv") == 0
     printed = capsys.readouterr().out

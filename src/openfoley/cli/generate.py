@@ -176,9 +176,9 @@ def _print_plans(options: Namespace, pipeline: Pipeline, source: Source, request
 
     start, rate = first_frame_code(source, request.output.start_timecode), pipeline.model.codec.latent_rate
     tables = {name: describe(plan, rate, start) for name, plan in pipeline.plans(source, request, names).items()}
-    files = _stem_files(options, [name for name in tables if name])
+    files = _planned_files(options, list(tables))
     if options.json:
-        plans = [{"stem": name, "files": files[name] if name else [], "table": text} for name, text in tables.items()]
+        plans = [{"stem": name, "files": files[name], "table": text} for name, text in tables.items()]
         print_json({"video": options.video, "plans": plans})
         return 0
     headers = {name: f"stem {name}" + (f": {', '.join(own)}" if own else "") for name, own in files.items()}
@@ -186,15 +186,21 @@ def _print_plans(options: Namespace, pipeline: Pipeline, source: Source, request
     return 0
 
 
-def _stem_files(options: Namespace, stems: Sequence[str]) -> dict[str, list[str]]:
-    """The files that each stem would be written to, one a take; none for those of cues without --stems."""
+def _planned_files(options: Namespace, stems: Sequence[str | None]) -> dict[str | None, list[str]]:
+    """The files that each stem would be written to, one a take; of None those of the whole sound. Cues with stems have
+    none without --stems: only their mix is written."""
     from openfoley.synthesis.stems import stem_path
 
-    if options.select_all is None and not options.stems:
-        return {name: [] for name in stems}
-    word = file_word if options.select_all is not None else str
     paths = take_paths(_asked_output(options) or default_output(Path(options.video)), options.takes)
-    return {name: [str(stem_path(path, word(name))) for path in paths] for name in stems}
+    if stems == [None]:
+        return {None: [str(path) for path in paths]}
+    written = paths if options.select_all is not None or options.stems else []
+    return {name: [str(stem_path(path, _file_word(options, name))) for path in written] for name in stems if name}
+
+
+def _file_word(options: Namespace, stem: str) -> str:
+    """A stem as part of its file's name: the stems of a cue sheet are called as in the sheet."""
+    return stem if options.select_all is None else file_word(stem)
 
 
 def _stems(
@@ -244,15 +250,15 @@ def _save_mixes(
     delivery.begin(next(iter(takes.values()))[0].work)
     may_replace = any(delivery.may_replace(path) for path in (*delivery.paths, *delivery.stems))
     output = Request.of(request, force=may_replace).output
-    word = file_word if options.select_all is not None else str  # of a stem in its file's name
+    words = {name: _file_word(options, name) for name in takes}
     for number, (seed, path) in enumerate(zip(seeds, delivery.paths, strict=True)):
-        own = {word(name): made[number] for name, made in takes.items()}
+        own = {words[name]: made[number] for name, made in takes.items()}
         files = save_stems(own, path, output, write_stems=with_stems)
         note(f"wrote {path} (seed {seed}) and {len(files)} stem{'s' * (len(files) != 1)}")
-        silent = [name for name in takes if own[word(name)].report.is_silent]
+        silent = [name for name in takes if own[words[name]].report.is_silent]
         for name in silent:
-            note(silent_words(options.model, own[word(name)].request, f"stem {name!r}"))
-        stems = {name: str(files[word(name)]) for name in takes if word(name) in files}
+            note(silent_words(options.model, own[words[name]].request, f"stem {name!r}"))
+        stems = {name: str(files[words[name]]) for name in takes if words[name] in files}
         results.append({"path": str(path), "seed": seed, "stems": stems, "silent_stems": silent})
     for made in takes.values():
         if made[0].work is not None:

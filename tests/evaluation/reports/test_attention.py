@@ -1,6 +1,5 @@
 """openfoley attention: maps of the patches that attend to the words, at their instants, and [SUP]'s own curve."""
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -92,7 +91,7 @@ def test_the_drawing_says_what_its_colours_and_curves_are_in() -> None:
     pytest.importorskip("matplotlib")
     words, pictures = torch.tensor([0.1, 0.7]).expand(4, 2, 2), torch.zeros(8, 3, 4, 4, dtype=torch.uint8)
     maps = AttentionMaps(words, torch.arange(4) / 25, pictures, torch.arange(8) / 50, supplementary=2)
-    *_, (bar, curves) = itertools.pairwise(draw(maps, "ball").axes)
+    bar, curves = draw(maps, "ball").axes[-2:]
     assert bar.get_ylabel() == curves.get_ylabel() == "share of attention (0 to 1)"
     assert bar.get_ylim() == pytest.approx((0.1, 0.7)) and curves.get_xlabel() == "time, s"
 

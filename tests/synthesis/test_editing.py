@@ -233,6 +233,19 @@ def test_spans_outside_the_video_are_usage_errors(pipeline: Pipeline, video: Pat
         pipeline.edit(video, span, steps=1)
 
 
+def test_a_span_whose_windows_know_the_overlap_too_reads_that_much_sound(
+    pipeline: Pipeline, make_video: MakeVideo, sound: Callable[..., Path]
+) -> None:
+    """With join "swap" the windows know context and overlap, here 2 s, on both sides of the span."""
+    film, path = make_video("six.mp4", duration_s=6.0), sound("a.wav", 44100, 1, "PCM_16", seconds=6.0)
+    take = pipeline.edit(film, (3.0, 3.5), sound=path, join="swap", overlap=1.5, steps=1)
+    before, after = soundfile.read(path, always_2d=True)[0], take.audio.samples.numpy().T
+    first, last = changed(before, after)
+    assert 3.0 * 44100 <= first < last < 3.5 * 44100
+    with pytest.raises(UsageError, match=r"context and overlap together must be under 3\.99 s .*, got 4\.\d\d s"):
+        pipeline.edit(film, (3.0, 3.5), sound=path, join="swap", context=3.6, overlap=1.5, steps=1)
+
+
 def test_weights_that_the_model_has_not_or_out_of_range_are_refused(pipeline: Pipeline, video: Path) -> None:
     with pytest.raises(UsageError, match="negative_guidance is not an option of tiny; it has guidance, .*temperature"):
         pipeline.edit(video, (1.0, 2.0), negative_guidance=3.0)

@@ -115,7 +115,8 @@ def _regenerated(
     request = replace(request, timeline=timeline)
     model = reading_whole(model, request, planned(model, shots, timeline, reference))
     plan = planned(model, shots, timeline, reference, span, Fraction(length, sound.sample_rate))
-    existing = existing_sound(sound, length, span, known)
+    in_plan = max(plan[0].window.context, plan[-1].window.after)  # with the overlap, where windows are joined by "swap"
+    existing = existing_sound(sound, length, span, max(known, in_plan / codec.latent_rate))
     stretch = stretch_to_generate(existing, codec)
     around = surroundings(existing, plan, codec, model.device)
     samples = (stretch.start, stretch.end)

@@ -136,7 +136,11 @@ def make_plan(
     layout = layout.applied
     window, context = layout.window, layout.context
     if span is not None and 2 * context >= window:  # the last window of a span knows both of its sides
-        raise UsageError(f"context must be under {window // 2} latents (half a window) on both sides, got {context}")
+        known = "context and overlap together" if layout.join == "swap" else "context"
+        raise UsageError(
+            f"{known} must be under {float(window // 2 / latent_rate):.2f} s (half a window) on both sides of a span, "
+            f"got {float(context / latent_rate):.2f} s"
+        )
     planned: list[PlannedWindow] = []
     run_start = 0  # first latent that what comes can continue from
     for number, stretch in enumerate(stretches := _stretches(shots, latent_rate, cues, span)):

@@ -7,7 +7,7 @@
     --steps N            of the adapters (default 8000)
     --rows NAME ...      of the table, of equal steps (generators/adapters/config.py; default: none), beside shipped
     --row-steps N        of each (default 2000)
-    --joins ROW ...      ways to join windows, compared on the validation split (default: docs/log.md, L11 and L12)
+    --joins ROW ...      ways to join windows, compared on the validation split (default: docs/log.md, L14)
     --join-clips N       scenes of 60 s for that (default 12; 0: not measured)
     --clips N            of `openfoley evaluate joins`, 60 s each, in the long and in the flat world (default 24; 0)
     --long-clips N       of `openfoley evaluate longform`, minutes 1, 5 and 30 (default 8; 0)
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from openfoley.training.adapters.recipe import AdapterRecipe
 
 STEPS = 8000  # as shipped; other numbers have folders of their own
-JOINS = ("default", "overlap=0.5", "overlap=0.75", "join=hard", "join=equal-power", "join=swap")
+JOINS = ("default", "overlap=0.19", "overlap=0.75", "join=hard", "join=equal-power", "join=swap")
 OFF, ON = "whole_video=off", "default"
 MMAUDIO = "mmaudio"
 

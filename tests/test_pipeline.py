@@ -204,7 +204,6 @@ def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, m
     end fades into the second."""
     from openfoley.synthesis import windows as module
     from openfoley.synthesis.crossfade import crossfade_latents
-    from openfoley.timeline.plan import OVERLAP_LATENTS
 
     made = []
     real = module.sample_latents
@@ -223,13 +222,14 @@ def test_context_is_kept_between_windows(pipeline: Pipeline, long_video: Path, m
 
     monkeypatch.setattr(module, "sample_latents", spy)
     monkeypatch.setattr(TakeAssembler, "add", add)
-    pipeline.generate(long_video, steps=2)
+    overlap = 13  # other than the context
+    pipeline.generate(long_video, steps=2, overlap=0.3)
     (first, known_first), (second, known_second) = made
     context = int(known_second.sum())
-    assert not known_first.any() and context == 22 and OVERLAP_LATENTS == 8
-    kept = first[:, :-OVERLAP_LATENTS]
+    assert not known_first.any() and context == 22
+    kept = first[:, :-overlap]
     assert torch.equal(second[:, :context], kept[:, -context:])
-    new = crossfade_latents(first[:, -OVERLAP_LATENTS:], second[:, context:])
+    new = crossfade_latents(first[:, -overlap:], second[:, context:])
     assert torch.equal(voiced[1], torch.cat([kept, new], 1)) and not torch.equal(new, second[:, context:])
 
 

@@ -78,7 +78,7 @@ def test_equal_power_joins_decode_both_windows_and_crossfade_their_samples(
     sound = made(pipeline, video, join="equal-power")
     (first, before), (second, behind) = added[:2]
     faded = second.window.faded
-    assert faded == first.window.overlap == 8 and second.window.crossfaded == 0
+    assert faded == first.window.overlap == 16 and second.window.crossfaded == 0
     decode = pipeline.model.codec.decode
     one, other = decode(before)[0], decode(behind)[0]
     start, weight = second.first_new * HOP, rising(faded * HOP)
@@ -104,12 +104,12 @@ def test_a_window_with_swap_is_denoised_with_the_next_whose_known_latents_are_wh
 
     monkeypatch.setattr(engine, "sample_beside_next", spy)
     made(pipeline, video, join="swap")
-    assert len(calls) == len(added) - 1 and {one.count for one in calls} == {22 + 8}
+    assert len(calls) == len(added) - 1 and {one.count for one in calls} == {22 + 16}
     for (before, one), (after, other) in zip(added, added[1:], strict=False):
-        assert before.window.shared == after.window.context == 30 and before.window.overlap == 0
-        assert torch.equal(one[:, -30:], other[:, :30])
+        assert before.window.shared == after.window.context == 38 and before.window.overlap == 0
+        assert torch.equal(one[:, -38:], other[:, :38])
     place, width = join_place(added[0][0].window, added[1][0].window)
-    assert (place, width) == (added[1][0].first_new - 15, 30)
+    assert (place, width) == (added[1][0].first_new - 19, 38)
 
 
 def test_swap_also_joins_windows_of_a_generator_that_was_trained_without_known_latents(

@@ -152,7 +152,7 @@ def test_a_cue_splits_a_shot_and_continues_its_sound() -> None:
     plan = make_plan(shots_of(Fraction(8), [], "auto"), RATE, cues=[note])
     assert [(one.cue, one.join) for one in plan] == [(None, "start"), (note, "continue"), (None, "continue")]
     assert [one.window.context for one in plan] == [0, 22, 22]
-    assert [one.window.overlap for one in plan] == [8, 8, 0]
+    assert [one.window.overlap for one in plan] == [22, 22, 0]
     assert [one.window.crossfaded for one in plan] == [0, 0, 0]  # a cue's sound is its own from its edge on
     assert [one.window.new_end for one in plan[:-1]] == [one.first_new for one in plan[1:]]
 

@@ -27,7 +27,8 @@ class Timeline:
     cuts: a rule (`timeline.shots.CUT_RULES`), a file with a list of cuts, or Cuts. span: the part of existing sound to
     regenerate, s. duration: s, without a video. context, window: s of known and of all sound in a window; None is
     0.5 and 10, the latter at most the model's training length. join: how a window follows the one before
-    (`timeline.plan`); overlap: s that both generate, None is 0.19. sound: a file whose sound is edited, if not the
+    (`timeline.plan`); overlap: s that both generate, at most a quarter of
+    what a window adds, None is 0.5. sound: a file whose sound is edited, if not the
     video's own; audio_stream: which of the file's audio streams.
     """
 
@@ -60,12 +61,12 @@ class Timeline:
     join: Join = option(
         OneOf(JOINS),
         "how windows are joined: crossfade (of latents), equal-power (crossfade of samples), hard (no overlap), swap "
-        "(denoised together with the next window, at twice the cost; not mmaudio)",
+        "(denoised together with the next window, at twice the cost)",
         usual="crossfade",
         default="crossfade",
     )
     overlap: Seconds | None = option(
-        Number(0, 5, " s"), "how long neighbouring windows overlap, seconds", "S", usual="0.19"
+        Number(0, 5, " s"), "how long neighbouring windows overlap, seconds", "S", usual="0.5"
     )
 
     @property

@@ -39,7 +39,7 @@ from openfoley.timeline.cut_list import read_cuts
 from openfoley.timeline.plan import (
     CONTEXT_S,
     NEW_S,
-    OVERLAP_LATENTS,
+    OVERLAP_S,
     PlannedWindow,
     WindowLayout,
     make_plan,
@@ -256,7 +256,7 @@ def planned(
             f"a window of {float(latents / rate):.2f} s has no room for {float(taken / rate):.2f} s of reference "
             f"and {float(known):g} s of context; pass a shorter reference span or context, or a longer window"
         )
-    overlap = OVERLAP_LATENTS if timeline.overlap is None else round(timeline.overlap * rate)
+    overlap = round((OVERLAP_S if timeline.overlap is None else Fraction(timeline.overlap)) * rate)
     layout = WindowLayout(latents - taken, known_latents, timeline.join, overlap)
     return make_plan(shots, rate, layout, cues=timeline.cue_list, span=span, existing_end=existing_end)
 

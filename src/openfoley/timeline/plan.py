@@ -20,11 +20,13 @@ from openfoley.timeline.shots import CUT_FADE_S, Shot
 
 WINDOW_LATENTS = 345  # 8 s at 44100/1024 Hz, the training length of the shipped models
 CONTEXT_LATENTS = 22  # 0.5 s, inside the 1 to 88 latents kept clean in training (section 3.2)
-OVERLAP_LATENTS = 8
-"""The last latents of a window do not depend on what follows, and are a little louder than others; the first new ones
-of the window that follows are a little quieter. So neighbouring windows overlap by these, and where both follow the
-same cue they are crossfaded (beyond the paper; docs/log.md, L2 and L3). 0.19 s at 43 Hz."""
 CONTEXT_S = Fraction(1, 2)  # section 4.1
+OVERLAP_S = Fraction(1, 2)
+"""The last latents of a window do not depend on what follows, and are a little louder than others; the first new ones
+of the window that follows are a little quieter. So neighbouring windows overlap, and where both follow the same cue
+they are crossfaded, long enough that a lasting sound of the new window rises slowly (beyond the paper; docs/log.md, L2,
+L3 and L12)."""
+OVERLAP_LATENTS = 22  # at 43 Hz
 NEW_S = Fraction(19, 2)  # section 4.1; windows are no longer than the generator's training length (8 s as shipped)
 
 Join = Literal["start", "continue", "carry", "reset"]

@@ -77,13 +77,13 @@ def test_joins(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert one["soft"]["clips"] == 2 and one["energy_delta"]["waveform_mean"]["value"] > 0
         assert one["beside_first"]["energy_delta"]["ratio"] >= 0 and "interval" in one["beside_first"]["auc"]
         assert one["f1"]["events"] == one["f1_near"]["events"] + one["f1_elsewhere"]["events"]
-    more = replace(request, rows=(*rows, "overlap=0.5"))
+    more = replace(request, rows=(*rows, "overlap=0.2"))
     monkeypatch.undo()
     monkeypatch.setattr(clips, "SIDE", 24)
     monkeypatch.setattr(joins, "RECIPE", replace(joins.RECIPE, epochs=1))
     monkeypatch.setattr(joins, "LOOP_DRAWS", 10)
     added = more.run()["figures"]["rows"]
-    assert added["join=swap"]["soft"] == figures["rows"]["join=swap"]["soft"] and "overlap=0.5" in added
+    assert added["join=swap"]["soft"] == figures["rows"]["join=swap"]["soft"] and "overlap=0.2" in added
 
 
 def test_windows_generated_apart_do_not_depend_on_one_another(tiny_model: Path) -> None:

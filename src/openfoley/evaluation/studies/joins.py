@@ -6,7 +6,7 @@ each, at equal loudness. Scores come from classifiers trained on other clips (cr
 control the windows are generated separately, without context, and concatenated: the classifier must detect those
 joins. In a negative control it gets the true sound at the same instants, where there is no join.
 
-Where two windows are crossfaded (`timeline.plan.OVERLAP_LATENTS`) the instant of a join is the middle of the
+Where two windows are crossfaded (`timeline.plan.OVERLAP_S`) the instant of a join is the middle of the
 fade. The level jump is |dB of the 10 ms after - dB of the 10 ms before|, at joins against elsewhere; and, as a fade has
 no jump at its middle, between the 10 ms before and the 10 ms after an interval of the fade's length.
 

@@ -96,7 +96,7 @@ class VariedRequest(ModelRequest):
 
     rows: tuple[str, ...] = option(
         Several(row_check),
-        "default, or options of the request that differ, such as join=swap or context=1,overlap=0.5, or adapters=FILE; "
+        "default, or options of the request that differ, such as join=swap or context=1,overlap=0.2, or adapters=FILE; "
         "each is compared with the first",
         "ROW",
         default=(DEFAULT_ROW,),

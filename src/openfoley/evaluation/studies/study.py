@@ -31,6 +31,7 @@ from openfoley.media.source import Source
 from openfoley.pipeline import Pipeline, load
 from openfoley.request import Request
 from openfoley.synthesis.feature_store import FeatureStore
+from openfoley.timeline.plan import OVERLAP_S
 from openfoley.types import Audio
 
 Progress = Callable[[float, float], None]
@@ -52,6 +53,7 @@ class Study(Generic[Asked]):
         self.about = {
             "study": request.study,
             "sampling": SAMPLING,
+            "overlap_s": float(OVERLAP_S),  # of requests that name none
             **request.identity,
             "weights": weights,
             **(more or {}),

@@ -1,6 +1,6 @@
 """Rows of a study: the same clips with other options of the request, paired by clip.
 
-A row is written as its options, `join=swap` or `overlap=0.5,context=1`, or as `default`, without any;
+A row is written as its options, `join=swap` or `overlap=0.2,context=1`, or as `default`, without any;
 `adapters=FILE` gives it adapters of its own (`openfoley train adapters`). The first row of a study is the one that the
 others are compared with. Every row keeps its own results, so that rows can be added later; those of a row with adapters
 belong to the content of the file.

@@ -1,5 +1,7 @@
 """Connectors, both U-Nets and their variants equal the published implementation's outputs on seeded weights."""
 
+import re
+
 import pytest
 import svg_seeded
 import torch
@@ -102,14 +104,27 @@ def test_zeroed_connectors_equal_the_bare_unets_exactly(model: JointGenerator) -
     assert torch.equal(found.video, bare.video) and torch.equal(found.audio, bare.audio)
 
 
+SHIFT = r"along_(first|second)\.bias\.layers\.4\.bias"
+"""The last bias of a position's bias adds the same to all logits of a softmax."""
+WITHOUT_EFFECT = {"cmc-pe": SHIFT, "cross-attention": rf"{SHIFT}|\.block\.(cross\.(query|key)|norms\.1)\."}
+"""An attention to a single vector does not depend on its query and key, nor on the norm before the query."""
+ROUNDING = 1e-6
+"""Of the largest gradient; below it a gradient is zero in exact arithmetic (measured: under 4e-8, others over 4e-4)."""
+
+
 @pytest.mark.parametrize("kind", ["cmc-pe", "cross-attention"])
-def test_every_connector_tensor_gets_a_gradient_and_no_frozen_weight_does(kind: Kind) -> None:
+def test_every_connector_tensor_that_has_an_effect_gets_a_gradient_and_no_frozen_weight_does(kind: Kind) -> None:
     model = svg_seeded.tiny(kind)
     model.connectors.requires_grad_(True)
     x, times, text, _ = inputs("joint_attn_xcur")
+    x = x._replace(video=x.video.repeat(1, 1, 1, 4, 4))  # at 8 x 8 the deepest frames are one token
     found = model.noise(x, times, text, model.conditions(x, None, times))
     (found.video.square().mean() + found.audio.square().mean()).backward()
-    tensors = dict(model.connectors.named_parameters())
-    assert len(tensors) == len(svg_seeded.SHAPES[svg_seeded.NAMES[kind]])
-    assert [name for name, value in tensors.items() if value.grad is None or not value.grad.any()] == []
+    assert len(dict(model.connectors.named_parameters())) == len(svg_seeded.SHAPES[svg_seeded.NAMES[kind]])
+    largest = {
+        name: 0.0 if value.grad is None else float(value.grad.abs().max())
+        for name, value in model.connectors.named_parameters()
+    }
+    zero = {name for name, value in largest.items() if value <= ROUNDING * max(largest.values())}
+    assert zero == {name for name in largest if re.search(WITHOUT_EFFECT[kind], name)}
     assert all(value.grad is None for unet in (model.video, model.audio) for value in unet.parameters())

@@ -88,6 +88,23 @@ def test_equal_power_joins_decode_both_windows_and_crossfade_their_samples(
     torch.testing.assert_close(sound[:, : start - HOP], one[:, : start - HOP], atol=1e-4, rtol=1e-4)
 
 
+def test_equal_power_joins_that_the_decoder_finishes_in_several_pieces(
+    pipeline: Pipeline, video: Path, added: list[tuple[PlannedWindow, torch.Tensor]]
+) -> None:
+    """The end of a window comes from the decoder in more than one piece, here all of them within the fade."""
+    sound = made(pipeline, video, join="equal-power", window=4.0, overlap=0.8)
+    (_, before), (second, behind) = added[:2]
+    faded, start = second.window.faded, second.first_new * HOP
+    one, other = (pipeline.model.codec.decode(latent)[0] for latent in (before, behind))
+    assert faded == 34 and one.shape[-1] >= start + faded * HOP
+    weight = rising(faded * HOP)
+    mixed = (
+        one[:, start:][:, : faded * HOP] * weight.flip(0)
+        + other[:, second.window.context * HOP :][:, : faded * HOP] * weight
+    )
+    torch.testing.assert_close(sound[:, start : start + faded * HOP], mixed, atol=1e-4, rtol=1e-4)
+
+
 def test_a_window_with_swap_is_denoised_with_the_next_whose_known_latents_are_what_both_made(
     pipeline: Pipeline, video: Path, added: list[tuple[PlannedWindow, torch.Tensor]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,7 +123,7 @@ class TakeAssembler(Generic[S]):
             count = min(run.fade_in - place, cut.shape[-1])
             weight = rising(run.fade_in)[place : place + count]
             cut = torch.cat([cut[:, :count] * weight + self.tail[:, place : place + count], cut[:, count:]], -1)
-        held = max(0, first + cut.shape[-1] - (run.end - run.fade_out))
+        held = min(max(0, first + cut.shape[-1] - (run.end - run.fade_out)), cut.shape[-1])  # all, once in the fade
         if held and run.fade_out:
             keep = cut.shape[-1] - held
             offset = max(0, first + keep - (run.end - run.fade_out))

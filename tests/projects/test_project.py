@@ -373,6 +373,16 @@ def test_windows_that_were_finished_before_an_interruption_are_reported_as_kept(
     assert take.sha256 == again.sha256 and not (project.folder / ".work" / "rest").exists()
 
 
+def test_how_windows_are_joined_is_a_setting_of_the_project(project: Project, pipeline: Pipeline) -> None:
+    project.set(window=1.2, context=0.3)
+    (faded,) = project.take(pipeline)
+    (hard,) = project.take(pipeline, seed=0, join="hard")
+    assert project.set(join="swap", overlap=0.1).state.did == "set join, overlap"
+    assert project.set(join="hard", overlap=None).request.timeline.overlap is None
+    (again,) = project.take(pipeline, seed=0)
+    assert again.sha256 == hard.sha256 != faded.sha256
+
+
 def test_a_mistyped_stem_is_reported_with_the_existing_ones(stems: Project, pipeline: Pipeline) -> None:
     with pytest.raises(UsageError, match="the project has no stem 'dor'; its stems: steps, door$"):
         stems.take(pipeline, stem="dor")

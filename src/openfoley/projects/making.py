@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 CACHE_FOLDER = "cache"
 WORK_FOLDER = ".work"
 REGION_SETTINGS = {"select_box", "select_mask", "cues"}
-TIMELINE_SETTINGS = ["cuts", "cues", "context", "window"]
+TIMELINE_SETTINGS = ["cuts", "cues", "context", "window", "join", "overlap"]
 TAKE_NAME = "{:03d}.flac"
 
 

@@ -178,7 +178,7 @@ class Project:
         """Change the settings of future takes; `undo` reverts it. Existing takes are unchanged.
 
         options: of `request.Prompting` and `request.Sampling`, cuts (a rule, a file or Cuts), cues (a sheet or Cues),
-        context and window; None resets to the default. A rule for the cuts detects them again.
+        context, window, join and overlap; None resets to the default. A rule for the cuts detects them again.
         """
 
         def changed(record: Record) -> Record:

@@ -62,30 +62,30 @@ def test_each_card_is_either_shipped_or_published_and_its_family_is_a_generator(
 def test_models_says_what_selects_by_text_and_has_adapters(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of the files: the shipped model without its selection and with adapters says so."""
+    """Of the files: the shipped model without its selection and without adapters says so."""
     name = "salsa-v-gym"
 
     def said(model: str) -> dict[str, str]:
         assert main(["models", model]) == 0
         return {line[:16].strip(): line[16:] for line in capsys.readouterr().out.splitlines()}
 
-    for model, selection in (
-        (name, "yes (--select)"),
-        ("selva-small-16k", "yes (--select)"),
-        ("mmaudio-small-16k", "no"),
+    for model, selection, adapters in (
+        (name, "yes (--select)", "yes (--whole-video)"),
+        ("selva-small-16k", "yes (--select)", "none"),
+        ("mmaudio-small-16k", "no", "none"),
     ):
         assert (shown := said(model))["selects by text"] == selection and shown["name"] == model
-        assert shown["adapters"] == "none"
+        assert shown["adapters"] == adapters
     config = json.loads((SHIPPED_FOLDER / name / CONFIG_NAME).read_text())
     (tmp_path / name).mkdir()
     (tmp_path / name / CONFIG_NAME).write_text(json.dumps({k: v for k, v in config.items() if k != SELECTION}))
-    (tmp_path / name / ADAPTERS_NAME).touch()
+    assert (SHIPPED_FOLDER / name / ADAPTERS_NAME).is_file()
     monkeypatch.setattr(registry, "SHIPPED_FOLDER", tmp_path)
     shown = said(name)
-    assert shown["selects by text"] == "no" and shown["adapters"] == "yes (--whole-video)"
+    assert shown["selects by text"] == "no" and shown["adapters"] == "none"
     assert main(["models", name, "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["models"]
-    assert row["selects_by_text"] is False and row["adapters"] is True
+    assert row["selects_by_text"] is False and row["adapters"] is False
 
 
 def test_a_model_is_shown_with_the_words_it_knows(capsys: pytest.CaptureFixture[str]) -> None:

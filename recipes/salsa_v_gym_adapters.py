@@ -10,7 +10,7 @@
     --joins ROW ...      ways to join windows, compared on the validation split (default: docs/log.md, L14)
     --join-clips N       scenes of 60 s for that (default 12; 0: not measured)
     --clips N            of `openfoley evaluate joins`, 60 s each, in the long and in the flat world (default 24; 0)
-    --long-clips N       of `openfoley evaluate longform`, minutes 1, 5 and 30 (default 8; 0)
+    --long-clips N       of `openfoley evaluate longform`, long world, minutes 1, 5 and 30 (default 8; 0)
     --mmaudio FEATURES   trains a Gym-size MMAudio, too, on features of the same encoders (WORK/features of
                          salsa_v_gym_tune.py), with adapters of its own, and measures its joins
     --mmaudio-steps N    of that generator (default 1500); its adapters have --row-steps
@@ -115,7 +115,10 @@ def measure(asked: argparse.Namespace, shipped: AdapterRecipe, rows: list[Adapte
             measured(joins, workers)
     if asked.long_clips:
         minutes = (1.0, 5.0, 30.0)
-        measured(LongformRequest(work / "measured-minutes", asked.long_clips, model=model, minutes=minutes), workers)
+        drift = LongformRequest(
+            work / "measured-minutes", asked.long_clips, model=model, minutes=minutes, world="long"
+        )  # fmt: skip
+        measured(drift, workers)
 
 
 def print_plan(asked: argparse.Namespace, shipped: AdapterRecipe, rows: list[AdapterRecipe]) -> None:

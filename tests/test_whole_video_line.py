@@ -309,6 +309,16 @@ def test_the_command_line_takes_a_file_of_its_own(
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["whole_video"] == "off"
 
 
+def test_the_shipped_adapters_fit_the_shipped_model_and_are_trained() -> None:
+    """Loading compares the fingerprint of the base. Their last layers begin at zero: a file that was written before
+    the training would pass unseen."""
+    adapters = load_model("salsa-v-gym").adapters
+    assert adapters is not None
+    weights = adapters.state_dict()
+    last = [weights[f"{name}.out.weight"] for name in ("frame", "overall")]
+    assert all(0.01 < float(weight.square().mean().sqrt()) < 1 for weight in last)
+
+
 def test_adapters_of_another_base_or_width_or_damaged_ones_are_refused(
     tiny_model: Path, adapters: Path, folder: Path, tmp_path: Path
 ) -> None:

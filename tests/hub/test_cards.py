@@ -14,7 +14,6 @@ from openfoley.hub import registry
 from openfoley.hub.cards import CARDS
 from openfoley.hub.parts import PARTS
 from openfoley.hub.registry import (
-    ADAPTERS_NAME,
     CONFIG_NAME,
     SELECTION,
     SHIPPED,
@@ -79,7 +78,6 @@ def test_models_says_what_selects_by_text_and_has_adapters(
     config = json.loads((SHIPPED_FOLDER / name / CONFIG_NAME).read_text())
     (tmp_path / name).mkdir()
     (tmp_path / name / CONFIG_NAME).write_text(json.dumps({k: v for k, v in config.items() if k != SELECTION}))
-    assert (SHIPPED_FOLDER / name / ADAPTERS_NAME).is_file()
     monkeypatch.setattr(registry, "SHIPPED_FOLDER", tmp_path)
     shown = said(name)
     assert shown["selects by text"] == "no" and shown["adapters"] == "none"

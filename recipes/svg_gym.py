@@ -60,6 +60,7 @@ EXTRAS = ("joint-attention", "motion")
 HALF = "half"
 """The variant `cmc-pe` half-way through its training."""
 GUIDANCES = (1.0, 1.5, 2.0, 3.0, 4.0)
+GUIDANCE_MARGIN = 0.05
 GUIDANCE_PROMPTS, FIRST_PROMPT = 40, 10_000
 """Validation prompts, and the first of their split's seeds: away from those that training validates on."""
 TWICE_FRAMES = 32
@@ -277,7 +278,8 @@ def encode(settings: Settings) -> None:
 
 
 def choose_guidance(settings: Settings) -> None:
-    """The weight with the highest event F1 over chance; the model with it, under its name."""
+    """The smallest weight whose event F1 over chance is within GUIDANCE_MARGIN of the highest (its standard error over
+    these prompts); the model with it, under its name."""
     from openfoley.data.disk import write_json
     from openfoley.hub.save import complete_folder
 
@@ -285,7 +287,7 @@ def choose_guidance(settings: Settings) -> None:
     record = _evaluate(settings, folders, "prompts", "validation", "guidance")
     figures = {weight: record["figures"][f"{weight:g}"] for weight in GUIDANCES}
     gains = {weight: row[CHOSEN_BY]["value"] - row[CHANCE]["value"] for weight, row in figures.items()}
-    best = max(GUIDANCES, key=lambda weight: gains[weight])
+    best = min(weight for weight in GUIDANCES if gains[weight] >= max(gains.values()) - GUIDANCE_MARGIN)
     write_json(settings.work / "guidance.json", {"guidance": best, "over chance": gains}, indent=1)
     source = settings.model("cmc-pe")
     config = json.loads((source / "config.json").read_text())

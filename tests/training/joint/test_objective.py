@@ -9,7 +9,7 @@ import tiny_pairs
 from openfoley.flow.ddim import VIDEO, Prediction, data_from_noise
 from openfoley.generators.joint.config import KINDS, Kind
 from openfoley.generators.joint.model import JointGenerator, Pair, PairText, PairTimes
-from openfoley.training.joint.objective import all_powers, base_loss, joint_losses, kept_captions
+from openfoley.training.joint.objective import all_powers, base_loss, joint_losses, kept_captions, predicted_data
 
 
 def seeded(number: int = 1) -> torch.Generator:
@@ -88,3 +88,20 @@ def test_only_connectors_learn_from_pairs_and_all_of_them_do(kind: Kind) -> None
     dead = [name for name, p in model.connectors.named_parameters() if p.grad is None or not p.grad.any()]
     assert dead == []
     assert all(p.grad is None for unet in (model.video, model.audio) for p in unet.parameters())
+
+
+def test_data_are_predicted_where_they_are_wanted_and_zero_elsewhere() -> None:
+    model = JointGenerator(tiny_pairs.config_of()).eval()
+    for value in model.connectors.parameters():
+        torch.nn.init.normal_(value, std=0.1)
+    x = Pair(torch.randn(3, 48, 16, 8, 8), torch.randn(3, 16, 50, 16))
+    times = PairTimes(torch.tensor([20, 400, 900]), torch.tensor([30, 500, 800]))
+    text, powers = PairText(torch.randn(3, 6, 16), torch.randn(3, 16)), all_powers(model.config)
+
+    def predicted(video: list[bool], audio: list[bool]) -> Pair:
+        return predicted_data(model, text, x, times, powers, Pair(torch.tensor(video), torch.tensor(audio)))
+
+    everything, some = predicted([True] * 3, [True] * 3), predicted([True, False, True], [False] * 3)
+    assert everything.video.std() > 0.1 and everything.audio.std() > 0.1
+    torch.testing.assert_close(some.video[[0, 2]], everything.video[[0, 2]], atol=1e-4, rtol=1e-4)
+    assert not some.video[1].any() and not some.audio.any()

@@ -18,8 +18,18 @@ from torch import Tensor
 
 from openfoley.flow.ddim import ddim_step, noised, powers
 from openfoley.flow.timestep_adjustment import adjusted, mapped
+from openfoley.generators.joint.blocks import Condition
 from openfoley.generators.joint.config import JointConfig
-from openfoley.generators.joint.model import Audio, JointGenerator, Pair, PairText, PairTimes, Video
+from openfoley.generators.joint.model import (
+    Audio,
+    JointGenerator,
+    Latents,
+    Pair,
+    PairText,
+    PairTimes,
+    Timesteps,
+    Video,
+)
 
 TimestepMap = Float[Tensor, " trained_steps"]
 
@@ -97,26 +107,33 @@ def _step(
     given: GivenPair,
     connected: bool,
 ) -> tuple[Pair, Pair]:
-    """The next sample and the predicted data."""
-    both = Pair(*(torch.cat((each, each)) for each in x))
-    before = None if predicted is None else Pair(*(torch.cat((each, each)) for each in predicted))
-    rows, device = len(both.video), x.video.device
+    """The next sample and the predicted data. The encoders read no text: what they give is the same for both halves of
+    guidance."""
+    rows, device = len(x.video), x.video.device
     times = PairTimes(steps.video[step].to(device).expand(rows), steps.audio[step].to(device).expand(rows))
-    conditions = model.conditions(both, before, times) if connected else None
-    of_sound, of_video = (None, None) if conditions is None else (conditions.video, conditions.audio)
+    of_sound, of_video = model.conditions(x, predicted, times) if connected else (None, None)
     video, audio = given.video, given.audio
     x_video, x_audio = x
     if video is None:
-        eps = _guided(model.video_noise(both.video, times.video, text.video, of_sound), guidance.video)
+        eps = _guided(model.video_noise, x_video, times.video, text.video, of_sound, guidance.video)
         now, following = (each[step].to(device) for each in steps.video_powers)
         x_video, video = ddim_step(x_video, eps, now, following)
     if audio is None:
-        eps = _guided(model.audio_noise(both.audio, times.audio, text.audio, of_video), guidance.audio)
+        eps = _guided(model.audio_noise, x_audio, times.audio, text.audio, of_video, guidance.audio)
         now, following = (each[step].to(device) for each in steps.audio_powers)
         x_audio, audio = ddim_step(x_audio, eps, now, following)
     return Pair(x_video, x_audio), Pair(video, audio)
 
 
-def _guided(eps: Float[Tensor, "..."], weight: float) -> Float[Tensor, "..."]:
-    negative, positive = eps.chunk(2)
+def _guided(
+    noise_of: Callable[..., Latents],
+    x: Latents,
+    t: Timesteps,
+    text: Float[Tensor, "..."],
+    condition: Condition | None,
+    weight: float,
+) -> Latents:
+    """text: the negative prompts, then the positive ones."""
+    twice = None if condition is None else torch.cat((condition, condition))
+    negative, positive = noise_of(torch.cat((x, x)), torch.cat((t, t)), text, twice).chunk(2)
     return negative + weight * (positive - negative)

@@ -76,7 +76,7 @@ def joint_losses(
     noise = Pair(*(torch.randn(each.shape, generator=random).to(each) for each in x0))
     t = _timesteps(batch, random).to(device)
     times, others = PairTimes(t, t), PairTimes(*(_timesteps(batch, random).to(device) for _ in range(2)))
-    conditioned = Pair(*((torch.rand(batch, generator=random) < self_condition).to(device) for _ in range(2)))
+    conditioned = Pair(*(torch.rand(batch, generator=random) < self_condition for _ in range(2)))
 
     def at(of: PairTimes) -> Pair:
         shares = [_at(p, s, like) for p, s, like in zip(powers, of, x0, strict=True)]
@@ -97,11 +97,21 @@ def joint_losses(
 def predicted_data(
     model: JointGenerator, text: PairText, x: Pair, times: PairTimes, powers: tuple[Powers, Powers], conditioned: Pair
 ) -> Pair:
-    """Predicted x0, without self-conditioning; zeros where `conditioned` [batch] of a modality is False."""
-    eps = model.noise(x, times, text, model.conditions(x, None, times))
-    shares = [_at(p, t, like) for p, t, like in zip(powers, times, x, strict=True)]
-    found = [data_from_noise(*each) for each in zip(x, eps, shares, strict=True)]
-    return Pair(*(torch.where(_rows(s, f), f, 0.0) for f, s in zip(found, conditioned, strict=True)))
+    """Predicted x0, without self-conditioning; zeros where `conditioned` [batch], on the CPU, of a modality is False.
+    Each U-Net computes the clips that need it alone."""
+    conditions = model.conditions(x, None, times)
+
+    def of(name: str) -> Float[Tensor, "..."]:
+        index = Pair._fields.index(name)
+        found, rows = torch.zeros_like(x[index]), conditioned[index].nonzero()[:, 0].to(x[index].device)
+        if len(rows) == 0:
+            return found
+        own, t, words, condition = (each[index][rows] for each in (x, times, text, conditions))
+        eps = (model.video_noise, model.audio_noise)[index](own, t, words, condition)
+        found[rows] = data_from_noise(own, eps, _at(powers[index], t, own))
+        return found
+
+    return Pair(of("video"), of("audio"))
 
 
 def all_powers(config: JointConfig, device: torch.device | str = "cpu") -> tuple[Powers, Powers]:

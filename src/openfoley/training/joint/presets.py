@@ -86,7 +86,7 @@ FULL = FullTraining(stage="connectors", architecture=config.FULL, data="", size=
 
 GYM_BASE = PairTraining(
     stage="video", architecture=config.GYM, codec=folded.GYM, data="", steps=6000, batch=16, learning_rate=5e-4,
-    warmup_steps=200, weight_decay=1e-4, ema_decay=0.999, precision="float32",
+    warmup_steps=200, weight_decay=1e-4, ema_decay=0.999, validate_every=250, precision="float32",
 )  # fmt: skip
 GYM = {
     "video": GYM_BASE,

@@ -30,6 +30,7 @@ BETAS = (0.9, 0.999)
 HALF, HALF_FILE = 0.5, "half.safetensors"
 """Of a training of connectors: then the averaged weights are kept, as a training of half the length (but for the end of
 the learning rate's schedule)."""
+PLAIN = 0.5
 DEFAULT_STEPS, VIDEO_GUIDANCE, AUDIO_GUIDANCE = 25, 2.0, 2.0
 """At Gym size; not tuned. The published ones, 7.5 and 2.5, are for models with a wide choice of what to make."""
 
@@ -119,6 +120,8 @@ def optimise(
     keeps_half = half is not None and not (run.first_step and half.exists())
 
     for step in run.steps():
+        if step == 0:  # of the bare base models, in the third stage: its connectors add nothing yet
+            run.log(step, always=True, **validated(networks, preset, *held, run.generator(-1), sound_steps))
         random = run.generator(step)
         optimizer.zero_grad()
         losses: Losses = {}
@@ -238,8 +241,11 @@ def drawn(pairs: Pairs, size: int, random: torch.Generator) -> PairBatch:
 
 
 def one_caption(batch: PairBatch, random: torch.Generator) -> list[str]:
-    """Any of a clip's captions."""
-    return [c[int(torch.randint(len(c), (), generator=random))] for c in batch.captions]
+    """Half of the time a clip's plainest caption, which prompts are like, else any."""
+    return [
+        c[0] if float(torch.rand((), generator=random)) < PLAIN else c[int(torch.randint(len(c), (), generator=random))]
+        for c in batch.captions
+    ]
 
 
 @contextmanager

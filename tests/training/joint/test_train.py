@@ -1,5 +1,6 @@
 """A stage resumes to the same weights, trains what it says and nothing else, and leaves a model that generates."""
 
+import csv
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ import tiny_pairs
 from openfoley.data.pairs.making import make_pairs
 from openfoley.data.pairs.pair import PairForm
 from openfoley.errors import UsageError
+from openfoley.generators.joint.config import Kind
 from openfoley.media.write.encode import write_video
 from openfoley.training.joint.pair_recipe import PairRecipe
 from openfoley.training.joint.recipe import save_half, train
@@ -65,6 +67,22 @@ def test_the_third_stage_trains_what_it_says(bases: tuple[Path, Path], tmp_path:
     before, after = load_file(bases[0] / "model.safetensors"), load_file(tmp_path / "out" / "video.safetensors")
     changed = {key for key in before if not torch.equal(before[key], after[key])}
     assert changed and all("motion_modules" in key for key in changed)
+
+
+def test_the_losses_before_the_first_step_are_those_of_the_bare_base_models(
+    bases: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def losses(kind: Kind) -> dict[int, float]:
+        preset = tiny_pairs.preset(
+            "connectors", bases=bases, steps=2, learning_rate=0.01, architecture=tiny_pairs.config_of(kind)
+        )
+        train_stage_on(preset, PAIRS, PAIRS, tmp_path / kind, resume=False)
+        with open(tmp_path / kind / "log.csv", newline="", encoding="utf-8") as file:
+            return {int(r["step"]): float(r["value"]) for r in csv.DictReader(file) if r["name"] == "validation_loss"}
+
+    first, second = losses("cmc-pe"), losses("cross-attention")
+    assert set(first) == {-1, 1} and first[-1] == second[-1]
+    assert first[1] != first[-1] and first[1] != second[1]
 
 
 def averages(folder: Path, name: str) -> dict[str, torch.Tensor]:

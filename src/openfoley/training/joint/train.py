@@ -121,7 +121,7 @@ def optimise(
 
     for step in run.steps():
         if step == 0:  # of the bare base models, in the third stage: its connectors add nothing yet
-            run.log(step, always=True, **validated(networks, preset, *held, run.generator(-1), sound_steps))
+            run.log(-1, always=True, **validated(networks, preset, *held, run.generator(-1), sound_steps))
         random = run.generator(step)
         optimizer.zero_grad()
         losses: Losses = {}

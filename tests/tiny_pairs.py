@@ -47,8 +47,8 @@ class FewPairs:
     def __getitem__(self, index: int) -> Pair:
         frames = torch.full((16, 3, 32, 32), 40, dtype=torch.uint8)
         frames[4 + index :, :, 8:16, 8:16] = 220
-        sound = torch.zeros(32_000)
-        sound[2000 * (4 + index) : 2000 * (4 + index) + 400] = 0.3 * torch.randn(400)
+        sound, random = torch.zeros(32_000), torch.Generator().manual_seed(index)
+        sound[2000 * (4 + index) : 2000 * (4 + index) + 400] = 0.3 * torch.randn(400, generator=random)
         return Pair(str(index), frames, sound, self.captions[index])
 
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from openfoley.generators.joint.config import FULL
 from openfoley.generators.joint.model import JointGenerator, Pair, PairText
-from openfoley.generators.joint.sampling import LocalSteps, sample_pair
+from openfoley.generators.joint.sampling import LocalSteps, PairSampling, sample_pair
 from openfoley.generators.joint.unets import picture_vae
 from openfoley.hub.cards.svg import ANIMATEDIFF_AUDIOLDM
 from openfoley.hub.filling import unfilled
@@ -96,7 +96,7 @@ def one_step(frames: int) -> None:
     noise = Pair(*(torch.randn(each.shape, generator=random) for each in noise))
     text = PairText(*(torch.randn(each.shape, generator=random) for each in text))
     started = time.perf_counter()
-    found = sample_pair(generator, noise, text, text, LocalSteps.of(FULL, 1, 1.5))
+    found = sample_pair(generator, noise, text, text, PairSampling(LocalSteps.of(FULL, 1, 1.5)))
     seconds = time.perf_counter() - started
     assert all(each.shape == given.shape for each, given in zip(found, noise, strict=True))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

@@ -16,7 +16,7 @@ a finished model, and what was left out is done. WORK has
 
     data, video, audio, connectors*, model*     of `openfoley train pair`; model-half: half-way, averaged
     judge, prompts, prompts-twice               the judge of pairs; true clips of 2 s, and of 4 s
-    guidance/W, guidance.json                   guidance W (of both modalities) on validation prompts, and the best
+    guidance/W, guidance.json                   guidance W (of both modalities) on validation prompts; the chosen one
     svg-gym                                     the finished model under its name, with that guidance
     sets/NAME                                   generated clips; encoded: the true ones by the codec and a file
     tables/NAME.txt, NAME.json                  ceilings, kinds, gamma, tasks, length, twice, trained; curves.txt

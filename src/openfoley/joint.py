@@ -24,7 +24,14 @@ from openfoley.checks import Number, some_text, text
 from openfoley.errors import UsageError
 from openfoley.flow.timestep_adjustment import HIGHEST_GAMMA, LOWEST_GAMMA, PAPER_GAMMA
 from openfoley.generators.joint.model import Pair
-from openfoley.generators.joint.sampling import GivenPair, LocalSteps, PairGuidance, TimestepMap, sample_pair
+from openfoley.generators.joint.sampling import (
+    GivenPair,
+    LocalSteps,
+    PairGuidance,
+    PairSampling,
+    TimestepMap,
+    sample_pair,
+)
 from openfoley.hub.pair import DEFAULT_PAIR_MODEL, Precision, load_pair_model
 from openfoley.hub.pair_parts import LossCurves, PairLimits, PairModel, check_words
 from openfoley.media.frames import FrameRequest
@@ -169,11 +176,11 @@ def generate_pair(
     )
     with torch.no_grad():
         negative, positive = model.texts([request.negative_prompt]), model.texts([request.prompt or ""])
-    made, each = [], len(steps.video)
+    how, made, each = PairSampling(steps, guidance, given, request.connected), [], len(steps.video)
     for number in range(request.count):
         noise = noise_of(model, request.seed + number, frames, samples)
         latents = sample_pair(
-            model.generator, noise, negative, positive, steps, guidance, given, request.connected,
+            model.generator, noise, negative, positive, how,
             on_step=lambda done, before=number: on_step(before * each + done, request.count * each),
         )  # fmt: skip
         video = model.codec.decode_video(latents.video.cpu())[0] if known.frames is None else known.frames

@@ -16,7 +16,7 @@ from torch import nn
 from openfoley.codecs.latent_pairs import TIME_MULTIPLE
 from openfoley.generators.joint.config import JointConfig
 from openfoley.generators.joint.model import JointGenerator, Pair, PairText
-from openfoley.generators.joint.sampling import LocalSteps, sample_pair
+from openfoley.generators.joint.sampling import LocalSteps, PairSampling, sample_pair
 from openfoley.hub.cards.svg import ANIMATEDIFF_AUDIOLDM, PartName
 from openfoley.hub.live_bytes import peak_bytes
 from openfoley.hub.memory import check_fits
@@ -88,8 +88,8 @@ def sampling_memory(config: JointConfig, frames: int, dtype: torch.dtype) -> Pai
     """Of one pair, with guidance: two rows at once."""
     generator = on_meta(config, dtype).requires_grad_(False)
     noise, text = meta_latents(config, 1, frames)
-    steps = LocalSteps.of(config, 1, 1.0)
-    activations = peak_bytes(lambda: sample_pair(generator, noise, text, text, steps))
+    how = PairSampling(LocalSteps.of(config, 1, 1.0))
+    activations = peak_bytes(lambda: sample_pair(generator, noise, text, text, how))
     return PairMemory(parameter_bytes(generator), helper_bytes(), activations)
 
 

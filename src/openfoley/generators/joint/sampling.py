@@ -70,20 +70,27 @@ class GivenPair:
     audio: Audio | None = None
 
 
+@dataclass(frozen=True)
+class PairSampling:
+    """How a pair is sampled. connected False: each base model alone."""
+
+    steps: LocalSteps
+    guidance: PairGuidance = PairGuidance()
+    given: GivenPair = GivenPair()
+    connected: bool = True
+
+
 @torch.no_grad()
 def sample_pair(
     model: JointGenerator,
     noise: Pair,
     negative: PairText,
     positive: PairText,
-    steps: LocalSteps,
-    guidance: PairGuidance = PairGuidance(),
-    given: GivenPair = GivenPair(),
-    connected: bool = True,
+    how: PairSampling,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Pair:
-    """Latents of both; a given one is returned as it is. connected False: each base model alone. on_step: called with
-    the number of finished steps."""
+    """Latents of both; a given one is returned as it is. on_step: called with the number of finished steps."""
+    steps, given = how.steps, how.given
     text = PairText(torch.cat((negative.video, positive.video)), torch.cat((negative.audio, positive.audio)))
     x, predicted = noise, None
     for step in range(len(steps.video)):
@@ -91,7 +98,7 @@ def sample_pair(
             x = x._replace(video=noised(given.video, noise.video, steps.video_powers[0][step]))
         if given.audio is not None:
             x = x._replace(audio=noised(given.audio, noise.audio, steps.audio_powers[0][step]))
-        x, predicted = _step(model, x, predicted, text, steps, step, guidance, given, connected)
+        x, predicted = _step(model, x, predicted, text, step, how)
         on_step(step + 1)
     return Pair(x.video if given.video is None else given.video, x.audio if given.audio is None else given.audio)
 
@@ -101,25 +108,22 @@ def _step(
     x: Pair,
     predicted: Pair | None,
     text: PairText,
-    steps: LocalSteps,
     step: int,
-    guidance: PairGuidance,
-    given: GivenPair,
-    connected: bool,
+    how: PairSampling,
 ) -> tuple[Pair, Pair]:
     """The next sample and the predicted data. The encoders read no text: what they give is the same for both halves of
     guidance."""
-    rows, device = len(x.video), x.video.device
+    steps, rows, device = how.steps, len(x.video), x.video.device
     times = PairTimes(steps.video[step].to(device).expand(rows), steps.audio[step].to(device).expand(rows))
-    of_sound, of_video = model.conditions(x, predicted, times) if connected else (None, None)
-    video, audio = given.video, given.audio
+    of_sound, of_video = model.conditions(x, predicted, times) if how.connected else (None, None)
+    video, audio = how.given.video, how.given.audio
     x_video, x_audio = x
     if video is None:
-        eps = _guided(model.video_noise, x_video, times.video, text.video, of_sound, guidance.video)
+        eps = _guided(model.video_noise, x_video, times.video, text.video, of_sound, how.guidance.video)
         now, following = (each[step].to(device) for each in steps.video_powers)
         x_video, video = ddim_step(x_video, eps, now, following)
     if audio is None:
-        eps = _guided(model.audio_noise, x_audio, times.audio, text.audio, of_video, guidance.audio)
+        eps = _guided(model.audio_noise, x_audio, times.audio, text.audio, of_video, how.guidance.audio)
         now, following = (each[step].to(device) for each in steps.audio_powers)
         x_audio, audio = ddim_step(x_audio, eps, now, following)
     return Pair(x_video, x_audio), Pair(video, audio)

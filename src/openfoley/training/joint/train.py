@@ -31,6 +31,7 @@ HALF, HALF_FILE = 0.5, "half.safetensors"
 """Of a training of connectors: then the averaged weights are kept, as a training of half the length (but for the end of
 the learning rate's schedule)."""
 PLAIN = 0.5
+"""Probability of a clip's first caption; else any is drawn."""
 DEFAULT_STEPS, VIDEO_GUIDANCE, AUDIO_GUIDANCE = 25, 2.0, 2.0
 """At Gym size; not tuned. The published ones, 7.5 and 2.5, are for models with a wide choice of what to make."""
 

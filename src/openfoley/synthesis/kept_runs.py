@@ -28,7 +28,7 @@ class KeptRuns:
         self, compute: Callable[[], Iterator[FeatureRun]], device: torch.device, most_bytes: int = MOST_BYTES
     ) -> None:
         self.compute, self.device, self.most_bytes = compute, device, most_bytes
-        self._runs: list[tuple[str, int, bool, tuple[int, ...], Tensor | int]] = []  # features, or their place
+        self._runs: list[tuple[str, int, bool, tuple[int, ...], Tensor | None]] = []  # features; None: in the file
         self._bytes = 0
         self._file: SampleFile | None = None
         self._is_whole = False
@@ -51,28 +51,18 @@ class KeptRuns:
             self._runs, self._file = [], None
             logger.warning("the features of this video are too large to keep: its pictures are decoded twice")
             return False
-        held: Tensor | int = features
+        held: Tensor | None = features
         if self._bytes + size > IN_MEMORY_BYTES:
-            held = self._written(features)
+            self._file, held = self._file or SampleFile(1), None
+            self._file.append(features.reshape(1, -1))
         self._runs.append((run.name, run.shot, run.is_last, tuple(features.shape), held))
         self._bytes += size
         return True
 
-    def _written(self, features: Tensor) -> int:
-        """Where the features begin in the file."""
-        self._file = self._file or SampleFile(1)
-        place = self._file.length
-        self._file.append(features.reshape(1, -1))
-        return place
-
     def _replayed(self) -> Iterator[FeatureRun]:
-        if self._file is not None:
-            self._file.close()
-        numbers = None if self._file is None else self._file.mapped()[0]
+        """Read, not mapped: mapped pages would count as this process's memory."""
+        sizes = [math.prod(shape) for *_, shape, held in self._runs if held is None]
+        written = iter(()) if self._file is None else self._file.pieces(sizes)
         for name, shot, is_last, shape, held in self._runs:
-            if isinstance(held, Tensor):
-                features = held
-            else:
-                assert numbers is not None
-                features = numbers[held : held + math.prod(shape)].reshape(shape).clone()
+            features = next(written)[0].reshape(shape) if held is None else held
             yield FeatureRun(name, shot, features.to(self.device), is_last)
